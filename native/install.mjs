@@ -1,0 +1,39 @@
+// Builds the native addons in the root package's own install step. Without a compiler the install still succeeds:
+// the JavaScript pipeline and the fuse-native transport take over, and one clear warning says so.
+// `--strict` (npm run build:native) fails instead.
+import { spawnSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const strict = process.argv.includes('--strict')
+
+function nodeGyp() {
+  if (process.env.npm_config_node_gyp) return process.env.npm_config_node_gyp
+  const require = createRequire(join(dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'package.json'))
+  return require.resolve('node-gyp/bin/node-gyp.js')
+}
+
+function build() {
+  if (process.platform !== 'linux') return 'the native core is built on Linux only'
+  let gyp
+  try {
+    gyp = nodeGyp()
+  } catch {
+    return 'node-gyp was not found beside npm'
+  }
+  const done = spawnSync(process.execPath, [gyp, 'rebuild', '--silent'], { cwd: root, encoding: 'utf8', timeout: 300_000 })
+  if (done.status === 0) return undefined
+  const lines = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim().split('\n')
+  return lines.slice(-6).join('\n  ') || String(done.error ?? 'the compiler failed')
+}
+
+const reason = build()
+if (reason !== undefined) {
+  console.warn(
+    `dagdrive: the native core could not be built, so the slower JavaScript fallbacks are used.\n  ${reason}\n` +
+      '  To build it later: install a C compiler, make and Python 3, then run `npm run build:native`.',
+  )
+  if (strict) process.exit(1)
+}

@@ -1,0 +1,43 @@
+/** Units and small byte helpers shared by every module. */
+export const KIB = 1024
+export const MIB = 1024 * KIB
+export const GIB = 1024 * MIB
+
+/** A SHA-256 digest, 32 bytes. The CID of a block is CIDv1 of it (raw for sealed blocks, dag-pb for forest nodes). */
+export type Digest = Uint8Array
+/** A 32-byte secret key. Never logged, never in an error. */
+export type SecretKey = Uint8Array
+/** A 16-byte random identity of a file or directory that survives rename, move and overwrite. */
+export type FileId = Uint8Array
+
+/**
+ * A file name as the kernel gave it: 1 … 255 bytes, one character per byte (latin1), any bytes but `/` and NUL.
+ * Not UTF-8 text: use `nameFromText` and `nameToText` at the edges. Never logged.
+ */
+export type PlainName = string & { readonly plainName: unique symbol }
+
+/** Text (UTF-8) to a byte name. */
+export function nameFromText(text: string): PlainName {
+  return Buffer.from(text, 'utf8').toString('latin1') as PlainName
+}
+
+/** A byte name to text; bytes that are no UTF-8 become U+FFFD, so this is for display only. */
+export function nameToText(name: PlainName): string {
+  return Buffer.from(name, 'latin1').toString('utf8')
+}
+
+export function nameToBytes(name: PlainName): Buffer {
+  return Buffer.from(name, 'latin1')
+}
+
+export function nameFromBytes(bytes: Uint8Array): PlainName {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1') as PlainName
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}

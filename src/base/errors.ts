@@ -1,0 +1,105 @@
+/**
+ * Every way this program fails, once, and when trying again can help.
+ * Tables from a code to an errno, an exit status or an HTTP status live with their users (fuse, cli, api);
+ * each is a `Record<DriveErrorCode, number>`, so a missing row does not compile.
+ */
+
+/** When a failed call is worth repeating. */
+export type Retry = 'never' | 'backoff' | 'when-online' | 'after-user-acts'
+
+export const DRIVE_ERRORS = {
+  // the tree
+  NOT_FOUND: 'never',
+  EXISTS: 'never',
+  NOT_A_DIRECTORY: 'never',
+  IS_A_DIRECTORY: 'never',
+  NOT_EMPTY: 'never',
+  NAME_TOO_LONG: 'never',
+  INVALID: 'never',
+  NOT_PERMITTED: 'never',
+  ACCESS_DENIED: 'never',
+  READ_ONLY: 'never',
+  NOT_SUPPORTED: 'never',
+  CROSS_DEVICE: 'never',
+  FILE_TOO_LARGE: 'never',
+  OUT_OF_RANGE: 'never',
+  NO_DATA: 'never',
+  NO_SUCH_ADDRESS: 'never',
+  TOO_MANY_LINKS: 'never',
+  LOOP: 'never',
+  BAD_HANDLE: 'never',
+  STALE: 'never',
+  // space
+  NO_SPACE: 'after-user-acts',
+  QUOTA: 'after-user-acts',
+  // bytes and keys
+  CORRUPT: 'never',
+  WRONG_KEY: 'after-user-acts',
+  WRONG_BLOCK: 'backoff',
+  // waiting
+  ABORTED: 'never',
+  TIMEOUT: 'backoff',
+  // nodes and heads
+  OFFLINE: 'when-online',
+  NODE_DENIED: 'after-user-acts',
+  NODE_BUSY: 'backoff',
+  NODE_ERROR: 'backoff',
+  DIVERGED: 'after-user-acts',
+  ROLLED_BACK: 'after-user-acts',
+  // the program
+  LOCKED: 'after-user-acts',
+  NO_DRIVE: 'after-user-acts',
+  DRIVE_EXISTS: 'after-user-acts',
+  MOUNT_FAILED: 'after-user-acts',
+  NOT_MOUNTED: 'after-user-acts',
+  BUSY: 'backoff',
+  DAEMON_UNREACHABLE: 'after-user-acts',
+  USAGE: 'never',
+  INTERNAL: 'never',
+} as const satisfies Record<string, Retry>
+
+export type DriveErrorCode = keyof typeof DRIVE_ERRORS
+
+/** A failure with a code from the table, a sentence a user can read, and facts that hold no secret. */
+export class DriveError extends Error {
+  override readonly name = 'DriveError'
+  readonly code: DriveErrorCode
+  readonly about: Readonly<Record<string, string | number | boolean>>
+
+  constructor(
+    code: DriveErrorCode,
+    message: string,
+    options: { cause?: unknown; about?: Readonly<Record<string, string | number | boolean>> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.about = options.about ?? {}
+  }
+
+  get retry(): Retry {
+    return DRIVE_ERRORS[this.code]
+  }
+}
+
+/** True for a `DriveError`, also one with the given code. Works across copies of this module. */
+export function isDriveError(error: unknown, code?: DriveErrorCode): error is DriveError {
+  return error instanceof DriveError && (code === undefined || error.code === code)
+}
+
+/** The plain form that crosses threads and sockets; `fromWire` restores it. */
+export interface WireError {
+  readonly code: DriveErrorCode
+  readonly message: string
+  readonly about: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Any thrown value as a `WireError`; what is not a `DriveError` becomes INTERNAL with its own message. */
+export function toWire(error: unknown): WireError {
+  if (error instanceof DriveError) return { code: error.code, message: error.message, about: error.about }
+  const message = error instanceof Error ? error.message : String(error)
+  return { code: 'INTERNAL', message, about: {} }
+}
+
+export function fromWire(wire: WireError): DriveError {
+  return new DriveError(wire.code, wire.message, { about: wire.about })
+}

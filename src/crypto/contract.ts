@@ -1,0 +1,33 @@
+/** The contract of keys: one random root key, slots that wrap it, and everything derived from it. See docs/FORMAT.md. */
+import type { SecretKey } from '../base/index.js'
+
+/** 32 random bytes; the one secret of a drive. */
+export type RootKey = SecretKey & { readonly rootKey?: unique symbol }
+
+/** HKDF-SHA-256 children of the root key, 32 bytes each. */
+export interface DriveKeys {
+  /** Seals commits. */
+  readonly superKey: SecretKey
+  /** HMAC key of keyed convergent leaf sealing. */
+  readonly dedupKey: SecretKey
+  /** Gear table of the chunker. */
+  readonly gearKey: SecretKey
+  /** HMAC key of local dentry keys. */
+  readonly nameKey: SecretKey
+  /** Seals local records at rest. */
+  readonly localKey: SecretKey
+  /** Ed25519 seed of the shared drive name. */
+  readonly driveNameSeed: SecretKey
+  /** Ed25519 seed of one device's head name. @param deviceSlot 0 … 255 */
+  deviceSeed(deviceSlot: number): SecretKey
+}
+
+/** One authenticated cipher; all back-ends of one id give the same bytes. */
+export interface Aead {
+  readonly id: 'aes-256-gcm' | 'xchacha20-poly1305'
+  readonly nonceBytes: number
+  /** @returns ciphertext || 16-byte tag */
+  seal(key: SecretKey, nonce: Uint8Array, aad: Uint8Array, plain: Uint8Array): Uint8Array
+  /** Throws CORRUPT when the tag does not match. */
+  open(key: SecretKey, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array
+}

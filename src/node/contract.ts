@@ -1,0 +1,65 @@
+/** The contract of an IPFS node: it holds blocks, keeps one pin a drive alive and stores signed name records. */
+import type { Digest } from '../base/index.js'
+
+/** A CID as text: `b…` base32 CIDv1 for blocks, `k51…` base36 for names. */
+export type CidText = string
+
+export interface NodeBlock {
+  readonly cid: CidText
+  readonly bytes: Uint8Array
+}
+
+export interface ImportResult {
+  /** Blocks the node says it took in; equals what was sent. */
+  readonly blocks: number
+  readonly bytes: number
+}
+
+export interface NodeStatus {
+  readonly kind: 'embedded' | 'kubo'
+  /** Where it is, without credentials: a path or a URL. */
+  readonly where: string
+  /** The data is on the same machine as the drive, so it does not survive the loss of the machine. */
+  readonly sameMachine: boolean
+  readonly version: string
+  readonly peerId: string | undefined
+  readonly blocks: number | undefined
+  readonly bytes: number | undefined
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Errors: OFFLINE unreachable, NODE_DENIED 403, NODE_BUSY try later, NODE_ERROR anything else it said, TIMEOUT, WRONG_BLOCK
+ * bytes that do not match their CID, NOT_FOUND, ABORTED, NO_SPACE.
+ */
+export interface IpfsNode {
+  /** Resolves only when the node confirmed every block (count compared). Nothing is pinned by it. */
+  importBlocks(
+    blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
+    options: CallOptions & { roots: readonly CidText[]; onProgress?: (done: { blocks: number; bytes: number }) => void },
+  ): Promise<ImportResult>
+  /** The bytes, verified against the CID. NOT_FOUND within `timeoutMs` when the node does not have the block. */
+  getBlock(cid: CidText, options?: CallOptions & { timeoutMs?: number }): Promise<Uint8Array>
+  /** Which of these blocks the node does not hold locally. */
+  missing(cids: readonly CidText[], options?: CallOptions): Promise<CidText[]>
+  /** One recursive pin with a name; fails with NODE_ERROR when a block below the root is missing. */
+  pin(cid: CidText, options: CallOptions & { name: string }): Promise<void>
+  /** Move a recursive pin, walking only the difference; the old pin goes. Same failure as `pin`. */
+  updatePin(from: CidText, to: CidText, options?: CallOptions): Promise<void>
+  unpin(cid: CidText, options?: CallOptions): Promise<void>
+  listPins(options?: CallOptions): Promise<{ cid: CidText; name: string }[]>
+  /** Store a signed IPNS record under its name; DIVERGED when the node has a record with an equal or higher sequence and other bytes. */
+  putName(name: CidText, record: Uint8Array, options?: CallOptions): Promise<void>
+  /** The best record the node knows, signature and name verified; NOT_FOUND when none. */
+  getName(name: CidText, options?: CallOptions): Promise<Uint8Array>
+  collectGarbage(options?: CallOptions): Promise<{ removedBlocks: number }>
+  /** Reachable, allowed, usable? Throws what is wrong. */
+  check(options?: CallOptions): Promise<NodeStatus>
+  close(): Promise<void>
+}
+
+/** Raw (0x55) or dag-pb (0x70) CIDv1 text of a digest. */
+export type CidOf = (digest: Digest) => CidText

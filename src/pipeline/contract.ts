@@ -1,0 +1,72 @@
+/** The contract of the pipeline: plaintext in, sealed blocks in segments out; and sealed blocks back to plaintext. */
+import type { Digest, SecretKey } from '../base/index.js'
+import type { BlockLocation } from '../store/index.js'
+
+/** FastCDC limits (docs/FORMAT.md). A sealed leaf block is at most 1 MiB: maximum plaintext 1 MiB − 4 KiB. */
+export const CHUNK = { MIN: 64 * 1024, AVERAGE: 256 * 1024, MAX: 1024 * 1024 - 4096, FIXED: 256 * 1024 } as const
+
+export type ChunkMode = 'content-defined' | 'fixed'
+
+export interface SealItem {
+  /** Position of this item's plaintext in `SealJob.data`. */
+  readonly offset: number
+  readonly length: number
+  readonly mode: ChunkMode
+  /** The item ends the file: the rest is cut too. Otherwise trailing bytes whose cut is not certain are left unconsumed. */
+  readonly final: boolean
+}
+
+export interface SealJob {
+  /**
+   * Plaintext. A view on a SharedArrayBuffer is read in place, and must not change until the job resolves; any other view is copied.
+   * Jobs of 1 MiB and more amortise the thread hop.
+   */
+  readonly data: Uint8Array
+  readonly items: readonly SealItem[]
+}
+
+export interface SealedChunk {
+  readonly digest: Digest
+  readonly key: SecretKey
+  readonly plainLength: number
+  /** 16 bytes. */
+  readonly dedupId: Uint8Array
+  /** Absent when the block was in the store already (found by its dedup id). */
+  readonly location: BlockLocation | undefined
+}
+
+export interface SealedItem {
+  /** Bytes cut into `chunks`, from the item's start; equals `length` for a final item. */
+  readonly consumed: number
+  readonly chunks: readonly SealedChunk[]
+}
+
+/** Keys of the content layer. */
+export interface ContentKeys {
+  readonly dedupKey: SecretKey
+  readonly gearKey: SecretKey
+}
+
+export interface Pipeline {
+  /** Chunks, seals, hashes and writes to segments, on a pool thread. Blocks still have to be indexed by the caller. */
+  seal(job: SealJob, options?: { signal?: AbortSignal }): Promise<SealedItem[]>
+  /** Jobs waiting or running. */
+  readonly load: number
+  readonly core: 'native' | 'javascript'
+  close(): Promise<void>
+}
+
+/** The synchronous core, same bytes in native and JavaScript form. */
+export interface Core {
+  readonly kind: 'native' | 'javascript'
+  /**
+   * Seal one plaintext of 1 … CHUNK.MAX bytes as a leaf block.
+   * @returns the sealed block (fresh memory), its SHA-256, its key and its dedup id
+   */
+  sealLeaf(plain: Uint8Array, keys: ContentKeys): { sealed: Uint8Array; digest: Digest; key: SecretKey; dedupId: Uint8Array }
+  /** Open a leaf block. @returns the plaintext without padding, fresh memory; throws CORRUPT when the tag or the padding is wrong */
+  openLeaf(sealed: Uint8Array, key: SecretKey): Uint8Array
+  /** End offsets of the chunks of `data`; when not `final`, uncertain trailing bytes belong to no chunk. */
+  cut(data: Uint8Array, mode: ChunkMode, final: boolean, keys: ContentKeys): number[]
+  sha256(data: Uint8Array): Digest
+}

@@ -1,0 +1,3 @@
+export * from './tree.js'
+export * from './drive-port.js'
+export * from './remote.js'

@@ -1,0 +1,171 @@
+/**
+ * The contract of the POSIX tree: what FUSE, the API and merges from other devices call.
+ * Every operation answers at once when it can (`T`) and with a promise when it must wait for disk or network,
+ * so the FUSE dispatcher pays for a promise only where there is one. Failures are thrown `DriveError`s,
+ * synchronously or as a rejection.
+ */
+import type { PlainName } from '../base/index.js'
+
+export type Maybe<T> = T | Promise<T>
+
+/** Seconds since 1970 (signed, may be fractionless negative) and nanoseconds 0 … 999,999,999. */
+export interface Timestamp {
+  readonly sec: number
+  readonly nsec: number
+}
+
+/** What stat shows. `mode` includes the file type bits (S_IFMT). `rdev` is the kernel's 32-bit encoding. */
+export interface Attributes {
+  readonly ino: number
+  readonly size: number
+  /** 512-byte units. */
+  readonly blocks: number
+  readonly mode: number
+  readonly nlink: number
+  readonly uid: number
+  readonly gid: number
+  readonly rdev: number
+  readonly atimeSec: number
+  readonly atimeNsec: number
+  readonly mtimeSec: number
+  readonly mtimeNsec: number
+  readonly ctimeSec: number
+  readonly ctimeNsec: number
+  readonly btimeSec: number
+  readonly btimeNsec: number
+}
+
+/** Who asks. `signal` is made only when read, and fires when the kernel interrupts the request. */
+export interface Caller {
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+  readonly signal: AbortSignal
+}
+
+/** Fields to change; absent ones stay. `'now'` takes the tree's clock. */
+export interface AttributeChange {
+  readonly mode?: number
+  readonly uid?: number
+  readonly gid?: number
+  readonly size?: number
+  readonly atime?: Timestamp | 'now'
+  readonly mtime?: Timestamp | 'now'
+  readonly ctime?: Timestamp
+}
+
+/** POSIX open flags that matter here, in Linux numbers. */
+export const OPEN = { READ_ONLY: 0, WRITE_ONLY: 1, READ_WRITE: 2, ACCESS_MODE: 3, TRUNCATE: 0o1000, APPEND: 0o2000 } as const
+export const RENAME = { NO_REPLACE: 1, EXCHANGE: 2 } as const
+export const FALLOCATE = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const
+export const SEEK = { DATA: 3, HOLE: 4 } as const
+export const XATTR = { CREATE: 1, REPLACE: 2 } as const
+
+export const ROOT_INO = 1
+
+export interface Opened {
+  /** A positive integer, unique among open handles. */
+  readonly handle: number
+  /** The kernel may keep cached pages (regular file) or the cached listing (directory) from the last open. */
+  readonly keepCache: boolean
+}
+
+/**
+ * One entry of a listing. `cookie` resumes after this entry at any later time, also when entries before or at it have
+ * vanished; cookies are positive, grow in listing order and never change while the entry exists.
+ * `.` and `..` are not listed; the FUSE layer adds them.
+ */
+export interface DirectoryEntry {
+  readonly name: PlainName
+  readonly ino: number
+  /** S_IFMT bits of the mode, shifted right by 12 (DT_*). */
+  readonly type: number
+  readonly cookie: number
+  /** Present when asked for. */
+  readonly attributes: Attributes | undefined
+}
+
+export interface FilesystemStatistics {
+  readonly blockSize: number
+  readonly totalBlocks: number
+  readonly freeBlocks: number
+  readonly availableBlocks: number
+  readonly totalFiles: number
+  readonly freeFiles: number
+  readonly maxNameBytes: number
+}
+
+/** What the kernel must forget; sent from a threadpool thread, never awaited inside a handler of the same inode. */
+export type Invalidation =
+  | { readonly kind: 'inode'; readonly ino: number; readonly attributesOnly: boolean }
+  | { readonly kind: 'entry'; readonly parent: number; readonly name: PlainName }
+
+export interface Tree {
+  /** The child's attributes, or undefined when there is none. `.` and `..` never arrive here; names are over 0 and up to 255 bytes. */
+  lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined>
+  /** The parent directory's ino (the root is its own parent); for `..` and NFS export. */
+  parentOf(ino: number): number
+  /** The kernel now holds one more reference to `ino`; it keeps an unlinked inode alive until `forget`. */
+  remember(ino: number): void
+  forget(ino: number, count: number): void
+  getAttributes(ino: number, caller: Caller): Maybe<Attributes>
+  setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes>
+  readLink(ino: number, caller: Caller): Maybe<Uint8Array>
+  makeDirectory(parent: number, name: PlainName, mode: number, caller: Caller): Maybe<Attributes>
+  /** Regular files, FIFOs, sockets and device nodes; `mode` carries the type. */
+  makeNode(parent: number, name: PlainName, mode: number, rdev: number, caller: Caller): Maybe<Attributes>
+  makeSymlink(parent: number, name: PlainName, target: Uint8Array, caller: Caller): Maybe<Attributes>
+  link(ino: number, newParent: number, newName: PlainName, caller: Caller): Maybe<Attributes>
+  unlink(parent: number, name: PlainName, caller: Caller): Maybe<void>
+  removeDirectory(parent: number, name: PlainName, caller: Caller): Maybe<void>
+  /** `flags`: 0, RENAME.NO_REPLACE or RENAME.EXCHANGE; others throw INVALID. */
+  rename(parent: number, name: PlainName, newParent: number, newName: PlainName, flags: number, caller: Caller): Maybe<void>
+
+  create(parent: number, name: PlainName, mode: number, flags: number, caller: Caller): Maybe<{ attributes: Attributes; opened: Opened }>
+  open(ino: number, flags: number, caller: Caller): Maybe<Opened>
+  /** Up to `size` bytes, fewer only at the end of the file. The views stay valid until the reply is written, which is at once. */
+  read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]>
+  /**
+   * `data` is only valid until this returns (or returns its promise): a call that waits has copied it first.
+   * Level reached: `held`. @returns bytes written, always all of them
+   */
+  write(ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number>
+  /** On every close(2); reports errors found by then. */
+  flush(ino: number, handle: number, caller: Caller): Maybe<void>
+  /** The last close of this handle. */
+  release(ino: number, handle: number): void
+  /** Level reached when it resolves: `staged`. */
+  sync(ino: number, dataOnly: boolean, caller: Caller): Maybe<void>
+  /** syncfs(2): everything `staged`. */
+  syncAll(caller: Caller): Maybe<void>
+  allocate(ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void>
+  /** @returns the new offset; NO_SUCH_ADDRESS (ENXIO) past the end. */
+  seek(ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number>
+  copyRange(
+    from: { ino: number; handle: number; offset: number },
+    to: { ino: number; handle: number; offset: number },
+    length: number,
+    caller: Caller,
+  ): Maybe<number>
+
+  openDirectory(ino: number, caller: Caller): Maybe<Opened>
+  /** Visits entries with a cookie greater than `cookie` (0 starts) until `visit` returns false, which un-consumes that entry. */
+  readDirectory(
+    ino: number,
+    handle: number,
+    cookie: number,
+    withAttributes: boolean,
+    visit: (entry: DirectoryEntry) => boolean,
+    caller: Caller,
+  ): Maybe<void>
+  releaseDirectory(ino: number, handle: number): void
+
+  getXattr(ino: number, name: string, caller: Caller): Maybe<Uint8Array>
+  listXattrs(ino: number, caller: Caller): Maybe<readonly string[]>
+  setXattr(ino: number, name: string, value: Uint8Array, flags: number, caller: Caller): Maybe<void>
+  removeXattr(ino: number, name: string, caller: Caller): Maybe<void>
+
+  statistics(caller: Caller): Maybe<FilesystemStatistics>
+  /** The FUSE layer registers here to be told what the kernel must forget. */
+  onInvalidate(listener: (what: Invalidation) => void): void
+}
