@@ -1,1 +1,5 @@
+/** Local storage: sealed LMDB environments, records, the block cache and its segments. */
 export * from './contract.js'
+export * from './keys.js'
+export { encodeInode, decodeInode } from './inode-record.js'
+export * from './row-records.js'
