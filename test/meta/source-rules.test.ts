@@ -1,0 +1,47 @@
+import test from 'ava'
+import { filesBelow, isTest } from '../support/sources.js'
+
+const sources = [...filesBelow('src', ['.ts']), ...filesBelow('native', ['.c', '.h', '.mjs'])]
+const production = sources.filter(({ path }) => !isTest(path))
+
+/** What may appear only in its home. Each rule keeps one of our own traps out. */
+const RULES: readonly { readonly what: string; readonly pattern: RegExp; readonly home: RegExp }[] = [
+  { what: 'wall clock outside base/clock.ts', pattern: /\bDate\.now\(|new Date\(\)/, home: /^src\/base\/clock\.ts$/ },
+  { what: 'Math.random', pattern: /\bMath\.random\(/, home: /^$/ },
+  { what: 'console outside the command line and the installer', pattern: /\bconsole\./, home: /^(src\/cli\/|native\/install\.mjs)/ },
+  { what: 'randomBytes outside base/random.ts', pattern: /\brandom(Bytes|FillSync|FillBytes|UUID)\(/, home: /^src\/base\/random\.ts$/ },
+  { what: 'an empty catch that does not name its case', pattern: /catch\s*(\([^)]*\))?\s*\{\s*\}/, home: /^$/ },
+  { what: 'a switched-off type check', pattern: /@ts-(ignore|nocheck)/, home: /^$/ },
+]
+
+for (const { what, pattern, home } of RULES) {
+  test(`the source has no ${what}`, (t) => {
+    const found = production
+      .filter(({ path, text }) => !home.test(path) && pattern.test(text))
+      .map(({ path }) => path)
+    t.deepEqual(found, [])
+  })
+}
+
+test('no source file is longer than 400 lines', (t) => {
+  const long = sources
+    .map(({ path, text }) => ({ path, lines: text.split('\n').length }))
+    .filter(({ path, lines }) => lines > (path.endsWith('.c') ? 900 : 400))
+  t.deepEqual(long, [])
+})
+
+test('every source file says what it owns before its first line of code', (t) => {
+  const silent = production
+    .filter(({ path }) => path.endsWith('.ts') && !path.endsWith('/index.ts'))
+    .filter(({ text }) => !/^(#!.*\n)?\s*(\/\*\*|\/\/|import[\s\S]*?\n\/\*\*|import[\s\S]*?\n\/\/)/.test(text) && !text.includes('/**'))
+    .map(({ path }) => path)
+  t.deepEqual(silent, [])
+})
+
+test('no test is switched off or singled out', (t) => {
+  const found = [...filesBelow('src', ['.ts']), ...filesBelow('test', ['.ts'])]
+    .filter(({ path }) => !path.startsWith('test/support/') && !path.startsWith('test/meta/'))
+    .filter(({ text }) => /\btest\.(only|failing|todo)\(/.test(text))
+    .map(({ path }) => path)
+  t.deepEqual(found, [])
+})

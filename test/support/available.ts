@@ -1,0 +1,35 @@
+/**
+ * What this machine offers to tests. A test that needs something is declared through `testWhere(...)`: without it the
+ * test is skipped here and fails in CI, where everything must be there.
+ */
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import ava, { type TestFn } from 'ava'
+
+function hasProgram(name: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
+}
+
+function canMount(): boolean {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
+    return hasProgram('fusermount3') || process.getuid?.() === 0
+  } catch {
+    return false // no FUSE on this machine
+  }
+}
+
+export const available = {
+  fuse: canMount(),
+  root: process.getuid?.() === 0,
+  git: hasProgram('git'),
+  sqlite3: hasProgram('sqlite3'),
+  setfattr: hasProgram('setfattr'),
+  go: hasProgram('go'),
+} as const
+
+/** `ava` itself where all named things are there or in CI; `ava.skip` elsewhere. */
+export function testWhere(...needs: readonly (keyof typeof available)[]): TestFn | TestFn['skip'] {
+  const missing = needs.filter((need) => !available[need])
+  return missing.length === 0 || process.env['CI'] !== undefined ? ava.serial : ava.serial.skip
+}

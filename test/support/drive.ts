@@ -1,0 +1,160 @@
+/** A real drive for tests: the command line, its daemon and a kernel mount, in temporary folders, always cleaned up. */
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { projectRoot } from './sources.js'
+
+const CLI = join(projectRoot, 'dist/src/cli/main.js')
+
+export interface CommandResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface DriveOptions {
+  /** Where the home lies; a fresh temporary folder when absent. */
+  readonly home?: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export class TestDrive {
+  readonly home: string
+  readonly mountpoint: string
+  private readonly environment: NodeJS.ProcessEnv
+
+  constructor(options: DriveOptions = {}) {
+    const base = mkdtempSync(join(tmpdir(), 'dagdrive-test-'))
+    this.home = options.home ?? join(base, 'home')
+    this.mountpoint = join(base, 'mount')
+    mkdirSync(this.mountpoint)
+    this.environment = { ...process.env, DAGDRIVE_HOME: this.home, ...options.environment }
+  }
+
+  /** Runs `dagdrive …arguments`; never throws for an exit status. */
+  run(args: readonly string[], timeoutMs = 120_000): Promise<CommandResult> {
+    return new Promise((resolve, reject) => {
+      execFile(
+        process.execPath,
+        [CLI, ...args],
+        { env: this.environment, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 },
+        (error, stdout, stderr) => {
+          if (error !== null && error.killed === true) reject(new Error(`dagdrive ${args[0]} timed out: ${stdout}${stderr}`))
+          else resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
+        },
+      )
+    })
+  }
+
+  /** Runs a command that must succeed. */
+  async must(args: readonly string[], timeoutMs?: number): Promise<string> {
+    const result = await this.run(args, timeoutMs)
+    if (result.code !== 0) throw new Error(`dagdrive ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}\n${this.log()}`)
+    return result.stdout
+  }
+
+  async json<T>(args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.must([...args, '--json'])) as T
+  }
+
+  up(args: readonly string[] = []): Promise<string> {
+    return this.must(['up', this.mountpoint, ...args])
+  }
+
+  mount(args: readonly string[] = []): Promise<string> {
+    return this.must(['mount', this.mountpoint, ...args])
+  }
+
+  unmount(args: readonly string[] = [], timeoutMs?: number): Promise<string> {
+    return this.must(['unmount', this.mountpoint, ...args], timeoutMs)
+  }
+
+  /** The daemon's process id, or undefined when none runs for this home. */
+  daemonPid(): number | undefined {
+    for (const entry of readdirSync('/proc')) {
+      if (!/^\d+$/.test(entry)) continue
+      try {
+        const environment = readFileSync(`/proc/${entry}/environ`, 'latin1')
+        if (!environment.includes(`DAGDRIVE_HOME=${this.home}\0`)) continue
+        if (readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes('daemon')) return Number(entry)
+      } catch {
+        continue // the process ended, or is not ours to look into
+      }
+    }
+    return undefined
+  }
+
+  killDaemon(): void {
+    const pid = this.daemonPid()
+    if (pid === undefined) throw new Error('no daemon to kill')
+    process.kill(pid, 'SIGKILL')
+    for (let i = 0; i < 500 && existsSync(`/proc/${pid}/fd/0`); i++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+  }
+
+  /** Resident memory of the daemon in bytes. */
+  residentBytes(): number {
+    const status = readFileSync(`/proc/${this.daemonPid()}/status`, 'latin1')
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024
+  }
+
+  log(): string {
+    const files = existsSync(this.home) ? readdirSync(this.home, { recursive: true, encoding: 'utf8' }) : []
+    return files
+      .filter((name) => name.endsWith('.log'))
+      .map((name) => readFileSync(join(this.home, name), 'utf8').split('\n').slice(-40).join('\n'))
+      .join('\n')
+  }
+
+  /** Ends the daemon and every mount of this drive and removes its folders. */
+  destroy(): void {
+    const pid = this.daemonPid()
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    spawnQuietly('umount', ['-l', this.mountpoint])
+    rmSync(join(this.mountpoint, '..'), { recursive: true, force: true })
+    rmSync(this.home, { recursive: true, force: true })
+  }
+}
+
+/** A drive that is destroyed when the test ends. */
+export function testDrive(t: ExecutionContext, options?: DriveOptions): TestDrive {
+  const drive = new TestDrive(options)
+  t.teardown(() => drive.destroy())
+  return drive
+}
+
+/** A program outside this process, so that it may touch a mount; returns its standard output, throws when it fails. */
+export function program(command: string, args: readonly string[], options: { cwd?: string; input?: string; timeoutMs?: number; env?: NodeJS.ProcessEnv } = {}): string {
+  return execFileSync(command, args, {
+    cwd: options.cwd,
+    input: options.input,
+    timeout: options.timeoutMs ?? 120_000,
+    encoding: 'latin1',
+    maxBuffer: 256 * 1024 * 1024,
+    env: options.env ?? process.env,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+}
+
+/** The same without waiting; resolves with the exit status. */
+export function programLater(command: string, args: readonly string[], cwd: string): { pid: number; done: Promise<number> } {
+  const child = spawn(command, args, { cwd, stdio: 'ignore' })
+  const done = new Promise<number>((resolve, reject) => child.on('error', reject).on('close', (code) => resolve(code ?? 1)))
+  return { pid: child.pid!, done }
+}
+
+/** A temporary folder that goes when the test ends. */
+export function temporaryFolder(t: ExecutionContext, name = 'work'): string {
+  const path = mkdtempSync(join(tmpdir(), `dagdrive-${name}-`))
+  t.teardown(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+function spawnQuietly(command: string, args: readonly string[]): void {
+  try {
+    execFileSync(command, args, { stdio: 'ignore', timeout: 10_000 })
+  } catch {
+    return // nothing was mounted
+  }
+}
