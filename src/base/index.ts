@@ -1,7 +1,10 @@
-/** What every module may use: errors, time, randomness, logging, cancellation, bytes. Imports nothing of ours. */
+/** What every module may use: errors, time, randomness, logging, cancellation, bytes, paths, configuration. Imports nothing of ours. */
 export * from './errors.js'
 export * from './clock.js'
 export * from './random.js'
 export * from './log.js'
 export * from './abort.js'
 export * from './bytes.js'
+export * from './paths.js'
+export * from './private-file.js'
+export * from './config.js'

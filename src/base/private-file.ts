@@ -1,0 +1,43 @@
+/** Small private files: written whole, durable and 0600, or not at all. */
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { systemRandom } from './random.js'
+import { hex } from './bytes.js'
+
+/** Replaces `path` atomically: file synced, renamed, directory synced. The directory is made 0700 when missing. */
+export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
+  const directory = dirname(path)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const temporary = `${path}.${hex(systemRandom.bytes(6))}.new`
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await unlink(temporary).catch(() => {
+      // Already gone, or never made: the first failure is the one to report.
+    })
+    throw error
+  }
+  const parent = await open(directory, 'r')
+  try {
+    await parent.sync()
+  } finally {
+    await parent.close()
+  }
+}
+
+/** The file's bytes, or undefined when there is no such file. Other failures are thrown as they are. */
+export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
