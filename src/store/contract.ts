@@ -189,8 +189,10 @@ export interface ChunkRecord {
  * - `ids`     fileId → BE64(ino), for inodes whose fileId another entry may name (nlink > 1)
  * - `dirty`   BE64(ino) → BE48(sequence): inodes changed since the last published commit (created, content, attributes,
  *             xattrs; for a directory also its entry list); rows of removed inodes vanish
- * - `removed` BE64(counter) → digest[32] || BE48(born) || kind: blocks that chunk rows no longer use (kind 0), or a published
- *             content node whose chunk list was never loaded: digest[32] || key[32] || kind 1 follows
+ * - `removed` BE64(counter) → what the published version still has and this tree no longer (codec in row-records.ts):
+ *             kind 0 `block`: a block that a chunk row no longer uses (every row deleted or rewritten, its own `born`);
+ *             kind 1 `node`: the `ref` of a removed inode whose content was never loaded: its map and all it names;
+ *             kind 2 `map`: the `ref` of a removed inode whose content was loaded (directories, long chunk lists): the map's own nodes
  * - `state`   name → value: `sequence` BE48 (the open commit sequence), `published` BE48, `nextIno` BE64, `nextRemoved` BE64,
  *             `clean` (a clean shutdown)
  * A commit sequence is a counter that grows by one with every commit of the environment.

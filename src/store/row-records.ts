@@ -52,22 +52,24 @@ export function decodeChunk(offset: number, bytes: Uint8Array): ChunkRecord {
   }
 }
 
-/** What `removed` rows say: a block that chunk rows no longer use, or a content node whose list was never loaded. */
+/** What `removed` rows say: a block that chunk rows no longer use, or the content node of a removed inode; see TABLES. */
 export type RemovedRecord =
   | { readonly kind: 'block'; readonly digest: Digest; readonly born: number }
-  | { readonly kind: 'node'; readonly digest: Digest; readonly key: SecretKey }
+  | { readonly kind: 'node' | 'map'; readonly digest: Digest; readonly key: SecretKey }
 
-/** Row of `removed`: digest[32] born BE48 0, or digest[32] key[32] 1. */
+/** Row of `removed`: digest[32] born BE48 0, or digest[32] key[32] 1 (`node`) or 2 (`map`). */
 export function encodeRemoved(record: RemovedRecord): Buffer {
   if (record.kind === 'block') return Buffer.concat([record.digest, be48(record.born), Buffer.of(0)])
-  return Buffer.concat([record.digest, record.key, Buffer.of(1)])
+  return Buffer.concat([record.digest, record.key, Buffer.of(record.kind === 'node' ? 1 : 2)])
 }
 
 export function decodeRemoved(bytes: Uint8Array): RemovedRecord {
   const kind = bytes[bytes.length - 1]
   const digest = bytes.subarray(0, 32)
   if (kind === 0 && bytes.length === 39) return { kind: 'block', digest, born: readBe48(bytes, 32) }
-  if (kind === 1 && bytes.length === 65) return { kind: 'node', digest, key: bytes.subarray(32, 64) }
+  if ((kind === 1 || kind === 2) && bytes.length === 65) {
+    return { kind: kind === 1 ? 'node' : 'map', digest, key: bytes.subarray(32, 64) }
+  }
   throw corrupt('removed-block')
 }
 

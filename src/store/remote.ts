@@ -1,6 +1,6 @@
 /** A child as a published directory describes it: everything `stat` needs, and where its content is. */
 import type { PlainName } from '../base/index.js'
-import type { ChunkRecord, InodeRecord } from '../store/index.js'
+import type { ChunkRecord, InodeRecord } from './contract.js'
 
 export interface RemoteChild {
   readonly name: PlainName

@@ -1,0 +1,82 @@
+/**
+ * What the drive thread offers to sync, and what it asks of sync. Both sides are plain data and cross a MessagePort.
+ * It lives here because both vfs and sync may know it.
+ */
+import type { Digest } from '../base/index.js'
+import type { ChunkRecord, NodeRef } from './contract.js'
+import type { RemoteChild } from './remote.js'
+
+/** The four durability levels in files and bytes. */
+export interface LevelCounts {
+  readonly files: number
+  readonly bytes: number
+}
+
+export interface DriveCounts {
+  /** In the daemon's memory only. */
+  readonly held: LevelCounts
+  /** Durable on this machine, not confirmed by a node. */
+  readonly staged: LevelCounts
+  /** Files and bytes of the whole tree known here. */
+  readonly total: LevelCounts
+  readonly cacheUsedBytes: number
+  readonly cacheEvictableBytes: number
+  /** The last background failure, cleared by the next success. */
+  readonly lastError: string | undefined
+  /** Milliseconds (Clock.nowMs) of the last change to the tree; 0 when there was none since the last commit. */
+  readonly lastChangeMs: number
+  readonly dirtyInodes: number
+}
+
+/**
+ * What a published commit settled. Applied in one commit of `meta`, together with `state.published = sequence`; a second call
+ * with a sequence that is not greater than `state.published` only repeats `confirmed` (sync repeats itself after a crash).
+ */
+export interface PublishedCommit {
+  readonly sequence: number
+  /** `state.nextRemoved` at `sequence`: rows of `removed` with a smaller counter are settled and vanish. */
+  readonly removedBefore: number
+  /** Content nodes made by the commit, by ino: directories, and files with long chunk lists; undefined: no content node any more. */
+  readonly refs: readonly { readonly ino: number; readonly ref: NodeRef | undefined }[]
+  /**
+   * Files whose staged pages the commit merged into new chunks. `rows` (born = `sequence`) replace the chunk rows that begin in
+   * their `offset … offset+length`; applied, and the pages dropped, only where the file has no newer change than `sequence`.
+   * The published version counts both the old and the merged rows as live, so: applied, the replaced rows go to
+   * `removed` with their own `born` like any other; not applied (or the inode is gone), every digest of `rows` goes to
+   * `removed` with born = `sequence`.
+   */
+  readonly merged: readonly { readonly ino: number; readonly rows: readonly ChunkRecord[] }[]
+  /** Blocks the node confirmed and pinned: evictable from now on. */
+  readonly confirmed: readonly Digest[]
+  /**
+   * Blocks nothing referred to at `sequence`. The drive thread keeps those which a chunk row born after `sequence` names again
+   * (rows of inodes with dirty > `sequence`), and those a running seal job found as duplicates.
+   */
+  readonly discarded: readonly Digest[]
+}
+
+export interface DrivePort {
+  /**
+   * Quiesce writers, make everything `staged`, commit, and hold further commits until `resume`, so that the caller can open a
+   * snapshot that is exactly this instant. @returns the sequence of that commit
+   */
+  freeze(): Promise<{ sequence: number }>
+  resume(): Promise<void>
+  published(commit: PublishedCommit): Promise<void>
+  /** Blocks sealed elsewhere (merged pages): durable and only-copy when it resolves. */
+  adopt(blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId: Uint8Array }[]): Promise<void>
+  /** Sealed bytes of blocks on this machine; undefined where absent. */
+  readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]>
+  /** Everything `staged`. */
+  flush(): Promise<void>
+  counts(): Promise<DriveCounts>
+  evictTo(bytes: number): Promise<number>
+}
+
+/** What the drive thread asks when bytes or entries are not on this machine. Offline: OFFLINE, never a hang. */
+export interface RemoteSource {
+  /** Sealed bytes, verified by CID, in the order asked. */
+  fetchBlocks(digests: readonly Digest[], signal?: AbortSignal): Promise<Uint8Array[]>
+  loadDirectory(ref: NodeRef, signal?: AbortSignal): Promise<RemoteChild[]>
+  loadChunks(ref: NodeRef, signal?: AbortSignal): Promise<Omit<ChunkRecord, 'born'>[]>
+}
