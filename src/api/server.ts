@@ -1,0 +1,134 @@
+/**
+ * Serves a `ControlService` over HTTP on a unix socket of mode 0600: who can open the socket is who may command the
+ * daemon. The caller holds the home's lock, so a socket file found in the way is stale and is removed.
+ */
+import { chmod, unlink } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { DriveError, MIB, toWire, type Log } from '../base/index.js'
+import { HTTP_STATUS } from './http-status.js'
+import { socketAddress } from './socket-address.js'
+import { OPERATION_NAMES, type ControlService, type OperationName, type WireLine } from './wire.js'
+
+const MOST_BODY_BYTES = MIB
+
+export interface ControlServer {
+  /** Requests being answered. */
+  readonly active: number
+  /** Stops listening, lets running answers end for `graceMs`, then cuts them off; the socket file goes. */
+  close(graceMs: number): Promise<void>
+}
+
+export interface ControlServerOptions {
+  readonly path: string
+  readonly service: ControlService
+  readonly log: Log
+  /** Called after each answered request. */
+  readonly onAnswered?: () => void
+}
+
+export async function serveControl(options: ControlServerOptions): Promise<ControlServer> {
+  let active = 0
+  const server = createServer((request, response) => {
+    active++
+    void answer(request, response, options).finally(() => {
+      active--
+      options.onAnswered?.()
+    })
+  })
+  server.requestTimeout = 30_000
+  server.timeout = 0
+  await unlink(options.path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
+  const address = await socketAddress(options.path)
+  try {
+    // The mask applies from bind(2) on, so the socket is never open to others, not even for a moment.
+    const mask = process.umask(0o177)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(address.path, resolve)
+      })
+    } finally {
+      process.umask(mask)
+    }
+  } finally {
+    await address.release()
+  }
+  await chmod(options.path, 0o600)
+  return {
+    get active() {
+      return active
+    },
+    async close(graceMs) {
+      await unlink(options.path).catch(() => {
+        // Removed by hand: nothing left to remove.
+      })
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+      await closed
+      clearTimeout(timer)
+    },
+  }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: ControlServerOptions,
+): Promise<void> {
+  const gone = new AbortController()
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort()
+  })
+  const send = (line: WireLine, status = 200): void => {
+    if (response.destroyed) return
+    if (!response.headersSent)
+      response.writeHead(status, { 'content-type': 'application/x-ndjson', connection: 'close' })
+    response.write(`${JSON.stringify(line)}\n`)
+  }
+  try {
+    const name = operationOf(request)
+    const given = await readBody(request)
+    const operation = options.service[name] as (given: unknown, context: unknown) => Promise<unknown>
+    const context = { signal: gone.signal, progress: (value: unknown) => send({ type: 'progress', value }) }
+    send({ type: 'done', value: await operation(given, context) })
+  } catch (error) {
+    const wire = toWire(error)
+    if (wire.code === 'INTERNAL') options.log.error('a control request failed', { error: wire.message })
+    send({ type: 'error', error: wire }, HTTP_STATUS[wire.code])
+  } finally {
+    await new Promise<void>((resolve) => (response.destroyed ? resolve() : response.end(resolve)))
+  }
+}
+
+function operationOf(request: IncomingMessage): OperationName {
+  const name = /^\/v1\/([a-zA-Z]+)$/.exec(request.url ?? '')?.[1]
+  const known = OPERATION_NAMES.find((operation) => operation === name)
+  if (known === undefined) throw new DriveError('NOT_FOUND', 'There is no such operation.')
+  if (request.method !== 'POST') throw new DriveError('INVALID', 'Operations are POST requests.')
+  return known
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of request as AsyncIterable<Buffer>) {
+    size += part.length
+    if (size > MOST_BODY_BYTES) throw new DriveError('INVALID', 'The request is too large.')
+    parts.push(part)
+  }
+  if (size === 0) return {}
+  let body: unknown
+  try {
+    body = JSON.parse(Buffer.concat(parts).toString('utf8'))
+  } catch {
+    // The parser's message quotes the text, which may hold a secret.
+    throw new DriveError('INVALID', 'The request is not JSON.')
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new DriveError('INVALID', 'The request is not a JSON object.')
+  }
+  return body
+}
