@@ -1,1 +1,7 @@
 export * from './contract.js'
+export { NODE_CAPACITY, openNode, sealNode, type SealedNode } from './private-node.js'
+export { buildMap, type BuildOptions, type BuiltMap, type MapNode, type ReuseLookup } from './map-build.js'
+export { getFromMap, readMap, readMapLeaves, readMapNodes, type ReadOptions } from './map-read.js'
+export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './entry-record.js'
+export * from './tables.js'
+export { openCommit, sealCommit, type CommitKeys, type Sign, type Verify } from './commit.js'

@@ -1,0 +1,78 @@
+/**
+ * Private tree nodes: padded bytes under XChaCha20-Poly1305, one fresh random key a node version, so a nonce of zeros never
+ * repeats under a key. Owns the padding and the seal; what is inside belongs to the map and the records.
+ */
+import { createHash } from 'node:crypto'
+import { DriveError, KIB, MIB, type Random } from '../base/index.js'
+import type { Block, TreeRef } from './contract.js'
+import { corrupt } from './corrupt.js'
+import { xchacha } from './sealing.js'
+
+/** Sealed nodes are 1, 2, 4 … 256 KiB long, then a multiple of 64 KiB up to 1 MiB. */
+const LEAST_BYTES = KIB
+const POWERS_UP_TO = 256 * KIB
+const STEP_BYTES = 64 * KIB
+const MOST_BYTES = MIB
+const TAG_BYTES = 16
+const PAD_MARK = 0x80
+
+/** Most bytes one node can hold. */
+export const NODE_CAPACITY = MOST_BYTES - TAG_BYTES - 1
+
+const NONCE = new Uint8Array(24)
+const AAD = new TextEncoder().encode('dagdrive/v1/node')
+
+export interface SealedNode {
+  readonly ref: TreeRef
+  readonly block: Block
+}
+
+/** @param plain 0 … NODE_CAPACITY bytes; more throws FILE_TOO_LARGE */
+export function sealNode(plain: Uint8Array, random: Random): SealedNode {
+  const key = random.bytes(32)
+  const bytes = xchacha.seal(key, NONCE, AAD, pad(plain))
+  const digest = sha256(bytes)
+  return { ref: { digest, key }, block: { digest, bytes, codec: 'raw' } }
+}
+
+/** @param bytes the block whose digest `ref` names, verified by the fetcher @returns the plaintext; CORRUPT when it does not open */
+export function openNode(bytes: Uint8Array, ref: Pick<TreeRef, 'key'>): Uint8Array {
+  if (bytes.length > MOST_BYTES) throw corrupt('a node is too long')
+  return unpad(xchacha.open(ref.key, NONCE, AAD, bytes))
+}
+
+/** `plain || 0x80 || zeros`, so that padded text plus tag has a permitted length. */
+export function pad(plain: Uint8Array): Uint8Array {
+  const padded = new Uint8Array(sealedBytes(plain.length) - TAG_BYTES)
+  padded.set(plain)
+  padded[plain.length] = PAD_MARK
+  return padded
+}
+
+/** Undoes `pad`; CORRUPT when the padding is not exactly what `pad` makes. */
+export function unpad(padded: Uint8Array): Uint8Array {
+  let end = padded.length - 1
+  while (end >= 0 && padded[end] === 0) end--
+  if (end < 0 || padded[end] !== PAD_MARK) throw corrupt('a node has no padding')
+  if (end > NODE_CAPACITY || sealedBytes(end) !== padded.length + TAG_BYTES)
+    throw corrupt('a node has the wrong padding')
+  return padded.subarray(0, end)
+}
+
+function sealedBytes(plainBytes: number): number {
+  if (plainBytes > NODE_CAPACITY) {
+    throw new DriveError('FILE_TOO_LARGE', 'The attributes of one file do not fit into one block.', {
+      about: { plainBytes },
+    })
+  }
+  const needed = plainBytes + 1 + TAG_BYTES
+  if (needed > POWERS_UP_TO) return Math.ceil(needed / STEP_BYTES) * STEP_BYTES
+  let size = LEAST_BYTES
+  while (size < needed) size *= 2
+  return size
+}
+
+/** SHA-256 of a block. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(bytes).digest())
+}
