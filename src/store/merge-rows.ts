@@ -1,0 +1,66 @@
+/** Committed rows and pending layers as one ordered sequence. */
+import type { Pending, PendingRow } from './overlay.js'
+
+export type Row = readonly [key: Uint8Array, value: Uint8Array]
+
+/** Two ordered lists of pending rows as one; where both have a key, `newer` wins. */
+export function mergePending(newer: readonly PendingRow[], older: readonly PendingRow[]): readonly PendingRow[] {
+  if (older.length === 0) return newer
+  if (newer.length === 0) return older
+  const merged: PendingRow[] = []
+  let i = 0
+  for (const row of older) {
+    while (i < newer.length && newer[i]![0] < row[0]) merged.push(newer[i++]!)
+    if (i < newer.length && newer[i]![0] === row[0]) merged.push(newer[i++]!)
+    else merged.push(row)
+  }
+  while (i < newer.length) merged.push(newer[i++]!)
+  return merged
+}
+
+/** Pending rows over committed ones, both in key order; deleted rows are left out, at most `limit` rows come. */
+export function* overlayRows(
+  pending: readonly PendingRow[],
+  committed: Iterable<Row>,
+  limit: number,
+): Generator<Row, undefined> {
+  let left = limit
+  let i = 0
+  if (left <= 0) return
+  for (const row of committed) {
+    const key = latin1(row[0])
+    for (; i < pending.length && pending[i]![0] < key; i++) {
+      const made = toRow(pending[i]!)
+      if (made === undefined) continue
+      yield made
+      if (--left <= 0) return
+    }
+    const same = i < pending.length && pending[i]![0] === key ? toRow(pending[i++]!) : row
+    if (same === undefined) continue
+    yield same
+    if (--left <= 0) return
+  }
+  for (; i < pending.length; i++) {
+    const made = toRow(pending[i]!)
+    if (made === undefined) continue
+    yield made
+    if (--left <= 0) return
+  }
+}
+
+/** A key as a string of one character per byte. */
+export function latin1(key: Uint8Array): string {
+  return latin1Slice.call(key, 0, key.length)
+}
+
+/** Missing in the types of Node: works on any Uint8Array, without making a Buffer first. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice: (this: Uint8Array, start: number, end: number) => string
+}
+
+/** A copy, so that the caller may do with it what it likes. */
+export const copyOf = (value: Uint8Array): Buffer => Buffer.from(value)
+
+function toRow([key, value]: PendingRow): Row | undefined {
+  return value === null ? undefined : [Buffer.from(key, 'latin1'), copyOf(value satisfies Pending)]
+}

@@ -1,0 +1,35 @@
+/** Pieces that tests of storage share: directories that vanish, and a sealer with a fixed key. */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DriveError } from '../base/index.js'
+import type { RecordSealer } from './record-sealer.js'
+
+/** A new directory, removed by `remove()`. */
+export function scratchDirectory(): { path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'dagdrive-store-'))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** AES-256-GCM with a random nonce under a fixed key; every reader and writer of a test can have one. */
+export function testSealer(): RecordSealer {
+  const key = Buffer.alloc(32, 7)
+  return {
+    seal(aad, plain) {
+      const nonce = randomBytes(12)
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad)
+      return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+    },
+    open(aad, sealed) {
+      try {
+        const tagStart = sealed.length - 16
+        const opener = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAAD(aad)
+        opener.setAuthTag(sealed.subarray(tagStart))
+        return Buffer.concat([opener.update(sealed.subarray(12, tagStart)), opener.final()])
+      } catch (cause) {
+        throw new DriveError('CORRUPT', 'A row does not open.', { cause })
+      }
+    },
+  }
+}
