@@ -42,7 +42,8 @@ class LmdbReader implements EnvironmentReader {
 
   #openTables(): void {
     this.#root.resetReadTxn()
-    const names = [...this.#root.getKeys()].map((key) => Buffer.from(key).toString('utf8'))
+    // LMDB keeps the names of its databases, NUL-terminated, as keys of the root database.
+    const names = [...this.#root.getKeys()].map((key) => Buffer.from(key).toString('utf8').replace(/\0$/, ''))
     for (const name of names) {
       if (!this.#databases.has(name)) this.#databases.set(name, openNamed(this.#root, name))
     }
