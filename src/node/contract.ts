@@ -39,7 +39,10 @@ export interface IpfsNode {
   /** Resolves only when the node confirmed every block (count compared). Nothing is pinned by it. */
   importBlocks(
     blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
-    options: CallOptions & { roots: readonly CidText[]; onProgress?: (done: { blocks: number; bytes: number }) => void },
+    options: CallOptions & {
+      roots: readonly CidText[]
+      onProgress?: (done: { blocks: number; bytes: number }) => void
+    },
   ): Promise<ImportResult>
   /** The bytes, verified against the CID. NOT_FOUND within `timeoutMs` when the node does not have the block. */
   getBlock(cid: CidText, options?: CallOptions & { timeoutMs?: number }): Promise<Uint8Array>

@@ -1,0 +1,74 @@
+/**
+ * Takes blocks into the store: each is verified, appended to a segment, and named by the index only after its bytes are on
+ * the disk. Work is bounded: what has been read from the caller but is not yet written stays under `BATCH`.
+ */
+import { DriveError, hex, MIB, throwIfAborted, type Digest } from '../../base/index.js'
+import type { CallOptions, ImportResult, NodeBlock } from '../contract.js'
+import { matches, parseCid } from '../cid.js'
+import type { BlockIndex } from './block-index.js'
+import type { Location, Segments } from './segments.js'
+
+const BATCH = { BYTES: 4 * MIB, BLOCKS: 1024 } as const
+/** An interrupted import keeps what was committed; a commit costs two syncs. */
+const COMMIT_BYTES = 64 * MIB
+
+export interface ImportOptions extends CallOptions {
+  readonly onProgress?: ((done: { blocks: number; bytes: number }) => void) | undefined
+  /** The store has a sound copy of this block. */
+  readonly holds: (digest: Digest) => boolean
+  /** These blocks are durable now. */
+  readonly onStored: (digests: readonly Digest[]) => void
+}
+
+export async function importBlocks(
+  blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
+  segments: Segments,
+  index: BlockIndex,
+  options: ImportOptions,
+): Promise<ImportResult> {
+  const done = { blocks: 0, bytes: 0 }
+  const fresh = new Map<string, { digest: Digest; bytes: Uint8Array }>()
+  const written = new Map<string, readonly [Digest, Location]>()
+  let freshBytes = 0
+  let writtenBytes = 0
+
+  const write = async (): Promise<void> => {
+    const batch = [...fresh]
+    const locations = await segments.append(batch.map(([, block]) => block.bytes))
+    batch.forEach(([id, block], at) => written.set(id, [block.digest, locations[at]!]))
+    writtenBytes += freshBytes
+    freshBytes = 0
+    fresh.clear()
+    options.onProgress?.({ ...done })
+  }
+  const commit = async (): Promise<void> => {
+    await segments.sync()
+    await index.commit({ blocks: written.values() })
+    options.onStored(Array.from(written.values(), ([digest]) => digest))
+    written.clear()
+    writtenBytes = 0
+  }
+
+  for await (const block of blocks) {
+    throwIfAborted(options.signal)
+    const { digest } = parseCid(block.cid)
+    if (!matches(block.bytes, digest)) throw wrongBlock(block.cid)
+    done.blocks++
+    done.bytes += block.bytes.byteLength
+    const id = hex(digest)
+    if (fresh.has(id) || written.has(id) || options.holds(digest)) continue
+    fresh.set(id, { digest: Uint8Array.from(digest), bytes: block.bytes })
+    freshBytes += block.bytes.byteLength
+    if (freshBytes >= BATCH.BYTES || fresh.size >= BATCH.BLOCKS) await write()
+    if (writtenBytes >= COMMIT_BYTES) await commit()
+  }
+  throwIfAborted(options.signal)
+  if (fresh.size > 0) await write()
+  if (written.size > 0) await commit()
+  options.onProgress?.({ ...done })
+  return done
+}
+
+function wrongBlock(cid: string): DriveError {
+  return new DriveError('WRONG_BLOCK', 'A block does not match its CID and was not stored.', { about: { cid } })
+}

@@ -1,0 +1,188 @@
+/**
+ * The embedded node: blocks, pins and name records in a directory of this machine or of a disk plugged into it, without a
+ * daemon and without a network. One process uses it at a time.
+ */
+import { DriveError, equalBytes, hex, throwIfAborted, type Digest } from '../../base/index.js'
+import { cidText, CODEC, matches, parseCid, type ParsedCid } from '../cid.js'
+import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
+import { checkRecord, mayReplace } from '../name-rules.js'
+import { importBlocks } from './block-import.js'
+import { collectGarbage } from './collect-garbage.js'
+import { SharedLock } from './shared-lock.js'
+import { storeError } from './store-error.js'
+import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'
+import { findMissing, findMissingSince, type WalkSource } from './walk.js'
+
+/** @param path the store's directory; it is made when its parent is there. LOCKED when another program uses it. */
+export async function openEmbeddedNode(path: string, options: OpenStoreOptions): Promise<IpfsNode> {
+  return new EmbeddedNode(path, await openStore(path, options), options)
+}
+
+class EmbeddedNode implements IpfsNode {
+  readonly #where: string
+  readonly #store: OpenStore
+  readonly #options: OpenStoreOptions
+  readonly #use = new SharedLock()
+  readonly #nameUse = new SharedLock()
+  /** Blocks whose bytes were found to be damaged: as good as absent, so that an import heals them. */
+  readonly #damaged = new Set<string>()
+  readonly #source: WalkSource = { has: (cid) => this.#holds(cid.digest), read: (cid) => this.#read(cid) }
+  #closed = false
+
+  constructor(where: string, store: OpenStore, options: OpenStoreOptions) {
+    this.#where = where
+    this.#store = store
+    this.#options = options
+  }
+
+  async importBlocks(
+    blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
+    options: Parameters<IpfsNode['importBlocks']>[1],
+  ): Promise<ImportResult> {
+    return this.#run(options, () =>
+      this.#use.shared(() =>
+        importBlocks(blocks, this.#store.segments, this.#store.index, {
+          ...options,
+          holds: (digest) => this.#holds(digest),
+          onStored: (digests) => digests.forEach((digest) => this.#damaged.delete(hex(digest))),
+        }),
+      ),
+    )
+  }
+
+  async getBlock(cid: CidText, options?: CallOptions): Promise<Uint8Array> {
+    return this.#run(options, () => this.#read(parseCid(cid)))
+  }
+
+  async missing(cids: readonly CidText[], options?: CallOptions): Promise<CidText[]> {
+    return this.#run(options, async () => cids.filter((cid) => !this.#holds(parseCid(cid).digest)))
+  }
+
+  async pin(cid: CidText, options: CallOptions & { name: string }): Promise<void> {
+    await this.#run(options, () =>
+      this.#use.shared(async () => {
+        refuseHole(cid, await findMissing(this.#source, parseCid(cid), options))
+        await this.#store.index.commit({ pinned: { cid, name: options.name } })
+      }),
+    )
+  }
+
+  async updatePin(from: CidText, to: CidText, options?: CallOptions): Promise<void> {
+    await this.#run(options, () =>
+      this.#use.shared(async () => {
+        const { index } = this.#store
+        const name = index.pinName(from)
+        if (name === undefined && index.pinName(to) !== undefined) return
+        if (name === undefined)
+          throw new DriveError('NOT_FOUND', 'The pin to move is not there.', { about: { cid: from } })
+        if (from === to) return
+        refuseHole(to, await findMissingSince(this.#source, parseCid(from), parseCid(to), options))
+        await index.commit({ pinned: { cid: to, name }, unpinned: from })
+      }),
+    )
+  }
+
+  async unpin(cid: CidText, options?: CallOptions): Promise<void> {
+    await this.#run(options, () => this.#use.shared(() => this.#store.index.commit({ unpinned: cid })))
+  }
+
+  async listPins(options?: CallOptions): Promise<{ cid: CidText; name: string }[]> {
+    return this.#run(options, async () => this.#store.index.pins())
+  }
+
+  async putName(name: CidText, record: Uint8Array, options?: CallOptions): Promise<void> {
+    await this.#run(options, () =>
+      this.#nameUse.alone(async () => {
+        checkRecord(name, record)
+        const held = this.#store.index.record(name)
+        if (held !== undefined && equalBytes(held, record)) return
+        if (held !== undefined && !mayReplace(name, held, record)) {
+          throw new DriveError('DIVERGED', 'The node has another record with an equal or higher sequence.', {
+            about: { name },
+          })
+        }
+        await this.#store.index.commit({ record: { name, bytes: record } })
+      }),
+    )
+  }
+
+  async getName(name: CidText, options?: CallOptions): Promise<Uint8Array> {
+    return this.#run(options, async () => {
+      const record = this.#store.index.record(name)
+      if (record === undefined)
+        throw new DriveError('NOT_FOUND', 'The node knows no record of that name.', { about: { name } })
+      checkRecord(name, record)
+      return record
+    })
+  }
+
+  async collectGarbage(options?: CallOptions): Promise<{ removedBlocks: number }> {
+    const { index, segments } = this.#store
+    return this.#run(options, () => this.#use.alone(() => collectGarbage(index, segments, this.#source, options)))
+  }
+
+  async check(options?: CallOptions): Promise<NodeStatus> {
+    return this.#run(options, async () => {
+      await this.#store.probe()
+      return {
+        kind: 'embedded',
+        where: this.#where,
+        sameMachine: true,
+        version: this.#options.version ?? '0',
+        peerId: undefined,
+        blocks: this.#store.index.blockCount,
+        bytes: this.#store.segments.usedBytes,
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#use.alone(() => this.#store.close())
+  }
+
+  #holds(digest: Digest): boolean {
+    return this.#store.index.has(digest) && (this.#damaged.size === 0 || !this.#damaged.has(hex(digest)))
+  }
+
+  async #read(cid: ParsedCid): Promise<Uint8Array> {
+    const { index, segments } = this.#store
+    const about = { cid: cidText(cid.digest, cid.codec) }
+    for (let location = index.locate(cid.digest), tries = 0; ; tries++) {
+      if (location === undefined) throw new DriveError('NOT_FOUND', 'The node does not hold that block.', { about })
+      const bytes = await segments.read(location).catch((error: unknown) => {
+        const moved = index.locate(cid.digest)
+        if (tries < 3 && moved !== undefined && moved.segment !== location?.segment) return undefined
+        throw error
+      })
+      if (bytes !== undefined && bytes.byteLength === location.length && matches(bytes, cid.digest)) return bytes
+      const now = index.locate(cid.digest)
+      const wasMoved = now?.segment !== location.segment || now.offset !== location.offset
+      if (!wasMoved || tries >= 3) break
+      location = now
+    }
+    this.#damaged.add(hex(cid.digest))
+    throw new DriveError('WRONG_BLOCK', "The store's copy of a block is damaged; it has to be uploaded again.", {
+      about,
+    })
+  }
+
+  async #run<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {
+    throwIfAborted(options?.signal)
+    if (this.#closed) throw new DriveError('OFFLINE', 'The block store is closed.', { about: { where: this.#where } })
+    try {
+      return await work()
+    } catch (error) {
+      throw storeError(error, this.#where)
+    }
+  }
+}
+
+function refuseHole(root: CidText, missing: ParsedCid | undefined): void {
+  if (missing === undefined) return
+  const codec = missing.codec === CODEC.DAG_PB ? CODEC.DAG_PB : CODEC.RAW
+  throw new DriveError('NODE_ERROR', 'The version is not whole on the node: a block below its root is missing.', {
+    about: { root, missing: cidText(missing.digest, codec) },
+  })
+}

@@ -1,0 +1,191 @@
+/**
+ * The bytes of blocks: append-only segment files. Which part of which file is a block is the index's business; bytes that
+ * no index row names (after a crash, or after garbage collection) are dead space until their segment is rewritten.
+ */
+import { open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MIB } from '../../base/index.js'
+
+export const SEGMENT_BYTES = 64 * MIB
+const OPEN_FILES = 64
+
+/** Where a block lies: byte `offset` of segment file `segment`, `length` bytes. */
+export interface Location {
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+}
+
+export class Segments {
+  readonly #directory: string
+  /** Segment → bytes in its file. */
+  readonly #sizes: Map<number, number>
+  readonly #files = new Map<number, Promise<FileHandle>>()
+  readonly #unsynced = new Set<number>()
+  #directoryUnsynced = false
+  #current: number
+  #append: Promise<unknown> = Promise.resolve()
+
+  private constructor(directory: string, sizes: Map<number, number>) {
+    this.#directory = directory
+    this.#sizes = sizes
+    this.#current = Math.max(0, ...sizes.keys())
+  }
+
+  /** @param directory must exist */
+  static async open(directory: string): Promise<Segments> {
+    const sizes = new Map<number, number>()
+    for (const name of await readdir(directory)) {
+      const number = /^(\d{8})\.seg$/.exec(name)?.[1]
+      if (number !== undefined) sizes.set(Number(number), (await stat(join(directory, name))).size)
+    }
+    return new Segments(directory, sizes)
+  }
+
+  get sizes(): ReadonlyMap<number, number> {
+    return this.#sizes
+  }
+
+  get usedBytes(): number {
+    let sum = 0
+    for (const size of this.#sizes.values()) sum += size
+    return sum
+  }
+
+  /** Appends in the order of calls. Durable after `sync`. The bytes must not change until it resolves. */
+  append(blocks: readonly Uint8Array[]): Promise<Location[]> {
+    const done = this.#append.then(() => this.#write(blocks))
+    // The failure belongs to the caller of this append; the next one starts afresh.
+    this.#append = done.catch(() => undefined)
+    return done
+  }
+
+  async #write(blocks: readonly Uint8Array[]): Promise<Location[]> {
+    const segment = this.#roomy()
+    const file = await this.#file(segment)
+    const start = this.#sizes.get(segment) ?? 0
+    let offset = start
+    const locations = blocks.map((bytes) => {
+      const location = { segment, offset, length: bytes.byteLength }
+      offset += bytes.byteLength
+      return location
+    })
+    this.#unsynced.add(segment)
+    await writeFully(file, blocks, start)
+    this.#sizes.set(segment, offset)
+    return locations
+  }
+
+  /** The segment to append to: the newest while it has room. */
+  #roomy(): number {
+    if (this.#current > 0 && (this.#sizes.get(this.#current) ?? SEGMENT_BYTES) < SEGMENT_BYTES) return this.#current
+    this.#current++
+    this.#sizes.set(this.#current, 0)
+    this.#directoryUnsynced = true
+    return this.#current
+  }
+
+  /** Later appends go to a new segment, so that this one can be rewritten. @returns nothing is appended to it any more */
+  seal(): void {
+    this.#current++
+    this.#sizes.set(this.#current, 0)
+    this.#directoryUnsynced = true
+  }
+
+  /** Everything appended so far is on the disk when it resolves. */
+  async sync(): Promise<void> {
+    const segments = [...this.#unsynced]
+    await Promise.all(segments.map(async (segment) => (await this.#file(segment)).datasync()))
+    for (const segment of segments) this.#unsynced.delete(segment)
+    if (!this.#directoryUnsynced) return
+    await syncDirectory(this.#directory)
+    this.#directoryUnsynced = false
+  }
+
+  /** @returns fresh memory; shorter than asked when the file ends early */
+  async read(location: Location): Promise<Uint8Array> {
+    const file = await this.#file(location.segment)
+    const bytes = Buffer.allocUnsafeSlow(location.length)
+    let done = 0
+    while (done < location.length) {
+      const { bytesRead } = await file.read(bytes, done, location.length - done, location.offset + done)
+      if (bytesRead === 0) break
+      done += bytesRead
+    }
+    return bytes.subarray(0, done)
+  }
+
+  async remove(segment: number): Promise<void> {
+    await this.#closeFile(segment)
+    this.#unsynced.delete(segment)
+    this.#sizes.delete(segment)
+    await unlink(join(this.#directory, fileName(segment)))
+  }
+
+  async close(): Promise<void> {
+    await this.#append
+    for (const segment of [...this.#files.keys()]) await this.#closeFile(segment)
+  }
+
+  #file(segment: number): Promise<FileHandle> {
+    const known = this.#files.get(segment)
+    if (known !== undefined) {
+      this.#files.delete(segment)
+      this.#files.set(segment, known)
+      return known
+    }
+    const isNew = this.#sizes.get(segment) === 0
+    const file = open(join(this.#directory, fileName(segment)), isNew ? 'w+' : 'r+', 0o600)
+    file.catch(() => this.#files.delete(segment))
+    this.#files.set(segment, file)
+    this.#closeOldest()
+    return file
+  }
+
+  /** Least recently used files are closed, never one that still has to be synced. A FileHandle ends its reads before it closes. */
+  #closeOldest(): void {
+    for (const [segment, file] of this.#files) {
+      if (this.#files.size <= OPEN_FILES) return
+      if (this.#unsynced.has(segment) || segment === this.#current) continue
+      this.#files.delete(segment)
+      void file.then((open) => open.close()).catch(() => undefined)
+    }
+  }
+
+  async #closeFile(segment: number): Promise<void> {
+    const file = this.#files.get(segment)
+    this.#files.delete(segment)
+    await (await file)?.close()
+  }
+}
+
+async function writeFully(file: FileHandle, blocks: readonly Uint8Array[], start: number): Promise<void> {
+  let position = start
+  for (let first = 0; first < blocks.length; first += 512) {
+    const part = blocks.slice(first, first + 512)
+    const length = part.reduce((sum, bytes) => sum + bytes.byteLength, 0)
+    const { bytesWritten } = await file.writev(part, position)
+    // A short write is a disk that is nearly full: the rest is written alone, and says why it cannot be.
+    for (let done = bytesWritten; done < length;) {
+      const rest = Buffer.concat(part).subarray(done)
+      done += (await file.write(rest, 0, rest.byteLength, position + done)).bytesWritten
+    }
+    position += length
+  }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } catch (error) {
+    // File systems that cannot sync a directory (FAT through FUSE) say EINVAL; nothing more can be done there.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) throw error
+  } finally {
+    await directory.close()
+  }
+}
+
+function fileName(segment: number): string {
+  return `${String(segment).padStart(8, '0')}.seg`
+}

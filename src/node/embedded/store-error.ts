@@ -1,0 +1,29 @@
+/** Disk failures of a block store in the words of the node contract. */
+import { DriveError } from '../../base/index.js'
+
+/** NO_SPACE, NODE_DENIED (no permission, read-only disk), OFFLINE (the disk went away), else NODE_ERROR. A DriveError stays. */
+export function storeError(error: unknown, where: string): DriveError {
+  if (error instanceof DriveError) return error
+  const code = errnoOf(error)
+  const about = { where, ...(code === undefined ? {} : { errno: code }) }
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new DriveError('NO_SPACE', 'The disk of the block store is full.', { cause: error, about })
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return new DriveError('NODE_DENIED', 'The block store may not be written here.', { cause: error, about })
+    case 'ENOENT':
+    case 'ENODEV':
+    case 'ENXIO':
+    case 'ESTALE':
+      return new DriveError('OFFLINE', 'The disk of the block store is not there.', { cause: error, about })
+    default:
+      return new DriveError('NODE_ERROR', 'The block store could not be read or written.', { cause: error, about })
+  }
+}
+
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,91 @@
+/** From the text of a node's address to the node. */
+import { isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { DriveError, type Clock, type Log, type Random } from '../base/index.js'
+import type { IpfsNode } from './contract.js'
+import { openEmbeddedNode } from './embedded/embedded-node.js'
+
+export interface OpenNodeOptions {
+  /** The drive's own folder; the embedded node lives in `node` below it. */
+  readonly dataDirectory: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly random: Random
+  /**
+   * What the node's API asks for, in the notation of Kubo's `API.Authorizations`: `bearer:TOKEN`, `basic:USER:PASSWORD`, or a
+   * bare token. Never part of the address, of an error or of a log line.
+   */
+  readonly credentials?: string | undefined
+  /** PEM certificates to trust besides the system's, for https nodes with a private authority. */
+  readonly certificateAuthority?: string | undefined
+  /** Of dagdrive; sent as `User-Agent: dagdrive/<version>`. */
+  readonly version?: string | undefined
+  readonly timeouts?: Partial<NodeTimeouts> | undefined
+}
+
+/** Milliseconds without any progress after which a call gives up with TIMEOUT. */
+export interface NodeTimeouts {
+  readonly connectMs: number
+  /** Between two signs of life of an ordinary call. */
+  readonly idleMs: number
+  /** For calls during which the node works in silence: import of a CAR, pins, garbage collection. */
+  readonly workMs: number
+  /** How long the node may look for one block. */
+  readonly blockMs: number
+  /** How long the node may look for a name record. */
+  readonly nameMs: number
+}
+
+export const DEFAULT_TIMEOUTS: NodeTimeouts = {
+  connectMs: 10_000,
+  idleMs: 30_000,
+  workMs: 120_000,
+  blockMs: 20_000,
+  nameMs: 10_000,
+}
+
+/**
+ * Opens a node by its address: `embedded`, `file:///path` (a block store in any folder), `http(s)://host:port` or
+ * `unix:///path` (the RPC API of Kubo 0.40 to 0.43). Nothing is sent to a Kubo node until its first call; use `check`.
+ * Errors: USAGE for an address of another form, LOCKED for a block store in use, and those of a disk.
+ */
+export async function openNode(address: string, options: OpenNodeOptions): Promise<IpfsNode> {
+  if (address === 'embedded') return openEmbeddedNode(join(options.dataDirectory, 'node'), options)
+  const url = parse(address)
+  switch (url.protocol) {
+    case 'file:':
+      return openEmbeddedNode(localPath(url), options)
+    case 'http:':
+    case 'https:':
+    case 'unix:': {
+      // Loaded only for those who use it.
+      const { openKuboNode } = await import('./kubo/kubo-node.js')
+      return openKuboNode(url, { ...options, timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts } })
+    }
+    default:
+      throw unknownForm()
+  }
+}
+
+function parse(address: string): URL {
+  try {
+    return new URL(address)
+  } catch {
+    // The error of URL repeats its input, which may hold a password.
+    throw unknownForm()
+  }
+}
+
+function localPath(url: URL): string {
+  if (url.host !== '') throw unknownForm()
+  const path = fileURLToPath(url)
+  if (!isAbsolute(path) || path === '/') throw unknownForm()
+  return resolve(path)
+}
+
+function unknownForm(): DriveError {
+  return new DriveError(
+    'USAGE',
+    'A node is given as `embedded`, `file:///folder`, `http://host:port`, `https://host:port` or `unix:///socket`.',
+  )
+}
