@@ -1,5 +1,6 @@
 /** Calls the daemon's operations over its control socket. Loads nothing but node:http. */
 import { request, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { aborted, DriveError, fromWire } from '../base/index.js'
 import { socketAddress } from './socket-address.js'
@@ -37,6 +38,27 @@ export async function callControl<Name extends OperationName>(
   }
   if (options.signal?.aborted) throw aborted(options.signal)
   throw wentAway(undefined)
+}
+
+/** True when somebody listens at the socket. */
+export async function controlAnswers(socketPath: string): Promise<boolean> {
+  const address = await socketAddress(socketPath).catch(() => {
+    // The directory is missing, so nobody listens.
+    return undefined
+  })
+  if (address === undefined) return false
+  try {
+    return await new Promise<boolean>((resolve) => {
+      const socket = connect(address.path)
+      socket.on('connect', () => {
+        socket.destroy()
+        resolve(true)
+      })
+      socket.on('error', () => resolve(false))
+    })
+  } finally {
+    await address.release()
+  }
 }
 
 function wentAway(cause: unknown): DriveError {

@@ -1,0 +1,32 @@
+/** `dagdrive daemon run` and `dagdrive daemon stop`. */
+import { spawn } from 'node:child_process'
+import { preparePaths } from '../../base/index.js'
+import { daemonCommand } from '../daemon-process.js'
+import { OTHER_STATUS } from '../exit-status.js'
+import { amount } from '../report.js'
+import { askIfRunning, show, type Session } from '../session.js'
+
+/** In the foreground, until it is told to end; signals are passed on. */
+export async function daemonRun(session: Session): Promise<void> {
+  await preparePaths(session.paths)
+  const command = daemonCommand({ stayWithoutMounts: true })
+  const child = spawn(process.execPath, command.arguments, { env: command.environment, stdio: 'inherit' })
+  const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
+  process.on('SIGTERM', pass)
+  process.on('SIGINT', pass)
+  session.status = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128 + 9)))
+  })
+  process.off('SIGTERM', pass)
+  process.off('SIGINT', pass)
+}
+
+export async function daemonStop(session: Session, options: { readonly json?: boolean }): Promise<void> {
+  const report = await askIfRunning(session, 'stop', {})
+  if (report === undefined) return show(session, options.json, { running: false }, 'No daemon is running.')
+  const left = report.staged.files > 0
+  const text = left ? `Stopped. On this machine only (staged): ${amount(report.staged)}.` : 'Stopped.'
+  show(session, options.json, { running: false, ...report }, text)
+  if (left) session.status = OTHER_STATUS.leftStaged
+}

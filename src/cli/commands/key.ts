@@ -1,0 +1,42 @@
+/** `dagdrive key show` and `dagdrive key verify`. */
+import { EXIT_STATUS } from '../exit-status.js'
+import { claimSecretOutput, readSecretFile } from '../secret-file.js'
+import { ask, openDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { phraseLines } from './init.js'
+
+interface KeyOptions extends UnlockOptions {
+  readonly json?: boolean
+}
+
+export async function keyShow(session: Session, options: KeyOptions & { readonly phraseOut?: string }): Promise<void> {
+  await openDrive(session, options)
+  const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
+  try {
+    const { phrase } = await ask(session, 'keyShow', {})
+    if (output === undefined) return show(session, options.json, { phrase }, phraseLines(phrase).join('\n'))
+    await output.write(phrase)
+  } catch (error) {
+    await output?.discard()
+    throw error
+  }
+  show(session, options.json, { phraseFile: options.phraseOut }, `The recovery phrase is in ${options.phraseOut}.`)
+}
+
+export async function keyVerify(
+  session: Session,
+  options: KeyOptions & { readonly phraseFile?: string },
+): Promise<void> {
+  await openDrive(session, options)
+  const phrase =
+    options.phraseFile === undefined
+      ? await session.terminal.askSecret('Recovery phrase: ')
+      : await readSecretFile(options.phraseFile, 'recovery phrase', session.terminal)
+  const answer = await ask(session, 'keyVerify', { phrase })
+  show(
+    session,
+    options.json,
+    answer,
+    answer.matches ? 'The phrase opens this drive.' : 'The phrase is not of this drive.',
+  )
+  if (!answer.matches) session.status = EXIT_STATUS.WRONG_KEY
+}

@@ -1,0 +1,103 @@
+/** `dagdrive up` and `dagdrive mount`. */
+import { resolve } from 'node:path'
+import type { InitReport, MountReport } from '../../api/index.js'
+import { DriveError, isDriveError } from '../../base/index.js'
+import { readSecretFile } from '../secret-file.js'
+import { ask, driveExists, openDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { initText, makeDrive, shownReport, type InitOptions } from './init.js'
+
+export interface MountOptions extends UnlockOptions {
+  readonly readOnly?: boolean
+  readonly allowOther?: boolean
+  readonly foreground?: boolean
+  readonly json?: boolean
+}
+
+export async function mount(session: Session, directory: string, options: MountOptions): Promise<void> {
+  await openDrive(session, options)
+  const report = await mountNow(session, directory, options)
+  show(session, options.json, report, `Mounted at ${report.directory}.`)
+  if (options.foreground === true) await stay(session, report.directory)
+}
+
+export async function up(session: Session, directory: string, options: MountOptions & InitOptions): Promise<void> {
+  let made: InitReport | undefined
+  if (await driveExists(session)) {
+    await openDrive(session, options)
+    await sameDrive(session, options)
+  } else {
+    made = await makeDrive(session, options)
+    // Shown before anything else can fail: it is shown once.
+    if (options.json !== true) session.terminal.print(initText(made, options))
+  }
+  const report = await mountNow(session, directory, options)
+  const init = made === undefined ? undefined : shownReport(made, options)
+  show(
+    session,
+    options.json,
+    { ...(init === undefined ? {} : { init }), mount: report },
+    upText(report, made !== undefined),
+  )
+  if (options.foreground === true) await stay(session, report.directory)
+}
+
+/** On a home that has a drive, `--phrase-file` must name that drive, and `--node` does not move it. */
+async function sameDrive(session: Session, options: InitOptions): Promise<void> {
+  if (options.phraseFile !== undefined) {
+    const phrase = await readSecretFile(options.phraseFile, 'recovery phrase', session.terminal)
+    if (!(await ask(session, 'keyVerify', { phrase })).matches) {
+      throw new DriveError('DRIVE_EXISTS', 'There is another drive here; set DAGDRIVE_HOME to open a second one.')
+    }
+  }
+  if (options.node !== undefined || options.nodeKeyFile !== undefined) {
+    session.terminal.note('note: the drive exists, so its node stays as it is; change it with "dagdrive node set"')
+  }
+}
+
+async function mountNow(session: Session, directory: string, options: MountOptions): Promise<MountReport> {
+  return ask(session, 'mount', {
+    directory: resolve(directory),
+    readOnly: options.readOnly === true,
+    allowOther: options.allowOther === true,
+  })
+}
+
+function upText(report: MountReport, isNew: boolean): string {
+  const lines = [`Mounted at ${report.directory}.`]
+  if (isNew) {
+    lines.push(
+      '',
+      'Try:',
+      `    cp -r ~/Documents ${report.directory}/     work in it like in any folder`,
+      '    npx dagdrive status                what is safe, and where',
+      '    npx dagdrive sync                  wait until everything is published',
+      '    npx dagdrive unmount               upload what is left, then leave',
+    )
+  }
+  return lines.join('\n')
+}
+
+/** Until the mount is gone. The first interrupt drains and unmounts; a second one, or SIGTERM, leaves early. */
+async function stay(session: Session, directory: string): Promise<void> {
+  let leaving: AbortController | undefined
+  const leave = (now: boolean): void => {
+    leaving?.abort()
+    const attempt = new AbortController()
+    leaving = attempt
+    void ask(session, 'unmount', { directory, now }, { signal: attempt.signal }).catch((error: unknown) => {
+      // Overtaken by the second signal, or unmounted meanwhile by somebody else.
+      if (isDriveError(error, 'ABORTED') || isDriveError(error, 'NOT_MOUNTED')) return
+      session.terminal.note(`dagdrive: ${error instanceof Error ? error.message : String(error)}`)
+    })
+  }
+  const onInterrupt = (): void => leave(leaving !== undefined)
+  const onTerminate = (): void => leave(true)
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
+  try {
+    await ask(session, 'waitUnmounted', { directory })
+  } finally {
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGTERM', onTerminate)
+  }
+}

@@ -1,0 +1,27 @@
+/** `dagdrive node set` and `dagdrive node test`. */
+import { nodeLine } from '../report.js'
+import { readSecretFile } from '../secret-file.js'
+import { ask, openDrive, show, type Session, type UnlockOptions } from '../session.js'
+
+interface NodeOptions extends UnlockOptions {
+  readonly keyFile?: string
+  readonly json?: boolean
+}
+
+export async function nodeSet(session: Session, url: string, options: NodeOptions): Promise<void> {
+  await openDrive(session, options)
+  const report = await ask(session, 'nodeSet', { url, ...(await keyOf(session, options)) })
+  show(session, options.json, report, `${nodeLine(report)}\nThe next version is published there.`)
+}
+
+/** Needs no drive. Fails with the node's own error when it cannot be used. */
+export async function nodeTest(session: Session, url: string | undefined, options: NodeOptions): Promise<void> {
+  const given = { ...(url === undefined ? {} : { url }), ...(await keyOf(session, options)) }
+  const report = await ask(session, 'nodeTest', given)
+  show(session, options.json, report, nodeLine(report))
+}
+
+async function keyOf(session: Session, options: NodeOptions): Promise<{ key?: string }> {
+  if (options.keyFile === undefined) return {}
+  return { key: await readSecretFile(options.keyFile, 'node key', session.terminal) }
+}

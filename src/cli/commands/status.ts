@@ -1,0 +1,31 @@
+/** `dagdrive status` and `dagdrive queue`. */
+import type { StatusReport } from '../../api/index.js'
+import { EXIT_STATUS } from '../exit-status.js'
+import { queueLine, statusText } from '../report.js'
+import { ask, driveExists, show, type Session } from '../session.js'
+
+export interface ShowOptions {
+  readonly json?: boolean
+}
+
+export async function status(session: Session, options: ShowOptions): Promise<void> {
+  const report = await readStatus(session)
+  if (report === undefined) return noDrive(session, options)
+  show(session, options.json, report, statusText(report))
+}
+
+export async function queue(session: Session, options: ShowOptions): Promise<void> {
+  const report = await readStatus(session)
+  if (report === undefined) return noDrive(session, options)
+  const answer = { state: report.state, queue: report.queue, staged: report.levels?.staged }
+  show(session, options.json, answer, report.queue === undefined ? statusText(report) : queueLine(report.queue))
+}
+
+async function readStatus(session: Session): Promise<StatusReport | undefined> {
+  return (await driveExists(session)) ? ask(session, 'status', {}) : undefined
+}
+
+function noDrive(session: Session, options: ShowOptions): void {
+  show(session, options.json, { state: 'no-drive' }, 'No drive here yet. Make one with "dagdrive up DIR".')
+  session.status = EXIT_STATUS.NO_DRIVE
+}

@@ -1,0 +1,52 @@
+/** `dagdrive unmount`: drains by default; `--now` leaves early and says what stays. */
+import { resolve } from 'node:path'
+import type { UnmountReport } from '../../api/index.js'
+import { DriveError } from '../../base/index.js'
+import { OTHER_STATUS } from '../exit-status.js'
+import { amount } from '../report.js'
+import { ask, driveExists, show, type Session } from '../session.js'
+
+export interface UnmountOptions {
+  readonly now?: boolean
+  readonly force?: boolean
+  readonly json?: boolean
+}
+
+export async function unmount(session: Session, directory: string | undefined, options: UnmountOptions): Promise<void> {
+  if (!(await driveExists(session))) throw new DriveError('NO_DRIVE', 'There is no drive here.')
+  const interrupt = new AbortController()
+  const onInterrupt = (): void => interrupt.abort()
+  process.once('SIGINT', onInterrupt)
+  try {
+    const report = await ask(
+      session,
+      'unmount',
+      {
+        ...(directory === undefined ? {} : { directory: resolve(directory) }),
+        now: options.now === true,
+        force: options.force === true,
+      },
+      { signal: interrupt.signal, leaveMounts: options.now === true || options.force === true },
+    )
+    show(session, options.json, report, unmountText(report))
+    if (report.staged.files > 0) session.status = OTHER_STATUS.leftStaged
+  } catch (error) {
+    if (interrupt.signal.aborted) {
+      session.terminal.note('Still mounted; the upload goes on in the background. Leave early with "unmount --now".')
+    }
+    throw error
+  } finally {
+    process.off('SIGINT', onInterrupt)
+  }
+}
+
+function unmountText(report: UnmountReport): string {
+  const lines = report.unmounted.map((directory) => `Unmounted ${directory}.`)
+  if (report.unmounted.length === 0) lines.push('Nothing was mounted.')
+  lines.push(
+    report.staged.files === 0
+      ? 'Everything is published.'
+      : `On this machine only (staged): ${amount(report.staged)}. It is uploaded when the drive is next in use.`,
+  )
+  return lines.join('\n')
+}

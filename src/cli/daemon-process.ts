@@ -1,0 +1,132 @@
+/** Reaching the daemon of this home, starting it in the background where none runs. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { open, readFile } from 'node:fs/promises'
+import { resolve as resolvePath } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  callControl,
+  controlAnswers,
+  type CallControlOptions,
+  type OperationName,
+  type Operations,
+} from '../api/index.js'
+import { DriveError, preparePaths, sleep, systemClock, type DrivePaths } from '../base/index.js'
+
+const START_TIMEOUT_MS = 60_000
+/** The daemon's exit status when another one holds the home; see src/daemon/main.ts. */
+const STATUS_LOCKED = 12
+
+/** Bounds chosen by measurement: idle memory below 150 MiB, threads for fsync and kernel notices. */
+const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']
+const DAEMON_ENVIRONMENT = { UV_THREADPOOL_SIZE: '8', MALLOC_ARENA_MAX: '2' }
+
+export interface StartOptions {
+  /** Do not bring back the mounts of a crashed daemon, only detach them. */
+  readonly leaveMounts?: boolean
+  /** Do not end when nothing is mounted: a service manager decides. */
+  readonly stayWithoutMounts?: boolean
+}
+
+/** Calls an operation; the daemon is started first where none runs. */
+export async function callDaemon<Name extends OperationName>(
+  paths: DrivePaths,
+  name: Name,
+  given: Operations[Name]['given'],
+  options: CallControlOptions<Name> & StartOptions = {},
+): Promise<Operations[Name]['answer']> {
+  return callControl(await reachDaemon(paths, options), name, given, options)
+}
+
+/** The control socket of the running daemon, or undefined. */
+export async function findDaemon(paths: DrivePaths): Promise<string | undefined> {
+  for (const path of [paths.socket, await socketOfHolder(paths.lockFile)]) {
+    if (path !== undefined && (await controlAnswers(path))) return path
+  }
+  return undefined
+}
+
+async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<string> {
+  const running = await findDaemon(paths)
+  if (running !== undefined) return running
+  await preparePaths(paths)
+  const deadline = systemClock.monotonicMs() + START_TIMEOUT_MS
+  let child: ChildProcess | undefined
+  while (systemClock.monotonicMs() < deadline) {
+    child ??= await startDaemon(paths, options)
+    await sleep(25)
+    const found = await findDaemon(paths)
+    if (found !== undefined) return found
+    if (child.exitCode === null && child.signalCode === null) continue
+    // Another daemon is starting, or the last one is just ending: look again, then try again.
+    if (child.exitCode !== STATUS_LOCKED) break
+    child = undefined
+    await sleep(100)
+  }
+  throw new DriveError('DAEMON_UNREACHABLE', `The daemon did not start; its log is ${paths.logFile}.`)
+}
+
+export interface ProcessCommand {
+  /** For `process.execPath`. */
+  readonly arguments: string[]
+  readonly environment: NodeJS.ProcessEnv
+}
+
+/** The command line of a daemon, for starting it here or in the foreground. */
+export function daemonCommand(options: StartOptions): ProcessCommand {
+  const flags = [
+    ...(options.leaveMounts === true ? ['leave-mounts'] : []),
+    ...(options.stayWithoutMounts === true ? ['stay'] : []),
+  ]
+  return commandOf('main.js', flags)
+}
+
+export function doctorCommand(): ProcessCommand {
+  return commandOf('doctor-main.js', [])
+}
+
+function commandOf(file: string, flags: readonly string[]): ProcessCommand {
+  const entry = fileURLToPath(new URL(`../daemon/${file}`, import.meta.url))
+  return {
+    arguments: [...NODE_FLAGS, entry, ...flags],
+    environment: absoluteHome({ ...process.env, ...DAEMON_ENVIRONMENT }),
+  }
+}
+
+async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<ChildProcess> {
+  const command = daemonCommand(options)
+  const log = await open(paths.logFile, 'a', 0o600)
+  try {
+    const child = spawn(process.execPath, command.arguments, {
+      detached: true,
+      // Not the caller's directory: the daemon must not keep a file system busy.
+      cwd: '/',
+      env: command.environment,
+      stdio: ['ignore', log.fd, log.fd],
+    })
+    child.on('error', () => {
+      // Seen as a daemon that never answers.
+    })
+    child.unref()
+    return child
+  } finally {
+    await log.close()
+  }
+}
+
+/** XDG variables are absolute by definition; DAGDRIVE_HOME may be relative to the caller's directory. */
+function absoluteHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const home = environment['DAGDRIVE_HOME']
+  if (home === undefined || home === '') return environment
+  return { ...environment, DAGDRIVE_HOME: resolvePath(home) }
+}
+
+/** The runtime folder may differ between sessions of one user; the lock file says where the daemon listens. */
+async function socketOfHolder(lockFile: string): Promise<string | undefined> {
+  try {
+    const found = JSON.parse(await readFile(lockFile, 'utf8')) as { socket?: unknown }
+    return typeof found.socket === 'string' ? found.socket : undefined
+  } catch {
+    // No daemon has ever run here, or one is just starting.
+    return undefined
+  }
+}

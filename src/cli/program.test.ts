@@ -1,0 +1,92 @@
+import test, { type ExecutionContext } from 'ava'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DRIVE_ERRORS, drivePaths } from '../base/index.js'
+import { EXIT_STATUS, OTHER_STATUS } from './exit-status.js'
+import { run } from './program.js'
+import { claimSecretOutput, readSecretFile } from './secret-file.js'
+import type { Session } from './session.js'
+
+async function fresh(t: ExecutionContext): Promise<{ session: Session; home: string; out: string[]; notes: string[] }> {
+  const home = await mkdtemp(join(tmpdir(), 'dagdrive-cli-'))
+  t.teardown(() => rm(home, { recursive: true }))
+  const out: string[] = []
+  const notes: string[] = []
+  const session: Session = {
+    paths: drivePaths({ DAGDRIVE_HOME: home }),
+    terminal: {
+      print: (text) => void out.push(text),
+      note: (text) => void notes.push(text),
+      progress: () => undefined,
+      endProgress: () => undefined,
+      askSecret: () => Promise.reject(new Error('nobody is here')),
+    },
+    status: 0,
+  }
+  return { session, home, out, notes }
+}
+
+test('every failure has an exit status of its own', (t) => {
+  const statuses = [...Object.values(EXIT_STATUS), ...Object.values(OTHER_STATUS)]
+  t.is(new Set(statuses).size, statuses.length)
+  t.is(Object.keys(EXIT_STATUS).length, Object.keys(DRIVE_ERRORS).length)
+  for (const status of statuses) t.true(status >= 0 && status <= 130)
+})
+
+test('commands that need a drive say so on a fresh home, and start no daemon', async (t) => {
+  const commands = [
+    ['status'],
+    ['queue'],
+    ['mount', '/tmp/x'],
+    ['unmount'],
+    ['sync'],
+    ['key', 'show'],
+    ['key', 'verify'],
+  ]
+  for (const args of [...commands, ['node', 'set', 'embedded']]) {
+    const { session, home } = await fresh(t)
+    t.is(await run(args, session), EXIT_STATUS.NO_DRIVE, args.join(' '))
+    await t.throwsAsync(stat(join(home, 'daemon.lock')), { code: 'ENOENT' })
+  }
+})
+
+test('a failure with --json is one line of JSON', async (t) => {
+  const { session, notes } = await fresh(t)
+  t.is(await run(['sync', '--json'], session), EXIT_STATUS.NO_DRIVE)
+  t.is((JSON.parse(notes.join('')) as { error: { code: string } }).error.code, 'NO_DRIVE')
+})
+
+test('stopping where no daemon runs is no failure', async (t) => {
+  const { session, out } = await fresh(t)
+  t.is(await run(['daemon', 'stop', '--json'], session), 0)
+  t.deepEqual(JSON.parse(out.join('')), { running: false })
+})
+
+test('a phrase file and a phrase to be written exclude each other', async (t) => {
+  const { session } = await fresh(t)
+  t.is(await run(['init', '--phrase-file', '/a', '--phrase-out', '/b'], session), EXIT_STATUS.USAGE)
+})
+
+test('a secret is the first line of its file; others being able to read it is said', async (t) => {
+  const { session, home, notes } = await fresh(t)
+  const path = join(home, 'secret')
+  await writeFile(path, 'word word\nmore\n', { mode: 0o644 })
+  t.is(await readSecretFile(path, 'passphrase', session.terminal), 'word word')
+  t.is(notes.length, 1)
+  await writeFile(path, '\n')
+  await t.throwsAsync(readSecretFile(path, 'passphrase', session.terminal))
+  await t.throwsAsync(readSecretFile(join(home, 'absent'), 'passphrase', session.terminal))
+})
+
+test('a written secret is private, never overwrites, and goes when nothing came of it', async (t) => {
+  const { home } = await fresh(t)
+  const path = join(home, 'phrase')
+  const first = await claimSecretOutput(path)
+  await first.discard()
+  const second = await claimSecretOutput(path)
+  await second.write('one two')
+  t.is(await readFile(path, 'utf8'), 'one two\n')
+  t.is((await stat(path)).mode & 0o777, 0o600)
+  await t.throwsAsync(claimSecretOutput(path))
+})

@@ -1,0 +1,117 @@
+/** The command line: what can be said, and which command answers. Commands are loaded only when called. */
+/* eslint-disable @typescript-eslint/no-unsafe-argument -- commander hands options over untyped; each command names what it takes */
+import { Command, CommanderError } from 'commander'
+import { isDriveError, toWire } from '../base/index.js'
+import { EXIT_STATUS } from './exit-status.js'
+import { openSession, type Session } from './session.js'
+import { packageVersion } from './version.js'
+
+/** The options of `init`, which `up` takes too. */
+function withInitOptions(command: Command): Command {
+  return command
+    .option('--node <url>', 'where to publish: http(s)://host:port, unix:///socket, file:///path, or "embedded"')
+    .option('--node-key-file <file>', 'credential of the node (bearer:… or basic:…)')
+    .option('--phrase-file <file>', 'open the drive of this recovery phrase, or make one with it')
+    .option('--phrase-out <file>', 'write the new recovery phrase here, 0600, instead of showing it')
+    .option('--passphrase-file <file>', 'seal the key file with this passphrase')
+    .option('--device-name <name>', 'how this device is called in the history')
+}
+
+function withMountOptions(command: Command): Command {
+  return command
+    .option('--read-only', 'refuse every change')
+    .option('--allow-other', 'let other users in, as file modes permit')
+    .option('--foreground', 'stay, and end when unmounted')
+}
+
+const json = ['--json', 'print JSON'] as const
+const passphrase = ['--passphrase-file <file>', 'passphrase of a sealed key file'] as const
+
+/** The whole command line; `session` receives the exit status. */
+export function buildProgram(session: Session): Command {
+  const program = new Command('dagdrive')
+    .description('A personal, end-to-end encrypted drive on IPFS.')
+    .version(packageVersion())
+    .showHelpAfterError('(see: dagdrive help)')
+    .exitOverride()
+  const add = (parent: Command, usage: string, description: string): Command =>
+    parent.command(usage).description(description)
+
+  withInitOptions(add(program, 'init', 'make a drive, or open a published one from its recovery phrase'))
+    .option(...json)
+    .action(async (options) => (await import('./commands/init.js')).init(session, options))
+  withMountOptions(withInitOptions(add(program, 'up <directory>', 'make a drive where there is none, and mount it')))
+    .option(...json)
+    .action(async (directory, options) => (await import('./commands/mount.js')).up(session, directory, options))
+  withMountOptions(add(program, 'mount <directory>', 'mount the drive; returns when the mount answers'))
+    .option(...passphrase)
+    .option(...json)
+    .action(async (directory, options) => (await import('./commands/mount.js')).mount(session, directory, options))
+  add(program, 'unmount [directory]', 'upload what is left, then unmount (every mount without a directory)')
+    .option('--now', 'leave without uploading; says what stays on this machine only')
+    .option('--force', 'cut the mount off even while files are open in it')
+    .option(...json)
+    .action(async (directory, options) => (await import('./commands/unmount.js')).unmount(session, directory, options))
+  add(program, 'status', 'how safe every byte is, where copies are, and what is wrong')
+    .option(...json)
+    .action(async (options) => (await import('./commands/status.js')).status(session, options))
+  add(program, 'queue', 'what still has to be uploaded')
+    .option(...json)
+    .action(async (options) => (await import('./commands/status.js')).queue(session, options))
+  add(program, 'sync', 'upload now; returns when everything is published')
+    .option(...passphrase)
+    .option(...json)
+    .action(async (options) => (await import('./commands/sync.js')).sync(session, options))
+  add(program, 'doctor', 'check this machine; works without the daemon')
+    .option(...json)
+    .action(async (options) => (await import('./commands/doctor.js')).doctor(session, options))
+
+  const key = add(program, 'key', 'the recovery phrase')
+  add(key, 'show', 'show the recovery phrase')
+    .option(...passphrase)
+    .option('--phrase-out <file>', 'write it here, 0600, instead of showing it')
+    .option(...json)
+    .action(async (options) => (await import('./commands/key.js')).keyShow(session, options))
+  add(key, 'verify', 'compare a recovery phrase with this drive')
+    .option('--phrase-file <file>', 'read the phrase from here instead of asking')
+    .option(...passphrase)
+    .option(...json)
+    .action(async (options) => (await import('./commands/key.js')).keyVerify(session, options))
+
+  const node = add(program, 'node', 'the node that published versions go to')
+  add(node, 'set <url>', 'publish to another node from now on')
+    .option('--key-file <file>', 'credential of the node (bearer:… or basic:…)')
+    .option(...passphrase)
+    .option(...json)
+    .action(async (url, options) => (await import('./commands/node.js')).nodeSet(session, url, options))
+  add(node, 'test [url]', 'is the node there, and does it let us in?')
+    .option('--key-file <file>', 'credential of the node (bearer:… or basic:…)')
+    .option(...json)
+    .action(async (url, options) => (await import('./commands/node.js')).nodeTest(session, url, options))
+
+  const daemon = add(program, 'daemon', 'the background process; other commands start it when they need it')
+  add(daemon, 'run', 'run it in the foreground, for service managers').action(async () =>
+    (await import('./commands/daemon.js')).daemonRun(session),
+  )
+  add(daemon, 'stop', 'unmount early and end it; what is not uploaded stays staged')
+    .option(...json)
+    .action(async (options) => (await import('./commands/daemon.js')).daemonStop(session, options))
+  return program
+}
+
+/** Runs one command line and resolves to its exit status. */
+export async function run(args: readonly string[], session: Session = openSession()): Promise<number> {
+  try {
+    await buildProgram(session).parseAsync(args, { from: 'user' })
+    return session.status
+  } catch (error) {
+    session.terminal.endProgress()
+    // commander has written its own message; help and version are no failures.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.USAGE
+    const wire = toWire(error)
+    session.terminal.note(args.includes('--json') ? JSON.stringify({ error: wire }) : `dagdrive: ${wire.message}`)
+    if (!isDriveError(error) && process.env['DAGDRIVE_DEBUG'] !== undefined)
+      session.terminal.note(String((error as Error).stack))
+    return EXIT_STATUS[wire.code]
+  }
+}

@@ -1,0 +1,77 @@
+/** The sentences of `status` and its relatives. Pure. */
+import type { LevelReport, NodeReport, QueueReport, StatusReport } from '../api/index.js'
+import { formatBytes, formatCount, formatDuration } from './format.js'
+
+export function amount(level: LevelReport): string {
+  return `${formatCount(level.files, 'file')}, ${formatBytes(level.bytes)}`
+}
+
+/** `not checked yet` is no failure: the health check runs now and then. */
+export function nodeLine(node: NodeReport): string {
+  const what =
+    node.kind === 'embedded' ? 'the embedded node' : `Kubo${node.version === undefined ? '' : ` ${node.version}`}`
+  const state = {
+    reachable: 'reachable',
+    unreachable: 'not reachable',
+    denied: 'refuses our key',
+    unknown: 'not checked yet',
+  }
+  const error = node.lastError === undefined ? '' : ` (${node.lastError})`
+  return `Node: ${what} at ${node.where}, ${state[node.state]}${error}`
+}
+
+export function queueLine(queue: QueueReport): string {
+  const parts = [
+    queue.changed === 0
+      ? 'nothing to upload'
+      : `${formatCount(queue.changed, 'changed object')}${queue.bytes > 0 ? `, ${formatBytes(queue.bytes)}` : ''}`,
+    queue.state,
+  ]
+  if (queue.nextTryMs !== undefined) parts.push(`next try in ${formatDuration(queue.nextTryMs)}`)
+  if (queue.attempts > 0) parts.push(`${formatCount(queue.attempts, 'failed try', 'failed tries')}`)
+  if (queue.lastError !== undefined) parts.push(`last error: ${queue.lastError}`)
+  return `Queue: ${parts.join(' · ')}`
+}
+
+/** Says plainly when no copy would survive the loss of this machine. */
+export function copiesLines(status: StatusReport): string[] {
+  const count = status.copies.length
+  if (count === 0) return ['Copies: none yet. Everything is on this machine only.']
+  const lines = [`Copies of what is published: ${count}`]
+  for (const copy of status.copies) lines.push(`  ${copy.where}${copy.sameMachine ? ' (this machine)' : ''}`)
+  if (status.copies.every((copy) => copy.sameMachine)) {
+    lines.push('  No copy is on another machine: losing this machine loses the drive.')
+  }
+  return lines
+}
+
+const STATES: Readonly<Record<StatusReport['state'], string>> = {
+  'no-drive': 'no drive here yet',
+  locked: 'locked; a passphrase is needed',
+  opening: 'opening',
+  open: 'open',
+  failed: 'failed',
+}
+
+export function statusText(status: StatusReport): string {
+  const lines = [`Drive: ${STATES[status.state]}`]
+  if (status.levels !== undefined) {
+    const { held, staged, stored, published } = status.levels
+    lines.push(
+      `  held       ${amount(held)}   in memory only`,
+      `  staged     ${amount(staged)}   on this machine only`,
+      `  stored     ${amount(stored)}   on the node, not yet in a published version`,
+      `  published  ${amount(published)}`,
+    )
+  }
+  if (status.state === 'open') lines.push(...copiesLines(status))
+  if (status.node !== undefined) lines.push(nodeLine(status.node))
+  if (status.queue !== undefined) lines.push(queueLine(status.queue))
+  if (status.cache !== undefined) {
+    lines.push(`Cache: ${formatBytes(status.cache.usedBytes)} of ${formatBytes(status.cache.limitBytes)}`)
+  }
+  if (status.mounts.length === 0) lines.push('Mounts: none')
+  for (const mount of status.mounts) lines.push(`Mounted: ${mount.directory}${mount.readOnly ? ' (read-only)' : ''}`)
+  if (status.lastError !== undefined) lines.push(`Last error: ${status.lastError}`)
+  return lines.join('\n')
+}

@@ -1,0 +1,54 @@
+/** Secrets come from files or a prompt and go to files; never through arguments or the environment. */
+import { open, readFile, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { DriveError } from '../base/index.js'
+import type { Terminal } from './terminal.js'
+
+/** The file's first line without its end; `-` reads standard input. Warns when others can read the file. */
+export async function readSecretFile(path: string, what: string, terminal: Terminal): Promise<string> {
+  const source = path === '-' ? '/dev/stdin' : path
+  let text: string
+  try {
+    if (path !== '-' && ((await stat(path)).mode & 0o077) !== 0) {
+      terminal.note(`warning: other users may read ${path}; run: chmod 600 ${path}`)
+    }
+    text = await readFile(source, 'utf8')
+  } catch (error) {
+    throw new DriveError('USAGE', `The ${what} could not be read from ${path}.`, { cause: error })
+  }
+  const secret = text.replace(/\r?\n[\s\S]*$/, '')
+  if (secret === '') throw new DriveError('USAGE', `${path} holds no ${what}.`)
+  return secret
+}
+
+/** A file that will receive a secret: claimed before the secret exists, so that it is never made and then lost. */
+export interface SecretOutput {
+  write(secret: string): Promise<void>
+  /** Nothing came of it: the file goes. */
+  discard(): Promise<void>
+}
+
+/** EXISTS when there is a file already: a phrase is never overwritten. */
+export async function claimSecretOutput(path: string): Promise<SecretOutput> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'wx', 0o600)
+  } catch (error) {
+    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    throw new DriveError(
+      exists ? 'EXISTS' : 'USAGE',
+      exists ? `${path} exists; it is not overwritten.` : `${path} could not be made.`,
+      { cause: error },
+    )
+  }
+  return {
+    async write(secret) {
+      await file.writeFile(`${secret}\n`)
+      await file.sync()
+      await file.close()
+    },
+    async discard() {
+      await file.close()
+      await unlink(path)
+    },
+  }
+}

@@ -1,0 +1,69 @@
+/** What every command works with: paths, terminal, the daemon, and a drive that is unlocked when it has to be. */
+import { callControl, type CallControlOptions, type OperationName, type Operations } from '../api/index.js'
+import { DriveError, drivePaths, readFileIfAny, type DrivePaths } from '../base/index.js'
+import { callDaemon, findDaemon, type StartOptions } from './daemon-process.js'
+import { readSecretFile } from './secret-file.js'
+import { openTerminal, type Terminal } from './terminal.js'
+
+export interface Session {
+  readonly paths: DrivePaths
+  readonly terminal: Terminal
+  /** The exit status when nothing was thrown. */
+  status: number
+}
+
+export function openSession(): Session {
+  return { paths: drivePaths(), terminal: openTerminal(), status: 0 }
+}
+
+export interface UnlockOptions {
+  readonly passphraseFile?: string
+}
+
+export async function driveExists(session: Session): Promise<boolean> {
+  return (await readFileIfAny(session.paths.keyFile)) !== undefined
+}
+
+/** NO_DRIVE on a fresh home; otherwise the daemon runs and the drive is unlocked when this resolves. */
+export async function openDrive(session: Session, options: UnlockOptions & StartOptions = {}): Promise<void> {
+  if (!(await driveExists(session))) {
+    throw new DriveError('NO_DRIVE', 'There is no drive here yet. Make one with "dagdrive up DIR" or "dagdrive init".')
+  }
+  const { state } = await callDaemon(session.paths, 'status', {}, options)
+  if (state !== 'locked') return
+  const passphrase =
+    options.passphraseFile === undefined
+      ? await session.terminal.askSecret('Passphrase: ')
+      : await readSecretFile(options.passphraseFile, 'passphrase', session.terminal)
+  await callDaemon(session.paths, 'unlock', { passphrase }, options)
+}
+
+/** Calls an operation of the daemon (started where none runs) and shows its progress. */
+export async function ask<Name extends OperationName>(
+  session: Session,
+  name: Name,
+  given: Operations[Name]['given'],
+  options: Pick<CallControlOptions<Name>, 'signal'> & StartOptions = {},
+): Promise<Operations[Name]['answer']> {
+  const onProgress = (what: Operations[Name]['progress']): void => session.terminal.progress(what)
+  try {
+    return await callDaemon(session.paths, name, given, { ...options, onProgress })
+  } finally {
+    session.terminal.endProgress()
+  }
+}
+
+/** Calls an operation only when a daemon runs; undefined otherwise. */
+export async function askIfRunning<Name extends OperationName>(
+  session: Session,
+  name: Name,
+  given: Operations[Name]['given'],
+): Promise<Operations[Name]['answer'] | undefined> {
+  const socket = await findDaemon(session.paths)
+  return socket === undefined ? undefined : callControl(socket, name, given)
+}
+
+/** The answer as one line of JSON, or as text. */
+export function show(session: Session, json: boolean | undefined, answer: unknown, text: string): void {
+  session.terminal.print(json === true ? JSON.stringify(answer) : text)
+}

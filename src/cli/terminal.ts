@@ -1,0 +1,79 @@
+/** The edge to the terminal: where a command writes, asks, and shows progress. The only place that knows of TTYs. */
+import type { TransferProgress } from '../api/index.js'
+import { DriveError } from '../base/index.js'
+import { formatBytes, formatDuration } from './format.js'
+
+export interface Terminal {
+  /** Results, on standard output. */
+  print(text: string): void
+  /** Everything else, on standard error. */
+  note(text: string): void
+  /** Replaces the last progress line; silent where standard error is no terminal. */
+  progress(what: TransferProgress): void
+  endProgress(): void
+  /** A line without echo. USAGE where nobody can be asked. */
+  askSecret(question: string): Promise<string>
+}
+
+export function openTerminal(): Terminal {
+  let shown = false
+  const endProgress = (): void => {
+    if (shown) process.stderr.write('\r\u001b[K')
+    shown = false
+  }
+  return {
+    print(text) {
+      endProgress()
+      process.stdout.write(`${text}\n`)
+    },
+    note(text) {
+      endProgress()
+      process.stderr.write(`${text}\n`)
+    },
+    progress(what) {
+      if (!process.stderr.isTTY) return
+      process.stderr.write(`\r\u001b[K${progressLine(what).slice(0, (process.stderr.columns || 80) - 1)}`)
+      shown = true
+    },
+    endProgress,
+    askSecret,
+  }
+}
+
+/** One line on what a transfer is doing, with the time left where it is known. */
+export function progressLine(what: TransferProgress): string {
+  const parts = [what.phase as string]
+  if (what.totalBytes > 0) {
+    const share = Math.floor((100 * Math.min(what.doneBytes, what.totalBytes)) / what.totalBytes)
+    parts.push(`${formatBytes(what.doneBytes)} of ${formatBytes(what.totalBytes)} (${share}%)`)
+  }
+  if (what.remainingMs !== undefined) parts.push(`${formatDuration(what.remainingMs)} left`)
+  if (what.lastError !== undefined) parts.push(what.lastError)
+  return parts.join(' · ')
+}
+
+async function askSecret(question: string): Promise<string> {
+  const { stdin, stderr } = process
+  if (!stdin.isTTY) {
+    throw new DriveError('USAGE', 'A secret is needed and there is no terminal to ask on; give it in a file.')
+  }
+  stderr.write(question)
+  stdin.setRawMode(true)
+  stdin.setEncoding('utf8')
+  try {
+    let typed = ''
+    for await (const chunk of stdin as AsyncIterable<string>) {
+      for (const character of chunk) {
+        if (character === '\r' || character === '\n') return typed
+        if (character === '\u0003' || character === '\u0004') throw new DriveError('ABORTED', 'Cancelled.')
+        if (character === '\u007f' || character === '\b') typed = [...typed].slice(0, -1).join('')
+        else typed += character
+      }
+    }
+    return typed
+  } finally {
+    if (!stdin.destroyed) stdin.setRawMode(false)
+    stdin.destroy()
+    stderr.write('\n')
+  }
+}
