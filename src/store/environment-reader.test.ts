@@ -6,7 +6,7 @@ import { openEnvironment } from './environment.js'
 import { be64 } from './keys.js'
 import { scratchDirectory, testSealer } from './testing.js'
 
-const ROWS = 200
+const ROWS = 3000
 
 test('a snapshot stays as it was while another thread commits, and the next one is newer', async (t) => {
   const scratch = scratchDirectory()

@@ -9,6 +9,8 @@
  * - `batch(callback)` encloses its operations in one start-block … block-end; the writer thread ends a transaction only
  *   at block depth 0 (writer.cpp, NO_INSTRUCTION_YET), aborts it whole when one operation fails, and sets TXN_COMMITTED,
  *   which resolves the promise, only after mdb_txn_commit returned. So one batch is one atomic, durable transaction.
+ * - `eventTurnBatching: false`: otherwise each turn's own enclosing block makes a promise nobody holds, and a failed commit ends
+ *   the process with an unhandled rejection. Every write of ours is in a batch anyway.
  * - The root database only holds the names of the others: it is never cleared (lmdb-js #317).
  */
 import { mkdirSync } from 'node:fs'
@@ -37,6 +39,7 @@ export function openRoot(path: string, mapSize: number): Root {
     ...DATABASE,
     noSubdir: false,
     overlappingSync: false,
+    eventTurnBatching: false,
     maxDbs: 32,
     mapSize,
     ...{ safeRestore: true, remapChunks: false },

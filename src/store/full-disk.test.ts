@@ -1,0 +1,90 @@
+import test from 'ava'
+import { spawnSync } from 'node:child_process'
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDriveError, silentLog } from '../base/index.js'
+import { openEnvironment } from './environment.js'
+import { be64 } from './keys.js'
+import { createSpaceGuard } from './no-space.js'
+import { scratchDirectory, testSealer } from './testing.js'
+
+const MIB = 1024 * 1024
+
+/** Runs `use` on a tmpfs of `sizeBytes`; says so and passes when this user may not mount. */
+async function onSmallDisk(
+  t: { log: (text: string) => void; pass: () => void },
+  sizeBytes: number,
+  use: (path: string) => Promise<void>,
+): Promise<void> {
+  const scratch = scratchDirectory()
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${String(sizeBytes)}`, 'tmpfs', scratch.path])
+  if (mounted.status !== 0) {
+    t.log('not run: no right to mount a tmpfs')
+    t.pass()
+    scratch.remove()
+    return
+  }
+  try {
+    await use(scratch.path)
+  } finally {
+    spawnSync('umount', ['-l', scratch.path])
+    scratch.remove()
+  }
+}
+
+test.serial(
+  'a full disk rejects the commit with NO_SPACE, the process lives, and after freeing space a commit writes it all',
+  async (t) => {
+    await onSmallDisk(t, 8 * MIB, async (disk) => {
+      writeFileSync(join(disk, 'ballast'), Buffer.alloc(5 * MIB))
+      const environment = openEnvironment({ path: join(disk, 'env'), sealer: testSealer(), log: silentLog })
+      const table = environment.table('rows', { sealed: true })
+      for (let i = 0; i < 50; i++) table.put(be64(i), Buffer.alloc(4096, 1))
+      await environment.commit()
+      for (let round = 0; round < 3; round++) {
+        for (let i = 50; i < 1000; i++) table.put(be64(i), Buffer.alloc(4096, 2))
+        const error = await t.throwsAsync(environment.commit())
+        t.true(isDriveError(error, 'NO_SPACE'))
+      }
+      t.is(table.get(be64(10))![0], 1)
+      t.is(table.get(be64(999))![0], 2)
+      t.is(environment.pendingCount, 950)
+      unlinkSync(join(disk, 'ballast'))
+      for (let i = 200; i < 1000; i++) table.delete(be64(i))
+      await environment.commit()
+      t.is(environment.pendingCount, 0)
+      await environment.close()
+      const again = openEnvironment({ path: join(disk, 'env'), sealer: testSealer(), log: silentLog })
+      const rows = [...again.table('rows', { sealed: true }).range()]
+      t.is(rows.length, 200)
+      t.true(rows.every(([, value], i) => value[0] === (i < 50 ? 1 : 2)))
+      await again.close()
+    })
+  },
+)
+
+test.serial('the space guard refuses before the disk is full, and allows again when space is freed', async (t) => {
+  await onSmallDisk(t, 8 * MIB, async (disk) => {
+    let nowMs = 0
+    const clock = { nowMs: () => nowMs, nowNs: () => 0n, monotonicMs: () => nowMs }
+    const guard = createSpaceGuard({ path: disk, reserveBytes: 4 * MIB, clock })
+    guard.check(MIB)
+    t.true(
+      isDriveError(
+        t.throws(() => guard.check(5 * MIB)),
+        'NO_SPACE',
+      ),
+    )
+    writeFileSync(join(disk, 'ballast'), Buffer.alloc(4 * MIB))
+    nowMs += 2000
+    t.true(
+      isDriveError(
+        t.throws(() => guard.check(MIB)),
+        'NO_SPACE',
+      ),
+    )
+    unlinkSync(join(disk, 'ballast'))
+    guard.check(MIB)
+    t.false(existsSync(join(disk, 'ballast')))
+  })
+})
