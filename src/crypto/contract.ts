@@ -31,3 +31,27 @@ export interface Aead {
   /** Throws CORRUPT when the tag does not match. */
   open(key: SecretKey, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array
 }
+
+/**
+ * Seals small records for this machine's own disk (AES-256-GCM). Layout: salt[16] || counter BE64 || ciphertext || tag[16];
+ * key = HKDF(localKey, salt), nonce = 0^4 || counter. Each sealer has its own salt, so two sealers never share a nonce.
+ */
+export interface RecordSealer {
+  /** @returns fresh memory, `RECORD_OVERHEAD` bytes longer than `plain` */
+  seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
+  /** Opens records of this and of earlier sealers of the same key. @returns fresh memory; throws CORRUPT */
+  open(aad: Uint8Array, sealed: Uint8Array): Uint8Array
+}
+
+/** Bytes a sealed record is longer than its plaintext. */
+export const RECORD_OVERHEAD = 40
+
+/** A root key wrapped by a key-encryption key; bytes are base64 in the key file. */
+export interface WrappedRoot {
+  /** 24 bytes. */
+  readonly nonce: Uint8Array
+  /** XChaCha20-Poly1305 of the root key, 48 bytes. */
+  readonly sealed: Uint8Array
+  /** Tells a wrong key from a damaged slot, and binds the slot to one key (XChaCha20-Poly1305 alone does not); 32 bytes. */
+  readonly commitment: Uint8Array
+}

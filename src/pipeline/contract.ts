@@ -63,7 +63,10 @@ export interface Core {
    * Seal one plaintext of 1 … CHUNK.MAX bytes as a leaf block.
    * @returns the sealed block (fresh memory), its SHA-256, its key and its dedup id
    */
-  sealLeaf(plain: Uint8Array, keys: ContentKeys): { sealed: Uint8Array; digest: Digest; key: SecretKey; dedupId: Uint8Array }
+  sealLeaf(
+    plain: Uint8Array,
+    keys: ContentKeys,
+  ): { sealed: Uint8Array; digest: Digest; key: SecretKey; dedupId: Uint8Array }
   /** Open a leaf block. @returns the plaintext without padding, fresh memory; throws CORRUPT when the tag or the padding is wrong */
   openLeaf(sealed: Uint8Array, key: SecretKey): Uint8Array
   /** End offsets of the chunks of `data`; when not `final`, uncertain trailing bytes belong to no chunk. */

@@ -1,1 +1,4 @@
+/** Chunking, sealing, opening: the synchronous core and the pool of threads over it. */
 export * from './contract.js'
+export { createCore } from './core.js'
+export { isSealedSize, sealedSize } from './padding.js'

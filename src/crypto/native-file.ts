@@ -1,0 +1,23 @@
+/** Two file calls Node lacks; both say "cannot" where the native core is absent. */
+import { constants } from 'node:os'
+import { nativeSeal } from './native-seal.js'
+
+/**
+ * Gives the disk blocks of a byte range back (fallocate PUNCH_HOLE); the range then reads as zeros. Whole pages only are freed.
+ * @returns false when the file system or this build cannot
+ */
+export function punchHole(fd: number, offset: number, length: number): boolean {
+  return nativeSeal()?.punchHole(fd, offset, length) === 0
+}
+
+/**
+ * Reads what is in the page cache, without waiting for the disk (preadv2 RWF_NOWAIT).
+ * @returns bytes read (fewer than asked: the rest is not in memory, or the file ends), or undefined when nothing is at hand or
+ * this build or file system cannot tell
+ */
+export function readWithoutWaiting(fd: number, into: Uint8Array, offset: number): number | undefined {
+  const read = nativeSeal()?.preadNoWait(fd, into, offset)
+  if (read === undefined || read === -constants.errno.EAGAIN || read === -constants.errno.EOPNOTSUPP) return undefined
+  if (read < 0) throw Object.assign(new Error('preadv2 failed'), { errno: read })
+  return read
+}

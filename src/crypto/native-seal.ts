@@ -1,0 +1,55 @@
+/** Finds the native core (native/seal.c). Callers have a JavaScript way with the same bytes for when it is absent. */
+import { createRequire } from 'node:module'
+
+/** The addon's own interface; lengths and layouts are in native/seal.c. All calls are synchronous. */
+export interface NativeSeal {
+  /** Cuts `items` (four words each: offset, length, mode, final), derives keys, and, given `out`, seals. @returns rows written */
+  sealBatch(
+    data: Uint8Array,
+    items: Uint32Array,
+    gear: Uint8Array,
+    dedupKey: Uint8Array,
+    rows: Uint8Array,
+    out: Uint8Array | null,
+  ): number
+  /** Seals rows whose sealed length is not 0. @returns bytes written to `out` */
+  sealRows(data: Uint8Array, rows: Uint8Array, count: number, out: Uint8Array): number
+  /** @returns how many of `ends` were filled */
+  cut(data: Uint8Array, gear: Uint8Array, mode: number, final: boolean, ends: Uint32Array): number
+  /** @returns the plaintext's length in `into`, −1 when the tag or the padding is wrong */
+  openLeaf(sealed: Uint8Array, key: Uint8Array, into: Uint8Array): number
+  sha256(data: Uint8Array, digest: Uint8Array): void
+  sealRecord(
+    key: Uint8Array,
+    salt: Uint8Array,
+    counter: number,
+    aad: Uint8Array,
+    plain: Uint8Array,
+    out: Uint8Array,
+  ): void
+  /** @returns false when the tag is wrong */
+  openRecord(key: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array): boolean
+  /** @returns 0 or a negative errno */
+  punchHole(fd: number, offset: number, length: number): number
+  /** @returns bytes read, or a negative errno */
+  preadNoWait(fd: number, into: Uint8Array, offset: number): number
+  hashing(mode?: 'portable' | 'best'): 'lanes' | 'portable'
+}
+
+let found: NativeSeal | null | undefined
+
+/** The addon, or undefined where it was not built or `DAGDRIVE_CORE=javascript` forbids it. */
+export function nativeSeal(): NativeSeal | undefined {
+  if (process.env['DAGDRIVE_CORE'] === 'javascript') return undefined
+  if (found === undefined) found = load()
+  return found ?? undefined
+}
+
+function load(): NativeSeal | null {
+  try {
+    return createRequire(import.meta.url)('../../../build/Release/dagdrive_seal.node') as NativeSeal
+  } catch {
+    // not built on this machine: the JavaScript core takes over
+    return null
+  }
+}

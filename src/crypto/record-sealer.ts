@@ -1,0 +1,67 @@
+import type { Random, SecretKey } from '../base/index.js'
+import { aes256Gcm } from './aead-gcm.js'
+import { tagMismatch } from './aead-errors.js'
+import { RECORD_OVERHEAD, type RecordSealer } from './contract.js'
+import { hkdf } from './hkdf.js'
+import { nativeSeal } from './native-seal.js'
+
+const SALT = 16
+const HEAD = SALT + 8
+/** Derived keys kept: a store rarely holds records of more sessions than this at once. */
+const KEPT_KEYS = 64
+
+/**
+ * A sealer with a fresh salt; use one a thread and session.
+ * @param localKey K_local of the drive
+ */
+export function createRecordSealer(localKey: SecretKey, random: Random): RecordSealer {
+  const salt = Buffer.from(random.bytes(SALT))
+  const keys = sessionKeys(localKey)
+  const sealKey = keys(salt)
+  const native = nativeSeal()
+  let counter = 0
+
+  const seal = (aad: Uint8Array, plain: Uint8Array): Uint8Array => {
+    const out = Buffer.allocUnsafe(plain.length + RECORD_OVERHEAD)
+    const turn = counter++
+    if (native !== undefined) {
+      native.sealRecord(sealKey, salt, turn, aad, plain, out)
+      return out
+    }
+    out.set(salt)
+    out.writeBigUInt64BE(BigInt(turn), SALT)
+    out.set(aes256Gcm.seal(sealKey, nonceOf(out), aad, plain), HEAD)
+    return out
+  }
+
+  const open = (aad: Uint8Array, sealed: Uint8Array): Uint8Array => {
+    if (sealed.length < RECORD_OVERHEAD) throw tagMismatch()
+    const record = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
+    const key = record.compare(salt, 0, SALT, 0, SALT) === 0 ? sealKey : keys(record.subarray(0, SALT))
+    if (native === undefined) return aes256Gcm.open(key, nonceOf(record), aad, record.subarray(HEAD))
+    const out = Buffer.allocUnsafe(sealed.length - RECORD_OVERHEAD)
+    if (!native.openRecord(key, aad, sealed, out)) throw tagMismatch()
+    return out
+  }
+  return { seal, open }
+}
+
+/** 0^4 || counter. */
+function nonceOf(record: Buffer): Uint8Array {
+  const nonce = new Uint8Array(12)
+  nonce.set(record.subarray(SALT, HEAD), 4)
+  return nonce
+}
+
+/** Salt to key, least recently used first to go. */
+function sessionKeys(localKey: SecretKey): (salt: Buffer) => SecretKey {
+  const kept = new Map<string, SecretKey>()
+  return (salt) => {
+    const name = salt.toString('latin1')
+    const key = kept.get(name) ?? hkdf(localKey, Buffer.concat([Buffer.from('dagdrive v1 records '), salt]))
+    kept.delete(name)
+    kept.set(name, key)
+    if (kept.size > KEPT_KEYS) kept.delete(kept.keys().next().value as string)
+    return key
+  }
+}
