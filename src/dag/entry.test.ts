@@ -174,7 +174,7 @@ test('overlapping chunks are CORRUPT', async (t) => {
   t.true(isDriveError(await t.throwsAsync(reading), 'CORRUPT'))
 })
 
-test('a tree of 5,000 entries is encoded in well under a second', (t) => {
+test.serial('a tree of 5,000 entries is encoded in well under a second', (t) => {
   const random = seededRandom(51)
   const directories = Array.from({ length: 100 }, () => {
     return Array.from({ length: 50 }, (_, i) => {

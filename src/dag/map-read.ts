@@ -61,7 +61,7 @@ export async function getFromMap(
     if (child === undefined) return undefined
     node = checkedChild(node, child, (await load(child.ref, fetch, options.signal)).node)
   }
-  const at = lowerBound(node.items.length, (i) => Buffer.compare((node as MapLeaf).items[i]![0], key) >= 0)
+  const at = lowerBound(node.items.length, (i) => Buffer.compare(node.items[i]![0], key) >= 0)
   const item = node.items[at]
   return item !== undefined && Buffer.compare(item[0], key) === 0 ? item[1] : undefined
 }

@@ -1,0 +1,14 @@
+import { DriveError } from '../base/index.js'
+
+/** The IPNS sequence of the drive name: `(height << 8) | slot`, so two devices never publish different values under one number. */
+export function driveSequence(height: number, deviceSlot: number): number {
+  const sequence = height * 256 + deviceSlot
+  const valid = Number.isInteger(deviceSlot) && deviceSlot >= 0 && deviceSlot <= 255 && height >= 0
+  if (!valid || !Number.isSafeInteger(sequence)) throw new DriveError('INVALID', 'A sequence is out of range.')
+  return sequence
+}
+
+/** The opposite of `driveSequence`. */
+export function splitDriveSequence(sequence: number): { height: number; deviceSlot: number } {
+  return { height: Math.floor(sequence / 256), deviceSlot: sequence % 256 }
+}

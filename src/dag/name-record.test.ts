@@ -1,0 +1,139 @@
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
+import test from 'ava'
+import { createIPNSRecordWithExpiration, marshalIPNSRecord, unmarshalIPNSRecord } from 'ipns'
+import { validate } from 'ipns/validator'
+import { isDriveError, seededRandom } from '../base/index.js'
+import { cidOf, nameOfKey } from './cid.js'
+import { driveSequence, splitDriveSequence } from './drive-sequence.js'
+import { compareNameRecords, makeNameRecord, openNameRecord, type NameRecord } from './name-record.js'
+import { decodeRecordFields, encodeRecordFields } from './record-fields.js'
+import { damaged } from './test-blocks.js'
+
+const SEED = new Uint8Array(32).fill(5)
+const PRIVATE = createPrivateKey({
+  key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), SEED]),
+  format: 'der',
+  type: 'pkcs8',
+})
+const PUBLIC = new Uint8Array(createPublicKey(PRIVATE).export({ format: 'der', type: 'spki' }).subarray(-32))
+const NAME = nameOfKey(PUBLIC)
+const signIt = (message: Uint8Array) => new Uint8Array(sign(null, message, PRIVATE))
+const verifyIt = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => {
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey])
+  return verify(null, message, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature)
+}
+const RECORD: NameRecord = {
+  cid: cidOf(new Uint8Array(32).fill(7), 'dag-pb'),
+  sequence: 2 ** 40 + 5,
+  validUntilMs: Date.UTC(2098, 3, 5, 6, 7, 8, 290),
+  ttlMs: 60_000,
+}
+
+for (const withVersion1 of [false, true]) {
+  test(`the ipns package accepts our record ${withVersion1 ? 'with' : 'without'} version 1 fields`, async (t) => {
+    const bytes = makeNameRecord(RECORD, { sign: signIt, withVersion1 })
+    const pair = await generateKeyPairFromSeed('Ed25519', SEED)
+    await t.notThrowsAsync(validate(pair.publicKey, bytes))
+    const theirs = unmarshalIPNSRecord(bytes)
+    t.is(theirs.value, `/ipfs/${RECORD.cid}`)
+    t.is(theirs.sequence, BigInt(RECORD.sequence))
+    t.is(theirs.validity, '2098-04-05T06:07:08.290000000Z')
+    t.is(theirs.ttl, 60_000_000_000n)
+  })
+
+  test(`we open the record of the ipns package ${withVersion1 ? 'with' : 'without'} version 1 fields, byte for byte ours`, async (t) => {
+    const pair = await generateKeyPairFromSeed('Ed25519', SEED)
+    const made = await createIPNSRecordWithExpiration(
+      pair,
+      `/ipfs/${RECORD.cid}`,
+      RECORD.sequence,
+      '2098-04-05T06:07:08.290000000Z',
+      { v1Compatible: withVersion1, ttlNs: 60_000_000_000n } as never,
+    )
+    const bytes = marshalIPNSRecord(made)
+    t.deepEqual(openNameRecord(NAME, bytes, { verify: verifyIt, nowMs: 0 }), RECORD)
+    t.deepEqual(Buffer.from(makeNameRecord(RECORD, { sign: signIt, withVersion1 })), Buffer.from(bytes))
+  })
+}
+
+test('records of another key, expired or damaged ones are CORRUPT', (t) => {
+  const bytes = makeNameRecord(RECORD, { sign: signIt, withVersion1: true })
+  const other = nameOfKey(PUBLIC.map((byte, i) => (i === 0 ? byte ^ 1 : byte)))
+  t.true(
+    isDriveError(
+      t.throws(() => openNameRecord(other, bytes, { verify: safeVerify })),
+      'CORRUPT',
+    ),
+  )
+  const late = { verify: verifyIt, nowMs: RECORD.validUntilMs }
+  t.true(
+    isDriveError(
+      t.throws(() => openNameRecord(NAME, bytes, late)),
+      'CORRUPT',
+    ),
+  )
+  t.deepEqual(openNameRecord(NAME, bytes, { verify: verifyIt }), RECORD)
+  const seed = 101
+  const random = seededRandom(seed)
+  for (let round = 0; round < 1000; round++) {
+    const bad = damaged(bytes, random)
+    if (Buffer.compare(bad, bytes) === 0) continue
+    try {
+      // Damage to the unsigned signature of version 1 changes nothing that is believed.
+      t.deepEqual(openNameRecord(NAME, bad, { verify: verifyIt }), RECORD, `seed ${seed} round ${round}`)
+    } catch (error) {
+      t.true(isDriveError(error, 'CORRUPT'), `seed ${seed} round ${round}: ${String(error)}`)
+    }
+  }
+})
+
+test('an unsigned copy that contradicts the signed value is CORRUPT', (t) => {
+  const fields = decodeRecordFields(makeNameRecord(RECORD, { sign: signIt, withVersion1: true }))
+  for (const change of [
+    { value: Buffer.from('/ipfs/x') },
+    { sequence: 9 },
+    { ttl: 1 },
+    { publicKey: new Uint8Array(36) },
+  ]) {
+    const bad = encodeRecordFields({ ...fields, ...change })
+    t.true(
+      isDriveError(
+        t.throws(() => openNameRecord(NAME, bad, { verify: verifyIt })),
+        'CORRUPT',
+      ),
+    )
+  }
+})
+
+test('the better record has the higher sequence, then the later end', (t) => {
+  t.true(compareNameRecords({ ...RECORD, sequence: 2 }, { ...RECORD, sequence: 1 }) > 0)
+  t.true(compareNameRecords({ ...RECORD, validUntilMs: 2 }, { ...RECORD, validUntilMs: 3 }) < 0)
+  t.is(compareNameRecords(RECORD, RECORD), 0)
+})
+
+test('drive sequences order by height, then slot, and split again', (t) => {
+  t.is(driveSequence(3, 7), 775)
+  t.deepEqual(splitDriveSequence(driveSequence(2 ** 44, 255)), { height: 2 ** 44, deviceSlot: 255 })
+  t.true(
+    isDriveError(
+      t.throws(() => driveSequence(2 ** 46, 0)),
+      'INVALID',
+    ),
+  )
+  t.true(
+    isDriveError(
+      t.throws(() => driveSequence(1, 256)),
+      'INVALID',
+    ),
+  )
+})
+
+function safeVerify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verifyIt(publicKey, message, signature)
+  } catch {
+    // A public key that is no point of the curve.
+    return false
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * IPNS records, made and checked on this machine so that the key never leaves it. Owns the bytes; publishing them is the node's job.
+ * https://specs.ipfs.tech/ipns/ipns-record/
+ */
+import { DriveError } from '../base/index.js'
+import { keyOfName, parseCid } from './cid.js'
+import { CborReader } from './cbor-reader.js'
+import { CborWriter } from './cbor-writer.js'
+import type { Sign, Verify } from './commit.js'
+import { corrupt } from './corrupt.js'
+import { decodeRecordFields, encodeRecordFields, type RecordFields } from './record-fields.js'
+
+/** Larger records are refused everywhere. */
+export const MAX_RECORD_BYTES = 10 * 1024
+const VALIDITY_TYPE_EOL = 0
+const PREFIX_V2 = Buffer.from('ipns-signature:')
+const PREFIX_VALUE = '/ipfs/'
+const NS_PER_MS = 1_000_000
+
+export interface NameRecord {
+  /** CID text of a version root (dag-pb) or of another block this format knows. */
+  readonly cid: string
+  /** 0 … 2^53 − 1. */
+  readonly sequence: number
+  /** The record is void from this time on, milliseconds since 1970. */
+  readonly validUntilMs: number
+  /** How long caches may keep it. */
+  readonly ttlMs: number
+}
+
+export interface MakeOptions {
+  /** Ed25519 with the key of the name. */
+  readonly sign: Sign
+  /** Also the fields and the signature of version 1, which Kubo writes by default and nobody needs any more; absent unless set. */
+  readonly withVersion1?: boolean
+}
+
+/** The same input gives the same bytes. @throws INVALID when a number is out of range, CORRUPT when the CID is not one */
+export function makeNameRecord(record: NameRecord, { sign, withVersion1 = false }: MakeOptions): Uint8Array {
+  parseCid(record.cid)
+  const value = Buffer.from(PREFIX_VALUE + record.cid)
+  const validity = Buffer.from(nanoTime(record.validUntilMs))
+  const ttl = record.ttlMs * NS_PER_MS
+  const { sequence } = record
+  if (![sequence, ttl].every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new DriveError('INVALID', 'A name record has a number out of range.')
+  }
+  const data = encodeData({ value, validity, sequence, ttl })
+  const signed: RecordFields = { signatureV2: sign(Buffer.concat([PREFIX_V2, data])), data }
+  if (!withVersion1) return encodeRecordFields(signed)
+  const signatureV1 = sign(Buffer.concat([value, validity, Buffer.from('EOL')]))
+  return encodeRecordFields({ ...signed, value, signatureV1, validityType: VALIDITY_TYPE_EOL, validity, sequence, ttl })
+}
+
+/**
+ * @param name `k51…`, the name it was found under @param nowMs for the end of life; undefined accepts an expired record
+ * @returns what the record says; CORRUPT when it is malformed, not signed by the name's key, or expired
+ */
+export function openNameRecord(
+  name: string,
+  bytes: Uint8Array,
+  { verify, nowMs }: { readonly verify: Verify; readonly nowMs?: number | undefined },
+): NameRecord {
+  if (bytes.length > MAX_RECORD_BYTES) throw corrupt('a name record is too long')
+  const publicKey = keyOfName(name)
+  const fields = decodeRecordFields(bytes)
+  const { data, signatureV2 } = fields
+  if (data === undefined || signatureV2?.length !== 64) throw corrupt('a name record has no signature')
+  if (!verify(publicKey, Buffer.concat([PREFIX_V2, data]), signatureV2)) {
+    throw corrupt('a name record is not signed by the key of its name')
+  }
+  const signed = decodeData(data)
+  requireSameInVersion1(fields, signed, publicKey)
+  const value = Buffer.from(signed.value).toString('latin1')
+  if (!value.startsWith(PREFIX_VALUE)) throw corrupt('a name record points to something else than a CID')
+  const cid = value.slice(PREFIX_VALUE.length)
+  parseCid(cid)
+  const validUntilMs = parseNanoTime(Buffer.from(signed.validity).toString('latin1'))
+  if (nowMs !== undefined && validUntilMs <= nowMs) throw corrupt('a name record has expired')
+  return { cid, sequence: signed.sequence, validUntilMs, ttlMs: Math.floor(signed.ttl / NS_PER_MS) }
+}
+
+/** Positive when `a` is the better record (IPNS selection: sequence, then end of life), negative when `b` is, 0 when neither. */
+export function compareNameRecords(a: NameRecord, b: NameRecord): number {
+  return a.sequence - b.sequence || a.validUntilMs - b.validUntilMs
+}
+
+interface SignedData {
+  readonly value: Uint8Array
+  readonly validity: Uint8Array
+  readonly sequence: number
+  readonly ttl: number
+}
+
+function encodeData({ value, validity, sequence, ttl }: SignedData): Uint8Array {
+  const writer = new CborWriter().map(5).text('TTL').int(ttl).text('Value').bytes(value).text('Sequence').int(sequence)
+  return writer.text('Validity').bytes(validity).text('ValidityType').int(VALIDITY_TYPE_EOL).take()
+}
+
+function decodeData(data: Uint8Array): SignedData {
+  const reader = new CborReader(data)
+  const keyed = <T>(key: string, read: () => T): T => {
+    reader.key(key)
+    return read()
+  }
+  reader.map(5)
+  const ttl = keyed('TTL', () => reader.int())
+  const value = keyed('Value', () => reader.bytes(0, 1024))
+  const sequence = keyed('Sequence', () => reader.int())
+  const validity = keyed('Validity', () => reader.bytes(0, 64))
+  keyed('ValidityType', () => reader.int(VALIDITY_TYPE_EOL, VALIDITY_TYPE_EOL))
+  reader.end()
+  return { value, validity, sequence, ttl }
+}
+
+/** Unsigned copies of signed fields must say the same, for readers of version 1 would believe them. */
+function requireSameInVersion1(fields: RecordFields, signed: SignedData, publicKey: Uint8Array): void {
+  const isSame = (a: Uint8Array | undefined, b: Uint8Array): boolean => a === undefined || Buffer.compare(a, b) === 0
+  const same =
+    isSame(fields.value, signed.value) &&
+    isSame(fields.validity, signed.validity) &&
+    (fields.sequence ?? signed.sequence) === signed.sequence &&
+    (fields.ttl ?? signed.ttl) === signed.ttl &&
+    (fields.validityType ?? VALIDITY_TYPE_EOL) === VALIDITY_TYPE_EOL &&
+    isSame(fields.publicKey, Buffer.concat([Uint8Array.of(0x08, 0x01, 0x12, 0x20), publicKey]))
+  if (!same) throw corrupt('a name record contradicts itself')
+}
+
+/** RFC 3339 with nanoseconds, as IPNS wants it. */
+function nanoTime(timeMs: number): string {
+  const date = new Date(timeMs)
+  if (!Number.isSafeInteger(timeMs) || Number.isNaN(date.getTime()) || timeMs < 0 || date.getUTCFullYear() > 9999) {
+    throw new DriveError('INVALID', 'A name record has a time out of range.')
+  }
+  return date.toISOString().replace('Z', '000000Z')
+}
+
+const NANO_TIME = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?Z$/
+
+function parseNanoTime(text: string): number {
+  const match = NANO_TIME.exec(text)
+  const seconds = match === null ? NaN : Date.parse(`${match[1]}Z`)
+  if (Number.isNaN(seconds)) throw corrupt('a name record has an impossible time')
+  return seconds + Number((match![2] ?? '.').slice(1, 4).padEnd(3, '0'))
+}
