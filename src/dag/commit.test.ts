@@ -1,6 +1,6 @@
-import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto'
 import test from 'ava'
 import { isDriveError, seededRandom } from '../base/index.js'
+import { deriveDriveKeys } from '../crypto/index.js'
 import { decodeCommit, encodeCommit, openCommit, sealCommit, type CommitKeys } from './commit.js'
 import type { Commit } from './contract.js'
 import { damaged, randomEntry, type SeededRandom } from './test-blocks.js'
@@ -25,30 +25,14 @@ function randomCommit(random: SeededRandom): Commit {
   }
 }
 
-/** Stands in for the keys of a drive: device slot n has the seed n n n … */
-const privateKeyOf = (slot: number) => {
-  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, slot)])
-  return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-}
-
-const keys: CommitKeys = {
-  superKey: new Uint8Array(32).fill(9),
-  publicKeyOf: (slot) => {
-    return new Uint8Array(createPublicKey(privateKeyOf(slot)).export({ format: 'der', type: 'spki' }).subarray(-32))
-  },
-  verify: (publicKey, message, signature) => {
-    const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey])
-    return verify(null, message, createPublicKey({ key: der, format: 'der', type: 'spki' }), signature)
-  },
-}
-const signAs = (slot: number) => (message: Uint8Array) => new Uint8Array(sign(null, message, privateKeyOf(slot)))
+const keys: CommitKeys = deriveDriveKeys(new Uint8Array(32).fill(9))
 
 test('a commit opens to what was sealed', (t) => {
   const seed = 61
   const random = seededRandom(seed)
   for (let round = 0; round < 50; round++) {
     const commit = randomCommit(random)
-    const block = sealCommit(commit, keys.superKey, signAs(commit.deviceSlot), random)
+    const block = sealCommit(commit, keys, random)
     t.deepEqual(openCommit(block.bytes, keys), commit, `seed ${seed}`)
     t.deepEqual(encodeCommit(decodeCommit(encodeCommit(commit))), encodeCommit(commit))
   }
@@ -57,7 +41,8 @@ test('a commit opens to what was sealed', (t) => {
 test('a commit signed by another device than it names is CORRUPT', (t) => {
   const random = seededRandom(62)
   const commit = randomCommit(random)
-  const block = sealCommit(commit, keys.superKey, signAs((commit.deviceSlot + 1) % 256), random)
+  const other: CommitKeys = { ...keys, deviceSeed: (slot) => keys.deviceSeed((slot + 1) % 256) }
+  const block = sealCommit(commit, other, random)
   t.true(
     isDriveError(
       t.throws(() => openCommit(block.bytes, keys)),
@@ -69,7 +54,7 @@ test('a commit signed by another device than it names is CORRUPT', (t) => {
 test('a damaged commit is CORRUPT', (t) => {
   const random = seededRandom(63)
   const commit = randomCommit(random)
-  const block = sealCommit(commit, keys.superKey, signAs(commit.deviceSlot), random)
+  const block = sealCommit(commit, keys, random)
   for (let round = 0; round < 200; round++) {
     const bytes = damaged(block.bytes, random)
     if (Buffer.compare(bytes, block.bytes) === 0) continue

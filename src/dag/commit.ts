@@ -2,14 +2,20 @@
  * Commits: one CBOR list, signed by the head key of the device that made it, sealed under the super key so that nodes see neither
  * device, time, height nor parents.
  */
-import { DriveError, type Digest, type Random, type SecretKey } from '../base/index.js'
+import { DriveError, type Digest, type Random } from '../base/index.js'
+import {
+  publicKeyOfSeed,
+  signEd25519,
+  verifyEd25519,
+  xchacha20Poly1305 as xchacha,
+  type DriveKeys,
+} from '../crypto/index.js'
 import { CborReader } from './cbor-reader.js'
 import { CborWriter } from './cbor-writer.js'
 import type { Block, Commit, TreeRef } from './contract.js'
 import { corrupt } from './corrupt.js'
 import { decodeEntry, encodeEntry } from './entry-record.js'
 import { pad, sha256, unpad } from './private-node.js'
-import { xchacha } from './sealing.js'
 
 const VERSION = 1
 const FIELDS = 12
@@ -23,9 +29,8 @@ const MAX_ENTRY_BYTES = 128 * 1024
 const AAD = new TextEncoder().encode('dagdrive/v1/commit')
 const SIGNATURE_PREFIX = new TextEncoder().encode('dagdrive/v1/commit-signature:')
 
-/** Ed25519 over the given bytes, 64 bytes. */
-export type Sign = (message: Uint8Array) => Uint8Array
-export type Verify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
+/** What sealing and opening commits needs of a drive's keys. */
+export type CommitKeys = Pick<DriveKeys, 'superKey' | 'deviceSeed'>
 
 /** @throws INVALID when a field is out of its range */
 export function encodeCommit(commit: Commit): Uint8Array {
@@ -64,22 +69,14 @@ export function decodeCommit(bytes: Uint8Array): Commit {
   return { version, driveId, height, parents, ...device, root, links, duplicates, forest, liveBlocks }
 }
 
-/** @param sign with the head key of `commit.deviceSlot` */
-export function sealCommit(commit: Commit, superKey: SecretKey, sign: Sign, random: Random): Block {
+/** Signs with the head key of `commit.deviceSlot` and seals. The same commit sealed twice gives different blocks. */
+export function sealCommit(commit: Commit, keys: CommitKeys, random: Random): Block {
   const encoded = encodeCommit(commit)
-  const signature = sign(signedBytes(encoded))
-  if (signature.length !== SIGNATURE_BYTES) throw new DriveError('INTERNAL', 'A signature has the wrong length.')
+  const signature = signEd25519(keys.deviceSeed(commit.deviceSlot), signedBytes(encoded))
   const envelope = new CborWriter().array(2).bytes(encoded).bytes(signature).take()
   const nonce = random.bytes(NONCE_BYTES)
-  const bytes = new Uint8Array(Buffer.concat([nonce, xchacha.seal(superKey, nonce, AAD, pad(envelope))]))
+  const bytes = new Uint8Array(Buffer.concat([nonce, xchacha.seal(keys.superKey, nonce, AAD, pad(envelope))]))
   return { digest: sha256(bytes), bytes, codec: 'raw' }
-}
-
-export interface CommitKeys {
-  readonly superKey: SecretKey
-  /** Ed25519 public head key of a device slot. */
-  publicKeyOf(deviceSlot: number): Uint8Array
-  readonly verify: Verify
 }
 
 /**
@@ -96,7 +93,8 @@ export function openCommit(bytes: Uint8Array, keys: CommitKeys): Commit {
   const signature = reader.bytes(SIGNATURE_BYTES)
   reader.end()
   const commit = decodeCommit(encoded)
-  if (!keys.verify(keys.publicKeyOf(commit.deviceSlot), signedBytes(encoded), signature)) {
+  const publicKey = publicKeyOfSeed(keys.deviceSeed(commit.deviceSlot))
+  if (!verifyEd25519(publicKey, signedBytes(encoded), signature)) {
     throw corrupt('a commit is not signed by the device it names')
   }
   return commit

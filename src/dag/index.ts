@@ -4,7 +4,7 @@ export { buildMap, type BuildOptions, type BuiltMap, type MapNode, type ReuseLoo
 export { getFromMap, readMap, readMapLeaves, readMapNodes, type ReadOptions } from './map-read.js'
 export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './entry-record.js'
 export * from './tables.js'
-export { openCommit, sealCommit, type CommitKeys, type Sign, type Verify } from './commit.js'
+export { openCommit, sealCommit, type CommitKeys } from './commit.js'
 export { cidBytes, cidFromBytes, cidOf, keyOfName, nameOfKey, parseCid, type Cid, type Codec } from './cid.js'
 export { updateForest, type ForestNode, type ForestState, type UpdatedForest } from './forest-build.js'
 export { readForest, type ForestLeaf } from './forest-read.js'

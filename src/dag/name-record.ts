@@ -2,11 +2,11 @@
  * IPNS records, made and checked on this machine so that the key never leaves it. Owns the bytes; publishing them is the node's job.
  * https://specs.ipfs.tech/ipns/ipns-record/
  */
-import { DriveError } from '../base/index.js'
+import { DriveError, type SecretKey } from '../base/index.js'
+import { signEd25519, verifyEd25519 } from '../crypto/index.js'
 import { keyOfName, parseCid } from './cid.js'
 import { CborReader } from './cbor-reader.js'
 import { CborWriter } from './cbor-writer.js'
-import type { Sign, Verify } from './commit.js'
 import { corrupt } from './corrupt.js'
 import { decodeRecordFields, encodeRecordFields, type RecordFields } from './record-fields.js'
 
@@ -29,14 +29,19 @@ export interface NameRecord {
 }
 
 export interface MakeOptions {
-  /** Ed25519 with the key of the name. */
-  readonly sign: Sign
   /** Also the fields and the signature of version 1, which Kubo writes by default and nobody needs any more; absent unless set. */
   readonly withVersion1?: boolean
 }
 
-/** The same input gives the same bytes. @throws INVALID when a number is out of range, CORRUPT when the CID is not one */
-export function makeNameRecord(record: NameRecord, { sign, withVersion1 = false }: MakeOptions): Uint8Array {
+/**
+ * @param seed Ed25519 seed of the name's key @returns the same bytes for the same input
+ * @throws INVALID when a number is out of range, CORRUPT when the CID is not one
+ */
+export function makeNameRecord(
+  record: NameRecord,
+  seed: SecretKey,
+  { withVersion1 = false }: MakeOptions = {},
+): Uint8Array {
   parseCid(record.cid)
   const value = Buffer.from(PREFIX_VALUE + record.cid)
   const validity = Buffer.from(nanoTime(record.validUntilMs))
@@ -46,27 +51,27 @@ export function makeNameRecord(record: NameRecord, { sign, withVersion1 = false 
     throw new DriveError('INVALID', 'A name record has a number out of range.')
   }
   const data = encodeData({ value, validity, sequence, ttl })
-  const signed: RecordFields = { signatureV2: sign(Buffer.concat([PREFIX_V2, data])), data }
+  const signed: RecordFields = { signatureV2: signEd25519(seed, Buffer.concat([PREFIX_V2, data])), data }
   if (!withVersion1) return encodeRecordFields(signed)
-  const signatureV1 = sign(Buffer.concat([value, validity, Buffer.from('EOL')]))
+  const signatureV1 = signEd25519(seed, Buffer.concat([value, validity, Buffer.from('EOL')]))
   return encodeRecordFields({ ...signed, value, signatureV1, validityType: VALIDITY_TYPE_EOL, validity, sequence, ttl })
 }
 
 /**
- * @param name `k51…`, the name it was found under @param nowMs for the end of life; undefined accepts an expired record
+ * @param name `k51…`, the name it was found under @param nowMs for the end of life; absent: an expired record is accepted
  * @returns what the record says; CORRUPT when it is malformed, not signed by the name's key, or expired
  */
 export function openNameRecord(
   name: string,
   bytes: Uint8Array,
-  { verify, nowMs }: { readonly verify: Verify; readonly nowMs?: number | undefined },
+  { nowMs }: { readonly nowMs?: number } = {},
 ): NameRecord {
   if (bytes.length > MAX_RECORD_BYTES) throw corrupt('a name record is too long')
   const publicKey = keyOfName(name)
   const fields = decodeRecordFields(bytes)
   const { data, signatureV2 } = fields
   if (data === undefined || signatureV2?.length !== 64) throw corrupt('a name record has no signature')
-  if (!verify(publicKey, Buffer.concat([PREFIX_V2, data]), signatureV2)) {
+  if (!verifyEd25519(publicKey, Buffer.concat([PREFIX_V2, data]), signatureV2)) {
     throw corrupt('a name record is not signed by the key of its name')
   }
   const signed = decodeData(data)

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import { DriveError, KIB, MIB, type Random } from '../base/index.js'
+import { xchacha20Poly1305 as xchacha } from '../crypto/index.js'
 import type { Block, TreeRef } from './contract.js'
 import { corrupt } from './corrupt.js'
-import { xchacha } from './sealing.js'
 
 /** Sealed nodes are 1, 2, 4 … 256 KiB long, then a multiple of 64 KiB up to 1 MiB. */
 const LEAST_BYTES = KIB
