@@ -108,6 +108,8 @@ export interface Tree {
   /** The kernel now holds one more reference to `ino`; it keeps an unlinked inode alive until `forget`. */
   remember(ino: number): void
   forget(ino: number, count: number): void
+  /** The mount has ended: the kernel holds no reference any more. Handles are released one by one before this. */
+  forgetAll?(): void
   getAttributes(ino: number, caller: Caller): Maybe<Attributes>
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes>
   readLink(ino: number, caller: Caller): Maybe<Uint8Array>
@@ -160,6 +162,7 @@ export interface Tree {
   ): Maybe<void>
   releaseDirectory(ino: number, handle: number): void
 
+  /** Attribute names hold one character per byte (latin1), like file names. */
   getXattr(ino: number, name: string, caller: Caller): Maybe<Uint8Array>
   listXattrs(ino: number, caller: Caller): Maybe<readonly string[]>
   setXattr(ino: number, name: string, value: Uint8Array, flags: number, caller: Caller): Maybe<void>

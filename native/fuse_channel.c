@@ -1,0 +1,423 @@
+/*
+ * The channel to the kernel: requests from /dev/fuse in batches, one write per reply. Parsing and answering is JavaScript's.
+ *
+ * open(fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd) returns a channel object, or -errno:
+ *   memory             one ArrayBuffer: arenaBytes of requests, then maxBatch pairs (offset, length) of uint32, then outBytes
+ *   reply(length)      writes out[0 ... length); 0 or -errno
+ *   replyWith(n, list) writes out[0 ... n) and the Uint8Arrays of list with one writev; sets the header's length field
+ *   abortAtExit(path)  file that gets "1" when the environment ends while the channel is open
+ *   stop()             closes the channel and fd; onEnd is not called
+ * mode 0 polls on the environment's own event loop (uv_poll), mode 1 reads on a thread of its own and needs no libuv.
+ * The channel owns fd. onBatch(count) is called once per batch, and the requests are valid until it returns.
+ * onEnd(errno) is called once, when reading fails for good: ENODEV after an unmount, ECONNABORTED after an abort.
+ */
+#define _GNU_SOURCE
+#include "fuse_native.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define HEADER_BYTES 16
+#define MAX_SEGMENTS 1000
+#define MODE_POLL 0
+#define MODE_THREAD 1
+
+/* The memory is freed when both the channel and the ArrayBuffer over it are gone. */
+typedef struct {
+  atomic_int users;
+  uint8_t *bytes;
+} shared_memory;
+
+typedef struct channel {
+  struct channel *next;
+  napi_env env;
+  int fd;
+  int mode;
+  bool closed, delivering;
+  shared_memory *memory;
+  uint8_t *arena, *out;
+  uint32_t *index;
+  size_t arena_bytes, request_bytes, out_bytes;
+  uint32_t max_batch;
+  napi_ref on_batch, on_end;
+  napi_async_context context;
+  napi_async_cleanup_hook_handle hook;
+  char *abort_path;
+  uv_poll_t *poll;
+  /* mode 1 */
+  pthread_t thread;
+  napi_threadsafe_function function;
+  sem_t handled;
+  int wake;
+  atomic_bool stopping;
+  uint32_t batch;
+  int failure;
+} channel;
+
+typedef struct {
+  channel *channels;
+} instance;
+
+static void release_memory(shared_memory *memory) {
+  if (atomic_fetch_sub(&memory->users, 1) != 1) return;
+  free(memory->bytes);
+  free(memory);
+}
+
+static void finalize_memory(napi_env env, void *data, void *hint) { release_memory(hint); }
+
+/*
+ * Reads what is there, packed behind each other at multiples of 8. Stops at max_batch or when another full request would
+ * not fit. *failure becomes 0, or the errno that ends the channel.
+ */
+static uint32_t read_batch(channel *ch, int *failure) {
+  size_t offset = 0;
+  uint32_t count = 0;
+  *failure = 0;
+  while (count < ch->max_batch && offset + ch->request_bytes <= ch->arena_bytes) {
+    ssize_t got = read(ch->fd, ch->arena + offset, ch->request_bytes);
+    if (got > 0) {
+      ch->index[count * 2] = (uint32_t)offset;
+      ch->index[count * 2 + 1] = (uint32_t)got;
+      count++;
+      offset = (offset + (size_t)got + 7) & ~(size_t)7;
+      continue;
+    }
+    if (got < 0 && (errno == EINTR || errno == ENOENT)) continue; /* ENOENT: the request was interrupted before it was read */
+    if (got < 0 && errno == EAGAIN) break;
+    *failure = got == 0 ? ENODEV : errno;
+    break;
+  }
+  return count;
+}
+
+static void call(channel *ch, napi_ref function_ref, int64_t argument) {
+  napi_value function, receiver, value, result;
+  if (function_ref == NULL || napi_get_reference_value(ch->env, function_ref, &function) != napi_ok || function == NULL) return;
+  if (napi_get_global(ch->env, &receiver) != napi_ok || (value = dd_integer(ch->env, argument)) == NULL) return;
+  napi_status status = napi_make_callback(ch->env, ch->context, receiver, function, 1, &value, &result);
+  bool pending = false;
+  if (status == napi_ok || napi_is_exception_pending(ch->env, &pending) != napi_ok || !pending) return;
+  napi_value error;
+  if (napi_get_and_clear_last_exception(ch->env, &error) == napi_ok) napi_fatal_exception(ch->env, error);
+}
+
+static void drop_javascript(channel *ch) {
+  if (ch->on_batch != NULL) napi_delete_reference(ch->env, ch->on_batch);
+  if (ch->on_end != NULL) napi_delete_reference(ch->env, ch->on_end);
+  if (ch->context != NULL) napi_async_destroy(ch->env, ch->context);
+  ch->on_batch = ch->on_end = NULL;
+  ch->context = NULL;
+}
+
+static void on_poll_closed(uv_handle_t *handle) {
+  channel *ch = handle->data;
+  free(handle);
+  if (ch->hook != NULL) napi_remove_async_cleanup_hook(ch->hook);
+  ch->hook = NULL;
+}
+
+static void close_channel(channel *ch) {
+  if (ch->closed) return;
+  ch->closed = true;
+  if (ch->mode == MODE_POLL) {
+    uv_poll_stop(ch->poll);
+    uv_close((uv_handle_t *)ch->poll, on_poll_closed);
+    ch->poll = NULL;
+  } else {
+    atomic_store(&ch->stopping, true);
+    uint64_t one = 1;
+    while (write(ch->wake, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+    sem_post(&ch->handled);
+    pthread_join(ch->thread, NULL);
+    napi_release_threadsafe_function(ch->function, napi_tsfn_abort);
+    close(ch->wake);
+    if (ch->hook != NULL) napi_remove_async_cleanup_hook(ch->hook);
+    ch->hook = NULL;
+  }
+  close(ch->fd);
+  ch->fd = -1;
+  if (!ch->delivering) drop_javascript(ch);
+  free(ch->abort_path);
+  ch->abort_path = NULL;
+  release_memory(ch->memory);
+  ch->arena = ch->out = NULL;
+  ch->index = NULL;
+}
+
+/* A thread inside a notification keeps the connection alive although fd is closed, and the environment would wait for it. */
+static void abort_connection(channel *ch) {
+  if (ch->abort_path == NULL) return;
+  int fd = open(ch->abort_path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  ssize_t written = write(fd, "1", 1);
+  (void)written; /* nothing more can be done while exiting */
+  close(fd);
+}
+
+static void on_environment_exit(napi_async_cleanup_hook_handle handle, void *data) {
+  channel *ch = data;
+  if (ch->closed) return; /* its handle is closing already and removes the hook */
+  abort_connection(ch);
+  close_channel(ch);
+}
+
+/* stop() may be called from inside a callback; what the callback runs on is dropped only when it has returned. */
+static void deliver(channel *ch, uint32_t count, int failure) {
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(ch->env, &scope) != napi_ok) return;
+  ch->delivering = true;
+  if (count > 0) call(ch, ch->on_batch, count);
+  if (failure != 0 && !ch->closed) {
+    if (ch->mode == MODE_POLL) uv_poll_stop(ch->poll);
+    call(ch, ch->on_end, failure);
+  }
+  ch->delivering = false;
+  if (ch->closed) drop_javascript(ch);
+  napi_close_handle_scope(ch->env, scope);
+}
+
+static void on_readable(uv_poll_t *handle, int status, int events) {
+  channel *ch = handle->data;
+  int failure;
+  uint32_t count = read_batch(ch, &failure);
+  if (failure == 0 && status < 0 && count == 0) failure = EIO; /* libuv polls no further after an error */
+  deliver(ch, count, failure);
+}
+
+/* mode 1 */
+
+static void on_thread_batch(napi_env env, napi_value function, void *context, void *data) {
+  channel *ch = context;
+  if (env != NULL && !ch->closed) deliver(ch, ch->batch, ch->failure);
+  sem_post(&ch->handled);
+}
+
+static void *thread_main(void *data) {
+  channel *ch = data;
+  struct pollfd fds[2] = {{.fd = ch->fd, .events = POLLIN}, {.fd = ch->wake, .events = POLLIN}};
+  while (!atomic_load(&ch->stopping)) {
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) break;
+    if (atomic_load(&ch->stopping)) break;
+    ch->batch = read_batch(ch, &ch->failure);
+    if (ch->batch == 0 && ch->failure == 0) continue;
+    int failure = ch->failure;
+    if (napi_call_threadsafe_function(ch->function, NULL, napi_tsfn_blocking) != napi_ok) break;
+    while (sem_wait(&ch->handled) != 0) {
+    }
+    if (failure != 0) break;
+  }
+  return NULL;
+}
+
+/* The methods; `data` is the channel, which lives as long as the environment. */
+
+static channel *method(napi_env env, napi_callback_info info, size_t *count, napi_value *arguments) {
+  void *data = NULL;
+  if (napi_get_cb_info(env, info, count, arguments, NULL, &data) != napi_ok) return NULL;
+  return data;
+}
+
+static napi_value js_reply(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  size_t count = 1;
+  channel *ch = method(env, info, &count, arguments);
+  uint32_t length;
+  if (ch == NULL || count < 1 || napi_get_value_uint32(env, arguments[0], &length) != napi_ok) return dd_integer(env, -EINVAL);
+  if (ch->closed) return dd_integer(env, -EBADF);
+  if (length < HEADER_BYTES || length > ch->out_bytes) return dd_integer(env, -EINVAL);
+  ssize_t written;
+  do written = write(ch->fd, ch->out, length);
+  while (written < 0 && errno == EINTR);
+  return dd_integer(env, written < 0 ? -errno : 0);
+}
+
+static napi_value js_reply_with(napi_env env, napi_callback_info info) {
+  napi_value arguments[2], element;
+  size_t count = 2;
+  channel *ch = method(env, info, &count, arguments);
+  uint32_t length, segments;
+  bool is_list = false;
+  if (ch == NULL || count < 2 || napi_get_value_uint32(env, arguments[0], &length) != napi_ok ||
+      napi_is_array(env, arguments[1], &is_list) != napi_ok || !is_list ||
+      napi_get_array_length(env, arguments[1], &segments) != napi_ok)
+    return dd_integer(env, -EINVAL);
+  if (ch->closed) return dd_integer(env, -EBADF);
+  if (length < HEADER_BYTES || length > ch->out_bytes || segments > MAX_SEGMENTS) return dd_integer(env, -EINVAL);
+  struct iovec iov[MAX_SEGMENTS + 1];
+  iov[0] = (struct iovec){.iov_base = ch->out, .iov_len = length};
+  size_t total = length;
+  for (uint32_t i = 0; i < segments; i++) {
+    napi_typedarray_type type;
+    size_t bytes;
+    void *data;
+    if (napi_get_element(env, arguments[1], i, &element) != napi_ok) {
+      napi_value ignored;
+      napi_get_and_clear_last_exception(env, &ignored);
+      return dd_integer(env, -EINVAL);
+    }
+    bool is_typed = false;
+    if (napi_is_typedarray(env, element, &is_typed) != napi_ok || !is_typed ||
+        napi_get_typedarray_info(env, element, &type, &bytes, &data, NULL, NULL) != napi_ok || type != napi_uint8_array)
+      return dd_integer(env, -EINVAL);
+    iov[i + 1] = (struct iovec){.iov_base = data, .iov_len = bytes};
+    total += bytes;
+  }
+  if (total > UINT32_MAX) return dd_integer(env, -EINVAL);
+  uint32_t announced = (uint32_t)total;
+  memcpy(ch->out, &announced, sizeof announced);
+  ssize_t written;
+  do written = writev(ch->fd, iov, (int)segments + 1);
+  while (written < 0 && errno == EINTR);
+  return dd_integer(env, written < 0 ? -errno : 0);
+}
+
+static napi_value js_abort_at_exit(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  size_t count = 1, length;
+  channel *ch = method(env, info, &count, arguments);
+  char path[256];
+  if (ch == NULL || count < 1 || napi_get_value_string_utf8(env, arguments[0], path, sizeof path, &length) != napi_ok ||
+      length >= sizeof path - 1)
+    return dd_integer(env, -EINVAL);
+  if (ch->closed) return dd_integer(env, -EBADF);
+  free(ch->abort_path);
+  ch->abort_path = strdup(path);
+  return dd_integer(env, ch->abort_path == NULL ? -ENOMEM : 0);
+}
+
+static napi_value js_stop(napi_env env, napi_callback_info info) {
+  size_t count = 0;
+  channel *ch = method(env, info, &count, NULL);
+  if (ch == NULL) return dd_integer(env, -EINVAL);
+  close_channel(ch);
+  return dd_integer(env, 0);
+}
+
+static int start_poll(channel *ch) {
+  uv_loop_t *loop;
+  if (napi_get_uv_event_loop(ch->env, &loop) != napi_ok) return -EIO;
+  ch->poll = calloc(1, sizeof *ch->poll);
+  if (ch->poll == NULL) return -ENOMEM;
+  ch->poll->data = ch;
+  int status = uv_poll_init(loop, ch->poll, ch->fd);
+  if (status != 0) {
+    free(ch->poll);
+    return status;
+  }
+  status = uv_poll_start(ch->poll, UV_READABLE, on_readable);
+  if (status != 0) uv_close((uv_handle_t *)ch->poll, (uv_close_cb)free);
+  return status;
+}
+
+static int start_thread(channel *ch) {
+  napi_value name;
+  ch->wake = eventfd(0, EFD_CLOEXEC);
+  if (ch->wake < 0) return -errno;
+  sem_init(&ch->handled, 0, 0);
+  int failure = 0;
+  if (napi_create_string_utf8(ch->env, "dagdrive:fuse", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(ch->env, NULL, NULL, name, 0, 1, NULL, NULL, ch, on_thread_batch, &ch->function) != napi_ok)
+    failure = ENOMEM;
+  else if ((failure = pthread_create(&ch->thread, NULL, thread_main, ch)) != 0)
+    napi_release_threadsafe_function(ch->function, napi_tsfn_abort);
+  if (failure != 0) close(ch->wake);
+  return -failure;
+}
+
+static bool is_function(napi_env env, napi_value value) {
+  napi_valuetype type;
+  return napi_typeof(env, value, &type) == napi_ok && type == napi_function;
+}
+
+/* Everything that JavaScript sees of the channel; also what must exist before requests can be delivered. */
+static napi_value make_object(channel *ch, napi_value on_batch, napi_value on_end, size_t bytes) {
+  napi_env env = ch->env;
+  napi_value object, buffer, name;
+  if (napi_create_object(env, &object) != napi_ok ||
+      napi_create_string_utf8(env, "dagdrive:fuse", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_async_init(env, NULL, name, &ch->context) != napi_ok ||
+      napi_create_reference(env, on_batch, 1, &ch->on_batch) != napi_ok ||
+      napi_create_reference(env, on_end, 1, &ch->on_end) != napi_ok ||
+      napi_create_external_arraybuffer(env, ch->memory->bytes, bytes, finalize_memory, ch->memory, &buffer) != napi_ok)
+    return NULL;
+  atomic_fetch_add(&ch->memory->users, 1);
+  napi_set_named_property(env, object, "memory", buffer);
+  dd_export(env, object, "reply", js_reply, ch);
+  dd_export(env, object, "replyWith", js_reply_with, ch);
+  dd_export(env, object, "abortAtExit", js_abort_at_exit, ch);
+  dd_export(env, object, "stop", js_stop, ch);
+  return object;
+}
+
+static napi_value js_open(napi_env env, napi_callback_info info) {
+  napi_value arguments[8];
+  size_t count = 8;
+  int64_t fd, arena_bytes, request_bytes, max_batch, out_bytes, mode;
+  instance *state = NULL;
+  if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 8 ||
+      napi_get_instance_data(env, (void **)&state) != napi_ok || state == NULL ||
+      !dd_get_integer(env, arguments[0], 0, INT32_MAX, &fd) ||
+      !dd_get_integer(env, arguments[1], 8192, 64 << 20, &arena_bytes) ||
+      !dd_get_integer(env, arguments[2], 8192, (double)arena_bytes, &request_bytes) ||
+      !dd_get_integer(env, arguments[3], 1, 1024, &max_batch) ||
+      !dd_get_integer(env, arguments[4], 512, 1 << 20, &out_bytes) || !dd_get_integer(env, arguments[5], 0, 1, &mode) ||
+      !is_function(env, arguments[6]) || !is_function(env, arguments[7]) || arena_bytes % 8 != 0 || out_bytes % 8 != 0)
+    return dd_integer(env, -EINVAL);
+  int flags = fcntl((int)fd, F_GETFL);
+  if (flags < 0 || fcntl((int)fd, F_SETFL, flags | O_NONBLOCK) < 0) return dd_integer(env, -errno);
+
+  size_t bytes = (size_t)(arena_bytes + max_batch * 8 + out_bytes);
+  channel *ch = calloc(1, sizeof *ch);
+  shared_memory *memory = calloc(1, sizeof *memory);
+  if (ch == NULL || memory == NULL || posix_memalign((void **)&memory->bytes, 4096, bytes) != 0) {
+    free(ch);
+    free(memory);
+    return dd_integer(env, -ENOMEM);
+  }
+  memset(memory->bytes + arena_bytes, 0, bytes - (size_t)arena_bytes);
+  atomic_store(&memory->users, 1);
+  *ch = (channel){.next = state->channels, .env = env, .fd = (int)fd, .mode = (int)mode, .memory = memory,
+                  .arena = memory->bytes, .index = (uint32_t *)(memory->bytes + arena_bytes),
+                  .out = memory->bytes + arena_bytes + max_batch * 8, .arena_bytes = (size_t)arena_bytes,
+                  .request_bytes = (size_t)request_bytes, .out_bytes = (size_t)out_bytes, .max_batch = (uint32_t)max_batch};
+  napi_value object = make_object(ch, arguments[6], arguments[7], bytes);
+  int failure = object == NULL ? -ENOMEM : mode == MODE_POLL ? start_poll(ch) : start_thread(ch);
+  if (failure != 0) {
+    drop_javascript(ch);
+    release_memory(memory);
+    ch->closed = true; /* kept in the list: the methods of the half-made object may still name it */
+    ch->memory = NULL;
+  } else napi_add_async_cleanup_hook(env, on_environment_exit, ch, &ch->hook);
+  state->channels = ch;
+  return failure != 0 ? dd_integer(env, failure) : object;
+}
+
+static void free_instance(napi_env env, void *data, void *hint) {
+  instance *state = data;
+  for (channel *ch = state->channels; ch != NULL;) {
+    channel *next = ch->next;
+    free(ch);
+    ch = next;
+  }
+  free(state);
+}
+
+NAPI_MODULE_INIT() {
+  instance *state = calloc(1, sizeof *state);
+  if (state == NULL || napi_set_instance_data(env, state, free_instance, NULL) != napi_ok) return NULL;
+  dd_export(env, exports, "open", js_open, NULL);
+  napi_set_named_property(env, exports, "compiledUvMajor", dd_integer(env, UV_VERSION_MAJOR));
+  napi_set_named_property(env, exports, "runtimeUvMajor", dd_integer(env, uv_version() >> 16));
+  dd_export_mount(env, exports);
+  return exports;
+}

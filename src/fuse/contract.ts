@@ -1,0 +1,60 @@
+/** The contract of a served mount, whatever carries it. */
+import type { Log } from '../base/index.js'
+import type { Tree } from '../vfs/index.js'
+
+export interface MountOptions {
+  /** Programs change nothing. Default false. */
+  readonly readOnly?: boolean
+  /** Users other than the mounting one may enter. As non-root needs `user_allow_other` in /etc/fuse.conf. Default false. */
+  readonly allowOther?: boolean
+  /**
+   * The kernel collects writes before it sends them. Only where nobody but this mount changes the tree: sizes and times
+   * set elsewhere are ignored by the kernel, and data not yet synced die with the daemon. Default false.
+   */
+  readonly writeback?: boolean
+  /** Mount although the directory is not empty or already carries a live mount. Default false. */
+  readonly over?: boolean
+  /** What `mount` and `df` show as the device. Default `dagdrive`. */
+  readonly source?: string
+  /**
+   * The kernel gives up the whole mount when a request stays unanswered this long (Linux 6.15 and newer).
+   * 1 … 65,535 seconds, 0 is never. Default 600.
+   */
+  readonly requestTimeoutSeconds?: number
+}
+
+/** How a mount ended: `unmounted` by anyone, `aborted` through its connection, or `failed` with an error of the channel. */
+export type MountEnd = 'unmounted' | 'aborted' | 'failed'
+
+export interface UnmountOptions {
+  /** Detach the name at once when programs still use the mount, and serve them until they finish. Default false: BUSY. */
+  readonly lazy?: boolean
+}
+
+export interface FuseMount {
+  /** Absolute, without symlinks. */
+  readonly mountpoint: string
+  readonly transport: TransportName
+  /** Resolves when the kernel side is gone and every handle and reference is given back to the tree. Never rejects. */
+  readonly ended: Promise<MountEnd>
+  /** Called once, also when it has ended before. */
+  onEnd(listener: (end: MountEnd) => void): void
+  /**
+   * Writes the kernel's dirty pages back, unmounts, and calls `tree.syncAll`: level reached `staged`.
+   * With `lazy` it resolves when the name is detached, which may be before `ended`.
+   * Fails with BUSY when programs use the mount; nothing has changed then. Does nothing when it has ended.
+   */
+  unmount(options?: UnmountOptions): Promise<void>
+}
+
+export type TransportName = 'native' | 'native-thread' | 'fuse-native'
+
+/** What carries requests between kernel and tree. */
+export interface FuseTransport {
+  readonly name: TransportName
+  /**
+   * Mounts and serves until unmounted. Fails with MOUNT_FAILED. The caller has checked the mountpoint.
+   * One tree is served by one mount at a time.
+   */
+  serve(tree: Tree, mountpoint: string, options: MountOptions, log: Log): Promise<FuseMount>
+}

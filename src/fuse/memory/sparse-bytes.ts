@@ -1,0 +1,57 @@
+/** A sparse array of bytes in 64 KiB pages; what was never written is zeros and takes no memory. */
+const PAGE = 64 * 1024
+
+export class SparseBytes {
+  private readonly pages = new Map<number, Uint8Array>()
+
+  get allocatedBytes(): number {
+    return this.pages.size * PAGE
+  }
+
+  read(offset: number, length: number): Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    for (let at = offset; at < offset + length;) {
+      const inside = at % PAGE
+      const count = Math.min(PAGE - inside, offset + length - at)
+      pieces.push(this.pages.get(Math.floor(at / PAGE))?.subarray(inside, inside + count) ?? new Uint8Array(count))
+      at += count
+    }
+    return pieces
+  }
+
+  write(offset: number, data: Uint8Array): void {
+    for (let done = 0; done < data.length;) {
+      const at = offset + done
+      const inside = at % PAGE
+      const count = Math.min(PAGE - inside, data.length - done)
+      this.page(Math.floor(at / PAGE)).set(data.subarray(done, done + count), inside)
+      done += count
+    }
+  }
+
+  private page(index: number): Uint8Array {
+    let page = this.pages.get(index)
+    if (page === undefined) {
+      page = new Uint8Array(PAGE)
+      this.pages.set(index, page)
+    }
+    return page
+  }
+
+  /** Zeros in `from … to`; whole pages are given back. */
+  clear(from: number, to: number): void {
+    for (const [index, page] of this.pages) {
+      const start = index * PAGE
+      if (from <= start && start + PAGE <= to) this.pages.delete(index)
+      else if (start < to && from < start + PAGE) page.fill(0, Math.max(0, from - start), Math.min(PAGE, to - start))
+    }
+  }
+
+  /** Where the next data, or the next hole, begins at or after `offset`; undefined when there is none before `size`. */
+  find(kind: 'data' | 'hole', offset: number, size: number): number | undefined {
+    for (let at = offset; at < size; at = (Math.floor(at / PAGE) + 1) * PAGE) {
+      if (this.pages.has(Math.floor(at / PAGE)) === (kind === 'data')) return at
+    }
+    return kind === 'hole' && offset < size ? size : undefined
+  }
+}

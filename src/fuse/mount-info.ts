@@ -1,0 +1,66 @@
+/** What /proc/self/mountinfo says; reading it never touches a mount. */
+import { readFile, realpath } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+
+/** The filesystem type our mounts show. */
+export const FILESYSTEM_TYPE = 'fuse.dagdrive'
+
+export interface MountEntry {
+  readonly mountpoint: string
+  readonly filesystem: string
+  readonly source: string
+  /** The number of the FUSE connection, minor of the mount's device. */
+  readonly minor: number
+  /** `major:minor`, as in /sys/class/bdi. */
+  readonly device: string
+}
+
+/** The topmost mount at exactly this path, or undefined. Symlinks in the path must have been resolved. */
+export async function findMount(mountpoint: string): Promise<MountEntry | undefined> {
+  return (await mounts()).filter((mount) => mount.mountpoint === mountpoint).at(-1)
+}
+
+/** Every mount of this namespace, a later one on top of an earlier one at the same path. */
+export async function mounts(): Promise<MountEntry[]> {
+  return parseMountInfo(await readFile('/proc/self/mountinfo', 'latin1'))
+}
+
+/** Lines of proc_pid_mountinfo(5): id parent maj:min root mountpoint options [tags] - type source options. */
+export function parseMountInfo(text: string): MountEntry[] {
+  const found: MountEntry[] = []
+  for (const line of text.split('\n')) {
+    const [before, after] = line.split(' - ')
+    const left = before?.split(' ') ?? []
+    const right = after?.split(' ') ?? []
+    const [, , device, , mountpoint] = left
+    const [filesystem, source] = right
+    if (device === undefined || mountpoint === undefined || filesystem === undefined || source === undefined) continue
+    found.push({
+      mountpoint: unescape(mountpoint),
+      filesystem: unescape(filesystem),
+      source: unescape(source),
+      minor: Number(device.split(':')[1]),
+      device,
+    })
+  }
+  return found
+}
+
+/** Spaces and the like are octal there, other bytes are plain and in UTF-8. */
+function unescape(field: string): string {
+  const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
+  return Buffer.from(bytes, 'latin1').toString('utf8')
+}
+
+/**
+ * The path as mountinfo shows it: absolute, symlinks resolved. A dead mount at the path itself does not hinder, because only
+ * its parent is resolved when the path cannot be.
+ */
+export async function canonicalMountpoint(path: string): Promise<string> {
+  const absolute = resolve(path)
+  const known = await findMount(absolute)
+  if (known !== undefined || absolute === '/') return absolute
+  const viaParent = join(await realpath(dirname(absolute)), basename(absolute))
+  if ((await findMount(viaParent)) !== undefined) return viaParent
+  return realpath(absolute)
+}

@@ -1,0 +1,62 @@
+/** Serving a tree at a mountpoint: checks the place, chooses the transport, mounts. */
+import { readdir, stat } from 'node:fs/promises'
+import { DriveError, silentLog, type Log } from '../base/index.js'
+import type { Tree } from '../vfs/index.js'
+import type { FuseMount, FuseTransport, MountOptions } from './contract.js'
+import { canonicalMountpoint, FILESYSTEM_TYPE, findMount } from './mount-info.js'
+import { createNativeTransport } from './native-transport.js'
+import { channelMode, loadFuseNative } from './native.js'
+import { clearStale } from './stale.js'
+
+export interface MountTreeRequest {
+  readonly tree: Tree
+  /** A directory; a dead dagdrive mount on it is detached first. */
+  readonly mountpoint: string
+  readonly options?: MountOptions
+  readonly log?: Log
+}
+
+/**
+ * Mounts and serves `tree` from this thread. Resolves when the mount answers.
+ * The calling thread must not use synchronous fs calls on paths in the mount as long as it lives: nobody would answer.
+ * Fails with MOUNT_FAILED, BUSY (a live mount is there), NOT_EMPTY, NOT_FOUND, NOT_A_DIRECTORY.
+ */
+export async function mountTree(request: MountTreeRequest): Promise<FuseMount> {
+  const options = request.options ?? {}
+  const log = request.log ?? silentLog
+  const transport = await chooseTransport(log)
+  const mountpoint = await prepareMountpoint(request.mountpoint, options.over === true, log)
+  return transport.serve(request.tree, mountpoint, options, log)
+}
+
+async function chooseTransport(log: Log): Promise<FuseTransport> {
+  const native = loadFuseNative()
+  if ('addon' in native) return createNativeTransport(native.addon, channelMode(native.addon, process.env))
+  log.warn('the native FUSE addon is missing', { reason: native.reason })
+  throw new DriveError('MOUNT_FAILED', 'The native FUSE addon is missing: run `npm run build:native`.')
+}
+
+async function prepareMountpoint(path: string, over: boolean, log: Log): Promise<string> {
+  const mountpoint = await placeOf(path)
+  const cleared = await clearStale(mountpoint)
+  if (cleared > 0) log.info('detached a dead mount of an earlier run', { count: cleared })
+  if (over) return mountpoint
+  const there = await findMount(mountpoint)
+  if (there !== undefined) {
+    const what = there.filesystem === FILESYSTEM_TYPE ? 'A drive' : 'Another filesystem'
+    throw new DriveError('BUSY', `${what} is already mounted there.`)
+  }
+  if (!(await stat(mountpoint)).isDirectory()) {
+    throw new DriveError('NOT_A_DIRECTORY', 'The mountpoint is not a directory.')
+  }
+  if ((await readdir(mountpoint)).length > 0) throw new DriveError('NOT_EMPTY', 'The mountpoint is not empty.')
+  return mountpoint
+}
+
+async function placeOf(path: string): Promise<string> {
+  try {
+    return await canonicalMountpoint(path)
+  } catch (error) {
+    throw new DriveError('NOT_FOUND', 'The mountpoint does not exist.', { cause: error })
+  }
+}

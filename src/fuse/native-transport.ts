@@ -1,0 +1,165 @@
+/** The transport over our own addon: mounts, reads requests in batches, answers them on this thread. */
+import { writeFile } from 'node:fs/promises'
+import { DriveError, type Log } from '../base/index.js'
+import type { Tree } from '../vfs/index.js'
+import type { FuseMount, FuseTransport, MountEnd, MountOptions, UnmountOptions } from './contract.js'
+import { detach } from './detach.js'
+import { dispatch } from './dispatch.js'
+import { ERRNO, errnoName } from './errno.js'
+import { MAX_WRITE_BYTES } from './initialize.js'
+import { FILESYSTEM_TYPE, findMount } from './mount-info.js'
+import { CHANNEL_MODE, MS, type ChannelMode, type FuseNative, type NativeChannel } from './native.js'
+import { createNotifier } from './notifier.js'
+import { Session } from './session.js'
+import { Words } from './words.js'
+
+const REQUEST_BYTES = MAX_WRITE_BYTES + 8192
+const ARENA_BYTES = 4 * REQUEST_BYTES
+const MAX_BATCH = 64
+const OUT_BYTES = 64 * 1024
+const READAHEAD_KIB = 1024
+/** Percent of memory a FUSE mount may dirty; the kernel starts at 1, which throttles long writes. */
+const MAX_DIRTY_RATIO = 40
+const DEFAULT_REQUEST_TIMEOUT_SECONDS = 600
+
+export function createNativeTransport(addon: FuseNative, mode: ChannelMode): FuseTransport {
+  const name = mode === CHANNEL_MODE.THREAD ? 'native-thread' : 'native'
+  return {
+    name,
+    async serve(tree, mountpoint, options, log) {
+      const fd = await openMount(addon, mountpoint, options)
+      const served = serveDescriptor(addon, mode, fd, tree, options, log)
+      const mount: FuseMount = {
+        mountpoint,
+        transport: name,
+        ended: served.ended,
+        onEnd: (listener) => void served.ended.then(listener),
+        unmount: (how = {}) => unmount(addon, tree, mountpoint, served.ended, how),
+      }
+      try {
+        await served.ready
+        await tuneMount(mountpoint, served.channel)
+      } catch (error) {
+        await detach(mountpoint, true)
+        await served.ended
+        throw error
+      }
+      return mount
+    },
+  }
+}
+
+async function openMount(addon: FuseNative, mountpoint: string, options: MountOptions): Promise<number> {
+  const asRoot = process.geteuid?.() === 0
+  const source = options.source ?? 'dagdrive'
+  const common = `default_permissions${options.allowOther === true ? ',allow_other' : ''}`
+  const outcome = asRoot
+    ? await addon.mount(source, mountpoint, FILESYSTEM_TYPE, common, mountFlags(options))
+    : await addon.fusermount(mountpoint, helperOptions(options, source, common))
+  if (outcome.result >= 0) return outcome.result
+  const why = outcome.message !== '' ? outcome.message : errnoName(-outcome.result)
+  const hint = asRoot || outcome.result !== -ERRNO.ENOENT ? '' : ' (is fuse3 installed?)'
+  throw new DriveError('MOUNT_FAILED', `The drive could not be mounted: ${why}${hint}`, {
+    about: { errno: -outcome.result },
+  })
+}
+
+function mountFlags(options: MountOptions): number {
+  return MS.NOSUID | MS.NODEV | (options.readOnly === true ? MS.RDONLY : 0)
+}
+
+function helperOptions(options: MountOptions, source: string, common: string): string {
+  const escaped = source.replace(/[\\,]/g, (character) => `\\${character}`)
+  const access = options.readOnly === true ? 'ro' : 'rw'
+  return `${access},nosuid,nodev,fsname=${escaped},subtype=dagdrive,${common}`
+}
+
+interface Served {
+  readonly channel: NativeChannel
+  /** The handshake is done. */
+  readonly ready: Promise<void>
+  readonly ended: Promise<MountEnd>
+}
+
+function serveDescriptor(
+  addon: FuseNative,
+  mode: ChannelMode,
+  fd: number,
+  tree: Tree,
+  options: MountOptions,
+  log: Log,
+): Served {
+  let onEnded: (end: MountEnd) => void = () => {}
+  const ended = new Promise<MountEnd>((resolve) => {
+    onEnded = resolve
+  })
+  const onBatch = (count: number): void => {
+    for (let i = 0; i < count; i++) dispatch(session, index[i * 2]!, index[i * 2 + 1]!)
+  }
+  const onEnd = (errno: number): void => {
+    session.end()
+    void notifier.close().then(() => {
+      channel.stop()
+      onEnded(errno === ERRNO.ENODEV ? 'unmounted' : errno === ERRNO.ECONNABORTED ? 'aborted' : 'failed')
+    })
+  }
+  const opened = addon.open(fd, ARENA_BYTES, REQUEST_BYTES, MAX_BATCH, OUT_BYTES, mode, onBatch, onEnd)
+  if (typeof opened === 'number') {
+    throw new DriveError('MOUNT_FAILED', `The FUSE channel could not be opened: ${errnoName(-opened)}`)
+  }
+  const channel = opened
+  const input = new Words(channel.memory, 0, ARENA_BYTES)
+  const index = new Uint32Array(channel.memory, ARENA_BYTES, MAX_BATCH * 2)
+  const output = new Words(channel.memory, ARENA_BYTES + MAX_BATCH * 8, OUT_BYTES)
+  const sessionOptions = {
+    writeback: options.writeback === true,
+    requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
+  }
+  const session = new Session(tree, input, output, channel, sessionOptions, log)
+  const notifier = createNotifier(fd, log)
+  tree.onInvalidate((what) => notifier.notify(what))
+  const ready = new Promise<void>((resolve, reject) => {
+    session.onInitialized = (failure) => (failure === undefined ? resolve() : reject(failure))
+  })
+  return { channel, ready, ended }
+}
+
+/** Larger read-ahead and more dirty memory, where we may set them; both are only about speed. */
+async function tuneMount(mountpoint: string, channel: NativeChannel): Promise<void> {
+  const entry = await findMount(mountpoint)
+  if (entry === undefined) return
+  channel.abortAtExit(`/sys/fs/fuse/connections/${entry.minor}/abort`)
+  for (const [file, value] of [
+    ['read_ahead_kb', READAHEAD_KIB],
+    ['max_ratio', MAX_DIRTY_RATIO],
+  ] as const) {
+    try {
+      await writeFile(`/sys/class/bdi/${entry.device}/${file}`, String(value))
+    } catch {
+      // Not root, or a kernel without this file: the mount works with the kernel's own values.
+    }
+  }
+}
+
+async function unmount(
+  addon: FuseNative,
+  tree: Tree,
+  mountpoint: string,
+  ended: Promise<MountEnd>,
+  how: UnmountOptions,
+): Promise<void> {
+  const alreadyEnded = await Promise.race([ended.then(() => true), Promise.resolve(false)])
+  if (alreadyEnded) return
+  const flushed = await addon.syncfs(mountpoint)
+  if (flushed.result < 0 && flushed.result !== -ERRNO.ENOTCONN) {
+    throw new DriveError('NODE_ERROR', `The mount could not be flushed: ${errnoName(-flushed.result)}`)
+  }
+  const lazy = (await detach(mountpoint, false)) === 'busy' && how.lazy === true
+  if (lazy) await detach(mountpoint, true)
+  else await ended
+  await tree.syncAll(nobody())
+}
+
+function nobody(): Parameters<Tree['syncAll']>[0] {
+  return { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
+}

@@ -1,0 +1,74 @@
+/** The native addon: how it is found, and the types of what it exports. See native/fuse_channel.c and native/mount.c. */
+import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** `result` is a descriptor or 0, or a negative error number; `message` is what fusermount3 printed. */
+export interface NativeOutcome {
+  readonly result: number
+  readonly message: string
+}
+
+export interface NativeChannel {
+  /** arena, then the index as pairs of uint32 (offset, length), then out. */
+  readonly memory: ArrayBuffer
+  reply(length: number): number
+  replyWith(headLength: number, segments: readonly Uint8Array[]): number
+  abortAtExit(path: string): number
+  stop(): number
+}
+
+export interface FuseNative {
+  readonly compiledUvMajor: number
+  readonly runtimeUvMajor: number
+  mount(source: string, target: string, type: string, options: string, flags: number): Promise<NativeOutcome>
+  fusermount(target: string, options: string): Promise<NativeOutcome>
+  umount(target: string, flags: number): Promise<NativeOutcome>
+  syncfs(path: string): Promise<NativeOutcome>
+  open(
+    fd: number,
+    arenaBytes: number,
+    requestBytes: number,
+    maxBatch: number,
+    outBytes: number,
+    mode: ChannelMode,
+    onBatch: (count: number) => void,
+    onEnd: (errno: number) => void,
+  ): NativeChannel | number
+}
+
+/** On the event loop with uv_poll, or with a reader thread that needs no libuv. */
+export const CHANNEL_MODE = { POLL: 0, THREAD: 1 } as const
+export type ChannelMode = (typeof CHANNEL_MODE)[keyof typeof CHANNEL_MODE]
+
+export const MS = { RDONLY: 1, NOSUID: 2, NODEV: 4 } as const
+export const MNT_DETACH = 2
+
+let loaded: FuseNative | undefined
+let failure: string | undefined
+
+/** The addon, or why there is none. */
+export function loadFuseNative(): { addon: FuseNative } | { reason: string } {
+  if (loaded === undefined && failure === undefined) {
+    try {
+      loaded = createRequire(import.meta.url)(addonPath()) as FuseNative
+    } catch (error) {
+      failure = error instanceof Error ? (error.message.split('\n')[0] ?? 'unknown') : String(error)
+    }
+  }
+  return loaded !== undefined ? { addon: loaded } : { reason: failure ?? 'unknown' }
+}
+
+/** `build/Release` of the nearest folder above this file that has a package.json. */
+function addonPath(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder)
+  return join(folder, 'build', 'Release', 'dagdrive_fuse.node')
+}
+
+/** libuv promises a stable ABI within a major version only. `DAGDRIVE_FUSE_CHANNEL=thread` forces the thread. */
+export function channelMode(addon: FuseNative, environment: NodeJS.ProcessEnv): ChannelMode {
+  if (environment['DAGDRIVE_FUSE_CHANNEL'] === 'thread') return CHANNEL_MODE.THREAD
+  return addon.compiledUvMajor === addon.runtimeUvMajor ? CHANNEL_MODE.POLL : CHANNEL_MODE.THREAD
+}

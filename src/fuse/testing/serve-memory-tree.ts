@@ -1,0 +1,66 @@
+/** Worker entry for tests: serves an in-memory tree at `workerData.mountpoint` and obeys messages. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { isDriveError } from '../../base/index.js'
+import { MemoryTree } from '../memory/memory-tree.js'
+import { mountTree } from '../mount-tree.js'
+import type { FuseMount, MountOptions, UnmountOptions } from '../contract.js'
+
+/** What a test may ask; each is answered by one message with the same `id`. */
+export type ServerCommand =
+  | { readonly do: 'unmount'; readonly options: UnmountOptions }
+  | { readonly do: 'counts' }
+  | { readonly do: 'remote-write'; readonly ino: number; readonly text: string }
+  | { readonly do: 'delay'; readonly ms: number }
+
+export interface ServerData {
+  readonly mountpoint: string
+  readonly options: MountOptions
+}
+
+const port = parentPort
+const { mountpoint, options } = workerData as ServerData
+
+/** Reads can be made slow, and notice the caller's signal. */
+class SlowTree extends MemoryTree {
+  delayMs = 0
+
+  override read(ino: number, handle: number, offset: number, size: number): readonly Uint8Array[] {
+    const now = super.read(ino, handle, offset, size)
+    if (this.delayMs === 0) return now
+    const later = new Promise((resolve) => setTimeout(resolve, this.delayMs)).then(() => now)
+    return later as unknown as readonly Uint8Array[]
+  }
+}
+
+const tree = new SlowTree({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
+
+async function main(): Promise<void> {
+  let mount: FuseMount
+  try {
+    mount = await mountTree({ tree, mountpoint, options })
+  } catch (error) {
+    port?.postMessage({ failed: isDriveError(error) ? error.code : String(error) })
+    return
+  }
+  mount.onEnd((end) => port?.postMessage({ ended: end }))
+  port?.on('message', ({ id, command }: { id: number; command: ServerCommand }) => {
+    run(mount, command).then(
+      (value) => port.postMessage({ id, value }),
+      (error: unknown) => port.postMessage({ id, error: isDriveError(error) ? error.code : String(error) }),
+    )
+  })
+  port?.postMessage({ mounted: mount.transport })
+}
+
+async function run(mount: FuseMount, command: ServerCommand): Promise<unknown> {
+  if (command.do === 'unmount') return mount.unmount(command.options)
+  if (command.do === 'delay') tree.delayMs = command.ms
+  if (command.do === 'remote-write') {
+    tree.setAttributes(command.ino, { size: 0 })
+    tree.write(command.ino, 0, 0, Buffer.from(command.text))
+    tree.invalidate({ kind: 'inode', ino: command.ino, attributesOnly: false })
+  }
+  return { inodes: tree.inodeCount, handles: tree.handleCount }
+}
+
+void main()
