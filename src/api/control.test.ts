@@ -29,11 +29,15 @@ test('the socket is for its owner alone', async (t) => {
 })
 
 test('a stale socket file is replaced', async (t) => {
-  const { path } = await serve(t, { stop: async () => ({ staged: { files: 1, bytes: 2 } }) }, async (directory) => {
-    await writeFile(join(directory, 'control.sock'), '')
-    return directory
-  })
-  t.deepEqual(await callControl(path, 'stop', {}), { staged: { files: 1, bytes: 2 } })
+  const { path } = await serve(
+    t,
+    { stop: async () => ({ staged: { files: 1, bytes: 2 }, endingPid: 7 }) },
+    async (directory) => {
+      await writeFile(join(directory, 'control.sock'), '')
+      return directory
+    },
+  )
+  t.deepEqual(await callControl(path, 'stop', {}), { staged: { files: 1, bytes: 2 }, endingPid: 7 })
 })
 
 test('a path longer than a socket address works', async (t) => {
@@ -48,11 +52,11 @@ test('a path longer than a socket address works', async (t) => {
 test('progress arrives before the answer', async (t) => {
   const step = { phase: 'uploading', doneBytes: 1, totalBytes: 2, remainingMs: 3 } as const
   const { path } = await serve(t, {
-    unmount: async (given, { progress }) => {
-      progress({ ...step, lastError: undefined })
+    unmount: async (given, context) => {
+      context.progress({ ...step, lastError: undefined })
       await sleep(5)
-      progress({ ...step, doneBytes: 2, lastError: undefined })
-      return { unmounted: [given.directory ?? ''], staged: { files: 0, bytes: 0 }, daemonEnds: true }
+      context.progress({ ...step, doneBytes: 2, lastError: undefined })
+      return { unmounted: [given.directory ?? ''], staged: { files: 0, bytes: 0 }, endingPid: 7 }
     },
   })
   const seen: number[] = []
@@ -64,8 +68,8 @@ test('progress arrives before the answer', async (t) => {
 test('an error keeps its code and facts, before and after progress', async (t) => {
   const { path } = await serve(t, {
     mount: () => Promise.reject(new DriveError('MOUNT_FAILED', 'No.', { about: { errno: 1 } })),
-    sync: async (_given, { progress }) => {
-      progress({ phase: 'waiting', doneBytes: 0, totalBytes: 0, remainingMs: undefined, lastError: undefined })
+    sync: async (_given, context) => {
+      context.progress({ phase: 'waiting', doneBytes: 0, totalBytes: 0, remainingMs: undefined, lastError: undefined })
       throw new DriveError('OFFLINE', 'Away.')
     },
   })

@@ -117,8 +117,8 @@ export interface UnmountReport {
   readonly unmounted: readonly string[]
   /** What is on this machine only. Zero files after a drain. */
   readonly staged: LevelReport
-  /** The daemon is about to end, as nothing is mounted any more. */
-  readonly daemonEnds: boolean
+  /** The daemon's process when it is about to end, as nothing is mounted any more. */
+  readonly endingPid: number | undefined
 }
 
 /** Progress of whatever waits for the node. */
@@ -157,7 +157,11 @@ export interface Operations {
   nodeSet: { given: NodeRequest & { readonly url: string }; progress: never; answer: NodeReport }
   nodeTest: { given: NodeRequest; progress: never; answer: NodeReport }
   /** Leave early: everything `staged`, unmounted, the daemon ends. */
-  stop: { given: Record<string, never>; progress: never; answer: { readonly staged: LevelReport } }
+  stop: {
+    given: Record<string, never>
+    progress: never
+    answer: { readonly staged: LevelReport; readonly endingPid: number }
+  }
 }
 
 export type OperationName = keyof Operations

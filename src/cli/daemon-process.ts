@@ -65,6 +65,16 @@ async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<st
   throw new DriveError('DAEMON_UNREACHABLE', `The daemon did not start; its log is ${paths.logFile}.`)
 }
 
+/** Resolves when the process has ended (a zombie has), or after `timeoutMs`. */
+export async function processEnded(pid: number, timeoutMs = 15_000): Promise<void> {
+  const deadline = systemClock.monotonicMs() + timeoutMs
+  while (systemClock.monotonicMs() < deadline) {
+    const commandLine = await readFile(`/proc/${pid}/cmdline`).catch(() => Buffer.alloc(0)) // gone
+    if (commandLine.length === 0) return
+    await sleep(10)
+  }
+}
+
 export interface ProcessCommand {
   /** For `process.execPath`. */
   readonly arguments: string[]

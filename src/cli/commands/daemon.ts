@@ -1,7 +1,7 @@
 /** `dagdrive daemon run` and `dagdrive daemon stop`. */
 import { spawn } from 'node:child_process'
 import { preparePaths } from '../../base/index.js'
-import { daemonCommand } from '../daemon-process.js'
+import { daemonCommand, processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
 import { askIfRunning, show, type Session } from '../session.js'
@@ -25,6 +25,7 @@ export async function daemonRun(session: Session): Promise<void> {
 export async function daemonStop(session: Session, options: { readonly json?: boolean }): Promise<void> {
   const report = await askIfRunning(session, 'stop', {})
   if (report === undefined) return show(session, options.json, { running: false }, 'No daemon is running.')
+  await processEnded(report.endingPid)
   const left = report.staged.files > 0
   const text = left ? `Stopped. On this machine only (staged): ${amount(report.staged)}.` : 'Stopped.'
   show(session, options.json, { running: false, ...report }, text)

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type { UnmountReport } from '../../api/index.js'
 import { DriveError } from '../../base/index.js'
+import { processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
 import { ask, driveExists, show, type Session } from '../session.js'
@@ -28,6 +29,7 @@ export async function unmount(session: Session, directory: string | undefined, o
       },
       { signal: interrupt.signal, leaveMounts: options.now === true || options.force === true },
     )
+    if (report.endingPid !== undefined) await processEnded(report.endingPid)
     show(session, options.json, report, unmountText(report))
     if (report.staged.files > 0) session.status = OTHER_STATUS.leftStaged
   } catch (error) {
