@@ -48,7 +48,6 @@ export interface QueueReport {
   readonly bytes: number
   /** Milliseconds until the next try; undefined when nothing is planned. */
   readonly nextTryMs: number | undefined
-  readonly attempts: number
   readonly lastError: string | undefined
 }
 

@@ -1,10 +1,9 @@
 /** The command line: what can be said, and which command answers. Commands are loaded only when called. */
 /* eslint-disable @typescript-eslint/no-unsafe-argument -- commander hands options over untyped; each command names what it takes */
 import { Command, CommanderError } from 'commander'
-import { isDriveError, toWire } from '../base/index.js'
+import { isDriveError, packageVersion, toWire } from '../base/index.js'
 import { EXIT_STATUS } from './exit-status.js'
 import { openSession, type Session } from './session.js'
-import { packageVersion } from './version.js'
 
 /** The options of `init`, which `up` takes too. */
 function withInitOptions(command: Command): Command {

@@ -28,7 +28,6 @@ export function queueLine(queue: QueueReport): string {
     queue.state,
   ]
   if (queue.nextTryMs !== undefined) parts.push(`next try in ${formatDuration(queue.nextTryMs)}`)
-  if (queue.attempts > 0) parts.push(`${formatCount(queue.attempts, 'failed try', 'failed tries')}`)
   if (queue.lastError !== undefined) parts.push(`last error: ${queue.lastError}`)
   return `Queue: ${parts.join(' · ')}`
 }
