@@ -1,0 +1,201 @@
+/**
+ * A loopback HTTP proxy in front of a real daemon that misbehaves on demand. What it does not disturb passes unchanged,
+ * trailers and `Expect: 100-continue` included.
+ */
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Transform } from 'node:stream'
+
+export interface Fault {
+  /** Only requests whose path (without `/api/v0/`) begins with this. */
+  readonly path?: string
+  /** How many requests are hit; then all pass. Default: until `heal`. */
+  readonly times?: number
+  readonly kind:
+    | { readonly dropUploadAfterBytes: number }
+    /** Cuts the connection; with `cleanly` the answer ends as if it were whole. */
+    | { readonly truncateAnswerAfterBytes: number; readonly cleanly?: boolean }
+    | { readonly status: number; readonly body?: string }
+    /** One bit of the answer's body is flipped: the wrong block. */
+    | { readonly damageAnswer: true }
+    /** The answer waits; longer than the client's patience it is a hung node. */
+    | { readonly delayMs: number }
+}
+
+export interface FaultProxy {
+  readonly url: string
+  /** Requests that were hit so far. */
+  readonly hits: number
+  /** Paths asked for, in order, without `/api/v0/`. */
+  readonly requests: readonly string[]
+  /** Called with the bytes of the request body passed on so far. */
+  onUpload: ((bytes: number) => void) | undefined
+  inject(fault: Fault): void
+  heal(): void
+  /** Refuses connections and cuts those that are open. */
+  goDown(): Promise<void>
+  comeBack(): Promise<void>
+  close(): Promise<void>
+}
+
+/** @param target `http://127.0.0.1:PORT` of the real daemon */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const proxy = new Proxy(new URL(target))
+  await proxy.comeBack()
+  return proxy
+}
+
+class Proxy implements FaultProxy {
+  hits = 0
+  readonly requests: string[] = []
+  onUpload: ((bytes: number) => void) | undefined
+  readonly #target: URL
+  #server: Server | undefined
+  #port = 0
+  #fault: Fault | undefined
+  #left = 0
+
+  constructor(target: URL) {
+    this.#target = target
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  inject(fault: Fault): void {
+    this.#fault = fault
+    this.#left = fault.times ?? Infinity
+  }
+
+  heal(): void {
+    this.#fault = undefined
+  }
+
+  async goDown(): Promise<void> {
+    const server = this.#server
+    if (server === undefined) return
+    this.#server = undefined
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeAllConnections()
+    await closed
+  }
+
+  async comeBack(): Promise<void> {
+    const server = createServer((incoming, answer) => this.#serve(incoming, answer, false))
+    server.on('checkContinue', (incoming, answer) =>
+      this.#serve(incoming as IncomingMessage, answer as ServerResponse, true),
+    )
+    server.requestTimeout = 0
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(this.#port, '127.0.0.1', resolve)
+    })
+    this.#port = (server.address() as AddressInfo).port
+    this.#server = server
+  }
+
+  close(): Promise<void> {
+    return this.goDown()
+  }
+
+  #serve(incoming: IncomingMessage, answer: ServerResponse, expectsContinue: boolean): void {
+    const path = (incoming.url ?? '').replace(/^\/api\/v0\//, '')
+    this.requests.push(path)
+    const fault = this.#faultFor(path)
+    if (fault !== undefined && 'status' in fault) {
+      answer
+        .writeHead(fault.status, { 'content-type': 'text/plain', connection: 'close' })
+        .end(fault.body ?? 'injected fault')
+      return
+    }
+    const wait = fault !== undefined && 'delayMs' in fault ? fault.delayMs : 0
+    const timer = setTimeout(() => this.#forward(incoming, answer, expectsContinue, fault), wait)
+    incoming.socket.once('close', () => clearTimeout(timer))
+  }
+
+  #forward(
+    incoming: IncomingMessage,
+    answer: ServerResponse,
+    expectsContinue: boolean,
+    fault: Fault['kind'] | undefined,
+  ): void {
+    const cut = (): void => void incoming.socket.destroy()
+    const upstream = request({
+      host: this.#target.hostname,
+      port: this.#target.port,
+      method: incoming.method,
+      path: incoming.url,
+      headers: incoming.headers,
+      agent: false,
+    })
+    upstream.on('error', cut)
+    incoming.on('error', () => upstream.destroy())
+    answer.on('close', () => upstream.destroy())
+    upstream.on('response', (response) => {
+      answer.writeHead(response.statusCode ?? 502, response.headers)
+      answer.flushHeaders()
+      response.on('error', cut)
+      response.on('aborted', cut)
+      response.on('end', () => {
+        if (!response.complete) return
+        if (Object.keys(response.trailers).length > 0) answer.addTrailers(response.trailers as Record<string, string>)
+      })
+      response.pipe(disturb(fault, cut)).pipe(answer)
+    })
+    const send = (): void => void incoming.pipe(this.#meter(fault, cut)).pipe(upstream)
+    if (!expectsContinue) return send()
+    upstream.flushHeaders()
+    upstream.on('continue', () => {
+      answer.writeContinue()
+      send()
+    })
+  }
+
+  /** Counts the request body, and cuts it where the fault says. */
+  #meter(fault: Fault['kind'] | undefined, cut: () => void): Transform {
+    let bytes = 0
+    const limit = fault !== undefined && 'dropUploadAfterBytes' in fault ? fault.dropUploadAfterBytes : Infinity
+    return new Transform({
+      transform: (chunk: Buffer, _encoding, done) => {
+        bytes += chunk.byteLength
+        this.onUpload?.(bytes)
+        if (bytes > limit) cut()
+        else done(null, chunk)
+      },
+    })
+  }
+
+  #faultFor(path: string): Fault['kind'] | undefined {
+    const fault = this.#fault
+    if (fault === undefined || this.#left <= 0 || !path.startsWith(fault.path ?? '')) return undefined
+    this.#left--
+    this.hits++
+    return fault.kind
+  }
+}
+
+function disturb(fault: Fault['kind'] | undefined, cut: () => void): Transform {
+  let bytes = 0
+  let damaged = false
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      if (fault !== undefined && 'damageAnswer' in fault && !damaged && chunk.byteLength > 0) {
+        damaged = true
+        chunk = Buffer.from(chunk)
+        chunk[chunk.byteLength >> 1]! ^= 1
+      }
+      if (fault !== undefined && 'truncateAnswerAfterBytes' in fault) {
+        const room = Math.max(0, fault.truncateAnswerAfterBytes - bytes)
+        bytes += chunk.byteLength
+        if (chunk.byteLength > room) {
+          this.push(chunk.subarray(0, room))
+          if (fault.cleanly === true) this.end()
+          else setImmediate(cut)
+          return done()
+        }
+      }
+      done(null, chunk)
+    },
+  })
+}
