@@ -84,7 +84,7 @@ class Proxy implements FaultProxy {
   async comeBack(): Promise<void> {
     const server = createServer((incoming, answer) => this.#serve(incoming, answer, false))
     server.on('checkContinue', (incoming, answer) =>
-      this.#serve(incoming as IncomingMessage, answer as ServerResponse, true),
+      this.#serve(incoming, answer, true),
     )
     server.requestTimeout = 0
     await new Promise<void>((resolve, reject) => {
@@ -139,7 +139,7 @@ class Proxy implements FaultProxy {
       response.on('aborted', cut)
       response.on('end', () => {
         if (!response.complete) return
-        if (Object.keys(response.trailers).length > 0) answer.addTrailers(response.trailers as Record<string, string>)
+        if (Object.keys(response.trailers).length > 0) answer.addTrailers(response.trailers)
       })
       response.pipe(disturb(fault, cut)).pipe(answer)
     })

@@ -33,7 +33,7 @@ export class BlockIndex {
       encoding: 'binary',
       keyEncoding: 'binary',
       safeRestore: true,
-    } as Parameters<typeof open>[0]) as RootDatabase<Buffer, Buffer>
+    } as Parameters<typeof open>[0])
     const table = (name: string): Database<Buffer, Buffer> =>
       this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })
     this.#blocks = table('blocks')
