@@ -83,9 +83,7 @@ class Proxy implements FaultProxy {
 
   async comeBack(): Promise<void> {
     const server = createServer((incoming, answer) => this.#serve(incoming, answer, false))
-    server.on('checkContinue', (incoming, answer) =>
-      this.#serve(incoming, answer, true),
-    )
+    server.on('checkContinue', (incoming, answer) => this.#serve(incoming, answer, true))
     server.requestTimeout = 0
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)

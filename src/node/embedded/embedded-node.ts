@@ -5,7 +5,7 @@
 import { DriveError, equalBytes, hex, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidText, CODEC, matches, parseCid, type ParsedCid } from '../cid.js'
 import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
-import { checkRecord, mayReplace } from '../name-rules.js'
+import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import { importBlocks } from './block-import.js'
 import { collectGarbage } from './collect-garbage.js'
 import { SharedLock } from './shared-lock.js'
@@ -90,18 +90,14 @@ class EmbeddedNode implements IpfsNode {
     return this.#run(options, async () => this.#store.index.pins())
   }
 
-  async putName(name: CidText, record: Uint8Array, options?: CallOptions): Promise<void> {
+  async putName(name: CidText, bytes: Uint8Array, options?: CallOptions): Promise<void> {
     await this.#run(options, () =>
       this.#nameUse.alone(async () => {
-        checkRecord(name, record)
+        const record = checkRecord(name, bytes)
         const held = this.#store.index.record(name)
-        if (held !== undefined && equalBytes(held, record)) return
-        if (held !== undefined && !mayReplace(name, held, record)) {
-          throw new DriveError('DIVERGED', 'The node has another record with an equal or higher sequence.', {
-            about: { name },
-          })
-        }
-        await this.#store.index.commit({ record: { name, bytes: record } })
+        if (held !== undefined && equalBytes(held, bytes)) return
+        if (held !== undefined && !mayReplace(checkRecord(name, held), record)) throw divergedRecord(name)
+        await this.#store.index.commit({ record: { name, bytes } })
       }),
     )
   }

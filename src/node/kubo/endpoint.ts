@@ -1,0 +1,101 @@
+/** Where a Kubo RPC API is, and what opens it. Credentials live in `authorization` only, never in a text that is shown. */
+import { Agent as HttpAgent, type RequestOptions } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { isIP } from 'node:net'
+import { rootCertificates } from 'node:tls'
+import { DriveError } from '../../base/index.js'
+
+export interface Endpoint {
+  /** For people: the address without credentials. */
+  readonly where: string
+  readonly sameMachine: boolean
+  readonly secure: boolean
+  /** Connection part of every request. */
+  readonly target: RequestOptions
+  /** In front of `/api/v0/`; empty or like `/kubo`. */
+  readonly basePath: string
+  readonly authorization: string | undefined
+  /** Credentials cross a network in the clear. */
+  readonly exposed: boolean
+  close(): void
+}
+
+export interface EndpointOptions {
+  readonly credentials?: string | undefined
+  readonly certificateAuthority?: string | undefined
+}
+
+/** Sockets kept for this node; more calls than this wait for one. */
+const SOCKETS = 32
+
+/** @param url `http:`, `https:` or `unix:`; USAGE for one that holds a user name or password, or is of another form */
+export function endpointOf(url: URL, options: EndpointOptions): Endpoint {
+  if (url.username !== '' || url.password !== '') {
+    throw new DriveError('USAGE', 'A node address holds no user name or password; give them in a key file.')
+  }
+  if (url.search !== '' || url.hash !== '') throw new DriveError('USAGE', 'A node address has no `?` or `#` part.')
+  const authorization = authorizationOf(options.credentials)
+  if (url.protocol === 'unix:') return unixEndpoint(url, authorization)
+  const secure = url.protocol === 'https:'
+  const agentOptions = { keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' } as const
+  const agent = secure
+    ? new HttpsAgent({ ...agentOptions, ...trust(options.certificateAuthority) })
+    : new HttpAgent(agentOptions)
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  const sameMachine = isLoopback(hostname)
+  return {
+    where: url.origin + withoutSlash(url.pathname),
+    sameMachine,
+    secure,
+    target: { protocol: url.protocol, hostname, port: url.port || (secure ? 443 : 80), agent },
+    basePath: withoutSlash(url.pathname),
+    authorization,
+    exposed: authorization !== undefined && !secure && !sameMachine,
+    close: () => agent.destroy(),
+  }
+}
+
+function unixEndpoint(url: URL, authorization: string | undefined): Endpoint {
+  const socketPath = decodeURIComponent(url.pathname)
+  if (url.host !== '' || socketPath.length < 2) {
+    throw new DriveError('USAGE', 'A unix socket is given as `unix:///folder/api.sock`.')
+  }
+  const agent = new HttpAgent({ keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' })
+  return {
+    where: `unix://${socketPath}`,
+    sameMachine: true,
+    secure: false,
+    target: { protocol: 'http:', socketPath, agent },
+    basePath: '',
+    authorization,
+    exposed: false,
+    close: () => agent.destroy(),
+  }
+}
+
+/** Kubo compares the whole header, so the form is exact. Notation of `API.Authorizations`: see OpenNodeOptions.credentials. */
+function authorizationOf(credentials: string | undefined): string | undefined {
+  const secret = credentials?.trim()
+  if (secret === undefined || secret === '') return undefined
+  if (/[^\x21-\x7e ]/.test(secret))
+    throw new DriveError('USAGE', 'The key of the node holds characters that cannot be sent.')
+  if (secret.startsWith('basic:')) {
+    const basic = secret.slice('basic:'.length)
+    return `Basic ${basic.includes(':') ? Buffer.from(basic).toString('base64') : basic}`
+  }
+  return `Bearer ${secret.startsWith('bearer:') ? secret.slice('bearer:'.length) : secret}`
+}
+
+/** Node trusts what `ca` lists and nothing else, so the well-known authorities are listed too. */
+function trust(certificateAuthority: string | undefined): { ca?: string[] } {
+  return certificateAuthority === undefined ? {} : { ca: [...rootCertificates, certificateAuthority] }
+}
+
+function isLoopback(hostname: string): boolean {
+  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true
+  return isIP(hostname) === 4 ? hostname.startsWith('127.') : hostname === '::1'
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/+$/, '')
+}

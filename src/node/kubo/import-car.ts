@@ -1,0 +1,66 @@
+/**
+ * Bulk upload: one CAR, made while it is sent, in one `dag/import`. `pin-roots` stays off, because with it a CAR whose root
+ * cannot be pinned still answers 200; the caller pins afterwards. Success is the node's own count of blocks and bytes.
+ */
+import { DriveError } from '../../base/index.js'
+import { carStream } from '../../dag/index.js'
+import type { CallOptions, CidText, ImportResult, NodeBlock } from '../contract.js'
+import type { Rpc } from './rpc.js'
+import { streamedFile } from './send-body.js'
+
+export interface ImportCarOptions extends CallOptions {
+  readonly roots: readonly CidText[]
+  readonly onProgress?: ((done: { blocks: number; bytes: number }) => void) | undefined
+  readonly boundary: string
+}
+
+interface ImportLine {
+  readonly Root?: { readonly Cid: unknown; readonly PinErrorMsg?: string }
+  readonly Stats?: { readonly BlockCount: number; readonly BlockBytesCount: number }
+}
+
+/** A CAR names at least one root; the raw block of no bytes stands in where the caller has none. */
+const NO_ROOT = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
+
+export async function importCar(
+  rpc: Rpc,
+  blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
+  options: ImportCarOptions,
+): Promise<ImportResult> {
+  const sent = { blocks: 0, bytes: 0 }
+  const source = counted(blocks, sent, options.onProgress)
+  const car = carStream(options.roots.length > 0 ? options.roots : [NO_ROOT], source)
+  const answer = await rpc.call('dag/import', {
+    query: { 'pin-roots': false, stats: true, 'fast-provide-root': false },
+    body: streamedFile('file', car, options.boundary),
+    signal: options.signal,
+    idleMs: rpc.timeouts.workMs,
+  })
+  let stats: ImportLine['Stats']
+  for await (const line of answer.lines<ImportLine>()) {
+    stats = line.Stats ?? stats
+    const pinError = line.Root?.PinErrorMsg ?? ''
+    if (pinError !== '')
+      throw new DriveError('NODE_ERROR', 'The node could not take the upload.', { about: { said: pinError } })
+  }
+  if (stats?.BlockCount !== sent.blocks || stats.BlockBytesCount !== sent.bytes) {
+    throw new DriveError('NODE_ERROR', 'The node did not confirm every block of the upload.', {
+      about: { where: rpc.endpoint.where, sent: sent.blocks, confirmed: stats?.BlockCount ?? 0 },
+    })
+  }
+  options.onProgress?.({ ...sent })
+  return sent
+}
+
+async function* counted(
+  blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
+  sent: { blocks: number; bytes: number },
+  onProgress: ImportCarOptions['onProgress'],
+): AsyncGenerator<NodeBlock, void, undefined> {
+  for await (const block of blocks) {
+    yield block
+    sent.blocks++
+    sent.bytes += block.bytes.byteLength
+    onProgress?.({ ...sent })
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Recursive pins. Kubo looks for missing blocks on the network, for ever if nobody has them; so a pin that makes no progress is
+ * given up. Naming a pin anew walks the whole tree, moving it keeps the name and walks the difference only.
+ */
+import { aborted, DriveError, isDriveError } from '../../base/index.js'
+import type { CallOptions, CidText } from '../contract.js'
+import type { Rpc } from './rpc.js'
+
+interface PinLine {
+  readonly Pins?: readonly string[] | null
+  readonly Progress?: number
+}
+
+/** NODE_ERROR when a block below the root is missing: no block was found for `timeouts.blockMs`. */
+export async function pinTree(rpc: Rpc, cid: CidText, options: CallOptions & { readonly name: string }): Promise<void> {
+  const giveUp = new AbortController()
+  const signal = options.signal === undefined ? giveUp.signal : AbortSignal.any([options.signal, giveUp.signal])
+  const stalled = (): void => giveUp.abort()
+  let timer = setTimeout(stalled, rpc.timeouts.blockMs)
+  let reached = 0
+  let pins: readonly string[] = []
+  try {
+    const query = { arg: cid, recursive: true, progress: true, name: options.name, 'fast-provide-root': false }
+    const answer = await rpc.call('pin/add', { query, signal, idleMs: rpc.timeouts.workMs })
+    for await (const line of answer.lines<PinLine>()) {
+      pins = line.Pins ?? pins
+      if ((line.Progress ?? 0) <= reached) continue
+      reached = line.Progress ?? reached
+      clearTimeout(timer)
+      timer = setTimeout(stalled, rpc.timeouts.blockMs)
+    }
+  } catch (error) {
+    if (options.signal?.aborted === true) throw aborted(options.signal)
+    throw giveUp.signal.aborted || isHole(error) ? hole(cid, error) : error
+  } finally {
+    clearTimeout(timer)
+  }
+  if (!pins.includes(cid)) throw unconfirmed(cid)
+}
+
+/** Also succeeds when an earlier attempt was done but its answer lost. NOT_FOUND when neither pin is there. */
+export async function movePin(rpc: Rpc, from: CidText, to: CidText, options: CallOptions): Promise<void> {
+  if (from === to) {
+    if (!(await isPinned(rpc, to, options))) throw noPin(from)
+    return
+  }
+  const { workMs, idleMs } = rpc.timeouts
+  try {
+    const answer = await rpc.call('pin/update', {
+      query: { arg: [from, to], unpin: true, timeout: `${workMs}ms`, 'fast-provide-root': false },
+      signal: options.signal,
+      idleMs: workMs + idleMs,
+    })
+    const { Pins } = await answer.json<PinLine>()
+    if (Pins?.includes(to) !== true) throw unconfirmed(to)
+  } catch (error) {
+    const said = isDriveError(error) ? String(error.about['said'] ?? '') : ''
+    if (/was not recursively pinned already/.test(said)) {
+      if (!(await isPinned(rpc, to, options))) throw noPin(from)
+    } else if (/was already recursively pinned/.test(said)) {
+      const answer = await rpc.call('pin/rm', { query: { arg: from }, signal: options.signal })
+      await answer.drain()
+    } else {
+      throw isHole(error) ? hole(to, error) : error
+    }
+  }
+}
+
+export async function pinned(rpc: Rpc, options: CallOptions): Promise<{ cid: CidText; name: string }[]> {
+  const answer = await rpc.call('pin/ls', {
+    query: { type: 'recursive', names: true, stream: true },
+    signal: options.signal,
+    idleMs: rpc.timeouts.workMs,
+  })
+  const pins: { cid: CidText; name: string }[] = []
+  for await (const line of answer.lines<{ Cid?: string; Name?: string }>()) {
+    if (line.Cid !== undefined && line.Cid !== '') pins.push({ cid: line.Cid, name: line.Name ?? '' })
+  }
+  return pins
+}
+
+async function isPinned(rpc: Rpc, cid: CidText, options: CallOptions): Promise<boolean> {
+  try {
+    const answer = await rpc.call('pin/ls', { query: { arg: cid, type: 'recursive' }, signal: options.signal })
+    await answer.drain()
+    return true
+  } catch (error) {
+    if (isDriveError(error) && /not pinned/.test(String(error.about['said'] ?? ''))) return false
+    throw error
+  }
+}
+
+/** Kubo's own deadline passed while it looked for a block, or it is offline and says so. */
+function isHole(error: unknown): boolean {
+  return isDriveError(error) && 'said' in error.about && (error.code === 'TIMEOUT' || error.code === 'NOT_FOUND')
+}
+
+function hole(root: CidText, cause: unknown): DriveError {
+  return new DriveError('NODE_ERROR', 'The version is not whole on the node: a block below its root is missing.', {
+    cause,
+    about: { root },
+  })
+}
+
+function noPin(cid: CidText): DriveError {
+  return new DriveError('NOT_FOUND', 'The pin to move is not there.', { about: { cid } })
+}
+
+function unconfirmed(cid: CidText): DriveError {
+  return new DriveError('NODE_ERROR', 'The node did not confirm the pin.', { about: { cid } })
+}

@@ -1,0 +1,157 @@
+/**
+ * Calls to the Kubo RPC API over node:http: kept-alive and unix sockets, streamed bodies with back-pressure, time-outs that
+ * count silence rather than length, and the trailer in which Kubo reports failures after an answer has begun.
+ * https://docs.ipfs.tech/reference/kubo/rpc/
+ */
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { aborted, DriveError, throwIfAborted } from '../../base/index.js'
+import type { NodeTimeouts } from '../open-node.js'
+import { RpcAnswer } from './answer.js'
+import type { Endpoint } from './endpoint.js'
+import { connectionFailure } from './failures.js'
+import { sendBody, type Body } from './send-body.js'
+
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[]>>
+
+export interface RpcOptions {
+  readonly query?: Query | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Silence after which the call fails with TIMEOUT; default `timeouts.idleMs`. */
+  readonly idleMs?: number | undefined
+  readonly body?: Body | undefined
+}
+
+export class Rpc {
+  readonly endpoint: Endpoint
+  readonly timeouts: NodeTimeouts
+  readonly #userAgent: string
+  #closed = false
+
+  constructor(endpoint: Endpoint, timeouts: NodeTimeouts, version: string | undefined) {
+    this.endpoint = endpoint
+    this.timeouts = timeouts
+    // Kubo compares versions with agents that call themselves kubo or go-ipfs; this is neither.
+    this.#userAgent = `dagdrive/${version ?? '0'}`
+  }
+
+  /** @returns an answer with status 2xx; the caller reads it to its end. Other statuses throw. */
+  async call(command: string, options: RpcOptions = {}): Promise<RpcAnswer> {
+    throwIfAborted(options.signal)
+    if (this.#closed)
+      throw new DriveError('OFFLINE', 'The connection to the node is closed.', {
+        about: { where: this.endpoint.where },
+      })
+    try {
+      return await this.#once(command, options)
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error
+      return await this.#once(command, options)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    this.endpoint.close()
+  }
+
+  async #once(command: string, options: RpcOptions): Promise<RpcAnswer> {
+    const { signal, body } = options
+    const { where } = this.endpoint
+    const request = this.#open(command, options)
+    let bodyBegun = false
+    let gaveUp: DriveError | undefined
+    const giveUp = (reason: DriveError): void => {
+      gaveUp ??= reason
+      request.destroy(reason)
+    }
+    const onAbort = (): void => giveUp(aborted(signal))
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const release = (): void => signal?.removeEventListener('abort', onAbort)
+    const idleMs = options.idleMs ?? this.timeouts.idleMs
+    request.setTimeout(idleMs, () => giveUp(silent(where, command, idleMs)))
+    this.#limitConnecting(request, giveUp)
+    try {
+      const answered = this.#response(request)
+      if (body === undefined) request.end()
+      else await sendBody(request, body, answered, () => (bodyBegun = true))
+      const answer = new RpcAnswer(await answered, { command, where, gaveUp: () => gaveUp, release })
+      await answer.throwIfRefused()
+      return answer
+    } catch (error) {
+      release()
+      request.destroy()
+      // A kept-alive connection that the node closed meanwhile: nothing was done, so asking again is safe.
+      if (gaveUp === undefined && request.reusedSocket && !bodyBegun && isReset(error)) throw new StaleConnection()
+      throw gaveUp ?? body?.failure() ?? connectionFailure(error, where)
+    }
+  }
+
+  #open(command: string, { query, body }: RpcOptions): ClientRequest {
+    const { endpoint } = this
+    const headers: Record<string, string | number> = { 'user-agent': this.#userAgent, host: hostOf(endpoint) }
+    if (endpoint.authorization !== undefined) headers['authorization'] = endpoint.authorization
+    if (body === undefined) headers['content-length'] = 0
+    else Object.assign(headers, body.headers)
+    const send = endpoint.secure ? httpsRequest : httpRequest
+    return send({
+      ...endpoint.target,
+      method: 'POST',
+      path: `${endpoint.basePath}/api/v0/${command}${queryText(query)}`,
+      headers,
+    })
+  }
+
+  /** The connection has its own, shorter time-out. */
+  #limitConnecting(request: ClientRequest, giveUp: (reason: DriveError) => void): void {
+    const { connectMs } = this.timeouts
+    request.once('socket', (socket) => {
+      if (!socket.connecting) return
+      const about = { where: this.endpoint.where, waitedMs: connectMs }
+      const timer = setTimeout(
+        () => giveUp(new DriveError('OFFLINE', 'The node cannot be reached.', { about })),
+        connectMs,
+      )
+      const done = (): void => clearTimeout(timer)
+      socket.once(this.endpoint.secure ? 'secureConnect' : 'connect', done)
+      request.once('close', done)
+    })
+  }
+
+  #response(request: ClientRequest): Promise<IncomingMessage> {
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve)
+      request.on('error', reject)
+      request.once('close', () => reject(new Error('the connection was closed')))
+    })
+    // Whoever awaits it sees the failure; a body that fails first must not leave it unhandled.
+    answered.catch(() => undefined)
+    return answered
+  }
+}
+
+class StaleConnection extends Error {}
+
+function silent(where: string, command: string, waitedMs: number): DriveError {
+  return new DriveError('TIMEOUT', 'The node went silent.', { about: { where, command, waitedMs } })
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+}
+
+function hostOf({ target }: Endpoint): string {
+  if (typeof target.hostname !== 'string') return 'localhost'
+  const host = target.hostname.includes(':') ? `[${target.hostname}]` : target.hostname
+  return `${host}:${String(target.port)}`
+}
+
+function queryText(query: Query | undefined): string {
+  const parameters = new URLSearchParams()
+  for (const [name, value] of Object.entries(query ?? {})) {
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value])
+      parameters.append(name, String(one))
+  }
+  const text = parameters.toString()
+  return text === '' ? '' : `?${text}`
+}
