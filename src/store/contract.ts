@@ -91,9 +91,15 @@ export interface BlockStore {
   /** Announce blocks whose bytes are in segments; a digest already present counts the new bytes as dead. */
   index(blocks: readonly IndexedBlock[]): void
   /** Write and announce blocks that came from a node (already verified); evictable at once, unless `onlyCopy`. */
-  ingest(blocks: readonly { digest: Digest; bytes: Uint8Array }[], options: { onlyCopy: boolean }): void
-  /** A new use of these blocks that no node has confirmed yet: they may not be evicted until confirmed again. */
-  reference(digests: readonly Digest[]): void
+  ingest(
+    blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId?: Uint8Array }[],
+    options: { onlyCopy: boolean },
+  ): void
+  /**
+   * A new use of these blocks that no node has confirmed yet: they may not be evicted until confirmed again.
+   * @returns those that are not here (any more)
+   */
+  reference(digests: readonly Digest[]): Digest[]
   /** Recently used: evict later. Cheap, in memory, written now and then. */
   touch(digest: Digest): void
   markEvictable(digests: readonly Digest[]): void

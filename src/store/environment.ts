@@ -18,6 +18,8 @@ export interface CommitHook {
   freezing?(): void
   /** Awaited after freezing and before the transaction: what must be durable first. A rejection fails the commit. */
   frozen?(): Promise<void>
+  /** Called right after the transaction became durable, before anyone waiting for it continues. */
+  committed?(): void
 }
 
 export interface EnvironmentOptions {
@@ -127,6 +129,7 @@ class LmdbEnvironment implements Environment {
     // This thread's read transaction may be older than the commit; after this line reads see it, so the overlay can go.
     this.#root.resetReadTxn()
     for (const table of tables) table.frozen = undefined
+    commitHook?.committed?.()
   }
 
   async #transact(rows: readonly SealedRow[]): Promise<void> {

@@ -1,10 +1,12 @@
 /** Pieces that tests of storage share: directories that vanish, and a sealer with a fixed key. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DriveError } from '../base/index.js'
 import type { RecordSealer } from './record-sealer.js'
+import type { FileCalls } from './segment-files.js'
 
 /** A new directory, removed by `remove()`. */
 export function scratchDirectory(): { path: string; remove(): void } {
@@ -31,5 +33,28 @@ export function testSealer(): RecordSealer {
         throw new DriveError('CORRUPT', 'A row does not open.', { cause })
       }
     },
+  }
+}
+
+/** The native core's file calls, or undefined where it was not built. */
+export const nativeFileCalls: FileCalls | undefined = loadFileCalls()
+
+function loadFileCalls(): FileCalls | undefined {
+  interface Native {
+    punchHole(fd: number, offset: number, length: number): number
+    preadNoWait(fd: number, into: Uint8Array, offset: number): number
+  }
+  try {
+    const native = createRequire(import.meta.url)('../../../build/Release/dagdrive_seal.node') as Native
+    return {
+      punchHole: (fd, offset, length) => native.punchHole(fd, offset, length) === 0,
+      readWithoutWaiting: (fd, into, offset) => {
+        const count = native.preadNoWait(fd, into, offset)
+        return count < 0 ? undefined : count
+      },
+    }
+  } catch {
+    // not built on this machine
+    return undefined
   }
 }

@@ -1,0 +1,279 @@
+/**
+ * The sealed blocks on this machine: bytes in segment files (segment-writer.ts), everything about them in an LMDB
+ * environment of its own. Order, always: segments synced, then the index committed, then bytes that the committed index no
+ * longer names are given back to the disk.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DriveError, type Digest, type Log } from '../base/index.js'
+import { BlockRows } from './block-rows.js'
+import type { BlockLocation, BlockStore, Environment, IndexedBlock, SegmentWriter } from './contract.js'
+import { openEnvironment } from './environment.js'
+import { latin1 } from './merge-rows.js'
+import type { SpaceGuard } from './no-space.js'
+import { SegmentFiles, type FileCalls } from './segment-files.js'
+import { SegmentLedger } from './segment-ledger.js'
+import { openSegmentWriter } from './segment-writer.js'
+import { recoverSegments } from './segment-recovery.js'
+import { SegmentSync } from './segment-sync.js'
+
+export interface BlockStoreOptions {
+  /** Holds `index/` and `segments/`; made when absent. */
+  readonly directory: string
+  readonly log: Log
+  /** `punchHole` and `readWithoutWaiting` of src/crypto; without them space is freed a whole segment at a time. */
+  readonly fileCalls?: FileCalls
+  /** Asked before bytes are written by `ingest`. */
+  readonly guard?: SpaceGuard
+  /** Length of the segments `ingest` writes; default 64 MiB. */
+  readonly segmentBytes?: number
+}
+
+/** Opens or makes the store, and puts in order what a crash left. No segment writer may be at work in the directory yet. */
+export async function openBlockStore(options: BlockStoreOptions): Promise<BlockStore> {
+  const store = new SegmentBlockStore(options)
+  await store.recover()
+  return store
+}
+
+/** Blocks looked at in one round of eviction; each round is one commit. */
+const EVICT_ROUND = 512
+const MAX_TOUCHED = 65_536
+const TOUCHES_PER_COMMIT = 512
+
+class SegmentBlockStore implements BlockStore {
+  readonly segmentDirectory: string
+  readonly #options: BlockStoreOptions
+  readonly #environment: Environment
+  readonly #ledger: SegmentLedger
+  readonly #rows: BlockRows
+  readonly #files: SegmentFiles
+  readonly #sync: SegmentSync
+  readonly #touched = new Set<string>()
+  #writer: SegmentWriter | undefined
+  /** Dead bytes: named by the overlay's index still, by the commit that runs, and by none. */
+  #dying: BlockLocation[] = []
+  #dead: BlockLocation[] = []
+  #free: BlockLocation[] = []
+  /** Segments without blocks: as of the commit that runs, and of the last one. */
+  #emptied: number[] = []
+  #removable: number[] = []
+  #evicting: Promise<unknown> = Promise.resolve()
+
+  constructor(options: BlockStoreOptions) {
+    this.#options = options
+    this.segmentDirectory = join(options.directory, 'segments')
+    mkdirSync(this.segmentDirectory, { recursive: true, mode: 0o700 })
+    this.#files = new SegmentFiles(this.segmentDirectory, options.fileCalls)
+    this.#sync = new SegmentSync(this.segmentDirectory, this.#files)
+    this.#environment = openEnvironment({
+      path: join(options.directory, 'index'),
+      log: options.log,
+      commitHook: {
+        freezing: () => this.#freezing(),
+        frozen: () => this.#sync.run(),
+        committed: () => this.#committed(),
+      },
+    })
+    this.#ledger = new SegmentLedger(this.#environment.table('segments'))
+    this.#rows = new BlockRows(this.#environment, this.#ledger)
+  }
+
+  async recover(): Promise<void> {
+    await recoverSegments(this.segmentDirectory, this.#rows, this.#ledger, this.#options.log)
+    await this.commit()
+  }
+
+  has(digest: Digest): boolean {
+    return this.#rows.get(digest) !== undefined
+  }
+
+  locate(digest: Digest): BlockLocation | undefined {
+    return this.#rows.get(digest)?.location
+  }
+
+  findDuplicate(dedupId: Uint8Array): Digest | undefined {
+    return this.#rows.findDuplicate(dedupId)
+  }
+
+  index(blocks: readonly IndexedBlock[]): void {
+    for (const { digest, location, dedupId } of blocks) {
+      const known = this.#rows.get(digest)
+      if (known === undefined) {
+        this.#rows.add(digest, location, dedupId)
+        this.#sync.add(location.segment)
+        continue
+      }
+      const row = this.#rows.protect(digest, known)
+      if (dedupId !== undefined && row.dedupId === undefined) this.#rows.name(digest, row, dedupId)
+      if (sameLocation(known.location, location)) continue
+      this.#ledger.announce(location, false)
+      this.#dying.push(location)
+    }
+  }
+
+  ingest(
+    blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId?: Uint8Array }[],
+    { onlyCopy }: { onlyCopy: boolean },
+  ): void {
+    const fresh = blocks.filter(({ digest }) => !this.has(digest))
+    if (fresh.length > 0) {
+      const { guard, segmentBytes } = this.#options
+      this.#writer ??= openSegmentWriter(this.segmentDirectory, {
+        ...(guard && { guard }),
+        ...(segmentBytes && { segmentBytes }),
+      })
+      const bytes = fresh.length === 1 ? fresh[0]!.bytes : Buffer.concat(fresh.map((block) => block.bytes))
+      const lengths = fresh.map((block) => block.bytes.length)
+      const locations = this.#writer.append(bytes, lengths)
+      this.index(fresh.map(({ bytes: _, ...block }, i) => ({ ...block, location: locations[i]! })))
+    }
+    if (onlyCopy) this.reference(blocks.map(({ digest }) => digest))
+    else this.markEvictable(fresh.map(({ digest }) => digest))
+  }
+
+  reference(digests: readonly Digest[]): Digest[] {
+    return digests.filter((digest) => {
+      const row = this.#rows.get(digest)
+      if (row !== undefined) this.#rows.protect(digest, row)
+      return row === undefined
+    })
+  }
+
+  touch(digest: Digest): void {
+    const text = latin1(digest)
+    this.#touched.delete(text)
+    this.#touched.add(text)
+    if (this.#touched.size > MAX_TOUCHED) this.#touched.delete(this.#touched.values().next().value!)
+  }
+
+  markEvictable(digests: readonly Digest[]): void {
+    for (const digest of digests) {
+      const row = this.#rows.get(digest)
+      if (row?.tick === 0) this.#rows.offer(digest, row)
+    }
+  }
+
+  discard(digests: readonly Digest[]): void {
+    for (const digest of digests) {
+      const row = this.#rows.get(digest)
+      if (row === undefined) continue
+      this.#rows.remove(digest, row)
+      this.#dying.push(row.location)
+    }
+  }
+
+  readNow(digest: Digest, wait: boolean): Uint8Array | undefined {
+    const location = this.locate(digest)
+    return location && this.#files.readNow(location, wait)
+  }
+
+  async read(digest: Digest): Promise<Uint8Array | undefined> {
+    const location = this.locate(digest)
+    if (location === undefined) return undefined
+    const bytes = await this.#files.read(location)
+    // Bytes are given back to the disk only after the index forgot them: still indexed there means still intact.
+    const now = this.locate(digest)
+    if (now === undefined) return undefined
+    return sameLocation(now, location) ? bytes : this.read(digest)
+  }
+
+  evictTo(bytes: number): Promise<number> {
+    const run = this.#evicting.then(
+      () => this.#evict(bytes),
+      () => this.#evict(bytes),
+    )
+    this.#evicting = run
+    return run
+  }
+
+  get usage(): { usedBytes: number; evictableBytes: number; blocks: number } {
+    return this.#ledger.usage
+  }
+
+  async commit(): Promise<void> {
+    await this.#environment.commit()
+    await this.#giveBack()
+  }
+
+  async close(): Promise<void> {
+    await this.#evicting.catch(() => {
+      // its caller was told
+    })
+    this.#writer?.close()
+    try {
+      await this.commit()
+    } finally {
+      await this.#environment.close().finally(() => this.#files.close())
+    }
+  }
+
+  async #evict(bytes: number): Promise<number> {
+    const before = this.#ledger.usage.usedBytes
+    this.#applyTouches(this.#touched.size)
+    while (this.#ledger.usage.usedBytes > bytes) {
+      const victims: Digest[] = []
+      let left = this.#ledger.usage.usedBytes - bytes
+      for (const digest of this.#rows.oldest(EVICT_ROUND)) {
+        if (left <= 0) break
+        const row = this.#rows.get(digest)
+        if (row === undefined || row.tick === 0)
+          throw new DriveError('INTERNAL', 'The evictable table names a block it must not.')
+        victims.push(digest)
+        left -= row.location.length
+      }
+      if (victims.length === 0) break
+      this.discard(victims)
+      await this.commit()
+    }
+    return Math.max(0, before - this.#ledger.usage.usedBytes)
+  }
+
+  #freezing(): void {
+    this.#applyTouches(TOUCHES_PER_COMMIT)
+    this.#ledger.write()
+    this.#rows.write()
+    this.#sync.freeze()
+    this.#dead.push(...this.#dying)
+    this.#dying = []
+    this.#emptied = [...this.#ledger.empty]
+  }
+
+  #committed(): void {
+    this.#free.push(...this.#dead)
+    this.#dead = []
+    this.#removable = this.#emptied
+  }
+
+  /** Moves recently used blocks to the end of the queue of eviction. */
+  #applyTouches(limit: number): void {
+    let left = limit
+    for (const text of this.#touched) {
+      if (left-- <= 0) return
+      this.#touched.delete(text)
+      const digest = Buffer.from(text, 'latin1')
+      const row = this.#rows.get(digest)
+      if (row !== undefined && row.tick !== 0) this.#rows.offer(digest, row)
+    }
+  }
+
+  /** Frees on disk what the last durable commit no longer names. */
+  async #giveBack(): Promise<void> {
+    const locations = this.#free
+    this.#free = []
+    for (const segment of this.#removable) {
+      if (!this.#ledger.empty.has(segment)) continue
+      if (this.#ledger.isOld(segment) || this.#files.isFinished(segment, this.#ledger.announcedIn(segment))) {
+        this.#ledger.forget(segment)
+        await this.#files.remove(segment)
+      }
+    }
+    for (const location of locations) {
+      if (this.#ledger.knows(location.segment)) this.#ledger.freed(location.segment, this.#files.punch(location))
+    }
+  }
+}
+
+function sameLocation(a: BlockLocation, b: BlockLocation): boolean {
+  return a.segment === b.segment && a.offset === b.offset && a.length === b.length
+}

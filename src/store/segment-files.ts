@@ -1,0 +1,134 @@
+/**
+ * Open segment files of the block store: a bounded cache of descriptors for reading, syncing and punching. A descriptor in use by
+ * an asynchronous read is closed only after it, so its number cannot come to mean another file meanwhile.
+ */
+import { closeSync, fdatasync, openSync, read as readCallback, readSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { DriveError } from '../base/index.js'
+import type { BlockLocation } from './contract.js'
+import { isFinished, segmentPath } from './segment-writer.js'
+
+/** Two calls Node lacks, from the native core; without them nothing is punched and no read is answered at once. */
+export interface FileCalls {
+  /** @returns false when the range could not be given back */
+  punchHole(fd: number, offset: number, length: number): boolean
+  /** @returns bytes read from the page cache, undefined when nothing is at hand */
+  readWithoutWaiting(fd: number, into: Uint8Array, offset: number): number | undefined
+}
+
+interface OpenFile {
+  readonly fd: number
+  users: number
+  /** Out of the cache: close when the last user is done. */
+  doomed: boolean
+}
+
+const PAGE = 4096
+const MAX_OPEN = 128
+const sync = promisify(fdatasync)
+const read = promisify(readCallback)
+
+export class SegmentFiles {
+  readonly #open = new Map<number, OpenFile>()
+
+  constructor(
+    private readonly directory: string,
+    private readonly calls: FileCalls | undefined,
+  ) {}
+
+  /** The bytes, when they can be had without waiting or `wait` is set; undefined otherwise, or when the file ends before. */
+  readNow({ segment, offset, length }: BlockLocation, wait: boolean): Uint8Array | undefined {
+    const fd = this.#file(segment)?.fd
+    if (fd === undefined) return undefined
+    const bytes = Buffer.allocUnsafe(length)
+    let done = this.calls?.readWithoutWaiting(fd, bytes, offset) ?? 0
+    while (wait && done < length) {
+      const count = readSync(fd, bytes, done, length - done, offset + done)
+      if (count === 0) break
+      done += count
+    }
+    return done === length ? bytes : undefined
+  }
+
+  /** The bytes; undefined when the file is gone or ends before. */
+  async read({ segment, offset, length }: BlockLocation): Promise<Uint8Array | undefined> {
+    return this.#using(segment, async (fd) => {
+      const bytes = Buffer.allocUnsafe(length)
+      for (let done = 0; done < length;) {
+        const { bytesRead } = await read(fd, bytes, done, length - done, offset + done)
+        if (bytesRead === 0) return undefined
+        done += bytesRead
+      }
+      return bytes
+    })
+  }
+
+  /** Bytes of the segment durable, whichever thread wrote them. */
+  async sync(segment: number): Promise<void> {
+    const done = await this.#using(segment, async (fd) => {
+      await sync(fd)
+      return true
+    })
+    if (done !== true) throw new DriveError('INTERNAL', 'A block segment vanished before it was durable.')
+  }
+
+  /** Gives whole pages inside the range back to the disk. @returns bytes freed */
+  punch({ segment, offset, length }: BlockLocation): number {
+    const start = Math.ceil(offset / PAGE) * PAGE
+    const freed = Math.floor((offset + length) / PAGE) * PAGE - start
+    if (freed <= 0 || this.calls === undefined) return 0
+    const fd = this.#file(segment)?.fd
+    return fd !== undefined && this.calls.punchHole(fd, start, freed) ? freed : 0
+  }
+
+  /** True when a writer has finished the segment with exactly `contentBytes` in it. */
+  isFinished(segment: number, contentBytes: number): boolean {
+    const fd = this.#file(segment)?.fd
+    return fd === undefined || isFinished(fd, contentBytes)
+  }
+
+  async remove(segment: number): Promise<void> {
+    this.#drop(segment)
+    await unlink(segmentPath(this.directory, segment)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
+  }
+
+  close(): void {
+    for (const segment of [...this.#open.keys()]) this.#drop(segment)
+  }
+
+  async #using<T>(segment: number, use: (fd: number) => Promise<T>): Promise<T | undefined> {
+    const file = this.#file(segment)
+    if (file === undefined) return undefined
+    file.users++
+    try {
+      return await use(file.fd)
+    } finally {
+      if (--file.users === 0 && file.doomed) closeSync(file.fd)
+    }
+  }
+
+  #file(segment: number): OpenFile | undefined {
+    const known = this.#open.get(segment)
+    if (known !== undefined) return known
+    if (this.#open.size >= MAX_OPEN) this.#drop(this.#open.keys().next().value!)
+    try {
+      const file = { fd: openSync(segmentPath(this.directory, segment), 'r+'), users: 0, doomed: false }
+      this.#open.set(segment, file)
+      return file
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  #drop(segment: number): void {
+    const file = this.#open.get(segment)
+    if (file === undefined) return
+    this.#open.delete(segment)
+    if (file.users === 0) closeSync(file.fd)
+    else file.doomed = true
+  }
+}
