@@ -72,8 +72,6 @@ static void sha_message_of_bytes(sha_message *m, const uint8_t *p, size_t length
   sha_message_end(m, m->tail, length % 64, length);
 }
 
-static void sha_message_of_block(sha_message *m, const uint8_t *p, size_t length) { sha_message_of_bytes(m, p, length); }
-
 /* ---------------------------------------------------------------- HMAC */
 
 typedef struct {
@@ -151,8 +149,6 @@ static void leaf_keys(const mac_key *k, const sha_message *inner, uint8_t key[32
   OPENSSL_cleanse(&expand, sizeof expand);
   OPENSSL_cleanse(h, 32);
 }
-#else
-static void leaf_keys(const mac_key *k, const sha_message *inner, uint8_t key[32], uint8_t dedup[16]) {}
 #endif
 
 /* ---------------------------------------------------------------- the same through EVP */

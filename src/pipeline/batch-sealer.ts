@@ -6,7 +6,7 @@ import type { ContentKeys, SealItem } from './contract.js'
 import { cutChunks, gearBytes, gearWords } from './gear.js'
 import { encryptPadded, leafKeys } from './leaf-javascript.js'
 import { pad, sealedSize } from './padding.js'
-import type { Rows } from './rows.js';
+import type { Rows } from './rows.js'
 import { rowCapacity } from './rows.js'
 
 /** A whole item as one chunk, besides the two modes of the contract. */

@@ -47,8 +47,29 @@ export interface ContentKeys {
   readonly gearKey: SecretKey
 }
 
+export interface PipelineOptions {
+  /** Where workers append sealed blocks (`BlockStore.segmentDirectory`). */
+  readonly segmentDirectory: string
+  readonly keys: ContentKeys
+  /** Threads at most; as many as the machine has cores, up to 4, by default. They start on demand and end when idle. */
+  readonly workers?: number
+  /** Milliseconds after which an idle thread ends; 10,000 by default. */
+  readonly idleTimeoutMs?: number
+  /**
+   * `BlockStore.findDuplicate`: called on the caller's thread. Chunks it knows are neither encrypted nor written, and come back without
+   * a location. It is asked again before the job resolves, so such a digest is known at that instant.
+   */
+  readonly findDuplicate?: (dedupId: Uint8Array) => Digest | undefined
+  /** Undefined: native when built. */
+  readonly core?: 'javascript'
+}
+
 export interface Pipeline {
-  /** Chunks, seals, hashes and writes to segments, on a pool thread. Blocks still have to be indexed by the caller. */
+  /**
+   * Chunks, seals, hashes and writes to segments, on a pool thread. Blocks still have to be indexed by the caller.
+   * Rejects with NO_SPACE when the disk is full (the same job may be given again), with ABORTED when the signal fires: at once while it
+   * waits, otherwise when the thread has let go of the plaintext (milliseconds).
+   */
   seal(job: SealJob, options?: { signal?: AbortSignal }): Promise<SealedItem[]>
   /** Jobs waiting or running. */
   readonly load: number
@@ -69,6 +90,11 @@ export interface Core {
   ): { sealed: Uint8Array; digest: Digest; key: SecretKey; dedupId: Uint8Array }
   /** Open a leaf block. @returns the plaintext without padding, fresh memory; throws CORRUPT when the tag or the padding is wrong */
   openLeaf(sealed: Uint8Array, key: SecretKey): Uint8Array
+  /**
+   * The same into reused memory, twice as fast: `into` takes at least `sealed.length` − 16 bytes.
+   * @returns the plaintext's length; throws CORRUPT (then `into` holds zeros or nothing of the block)
+   */
+  openLeafInto(sealed: Uint8Array, key: SecretKey, into: Uint8Array): number
   /** End offsets of the chunks of `data`; when not `final`, uncertain trailing bytes belong to no chunk. */
   cut(data: Uint8Array, mode: ChunkMode, final: boolean, keys: ContentKeys): number[]
   sha256(data: Uint8Array): Digest

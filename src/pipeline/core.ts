@@ -29,6 +29,11 @@ function nativeCore(native: NativeSeal): Core {
       if (length < 0) throw badLeaf()
       return into.subarray(0, length)
     },
+    openLeafInto(sealed, key, into) {
+      const length = native.openLeaf(sealed, key, into)
+      if (length < 0) throw badLeaf()
+      return length
+    },
     cut(data, mode, final, keys) {
       const most = rowCapacity([data])
       const into = most <= ends.length ? ends : new Uint32Array(most)
@@ -50,6 +55,12 @@ function javascriptCore(): Core {
     kind: 'javascript',
     sealLeaf: (plain, keys) => sealLeaf(sealer(keys), plain),
     openLeaf: openLeafJavaScript,
+    openLeafInto(sealed, key, into) {
+      if (into.length < sealed.length - TAG_BYTES) throw new RangeError('into: too small')
+      const plain = openLeafJavaScript(sealed, key)
+      into.set(plain)
+      return plain.length
+    },
     cut: (data: Uint8Array, mode: ChunkMode, final: boolean, keys: ContentKeys) =>
       cutChunks(gear(keys), data, 0, data.length, mode, final),
     sha256: sha256JavaScript,

@@ -2,3 +2,4 @@
 export * from './contract.js'
 export { createCore } from './core.js'
 export { isSealedSize, sealedSize } from './padding.js'
+export { openPipeline } from './open-pipeline.js'

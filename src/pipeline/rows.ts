@@ -20,9 +20,10 @@ export class Rows {
   readonly bytes: Uint8Array
   readonly #view: DataView
 
-  constructor(capacity: number) {
-    this.bytes = new Uint8Array(Math.max(1, capacity) * ROW_BYTES)
-    this.#view = new DataView(this.bytes.buffer)
+  /** @param from how many rows to hold, or the bytes of an earlier table */
+  constructor(from: number | Uint8Array) {
+    this.bytes = typeof from === 'number' ? new Uint8Array(Math.max(1, from) * ROW_BYTES) : from
+    this.#view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)
   }
 
   get capacity(): number {
@@ -53,8 +54,9 @@ export class Rows {
     }
   }
 
-  skip(row: number): void {
-    this.#view.setUint32(row * ROW_BYTES + 8, 0, LITTLE)
+  /** @param bytes 0: not to be sealed */
+  setSealedLength(row: number, bytes: number): void {
+    this.#view.setUint32(row * ROW_BYTES + 8, bytes, LITTLE)
   }
 
   key(row: number): SecretKey {

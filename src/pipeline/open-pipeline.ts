@@ -1,0 +1,110 @@
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import { DriveError, fromWire, throwIfAborted } from '../base/index.js'
+import { nativeSeal } from '../crypto/index.js'
+import type { Pipeline, PipelineOptions, SealedItem, SealJob } from './contract.js'
+import { JobQueue } from './job-queue.js'
+import type { PoolAnswer, PoolTask, WorkerSetup } from './pool-messages.js'
+import { Rows } from './rows.js'
+import { sealUnknown } from './seal-unknown.js'
+import { describeItems, placeOf } from './sealed-items.js'
+
+const DEFAULT_WORKERS = 4
+const DEFAULT_IDLE_MS = 10_000
+
+type Sealed = Exclude<PoolAnswer, { error: unknown }>
+
+/** Opens the pool; threads start with the first job. */
+export function openPipeline(options: PipelineOptions): Pipeline {
+  const workers = options.workers ?? Math.min(DEFAULT_WORKERS, availableParallelism())
+  const { segmentDirectory, core } = options
+  const keys = { dedupKey: Uint8Array.from(options.keys.dedupKey), gearKey: Uint8Array.from(options.keys.gearKey) }
+  const pool = new Piscina<PoolTask, PoolAnswer>({
+    filename: fileURLToPath(new URL('./pool-worker.js', import.meta.url)),
+    minThreads: 0,
+    maxThreads: workers,
+    idleTimeout: options.idleTimeoutMs ?? DEFAULT_IDLE_MS,
+    recordTiming: false,
+    workerData: { segmentDirectory, keys, core } satisfies WorkerSetup,
+  })
+  // piscina reports a thread that cannot start here only, and would let its task wait for ever
+  const broken = new Set<(error: Error) => void>()
+  pool.on('error', (cause: unknown) => {
+    for (const reject of broken) reject(new DriveError('INTERNAL', 'A pipeline thread failed.', { cause }))
+  })
+  const runTask = (task: PoolTask): Promise<PoolAnswer> =>
+    new Promise((resolve, reject) => {
+      broken.add(reject)
+      pool
+        .run(task)
+        .then(resolve, (cause: unknown) => reject(new DriveError('INTERNAL', 'A pipeline thread failed.', { cause })))
+        .finally(() => broken.delete(reject))
+    })
+  // one job more than threads, so that a thread finds its next job while this thread looks at the last answer
+  const queue = new JobQueue(workers + 1)
+  const active = new Set<Promise<unknown>>()
+  let closed = false
+
+  const submit = async (task: PoolTask, urgent: boolean, signal: AbortSignal | undefined): Promise<Sealed> => {
+    const answer = await queue.run(() => runTask(task), { urgent, signal })
+    throwIfAborted(signal)
+    if ('error' in answer) throw fromWire(answer.error)
+    return answer
+  }
+
+  const sealJob = async (job: SealJob, signal: AbortSignal | undefined): Promise<SealedItem[]> => {
+    const { items } = job
+    const data = shareable(job.data)
+    const { findDuplicate } = options
+    if (findDuplicate !== undefined) {
+      return sealUnknown({ data, items }, findDuplicate, (task) => submit(task, task.kind === 'rows', signal))
+    }
+    const { rows, count, places } = await submit({ kind: 'all', data, items }, false, signal)
+    const table = new Rows(rows)
+    return describeItems(items, table, count, (row) => ({
+      digest: table.digest(row),
+      location: placeOf(places, row, table.sealedLength(row)),
+    }))
+  }
+
+  return {
+    async seal(job, { signal } = {}) {
+      if (closed) throw new DriveError('INTERNAL', 'The pipeline is closed.')
+      checkItems(job)
+      const work = sealJob(job, signal)
+      active.add(work)
+      try {
+        return await work
+      } finally {
+        active.delete(work)
+      }
+    },
+    get load() {
+      return queue.load
+    },
+    core: core ?? (nativeSeal() === undefined ? 'javascript' : 'native'),
+    async close() {
+      closed = true
+      await Promise.allSettled(active)
+      await pool.destroy()
+    },
+  }
+}
+
+/** What a thread may read: shared memory in place, anything else as a shared copy. */
+function shareable(data: Uint8Array): Uint8Array {
+  if (data.buffer instanceof SharedArrayBuffer) return data
+  const copy = new Uint8Array(new SharedArrayBuffer(data.length))
+  copy.set(data)
+  return copy
+}
+
+function checkItems({ data, items }: SealJob): void {
+  for (const { offset, length } of items) {
+    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
+    if (!whole || offset < 0 || length < 0 || offset + length > data.length) {
+      throw new DriveError('INTERNAL', 'A job names bytes outside its data.')
+    }
+  }
+}

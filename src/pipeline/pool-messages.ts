@@ -1,0 +1,30 @@
+/** What crosses between the pipeline and its pool threads. */
+import type { WireError } from '../base/index.js'
+import type { BatchItem } from './batch-sealer.js'
+import type { ContentKeys } from './contract.js'
+
+/** `workerData` of a pool thread. */
+export interface WorkerSetup {
+  readonly segmentDirectory: string
+  readonly keys: ContentKeys
+  readonly core: 'javascript' | undefined
+}
+
+/**
+ * - `all`: cut, seal, write.
+ * - `keys`: cut and derive keys and dedup ids only.
+ * - `rows`: seal and write those rows that are not marked to be skipped.
+ */
+export type PoolTask =
+  | { readonly kind: 'all' | 'keys'; readonly data: Uint8Array; readonly items: readonly BatchItem[] }
+  | { readonly kind: 'rows'; readonly data: Uint8Array; readonly rows: Uint8Array; readonly count: number }
+
+/** Errors travel as values: a thrown one would lose its code. */
+export type PoolAnswer =
+  | {
+      readonly rows: Uint8Array
+      readonly count: number
+      /** Segment and offset of each sealed row, in row order, skipped rows left out; empty after `keys`. */
+      readonly places: Float64Array
+    }
+  | { readonly error: WireError }

@@ -1,0 +1,48 @@
+import type { Digest } from '../base/index.js'
+import type { BlockLocation } from '../store/index.js'
+import type { SealedItem, SealJob } from './contract.js'
+import { sealedSize } from './padding.js'
+import type { PoolAnswer, PoolTask } from './pool-messages.js'
+import { Rows } from './rows.js'
+import { describeItems, placeOf } from './sealed-items.js'
+
+type Submit = (task: PoolTask) => Promise<Exclude<PoolAnswer, { error: unknown }>>
+
+/**
+ * Seals only the chunks the store does not know: one hop to a thread cuts and derives dedup ids, a second one seals the rest. (The second hop
+ * costs about 4 % for new data, and saves the cipher, the digest and the write, two thirds of all work, for known data.)
+ * A known block may be forgotten while the rest is sealed, so all of them are asked for again at the end, and sealed after all.
+ */
+export async function sealUnknown(
+  job: SealJob,
+  findDuplicate: (dedupId: Uint8Array) => Digest | undefined,
+  submit: Submit,
+): Promise<SealedItem[]> {
+  const { rows: bytes, count } = await submit({ kind: 'keys', data: job.data, items: job.items })
+  const rows = new Rows(bytes)
+  const digests = new Map<number, Digest>()
+  const locations = new Map<number, BlockLocation>()
+
+  let open = Array.from({ length: count }, (_, row) => row)
+  while (open.length > 0) {
+    const unknown: number[] = []
+    for (let row = 0; row < count; row++) rows.setSealedLength(row, 0)
+    for (const row of open) {
+      const digest = findDuplicate(rows.dedupId(row))
+      if (digest !== undefined) digests.set(row, digest)
+      else {
+        unknown.push(row)
+        rows.setSealedLength(row, sealedSize(rows.length(row)))
+      }
+    }
+    if (unknown.length === 0) break
+    const answer = await submit({ kind: 'rows', data: job.data, rows: bytes, count })
+    const sealed = new Rows(answer.rows)
+    unknown.forEach((row, index) => {
+      digests.set(row, sealed.digest(row))
+      locations.set(row, placeOf(answer.places, index, sealed.sealedLength(row)))
+    })
+    open = [...digests.keys()].filter((row) => !locations.has(row))
+  }
+  return describeItems(job.items, rows, count, (row) => ({ digest: digests.get(row)!, location: locations.get(row) }))
+}
