@@ -1,12 +1,14 @@
 import test from 'ava'
 import { spawnSync } from 'node:child_process'
-import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDriveError, silentLog } from '../base/index.js'
+import { openBlockStore } from './block-store.js'
 import { openEnvironment } from './environment.js'
 import { be64 } from './keys.js'
 import { createSpaceGuard } from './no-space.js'
-import { scratchDirectory, testSealer } from './testing.js'
+import { openSegmentWriter } from './segment-writer.js'
+import { crashBlock, scratchDirectory, testSealer } from './testing.js'
 
 const MIB = 1024 * 1024
 
@@ -62,6 +64,45 @@ test.serial(
     })
   },
 )
+
+test.serial(
+  'a block store on a full disk refuses with NO_SPACE, keeps what it had, and goes on after space is freed',
+  async (t) => {
+    await onSmallDisk(t, 8 * MIB, async (disk) => {
+      const directory = join(disk, 'blocks')
+      const store = await openBlockStore({ directory, log: silentLog })
+      const kept = crashBlock(1, 1)
+      store.ingest([kept], { onlyCopy: true })
+      await store.commit()
+      const writer = openSegmentWriter(store.segmentDirectory)
+      const bytes = Buffer.alloc(MIB, 3)
+      const locations = [writer.append(bytes, [MIB])[0]!]
+      const error = t.throws(() => {
+        for (;;) locations.push(writer.append(bytes, [MIB])[0]!)
+      })
+      t.true(isDriveError(error, 'NO_SPACE'))
+      t.is(statSync(join(store.segmentDirectory, segmentName(locations[0]!.segment))).size, locations.length * MIB)
+      writeFileSync(join(disk, 'fill'), '')
+      t.throws(() => writeFileSync(join(disk, 'fill'), Buffer.alloc(8 * MIB)))
+      store.index([{ digest: crashBlock(2, 2).digest, location: locations[0]! }])
+      t.true(isDriveError(await t.throwsAsync(store.commit()), 'NO_SPACE'))
+      t.deepEqual(await store.read(kept.digest), kept.bytes)
+      unlinkSync(join(disk, 'fill'))
+      const next = crashBlock(3, 3)
+      store.ingest([next], { onlyCopy: true })
+      await store.commit()
+      writer.close()
+      await store.close()
+      const again = await openBlockStore({ directory, log: silentLog })
+      t.deepEqual(await again.read(kept.digest), kept.bytes)
+      t.deepEqual(await again.read(next.digest), next.bytes)
+      t.deepEqual(await again.read(crashBlock(2, 2).digest), bytes)
+      await again.close()
+    })
+  },
+)
+
+const segmentName = (segment: number): string => `${segment.toString(16).padStart(12, '0')}.segment`
 
 test.serial('the space guard refuses before the disk is full, and allows again when space is freed', async (t) => {
   await onSmallDisk(t, 8 * MIB, async (disk) => {

@@ -1,10 +1,10 @@
 /** Pieces that tests of storage share: directories that vanish, and a sealer with a fixed key. */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DriveError } from '../base/index.js'
+import { DriveError, type Digest } from '../base/index.js'
 import type { RecordSealer } from './record-sealer.js'
 import type { FileCalls } from './segment-files.js'
 
@@ -57,4 +57,16 @@ function loadFileCalls(): FileCalls | undefined {
     // not built on this machine
     return undefined
   }
+}
+
+/** A block whose bytes follow from two numbers. */
+export function crashBlock(batch: number, index: number): { digest: Digest; bytes: Uint8Array } {
+  const length = 3000 + ((Math.abs(batch) * 7919 + index * 104_729) % 20_000)
+  const bytes = Buffer.alloc(
+    length,
+    createHash('sha256')
+      .update(`${String(batch)}/${String(index)}`)
+      .digest(),
+  )
+  return { digest: createHash('sha256').update(bytes).digest(), bytes }
 }
