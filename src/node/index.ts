@@ -1,2 +1,6 @@
 export * from './contract.js'
 export { openNode, DEFAULT_TIMEOUTS, type NodeTimeouts, type OpenNodeOptions } from './open-node.js'
+export { retrying, type RetryingOptions } from './wrappers/retrying.js'
+export { limited, type Limits } from './wrappers/limited.js'
+export { counted, type NodeCounts } from './wrappers/counted.js'
+export { faulty, type FaultRates } from './wrappers/faulty.js'
