@@ -15,7 +15,11 @@ process.chdir(root)
 
 /** Groups run one after the other: unit tests two files at a time, system tests alone, so that mounts do not disturb each other. */
 const GROUPS = {
-  unit: { patterns: ['dist/src/**/*.test.js', 'dist/test/meta/**/*.test.js'], concurrency: 2, timeout: '3m' },
+  unit: {
+    patterns: ['dist/src/**/*.test.js', 'dist/test/meta/**/*.test.js', 'dist/test/golden/**/*.test.js'],
+    concurrency: 2,
+    timeout: '3m',
+  },
   system: {
     patterns: ['dist/test/contract/**/*.test.js', 'dist/test/e2e/**/*.test.js', 'dist/test/crash/**/*.test.js'],
     concurrency: 1,
@@ -40,7 +44,8 @@ async function main(args) {
   step('native core', process.execPath, ['native/install.mjs', ...(process.env.CI ? ['--strict'] : [])], nativeBuilt())
   rmSync('dist', { recursive: true, force: true })
   step('TypeScript', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], false)
-  if (args.length === 0 || args.includes('unit')) step('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '.'], false)
+  if (args.length === 0 || args.includes('unit'))
+    step('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '.'], false)
 
   const total = { passed: 0, failed: 0, skipped: 0 }
   for (const group of groupsFor(args)) {
@@ -94,7 +99,10 @@ function canMount() {
 async function runAva({ patterns, concurrency, timeout }) {
   const ava = join('node_modules', 'ava', 'entrypoints', 'cli.mjs')
   const args = [ava, '--tap', '--timeout', timeout, '--concurrency', String(concurrency), ...patterns]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FORCE_COLOR: '0' } })
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, FORCE_COLOR: '0' },
+  })
   const counts = { passed: 0, failed: 0, skipped: 0 }
   for await (const line of createInterface({ input: child.stdout })) {
     if (/^not ok /.test(line)) counts.failed++
@@ -102,7 +110,9 @@ async function runAva({ patterns, concurrency, timeout }) {
     else if (/^ok /.test(line)) counts.passed++
     console.log(line)
   }
-  const code = await new Promise((resolve) => (child.exitCode === null ? child.on('close', resolve) : resolve(child.exitCode)))
+  const code = await new Promise((resolve) =>
+    child.exitCode === null ? child.on('close', resolve) : resolve(child.exitCode),
+  )
   if (code !== 0 && counts.failed === 0) counts.failed = 1
   if (process.env.CI && counts.skipped > 0) counts.failed++
   return counts

@@ -26,8 +26,8 @@ const MAX_PARENTS = 256
 const MAX_DEVICE_NAME_BYTES = 255
 const MAX_DRIVE_ID_BYTES = 64
 const MAX_ENTRY_BYTES = 128 * 1024
-const AAD = new TextEncoder().encode('dagdrive/v1/commit')
-const SIGNATURE_PREFIX = new TextEncoder().encode('dagdrive/v1/commit-signature:')
+const AAD = new TextEncoder().encode('dagdrive commit v1')
+const SIGNATURE_PREFIX = new TextEncoder().encode('dagdrive commit signature v1:')
 
 /** What sealing and opening commits needs of a drive's keys. */
 export type CommitKeys = Pick<DriveKeys, 'superKey' | 'deviceSeed'>

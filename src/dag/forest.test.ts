@@ -5,6 +5,7 @@ import { updateForest, type ForestState, type UpdatedForest } from './forest-bui
 import { readForest } from './forest-read.js'
 import { leafBits, levelsOf, type PrefixRange } from './forest-shape.js'
 import { linksBlock } from './links-block.js'
+import { digestsWithin } from './sorted-digests.js'
 import { damaged, MemoryBlocks, type SeededRandom } from './test-blocks.js'
 import { decodeVersionRoot, versionRootBlock } from './version-root.js'
 
@@ -38,18 +39,8 @@ class LiveSet implements ForestState {
     return this
   }
 
-  *digests({ start, end }: PrefixRange): Iterable<Digest> {
-    const all = this.sorted
-    let low = 0
-    for (let high = all.length; low < high;) {
-      const middle = (low + high) >>> 1
-      if (Buffer.compare(all[middle]!, start) < 0) low = middle + 1
-      else high = middle
-    }
-    for (; low < all.length; low++) {
-      if (end !== undefined && Buffer.compare(all[low]!, end) >= 0) return
-      yield all[low]!
-    }
+  digests(range: PrefixRange): Iterable<Digest> {
+    return digestsWithin(this.sorted)(range)
   }
 
   previousNode(bits: number, prefix: number): Digest | undefined {

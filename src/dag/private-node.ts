@@ -20,7 +20,7 @@ const PAD_MARK = 0x80
 export const NODE_CAPACITY = MOST_BYTES - TAG_BYTES - 1
 
 const NONCE = new Uint8Array(24)
-const AAD = new TextEncoder().encode('dagdrive/v1/node')
+const AAD = new TextEncoder().encode('dagdrive node v1')
 
 export interface SealedNode {
   readonly ref: TreeRef
