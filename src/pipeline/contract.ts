@@ -53,7 +53,7 @@ export interface PipelineOptions {
   readonly keys: ContentKeys
   /** Threads at most; as many as the machine has cores, up to 4, by default. They start on demand and end when idle. */
   readonly workers?: number
-  /** Milliseconds after which an idle thread ends; 10,000 by default. */
+  /** Milliseconds after which an idle thread ends; 20,000 by default. */
   readonly idleTimeoutMs?: number
   /**
    * `BlockStore.findDuplicate`: called on the caller's thread. Chunks it knows are neither encrypted nor written, and come back without

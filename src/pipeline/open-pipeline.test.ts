@@ -42,7 +42,7 @@ async function withPipeline(options: Partial<PipelineOptions>, use: (bench: Benc
 
 function blockOf(directory: string, chunk: SealedChunk): Buffer {
   const { segment, offset, length } = chunk.location!
-  const file = readdirSync(directory).find((name) => Number.parseInt(name, 10) === segment)!
+  const file = readdirSync(directory).find((name) => Number.parseInt(name, 16) === segment)!
   return readFileSync(join(directory, file)).subarray(offset, offset + length)
 }
 
@@ -157,14 +157,14 @@ test('a full disk rejects the job with NO_SPACE; after space is freed the same p
     return
   }
   try {
-    writeFileSync(join(disk, '999.ballast'), Buffer.alloc(4 * MIB))
+    writeFileSync(join(disk, 'ballast'), Buffer.alloc(4 * MIB))
     await withPipeline({ segmentDirectory: disk }, async (bench) => {
       const data = shared(3 * MIB)
       const item: SealItem = { offset: 0, length: data.length, mode: 'content-defined', final: true }
       for (let round = 0; round < 3; round++) {
         t.true(isDriveError(await t.throwsAsync(bench.pipeline.seal({ data, items: [item] })), 'NO_SPACE'))
       }
-      rmSync(join(disk, '999.ballast'))
+      rmSync(join(disk, 'ballast'))
       const [answer] = await bench.pipeline.seal({ data, items: [item] })
       check(t, bench, data, item, answer!.chunks, answer!.consumed)
     })
@@ -214,12 +214,14 @@ test('items outside the data are refused; a closed pipeline takes nothing, and c
   })
 })
 
-test('idle threads end, and come back with the next job', async (t) => {
-  await withPipeline({ idleTimeoutMs: 50 }, async ({ pipeline }) => {
+test('idle threads finish their segment and end, and come back with the next job', async (t) => {
+  await withPipeline({ idleTimeoutMs: 100, workers: 1 }, async ({ pipeline, directory }) => {
     const data = shared(10_000)
     const items: SealItem[] = [{ offset: 0, length: data.length, mode: 'content-defined', final: true }]
     await pipeline.seal({ data, items })
-    await wait(300)
+    await wait(400)
+    const [segment] = readdirSync(directory)
+    t.true(readFileSync(join(directory, segment!)).length > 16_384)
     t.is((await pipeline.seal({ data, items }))[0]!.chunks.length, 1)
   })
 })

@@ -11,7 +11,7 @@ import { sealUnknown } from './seal-unknown.js'
 import { describeItems, placeOf } from './sealed-items.js'
 
 const DEFAULT_WORKERS = 4
-const DEFAULT_IDLE_MS = 10_000
+const DEFAULT_IDLE_MS = 20_000
 
 type Sealed = Exclude<PoolAnswer, { error: unknown }>
 
@@ -19,14 +19,17 @@ type Sealed = Exclude<PoolAnswer, { error: unknown }>
 export function openPipeline(options: PipelineOptions): Pipeline {
   const workers = options.workers ?? Math.min(DEFAULT_WORKERS, availableParallelism())
   const { segmentDirectory, core } = options
+  const idleMs = options.idleTimeoutMs ?? DEFAULT_IDLE_MS
   const keys = { dedupKey: Uint8Array.from(options.keys.dedupKey), gearKey: Uint8Array.from(options.keys.gearKey) }
   const pool = new Piscina<PoolTask, PoolAnswer>({
     filename: fileURLToPath(new URL('./pool-worker.js', import.meta.url)),
     minThreads: 0,
     maxThreads: workers,
-    idleTimeout: options.idleTimeoutMs ?? DEFAULT_IDLE_MS,
+    idleTimeout: idleMs,
+    // its threads then wait in their event loop and may run timers between tasks
+    atomics: 'disabled',
     recordTiming: false,
-    workerData: { segmentDirectory, keys, core } satisfies WorkerSetup,
+    workerData: { segmentDirectory, keys, core, restMs: idleMs / 2 } satisfies WorkerSetup,
   })
   // piscina reports a thread that cannot start here only, and would let its task wait for ever
   const broken = new Set<(error: Error) => void>()

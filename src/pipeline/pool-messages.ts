@@ -8,6 +8,8 @@ export interface WorkerSetup {
   readonly segmentDirectory: string
   readonly keys: ContentKeys
   readonly core: 'javascript' | undefined
+  /** Milliseconds without a task after which the thread finishes its segment and frees its buffers. */
+  readonly restMs: number
 }
 
 /**

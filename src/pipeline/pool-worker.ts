@@ -1,17 +1,24 @@
 /** A pool thread: owns one segment writer and reused buffers; piscina calls the default export with one task at a time. */
 import { workerData } from 'node:worker_threads'
 import { DriveError, toWire, type WireError } from '../base/index.js'
+import { openSegmentWriter, type SegmentWriter } from '../store/index.js'
 import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchSealer } from './batch-sealer.js'
 import type { PoolAnswer, PoolTask, WorkerSetup } from './pool-messages.js'
 import { ROW_BYTES, rowCapacity, Rows } from './rows.js'
-import { openSegmentWriter, type BlockLocation, type SegmentWriter } from './segment-stand-in.js'
 
 const setup = workerData as WorkerSetup
 const sealer: BatchSealer = setup.core === 'javascript' ? javascriptSealer(setup.keys) : createBatchSealer(setup.keys)
 let writer: SegmentWriter | undefined
 let out = Buffer.alloc(0)
+// the pool ends this thread without a word when it stays idle; before that its segment is finished, so that eviction can remove it
+const rest = setTimeout(() => {
+  writer?.close()
+  writer = undefined
+  out = Buffer.alloc(0)
+}, setup.restMs).unref()
 
 export default function run(task: PoolTask): PoolAnswer {
+  rest.refresh()
   try {
     return task.kind === 'rows' ? sealGivenRows(task) : sealItems(task)
   } catch (error) {
@@ -55,7 +62,7 @@ function append(rows: Rows, count: number): Float64Array {
   }
   if (bytes === 0) return new Float64Array(0)
   writer ??= openSegmentWriter(setup.segmentDirectory)
-  const locations: readonly BlockLocation[] = writer.append(out.subarray(0, bytes), lengths)
+  const locations = writer.append(out.subarray(0, bytes), lengths)
   const places = new Float64Array(2 * locations.length)
   locations.forEach(({ segment, offset }, index) => places.set([segment, offset], 2 * index))
   return places
