@@ -183,7 +183,7 @@ export const OPERATION_NAMES: readonly OperationName[] = [
 export interface OperationContext<Name extends OperationName> {
   /** Fires when the caller has gone. */
   readonly signal: AbortSignal
-  progress(what: Operations[Name]['progress']): void
+  readonly progress: (what: Operations[Name]['progress']) => void
 }
 
 /** What the daemon offers; each rejection is a DriveError. */

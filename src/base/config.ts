@@ -1,6 +1,7 @@
 /** The configuration of one drive on this machine: what it may say, its defaults, reading and writing it. No secrets. */
 import { DriveError } from './errors.js'
 import { GIB } from './bytes.js'
+import type { Environment } from './paths.js'
 import { readFileIfAny, writePrivateFile } from './private-file.js'
 
 export interface DriveConfig {
@@ -66,6 +67,15 @@ export async function readConfig(path: string): Promise<DriveConfig> {
     if (!allowed(value)) throw new DriveError('INVALID', `${path}: the value of "${name}" is not valid.`)
   }
   return { ...DEFAULT_CONFIG, ...(given as Partial<DriveConfig>) }
+}
+
+/** The configuration with what the environment says over it: `DAGDRIVE_DEBOUNCE_MS`. */
+export function withEnvironment(config: DriveConfig, environment: Environment): DriveConfig {
+  const text = environment['DAGDRIVE_DEBOUNCE_MS']
+  if (text === undefined || text === '') return config
+  const debounceMs = Number(text)
+  if (!FIELDS.debounceMs(debounceMs)) throw new DriveError('INVALID', 'DAGDRIVE_DEBOUNCE_MS is not a whole number.')
+  return { ...config, debounceMs }
 }
 
 export async function writeConfig(path: string, config: DriveConfig): Promise<void> {

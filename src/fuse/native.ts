@@ -72,3 +72,9 @@ export function channelMode(addon: FuseNative, environment: NodeJS.ProcessEnv): 
   if (environment['DAGDRIVE_FUSE_CHANNEL'] === 'thread') return CHANNEL_MODE.THREAD
   return addon.compiledUvMajor === addon.runtimeUvMajor ? CHANNEL_MODE.POLL : CHANNEL_MODE.THREAD
 }
+
+/** Why the native addon cannot be used, or undefined when it can. */
+export function fuseAddonProblem(): string | undefined {
+  const native = loadFuseNative()
+  return 'addon' in native ? undefined : native.reason
+}

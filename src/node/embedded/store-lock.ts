@@ -55,7 +55,7 @@ async function describeSelf(id: string): Promise<Holder> {
     host: hostname(),
     boot: (await textOr('/proc/sys/kernel/random/boot_id')).trim(),
     pidNamespace: await readlink('/proc/self/ns/pid').catch(() => ''),
-    started: await startOf(process.pid),
+    started: (await processOf(process.pid)).started,
     id,
   }
 }
@@ -66,7 +66,8 @@ async function mayLive(holder: Holder, self: Holder): Promise<boolean> {
   if (holder.boot !== self.boot) return false
   if (holder.pidNamespace !== self.pidNamespace) return true
   if (!isRunning(holder.pid)) return false
-  return holder.started === (await startOf(holder.pid))
+  const { started, ended } = await processOf(holder.pid)
+  return !ended && holder.started === started
 }
 
 function isRunning(pid: number): boolean {
@@ -78,10 +79,14 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Field 22 of /proc/<pid>/stat; empty where there is no such file, which then compares equal. */
-async function startOf(pid: number): Promise<string> {
+/**
+ * Fields 3 and 22 of /proc/<pid>/stat; `started` is empty where there is no such file, which then compares equal. A zombie has
+ * ended: its files are closed, only nobody has asked for its exit status yet.
+ */
+async function processOf(pid: number): Promise<{ started: string; ended: boolean }> {
   const stat = await textOr(`/proc/${pid}/stat`)
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { started: fields[19] ?? '', ended: fields[0] === 'Z' || fields[0] === 'X' }
 }
 
 async function textOr(path: string): Promise<string> {
