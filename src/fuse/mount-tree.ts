@@ -3,7 +3,8 @@ import { readdir, stat } from 'node:fs/promises'
 import { DriveError, silentLog, type Log } from '../base/index.js'
 import type { Tree } from '../vfs/index.js'
 import type { FuseMount, FuseTransport, MountOptions } from './contract.js'
-import { canonicalMountpoint, FILESYSTEM_TYPE, findMount } from './mount-info.js'
+import { detach } from './detach.js'
+import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
 import { createNativeTransport } from './native-transport.js'
 import { channelMode, loadFuseNative } from './native.js'
 import { clearStale } from './stale.js'
@@ -26,7 +27,17 @@ export async function mountTree(request: MountTreeRequest): Promise<FuseMount> {
   const log = request.log ?? silentLog
   const transport = await chooseTransport(log)
   const mountpoint = await prepareMountpoint(request.mountpoint, options.over === true, log)
-  return transport.serve(request.tree, mountpoint, options, log)
+  const mount = await transport.serve(request.tree, mountpoint, options, log)
+  if (options.over !== true) await refuseStack(mount)
+  return mount
+}
+
+/** Two processes may have found the place free at the same moment; the later one steps back. */
+async function refuseStack(mount: FuseMount): Promise<void> {
+  const there = (await mounts()).filter(({ mountpoint }) => mountpoint === mount.mountpoint)
+  if (there.length <= 1) return
+  await detach(mount.mountpoint, true)
+  throw new DriveError('BUSY', 'Another mount was made there at the same time.')
 }
 
 async function chooseTransport(log: Log): Promise<FuseTransport> {

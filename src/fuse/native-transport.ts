@@ -1,8 +1,7 @@
 /** The transport over our own addon: mounts, reads requests in batches, answers them on this thread. */
-import { writeFile } from 'node:fs/promises'
 import { DriveError, type Log } from '../base/index.js'
 import type { Tree } from '../vfs/index.js'
-import type { FuseMount, FuseTransport, MountEnd, MountOptions, UnmountOptions } from './contract.js'
+import type { FuseMount, FuseTransport, MountEnd, MountOptions } from './contract.js'
 import { detach } from './detach.js'
 import { dispatch } from './dispatch.js'
 import { ERRNO, errnoName } from './errno.js'
@@ -11,15 +10,14 @@ import { FILESYSTEM_TYPE, findMount } from './mount-info.js'
 import { CHANNEL_MODE, MS, type ChannelMode, type FuseNative, type NativeChannel } from './native.js'
 import { createNotifier } from './notifier.js'
 import { Session } from './session.js'
+import { tuneMount } from './tune-mount.js'
+import { unmountServed } from './unmount-served.js'
 import { Words } from './words.js'
 
 const REQUEST_BYTES = MAX_WRITE_BYTES + 8192
 const ARENA_BYTES = 4 * REQUEST_BYTES
 const MAX_BATCH = 64
 const OUT_BYTES = 64 * 1024
-const READAHEAD_KIB = 1024
-/** Percent of memory a FUSE mount may dirty; the kernel starts at 1, which throttles long writes. */
-const MAX_DIRTY_RATIO = 40
 const DEFAULT_REQUEST_TIMEOUT_SECONDS = 600
 
 export function createNativeTransport(addon: FuseNative, mode: ChannelMode): FuseTransport {
@@ -28,21 +26,25 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
     name,
     async serve(tree, mountpoint, options, log) {
       const fd = await openMount(addon, mountpoint, options)
+      const entry = await findMount(mountpoint)
       const served = serveDescriptor(addon, mode, fd, tree, options, log)
+      try {
+        await served.ready
+      } catch (error) {
+        await detach(mountpoint, true)
+        await served.ended
+        throw error
+      }
+      if (entry !== undefined) {
+        served.channel.abortAtExit(`/sys/fs/fuse/connections/${entry.minor}/abort`)
+        await tuneMount(entry)
+      }
       const mount: FuseMount = {
         mountpoint,
         transport: name,
         ended: served.ended,
         onEnd: (listener) => void served.ended.then(listener),
-        unmount: (how = {}) => unmount(addon, tree, mountpoint, served.ended, how),
-      }
-      try {
-        await served.ready
-        await tuneMount(mountpoint, served.channel)
-      } catch (error) {
-        await detach(mountpoint, true)
-        await served.ended
-        throw error
+        unmount: (how = {}) => unmountServed(addon, tree, mountpoint, entry?.minor, served, how),
       }
       return mount
     },
@@ -74,11 +76,13 @@ function helperOptions(options: MountOptions, source: string, common: string): s
   return `${access},nosuid,nodev,fsname=${escaped},subtype=dagdrive,${common}`
 }
 
-interface Served {
+/** A connection that is being answered. */
+export interface Served {
   readonly channel: NativeChannel
   /** The handshake is done. */
   readonly ready: Promise<void>
   readonly ended: Promise<MountEnd>
+  readonly hasEnded: () => boolean
 }
 
 function serveDescriptor(
@@ -90,6 +94,7 @@ function serveDescriptor(
   log: Log,
 ): Served {
   let onEnded: (end: MountEnd) => void = () => {}
+  let over = false
   const ended = new Promise<MountEnd>((resolve) => {
     onEnded = resolve
   })
@@ -97,6 +102,7 @@ function serveDescriptor(
     for (let i = 0; i < count; i++) dispatch(session, index[i * 2]!, index[i * 2 + 1]!)
   }
   const onEnd = (errno: number): void => {
+    over = true
     session.end()
     void notifier.close().then(() => {
       channel.stop()
@@ -121,45 +127,5 @@ function serveDescriptor(
   const ready = new Promise<void>((resolve, reject) => {
     session.onInitialized = (failure) => (failure === undefined ? resolve() : reject(failure))
   })
-  return { channel, ready, ended }
-}
-
-/** Larger read-ahead and more dirty memory, where we may set them; both are only about speed. */
-async function tuneMount(mountpoint: string, channel: NativeChannel): Promise<void> {
-  const entry = await findMount(mountpoint)
-  if (entry === undefined) return
-  channel.abortAtExit(`/sys/fs/fuse/connections/${entry.minor}/abort`)
-  for (const [file, value] of [
-    ['read_ahead_kb', READAHEAD_KIB],
-    ['max_ratio', MAX_DIRTY_RATIO],
-  ] as const) {
-    try {
-      await writeFile(`/sys/class/bdi/${entry.device}/${file}`, String(value))
-    } catch {
-      // Not root, or a kernel without this file: the mount works with the kernel's own values.
-    }
-  }
-}
-
-async function unmount(
-  addon: FuseNative,
-  tree: Tree,
-  mountpoint: string,
-  ended: Promise<MountEnd>,
-  how: UnmountOptions,
-): Promise<void> {
-  const alreadyEnded = await Promise.race([ended.then(() => true), Promise.resolve(false)])
-  if (alreadyEnded) return
-  const flushed = await addon.syncfs(mountpoint)
-  if (flushed.result < 0 && flushed.result !== -ERRNO.ENOTCONN) {
-    throw new DriveError('NODE_ERROR', `The mount could not be flushed: ${errnoName(-flushed.result)}`)
-  }
-  const lazy = (await detach(mountpoint, false)) === 'busy' && how.lazy === true
-  if (lazy) await detach(mountpoint, true)
-  else await ended
-  await tree.syncAll(nobody())
-}
-
-function nobody(): Parameters<Tree['syncAll']>[0] {
-  return { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
+  return { channel, ready, ended, hasEnded: () => over }
 }

@@ -1,6 +1,7 @@
 /** Worker entry for tests: serves an in-memory tree at `workerData.mountpoint` and obeys messages. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { isDriveError } from '../../base/index.js'
+import { isDriveError, sleep, type PlainName } from '../../base/index.js'
+import type { Attributes, Caller } from '../../vfs/index.js'
 import { MemoryTree } from '../memory/memory-tree.js'
 import { mountTree } from '../mount-tree.js'
 import type { FuseMount, MountOptions, UnmountOptions } from '../contract.js'
@@ -20,15 +21,29 @@ export interface ServerData {
 const port = parentPort
 const { mountpoint, options } = workerData as ServerData
 
-/** Reads can be made slow, and notice the caller's signal. */
+/**
+ * Reading, asking for attributes and making directories can be made slow. Only the last notices the caller's signal.
+ * The contract allows promises everywhere; the base class just never needs one.
+ */
 class SlowTree extends MemoryTree {
   delayMs = 0
 
   override read(ino: number, handle: number, offset: number, size: number): readonly Uint8Array[] {
-    const now = super.read(ino, handle, offset, size)
-    if (this.delayMs === 0) return now
-    const later = new Promise((resolve) => setTimeout(resolve, this.delayMs)).then(() => now)
-    return later as unknown as readonly Uint8Array[]
+    return this.later(super.read(ino, handle, offset, size))
+  }
+
+  override getXattr(ino: number, name: string): Uint8Array {
+    return this.later(super.getXattr(ino, name))
+  }
+
+  override makeDirectory(parent: number, name: PlainName, mode: number, caller: Caller): Attributes {
+    if (this.delayMs === 0) return super.makeDirectory(parent, name, mode, caller)
+    const made = sleep(this.delayMs, caller.signal).then(() => super.makeDirectory(parent, name, mode, caller))
+    return made as unknown as Attributes
+  }
+
+  private later<T>(value: T): T {
+    return this.delayMs === 0 ? value : (sleep(this.delayMs).then(() => value) as T)
   }
 }
 
