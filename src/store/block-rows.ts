@@ -84,9 +84,15 @@ export class BlockRows {
     this.#put(digest, { location, tick, dedupId })
   }
 
-  /** Up to `limit` evictable blocks, least recently used first. */
-  oldest(limit: number): Digest[] {
-    return [...this.#evictable.range({ limit })].map(([key]) => key.subarray(6))
+  /** Up to `limit` evictable blocks, least recently used first. Throws CORRUPT when a row disagrees with the table. */
+  *evictable(limit: number): Iterable<{ readonly digest: Digest; readonly row: BlockRow }> {
+    for (const [key] of this.#evictable.range(limit === Infinity ? {} : { limit })) {
+      const digest = key.subarray(6)
+      const row = this.get(digest)
+      if (row?.tick !== readBe48(key))
+        throw new DriveError('CORRUPT', 'The evictable table disagrees with the block index.')
+      yield { digest, row }
+    }
   }
 
   /** Every block; for recovery and checking. */

@@ -5,12 +5,14 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DriveError, type Digest, type Log } from '../base/index.js'
+import type { Digest, Log } from '../base/index.js'
 import { BlockRows } from './block-rows.js'
 import type { BlockLocation, BlockStore, Environment, IndexedBlock, SegmentWriter } from './contract.js'
+import { DeadBytes } from './dead-bytes.js'
 import { openEnvironment } from './environment.js'
-import { latin1 } from './merge-rows.js'
+import { oldestBlocks, oldestSegments } from './eviction.js'
 import type { SpaceGuard } from './no-space.js'
+import { RecentlyUsed } from './recently-used.js'
 import { SegmentFiles, type FileCalls } from './segment-files.js'
 import { SegmentLedger } from './segment-ledger.js'
 import { openSegmentWriter } from './segment-writer.js'
@@ -36,9 +38,6 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<BlockS
   return store
 }
 
-/** Blocks looked at in one round of eviction; each round is one commit. */
-const EVICT_ROUND = 512
-const MAX_TOUCHED = 65_536
 const TOUCHES_PER_COMMIT = 512
 
 class SegmentBlockStore implements BlockStore {
@@ -49,15 +48,9 @@ class SegmentBlockStore implements BlockStore {
   readonly #rows: BlockRows
   readonly #files: SegmentFiles
   readonly #sync: SegmentSync
-  readonly #touched = new Set<string>()
+  readonly #dead: DeadBytes
+  readonly #recent: RecentlyUsed
   #writer: SegmentWriter | undefined
-  /** Dead bytes: named by the overlay's index still, by the commit that runs, and by none. */
-  #dying: BlockLocation[] = []
-  #dead: BlockLocation[] = []
-  #free: BlockLocation[] = []
-  /** Segments without blocks: as of the commit that runs, and of the last one. */
-  #emptied: number[] = []
-  #removable: number[] = []
   #evicting: Promise<unknown> = Promise.resolve()
 
   constructor(options: BlockStoreOptions) {
@@ -72,15 +65,17 @@ class SegmentBlockStore implements BlockStore {
       commitHook: {
         freezing: () => this.#freezing(),
         frozen: () => this.#sync.run(),
-        committed: () => this.#committed(),
+        committed: () => this.#dead.committed(),
       },
     })
     this.#ledger = new SegmentLedger(this.#environment.table('segments'))
     this.#rows = new BlockRows(this.#environment, this.#ledger)
+    this.#dead = new DeadBytes(this.#ledger, this.#files)
+    this.#recent = new RecentlyUsed(this.#rows)
   }
 
   async recover(): Promise<void> {
-    await recoverSegments(this.segmentDirectory, this.#rows, this.#ledger, this.#options.log)
+    await recoverSegments(this.segmentDirectory, this.#rows, this.#ledger, this.#files, this.#options.log)
     await this.commit()
   }
 
@@ -108,7 +103,7 @@ class SegmentBlockStore implements BlockStore {
       if (dedupId !== undefined && row.dedupId === undefined) this.#rows.name(digest, row, dedupId)
       if (sameLocation(known.location, location)) continue
       this.#ledger.announce(location, false)
-      this.#dying.push(location)
+      this.#dead.add(location)
     }
   }
 
@@ -141,10 +136,7 @@ class SegmentBlockStore implements BlockStore {
   }
 
   touch(digest: Digest): void {
-    const text = latin1(digest)
-    this.#touched.delete(text)
-    this.#touched.add(text)
-    if (this.#touched.size > MAX_TOUCHED) this.#touched.delete(this.#touched.values().next().value!)
+    this.#recent.touch(digest)
   }
 
   markEvictable(digests: readonly Digest[]): void {
@@ -159,7 +151,7 @@ class SegmentBlockStore implements BlockStore {
       const row = this.#rows.get(digest)
       if (row === undefined) continue
       this.#rows.remove(digest, row)
-      this.#dying.push(row.location)
+      this.#dead.add(row.location)
     }
   }
 
@@ -193,14 +185,14 @@ class SegmentBlockStore implements BlockStore {
 
   async commit(): Promise<void> {
     await this.#environment.commit()
-    await this.#giveBack()
+    await this.#dead.giveBack()
   }
 
   async close(): Promise<void> {
     await this.#evicting.catch(() => {
       // its caller was told
     })
-    this.#writer?.close()
+    this.#finishSegment()
     try {
       await this.commit()
     } finally {
@@ -210,18 +202,14 @@ class SegmentBlockStore implements BlockStore {
 
   async #evict(bytes: number): Promise<number> {
     const before = this.#ledger.usage.usedBytes
-    this.#applyTouches(this.#touched.size)
-    while (this.#ledger.usage.usedBytes > bytes) {
-      const victims: Digest[] = []
-      let left = this.#ledger.usage.usedBytes - bytes
-      for (const digest of this.#rows.oldest(EVICT_ROUND)) {
-        if (left <= 0) break
-        const row = this.#rows.get(digest)
-        if (row === undefined || row.tick === 0)
-          throw new DriveError('INTERNAL', 'The evictable table names a block it must not.')
-        victims.push(digest)
-        left -= row.location.length
-      }
+    this.#recent.apply(Infinity)
+    if (!this.#files.canPunch) this.#finishSegment()
+    for (;;) {
+      const excess = this.#ledger.usage.usedBytes - bytes
+      if (excess <= 0) break
+      const victims = this.#files.canPunch
+        ? oldestBlocks(this.#rows, excess)
+        : oldestSegments(this.#rows, this.#ledger, this.#dead, excess)
       if (victims.length === 0) break
       this.discard(victims)
       await this.commit()
@@ -229,48 +217,17 @@ class SegmentBlockStore implements BlockStore {
     return Math.max(0, before - this.#ledger.usage.usedBytes)
   }
 
+  #finishSegment(): void {
+    this.#writer?.close()
+    this.#writer = undefined
+  }
+
   #freezing(): void {
-    this.#applyTouches(TOUCHES_PER_COMMIT)
+    this.#recent.apply(TOUCHES_PER_COMMIT)
     this.#ledger.write()
     this.#rows.write()
     this.#sync.freeze()
-    this.#dead.push(...this.#dying)
-    this.#dying = []
-    this.#emptied = [...this.#ledger.empty]
-  }
-
-  #committed(): void {
-    this.#free.push(...this.#dead)
-    this.#dead = []
-    this.#removable = this.#emptied
-  }
-
-  /** Moves recently used blocks to the end of the queue of eviction. */
-  #applyTouches(limit: number): void {
-    let left = limit
-    for (const text of this.#touched) {
-      if (left-- <= 0) return
-      this.#touched.delete(text)
-      const digest = Buffer.from(text, 'latin1')
-      const row = this.#rows.get(digest)
-      if (row !== undefined && row.tick !== 0) this.#rows.offer(digest, row)
-    }
-  }
-
-  /** Frees on disk what the last durable commit no longer names. */
-  async #giveBack(): Promise<void> {
-    const locations = this.#free
-    this.#free = []
-    for (const segment of this.#removable) {
-      if (!this.#ledger.empty.has(segment)) continue
-      if (this.#ledger.isOld(segment) || this.#files.isFinished(segment, this.#ledger.announcedIn(segment))) {
-        this.#ledger.forget(segment)
-        await this.#files.remove(segment)
-      }
-    }
-    for (const location of locations) {
-      if (this.#ledger.knows(location.segment)) this.#ledger.freed(location.segment, this.#files.punch(location))
-    }
+    this.#dead.freeze()
   }
 }
 

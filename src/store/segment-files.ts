@@ -31,11 +31,18 @@ const read = promisify(readCallback)
 
 export class SegmentFiles {
   readonly #open = new Map<number, OpenFile>()
+  /** False once the file system refused. */
+  #punches = true
 
   constructor(
     private readonly directory: string,
     private readonly calls: FileCalls | undefined,
   ) {}
+
+  /** Space inside a segment can be given back. */
+  get canPunch(): boolean {
+    return this.calls !== undefined && this.#punches
+  }
 
   /** The bytes, when they can be had without waiting or `wait` is set; undefined otherwise, or when the file ends before. */
   readNow({ segment, offset, length }: BlockLocation, wait: boolean): Uint8Array | undefined {
@@ -79,7 +86,9 @@ export class SegmentFiles {
     const freed = Math.floor((offset + length) / PAGE) * PAGE - start
     if (freed <= 0 || this.calls === undefined) return 0
     const fd = this.#file(segment)?.fd
-    return fd !== undefined && this.calls.punchHole(fd, start, freed) ? freed : 0
+    if (fd === undefined) return 0
+    this.#punches = this.calls.punchHole(fd, start, freed)
+    return this.#punches ? freed : 0
   }
 
   /** True when a writer has finished the segment with exactly `contentBytes` in it. */

@@ -61,6 +61,22 @@ export class SegmentLedger {
     return this.#accounts.has(segment)
   }
 
+  /** No block of the segment is an only copy. */
+  isAllEvictable(segment: number): boolean {
+    const account = this.#accounts.get(segment)
+    return account !== undefined && account.evictable === account.live
+  }
+
+  /** Bytes of the segment on disk, as far as known. */
+  bytesOf(segment: number): number {
+    const account = this.#accounts.get(segment)
+    return account === undefined ? 0 : account.live + account.dead
+  }
+
+  deadIn(segment: number): number {
+    return this.#accounts.get(segment)?.dead ?? 0
+  }
+
   endOf(segment: number): number {
     return this.#accounts.get(segment)?.end ?? 0
   }

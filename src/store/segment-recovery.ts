@@ -3,17 +3,24 @@ import { readdir, stat, truncate, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../base/index.js'
 import type { BlockRows } from './block-rows.js'
+import type { BlockLocation } from './contract.js'
+import type { SegmentFiles } from './segment-files.js'
 import type { SegmentLedger } from './segment-ledger.js'
 import { segmentOfName, segmentPath } from './segment-writer.js'
 
+/** Dead bytes in one segment from which looking for them pays. */
+const SWEEP_BYTES = 4 * 1024 * 1024
+
 /**
  * Removes segments that hold no indexed block, cuts bytes behind the last indexed one, and forgets blocks whose segment
- * is missing (which only damage from outside can cause; it is logged as an error).
+ * is missing (which only damage from outside can cause; it is logged as an error). Bytes that died in a commit whose holes were never punched are
+ * looked for where they are many.
  */
 export async function recoverSegments(
   directory: string,
   rows: BlockRows,
   ledger: SegmentLedger,
+  files: SegmentFiles,
   log: Log,
 ): Promise<void> {
   const present = new Set<number>()
@@ -31,6 +38,8 @@ export async function recoverSegments(
     else await settle(segmentPath(directory, segment), segment, ledger, log)
   }
   if (missing.size > 0) forgetBlocks(missing, rows, ledger, log)
+  if (files.canPunch)
+    sweep(new Set([...ledger.segments].filter((segment) => ledger.deadIn(segment) >= SWEEP_BYTES)), rows, ledger, files)
 }
 
 async function settle(path: string, segment: number, ledger: SegmentLedger, log: Log): Promise<void> {
@@ -48,4 +57,20 @@ function forgetBlocks(missing: ReadonlySet<number>, rows: BlockRows, ledger: Seg
   for (const segment of missing) ledger.forget(segment)
   const onlyCopies = lost.filter(([, row]) => row.tick === 0).length
   log.error('block segments are missing', { segments: missing.size, blocks: lost.length, onlyCopies })
+}
+
+/** Punches everything between the blocks of these segments. */
+function sweep(segments: ReadonlySet<number>, rows: BlockRows, ledger: SegmentLedger, files: SegmentFiles): void {
+  if (segments.size === 0) return
+  const living = new Map<number, BlockLocation[]>([...segments].map((segment) => [segment, []]))
+  for (const [, { location }] of rows.all()) living.get(location.segment)?.push(location)
+  for (const [segment, locations] of living) {
+    let at = 0
+    locations.push({ segment, offset: ledger.endOf(segment), length: 0 })
+    for (const { offset, length } of locations.sort((a, b) => a.offset - b.offset)) {
+      files.punch({ segment, offset: at, length: offset - at })
+      at = offset + length
+    }
+    ledger.freed(segment, ledger.deadIn(segment))
+  }
 }

@@ -1,10 +1,10 @@
 /** Pieces that tests of storage share: directories that vanish, and a sealer with a fixed key. */
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DriveError, type Digest } from '../base/index.js'
+import { DriveError, systemRandom, type Digest } from '../base/index.js'
 import type { RecordSealer } from './record-sealer.js'
 import type { FileCalls } from './segment-files.js'
 
@@ -19,7 +19,7 @@ export function testSealer(): RecordSealer {
   const key = Buffer.alloc(32, 7)
   return {
     seal(aad, plain) {
-      const nonce = randomBytes(12)
+      const nonce = systemRandom.bytes(12)
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad)
       return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
     },
