@@ -30,7 +30,8 @@ export interface DriveCounts {
 
 /**
  * What a published commit settled. Applied in one commit of `meta`, together with `state.published = sequence`; a second call
- * with a sequence that is not greater than `state.published` only repeats `confirmed` (sync repeats itself after a crash).
+ * with a sequence that is not greater than `state.published` applies only `confirmed` and `discarded`: long lists come in several calls,
+ * and sync repeats itself after a crash.
  */
 export interface PublishedCommit {
   readonly sequence: number

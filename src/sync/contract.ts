@@ -1,0 +1,163 @@
+/**
+ * The contract of sync: publishing what the drive thread staged, and opening what other devices published.
+ * Durability level reached by a publish: `published`.
+ */
+import type { Clock, Digest, DriveErrorCode, Log, Random } from '../base/index.js'
+import type { DriveKeys } from '../crypto/index.js'
+import type { Commit, EntryRecord } from '../dag/index.js'
+import type { CidText, IpfsNode, NodeStatus } from '../node/index.js'
+import type { Core } from '../pipeline/index.js'
+import type { DrivePort, Environment, EnvironmentReader, RemoteSource } from '../store/index.js'
+
+/** A published version, verified: its commit opened with the drive's key and the signature of its device checked. */
+export interface Version {
+  /** Digest of the version root (dag-pb), which the pin and the names point to. */
+  readonly root: Digest
+  readonly commit: Commit
+  /** Digest of the sealed commit block. */
+  readonly commitDigest: Digest
+}
+
+/** A drive found on a node. */
+export interface FoundDrive {
+  readonly version: Version
+  /** Sequence of the drive name's record. */
+  readonly nameSequence: number
+}
+
+/** What another device needs to begin: give `root` to vfs, and the whole to `openSync` as `start`. */
+export interface OpenedDrive extends FoundDrive {
+  /** The root directory; load its entries from `content.ref`. */
+  readonly root: EntryRecord
+  /** A device slot no head is known of. */
+  readonly deviceSlot: number
+  /** Every device head the node knows, by slot. */
+  readonly devices: readonly KnownHead[]
+}
+
+export interface KnownHead {
+  readonly slot: number
+  readonly sequence: number
+  /** The version root it names. */
+  readonly root: Digest
+}
+
+export interface SyncOptions {
+  readonly port: DrivePort
+  /** The drive's metadata, read only, in this process. */
+  readonly meta: EnvironmentReader
+  /** Sync's own environment. Whoever opened it closes it, after `Sync.close`. */
+  readonly queue: Environment
+  readonly node: IpfsNode
+  readonly keys: DriveKeys
+  /** 0 … 255; one device a slot. */
+  readonly deviceSlot: number
+  readonly deviceName: string
+  readonly core: Core
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Where this device begins when it opened an existing drive; only read while the queue is empty. */
+  readonly start?: OpenedDrive
+  readonly settings?: Partial<SyncSettings>
+}
+
+/** All times in milliseconds. */
+export interface SyncSettings {
+  /** Publish this long after the last change. */
+  readonly debounceMs: number
+  /** Publish at the latest this long after the first unpublished change, however busy the drive is. */
+  readonly maxDelayMs: number
+  /** How often the drive thread is asked for changes. */
+  readonly pollMs: number
+  readonly firstRetryMs: number
+  readonly lastRetryMs: number
+  readonly healthCheckMs: number
+  /** Name records are put again this often. */
+  readonly refreshNamesMs: number
+  readonly partBlocks: number
+  readonly partBytes: number
+  /** Parts in flight. */
+  readonly concurrentParts: number
+  /** Blocks fetched at the same time for the drive thread. */
+  readonly concurrentFetches: number
+  /** After a failed fetch, fail at once for this long. */
+  readonly offlineMs: number
+}
+
+export const DEFAULT_SETTINGS: SyncSettings = {
+  debounceMs: 5_000,
+  maxDelayMs: 60_000,
+  pollMs: 1_000,
+  firstRetryMs: 1_000,
+  lastRetryMs: 5 * 60_000,
+  healthCheckMs: 5 * 60_000,
+  refreshNamesMs: 9 * 60 * 60_000,
+  partBlocks: 4096,
+  partBytes: 64 * 1024 * 1024,
+  concurrentParts: 2,
+  concurrentFetches: 16,
+  offlineMs: 3_000,
+}
+
+/**
+ * `idle` nothing to do; `waiting` changes wait for the debounce; then the steps of one publish; `retrying` after a failure,
+ * see `nextTryMs`; `refused` a head on the node is not ours to replace, see `lastError`; `paused` by the user.
+ */
+export type SyncPhase =
+  | 'idle'
+  | 'waiting'
+  | 'preparing'
+  | 'building'
+  | 'uploading'
+  | 'pinning'
+  | 'naming'
+  | 'settling'
+  | 'retrying'
+  | 'refused'
+  | 'paused'
+  | 'closed'
+
+export interface SyncStatus {
+  readonly phase: SyncPhase
+  /** Of the publish under way; zeros when none is. Files are those with changes; done is estimated from the bytes. */
+  readonly files: { readonly done: number; readonly total: number }
+  readonly blocks: { readonly done: number; readonly total: number }
+  readonly bytes: { readonly done: number; readonly total: number }
+  readonly bytesPerSecond: number
+  readonly secondsLeft: number | undefined
+  readonly lastError: { readonly code: DriveErrorCode; readonly message: string } | undefined
+  /** Clock time of the next try after a failure. */
+  readonly nextTryMs: number | undefined
+  /** The newest version this device published or opened. */
+  readonly published: PublishedVersion | undefined
+  readonly node: { readonly online: boolean | undefined; readonly status: NodeStatus | undefined }
+}
+
+export interface PublishedVersion {
+  /** CID of the version root. */
+  readonly root: CidText
+  readonly height: number
+  readonly timeMs: number
+  readonly deviceSlot: number
+  readonly liveBlocks: number
+}
+
+export interface Sync {
+  /** For the drive thread: blocks and entries that are not on this machine. */
+  readonly remote: RemoteSource
+  status(): SyncStatus
+  /**
+   * Resolves when everything acknowledged before the call is `published`. Rejects with what stopped it: DIVERGED, ROLLED_BACK, NODE_DENIED,
+   * NO_SPACE and the like at once; OFFLINE, TIMEOUT and NODE_* after one failed try (the queue goes on trying by itself).
+   */
+  syncNow(options?: { signal?: AbortSignal; onProgress?: (status: SyncStatus) => void }): Promise<void>
+  /** Finishes nothing and starts nothing until `resume`; what is under way stops at the next safe place. */
+  pause(): void
+  resume(): void
+  /** A hint that something changed, sooner than the next poll. */
+  changed(): void
+  onChange(listener: (status: SyncStatus) => void): () => void
+  /** Stops at once and safely: what is not published stays staged and goes on at the next start. */
+  close(): Promise<void>
+}

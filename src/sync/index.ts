@@ -1,0 +1,5 @@
+/** Publishing a drive to a node and opening it from there. */
+export * from './contract.js'
+export { openSync } from './sync.js'
+export { findDrive, openExisting, type FindOptions } from './open-existing.js'
+export { DriveNames } from './heads.js'

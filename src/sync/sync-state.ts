@@ -1,0 +1,97 @@
+/** What sync remembers between runs, in the table `state` of its environment. */
+import type { Digest } from '../base/index.js'
+import { openTables, type QueueTables } from './queue-tables.js'
+import { decodePlain, encodePlain } from './plain-record.js'
+import type { Environment } from '../store/index.js'
+import type { KnownHead, Version } from './contract.js'
+
+/** The version this device's tree is based on: the last one it published, or the one it opened. */
+export interface Head extends Version {
+  /** Sequence of the drive name's record that names it. */
+  readonly nameSequence: number
+  /** Meta sequence of the publish; 0 for a version another device made. */
+  readonly sequence: number
+  /** Our own signed records, to be put again; absent for a version another device made. */
+  readonly records: HeadRecords | undefined
+  /** Depth of the forest; undefined: its nodes are not known here. */
+  readonly forestBits: number | undefined
+}
+
+export interface HeadRecords {
+  readonly device: Uint8Array
+  readonly drive: Uint8Array
+}
+
+/**
+ * A commit that is built but not settled. It and everything it needs are durable from `sending` on, so a crash at any point goes on
+ * with the same blocks and the same records.
+ */
+export interface Plan {
+  readonly phase: 'sending' | 'pinning' | 'naming' | 'settling'
+  readonly version: Version
+  /** The head it was built on, undefined for the first. */
+  readonly base: Digest | undefined
+  readonly nameSequence: number
+  readonly sequence: number
+  readonly removedBefore: number
+  readonly forestBits: number
+  readonly files: number
+  /** Signed once, so that a repeat puts the same bytes. */
+  readonly records: HeadRecords
+  readonly blocks: { readonly count: number; readonly bytes: number }
+}
+
+export interface DriveIdentity {
+  readonly driveId: Uint8Array
+}
+
+/** How complete `live` is for `head`: while false it is being read from the forest of a version another device made. */
+export interface LiveState {
+  readonly root: Digest
+  readonly isComplete: boolean
+}
+
+export class SyncState {
+  readonly tables: QueueTables
+
+  constructor(readonly queue: Environment) {
+    this.tables = openTables(queue)
+  }
+
+  get head(): Head | undefined {
+    return this.#read<Head>('head')
+  }
+
+  get plan(): Plan | undefined {
+    return this.#read<Plan>('plan')
+  }
+
+  /** Heads of devices seen so far, each the newest. */
+  get devices(): readonly KnownHead[] {
+    return this.#read<KnownHead[]>('devices') ?? []
+  }
+
+  get live(): LiveState | undefined {
+    return this.#read<LiveState>('live')
+  }
+
+  get identity(): DriveIdentity | undefined {
+    return this.#read<DriveIdentity>('identity')
+  }
+
+  put(name: 'head', value: Head): void
+  put(name: 'plan', value: Plan | undefined): void
+  put(name: 'devices', value: readonly KnownHead[]): void
+  put(name: 'live', value: LiveState): void
+  put(name: 'identity', value: DriveIdentity): void
+  put(name: string, value: unknown): void {
+    const key = Buffer.from(name)
+    if (value === undefined) this.tables.state.delete(key)
+    else this.tables.state.put(key, encodePlain(value))
+  }
+
+  #read<T>(name: string): T | undefined {
+    const value = this.tables.state.get(Buffer.from(name))
+    return value === undefined ? undefined : decodePlain<T>(value)
+  }
+}

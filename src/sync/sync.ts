@@ -1,0 +1,349 @@
+/** The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is elsewhere. */
+import { aborted, DriveError, isDriveError, toWire, type WireError } from '../base/index.js'
+import { cidOf, type FetchBlock } from '../dag/index.js'
+import type { NodeStatus } from '../node/index.js'
+import type { RemoteSource } from '../store/index.js'
+import { abandonPlan } from './abandon-plan.js'
+import { buildCommit } from './build-commit.js'
+import {
+  DEFAULT_SETTINGS,
+  type Sync,
+  type SyncOptions,
+  type SyncPhase,
+  type SyncSettings,
+  type SyncStatus,
+} from './contract.js'
+import { DriveNames } from './heads.js'
+import { isImported } from './import-live.js'
+import { NodeReader } from './node-reader.js'
+import { beginAt, prepare, type Preparer } from './prepare.js'
+import { Progress } from './progress.js'
+import { publishPlan, type Publisher } from './publish.js'
+import { putNames } from './put-names.js'
+import { createRemoteSource, localFirst } from './remote-source.js'
+import { LostBlock } from './send-blocks.js'
+import { SyncState } from './sync-state.js'
+import { Wake } from './wake.js'
+
+/** Opens the queue of one drive and begins to work it off. The caller closes `options.queue` after `Sync.close`. */
+export async function openSync(options: SyncOptions): Promise<Sync> {
+  const state = new SyncState(options.queue)
+  await beginAt(options.start, options.deviceSlot, state)
+  return new DriveSync(options, state)
+}
+
+interface Request {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+const PROGRESS_EVERY_MS = 200
+/** A plan that lost a block is rebuilt from the tree; more often than this in a row it is a failure. */
+const MOST_REBUILDS = 2
+
+class DriveSync implements Sync {
+  readonly remote: RemoteSource
+  readonly #options: SyncOptions
+  readonly #settings: SyncSettings
+  readonly #state: SyncState
+  readonly #reader: NodeReader
+  readonly #fetch: FetchBlock
+  readonly #names: DriveNames
+  readonly #progress: Progress
+  readonly #wake = new Wake()
+  readonly #listeners = new Set<(status: SyncStatus) => void>()
+  readonly #running: Promise<void>
+  #requests: Request[] = []
+  #work = new AbortController()
+  #phase: SyncPhase = 'idle'
+  #isPaused = false
+  #isClosed = false
+  #failures = 0
+  #lastError: WireError | undefined
+  /** Monotonic and clock time of the next try. */
+  #nextTry: { monotonicMs: number; clockMs: number } | undefined
+  #changedSinceMs: number | undefined
+  #lastEmitMs = -Infinity
+  #nodeOnline: boolean | undefined
+  #nodeStatus: NodeStatus | undefined
+  #nextHealthMs: number
+  #nextRefreshMs: number
+
+  constructor(options: SyncOptions, state: SyncState) {
+    const settings = { ...DEFAULT_SETTINGS, ...options.settings }
+    const { clock } = options
+    this.#options = options
+    this.#settings = settings
+    this.#state = state
+    this.#reader = new NodeReader({ ...options, ...settings })
+    this.#fetch = localFirst(state, this.#reader)
+    this.#names = new DriveNames(options.keys)
+    this.#progress = new Progress(clock)
+    this.remote = createRemoteSource(this.#reader, this.#fetch, state)
+    this.#nextHealthMs = clock.monotonicMs()
+    this.#nextRefreshMs = clock.monotonicMs() + settings.refreshNamesMs
+    this.#running = this.#run()
+  }
+
+  status(): SyncStatus {
+    const { head } = this.#state
+    const error = this.#lastError
+    return {
+      phase: this.#phase,
+      ...this.#progress.amounts,
+      lastError: error && { code: error.code, message: error.message },
+      nextTryMs: this.#nextTry?.clockMs,
+      published: head && {
+        root: cidOf(head.root, 'dag-pb'),
+        height: head.commit.height,
+        timeMs: head.commit.timeMs,
+        deviceSlot: head.commit.deviceSlot,
+        liveBlocks: head.commit.liveBlocks,
+      },
+      node: { online: this.#nodeOnline, status: this.#nodeStatus },
+    }
+  }
+
+  syncNow({ signal, onProgress }: Parameters<Sync['syncNow']>[0] = {}): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new DriveError('ABORTED', 'The drive is closing.'))
+    if (this.#isPaused) return Promise.reject(new DriveError('BUSY', 'Sync is paused; resume it first.'))
+    if (signal?.aborted === true) return Promise.reject(aborted(signal))
+    const stopListening = onProgress === undefined ? undefined : this.onChange(onProgress)
+    const done = new Promise<void>((resolve, reject) => {
+      const request: Request = { resolve, reject }
+      this.#requests.push(request)
+      const onAbort = (): void => {
+        this.#requests = this.#requests.filter((each) => each !== request)
+        reject(aborted(signal))
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#wake.now()
+    })
+    return done.finally(() => stopListening?.())
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#work.abort()
+    this.#settle(new DriveError('ABORTED', 'Sync was paused.'), this.#requests)
+    this.#wake.now()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#nextTry = undefined
+    this.#wake.now()
+  }
+
+  changed(): void {
+    this.#changedSinceMs ??= this.#options.clock.monotonicMs()
+  }
+
+  onChange(listener: (status: SyncStatus) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true
+      this.#work.abort()
+      this.#reader.close()
+      this.#wake.now()
+    }
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        await this.#turn()
+      } catch (error) {
+        this.#failed(error, this.#requests)
+      }
+      if (!this.#isClosed) await this.#wake.wait(this.#requests.length > 0 ? 0 : this.#settings.pollMs)
+    }
+    this.#settle(new DriveError('ABORTED', 'The drive is closing.'), this.#requests)
+    this.#enter('closed')
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#isPaused) return this.#enter('paused')
+    this.#work = new AbortController()
+    const { signal } = this.#work
+    await this.#checkNode(signal)
+    const isAsked = this.#requests.length > 0
+    const now = this.#options.clock.monotonicMs()
+    if (!isAsked && this.#nextTry !== undefined && now < this.#nextTry.monotonicMs) return
+    if (isAsked || (await this.#isDue())) await this.#publish(signal)
+    else if (this.#needsPreparation()) await prepare(this.#preparer(), signal)
+    else if (now >= this.#nextRefreshMs) await this.#refreshNames(signal)
+    else return
+    this.#succeeded()
+  }
+
+  async #isDue(): Promise<boolean> {
+    const { port, clock } = this.#options
+    if (this.#state.plan !== undefined || this.#state.head === undefined) return true
+    const { dirtyInodes, lastChangeMs } = await port.counts()
+    if (dirtyInodes === 0) {
+      this.#changedSinceMs = undefined
+      this.#enter('idle')
+      return false
+    }
+    const now = clock.monotonicMs()
+    this.#changedSinceMs ??= now
+    this.#enter('waiting')
+    return (
+      clock.nowMs() - lastChangeMs >= this.#settings.debounceMs ||
+      now - this.#changedSinceMs >= this.#settings.maxDelayMs
+    )
+  }
+
+  /** One publish of everything up to now; an unfinished one is finished first. */
+  async #publish(signal: AbortSignal): Promise<void> {
+    for (let rebuilds = 0; ; rebuilds++) {
+      try {
+        this.#enter('preparing')
+        await prepare(this.#preparer(), signal)
+        const unfinished = this.#state.plan
+        if (unfinished !== undefined) {
+          this.#progress.begin(unfinished.files, unfinished.blocks)
+          await publishPlan(unfinished, this.#publisher(), false, signal)
+          continue
+        }
+        const asked = this.#requests
+        this.#changedSinceMs = undefined
+        this.#enter('building')
+        const plan = await buildCommit(this.#builder(), signal)
+        if (plan !== undefined) {
+          this.#progress.begin(plan.files, plan.blocks)
+          await publishPlan(plan, this.#publisher(), true, signal)
+        }
+        this.#settle(undefined, asked)
+        return
+      } catch (error) {
+        if (!(error instanceof LostBlock)) throw error
+        this.#options.log.warn('a block of the upload is gone; building the version anew')
+        await abandonPlan(this.#state)
+        if (rebuilds >= MOST_REBUILDS) {
+          throw new DriveError(
+            'CORRUPT',
+            'A block that only this machine had is not readable any more; run `dagdrive fsck`.',
+            { cause: error },
+          )
+        }
+      } finally {
+        this.#progress.end()
+      }
+    }
+  }
+
+  #needsPreparation(): boolean {
+    const { head } = this.#state
+    return head !== undefined && !isImported(head.root, this.#state)
+  }
+
+  #preparer(): Preparer {
+    return { ...this.#options, state: this.#state, names: this.#names, fetch: this.#fetch }
+  }
+
+  #builder(): Parameters<typeof buildCommit>[0] {
+    return {
+      ...this.#preparer(),
+      ...this.#options,
+      fetchBlocks: (digests, signal) => this.#reader.fetchBlocks(digests, signal),
+    }
+  }
+
+  #publisher(): Publisher {
+    return {
+      ...this.#preparer(),
+      port: this.#options.port,
+      settings: this.#settings,
+      onPhase: (phase) => this.#enter(phase),
+      onSent: (blocks, bytes, wasThere) => {
+        this.#progress.add(blocks, bytes, wasThere)
+        this.#emit(false)
+      },
+    }
+  }
+
+  async #refreshNames(signal: AbortSignal): Promise<void> {
+    const { node, deviceSlot, clock } = this.#options
+    const records = this.#state.head?.records
+    if (records !== undefined) {
+      await prepare(this.#preparer(), signal)
+      await putNames(records, deviceSlot, this.#names, node, signal)
+    }
+    this.#nextRefreshMs = clock.monotonicMs() + this.#settings.refreshNamesMs
+  }
+
+  async #checkNode(signal: AbortSignal): Promise<void> {
+    const { node, clock } = this.#options
+    if (clock.monotonicMs() < this.#nextHealthMs) return
+    this.#nextHealthMs = clock.monotonicMs() + this.#settings.healthCheckMs
+    const wasOnline = this.#nodeOnline
+    try {
+      this.#nodeStatus = await node.check({ signal })
+      this.#nodeOnline = true
+      this.#reader.online()
+      if (wasOnline === false) this.#nextTry = undefined
+    } catch (error) {
+      if (isDriveError(error, 'ABORTED')) throw error
+      this.#nodeOnline = false
+      this.#options.log.warn('the node does not answer', { code: toWire(error).code })
+    }
+    if (wasOnline !== this.#nodeOnline) this.#emit(true)
+  }
+
+  #succeeded(): void {
+    this.#failures = 0
+    this.#lastError = undefined
+    this.#nextTry = undefined
+    this.#nodeOnline = true
+    this.#enter('idle')
+  }
+
+  #failed(error: unknown, asked: readonly Request[]): void {
+    if (this.#isClosed || this.#isPaused) return
+    const { clock, log } = this.#options
+    const wire = toWire(error)
+    const retry = error instanceof DriveError ? error.retry : 'backoff'
+    if (wire.code === 'OFFLINE') this.#nodeOnline = false
+    const { firstRetryMs, lastRetryMs } = this.#settings
+    const canWait = retry === 'after-user-acts' || retry === 'never'
+    const delayMs = canWait ? lastRetryMs : Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(this.#failures, 20))
+    this.#failures++
+    this.#nextTry = { monotonicMs: clock.monotonicMs() + delayMs, clockMs: clock.nowMs() + delayMs }
+    this.#lastError = wire
+    log.warn('publishing failed', { code: wire.code, message: wire.message, retryInMs: delayMs })
+    this.#settle(error instanceof Error ? error : new DriveError('INTERNAL', String(error)), asked)
+    this.#enter(wire.code === 'DIVERGED' || wire.code === 'ROLLED_BACK' ? 'refused' : 'retrying')
+  }
+
+  #settle(error: Error | undefined, requests: readonly Request[]): void {
+    this.#requests = this.#requests.filter((request) => !requests.includes(request))
+    for (const { resolve, reject } of requests) {
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+  }
+
+  #enter(phase: SyncPhase): void {
+    if (phase === this.#phase) return
+    // A failure stays visible until the next success.
+    if ((phase === 'idle' || phase === 'waiting') && this.#nextTry !== undefined) return
+    this.#phase = phase
+    this.#emit(true)
+  }
+
+  #emit(always: boolean): void {
+    const now = this.#options.clock.monotonicMs()
+    if (!always && now - this.#lastEmitMs < PROGRESS_EVERY_MS) return
+    this.#lastEmitMs = now
+    const status = this.status()
+    for (const listener of this.#listeners) listener(status)
+  }
+}

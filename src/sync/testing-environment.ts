@@ -1,0 +1,91 @@
+/** An environment in memory that can crash: what was not committed is gone. For tests of sync. */
+import type { Environment, EnvironmentReader, RangeOptions, Snapshot, Table } from '../store/index.js'
+
+type Rows = ReadonlyMap<string, Uint8Array>
+
+export class MemoryEnvironment implements Environment {
+  readonly path = ':memory:'
+  #committed = new Map<string, Rows>()
+  readonly #overlays = new Map<string, Map<string, Uint8Array | undefined>>()
+
+  get pendingCount(): number {
+    return [...this.#overlays.values()].reduce((sum, { size }) => sum + size, 0)
+  }
+
+  get pendingBytes(): number {
+    return this.pendingCount * 100
+  }
+
+  table(name: string): Table {
+    const overlay = (): Map<string, Uint8Array | undefined> => {
+      let rows = this.#overlays.get(name)
+      if (rows === undefined) this.#overlays.set(name, (rows = new Map<string, Uint8Array | undefined>()))
+      return rows
+    }
+    return {
+      get: (key) => {
+        const text = latin1(key)
+        const value = overlay().has(text) ? overlay().get(text) : this.#committed.get(name)?.get(text)
+        return value && value.slice()
+      },
+      put: (key, value) => void overlay().set(latin1(key), value.slice()),
+      delete: (key) => void overlay().set(latin1(key), undefined),
+      range: (options) => {
+        const rows = new Map(this.#committed.get(name))
+        for (const [key, value] of overlay()) {
+          if (value === undefined) rows.delete(key)
+          else rows.set(key, value)
+        }
+        return rangeOf(rows, options)
+      },
+    }
+  }
+
+  async commit(): Promise<void> {
+    const next = new Map(this.#committed)
+    for (const [name, overlay] of this.#overlays) {
+      const rows = new Map(next.get(name))
+      for (const [key, value] of overlay) {
+        if (value === undefined) rows.delete(key)
+        else rows.set(key, value)
+      }
+      next.set(name, rows)
+    }
+    this.#overlays.clear()
+    this.#committed = next
+  }
+
+  async close(): Promise<void> {
+    await this.commit()
+  }
+
+  /** The process dies: writes that were not committed never happened. */
+  crash(): void {
+    this.#overlays.clear()
+  }
+
+  reader(): EnvironmentReader {
+    const snapshot = (): Snapshot => {
+      const frozen = this.#committed
+      return {
+        table: (name) => ({
+          get: (key) => frozen.get(name)?.get(latin1(key))?.slice(),
+          range: (options) => rangeOf(frozen.get(name) ?? new Map(), options),
+        }),
+        close: () => undefined,
+      }
+    }
+    return { snapshot, close: () => Promise.resolve() }
+  }
+}
+
+function* rangeOf(rows: Rows, options: RangeOptions = {}): Generator<readonly [Uint8Array, Uint8Array]> {
+  const start = options.start === undefined ? '' : latin1(options.start)
+  const end = options.end === undefined ? undefined : latin1(options.end)
+  const keys = [...rows.keys()].filter((key) => key >= start && (end === undefined || key < end)).sort()
+  for (const key of keys.slice(0, options.limit)) yield [Buffer.from(key, 'latin1'), rows.get(key)!.slice()]
+}
+
+function latin1(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+}

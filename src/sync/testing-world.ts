@@ -1,0 +1,194 @@
+/** A node on disk, devices around it, and what a test wants to know of them. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hex, seededRandom, silentLog, systemClock, type Digest } from '../base/index.js'
+import { createRootKey, deriveDriveKeys, type DriveKeys } from '../crypto/index.js'
+import {
+  readChunkList,
+  readDirectory,
+  readForest,
+  readLinks,
+  readMapNodes,
+  type EntryRecord,
+  type FetchBlock,
+  type TreeRef,
+} from '../dag/index.js'
+import { openNode, type IpfsNode } from '../node/index.js'
+import { createCore, type Core } from '../pipeline/index.js'
+import type { OpenedDrive, Sync, SyncSettings, Version } from './contract.js'
+import { NodeReader } from './node-reader.js'
+import { openExisting } from './open-existing.js'
+import { decodeCount, pagesOf } from './queue-tables.js'
+import { openSync } from './sync.js'
+import { SyncState } from './sync-state.js'
+import { TestDrive } from './testing-drive.js'
+import { MemoryEnvironment } from './testing-environment.js'
+
+export type TestRandom = ReturnType<typeof seededRandom>
+
+/** Short enough for tests; nothing is published but on demand. */
+const QUIET: Partial<SyncSettings> = {
+  debounceMs: 3_600_000,
+  maxDelayMs: 3_600_000,
+  pollMs: 20,
+  firstRetryMs: 3_600_000,
+}
+
+export interface Device {
+  readonly drive: TestDrive
+  readonly queue: MemoryEnvironment
+  readonly slot: number
+  /** Opens sync; the last one is closed first. */
+  start(wrap?: Wrapping): Promise<Sync>
+  stop(): Promise<void>
+}
+
+/** What stands between sync and the others. */
+export interface Wrapping {
+  readonly node?: IpfsNode
+  readonly port?: TestDrive
+  readonly settings?: Partial<SyncSettings>
+}
+
+export class World {
+  readonly keys: DriveKeys
+  readonly core: Core = createCore()
+  readonly #directory = mkdtempSync(join(tmpdir(), 'dagdrive-sync-'))
+  readonly #devices: Device[] = []
+  node!: IpfsNode
+
+  private constructor(readonly random: TestRandom) {
+    this.keys = deriveDriveKeys(createRootKey(random))
+  }
+
+  static async open(seed: number): Promise<World> {
+    const world = new World(seededRandom(seed))
+    world.node = await world.openNode('node')
+    return world
+  }
+
+  openNode(name: string): Promise<IpfsNode> {
+    const address = new URL(`file://${join(this.#directory, name)}`).href
+    return openNode(address, {
+      dataDirectory: this.#directory,
+      clock: systemClock,
+      log: silentLog,
+      random: this.random,
+    })
+  }
+
+  /** The device that makes the drive. */
+  async firstDevice(): Promise<Device> {
+    return this.#device(0, undefined)
+  }
+
+  /** A device that knows the keys and the node, and nothing else. */
+  async nextDevice(): Promise<Device> {
+    const opened = await openExisting({ node: this.node, keys: this.keys })
+    return this.#device(opened.deviceSlot, opened)
+  }
+
+  async #device(slot: number, opened: OpenedDrive | undefined): Promise<Device> {
+    const meta = new MemoryEnvironment()
+    const queue = new MemoryEnvironment()
+    const drive = new TestDrive(meta, this.core, this.keys, this.random)
+    await drive.create(opened?.root)
+    let sync: Sync | undefined
+    const device: Device = {
+      drive,
+      queue,
+      slot,
+      start: async (wrap = {}) => {
+        await sync?.close()
+        sync = await openSync({
+          port: wrap.port ?? drive,
+          meta: meta.reader(),
+          queue,
+          node: wrap.node ?? this.node,
+          keys: this.keys,
+          deviceSlot: slot,
+          deviceName: `device ${slot}`,
+          core: this.core,
+          clock: systemClock,
+          random: this.random,
+          log: silentLog,
+          ...(opened && { start: opened }),
+          settings: { ...QUIET, ...wrap.settings },
+        })
+        drive.remote = sync.remote
+        return sync
+      },
+      stop: async () => {
+        await sync?.close()
+        sync = undefined
+      },
+    }
+    this.#devices.push(device)
+    return device
+  }
+
+  /** What a fresh device sees of the drive. */
+  async seenElsewhere(): Promise<Record<string, string>> {
+    const other = await this.nextDevice()
+    await other.start()
+    try {
+      return await other.drive.dump()
+    } finally {
+      await other.stop()
+    }
+  }
+
+  get fetch(): FetchBlock {
+    return new NodeReader({ node: this.node, core: this.core, clock: systemClock, concurrentFetches: 8, offlineMs: 0 })
+      .fetch
+  }
+
+  async close(): Promise<void> {
+    for (const device of this.#devices) await device.stop()
+    await this.node.close()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** How often a version uses each block, found by walking all of it. */
+export async function usesOf({ commit }: Version, fetch: FetchBlock): Promise<Map<string, number>> {
+  const uses = new Map<string, number>()
+  const use = (digest: Digest): void => void uses.set(hex(digest), (uses.get(hex(digest)) ?? 0) + 1)
+  const useMap = async (ref: TreeRef): Promise<void> => {
+    for (const node of await readMapNodes(ref, fetch)) use(node.ref.digest)
+  }
+  const useEntry = async (entry: EntryRecord): Promise<void> => {
+    const { content } = entry
+    if (content.kind === 'chunks') for (const chunk of content.chunks) use(chunk.digest)
+    if (content.kind !== 'tree') return
+    await useMap(content.ref)
+    if ((entry.mode & 0o170000) === 0o040000) {
+      for await (const child of readDirectory(content.ref, fetch)) await useEntry(child.entry)
+    } else {
+      for await (const chunk of readChunkList(content.ref, fetch)) use(chunk.digest)
+    }
+  }
+  await useEntry(commit.root)
+  if (commit.links !== undefined) {
+    await useMap(commit.links)
+    for await (const entry of readLinks(commit.links, fetch)) await useEntry(entry)
+  }
+  if (commit.duplicates !== undefined) await useMap(commit.duplicates)
+  return uses
+}
+
+export async function forestOf({ commit }: Version, fetch: FetchBlock): Promise<Set<string>> {
+  const digests = new Set<string>()
+  for await (const leaf of readForest(commit.forest, fetch)) for (const digest of leaf.digests) digests.add(hex(digest))
+  return digests
+}
+
+/** What sync believes of the live set. */
+export function liveOf(device: Device): Map<string, number> {
+  const live = new Map<string, number>()
+  for (const rows of pagesOf(new SyncState(device.queue).tables.live)) {
+    for (const [digest, count] of rows) live.set(hex(digest), decodeCount(count))
+  }
+  return live
+}
