@@ -3,6 +3,7 @@
  * trailers and `Expect: 100-continue` included.
  */
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { Transform } from 'node:stream'
 
@@ -38,9 +39,9 @@ export interface FaultProxy {
   close(): Promise<void>
 }
 
-/** @param target `http://127.0.0.1:PORT` of the real daemon */
-export async function startFaultProxy(target: string): Promise<FaultProxy> {
-  const proxy = new Proxy(new URL(target))
+/** @param target `http://127.0.0.1:PORT` of the real daemon @param tls PEM texts: the proxy then speaks https */
+export async function startFaultProxy(target: string, tls?: { key: string; cert: string }): Promise<FaultProxy> {
+  const proxy = new Proxy(new URL(target), tls)
   await proxy.comeBack()
   return proxy
 }
@@ -50,17 +51,19 @@ class Proxy implements FaultProxy {
   readonly requests: string[] = []
   onUpload: ((bytes: number) => void) | undefined
   readonly #target: URL
+  readonly #tls: { key: string; cert: string } | undefined
   #server: Server | undefined
   #port = 0
   #fault: Fault | undefined
   #left = 0
 
-  constructor(target: URL) {
+  constructor(target: URL, tls: { key: string; cert: string } | undefined) {
     this.#target = target
+    this.#tls = tls
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`
+    return `${this.#tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`
   }
 
   inject(fault: Fault): void {
@@ -82,7 +85,8 @@ class Proxy implements FaultProxy {
   }
 
   async comeBack(): Promise<void> {
-    const server = createServer((incoming, answer) => this.#serve(incoming, answer, false))
+    const serve = (incoming: IncomingMessage, answer: ServerResponse): void => this.#serve(incoming, answer, false)
+    const server = this.#tls === undefined ? createServer(serve) : createTlsServer(this.#tls, serve)
     server.on('checkContinue', (incoming, answer) => this.#serve(incoming, answer, true))
     server.requestTimeout = 0
     await new Promise<void>((resolve, reject) => {
@@ -187,8 +191,8 @@ function disturb(fault: Fault['kind'] | undefined, cut: () => void): Transform {
         const room = Math.max(0, fault.truncateAnswerAfterBytes - bytes)
         bytes += chunk.byteLength
         if (chunk.byteLength > room) {
-          this.push(chunk.subarray(0, room))
-          if (fault.cleanly === true) this.end()
+          if (room > 0) this.push(chunk.subarray(0, room))
+          if (fault.cleanly === true) this.push(null)
           else setImmediate(cut)
           return done()
         }

@@ -42,11 +42,13 @@ export class Rpc {
       throw new DriveError('OFFLINE', 'The connection to the node is closed.', {
         about: { where: this.endpoint.where },
       })
-    try {
-      return await this.#once(command, options)
-    } catch (error) {
-      if (!(error instanceof StaleConnection)) throw error
-      return await this.#once(command, options)
+    for (;;) {
+      try {
+        return await this.#once(command, options)
+      } catch (error) {
+        // After a restart of the node every idle connection is stale; each try uses up one, then a new one is made.
+        if (!(error instanceof StaleConnection)) throw error
+      }
     }
   }
 
@@ -81,7 +83,6 @@ export class Rpc {
     } catch (error) {
       release()
       request.destroy()
-      // A kept-alive connection that the node closed meanwhile: nothing was done, so asking again is safe.
       if (gaveUp === undefined && request.reusedSocket && !bodyBegun && isReset(error)) throw new StaleConnection()
       throw gaveUp ?? body?.failure() ?? connectionFailure(error, where)
     }
@@ -130,6 +131,7 @@ export class Rpc {
   }
 }
 
+/** A kept-alive connection that the node had closed meanwhile: nothing was done, so asking again is safe. */
 class StaleConnection extends Error {}
 
 function silent(where: string, command: string, waitedMs: number): DriveError {
