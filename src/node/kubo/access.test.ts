@@ -85,7 +85,7 @@ testWithKubo(
 testWithKubo('a unix socket serves as well, also after a kill -9 that left its file', async (t) => {
   const daemon = await requireKubo(t, { unixSocket: true })
   const node = await open(t, daemon.unixUrl!)
-  t.is((await node.check()).where, daemon.unixUrl)
+  t.is((await node.check()).where, daemon.unixUrl!)
   await daemon.kill()
   await failsWith(t, ['OFFLINE'], node.check())
   await daemon.restart()
