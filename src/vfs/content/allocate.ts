@@ -1,0 +1,37 @@
+/** fallocate(2): extending, punching holes, zeroing. */
+import { DriveError } from '../../base/index.js'
+import type { Inode } from '../inode.js'
+import { settle, Wait } from '../maybe.js'
+import { requireSpace } from '../space.js'
+import { FALLOCATE, type Caller, type Maybe } from '../tree.js'
+import { stampChange, type Volume } from '../volume.js'
+import { contentOrWait } from './load-content.js'
+import { truncate } from './truncate.js'
+import { zeroRange } from './zero-range.js'
+
+const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE } = FALLOCATE
+
+/** Space is not reserved: blocks are made when data comes. Throws NOT_SUPPORTED for other modes, INVALID. */
+export function allocate(volume: Volume, inode: Inode, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
+  if (offset < 0 || length <= 0) throw new DriveError('INVALID', 'The range is empty or begins before the file.')
+  const zeroes = mode === (PUNCH_HOLE | KEEP_SIZE) || (mode & ~KEEP_SIZE) === ZERO_RANGE
+  if (!zeroes && mode !== 0 && mode !== KEEP_SIZE) {
+    throw new DriveError('NOT_SUPPORTED', 'This way of allocating is not supported.')
+  }
+  const end = offset + length
+  const extends_ = (mode & KEEP_SIZE) === 0 && end > inode.size
+  if (mode === 0 || mode === KEEP_SIZE) requireSpace(volume.space, volume.meta.pendingBytes, Math.max(0, end - inode.size))
+  return settle(() => {
+    const frozen = volume.committer.whenWritable()
+    if (frozen !== undefined) return frozen
+    const content = contentOrWait(volume, inode, caller)
+    if (content instanceof Wait) return content
+    if (zeroes) {
+      if (content.pieces.length > 0) return new Wait(volume.sealing.settle([...content.pieces]))
+      zeroRange(volume, inode, content, offset, Math.min(end, inode.size))
+    }
+    if (extends_ && end > inode.size) truncate(volume, inode, content, end)
+    if (mode !== KEEP_SIZE) stampChange(volume, inode, true)
+    return undefined
+  })
+}

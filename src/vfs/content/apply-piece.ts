@@ -1,0 +1,91 @@
+/** A sealed piece becomes chunk rows, and what it covers goes: older rows, older pages, an inline body. */
+import type { SealedItem } from '../../pipeline/index.js'
+import { PAGE_BYTES, pageKey, type ChunkRecord, type IndexedBlock } from '../../store/index.js'
+import type { Inode } from '../inode.js'
+import type { Volume } from '../volume.js'
+import type { FileContent } from './file-content.js'
+import { putPage } from './pages.js'
+import type { Piece } from './piece.js'
+import { replaceRows } from './rows.js'
+
+/** Announces the blocks. @returns for each item, whether all its blocks are in the store */
+export function indexSealed(volume: Volume, items: readonly SealedItem[]): boolean[] {
+  const added: IndexedBlock[] = []
+  for (const { chunks } of items) {
+    for (const { digest, dedupId, location } of chunks) {
+      if (location !== undefined) added.push({ digest, dedupId, location })
+    }
+  }
+  volume.blocksChanged = true
+  if (added.length > 0) volume.blocks.index(added)
+  return items.map(({ chunks }) => {
+    const known = chunks.filter(({ location }) => location === undefined).map(({ digest }) => digest)
+    if (!known.every((digest) => volume.blocks.has(digest))) return false
+    if (known.length > 0) volume.blocks.reference(known)
+    return true
+  })
+}
+
+/** Its blocks are indexed. Bytes beyond `piece.limit`, or of a file that is gone, become removed blocks. */
+export function applyPiece(volume: Volume, piece: Piece): void {
+  const { inode, start } = piece
+  const content = inode.gone ? undefined : inode.content
+  const rows: ChunkRecord[] = []
+  let at = 0
+  for (const { digest, key, plainLength } of piece.sealed!.chunks) {
+    const length = content === undefined ? 0 : Math.min(plainLength, piece.limit - at)
+    if (length > 0) rows.push({ offset: start + at, length, skip: 0, digest, key, born: volume.sequence })
+    else volume.addRemoved({ kind: 'block', digest, born: volume.sequence })
+    at += plainLength
+  }
+  if (content === undefined || rows.length === 0) return
+  const end = start + Math.min(piece.limit, at)
+  replaceRows(volume, inode, content, start, end, rows)
+  settlePages(volume, inode, content, piece, end)
+  settleInline(volume, inode, content, end)
+  volume.inodes.markChanged(inode)
+  volume.inodes.addUnpublished(inode, end - start)
+}
+
+/** Older pages go where the piece covers them; where it covers them in part, its bytes go into them. */
+function settlePages(volume: Volume, inode: Inode, content: FileContent, piece: Piece, end: number): void {
+  if (content.pages.size === 0) return
+  const first = Math.floor(piece.start / PAGE_BYTES)
+  const last = Math.floor((end - 1) / PAGE_BYTES)
+  const settle = (index: number): void => {
+    const page = content.pages.get(index)
+    if (page === undefined || page.epoch > piece.epoch) return
+    const pageStart = index * PAGE_BYTES
+    const pageEnd = pageStart + page.length
+    if (piece.start <= pageStart && end >= pageEnd) {
+      content.pages.delete(index)
+      if (!content.heldPages.delete(index)) volume.tables.pages.delete(pageKey(inode.ino, index))
+      return
+    }
+    const from = Math.max(piece.start, pageStart)
+    const to = Math.min(end, pageEnd)
+    if (from >= to) return
+    const covering = piece.data.subarray(from - piece.start, to - piece.start)
+    if (page.data !== undefined) page.data.set(covering, from - pageStart)
+    else {
+      const bytes = Buffer.from(volume.tables.pages.get(pageKey(inode.ino, index))!)
+      bytes.set(covering, from - pageStart)
+      volume.tables.pages.put(pageKey(inode.ino, index), bytes)
+    }
+  }
+  if (content.pages.size < last - first) {
+    for (const index of [...content.pages.keys()]) if (index >= first && index <= last) settle(index)
+  } else for (let index = first; index <= last; index++) settle(index)
+}
+
+/** A body with chunk rows is not inline any more: what they do not cover of it becomes a page. */
+function settleInline(volume: Volume, inode: Inode, content: FileContent, end: number): void {
+  const { inline } = inode
+  if (inline === undefined) return
+  inode.inline = undefined
+  const first = content.rows[0]
+  if (inline.length === 0 || (first !== undefined && first.offset === 0 && end >= inline.length)) return
+  if (content.pages.has(0)) return
+  const visible = first === undefined ? inline.length : Math.min(inline.length, first.offset)
+  if (visible > 0) putPage(volume, inode, content, 0, Buffer.from(inline.subarray(0, visible)))
+}

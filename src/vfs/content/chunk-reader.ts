@@ -1,0 +1,180 @@
+/**
+ * Plaintext of chunks: a small cache of opened blocks, the local store, then the nodes. Requests for one block are shared;
+ * blocks that come from a node are kept in the store.
+ */
+import { DriveError, isDriveError, MIB, type Digest } from '../../base/index.js'
+import type { ChunkRecord } from '../../store/index.js'
+import { unlessAborted } from '../remote-directory.js'
+import type { Caller } from '../tree.js'
+import type { Volume } from '../volume.js'
+
+const OPENED_BYTES = 32 * MIB
+
+/** Opened blocks by digest; a reader keeps its own while it needs them, whatever the cache drops. */
+export type OpenedBlocks = Map<string, Uint8Array>
+type Block = Pick<ChunkRecord, 'digest' | 'key'>
+
+export class ChunkReader {
+  readonly #volume: Volume
+  readonly #opened: OpenedBlocks = new Map()
+  readonly #loading = new Map<string, Promise<Uint8Array>>()
+  #bytes = 0
+
+  constructor(volume: Volume) {
+    this.#volume = volume
+  }
+
+  /** The plaintext when it is at hand without waiting for disk or network. */
+  openNow(row: Block, own?: OpenedBlocks): Uint8Array | undefined {
+    const name = nameOf(row.digest)
+    const known = own?.get(name) ?? this.#opened.get(name)
+    if (known !== undefined) return known
+    const sealed = this.#volume.blocks.readNow(row.digest, false)
+    if (sealed === undefined) return undefined
+    this.#volume.blocks.touch(row.digest)
+    try {
+      return this.#keep(name, this.#volume.core.openLeaf(sealed, row.key))
+    } catch (error) {
+      // A damaged local copy: `load` asks a node for another one.
+      if (isDriveError(error, 'CORRUPT')) return undefined
+      throw error
+    }
+  }
+
+  isOpened(row: Block): boolean {
+    const name = nameOf(row.digest)
+    return this.#opened.has(name) || this.#loading.has(name)
+  }
+
+  /** Reads all rows' blocks into `own`, local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT, ABORTED. */
+  async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller): Promise<void> {
+    const work = this.#loadAll(rows, own)
+    await (caller === undefined ? work : unlessAborted(work, caller.signal))
+  }
+
+  /** Begins to load blocks nobody asked for yet; failures show when they are asked for. */
+  prefetch(rows: readonly Block[]): void {
+    if (rows.length === 0) return
+    this.#loadAll(rows, new Map()).catch(() => {
+      // Reading in advance is a favour; the read itself will report.
+    })
+  }
+
+  async #loadAll(rows: readonly Block[], own: OpenedBlocks): Promise<void> {
+    const waits: Promise<void>[] = []
+    const absent: { row: Block; name: string; settle: Deferred }[] = []
+    for (const row of rows) {
+      const name = nameOf(row.digest)
+      const known = this.#opened.get(name)
+      if (known !== undefined) {
+        own.set(name, known)
+        continue
+      }
+      let loading = this.#loading.get(name)
+      if (loading === undefined) {
+        if (this.#volume.blocks.has(row.digest)) loading = this.#share(name, this.#loadLocal(row, name))
+        else {
+          const settle = deferred()
+          absent.push({ row, name, settle })
+          loading = this.#share(name, settle.promise)
+        }
+      }
+      waits.push(
+        loading.then((plain) => {
+          own.set(name, plain)
+        }),
+      )
+    }
+    if (absent.length > 0) void this.#fetch(absent)
+    await Promise.all(waits)
+  }
+
+  #share(name: string, loading: Promise<Uint8Array>): Promise<Uint8Array> {
+    this.#loading.set(name, loading)
+    const done = (): void => {
+      this.#loading.delete(name)
+    }
+    loading.then(done, done)
+    return loading
+  }
+
+  async #loadLocal(row: Block, name: string): Promise<Uint8Array> {
+    const sealed = await this.#volume.blocks.read(row.digest)
+    if (sealed !== undefined) {
+      try {
+        const plain = this.#keep(name, this.#volume.core.openLeaf(sealed, row.key))
+        this.#volume.blocks.touch(row.digest)
+        return plain
+      } catch (error) {
+        if (!isDriveError(error, 'CORRUPT')) throw error
+        this.#volume.log.error('a local block is damaged; asking the nodes for it')
+      }
+    }
+    const [fetched] = await this.#volume.remote.fetchBlocks([row.digest])
+    return this.#keep(name, this.#volume.core.openLeaf(fetched!, row.key))
+  }
+
+  async #fetch(absent: readonly { row: Block; name: string; settle: Deferred }[]): Promise<void> {
+    try {
+      const digests = absent.map(({ row }) => row.digest)
+      const sealed = await this.#volume.remote.fetchBlocks(digests)
+      this.#store(digests, sealed)
+      absent.forEach(({ row, name, settle }, i) => {
+        try {
+          settle.resolve(this.#keep(name, this.#volume.core.openLeaf(sealed[i]!, row.key)))
+        } catch (error) {
+          settle.reject(asError(error))
+        }
+      })
+    } catch (error) {
+      for (const { settle } of absent) settle.reject(asError(error))
+    }
+  }
+
+  /** Keeps fetched blocks; a full disk does not keep anyone from reading. */
+  #store(digests: readonly Digest[], sealed: readonly Uint8Array[]): void {
+    const { blocks, log } = this.#volume
+    try {
+      const fetched = sealed.map((bytes, i) => ({ digest: digests[i]!, bytes }))
+      blocks.ingest(fetched, { onlyCopy: false })
+    } catch (error) {
+      log.warn('fetched blocks could not be kept', { code: isDriveError(error) ? error.code : 'INTERNAL' })
+    }
+  }
+
+  #keep(name: string, plain: Uint8Array): Uint8Array {
+    if (!this.#opened.has(name)) {
+      this.#opened.set(name, plain)
+      this.#bytes += plain.length
+      for (const [oldest, bytes] of this.#opened) {
+        if (this.#bytes <= OPENED_BYTES || oldest === name) break
+        this.#opened.delete(oldest)
+        this.#bytes -= bytes.length
+      }
+    }
+    return plain
+  }
+}
+
+interface Deferred {
+  readonly promise: Promise<Uint8Array>
+  resolve(plain: Uint8Array): void
+  reject(error: Error): void
+}
+
+function deferred(): Deferred {
+  let resolve!: (plain: Uint8Array) => void
+  let reject!: (error: Error) => void
+  const promise = new Promise<Uint8Array>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  promise.catch(() => {
+    // Readers that wait have their own copy of the promise.
+  })
+  return { promise, resolve, reject }
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
+
+const nameOf = (digest: Digest): string => Buffer.prototype.latin1Slice.call(digest, 0, digest.length)

@@ -1,0 +1,127 @@
+/** The bytes of a range of a file, all layers merged. */
+import { PAGE_BYTES, pageKey, type ChunkRecord } from '../../store/index.js'
+import type { Inode } from '../inode.js'
+import { Wait } from '../maybe.js'
+import type { Caller } from '../tree.js'
+import type { Volume } from '../volume.js'
+import type { OpenedBlocks } from './chunk-reader.js'
+import type { FileContent, Page } from './file-content.js'
+import { firstRowAfter } from './rows.js'
+
+/** `from … to`, or what to wait for: blocks that must be read first. The range lies within the file. */
+export function composeOrWait(
+  volume: Volume,
+  inode: Inode,
+  content: FileContent,
+  from: number,
+  to: number,
+  opened?: OpenedBlocks,
+  caller?: Caller,
+): Buffer | Wait {
+  const out = Buffer.alloc(to - from)
+  const missing = paintRows(volume, content, out, from, to, opened)
+  if (missing.length > 0) return new Wait(volume.reader.load(missing, opened ?? new Map(), caller))
+  if (inode.inline !== undefined) paint(out, from, 0, inode.inline)
+  if (content.pieces.length === 0) paintPages(volume, inode, content, out, from, -1, Infinity)
+  else paintPieces(volume, inode, content, out, from)
+  const { tail } = content
+  if (tail !== undefined) paint(out, from, tail.start, tail.data, tail.length)
+  return out
+}
+
+/** Whether only chunk rows (and holes) lie in the range. */
+export function hasOnlyRows(inode: Inode, content: FileContent, from: number, to: number): boolean {
+  if (inode.inline !== undefined) return false
+  const { tail, pieces, pages } = content
+  if (tail !== undefined && tail.start < to && tail.start + tail.length > from) return false
+  if (pieces.some((piece) => piece.start < to && piece.start + piece.limit > from)) return false
+  return pages.size === 0 || !someIndex(pages, from, to)
+}
+
+/** Rows in the range whose bytes are not covered by a page, a piece or the tail. */
+export function visibleRows(content: FileContent, from: number, to: number): ChunkRecord[] {
+  const found: ChunkRecord[] = []
+  const { rows } = content
+  for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < to; i++) {
+    const row = rows[i]!
+    if (!isCovered(content, Math.max(from, row.offset), Math.min(to, row.offset + row.length))) found.push(row)
+  }
+  return found
+}
+
+function paintRows(
+  volume: Volume,
+  content: FileContent,
+  out: Buffer,
+  from: number,
+  to: number,
+  opened: OpenedBlocks | undefined,
+): ChunkRecord[] {
+  const missing: ChunkRecord[] = []
+  for (const row of visibleRows(content, from, to)) {
+    const plain = volume.reader.openNow(row, opened)
+    if (plain === undefined) missing.push(row)
+    else if (missing.length === 0) paint(out, from, row.offset, plain.subarray(row.skip, row.skip + row.length))
+  }
+  return missing
+}
+
+function paintPieces(volume: Volume, inode: Inode, content: FileContent, out: Buffer, from: number): void {
+  let painted = -1
+  for (const piece of content.pieces) {
+    paintPages(volume, inode, content, out, from, painted, piece.epoch)
+    paint(out, from, piece.start, piece.data, piece.limit)
+    painted = piece.epoch
+  }
+  paintPages(volume, inode, content, out, from, painted, Infinity)
+}
+
+/** Pages with an epoch over `after` and up to `upTo`. */
+function paintPages(
+  volume: Volume,
+  inode: Inode,
+  content: FileContent,
+  out: Buffer,
+  from: number,
+  after: number,
+  upTo: number,
+): void {
+  if (content.pages.size === 0) return
+  const last = Math.floor((from + out.length - 1) / PAGE_BYTES)
+  for (let index = Math.floor(from / PAGE_BYTES); index <= last; index++) {
+    const page = content.pages.get(index)
+    if (page === undefined || page.epoch <= after || page.epoch > upTo) continue
+    paint(out, from, index * PAGE_BYTES, bytesOf(volume, inode, index, page), page.length)
+  }
+}
+
+export function bytesOf(volume: Volume, inode: Inode, index: number, page: Page): Uint8Array {
+  return page.data ?? volume.tables.pages.get(pageKey(inode.ino, index))!
+}
+
+/** Copies what of `bytes` (file bytes from `start` on) lies in `out` (file bytes from `from` on). */
+function paint(out: Buffer, from: number, start: number, bytes: Uint8Array, length: number = bytes.length): void {
+  const begin = Math.max(from, start)
+  const end = Math.min(from + out.length, start + length)
+  if (begin < end) out.set(bytes.subarray(begin - start, end - start), begin - from)
+}
+
+function someIndex(pages: ReadonlyMap<number, Page>, from: number, to: number): boolean {
+  const last = Math.floor((to - 1) / PAGE_BYTES)
+  for (let index = Math.floor(from / PAGE_BYTES); index <= last; index++) if (pages.has(index)) return true
+  return false
+}
+
+function isCovered(content: FileContent, from: number, to: number): boolean {
+  const { tail, pieces, pages } = content
+  if (tail !== undefined && tail.start <= from && tail.start + tail.length >= to) return true
+  if (pieces.some((piece) => piece.start <= from && piece.start + piece.limit >= to)) return true
+  if (pages.size === 0) return false
+  for (let at = from; at < to; ) {
+    const index = Math.floor(at / PAGE_BYTES)
+    const pageEnd = index * PAGE_BYTES + (pages.get(index)?.length ?? 0)
+    if (pageEnd < Math.min(to, (index + 1) * PAGE_BYTES)) return false
+    at = (index + 1) * PAGE_BYTES
+  }
+  return true
+}

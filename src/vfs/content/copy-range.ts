@@ -1,0 +1,115 @@
+/** copy_file_range(2): whole runs are shared by reference, the rest is copied. */
+import { DriveError, MIB } from '../../base/index.js'
+import { PAGE_BYTES, pageKey, type ChunkRecord } from '../../store/index.js'
+import type { Inode } from '../inode.js'
+import { Wait } from '../maybe.js'
+import type { Caller } from '../tree.js'
+import { stampChange, type Volume } from '../volume.js'
+import { hasOnlyRows } from './compose.js'
+import { setSize, type FileContent } from './file-content.js'
+import { contentOrWait } from './load-content.js'
+import { read } from './read.js'
+import { firstRowAfter, reference, replaceRows } from './rows.js'
+import { closeTail } from './stage.js'
+import { write } from './write.js'
+
+/** A call copies at most this much; the program asks again. */
+const MAX_BYTES = 256 * MIB
+
+interface Place {
+  readonly inode: Inode
+  readonly offset: number
+}
+
+/** @returns bytes copied, 0 at the end of the source. Throws INVALID for overlapping ranges of one file. */
+export async function copyRange(volume: Volume, from: Place, to: Place, length: number, caller: Caller): Promise<number> {
+  const wanted = Math.min(length, MAX_BYTES, from.inode.size - from.offset)
+  if (wanted <= 0) return 0
+  if (from.inode === to.inode && Math.abs(from.offset - to.offset) < wanted) {
+    throw new DriveError('INVALID', 'The ranges overlap.')
+  }
+  let done = 0
+  while (done < wanted) {
+    const source = { inode: from.inode, offset: from.offset + done }
+    const target = { inode: to.inode, offset: to.offset + done }
+    const count = await copyStep(volume, source, target, wanted - done, caller)
+    if (count === 0) break
+    done += count
+  }
+  return done
+}
+
+async function copyStep(volume: Volume, source: Place, target: Place, length: number, caller: Caller): Promise<number> {
+  const content = await loaded(volume, source.inode, caller)
+  const row = content.rows[firstRowAfter(content.rows, source.offset)]
+  let limit = Math.min(length, MIB)
+  if (row !== undefined) {
+    const end = row.offset + row.length
+    const isWhole = row.offset === source.offset && row.length <= length
+    if (isWhole && hasOnlyRows(source.inode, content, row.offset, end) && (await share(volume, row, target, caller))) {
+      return row.length
+    }
+    limit = Math.min(limit, row.offset > source.offset ? row.offset - source.offset : end - source.offset)
+  }
+  return copyBytes(volume, source, target, limit, caller)
+}
+
+async function copyBytes(volume: Volume, source: Place, target: Place, length: number, caller: Caller): Promise<number> {
+  let done = 0
+  for (const view of await read(volume, source.inode, undefined, source.offset, length, caller)) {
+    await write(volume, target.inode, target.offset + done, view, caller)
+    done += view.length
+  }
+  return done
+}
+
+/** @returns false when the target has something in the way; then the bytes are copied */
+async function share(volume: Volume, row: ChunkRecord, { inode, offset }: Place, caller: Caller): Promise<boolean> {
+  for (;;) {
+    const frozen = volume.committer.whenWritable()
+    if (frozen !== undefined) {
+      await frozen.until
+      continue
+    }
+    const content = await loaded(volume, inode, caller)
+    const closing = closeTail(volume, inode, content)
+    if (closing !== undefined) await closing.until
+    else if (content.pieces.length > 0) await volume.sealing.settle([...content.pieces])
+    else if (inode.content === content && content.tail === undefined) return shareNow(volume, row, inode, content, offset)
+  }
+}
+
+function shareNow(volume: Volume, row: ChunkRecord, inode: Inode, content: FileContent, offset: number): boolean {
+  const end = offset + row.length
+  if (inode.inline !== undefined || hasEdgePages(content, offset, end)) return false
+  for (const index of [...content.pages.keys()]) {
+    if (index * PAGE_BYTES < offset || index * PAGE_BYTES >= end) continue
+    content.pages.delete(index)
+    if (!content.heldPages.delete(index)) volume.tables.pages.delete(pageKey(inode.ino, index))
+  }
+  const shared = { ...row, offset, born: volume.sequence }
+  replaceRows(volume, inode, content, offset, end, [shared])
+  reference(volume, [shared])
+  if (end > inode.size) setSize(volume, inode, end)
+  stampChange(volume, inode, true)
+  volume.inodes.addUnpublished(inode, row.length)
+  volume.held.account(inode)
+  return true
+}
+
+/** Pages that lie only in part in the range. */
+function hasEdgePages(content: FileContent, from: number, to: number): boolean {
+  const first = content.pages.get(Math.floor(from / PAGE_BYTES))
+  if (from % PAGE_BYTES !== 0 && first !== undefined) return true
+  const index = Math.floor((to - 1) / PAGE_BYTES)
+  const last = content.pages.get(index)
+  return last !== undefined && index * PAGE_BYTES + last.length > to
+}
+
+async function loaded(volume: Volume, inode: Inode, caller: Caller): Promise<FileContent> {
+  for (;;) {
+    const content = contentOrWait(volume, inode, caller)
+    if (!(content instanceof Wait)) return content
+    await content.until
+  }
+}

@@ -1,0 +1,62 @@
+/** 4 KiB pages over the chunks: writing into them in memory, staging them, and taking them back. */
+import { PAGE_BYTES, pageKey } from '../../store/index.js'
+import type { Inode } from '../inode.js'
+import { Wait } from '../maybe.js'
+import type { Volume } from '../volume.js'
+import { composeOrWait } from './compose.js'
+import { setSize, type FileContent, type Page } from './file-content.js'
+
+/** A page as the table has it from now on. */
+export function putPage(volume: Volume, inode: Inode, content: FileContent, index: number, bytes: Uint8Array): void {
+  volume.tables.pages.put(pageKey(inode.ino, index), bytes)
+  content.heldPages.delete(index)
+  content.pages.set(index, { length: bytes.length, data: undefined, epoch: content.epoch })
+}
+
+/** Writes `data` into held pages. The bytes of a page before the written ones are read first: it may have to wait. */
+export function writePages(volume: Volume, inode: Inode, content: FileContent, offset: number, data: Uint8Array): number | Wait {
+  let done = 0
+  while (done < data.length) {
+    const at = offset + done
+    const index = Math.floor(at / PAGE_BYTES)
+    const within = at - index * PAGE_BYTES
+    const count = Math.min(PAGE_BYTES - within, data.length - done)
+    const page = pageFor(volume, inode, content, index, within, count)
+    if (page instanceof Wait) return done > 0 ? done : page
+    page.data!.set(count === data.length ? data : data.subarray(done, done + count), within)
+    page.length = Math.max(page.length, within + count)
+    done += count
+    if (at + count > inode.size) setSize(volume, inode, at + count)
+  }
+  return done
+}
+
+/** The held page, with bytes 0 … `within` in place. */
+function pageFor(
+  volume: Volume,
+  inode: Inode,
+  content: FileContent,
+  index: number,
+  within: number,
+  count: number,
+): Page | Wait {
+  const start = index * PAGE_BYTES
+  let page = content.pages.get(index)
+  const isCurrent = page?.data !== undefined && (page.epoch === content.epoch || content.pieces.length === 0)
+  if (isCurrent && page!.length >= within) {
+    page!.epoch = content.epoch
+    return page!
+  }
+  const isWhole = within === 0 && (count === PAGE_BYTES || count >= (page?.length ?? 0))
+  const keep = isWhole ? 0 : Math.max(within, page?.length ?? 0)
+  const data = Buffer.allocUnsafe(PAGE_BYTES)
+  if (keep > 0) {
+    const base = composeOrWait(volume, inode, content, start, start + keep)
+    if (base instanceof Wait) return base
+    data.set(base)
+  }
+  page = { length: keep, data, epoch: content.epoch }
+  content.pages.set(index, page)
+  content.heldPages.add(index)
+  return page
+}

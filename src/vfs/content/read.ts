@@ -1,0 +1,94 @@
+/** read(2): views of opened blocks where nothing lies over them, a merged copy otherwise; and reading ahead. */
+import { MIB } from '../../base/index.js'
+import type { ChunkRecord } from '../../store/index.js'
+import type { FileHandle } from '../handles.js'
+import type { Inode } from '../inode.js'
+import { settle, Wait } from '../maybe.js'
+import type { Caller, Maybe } from '../tree.js'
+import type { Volume } from '../volume.js'
+import type { OpenedBlocks } from './chunk-reader.js'
+import { composeOrWait, hasOnlyRows, visibleRows } from './compose.js'
+import type { FileContent } from './file-content.js'
+import { contentOrWait } from './load-content.js'
+import { firstRowAfter } from './rows.js'
+
+const ZEROS = Buffer.alloc(MIB)
+const AHEAD_BYTES = 8 * MIB
+/** Reads in a row after which the next blocks are asked for. */
+const SEQUENTIAL_AFTER = 2
+const NOTHING: readonly Uint8Array[] = []
+
+/** Up to `size` bytes, fewer only at the end. Rejects with OFFLINE when blocks are elsewhere and no node answers. */
+export function read(
+  volume: Volume,
+  inode: Inode,
+  handle: FileHandle | undefined,
+  offset: number,
+  size: number,
+  caller: Caller,
+): Maybe<readonly Uint8Array[]> {
+  if (inode.content === undefined && inode.inline !== undefined) {
+    return offset >= inode.inline.length ? NOTHING : [inode.inline.subarray(offset, offset + size)]
+  }
+  let opened: OpenedBlocks | undefined
+  return settle(() => {
+    const to = Math.min(inode.size, offset + size)
+    if (offset >= to) return NOTHING
+    const content = contentOrWait(volume, inode, caller)
+    if (content instanceof Wait) return content
+    opened ??= new Map()
+    if (handle !== undefined) readAhead(volume, content, handle, offset, to)
+    if (hasOnlyRows(inode, content, offset, to)) return viewsOrWait(volume, content, offset, to, opened, caller)
+    const bytes = composeOrWait(volume, inode, content, offset, to, opened, caller)
+    return bytes instanceof Wait ? bytes : [bytes]
+  })
+}
+
+function viewsOrWait(
+  volume: Volume,
+  content: FileContent,
+  from: number,
+  to: number,
+  opened: OpenedBlocks,
+  caller: Caller,
+): readonly Uint8Array[] | Wait {
+  const { rows } = content
+  const views: Uint8Array[] = []
+  let at = from
+  for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < to; i++) {
+    const row = rows[i]!
+    const plain = volume.reader.openNow(row, opened)
+    if (plain === undefined) return new Wait(volume.reader.load(visibleRows(content, from, to), opened, caller))
+    if (row.offset > at) addZeros(views, row.offset - at)
+    const begin = Math.max(at, row.offset)
+    const end = Math.min(to, row.offset + row.length)
+    views.push(plain.subarray(row.skip + begin - row.offset, row.skip + end - row.offset))
+    at = end
+  }
+  if (at < to) addZeros(views, to - at)
+  return views
+}
+
+function addZeros(views: Uint8Array[], length: number): void {
+  for (let left = length; left > 0; left -= ZEROS.length) views.push(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS)
+}
+
+/** On sequential access, blocks that are not on this machine are asked for before they are read. */
+function readAhead(volume: Volume, content: FileContent, handle: FileHandle, offset: number, to: number): void {
+  const isNext = offset === handle.nextRead
+  handle.sequentialReads = isNext ? handle.sequentialReads + 1 : 0
+  handle.nextRead = to
+  if (!isNext) handle.aheadTo = to
+  if (handle.sequentialReads < SEQUENTIAL_AFTER || handle.aheadTo - to > AHEAD_BYTES / 2) return
+  const from = Math.max(to, handle.aheadTo)
+  const until = to + AHEAD_BYTES
+  handle.aheadTo = until
+  const wanted: ChunkRecord[] = []
+  const { rows } = content
+  for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < until; i++) {
+    const row = rows[i]!
+    if (!volume.reader.isOpened(row) && !volume.blocks.has(row.digest)) wanted.push(row)
+  }
+  volume.reader.prefetch(wanted)
+}
+

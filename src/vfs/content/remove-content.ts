@@ -1,0 +1,37 @@
+/** The content of an inode that leaves: rows deleted, their blocks noted as removed, memory given back. */
+import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf, type ChunkRecord } from '../../store/index.js'
+import type { Inode } from '../inode.js'
+import type { Volume } from '../volume.js'
+import { dropTail } from './tail.js'
+
+export function removeContent(volume: Volume, inode: Inode): void {
+  if (!inode.isFile) return
+  const { content } = inode
+  const { chunks, pages } = volume.tables
+  const rows = content?.rows ?? storedRows(volume, inode)
+  for (const row of rows) {
+    chunks.delete(chunkKey(inode.ino, row.offset))
+    volume.addRemoved({ kind: 'block', digest: row.digest, born: row.born })
+  }
+  for (const index of content?.pages.keys() ?? storedPages(volume, inode)) pages.delete(pageKey(inode.ino, index))
+  if (content === undefined) return
+  // Pieces in the pipeline find their inode gone when they come back.
+  for (const piece of content.pieces) piece.limit = 0
+  dropTail(volume, content)
+  volume.held.forget(inode)
+  inode.content = undefined
+}
+
+function hasNoRows(inode: Inode): boolean {
+  return !inode.persisted || inode.inline !== undefined || inode.size === 0 || inode.unloaded
+}
+
+function storedRows(volume: Volume, inode: Inode): ChunkRecord[] {
+  if (hasNoRows(inode)) return []
+  return [...volume.tables.chunks.range(rowsOf(inode.ino))].map(([key, value]) => decodeChunk(secondOf(key), value))
+}
+
+function storedPages(volume: Volume, inode: Inode): number[] {
+  if (hasNoRows(inode)) return []
+  return [...volume.tables.pages.range(rowsOf(inode.ino))].map(([key]) => secondOf(key))
+}

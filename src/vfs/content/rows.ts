@@ -1,0 +1,65 @@
+/** Chunk rows of one file: finding and replacing runs. Every row that goes or is rewritten leaves a `removed` row. */
+import { chunkKey, encodeChunk, type ChunkRecord } from '../../store/index.js'
+import type { Inode } from '../inode.js'
+import type { Volume } from '../volume.js'
+import type { FileContent } from './file-content.js'
+
+/** Index of the first row that ends after `offset`. */
+export function firstRowAfter(rows: readonly ChunkRecord[], offset: number): number {
+  let low = 0
+  let high = rows.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const row = rows[middle]!
+    if (row.offset + row.length <= offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+export function overlapsRows(rows: readonly ChunkRecord[], from: number, to: number): boolean {
+  const row = rows[firstRowAfter(rows, from)]
+  return row !== undefined && row.offset < to
+}
+
+/**
+ * The bytes `from … to` come from `added` from now on, and are a hole where it has no row. Rows that reach over an end
+ * are cut. @param added sorted rows within the range, or none
+ */
+export function replaceRows(
+  volume: Volume,
+  inode: Inode,
+  content: FileContent,
+  from: number,
+  to: number,
+  added: readonly ChunkRecord[],
+): void {
+  const { rows } = content
+  const first = firstRowAfter(rows, from)
+  let after = first
+  const inserted: ChunkRecord[] = []
+  const rightParts: ChunkRecord[] = []
+  while (after < rows.length && rows[after]!.offset < to) {
+    const old = rows[after++]!
+    const end = old.offset + old.length
+    volume.tables.chunks.delete(chunkKey(inode.ino, old.offset))
+    volume.addRemoved({ kind: 'block', digest: old.digest, born: old.born })
+    if (old.offset < from) inserted.push({ ...old, length: from - old.offset, born: volume.sequence })
+    if (end > to) {
+      const skipped = to - old.offset
+      rightParts.push({ ...old, offset: to, length: end - to, skip: old.skip + skipped, born: volume.sequence })
+    }
+  }
+  const kept = inserted.length + rightParts.length
+  if (kept > 0) reference(volume, [...inserted, ...rightParts])
+  inserted.push(...added, ...rightParts)
+  if (first === rows.length) rows.push(...inserted)
+  else if (inserted.length > 0 || after > first) rows.splice(first, after - first, ...inserted)
+  for (const row of inserted) volume.tables.chunks.put(chunkKey(inode.ino, row.offset), encodeChunk(row))
+}
+
+/** New uses of blocks that are in the store already. */
+export function reference(volume: Volume, rows: readonly { readonly digest: Uint8Array }[]): void {
+  volume.blocks.reference(rows.map(({ digest }) => digest))
+  volume.blocksChanged = true
+}

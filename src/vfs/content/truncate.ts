@@ -1,0 +1,68 @@
+/** Setting the size: what lies beyond goes from every layer, what is added is a hole. */
+import { DriveError } from '../../base/index.js'
+import { PAGE_BYTES, pageKey } from '../../store/index.js'
+import type { Inode } from '../inode.js'
+import type { Volume } from '../volume.js'
+import { bytesOf } from './compose.js'
+import { setSize, type FileContent } from './file-content.js'
+import { putPage } from './pages.js'
+import { replaceRows } from './rows.js'
+import { INLINE_BYTES } from './stage.js'
+import { dropTail } from './tail.js'
+import { MAX_FILE_BYTES } from './write.js'
+
+/** The times are the caller's business. */
+export function truncate(volume: Volume, inode: Inode, content: FileContent, size: number): void {
+  if (size > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
+  if (size < inode.size) shrink(volume, inode, content, size)
+  else if (size > inode.size) extend(volume, inode, content, size)
+  volume.held.account(inode)
+}
+
+function shrink(volume: Volume, inode: Inode, content: FileContent, size: number): void {
+  if (size === 0) content.wasEmptied = true
+  replaceRows(volume, inode, content, size, Infinity, [])
+  cutPages(volume, inode, content, size)
+  for (const piece of content.pieces) piece.limit = Math.max(0, Math.min(piece.limit, size - piece.start))
+  const { tail } = content
+  if (tail !== undefined) {
+    if (size <= tail.start) dropTail(volume, content)
+    else if (size < tail.start + tail.length) {
+      tail.length = size - tail.start
+      tail.stagedLength = Math.min(tail.stagedLength, tail.length)
+    }
+  }
+  if (content.streamEnd > size) content.streamEnd = -1
+  if (inode.inline !== undefined) inode.inline = size === 0 ? undefined : Buffer.from(inode.inline.subarray(0, size))
+  content.solidSize = Math.min(content.solidSize, size)
+  setSize(volume, inode, size)
+  volume.inodes.addUnpublished(inode, 0)
+}
+
+function extend(volume: Volume, inode: Inode, content: FileContent, size: number): void {
+  const { inline } = inode
+  if (inline !== undefined) {
+    if (size <= INLINE_BYTES) inode.inline = Buffer.concat([inline], size)
+    else {
+      inode.inline = undefined
+      if (inline.length > 0 && !content.pages.has(0)) putPage(volume, inode, content, 0, inline)
+    }
+  }
+  setSize(volume, inode, size)
+}
+
+function cutPages(volume: Volume, inode: Inode, content: FileContent, size: number): void {
+  for (const [index, page] of content.pages) {
+    const keep = size - index * PAGE_BYTES
+    if (keep >= page.length) continue
+    if (keep <= 0) {
+      content.pages.delete(index)
+      if (!content.heldPages.delete(index)) volume.tables.pages.delete(pageKey(inode.ino, index))
+    } else {
+      if (page.data === undefined) {
+        volume.tables.pages.put(pageKey(inode.ino, index), bytesOf(volume, inode, index, page).subarray(0, keep))
+      }
+      page.length = keep
+    }
+  }
+}

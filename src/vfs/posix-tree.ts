@@ -1,0 +1,273 @@
+/** The tree other modules call: every operation finds its inode and handle here, and does its work in a file of its own. */
+import { DriveError, type PlainName } from '../base/index.js'
+import { setAttributes, setFileSize } from './attributes.js'
+import { allocate } from './content/allocate.js'
+import { copyRange } from './content/copy-range.js'
+import { read } from './content/read.js'
+import { seek } from './content/seek.js'
+import { stage, stageClosed } from './content/stage.js'
+import { write } from './content/write.js'
+import { stageAll } from './committer.js'
+import { Handles, requireWritable } from './handles.js'
+import { attributesOf, type Inode } from './inode.js'
+import { then } from './maybe.js'
+import { link, makeDirectory, makeInode, makeNode, makeSymlink } from './namespace/create.js'
+import { readDirectory } from './namespace/list.js'
+import { removeDirectory, unlink } from './namespace/remove.js'
+import { rename } from './namespace/rename.js'
+import { directoryOf, withEntries } from './namespace/require.js'
+import { RESERVED_BYTES } from './space.js'
+import { TYPE } from '../store/index.js'
+import {
+  OPEN,
+  ROOT_INO,
+  type AttributeChange,
+  type Attributes,
+  type Caller,
+  type DirectoryEntry,
+  type FilesystemStatistics,
+  type Invalidation,
+  type Maybe,
+  type Opened,
+  type Tree,
+} from './tree.js'
+import type { Volume } from './volume.js'
+import { getXattr, removeXattr, setXattr } from './xattrs.js'
+
+const BLOCK_BYTES = 4096
+const MAX_FILES = 2 ** 32
+
+export class PosixTree implements Tree {
+  readonly #volume: Volume
+  readonly #handles = new Handles()
+
+  constructor(volume: Volume) {
+    this.#volume = volume
+  }
+
+  lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined> {
+    const volume = this.#volume
+    const directory = directoryOf(volume, parent)
+    const find = (): Attributes | undefined => {
+      const dentry = volume.directories.find(directory, name)
+      if (dentry === undefined) return undefined
+      const inode = volume.inodes.get(dentry.ino)
+      inode.hint = name
+      return attributesOf(inode)
+    }
+    return directory.unloaded ? withEntries(volume, [directory], caller, find) : find()
+  }
+
+  parentOf(ino: number): number {
+    return ino === ROOT_INO ? ROOT_INO : this.#volume.inodes.get(ino).parent || ROOT_INO
+  }
+
+  remember(ino: number): void {
+    this.#volume.inodes.remember(ino)
+  }
+
+  forget(ino: number, count: number): void {
+    this.#volume.inodes.forget(ino, count)
+  }
+
+  getAttributes(ino: number, _caller: Caller): Attributes {
+    return attributesOf(this.#volume.inodes.get(ino))
+  }
+
+  setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes> {
+    if (change.size !== undefined && handle !== undefined) requireWritable(this.#handles.file(handle))
+    return setAttributes(this.#volume, this.#volume.inodes.get(ino), change, caller)
+  }
+
+  readLink(ino: number, _caller: Caller): Uint8Array {
+    const inode = this.#volume.inodes.get(ino)
+    if (inode.type !== TYPE.SYMLINK) throw new DriveError('INVALID', 'Not a symbolic link.')
+    return inode.inline ?? new Uint8Array(0)
+  }
+
+  makeDirectory(parent: number, name: PlainName, mode: number, caller: Caller): Maybe<Attributes> {
+    return makeDirectory(this.#volume, parent, name, mode, caller)
+  }
+
+  makeNode(parent: number, name: PlainName, mode: number, rdev: number, caller: Caller): Maybe<Attributes> {
+    return then(makeNode(this.#volume, parent, name, mode, rdev, caller), attributesOf)
+  }
+
+  makeSymlink(parent: number, name: PlainName, target: Uint8Array, caller: Caller): Maybe<Attributes> {
+    return then(makeSymlink(this.#volume, parent, name, target, caller), attributesOf)
+  }
+
+  link(ino: number, newParent: number, newName: PlainName, caller: Caller): Maybe<Attributes> {
+    return link(this.#volume, ino, newParent, newName, caller)
+  }
+
+  unlink(parent: number, name: PlainName, caller: Caller): Maybe<void> {
+    return unlink(this.#volume, parent, name, caller)
+  }
+
+  removeDirectory(parent: number, name: PlainName, caller: Caller): Maybe<void> {
+    return removeDirectory(this.#volume, parent, name, caller)
+  }
+
+  rename(parent: number, name: PlainName, newParent: number, newName: PlainName, flags: number, caller: Caller): Maybe<void> {
+    return rename(this.#volume, { parent, name }, { parent: newParent, name: newName }, flags, caller)
+  }
+
+  create(
+    parent: number,
+    name: PlainName,
+    mode: number,
+    flags: number,
+    caller: Caller,
+  ): Maybe<{ attributes: Attributes; opened: Opened }> {
+    const made = makeInode(this.#volume, parent, name, { mode: (mode & 0o7777) | (TYPE.FILE << 12) }, caller)
+    return then(made, (inode) => ({ attributes: attributesOf(inode), opened: this.#opened(inode, flags) }))
+  }
+
+  open(ino: number, flags: number, caller: Caller): Maybe<Opened> {
+    const inode = this.#volume.inodes.get(ino)
+    if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
+    const opened = this.#opened(inode, flags)
+    if ((flags & OPEN.TRUNCATE) === 0 || !inode.isFile || (flags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY) return opened
+    try {
+      const cut = setFileSize(this.#volume, inode, 0, caller)
+      if (!(cut instanceof Promise)) return opened
+      return cut.then(
+        () => opened,
+        (error: unknown) => {
+          this.release(ino, opened.handle)
+          throw error
+        },
+      )
+    } catch (error) {
+      this.release(ino, opened.handle)
+      throw error
+    }
+  }
+
+  read(_ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]> {
+    const file = this.#handles.file(handle)
+    return read(this.#volume, file.inode, file, offset, size, caller)
+  }
+
+  write(_ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
+    const file = this.#handles.file(handle)
+    requireWritable(file)
+    const at = (file.flags & OPEN.APPEND) === 0 ? offset : Math.max(offset, file.inode.size)
+    return write(this.#volume, file.inode, at, data, caller)
+  }
+
+  flush(_ino: number, handle: number, _caller: Caller): void {
+    const error = this.#handles.file(handle).inode.content?.error
+    if (error !== undefined) throw error
+  }
+
+  release(_ino: number, handle: number): void {
+    const inode = this.#handles.closeFile(handle)
+    if (inode === undefined || inode.handles > 0) return
+    if (inode.nlink > 0) stageClosed(this.#volume, inode)
+    this.#volume.inodes.removeIfUnused(inode)
+  }
+
+  async sync(ino: number, _dataOnly: boolean, _caller: Caller): Promise<void> {
+    const inode = this.#volume.inodes.get(ino)
+    await stage(this.#volume, inode)
+    await this.#volume.committer.commit()
+  }
+
+  async syncAll(_caller: Caller): Promise<void> {
+    await stageAll(this.#volume)
+    await this.#volume.committer.commit()
+  }
+
+  allocate(_ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
+    const file = this.#handles.file(handle)
+    requireWritable(file)
+    return allocate(this.#volume, file.inode, mode, offset, length, caller)
+  }
+
+  seek(_ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number> {
+    return seek(this.#volume, this.#handles.file(handle).inode, offset, whence, caller)
+  }
+
+  copyRange(
+    from: { ino: number; handle: number; offset: number },
+    to: { ino: number; handle: number; offset: number },
+    length: number,
+    caller: Caller,
+  ): Maybe<number> {
+    const source = this.#handles.file(from.handle)
+    const target = this.#handles.file(to.handle)
+    requireWritable(target)
+    return copyRange(
+      this.#volume,
+      { inode: source.inode, offset: from.offset },
+      { inode: target.inode, offset: to.offset },
+      length,
+      caller,
+    )
+  }
+
+  openDirectory(ino: number, _caller: Caller): Opened {
+    return { handle: this.#handles.openDirectory(directoryOf(this.#volume, ino)), keepCache: true }
+  }
+
+  readDirectory(
+    _ino: number,
+    handle: number,
+    cookie: number,
+    withAttributes: boolean,
+    visit: (entry: DirectoryEntry) => boolean,
+    caller: Caller,
+  ): Maybe<void> {
+    return readDirectory(this.#volume, this.#handles.directory(handle), cookie, withAttributes, visit, caller)
+  }
+
+  releaseDirectory(_ino: number, handle: number): void {
+    const inode = this.#handles.closeDirectory(handle)
+    if (inode !== undefined) this.#volume.inodes.removeIfUnused(inode)
+  }
+
+  getXattr(ino: number, name: string, _caller: Caller): Uint8Array {
+    return getXattr(this.#volume.inodes.get(ino), name)
+  }
+
+  listXattrs(ino: number, _caller: Caller): readonly string[] {
+    return this.#volume.inodes.get(ino).xattrs.map(({ name }) => name)
+  }
+
+  setXattr(ino: number, name: string, value: Uint8Array, flags: number, _caller: Caller): void {
+    setXattr(this.#volume, this.#volume.inodes.get(ino), name, value, flags)
+  }
+
+  removeXattr(ino: number, name: string, _caller: Caller): void {
+    removeXattr(this.#volume, this.#volume.inodes.get(ino), name)
+  }
+
+  statistics(_caller: Caller): FilesystemStatistics {
+    const { space, held, meta, counters } = this.#volume
+    const { totalBytes, availableBytes } = space.space()
+    const free = Math.max(0, Math.floor((availableBytes - RESERVED_BYTES - held.bytes - meta.pendingBytes) / BLOCK_BYTES))
+    return {
+      blockSize: BLOCK_BYTES,
+      totalBlocks: Math.floor(totalBytes / BLOCK_BYTES),
+      freeBlocks: free,
+      availableBlocks: free,
+      totalFiles: MAX_FILES,
+      freeFiles: Math.max(0, MAX_FILES - counters.nextIno),
+      maxNameBytes: 255,
+    }
+  }
+
+  onInvalidate(listener: (what: Invalidation) => void): void {
+    this.#volume.listeners.push(listener)
+  }
+
+  get openHandles(): number {
+    return this.#handles.openCount
+  }
+
+  #opened(inode: Inode, flags: number): Opened {
+    return { handle: this.#handles.openFile(inode, flags), keepCache: true }
+  }
+}

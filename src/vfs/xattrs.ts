@@ -1,0 +1,41 @@
+/** Extended attributes, kept in the inode's row. */
+import { DriveError } from '../base/index.js'
+import type { Inode } from './inode.js'
+import { XATTR } from './tree.js'
+import { stampChange, type Volume } from './volume.js'
+
+const MAX_NAME_BYTES = 255
+const MAX_VALUE_BYTES = 64 * 1024
+const NAMESPACES = ['user.', 'trusted.', 'security.']
+
+/** Throws NO_DATA. */
+export function getXattr(inode: Inode, name: string): Uint8Array {
+  const found = inode.xattrs.find((xattr) => xattr.name === name)
+  if (found === undefined) throw noData()
+  return found.value
+}
+
+/** Throws EXISTS, NO_DATA (by flags), NOT_SUPPORTED for other namespaces, OUT_OF_RANGE and NO_SPACE for what is too long. */
+export function setXattr(volume: Volume, inode: Inode, name: string, value: Uint8Array, flags: number): void {
+  if (!NAMESPACES.some((prefix) => name.startsWith(prefix))) throw new DriveError('NOT_SUPPORTED', 'No such attributes here.')
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) throw new DriveError('OUT_OF_RANGE', 'The attribute name is too long.')
+  if (value.length > MAX_VALUE_BYTES) throw new DriveError('NO_SPACE', 'The attribute value is too long.')
+  const exists = inode.xattrs.some((xattr) => xattr.name === name)
+  if (exists && (flags & XATTR.CREATE) !== 0) throw new DriveError('EXISTS', 'The attribute exists.')
+  if (!exists && (flags & XATTR.REPLACE) !== 0) throw noData()
+  const added = { name, value: Uint8Array.prototype.slice.call(value) }
+  inode.xattrs = exists ? inode.xattrs.map((xattr) => (xattr.name === name ? added : xattr)) : [...inode.xattrs, added]
+  stampChange(volume, inode, false)
+}
+
+/** Throws NO_DATA. */
+export function removeXattr(volume: Volume, inode: Inode, name: string): void {
+  const kept = inode.xattrs.filter((xattr) => xattr.name !== name)
+  if (kept.length === inode.xattrs.length) throw noData()
+  inode.xattrs = kept
+  stampChange(volume, inode, false)
+}
+
+function noData(): DriveError {
+  return new DriveError('NO_DATA', 'There is no such attribute.')
+}
