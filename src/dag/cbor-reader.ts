@@ -6,11 +6,12 @@ import { corrupt } from './corrupt.js'
  * against the bytes that remain, so depth and memory are bounded by the caller's own code. Throws CORRUPT.
  */
 export class CborReader {
-  readonly #bytes: Buffer
+  readonly #bytes: Uint8Array
   #at = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    // A plain view: `slice` of a Buffer would not copy.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /** @returns the number of items that follow, 0 … `most` */
@@ -45,15 +46,13 @@ export class CborReader {
 
   /** A copy of a byte string of `least … most` bytes. */
   bytes(least: number, most = least): Uint8Array {
-    return new Uint8Array(this.view(least, most))
+    const from = this.#bytesFrom(least, most)
+    return this.#bytes.slice(from, this.#at)
   }
 
   /** As `bytes`, but a view on the input. */
   view(least: number, most = least): Uint8Array {
-    const length = this.#count(2, most)
-    if (length < least) throw corrupt('a byte string is too short')
-    const from = this.#at
-    this.#at += length
+    const from = this.#bytesFrom(least, most)
     return this.#bytes.subarray(from, this.#at)
   }
 
@@ -81,6 +80,15 @@ export class CborReader {
     if (this.#at !== this.#bytes.length) throw corrupt('bytes follow the end')
   }
 
+  /** Moves past a byte string. @returns where it begins; it ends at `#at` */
+  #bytesFrom(least: number, most: number): number {
+    const length = this.#count(2, most)
+    if (length < least) throw corrupt('a byte string is too short')
+    const from = this.#at
+    this.#at += length
+    return from
+  }
+
   #peek(): number {
     const byte = this.#bytes[this.#at]
     if (byte === undefined) throw corrupt('it ends too early')
@@ -105,21 +113,9 @@ export class CborReader {
     if (this.#at + size > this.#bytes.length) throw corrupt('it ends too early')
     const from = this.#at
     this.#at += size
-    let value: number
-    let shortest: number
-    if (size === 1) {
-      value = this.#bytes[from]!
-      shortest = 24
-    } else if (size === 2) {
-      value = this.#bytes.readUInt16BE(from)
-      shortest = 0x100
-    } else if (size === 4) {
-      value = this.#bytes.readUInt32BE(from)
-      shortest = 0x10000
-    } else {
-      value = this.#bytes.readUInt32BE(from) * 0x100000000 + this.#bytes.readUInt32BE(from + 4)
-      shortest = 0x100000000
-    }
+    let value = 0
+    for (let i = 0; i < size; i++) value = value * 0x100 + this.#bytes[from + i]!
+    const shortest = size === 1 ? 24 : 2 ** (size * 4)
     if (value < shortest) throw corrupt('a number is not in its shortest form')
     return value
   }
