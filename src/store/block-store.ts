@@ -3,12 +3,12 @@
  * environment of its own. Order, always: segments synced, then the index committed, then bytes that the committed index no
  * longer names are given back to the disk.
  */
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Digest, Log } from '../base/index.js'
 import { BlockRows } from './block-rows.js'
 import type { BlockLocation, BlockStore, Environment, IndexedBlock, SegmentWriter } from './contract.js'
 import { DeadBytes } from './dead-bytes.js'
+import { makeDurableDirectory } from './durable-directory.js'
 import { openEnvironment } from './environment.js'
 import { oldestBlocks, oldestSegments } from './eviction.js'
 import type { SpaceGuard } from './no-space.js'
@@ -56,7 +56,7 @@ class SegmentBlockStore implements BlockStore {
   constructor(options: BlockStoreOptions) {
     this.#options = options
     this.segmentDirectory = join(options.directory, 'segments')
-    mkdirSync(this.segmentDirectory, { recursive: true, mode: 0o700 })
+    makeDurableDirectory(this.segmentDirectory)
     this.#files = new SegmentFiles(this.segmentDirectory, options.fileCalls)
     this.#sync = new SegmentSync(this.segmentDirectory, this.#files)
     this.#environment = openEnvironment({

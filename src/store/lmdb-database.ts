@@ -13,7 +13,7 @@
  *   the process with an unhandled rejection. Every write of ours is in a batch anyway.
  * - The root database only holds the names of the others: it is never cleared (lmdb-js #317).
  */
-import { mkdirSync } from 'node:fs'
+import { makeDurableDirectory, syncDirectory } from './durable-directory.js'
 import { open } from 'lmdb'
 import type { Database, RootDatabase, Transaction } from 'lmdb'
 import type { RangeOptions } from './contract.js'
@@ -33,8 +33,8 @@ const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
 
 /** @param mapSize bytes of address space to begin with; the map grows by itself */
 export function openRoot(path: string, mapSize: number): Root {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
-  return open<Uint8Array, Uint8Array>({
+  makeDurableDirectory(path)
+  const root = open<Uint8Array, Uint8Array>({
     path,
     ...DATABASE,
     noSubdir: false,
@@ -44,6 +44,8 @@ export function openRoot(path: string, mapSize: number): Root {
     mapSize,
     ...{ safeRestore: true, remapChunks: false },
   })
+  syncDirectory(path)
+  return root
 }
 
 export function openNamed(root: Root, name: string): Named {

@@ -36,14 +36,14 @@ function randomInode(): InodeRecord {
     unloaded: random.next(2) === 0,
     xattrs: Array.from({ length: random.next(4) }, (_, i) => ({
       name: `user.ñ${String(i)}`,
-      value: Buffer.from(random.bytes(random.next(70_000))),
+      value: Buffer.from(random.bytes(random.next(i === 0 ? 70_000 : 50))),
     })),
   }
 }
 
 test('an inode record comes back as it was, for random records', (t) => {
   t.log(`seed ${String(seed)}`)
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 100; i++) {
     const record = randomInode()
     t.deepEqual(decodeInode(record.ino, encodeInode(record)), record)
   }

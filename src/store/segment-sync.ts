@@ -1,6 +1,6 @@
 /** Which segments hold indexed bytes that are not durable yet, and making them so before the index is committed. */
-import { open } from 'node:fs/promises'
 import { DriveError } from '../base/index.js'
+import { syncDirectory } from './durable-directory.js'
 import type { SegmentFiles } from './segment-files.js'
 
 export class SegmentSync {
@@ -34,7 +34,7 @@ export class SegmentSync {
     const segments = [...this.#frozen]
     try {
       await Promise.all(segments.map((segment) => this.files.sync(segment)))
-      if (segments.some((segment) => !this.#known.has(segment))) await syncDirectory(this.directory)
+      if (segments.some((segment) => !this.#known.has(segment))) syncDirectory(this.directory)
     } catch (error) {
       this.#failure = error
       throw this.#failed()
@@ -49,14 +49,5 @@ export class SegmentSync {
     return new DriveError('INTERNAL', 'Block data could not be made durable; restart the drive.', {
       cause: this.#failure,
     })
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }

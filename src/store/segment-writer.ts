@@ -3,10 +3,11 @@
  * number and made exclusively, so writers of all threads never meet and numbers never come back. A finished segment
  * ends with a mark: nothing is appended behind it. Segments of an earlier run are never appended to.
  */
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DriveError, systemRandom, type Random } from '../base/index.js'
 import type { BlockLocation, SegmentWriter } from './contract.js'
+import { makeDurableDirectory } from './durable-directory.js'
 import { writeFailure, type SpaceGuard } from './no-space.js'
 
 export const SEGMENT_BYTES = 64 * 1024 * 1024
@@ -23,7 +24,7 @@ export interface SegmentWriterOptions {
 
 /** @param directory where segments lie (`BlockStore.segmentDirectory`), made when absent */
 export function openSegmentWriter(directory: string, options: SegmentWriterOptions = {}): SegmentWriter {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDurableDirectory(directory)
   return new FileSegmentWriter(directory, options)
 }
 
