@@ -1,0 +1,110 @@
+/** The drive and its peers, each mounted below a folder of its own on the same medium. */
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sleep } from '../src/base/index.js'
+import { projectRoot } from '../test/support/sources.js'
+
+export interface Target {
+  readonly name: string
+  /** The program it needs; undefined when it is always there. */
+  readonly program?: string | undefined
+  /** Mounts below `folder`; returns where to work. */
+  start(folder: string): Promise<string>
+  stop(folder: string): Promise<void>
+}
+
+const CLI = join(projectRoot, 'dist/src/cli/main.js')
+let daemon: ChildProcess | undefined
+
+export const TARGETS: readonly Target[] = [
+  {
+    name: 'plain',
+    start: async (folder) => made(folder, 'plain'),
+    stop: async () => {},
+  },
+  {
+    name: 'bindfs',
+    program: 'bindfs',
+    start: async (folder) => {
+      execFileSync('bindfs', [made(folder, 'below'), made(folder, 'above')])
+      return join(folder, 'above')
+    },
+    stop: async (folder) => unmount(join(folder, 'above')),
+  },
+  {
+    name: 'gocryptfs',
+    program: 'gocryptfs',
+    start: async (folder) => {
+      const passphrase = join(folder, 'passphrase')
+      writeFileSync(passphrase, 'bench')
+      execFileSync('gocryptfs', ['-q', '-init', '-passfile', passphrase, made(folder, 'below')])
+      execFileSync('gocryptfs', ['-q', '-passfile', passphrase, join(folder, 'below'), made(folder, 'above')])
+      return join(folder, 'above')
+    },
+    stop: async (folder) => unmount(join(folder, 'above')),
+  },
+  {
+    name: 'rclone',
+    program: 'rclone',
+    start: async (folder) => {
+      const args = ['mount', made(folder, 'below'), made(folder, 'above'), '--vfs-cache-mode', 'full', '--cache-dir', join(folder, 'cache'), '--daemon']
+      execFileSync('rclone', args, { env: { ...process.env, RCLONE_CONFIG: join(folder, 'rclone.conf') }, stdio: 'ignore' })
+      return join(folder, 'above')
+    },
+    stop: async (folder) => unmount(join(folder, 'above')),
+  },
+  {
+    name: 'kubo',
+    program: process.env['DAGDRIVE_KUBO'] ?? 'ipfs',
+    start: async (folder) => {
+      const binary = process.env['DAGDRIVE_KUBO'] ?? 'ipfs'
+      const env = { ...process.env, IPFS_PATH: join(folder, 'repo') }
+      const mfs = made(folder, 'mfs')
+      execFileSync(binary, ['init', '--profile=test'], { env, stdio: 'ignore' })
+      const mounts = [`--mount-mfs=${mfs}`, `--mount-ipfs=${made(folder, 'ipfs')}`, `--mount-ipns=${made(folder, 'ipns')}`]
+      daemon = spawn(binary, ['daemon', '--mount', ...mounts], { env, stdio: 'ignore' })
+      for (let i = 0; i < 200 && !readFileSync('/proc/self/mounts', 'utf8').includes(` ${mfs} `); i++) await sleep(100)
+      return mfs
+    },
+    stop: async (folder) => {
+      for (const name of ['mfs', 'ipfs', 'ipns']) unmount(join(folder, name))
+      const ended = new Promise((resolve) => daemon?.once('close', resolve))
+      daemon?.kill('SIGTERM')
+      await ended
+    },
+  },
+  {
+    name: 'dagdrive',
+    start: async (folder) => {
+      const args = [CLI, 'up', made(folder, 'above'), '--phrase-out', join(folder, 'phrase')]
+      execFileSync(process.execPath, args, { env: home(folder), stdio: ['ignore', 'ignore', 'inherit'] })
+      return join(folder, 'above')
+    },
+    stop: async (folder) => {
+      execFileSync(process.execPath, [CLI, 'unmount', join(folder, 'above'), '--now'], { env: home(folder), stdio: 'ignore' })
+    },
+  },
+]
+
+function home(folder: string): NodeJS.ProcessEnv {
+  return { ...process.env, DAGDRIVE_HOME: join(folder, 'home') }
+}
+
+function made(folder: string, name: string): string {
+  const path = join(folder, name)
+  mkdirSync(path, { recursive: true })
+  return path
+}
+
+function unmount(path: string): void {
+  for (let tries = 0; tries < 20; tries++) {
+    try {
+      execFileSync('umount', [path], { stdio: 'ignore' })
+      return
+    } catch {
+      execFileSync('sleep', ['0.2']) // still busy with the last close
+    }
+  }
+  execFileSync('umount', ['-l', path])
+}

@@ -1,0 +1,115 @@
+/**
+ * The mount against its peers over the same medium, in turn over several rounds; prints medians and, paired by round, how
+ * many times faster than each peer dagdrive is.
+ *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive] [--record]
+ * DAGDRIVE_KUBO names the `ipfs` binary for the Kubo mount.
+ */
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { projectRoot } from '../test/support/sources.js'
+import { makeRepository, makeSourceTar } from '../test/support/workload.js'
+import { dropCaches, geomean, hasProgram, machine, median, table } from './measure.js'
+import { TESTS } from './mount-client.js'
+import { TARGETS, type Target } from './mount-targets.js'
+
+/** Seconds by test and target, one entry a round; undefined where the test failed. */
+type Taken = Map<string, (number | undefined)[]>
+
+const CLIENT = fileURLToPath(new URL('./mount-client.js', import.meta.url))
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    on: { type: 'string', default: tmpdir() },
+    targets: { type: 'string', default: '' },
+    record: { type: 'boolean', default: false },
+  },
+})
+await main()
+
+async function main(): Promise<void> {
+  const base = mkdtempSync(join(values.on, 'dagdrive-bench-'))
+  const targets = chosenTargets()
+  const taken: Taken = new Map()
+  try {
+    const material = join(base, 'material')
+    mkdirSync(material)
+    makeSourceTar(join(material, 'source.tar'))
+    makeRepository(join(material, 'repository'))
+    for (let round = 0; round < Number(values.rounds); round++) {
+      for (const target of round % 2 === 0 ? targets : targets.toReversed()) {
+        await runTarget(target, join(base, `${target.name}-${round}`), material, round, taken)
+      }
+    }
+  } finally {
+    rmSync(base, { recursive: true, force: true })
+  }
+  report(targets, taken)
+}
+
+function chosenTargets(): Target[] {
+  const asked = values.targets === '' ? TARGETS : TARGETS.filter(({ name }) => values.targets.split(',').includes(name))
+  return asked.filter(({ name, program }) => {
+    const isThere = program === undefined || hasProgram(program)
+    if (!isThere) process.stdout.write(`left out: ${name} is not on this machine\n`)
+    return isThere
+  })
+}
+
+async function runTarget(target: Target, folder: string, material: string, round: number, taken: Taken): Promise<void> {
+  mkdirSync(folder)
+  const directory = await target.start(folder)
+  try {
+    for (const name of Object.keys(TESTS)) {
+      if (name.includes('cold')) dropCaches()
+      const key = `${name}|${target.name}`
+      const seconds = taken.get(key) ?? []
+      taken.set(key, seconds)
+      seconds[round] = runClient(name, directory, material, target.name)
+    }
+  } finally {
+    await target.stop(folder)
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function runClient(name: string, directory: string, material: string, target: string): number | undefined {
+  try {
+    const options = { encoding: 'utf8', timeout: 300_000, stdio: ['ignore', 'pipe', 'pipe'] } as const
+    return Number(execFileSync(process.execPath, [CLIENT, name, directory, material], options))
+  } catch (error) {
+    process.stdout.write(`failed: ${name} on ${target}: ${String((error as { stderr?: string }).stderr ?? error).slice(0, 300)}\n`)
+    return undefined // the table shows it as failed
+  }
+}
+
+function report(targets: readonly Target[], taken: Taken): void {
+  const tests = Object.keys(TESTS)
+  const names = targets.map(({ name }) => name)
+  const of = (test: string, target: string): (number | undefined)[] => taken.get(`${test}|${target}`) ?? []
+  const rows = tests.map((test) => [test, ...names.map((name) => middle(of(test, name)) ?? 'failed')])
+  process.stdout.write(`${machine()}\nseconds, median of ${values.rounds} rounds\n${table([['', ...names], ...rows])}\n\n`)
+
+  const peers = names.filter((name) => name !== 'dagdrive')
+  const ratio = (test: string, peer: string): number | undefined =>
+    middle(of(test, 'dagdrive').map((own, round) => quotient(of(test, peer)[round], own)))
+  const ratios = tests.map((test) => [test, ...peers.map((peer) => ratio(test, peer) ?? '-')])
+  const means = peers.map((peer) => geomean(tests.map((test) => ratio(test, peer)).filter((value) => value !== undefined)))
+  process.stdout.write(`times faster than the peer, paired by round\n${table([['', ...peers], ...ratios, ['geomean', ...means]])}\n`)
+  if (values.record) {
+    const figures = peers.map((peer, index) => `${peer} ${means[index]!.toFixed(2)}`).join('  ')
+    appendFileSync(join(projectRoot, 'bench/history.txt'), `mount  ${machine()}  times faster, geomean: ${figures}\n`)
+  }
+}
+
+function quotient(other: number | undefined, own: number | undefined): number | undefined {
+  return other === undefined || own === undefined ? undefined : other / own
+}
+
+function middle(values_: readonly (number | undefined)[]): number | undefined {
+  const known = values_.filter((value) => value !== undefined)
+  return known.length === 0 ? undefined : median(known)
+}
