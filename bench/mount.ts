@@ -4,7 +4,7 @@
  *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive] [--record]
  * DAGDRIVE_KUBO names the `ipfs` binary for the Kubo mount.
  */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process'
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,7 +78,7 @@ async function runTarget(target: Target, folder: string, material: string, round
 
 function runClient(name: string, directory: string, material: string, target: string): number | undefined {
   try {
-    const options = { encoding: 'utf8', timeout: 300_000, stdio: ['ignore', 'pipe', 'pipe'] } as const
+    const options: ExecFileSyncOptionsWithStringEncoding = { encoding: 'utf8', timeout: 300_000, stdio: ['ignore', 'pipe', 'pipe'] }
     return Number(execFileSync(process.execPath, [CLIENT, name, directory, material], options))
   } catch (error) {
     process.stdout.write(`failed: ${name} on ${target}: ${String((error as { stderr?: string }).stderr ?? error).slice(0, 300)}\n`)
