@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { sleep } from '../../src/base/index.js'
+import { testWhere } from '../support/available.js'
+import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { listing, makeBigFile } from '../support/workload.js'
+import { startFaultProxy } from '../kubo/fault-proxy.js'
+import { startKubo } from '../kubo/daemon.js'
+
+interface Status {
+  readonly levels: { readonly staged: { readonly files: number }; readonly published: { readonly files: number } }
+  readonly node: { readonly state: string; readonly lastError?: string }
+  readonly queue: { readonly state: string; readonly lastError?: string }
+  readonly publishedHeight: number
+}
+
+const MIB = 1024 * 1024
+const QUICK = { DAGDRIVE_DEBOUNCE_MS: '300' }
+const test = testWhere('fuse', 'go')
+
+test('S-007 R-21 a Kubo daemon killed in the middle of an upload, away for a while, and back: said, retried, nothing lost', async (t: ExecutionContext) => {
+  t.timeout(6 * 60_000)
+  const kubo = await startKubo({ version: '0.43' })
+  t.teardown(() => kubo.stop())
+  const proxy = await startFaultProxy(kubo.url)
+  t.teardown(() => proxy.close())
+  const folder = temporaryFolder(t, 'faults')
+  const phrase = join(folder, 'phrase')
+  const drive = testDrive(t, { environment: QUICK })
+  await drive.up(['--node', proxy.url, '--phrase-out', phrase])
+  const top = drive.mountpoint
+
+  // The connection drops in the middle of the CAR, then the daemon dies.
+  proxy.inject({ kind: { dropUploadAfterBytes: 8 * MIB }, path: 'dag/import', times: 1 })
+  makeBigFile(join(top, 'big'), 64 * MIB, 'faults')
+  program('sh', ['-c', 'mkdir d; for i in $(seq 1 300); do seq 1 $i > d/$i; done; sync -f .'], { cwd: top })
+  await until(t, () => proxy.hits > 0, 'the fault was met')
+  await kubo.kill()
+  const down = await untilStatus(t, drive, (status) => status.queue.lastError !== undefined)
+  t.true(down.levels.staged.files > 0)
+  t.regex(down.queue.lastError ?? '', /node|reach|connect|Kubo/i)
+
+  // Away: reads and writes go on from this machine.
+  await proxy.goDown()
+  program('sh', ['-c', 'echo offline > written-while-away; sync written-while-away; cat d/300 big > /dev/null'], { cwd: top })
+  await kubo.restart()
+  await proxy.comeBack()
+  await drive.must(['sync'], 180_000)
+  const after = await drive.json<Status>(['status'])
+  t.is(after.levels.staged.files, 0)
+  t.is(after.queue.lastError, undefined)
+  await reopensEqual(t, drive, proxy.url, phrase)
+})
+
+test('S-008 R-21 a Kubo daemon that answers 403 is named as such, and the drive goes on when it lets us in', async (t: ExecutionContext) => {
+  t.timeout(4 * 60_000)
+  const kubo = await startKubo({ version: '0.43' })
+  t.teardown(() => kubo.stop())
+  const proxy = await startFaultProxy(kubo.url)
+  t.teardown(() => proxy.close())
+  const folder = temporaryFolder(t, 'denied')
+  const phrase = join(folder, 'phrase')
+  const drive = testDrive(t, { environment: QUICK })
+  await drive.up(['--node', proxy.url, '--phrase-out', phrase])
+  proxy.inject({ kind: { status: 403, body: 'Kubo RPC Access Denied' } })
+  program('sh', ['-c', 'echo denied > file; sync file'], { cwd: drive.mountpoint })
+  const denied = await untilStatus(t, drive, (status) => status.queue.lastError !== undefined)
+  t.regex(denied.queue.lastError ?? '', /403|key|denied|refused|allow/i)
+  t.is(denied.levels.staged.files, 1)
+  const refused = await drive.run(['sync'], 60_000)
+  t.not(refused.code, 0, 'sync says that it cannot')
+  proxy.heal()
+  await drive.must(['sync'], 60_000)
+  await reopensEqual(t, drive, proxy.url, phrase)
+})
+
+test('S-009 R-15 a truncated stream and a wrong block are never accepted: an error to the reader, then the right bytes', async (t: ExecutionContext) => {
+  t.timeout(4 * 60_000)
+  const kubo = await startKubo({ version: '0.43' })
+  t.teardown(() => kubo.stop())
+  const proxy = await startFaultProxy(kubo.url)
+  t.teardown(() => proxy.close())
+  const folder = temporaryFolder(t, 'lying')
+  const phrase = join(folder, 'phrase')
+  const first = testDrive(t)
+  await first.up(['--node', kubo.url, '--phrase-out', phrase])
+  makeBigFile(join(first.mountpoint, 'big'), 8 * MIB, 'lying')
+  const hash = program('sha256sum', [join(first.mountpoint, 'big')]).slice(0, 64)
+  await first.must(['sync'], 60_000)
+  await first.unmount([], 60_000)
+
+  const lies = [{ damageAnswer: true }, { truncateAnswerAfterBytes: 1000 }, { truncateAnswerAfterBytes: 1000, cleanly: true }] as const
+  for (const kind of lies) {
+    const second = testDrive(t)
+    await second.up(['--node', proxy.url, '--phrase-file', phrase])
+    program('ls', ['-l', second.mountpoint])
+    proxy.inject({ kind, path: 'block/get' })
+    t.throws(() => program('cat', [join(second.mountpoint, 'big')]), undefined, `${JSON.stringify(kind)}: the reader hears of it`)
+    proxy.heal()
+    await sleep(3_000)
+    t.is(program('sha256sum', [join(second.mountpoint, 'big')]).slice(0, 64), hash, JSON.stringify(kind))
+    await second.unmount()
+  }
+})
+
+async function reopensEqual(t: ExecutionContext, drive: TestDrive, node: string, phrase: string): Promise<void> {
+  const before = listing(drive.mountpoint)
+  await drive.unmount([], 120_000)
+  const second = testDrive(t)
+  await second.up(['--node', node, '--phrase-file', phrase])
+  t.is(listing(second.mountpoint), before)
+  await second.unmount()
+}
+
+async function untilStatus(t: ExecutionContext, drive: TestDrive, isWanted: (status: Status) => boolean): Promise<Status> {
+  let last: Status | undefined
+  await until(t, async () => isWanted((last = await drive.json<Status>(['status']))), 'status')
+  return last!
+}
+
+async function until(t: ExecutionContext, condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let i = 0; i < 240; i++) {
+    if (await condition()) return
+    await sleep(250)
+  }
+  t.fail(`waited in vain: ${what}`)
+}
