@@ -13,45 +13,70 @@
 #define GEAR_ABOVE_NORMAL ((uint32_t)1 << 16)
 
 typedef struct {
-  uint32_t one[256];
-  uint32_t two[256]; /* one << 1: two bytes are rolled at a time, which halves the dependency chain */
+  uint32_t word[256];
 } gear_table;
 
 static void gear_load(gear_table *table, const uint8_t bytes[1024]) {
   for (int i = 0; i < 256; i++) {
     const uint8_t *p = bytes + 4 * i;
-    table->one[i] = ((uint32_t)p[0] << 24) | ((uint32_t)p[1] << 16) | ((uint32_t)p[2] << 8) | p[3];
-    table->two[i] = table->one[i] << 1;
+    table->word[i] = ((uint32_t)p[0] << 24) | ((uint32_t)p[1] << 16) | ((uint32_t)p[2] << 8) | p[3];
   }
 }
 
 /* Rolls from p[*at] while *at < end. Returns 1 when the hash fell below `limit`; *at is then just past that byte. */
-static inline int gear_scan(const gear_table *g, const uint8_t *p, size_t *at, size_t end, uint32_t *hash, uint32_t limit) {
+static int gear_scan_one(const gear_table *g, const uint8_t *p, size_t *at, size_t end, uint32_t *hash, uint32_t limit) {
   uint32_t h = *hash;
-  size_t i = *at;
-  for (; i + 2 <= end; i += 2) {
-    const uint8_t a = p[i], b = p[i + 1];
-    const uint32_t h1 = (h << 1) + g->one[a];
-    h = (h << 2) + (g->two[a] + g->one[b]);
-    if (__builtin_expect(h1 < limit, 0)) {
-      *at = i + 1;
-      return 1;
-    }
+  for (size_t i = *at; i < end;) {
+    h = (h << 1) + g->word[p[i++]];
     if (__builtin_expect(h < limit, 0)) {
-      *at = i + 2;
-      return 1;
-    }
-  }
-  if (i < end) {
-    h = (h << 1) + g->one[p[i++]];
-    if (h < limit) {
       *at = i;
       return 1;
     }
   }
-  *at = i;
+  *at = end;
   *hash = h;
   return 0;
+}
+
+/* The hash of the window that ends before p[at]. */
+static uint32_t gear_window(const gear_table *g, const uint8_t *p, size_t at) {
+  uint32_t h = 0;
+  for (size_t i = at - GEAR_WINDOW; i < at; i++) h = (h << 1) + g->word[p[i]];
+  return h;
+}
+
+/* The same in stretches of four times GEAR_STREAM bytes, four streams at once: a window is 32 bytes, so any place can be a start, and
+ * one stream alone waits for its own additions. Work behind a cut is lost, at most one stretch a chunk. */
+#define GEAR_STREAM ((size_t)2048)
+static int gear_scan(const gear_table *g, const uint8_t *p, size_t *at, size_t end, uint32_t *hash, uint32_t limit) {
+  for (; *at + 4 * GEAR_STREAM <= end; *at += 4 * GEAR_STREAM) {
+    const uint8_t *q = p + *at;
+    uint32_t h0 = *hash;
+    uint32_t h1 = gear_window(g, q, GEAR_STREAM), h2 = gear_window(g, q, 2 * GEAR_STREAM), h3 = gear_window(g, q, 3 * GEAR_STREAM);
+    size_t cut1 = 0, cut2 = 0, cut3 = 0;
+    for (size_t i = 0; i < GEAR_STREAM; i++) {
+      h0 = (h0 << 1) + g->word[q[i]];
+      h1 = (h1 << 1) + g->word[q[i + GEAR_STREAM]];
+      h2 = (h2 << 1) + g->word[q[i + 2 * GEAR_STREAM]];
+      h3 = (h3 << 1) + g->word[q[i + 3 * GEAR_STREAM]];
+      const uint32_t low = h0 < h1 ? h0 : h1, high = h2 < h3 ? h2 : h3;
+      if (__builtin_expect((low < high ? low : high) >= limit, 1)) continue;
+      if (h0 < limit) {
+        *at += i + 1;
+        return 1;
+      }
+      if (h1 < limit && !cut1) cut1 = i + 1 + GEAR_STREAM;
+      if (h2 < limit && !cut2) cut2 = i + 1 + 2 * GEAR_STREAM;
+      if (h3 < limit && !cut3) cut3 = i + 1 + 3 * GEAR_STREAM;
+    }
+    const size_t cut = cut1 ? cut1 : cut2 ? cut2 : cut3;
+    if (cut) {
+      *at += cut;
+      return 1;
+    }
+    *hash = h3;
+  }
+  return gear_scan_one(g, p, at, end, hash, limit);
 }
 
 /* Length of the first content-defined chunk of `left` bytes at p; 0 when not certain yet (only when !final). */
@@ -61,7 +86,7 @@ static size_t gear_cut(const gear_table *g, const uint8_t *p, size_t left, int f
     const size_t normal = end < CHUNK_NORMAL - 1 ? end : CHUNK_NORMAL - 1;
     uint32_t h = 0;
     size_t at = CHUNK_MIN - GEAR_WINDOW;
-    for (; at < CHUNK_MIN - 1; at++) h = (h << 1) + g->one[p[at]];
+    for (; at < CHUNK_MIN - 1; at++) h = (h << 1) + g->word[p[at]];
     if (gear_scan(g, p, &at, normal, &h, GEAR_BELOW_NORMAL)) return at;
     if (gear_scan(g, p, &at, end, &h, GEAR_ABOVE_NORMAL)) return at;
     if (end == CHUNK_MAX) return CHUNK_MAX;
