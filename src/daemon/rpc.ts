@@ -2,6 +2,7 @@
  * Calls between two threads over a MessagePort, both ways: plain data in, plain data or a DriveError out, a cancelled
  * signal carried across. Knows nothing of what is called.
  */
+import { setMaxListeners } from 'node:events'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { aborted, DriveError, fromWire, toWire, type WireError } from '../base/index.js'
 
@@ -38,6 +39,8 @@ export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc 
 
   const run = async (id: number, method: string, given: readonly unknown[]): Promise<void> => {
     const abort = new AbortController()
+    // One call may fetch many blocks at once, each listening.
+    setMaxListeners(0, abort.signal)
     running.set(id, abort)
     let reply: Message
     try {

@@ -1,0 +1,208 @@
+/** What the control socket offers, in terms of the daemon and its drive. */
+import { timingSafeEqual } from 'node:crypto'
+import type {
+  ControlService,
+  NodeReport,
+  NodeRequest,
+  StatusReport,
+  UnmountReport,
+  UnmountRequest,
+} from '../api/index.js'
+import { DriveError, isNodeUrl, systemClock, writeConfig, writePrivateFile } from '../base/index.js'
+import { phraseOfRootKey, rootKeyOfPhrase } from '../crypto/index.js'
+import type { Daemon } from './daemon.js'
+import { drain } from './drain.js'
+import type { Drive } from './drive.js'
+import { initDrive } from './init.js'
+import { resolveFully } from './mounts.js'
+import { copiesOf, levelsOf, nodeReportFrom, nodeReportOf, queueReportOf } from './status.js'
+
+export interface ControlOptions {
+  readonly daemon: Daemon
+  readonly startedMs: number
+  /** A service manager decides when the daemon ends, not the last unmount. */
+  readonly stay: boolean
+  /** End after the current answer. */
+  readonly endSoon: () => void
+}
+
+export function createControl(options: ControlOptions): ControlService {
+  const { daemon, endSoon } = options
+  return {
+    status: () => statusOf(options),
+
+    init: (given, { signal }) => initDrive(daemon, given, signal),
+
+    async unlock({ passphrase }) {
+      await daemon.unlock(passphrase)
+      return { state: daemon.state }
+    },
+
+    async mount(given) {
+      return (await daemon.requireDrive()).mount(given)
+    },
+
+    async unmount(given, { signal, progress }) {
+      const drive = await daemon.requireDrive()
+      const directories = await selected(drive, given)
+      const drainAll = (): Promise<void> =>
+        drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
+      if (given.now !== true) await drainAll()
+      for (const directory of directories) await drive.unmount(directory, { force: given.force === true })
+      await drive.flush()
+      // What was written while the first drain ran.
+      if (given.now !== true) await drainAll()
+      return endIfUnmounted(drive, directories)
+    },
+
+    async waitUnmounted({ directory }, { signal }) {
+      await (await daemon.requireDrive()).waitUnmounted(directory, signal)
+      return {}
+    },
+
+    async sync(_given, { signal, progress }) {
+      const drive = await daemon.requireDrive()
+      await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
+      const status = drive.sync.status()
+      return { publishedHeight: status.published?.height ?? 0, levels: levelsOf(await drive.counts(), status) }
+    },
+
+    async keyShow() {
+      await daemon.requireDrive()
+      return { phrase: phraseOfRootKey(requireKey(daemon)) }
+    },
+
+    async keyVerify({ phrase }) {
+      await daemon.requireDrive()
+      let given: Uint8Array
+      try {
+        given = rootKeyOfPhrase(phrase)
+      } catch {
+        // Not even a phrase: certainly not this drive's. Its words are not repeated.
+        return { matches: false }
+      }
+      return { matches: timingSafeEqual(given, requireKey(daemon)) }
+    },
+
+    async nodeSet(given, { signal }) {
+      await daemon.requireDrive()
+      const report = await testNode(daemon, given, signal)
+      if (given.key !== undefined) await writePrivateFile(daemon.paths.nodeKeyFile, `${given.key}\n`)
+      await writeConfig(daemon.paths.configFile, { ...(await daemon.config()), nodeUrl: given.url })
+      await daemon.reopen()
+      return report
+    },
+
+    nodeTest: (given, { signal }) => testNode(daemon, given, signal),
+
+    async stop() {
+      const drive = daemon.drive
+      await drive?.flush()
+      const staged = drive === undefined ? { files: 0, bytes: 0 } : await stagedOf(drive)
+      endSoon()
+      return { staged, endingPid: process.pid }
+    },
+  }
+
+  async function endIfUnmounted(drive: Drive, unmounted: readonly string[]): Promise<UnmountReport> {
+    const staged = await stagedOf(drive)
+    const ends = !options.stay && drive.mounts.length === 0
+    if (ends) endSoon()
+    return { unmounted, staged, endingPid: ends ? process.pid : undefined }
+  }
+}
+
+async function stagedOf(drive: Drive): Promise<{ files: number; bytes: number }> {
+  const counts = await drive.counts()
+  // Removals and renames change no file's bytes and yet have to be published.
+  const files = counts.staged.files + counts.held.files
+  const unpublished = counts.dirtyInodes > 0
+  return {
+    files: files === 0 && unpublished ? counts.dirtyInodes : files,
+    bytes: counts.staged.bytes + counts.held.bytes,
+  }
+}
+
+async function selected(drive: Drive, given: UnmountRequest): Promise<string[]> {
+  if (given.directory === undefined) return drive.mounts.map((mount) => mount.directory)
+  const directory = await resolveFully(given.directory)
+  if (!drive.mounts.some((mount) => mount.directory === directory)) {
+    throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
+  }
+  return [directory]
+}
+
+function requireKey(daemon: Daemon): Uint8Array {
+  if (daemon.rootKey === undefined) throw new DriveError('LOCKED', 'The drive is locked; its passphrase is needed.')
+  return daemon.rootKey
+}
+
+/** The open drive's own node is asked through it: an embedded store has one user at a time. */
+async function testNode(daemon: Daemon, given: NodeRequest, signal: AbortSignal): Promise<NodeReport> {
+  const config = await daemon.config()
+  const address = given.url ?? config.nodeUrl
+  if (!isNodeUrl(address)) {
+    throw new DriveError(
+      'USAGE',
+      `${address} is no node address: use http(s)://host:port, unix:///socket or file:///path.`,
+    )
+  }
+  const own = given.key === undefined && address === config.nodeUrl
+  if (own && daemon.drive !== undefined) return nodeReportOf(await daemon.drive.node.check({ signal }))
+  // A key belongs to its node: it is not sent to another address.
+  const key = given.key ?? (own ? await daemon.nodeKey() : undefined)
+  const node = await daemon.connectNode(address, key)
+  try {
+    return nodeReportOf(await node.check({ signal }))
+  } finally {
+    await node.close()
+  }
+}
+
+async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusReport> {
+  const base = {
+    daemon: {
+      pid: process.pid,
+      version: daemon.version,
+      uptimeMs: Math.round(systemClock.monotonicMs() - startedMs),
+      residentBytes: process.memoryUsage.rss(),
+    },
+  }
+  if (daemon.state === 'opening') await daemon.requireDrive().catch(() => undefined) // shown as the state below
+  const drive = daemon.drive
+  if (drive === undefined || daemon.state !== 'open') {
+    return {
+      ...base,
+      state: daemon.state,
+      levels: undefined,
+      copies: [],
+      node: undefined,
+      queue: undefined,
+      cache: undefined,
+      mounts: [],
+      publishedHeight: undefined,
+      publishedAtMs: undefined,
+      lastError: daemon.lastError,
+    }
+  }
+  const [counts, config] = await Promise.all([drive.counts(), daemon.config()])
+  const sync = drive.sync.status()
+  const node = nodeReportFrom(sync, config.nodeUrl, daemon.paths.embeddedNodeDirectory)
+  return {
+    ...base,
+    state: 'open',
+    levels: levelsOf(counts, sync),
+    copies: copiesOf(sync, node),
+    node,
+    queue: queueReportOf(counts, sync, systemClock.nowMs()),
+    cache: {
+      usedBytes: counts.cacheUsedBytes,
+      evictableBytes: counts.cacheEvictableBytes,
+      limitBytes: config.cacheBytes,
+    },
+    mounts: drive.mounts,
+    publishedHeight: sync.published?.height ?? 0,
+    publishedAtMs: sync.published?.timeMs,
+    lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
+  }
+}

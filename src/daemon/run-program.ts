@@ -1,0 +1,15 @@
+/** Small helper programs: run to their end, never longer than a few seconds, never a rejection. */
+import { execFile } from 'node:child_process'
+
+const TIMEOUT_MS = 5_000
+
+/** @returns the exit code, -1 when it could not run or took too long, and what it printed */
+export function run(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, LC_ALL: 'C' }
+    execFile(command, [...args], { timeout: TIMEOUT_MS, env }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
+      resolve({ code, output: `${stdout}${stderr}` })
+    })
+  })
+}
