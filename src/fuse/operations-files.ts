@@ -1,5 +1,6 @@
 /** Operations on open files. */
 import { OPEN, type Attributes, type Opened } from '../vfs/index.js'
+import { MAX_WRITE_BYTES } from './initialize.js'
 import { replyOk } from './operations-names.js'
 import {
   COPY_IN,
@@ -66,7 +67,8 @@ function replyData(s: Session, r: Request, segments: readonly Uint8Array[]): voi
 export function read(s: Session, r: Request, at: number): void {
   const handle = readExact(s, at + READ_IN.handle)
   const offset = readExact(s, at + READ_IN.offset)
-  s.settle(r, s.tree.read(r.nodeId, handle, offset, s.in.u32(at + READ_IN.size), r), replyData)
+  const size = Math.min(s.in.u32(at + READ_IN.size), MAX_WRITE_BYTES)
+  s.settle(r, s.tree.read(r.nodeId, handle, offset, size, r), replyData)
 }
 
 /** struct fuse_write_out, also the answer to COPY_FILE_RANGE. */

@@ -49,9 +49,14 @@ export class SparseBytes {
 
   /** Where the next data, or the next hole, begins at or after `offset`; undefined when there is none before `size`. */
   find(kind: 'data' | 'hole', offset: number, size: number): number | undefined {
-    for (let at = offset; at < size; at = (Math.floor(at / PAGE) + 1) * PAGE) {
-      if (this.pages.has(Math.floor(at / PAGE)) === (kind === 'data')) return at
+    if (offset >= size) return undefined
+    const present = [...this.pages.keys()].sort((a, b) => a - b)
+    if (kind === 'data') {
+      const index = present.find((candidate) => (candidate + 1) * PAGE > offset)
+      return index === undefined || index * PAGE >= size ? undefined : Math.max(offset, index * PAGE)
     }
-    return kind === 'hole' && offset < size ? size : undefined
+    let at = offset
+    while (at < size && this.pages.has(Math.floor(at / PAGE))) at = (Math.floor(at / PAGE) + 1) * PAGE
+    return Math.min(at, size)
   }
 }
