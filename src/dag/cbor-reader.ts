@@ -115,10 +115,12 @@ export class CborReader {
     this.#at += size
     let value = 0
     for (let i = 0; i < size; i++) value = value * 0x100 + this.#bytes[from + i]!
-    const shortest = size === 1 ? 24 : 2 ** (size * 4)
-    if (value < shortest) throw corrupt('a number is not in its shortest form')
+    if (value < SHORTEST[size]!) throw corrupt('a number is not in its shortest form')
     return value
   }
 }
+
+/** The least argument that needs so many bytes. */
+const SHORTEST: Readonly<Record<number, number>> = { 1: 24, 2: 0x100, 4: 0x10000, 8: 0x100000000 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

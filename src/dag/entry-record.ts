@@ -14,6 +14,7 @@ const KIND = { none: 0, inline: 1, chunks: 2, tree: 3, shared: 4 } as const
 const FLAG_FIXED_CHUNKS = 1
 const U32 = 0xffffffff
 const MAX_NSEC = 999_999_999
+const LEAST_SECONDS = Number.MIN_SAFE_INTEGER
 const MAX_XATTRS = 65_535
 const MAX_XATTR_NAME_BYTES = 1024
 const MAX_XATTR_VALUE_BYTES = 65_536
@@ -49,7 +50,8 @@ export function decodeEntry(bytes: Uint8Array): EntryRecord {
   const reader = new CborReader(bytes)
   reader.tuple(FIELDS)
   reader.int(VERSION, VERSION)
-  const fixed = {
+  // One literal, evaluated in order: copying an object of 19 fields would cost as much as the rest.
+  const entry: Mutable<EntryRecord> = {
     fileId: reader.bytes(16),
     mode: reader.int(0, U32),
     uid: reader.int(0, U32),
@@ -57,15 +59,29 @@ export function decodeEntry(bytes: Uint8Array): EntryRecord {
     nlink: reader.int(0, U32),
     rdev: reader.int(0, U32),
     size: reader.int(),
-    ...readTimes(reader),
+    atimeSec: reader.int(LEAST_SECONDS),
+    atimeNsec: reader.int(0, MAX_NSEC),
+    mtimeSec: reader.int(LEAST_SECONDS),
+    mtimeNsec: reader.int(0, MAX_NSEC),
+    ctimeSec: reader.int(LEAST_SECONDS),
+    ctimeNsec: reader.int(0, MAX_NSEC),
+    btimeSec: reader.int(LEAST_SECONDS),
+    btimeNsec: reader.int(0, MAX_NSEC),
+    fixedChunks: false,
     xattrs: readXattrs(reader),
+    content: NO_CONTENT,
   }
   const { flags, content } = readContent(reader)
   reader.end()
-  const entry = { ...fixed, fixedChunks: (flags & FLAG_FIXED_CHUNKS) !== 0, content }
+  entry.fixedChunks = (flags & FLAG_FIXED_CHUNKS) !== 0
+  entry.content = content
   if (!contentFitsType(entry)) throw corrupt('the content of an entry does not fit its type')
   return entry
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+const NO_CONTENT: EntryRecord['content'] = { kind: 'none' }
 
 /** One row of a long chunk list (its key is the offset): `[digest, key, length, skip]`. */
 export function encodeChunk(chunk: Omit<FileChunk, 'offset'>): Uint8Array {
@@ -86,23 +102,6 @@ export function requireDisjoint(before: FileChunk | undefined, chunk: FileChunk)
   if (before !== undefined && before.offset + before.length > chunk.offset)
     throw corrupt('the chunks of a file overlap')
 }
-
-function readTimes(reader: CborReader): Pick<EntryRecord, TimeField> {
-  const seconds = (): number => reader.int(Number.MIN_SAFE_INTEGER)
-  const nanoseconds = (): number => reader.int(0, MAX_NSEC)
-  return {
-    atimeSec: seconds(),
-    atimeNsec: nanoseconds(),
-    mtimeSec: seconds(),
-    mtimeNsec: nanoseconds(),
-    ctimeSec: seconds(),
-    ctimeNsec: nanoseconds(),
-    btimeSec: seconds(),
-    btimeNsec: nanoseconds(),
-  }
-}
-
-type TimeField = `${'a' | 'm' | 'c' | 'b'}time${'Sec' | 'Nsec'}`
 
 function writeXattrs(xattrs: EntryRecord['xattrs']): void {
   writer.array(xattrs.length * 2)
@@ -152,7 +151,7 @@ function readContent(reader: CborReader): { flags: number; content: EntryRecord[
   const count = reader.array(2 + 5 * MAX_EMBEDDED_CHUNKS)
   const kind = count < 2 ? -1 : reader.int(0, KIND.shared)
   const flags = count < 2 ? 0 : reader.int(0, FLAG_FIXED_CHUNKS)
-  if (kind === KIND.none && count === 2) return { flags, content: { kind: 'none' } }
+  if (kind === KIND.none && count === 2) return { flags, content: NO_CONTENT }
   if (kind === KIND.shared && count === 2) return { flags, content: { kind: 'shared' } }
   if (kind === KIND.inline && count === 3) {
     return { flags, content: { kind: 'inline', bytes: reader.bytes(0, MAX_INLINE_BYTES) } }
@@ -192,7 +191,8 @@ const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
 const S_IFLNK = 0o120000
 
-function contentFitsType({ mode, content: { kind } }: Pick<EntryRecord, 'mode' | 'content'>): boolean {
+function contentFitsType({ mode, content }: Pick<EntryRecord, 'mode' | 'content'>): boolean {
+  const { kind } = content
   const type = mode & S_IFMT
   if (type === S_IFREG) return true
   if (type === S_IFDIR) return kind === 'none' || kind === 'tree'
