@@ -65,6 +65,18 @@ export class BlockRows {
     this.#ledger.kill(row.location)
   }
 
+  /** The same block at another place. */
+  move(digest: Digest, to: BlockLocation): void {
+    const row = this.get(digest)
+    if (row === undefined) return
+    const isEvictable = row.tick !== 0
+    if (isEvictable) this.#ledger.evictable(row.location, -1)
+    this.#ledger.kill(row.location)
+    this.#ledger.announce(to, true)
+    if (isEvictable) this.#ledger.evictable(to, 1)
+    this.#put(digest, { ...row, location: to })
+  }
+
   /** The block may not be evicted. @returns its row now */
   protect(digest: Digest, row: BlockRow): BlockRow {
     if (row.tick === 0) return row

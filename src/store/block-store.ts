@@ -4,7 +4,7 @@
  * longer names are given back to the disk.
  */
 import { join } from 'node:path'
-import type { Digest, Log } from '../base/index.js'
+import { toWire, type Digest, type Log } from '../base/index.js'
 import { BlockRows } from './block-rows.js'
 import type { BlockLocation, BlockStore, Environment, IndexedBlock, SegmentWriter } from './contract.js'
 import { DeadBytes } from './dead-bytes.js'
@@ -16,6 +16,7 @@ import { RecentlyUsed } from './recently-used.js'
 import { SegmentFiles, type FileCalls } from './segment-files.js'
 import { SegmentLedger } from './segment-ledger.js'
 import { openSegmentWriter } from './segment-writer.js'
+import { mergeSmallSegments } from './segment-merge.js'
 import { recoverSegments } from './segment-recovery.js'
 import { SegmentSync } from './segment-sync.js'
 
@@ -51,7 +52,9 @@ class SegmentBlockStore implements BlockStore {
   readonly #dead: DeadBytes
   readonly #recent: RecentlyUsed
   #writer: SegmentWriter | undefined
+  /** Eviction and merging, one at a time. */
   #evicting: Promise<unknown> = Promise.resolve()
+  #closing = false
 
   constructor(options: BlockStoreOptions) {
     this.#options = options
@@ -74,9 +77,11 @@ class SegmentBlockStore implements BlockStore {
     this.#recent = new RecentlyUsed(this.#rows)
   }
 
+  /** Puts in order what a crash left, then begins to merge small segments. */
   async recover(): Promise<void> {
     await recoverSegments(this.segmentDirectory, this.#rows, this.#ledger, this.#files, this.#options.log)
     await this.commit()
+    this.#evicting = this.#tidy()
   }
 
   has(digest: Digest): boolean {
@@ -113,14 +118,9 @@ class SegmentBlockStore implements BlockStore {
   ): void {
     const fresh = blocks.filter(({ digest }) => !this.has(digest))
     if (fresh.length > 0) {
-      const { guard, segmentBytes } = this.#options
-      this.#writer ??= openSegmentWriter(this.segmentDirectory, {
-        ...(guard && { guard }),
-        ...(segmentBytes && { segmentBytes }),
-      })
       const bytes = fresh.length === 1 ? fresh[0]!.bytes : Buffer.concat(fresh.map((block) => block.bytes))
       const lengths = fresh.map((block) => block.bytes.length)
-      const locations = this.#writer.append(bytes, lengths)
+      const locations = this.#append(bytes, lengths)
       this.index(fresh.map(({ bytes: _, ...block }, i) => ({ ...block, location: locations[i]! })))
     }
     if (onlyCopy) this.reference(blocks.map(({ digest }) => digest))
@@ -189,6 +189,7 @@ class SegmentBlockStore implements BlockStore {
   }
 
   async close(): Promise<void> {
+    this.#closing = true
     await this.#evicting.catch(() => {
       // its caller was told
     })
@@ -215,6 +216,37 @@ class SegmentBlockStore implements BlockStore {
       await this.commit()
     }
     return Math.max(0, before - this.#ledger.usage.usedBytes)
+  }
+
+  #append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[] {
+    const { guard, segmentBytes } = this.#options
+    this.#writer ??= openSegmentWriter(this.segmentDirectory, {
+      ...(guard && { guard }),
+      ...(segmentBytes && { segmentBytes }),
+    })
+    return this.#writer.append(bytes, lengths)
+  }
+
+  /** Merges what earlier runs left in small pieces, in the background. */
+  async #tidy(): Promise<void> {
+    try {
+      const blocks = await mergeSmallSegments({
+        rows: this.#rows,
+        ledger: this.#ledger,
+        files: this.#files,
+        append: (bytes, lengths) => this.#append(bytes, lengths),
+        moved: (digest, from, to) => {
+          this.#rows.move(digest, to)
+          this.#sync.add(to.segment)
+          this.#dead.add(from)
+        },
+        commit: () => this.commit(),
+        stopped: () => this.#closing,
+      })
+      if (blocks > 0) this.#options.log.info('small block segments were merged', { blocks })
+    } catch (error) {
+      this.#options.log.warn('small block segments were not merged', { code: toWire(error).code })
+    }
   }
 
   #finishSegment(): void {
