@@ -16,6 +16,8 @@ export interface ImportOptions extends CallOptions {
   readonly onProgress?: ((done: { blocks: number; bytes: number }) => void) | undefined
   /** The store has a sound copy of this block. */
   readonly holds: (digest: Digest) => boolean
+  /** Throws NO_SPACE when the disk could not take that many bytes more. */
+  readonly requireSpace: (bytes: number) => Promise<void>
   /** These blocks are durable now. */
   readonly onStored: (digests: readonly Digest[]) => void
 }
@@ -34,6 +36,7 @@ export async function importBlocks(
 
   const write = async (): Promise<void> => {
     const batch = [...fresh]
+    await options.requireSpace(freshBytes)
     const locations = await segments.append(batch.map(([, block]) => block.bytes))
     batch.forEach(([id, block], at) => written.set(id, [block.digest, locations[at]!]))
     writtenBytes += freshBytes
@@ -49,22 +52,27 @@ export async function importBlocks(
     writtenBytes = 0
   }
 
-  for await (const block of blocks) {
+  try {
+    for await (const block of blocks) {
+      throwIfAborted(options.signal)
+      const { digest } = parseCid(block.cid)
+      if (!matches(block.bytes, digest)) throw wrongBlock(block.cid)
+      done.blocks++
+      done.bytes += block.bytes.byteLength
+      const id = hex(digest)
+      if (fresh.has(id) || written.has(id) || options.holds(digest)) continue
+      fresh.set(id, { digest: Uint8Array.from(digest), bytes: block.bytes })
+      freshBytes += block.bytes.byteLength
+      if (freshBytes >= BATCH.BYTES || fresh.size >= BATCH.BLOCKS) await write()
+      if (writtenBytes >= COMMIT_BYTES) await commit()
+    }
     throwIfAborted(options.signal)
-    const { digest } = parseCid(block.cid)
-    if (!matches(block.bytes, digest)) throw wrongBlock(block.cid)
-    done.blocks++
-    done.bytes += block.bytes.byteLength
-    const id = hex(digest)
-    if (fresh.has(id) || written.has(id) || options.holds(digest)) continue
-    fresh.set(id, { digest: Uint8Array.from(digest), bytes: block.bytes })
-    freshBytes += block.bytes.byteLength
-    if (freshBytes >= BATCH.BYTES || fresh.size >= BATCH.BLOCKS) await write()
-    if (writtenBytes >= COMMIT_BYTES) await commit()
+    if (fresh.size > 0) await write()
+    if (written.size > 0) await commit()
+  } catch (error) {
+    await segments.discard(Array.from(written.values(), ([, location]) => location))
+    throw error
   }
-  throwIfAborted(options.signal)
-  if (fresh.size > 0) await write()
-  if (written.size > 0) await commit()
   options.onProgress?.({ ...done })
   return done
 }

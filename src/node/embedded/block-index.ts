@@ -2,13 +2,17 @@
  * What the store knows, in one LMDB environment: where each block lies, the pins and the name records. Every change is one
  * durable transaction.
  */
+import { statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
-import { DriveError, type Digest } from '../../base/index.js'
+import { DriveError, MIB, type Digest } from '../../base/index.js'
 import type { CidText } from '../contract.js'
 import type { Location } from './segments.js'
 import { errnoOf } from './store-error.js'
 
 const LOCATION_BYTES = 16
+/** A failed commit on a disk with less room than this is a full disk. */
+const SPARE_BYTES = 4 * MIB
 
 export interface IndexChanges {
   readonly blocks?: Iterable<readonly [Digest, Location]>
@@ -24,16 +28,24 @@ export class BlockIndex {
   readonly #pins: Database<Buffer, Buffer>
   readonly #names: Database<Buffer, Buffer>
 
-  /** @param path of the LMDB data file */
-  constructor(path: string) {
-    this.#root = open<Buffer, Buffer>({
-      path,
+  readonly #directory: string
+
+  /** @param directory that holds the LMDB data file, `index.mdb` */
+  constructor(directory: string) {
+    this.#directory = directory
+    // The reasons for these options are those of the local store, src/store/lmdb-database.ts.
+    const options = {
+      path: join(directory, 'index.mdb'),
       noSubdir: true,
       maxDbs: 4,
       encoding: 'binary',
       keyEncoding: 'binary',
+      overlappingSync: false,
+      eventTurnBatching: false,
       safeRestore: true,
-    } as Parameters<typeof open>[0])
+      remapChunks: false,
+    } as const
+    this.#root = open<Buffer, Buffer>(options)
     const table = (name: string): Database<Buffer, Buffer> =>
       this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })
     this.#blocks = table('blocks')
@@ -77,39 +89,35 @@ export class BlockIndex {
     const { pinned, unpinned, record } = changes
     const forgotten = Array.from(changes.forgotten ?? [], asBuffer)
     try {
-      await this.#root.transaction(() => {
+      await this.#root.batch(() => {
         for (const [key, value] of rows) void this.#blocks.put(key, value)
         for (const key of forgotten) void this.#blocks.remove(key)
         if (pinned !== undefined) void this.#pins.put(Buffer.from(pinned.cid), Buffer.from(pinned.name))
         if (unpinned !== undefined) void this.#pins.remove(Buffer.from(unpinned))
         if (record !== undefined) void this.#names.put(Buffer.from(record.name), Buffer.from(record.bytes))
       })
-      await this.#root.flushed
     } catch (error) {
-      throw commitFailure(error)
+      throw await this.#failure(error)
     }
+    // The read transaction of this thread may be older than the commit.
+    this.#root.resetReadTxn()
+  }
+
+  /** lmdb reports a full disk as EIO, in an inner promise that would end the process if nobody awaited it. */
+  async #failure(error: unknown): Promise<unknown> {
+    const inner = (error as { commitError?: Promise<never> } | undefined)?.commitError
+    const cause = inner === undefined ? error : await inner.catch((reason: unknown) => reason)
+    const { bavail, bsize } = await statfs(this.#directory)
+    if (bavail * bsize > SPARE_BYTES && errnoOf(cause) !== 'ENOSPC') return cause
+    return new DriveError('NO_SPACE', 'The disk of the block store is full.', {
+      cause,
+      about: { where: this.#directory },
+    })
   }
 
   close(): Promise<void> {
     return this.#root.close()
   }
-}
-
-/** lmdb reports a full disk as EIO, with a second promise that nobody awaits and that would end the process. */
-function commitFailure(error: unknown): unknown {
-  const inner = (error as { commitError?: Promise<unknown> } | undefined)?.commitError
-  void inner?.catch?.(() => undefined)
-  const errno = errnoOf(error)
-  if (
-    errno === 'EIO' ||
-    errno === 'ENOSPC' ||
-    (error instanceof Error && /commit failed|MDB_MAP_FULL/i.test(error.message))
-  ) {
-    return new DriveError('NO_SPACE', 'The index of the block store could not be written; the disk may be full.', {
-      cause: error,
-    })
-  }
-  return error
 }
 
 function encodeLocation(location: Location): Buffer {

@@ -1,5 +1,5 @@
 /**
- * Frees what no pin reaches. Index rows of unreachable blocks go first, in one durable transaction; then segments without live
+ * Frees what no pin reaches. Index rows of unreachable blocks go first, durably; then segments without live
  * blocks are deleted, and segments with much dead space are rewritten, so that the disk space really comes back.
  */
 import { DriveError, hex, throwIfAborted, type Digest } from '../../base/index.js'
@@ -11,6 +11,8 @@ import { findMissing, type WalkSource } from './walk.js'
 
 /** A segment is rewritten when at least this part of it is dead. */
 const DEAD_SHARE = 0.2
+/** Few enough not to hold up the thread. */
+const ROWS_A_COMMIT = 10_000
 
 /** The caller makes sure that nothing is imported or pinned meanwhile. @returns how many blocks went */
 export async function collectGarbage(
@@ -22,7 +24,10 @@ export async function collectGarbage(
   const live = await reachable(index, source, options.signal)
   const forgotten: Digest[] = []
   for (const [digest] of index.blocks()) if (!live.has(hex(digest))) forgotten.push(digest)
-  if (forgotten.length > 0) await index.commit({ forgotten })
+  for (let at = 0; at < forgotten.length; at += ROWS_A_COMMIT) {
+    throwIfAborted(options.signal)
+    await index.commit({ forgotten: forgotten.slice(at, at + ROWS_A_COMMIT) })
+  }
   await freeSegments(index, segments, options.signal)
   return { removedBlocks: forgotten.length }
 }

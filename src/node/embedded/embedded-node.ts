@@ -44,6 +44,7 @@ class EmbeddedNode implements IpfsNode {
         importBlocks(blocks, this.#store.segments, this.#store.index, {
           ...options,
           holds: (digest) => this.#holds(digest),
+          requireSpace: (bytes) => this.#store.space.require(bytes),
           onStored: (digests) => digests.forEach((digest) => this.#damaged.delete(hex(digest))),
         }),
       ),
@@ -113,8 +114,9 @@ class EmbeddedNode implements IpfsNode {
   }
 
   async collectGarbage(options?: CallOptions): Promise<{ removedBlocks: number }> {
-    const { index, segments } = this.#store
-    return this.#run(options, () => this.#use.alone(() => collectGarbage(index, segments, this.#source, options)))
+    const { index, segments, space } = this.#store
+    const collect = (): Promise<{ removedBlocks: number }> => collectGarbage(index, segments, this.#source, options)
+    return this.#run(options, () => this.#use.alone(() => space.withReserve(collect)))
   }
 
   async check(options?: CallOptions): Promise<NodeStatus> {

@@ -3,6 +3,7 @@ import { access, mkdir, open, readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DriveError, type Random } from '../../base/index.js'
 import { BlockIndex } from './block-index.js'
+import { DiskSpace } from './disk-space.js'
 import { Segments, syncDirectory } from './segments.js'
 import { errnoOf, storeError } from './store-error.js'
 import { lockStore } from './store-lock.js'
@@ -19,6 +20,7 @@ export interface OpenStoreOptions {
 export interface OpenStore {
   readonly index: BlockIndex
   readonly segments: Segments
+  readonly space: DiskSpace
   /** Throws when the disk is gone or the store may not be used any more. */
   probe(): Promise<void>
   close(): Promise<void>
@@ -33,11 +35,14 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
       const segmentDirectory = join(path, 'segments')
       await mkdir(segmentDirectory, { recursive: true, mode: 0o700 })
       const segments = await Segments.open(segmentDirectory)
-      const index = new BlockIndex(join(path, 'index.mdb'))
+      const index = new BlockIndex(path)
+      const space = new DiskSpace(path)
+      await space.refill()
       await syncDirectory(path)
       return {
         index,
         segments,
+        space,
         probe: () => access(segmentDirectory),
         close: async () => {
           await segments.close()

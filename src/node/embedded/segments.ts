@@ -2,7 +2,7 @@
  * The bytes of blocks: append-only segment files. Which part of which file is a block is the index's business; bytes that
  * no index row names (after a crash, or after garbage collection) are dead space until their segment is rewritten.
  */
-import { open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { constants, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MIB } from '../../base/index.js'
 
@@ -71,9 +71,28 @@ export class Segments {
       return location
     })
     this.#unsynced.add(segment)
-    await writeFully(file, blocks, start)
+    try {
+      await writeFully(file, blocks, start)
+    } catch (error) {
+      await file.truncate(start) // gives back what a full disk took of it
+      throw error
+    }
     this.#sizes.set(segment, offset)
     return locations
+  }
+
+  /** Takes back blocks that no index row names, as far as they lie at the end of their segment; the rest becomes dead space. */
+  async discard(locations: readonly Location[]): Promise<void> {
+    const shorten = async (): Promise<void> => {
+      for (const { segment, offset, length } of locations.toSorted((a, b) => b.offset - a.offset)) {
+        if (this.#sizes.get(segment) !== offset + length) continue
+        await (await this.#file(segment)).truncate(offset)
+        this.#sizes.set(segment, offset)
+      }
+    }
+    const done = this.#append.then(shorten)
+    this.#append = done.catch(() => undefined)
+    await done
   }
 
   /** The segment to append to: the newest while it has room. */
@@ -135,7 +154,11 @@ export class Segments {
       return known
     }
     const isNew = this.#sizes.get(segment) === 0
-    const file = open(join(this.#directory, fileName(segment)), isNew ? 'w+' : 'r+', 0o600)
+    const file = open(
+      join(this.#directory, fileName(segment)),
+      isNew ? constants.O_RDWR | constants.O_CREAT : 'r+',
+      0o600,
+    )
     file.catch(() => this.#files.delete(segment))
     this.#files.set(segment, file)
     this.#closeOldest()

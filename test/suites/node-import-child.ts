@@ -1,0 +1,16 @@
+/** Imports and pins version after version into a block store until it is killed; prints the root of each version once it is pinned. */
+import { silentLog, systemClock, systemRandom } from '../../src/base/index.js'
+import { openNode } from '../../src/node/index.js'
+import { forestOver, rawBlocks } from './node-material.js'
+
+const [address, firstSeed] = process.argv.slice(2)
+const node = await openNode(address!, { dataDirectory: '/nonexistent', clock: systemClock, log: silentLog, random: systemRandom })
+let before = (await node.listPins())[0]?.cid
+for (let seed = Number(firstSeed); ; seed++) {
+  const forest = forestOver(rawBlocks(40, 20_000, seed))
+  await node.importBlocks(forest.blocks, { roots: [forest.root] })
+  if (before === undefined) await node.pin(forest.root, { name: 'killed' })
+  else await node.updatePin(before, forest.root)
+  before = forest.root
+  process.stdout.write(`${seed} ${forest.root}\n`)
+}
