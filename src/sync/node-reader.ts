@@ -104,7 +104,7 @@ export class NodeReader {
         },
         (error: unknown) => {
           signal?.removeEventListener('abort', onAbort)
-          reject(error)
+          reject(error as Error)
         },
       )
     })

@@ -1,9 +1,10 @@
 /** A node on disk, devices around it, and what a test wants to know of them. */
+import type { ExecutionContext } from 'ava'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hex, seededRandom, silentLog, systemClock, type Digest } from '../base/index.js'
-import { createRootKey, deriveDriveKeys, type DriveKeys } from '../crypto/index.js'
+import { hex, seededRandom, silentLog, systemClock, type Digest } from '../../../src/base/index.js'
+import { createRootKey, deriveDriveKeys, type DriveKeys } from '../../../src/crypto/index.js'
 import {
   readChunkList,
   readDirectory,
@@ -13,17 +14,20 @@ import {
   type EntryRecord,
   type FetchBlock,
   type TreeRef,
-} from '../dag/index.js'
-import { openNode, type IpfsNode } from '../node/index.js'
-import { createCore, type Core } from '../pipeline/index.js'
-import type { OpenedDrive, Sync, SyncSettings, Version } from './contract.js'
-import { NodeReader } from './node-reader.js'
-import { openExisting } from './open-existing.js'
-import { decodeCount, pagesOf } from './queue-tables.js'
-import { openSync } from './sync.js'
-import { SyncState } from './sync-state.js'
-import { TestDrive } from './testing-drive.js'
-import { MemoryEnvironment } from './testing-environment.js'
+} from '../../../src/dag/index.js'
+import { openNode, type IpfsNode } from '../../../src/node/index.js'
+import { createCore, type Core } from '../../../src/pipeline/index.js'
+import type { DrivePort, Environment } from '../../../src/store/index.js'
+import type { OpenedDrive, Sync, SyncSettings, Version } from '../../../src/sync/contract.js'
+import { NodeReader } from '../../../src/sync/node-reader.js'
+import { findDrive, openExisting } from '../../../src/sync/open-existing.js'
+import { decodeCount, pagesOf } from '../../../src/sync/queue-tables.js'
+import { beginAt } from '../../../src/sync/prepare.js'
+import { createRemoteSource } from '../../../src/sync/remote-source.js'
+import { openSync } from '../../../src/sync/sync.js'
+import { SyncState } from '../../../src/sync/sync-state.js'
+import { TestDrive } from './test-drive.js'
+import { MemoryEnvironment } from './memory-environment.js'
 
 export type TestRandom = ReturnType<typeof seededRandom>
 
@@ -47,7 +51,8 @@ export interface Device {
 /** What stands between sync and the others. */
 export interface Wrapping {
   readonly node?: IpfsNode
-  readonly port?: TestDrive
+  readonly port?: DrivePort
+  readonly queue?: Environment
   readonly settings?: Partial<SyncSettings>
 }
 
@@ -104,7 +109,7 @@ export class World {
         sync = await openSync({
           port: wrap.port ?? drive,
           meta: meta.reader(),
-          queue,
+          queue: wrap.queue ?? queue,
           node: wrap.node ?? this.node,
           keys: this.keys,
           deviceSlot: slot,
@@ -128,20 +133,24 @@ export class World {
     return device
   }
 
-  /** What a fresh device sees of the drive. */
+  /** What a device sees that knows the keys and the node and nothing else. It leaves no trace. */
   async seenElsewhere(): Promise<Record<string, string>> {
-    const other = await this.nextDevice()
-    await other.start()
-    try {
-      return await other.drive.dump()
-    } finally {
-      await other.stop()
-    }
+    const opened = await openExisting(this)
+    const state = new SyncState(new MemoryEnvironment())
+    await beginAt(opened, opened.deviceSlot, state)
+    const drive = new TestDrive(new MemoryEnvironment(), this.core, this.keys, this.random)
+    await drive.create(opened.root)
+    const reader = this.#reader()
+    drive.remote = createRemoteSource(reader, reader.fetch, state)
+    return drive.dump()
   }
 
   get fetch(): FetchBlock {
+    return this.#reader().fetch
+  }
+
+  #reader(): NodeReader {
     return new NodeReader({ node: this.node, core: this.core, clock: systemClock, concurrentFetches: 8, offlineMs: 0 })
-      .fetch
   }
 
   async close(): Promise<void> {
@@ -191,4 +200,13 @@ export function liveOf(device: Device): Map<string, number> {
     for (const [digest, count] of rows) live.set(hex(digest), decodeCount(count))
   }
   return live
+}
+
+/** The forest, sync's counts and a walk of everything published agree exactly. */
+export async function assertCountsAreExact(t: ExecutionContext, world: World, device: Device): Promise<void> {
+  const { version } = (await findDrive(world))!
+  const uses = await usesOf(version, world.fetch)
+  t.deepEqual(Object.fromEntries(liveOf(device)), Object.fromEntries(uses))
+  t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
+  t.is(version.commit.liveBlocks, uses.size)
 }

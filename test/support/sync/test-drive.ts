@@ -3,9 +3,9 @@
  * the book what the contract asks of a drive thread, and nothing faster.
  */
 import { createHash } from 'node:crypto'
-import { hex, nameFromText, nameToText, type Digest, type Random } from '../base/index.js'
-import type { DriveKeys } from '../crypto/index.js'
-import type { Core } from '../pipeline/index.js'
+import { hex, nameFromText, nameToText, type Digest, type Random } from '../../../src/base/index.js'
+import type { DriveKeys } from '../../../src/crypto/index.js'
+import type { Core } from '../../../src/pipeline/index.js'
 import {
   be48,
   be64,
@@ -36,10 +36,10 @@ import {
   type PublishedCommit,
   type RemoteSource,
   type Table,
-} from '../store/index.js'
-import type { EntryRecord } from '../dag/index.js'
-import { inodeOf, isDirectory, ROOT_INO } from './entry-of.js'
-import type { MemoryEnvironment } from './testing-environment.js'
+} from '../../../src/store/index.js'
+import type { EntryRecord } from '../../../src/dag/index.js'
+import { inodeOf, isDirectory, ROOT_INO } from '../../../src/sync/entry-of.js'
+import type { MemoryEnvironment } from './memory-environment.js'
 
 export type HowToWrite = 'chunks' | 'pages' | 'inline'
 
@@ -225,6 +225,12 @@ export class TestDrive implements DrivePort {
     await this.#commit()
     this.#isFrozen = true
     return { sequence }
+  }
+
+  /** The process died: what was not committed is gone. */
+  crash(): void {
+    this.meta.crash()
+    this.#isFrozen = false
   }
 
   async resume(): Promise<void> {

@@ -1,0 +1,60 @@
+/**
+ * Kills a sync at its n-th step. A step is the moment before or after any call to the node, the drive thread or a commit of the queue;
+ * after it nothing the dead sync does has an effect.
+ */
+import type { IpfsNode } from '../../../src/node/index.js'
+import type { DrivePort, Environment } from '../../../src/store/index.js'
+import type { Device, Wrapping } from './world.js'
+
+export class Killer {
+  steps = 0
+  isDead = false
+
+  /** @param at the step that kills, from 1 */
+  constructor(private readonly at: number) {}
+
+  wrap(device: Device, node: IpfsNode): Wrapping {
+    const { drive, queue } = device
+    return { node: this.#around(node), port: this.#around<DrivePort>(drive), queue: this.#environment(queue) }
+  }
+
+  #step(): void {
+    if (!this.isDead && ++this.steps !== this.at) return
+    this.isDead = true
+    throw new Error('killed')
+  }
+
+  #around<T extends object>(target: T): T {
+    return new Proxy(target, {
+      get: (object, name) => {
+        const value = Reflect.get(object, name) as unknown
+        if (typeof value !== 'function') return value
+        return async (...args: unknown[]) => {
+          this.#step()
+          const result = (await Reflect.apply(value, object, args)) as unknown
+          this.#step()
+          return result
+        }
+      },
+    })
+  }
+
+  #environment(queue: Environment): Environment {
+    return {
+      path: queue.path,
+      table: (name, options) => queue.table(name, options),
+      get pendingCount() {
+        return queue.pendingCount
+      },
+      get pendingBytes() {
+        return queue.pendingBytes
+      },
+      commit: async () => {
+        this.#step()
+        await queue.commit()
+        this.#step()
+      },
+      close: () => queue.close(),
+    }
+  }
+}
