@@ -200,7 +200,7 @@ export interface ChunkRecord {
  *             kind 1 `node`: the `ref` of a removed inode whose content was never loaded: its map and all it names;
  *             kind 2 `map`: the `ref` of a removed inode whose content was loaded (directories, long chunk lists): the map's own nodes
  * - `state`   name → value: `sequence` BE48 (the open commit sequence), `published` BE48, `nextIno` BE64, `nextRemoved` BE64,
- *             `clean` (a clean shutdown)
+ *             `clean` (a clean shutdown), and a row `orphan/` || BE64(ino) for every inode without a name that is still open
  * A commit sequence is a counter that grows by one with every commit of the environment.
  */
 export const TABLES = {

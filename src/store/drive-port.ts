@@ -30,14 +30,17 @@ export interface DriveCounts {
 
 /**
  * What a published commit settled. Applied in one commit of `meta`, together with `state.published = sequence`; a second call
- * with a sequence that is not greater than `state.published` applies only `confirmed` and `discarded`: long lists come in several calls,
+ * with a sequence that is not greater than `state.published` applies only `confirmed`: a long list comes in several calls,
  * and sync repeats itself after a crash.
  */
 export interface PublishedCommit {
   readonly sequence: number
   /** `state.nextRemoved` at `sequence`: rows of `removed` with a smaller counter are settled and vanish. */
   readonly removedBefore: number
-  /** Content nodes made by the commit, by ino: directories, and files with long chunk lists; undefined: no content node any more. */
+  /**
+   * Content nodes made by the commit, by ino: directories, and files with long chunk lists; undefined: no content node any more. Where the
+   * inode is gone by now, the node goes to `removed` as kind 2.
+   */
   readonly refs: readonly { readonly ino: number; readonly ref: NodeRef | undefined }[]
   /**
    * Files whose staged pages the commit merged into new chunks. `rows` (born = `sequence`) replace the chunk rows that begin in

@@ -1,5 +1,6 @@
 /** Which directories a set of changes makes new versions of: those that changed, and all above them. */
 import { ROOT_INO, isDirectory, isHardLinked } from './entry-of.js'
+import type { InodeRecord } from '../store/index.js'
 import type { DriveView } from './drive-view.js'
 
 export interface Affected {
@@ -9,7 +10,8 @@ export interface Affected {
   readonly directories: readonly number[]
 }
 
-export function affectedBy(view: DriveView): Affected {
+/** @param changed more inodes whose entries change although they are not dirty */
+export function affectedBy(view: DriveView, changed: Iterable<InodeRecord>): Affected {
   const dirty = new Set<number>()
   const parentOf = new Map<number, number>()
   const climb = (directory: number): void => {
@@ -28,6 +30,7 @@ export function affectedBy(view: DriveView): Affected {
     else climb(record.parent)
     if (isHardLinked(record)) for (const parent of view.parentsOfLinked(ino)) climb(parent)
   }
+  for (const record of changed) climb(record.parent)
   climb(ROOT_INO)
   return { dirty, directories: bottomUp(parentOf) }
 }

@@ -18,7 +18,7 @@ export interface BuiltTree {
 /** @param links the published link table */
 export async function buildTree(links: TreeRef | undefined, context: BuildContext): Promise<BuiltTree> {
   const { view, pace } = context
-  const { dirty, directories } = affectedBy(view)
+  const { dirty, directories } = affectedBy(view, await dropUnlinked(context))
   const waiting = new Set(dirty)
   const contents = new Map<number, TreeRef | undefined>()
   for (const ino of directories) {
@@ -32,6 +32,7 @@ export async function buildTree(links: TreeRef | undefined, context: BuildContex
     const record = view.inode(ino)
     if (record !== undefined && !isDirectory(record)) countRows(ino, context)
   }
+  for (const ino of view.orphans()) countRows(ino, context)
   const root = required(view.inode(ROOT_INO))
   return { root: entryOf(root, treeContent(contents.get(ROOT_INO))), links: newLinks, files: dirty.size }
 }
@@ -75,6 +76,25 @@ async function childEntry(
 }
 
 /**
+ * Takes files out of the link table that are gone or have one name left. @returns the latter: the directory of that name has to say
+ * of them what the link table said
+ */
+async function dropUnlinked({ view, tables, pace }: BuildContext): Promise<InodeRecord[]> {
+  const single: InodeRecord[] = []
+  for (const rows of pagesOf(tables.shared)) {
+    for (const [fileId, value] of rows) {
+      await pace.step()
+      const ino = readBe64(value)
+      const record = ino === 0 ? undefined : view.inode(ino)
+      if (ino === 0 || (record !== undefined && isHardLinked(record))) continue
+      tables.newShared.put(fileId, new Uint8Array(0))
+      if (record !== undefined) single.push(record)
+    }
+  }
+  return single
+}
+
+/**
  * The link table: records of the published one, with those of changed files replaced. Rows of `shared` hold the inode number they
  * were known by here (0: never loaded on this machine), which tells a removed file from one that was never looked at.
  */
@@ -87,7 +107,7 @@ async function buildLinks(
   const note = async (ino: number): Promise<void> => {
     await pace.step()
     const record = view.inode(ino)
-    if (record === undefined || record.parent === 0 || !isHardLinked(record)) return
+    if (record === undefined || !isHardLinked(record)) return
     const known = tables.shared.get(record.fileId)
     const isDirty = waiting.delete(ino)
     if (known !== undefined && !isDirty && readBe64(known) === ino) return
@@ -96,13 +116,6 @@ async function buildLinks(
   }
   for (const { ino } of view.linked()) await note(ino)
   for (const ino of waiting) await note(ino)
-  for (const rows of pagesOf(tables.shared)) {
-    for (const [fileId, value] of rows) {
-      const ino = readBe64(value)
-      await pace.step()
-      if (ino !== 0 && !isStillLinked(view.inode(ino), fileId)) tables.newShared.put(fileId, new Uint8Array(0))
-    }
-  }
   return linkTable(previous, context)
 }
 
@@ -120,10 +133,6 @@ async function linkTable(previous: TreeRef | undefined, context: BuildContext): 
   if (rows.size > 0) return buildVersion(sortRows([...rows.values()]), previous, context)
   if (previous !== undefined) await dropMap(previous, context)
   return undefined
-}
-
-function isStillLinked(record: InodeRecord | undefined, fileId: Uint8Array): boolean {
-  return record !== undefined && isHardLinked(record) && Buffer.compare(record.fileId, fileId) === 0
 }
 
 function latin1(key: Uint8Array): string {

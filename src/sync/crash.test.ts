@@ -44,6 +44,15 @@ test('R-74 killed at any step, sync goes on after a restart: nothing lost, nothi
     if (isDead && at % 3 === 0) drive.crash()
     await drive.resume()
     if (at % 2 === 0) await drive.overwrite('/base', 4096 * (at % 700), world.random.bytes(4096))
+    if (at % 4 === 1) {
+      await drive.remove(`/round ${round}/list`)
+      await drive.write(`/round ${round}/list`, world.random.bytes(70_000))
+    }
+    if (at % 7 === 1) {
+      await drive.makeDirectory(`/gone ${round}`)
+      await drive.flush()
+    }
+    if (at % 7 === 2) await drive.remove(`/gone ${round - 1}`)
     await device.stop()
     device.queue.crash()
     const again = await device.start({ settings: SMALL_PARTS })

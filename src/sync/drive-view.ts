@@ -22,6 +22,9 @@ import {
 import { pagesOf } from './queue-tables.js'
 import type { StagedPage } from './merge-pages.js'
 
+const ORPHAN = Buffer.from('orphan/')
+const AFTER_ORPHAN = Buffer.from('orphan0')
+
 type ReadTable = Pick<Table, 'get' | 'range'>
 
 export class DriveView {
@@ -104,6 +107,11 @@ export class DriveView {
   /** Inodes whose fileId several entries name, in order of the fileId. */
   *linked(): Generator<{ readonly fileId: Uint8Array; readonly ino: number }> {
     for (const rows of pagesOf(this.#ids)) for (const [key, value] of rows) yield { fileId: key, ino: readBe64(value) }
+  }
+
+  /** Inodes without a name that live on because they are open. */
+  *orphans(): Generator<number> {
+    for (const [key] of this.#state.range({ start: ORPHAN, end: AFTER_ORPHAN })) yield readBe64(key, ORPHAN.length)
   }
 
   *removed(): Generator<RemovedRecord> {

@@ -71,8 +71,12 @@ export function chunkOf(row: Omit<ChunkRecord, 'born'>): FileChunk {
 export const typeOf = (record: Pick<InodeRecord, 'mode'>): number => (record.mode & S_IFMT) >> 12
 export const isDirectory = (record: Pick<InodeRecord, 'mode'>): boolean => typeOf(record) === TYPE.DIRECTORY
 export const isFile = (record: Pick<InodeRecord, 'mode'>): boolean => typeOf(record) === TYPE.FILE
-export const isHardLinked = (record: Pick<InodeRecord, 'mode' | 'nlink'>): boolean =>
-  record.nlink > 1 && !isDirectory(record)
+/**
+ * Directories name it without saying more, and its record is in the link table: several names, or one name that is in a directory
+ * which was never loaded here (`parent` 0).
+ */
+export const isHardLinked = (record: Pick<InodeRecord, 'mode' | 'nlink' | 'parent'>): boolean =>
+  !isDirectory(record) && (record.nlink > 1 || (record.nlink === 1 && record.parent === 0))
 
 export function treeContent(ref: NodeRef | TreeRef | undefined): EntryRecord['content'] {
   return ref === undefined ? { kind: 'none' } : { kind: 'tree', ref }

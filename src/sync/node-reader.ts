@@ -102,9 +102,9 @@ export class NodeReader {
           signal?.removeEventListener('abort', onAbort)
           resolve(bytes)
         },
-        (error: unknown) => {
+        (error: Error) => {
           signal?.removeEventListener('abort', onAbort)
-          reject(error as Error)
+          reject(error)
         },
       )
     })

@@ -1,7 +1,7 @@
 /** What the drive thread asks of other machines: blocks, and the entries of directories and chunk lists it has not loaded. */
 import { DriveError } from '../base/index.js'
 import { decodeEntry, findLink, readChunkList, readDirectory, type EntryRecord, type FetchBlock } from '../dag/index.js'
-import type { RemoteChild, RemoteSource } from '../store/index.js'
+import { readBe64, type RemoteChild, type RemoteSource } from '../store/index.js'
 import { inodeOf } from './entry-of.js'
 import type { NodeReader } from './node-reader.js'
 import type { SyncState } from './sync-state.js'
@@ -11,7 +11,7 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
   const resolve = async (entry: EntryRecord, signal: AbortSignal | undefined): Promise<EntryRecord> => {
     if (entry.content.kind !== 'shared') return entry
     const known = state.tables.shared.get(entry.fileId)
-    if (known !== undefined) return decodeEntry(known.subarray(8))
+    if (known !== undefined) return knownHere(decodeEntry(known.subarray(8)), readBe64(known))
     const links = state.head?.commit.links
     const found =
       links === undefined
@@ -40,6 +40,11 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
       return chunks
     },
   }
+}
+
+/** A file that has an inode on this machine is one with several names, whatever is left of them: that one is meant, not a new one. */
+function knownHere(entry: EntryRecord, ino: number): EntryRecord {
+  return ino === 0 || entry.nlink > 1 ? entry : { ...entry, nlink: 2 }
 }
 
 /** Tree and forest nodes: those this device made are kept here, the rest comes from the node. */

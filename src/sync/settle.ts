@@ -24,20 +24,17 @@ import { DROPPED } from './build-context.js'
 
 const DIGESTS_A_MESSAGE = 10_000
 
-/** May be repeated: the drive thread applies a sequence once. */
+/** May be repeated: the drive thread applies a sequence once. What it may forget goes with the first message, which is applied whole. */
 export async function tellDriveThread(plan: Plan, state: SyncState, port: Pick<DrivePort, 'published'>): Promise<void> {
   const { sequence, removedBefore } = plan
-  const message = { sequence, removedBefore, refs: refsOf(state), merged: mergedOf(state) }
-  let isFirst = true
-  for (const { confirmed, discarded } of digestsOf(state)) {
-    const part: PublishedCommit = {
-      ...(isFirst ? message : { ...message, refs: [], merged: [] }),
-      confirmed,
-      discarded,
-    }
-    await port.published(part)
-    isFirst = false
+  const discarded = [...leavesOf(state, (uses) => uses === 0)].flat()
+  const [refs, merged] = [refsOf(state), mergedOf(state)]
+  let next: PublishedCommit = { sequence, removedBefore, refs, merged, discarded, confirmed: [] }
+  for (const confirmed of leavesOf(state, (uses) => uses > 0)) {
+    await port.published({ ...next, confirmed })
+    next = { sequence, removedBefore, refs: [], merged: [], discarded: [], confirmed: [] }
   }
+  if (next.refs === refs) await port.published(next)
 }
 
 function refsOf({ tables }: SyncState): PublishedCommit['refs'] {
@@ -59,23 +56,20 @@ function mergedOf({ tables }: SyncState): PublishedCommit['merged'] {
   return Array.from(files, ([ino, rows]) => ({ ino, rows }))
 }
 
-/** Leaf blocks that are live now, and those nothing refers to; at least one message. */
-function* digestsOf({ tables }: SyncState): Generator<{ confirmed: Digest[]; discarded: Digest[] }> {
+/** Leaf blocks of the change whose uses after it are such, some thousands at a time. */
+function* leavesOf({ tables }: SyncState, isWanted: (uses: number) => boolean): Generator<Digest[]> {
   const delta = new LiveDelta(tables)
-  let [confirmed, discarded]: [Digest[], Digest[]] = [[], []]
+  let digests: Digest[] = []
   for (const rows of pagesOf(tables.delta)) {
     for (const [digest, value] of rows) {
       const row = decodeDelta(value)
-      if (row.kind !== 'leaf') continue
-      const { after } = delta.uses(digest, row)
-      if (after > 0) confirmed.push(digestOf(digest))
-      else discarded.push(digestOf(digest))
+      if (row.kind === 'leaf' && isWanted(delta.uses(digest, row).after)) digests.push(digestOf(digest))
     }
-    if (confirmed.length + discarded.length < DIGESTS_A_MESSAGE) continue
-    yield { confirmed, discarded }
-    ;[confirmed, discarded] = [[], []]
+    if (digests.length < DIGESTS_A_MESSAGE) continue
+    yield digests
+    digests = []
   }
-  yield { confirmed, discarded }
+  if (digests.length > 0) yield digests
 }
 
 /** Every step is one commit that can be repeated, so a crash goes on where it was. The last one makes the plan the head. */

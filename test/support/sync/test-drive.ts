@@ -243,10 +243,13 @@ export class TestDrive implements DrivePort {
       const block = this.blocks.get(hex(digest))
       if (block !== undefined) block.isEvictable = true
     }
+    if (sequence <= this.#published) return
     const used = this.#digestsBornAfter(sequence)
     for (const digest of discarded) if (!used.has(hex(digest))) this.blocks.delete(hex(digest))
-    if (sequence <= this.#published) return
-    for (const { ino, ref } of refs) if (this.#inodes.get(inodeKey(ino))) this.#putInode({ ...this.inode(ino), ref })
+    for (const { ino, ref } of refs) {
+      if (this.#inodes.get(inodeKey(ino))) this.#putInode({ ...this.inode(ino), ref })
+      else if (ref !== undefined) this.#putRemoved({ kind: 'map', ...ref })
+    }
     for (const { ino, rows } of merged) this.#applyMerge(ino, rows, sequence)
     for (const [key, value] of [...this.#dirty.range()]) if (readBe48(value) <= sequence) this.#dirty.delete(key)
     for (const [key] of [...this.#removed.range({ end: be64(removedBefore) })]) this.#removed.delete(key)
