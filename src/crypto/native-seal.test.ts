@@ -72,7 +72,7 @@ ifBuilt(
     t.log(`SEED=${seed}`)
     let threw = 0
     let answered = 0
-    for (let round = 0; round < 30_000; round++) {
+    for (let round = 0; round < 15_000; round++) {
       const calls = goodArguments()
       const names = Object.keys(calls) as (keyof typeof calls)[]
       const name = names[round % names.length]!
@@ -87,7 +87,7 @@ ifBuilt(
         threw++
       }
     }
-    t.true(threw > 1000 && answered > 1000, `${threw} threw, ${answered} answered`)
+    t.true(threw > 500 && answered > 500, `${threw} threw, ${answered} answered`)
     const digest = new Uint8Array(32)
     addon!.sha256(Buffer.from('abc'), digest)
     t.is(Buffer.from(digest).toString('hex'), 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { KIB } from '../base/index.js'
 import { nativeSeal, type NativeSeal } from '../crypto/index.js'
-import type { ContentKeys, SealItem } from './contract.js'
+import { CHUNK, type ContentKeys, type SealItem } from './contract.js'
 import { cutChunks, gearBytes, gearWords } from './gear.js'
 import { encryptPadded, leafKeys } from './leaf-javascript.js'
 import { pad, sealedSize } from './padding.js'
@@ -23,9 +23,15 @@ export interface BatchSealer {
 
 /** Sealed bytes that these items can give at most. */
 export function sealedCapacity(items: readonly Pick<SealItem, 'length'>[]): number {
-  const most = (length: number): number =>
-    length + Math.floor(length / 8) + Math.min(length, 64 * KIB) + 8 * KIB * rowCapacity([{ length }])
-  return items.reduce((sum, { length }) => sum + most(length), 0)
+  return items.reduce(
+    (sum, { length }) => sum + (length <= CHUNK.MIN ? sealedSize(length) : length + paddingOf(length)),
+    0,
+  )
+}
+
+/** Steps of a sixteenth of each chunk, one step more a chunk for mark and tag, and a last chunk that may be small. */
+function paddingOf(length: number): number {
+  return Math.floor(length / 8) + 64 * KIB + 8 * KIB * rowCapacity([{ length }])
 }
 
 export function createBatchSealer(keys: ContentKeys): BatchSealer {
