@@ -1,0 +1,202 @@
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { sleep } from '../../src/base/index.js'
+import { testWhere } from '../support/available.js'
+import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+
+const test = testWhere('fuse')
+
+interface Status {
+  readonly state: string
+  readonly levels: Readonly<Record<'held' | 'staged' | 'stored' | 'published', { files: number; bytes: number }>>
+  readonly copies: readonly { sameMachine: boolean }[]
+  readonly mounts: readonly { directory: string }[]
+  readonly publishedHeight: number
+}
+
+const write = (drive: TestDrive, name: string, text: string): void => {
+  program('sh', ['-c', 'cat > "$1"; sync "$1"', 'sh', name], { cwd: drive.mountpoint, input: text })
+}
+const read = (drive: TestDrive, name: string): string => program('cat', [name], { cwd: drive.mountpoint })
+const isMounted = (drive: TestDrive): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(drive.mountpoint)
+
+test('R-20 R-60 S-010 a fresh home: up, write, sync, unmount; the daemon ends, and the next mount has everything', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  t.regex(await drive.up(), /recovery phrase[^]*Mounted at/)
+  write(drive, 'letter', 'dear all')
+  await drive.must(['sync'])
+  const status = await drive.json<Status>(['status'])
+  t.is(status.levels.published.files, 1)
+  t.is(status.levels.staged.files, 0)
+  t.deepEqual(
+    status.copies.map(({ sameMachine }) => sameMachine),
+    [true],
+  )
+  t.regex(await drive.must(['status']), /losing this machine loses the drive/)
+  write(drive, 'later', 'more')
+  t.regex(await drive.unmount(), /Everything is published/)
+  t.false(isMounted(drive))
+  t.is(drive.daemonPid(), undefined)
+  await drive.mount()
+  t.is(read(drive, 'letter'), 'dear all')
+  t.is(read(drive, 'later'), 'more')
+  await drive.unmount()
+})
+
+test('R-14 S-010 unmount --now says what stays staged, exits with 3, and the next unmount publishes it', async (t: ExecutionContext) => {
+  const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
+  await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
+  await drive.must(['sync'])
+  write(drive, 'note', 'twelve bytes')
+  const left = await drive.run(['unmount', '--now', '--json'])
+  t.is(left.code, 3)
+  t.deepEqual((JSON.parse(left.stdout) as { staged: unknown }).staged, { files: 1, bytes: 12 })
+  t.false(isMounted(drive))
+  t.is(drive.daemonPid(), undefined)
+  await drive.mount()
+  t.is(read(drive, 'note'), 'twelve bytes')
+  t.is((await drive.json<Status>(['status'])).levels.staged.files, 1)
+  t.is((await drive.run(['unmount'])).code, 0)
+})
+
+test('R-05 S-012 a killed daemon: the dead mount is detached and mounted again by the next command', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
+  write(drive, 'kept', 'still here')
+  drive.killDaemon()
+  t.throws(() => read(drive, 'kept'))
+  t.true((await drive.json<{ mounts: unknown[] }>(['status'])).mounts.length === 1)
+  t.is(read(drive, 'kept'), 'still here')
+  drive.killDaemon()
+  await drive.mount()
+  t.is(read(drive, 'kept'), 'still here')
+  t.is(program('sh', ['-c', `grep -c "${drive.mountpoint}" /proc/self/mountinfo`]).trim(), '1')
+  drive.killDaemon()
+  t.is((await drive.run(['unmount', '--now'])).code in { 0: 1, 3: 1 }, true)
+  t.false(isMounted(drive))
+})
+
+test('S-011 init and up never overwrite a drive, here or on the node', async (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'never')
+  const phrase = join(folder, 'phrase')
+  const node = ['--node', `file://${join(folder, 'node')}`]
+  const first = testDrive(t)
+  await first.up([...node, '--phrase-out', phrase])
+  write(first, 'original', 'first')
+  await first.must(['sync'])
+  t.is((await first.run(['init', ...node])).code, 11)
+  t.is((await first.run(['init', ...node, '--phrase-out', phrase])).code, 11)
+  await first.must(['key', 'verify', '--phrase-file', phrase])
+  await first.unmount()
+
+  const second = testDrive(t)
+  t.regex(await second.up([...node, '--phrase-file', phrase]), /Opened the published drive/)
+  t.is(read(second, 'original'), 'first')
+  await second.unmount()
+
+  const third = testDrive(t)
+  await third.up(['--phrase-out', join(folder, 'other')])
+  t.is((await third.run(['up', third.mountpoint, '--phrase-file', phrase])).code, 11)
+  await third.unmount()
+})
+
+test('R-42 with its local data gone, a home opens its published drive again and not an empty one', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
+  write(drive, 'precious', 'gold')
+  await drive.unmount()
+  program('rm', ['-r', join(drive.home, 'data')])
+  await drive.mount()
+  t.is(read(drive, 'precious'), 'gold')
+  write(drive, 'new', 'silver')
+  await drive.unmount()
+})
+
+test('R-41 a sealed key file: nothing opens without the passphrase, and no secret is in arguments, environment or log', async (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'sealed')
+  const [passphrase, wrong, phrase] = [join(folder, 'passphrase'), join(folder, 'wrong'), join(folder, 'phrase')]
+  writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o600 })
+  writeFileSync(wrong, 'wrong\n', { mode: 0o600 })
+  const drive = testDrive(t)
+  await drive.up(['--passphrase-file', passphrase, '--phrase-out', phrase])
+  const words = readFileSync(phrase, 'utf8').trim()
+  const pid = drive.daemonPid()
+  for (const file of ['cmdline', 'environ']) {
+    const text = readFileSync(`/proc/${pid}/${file}`, 'latin1')
+    t.false(text.includes('correct horse') || text.includes(words), file)
+  }
+  await drive.unmount()
+  t.is((await drive.json<Status>(['status'])).state, 'locked')
+  t.is((await drive.run(['mount', drive.mountpoint])).code, 2, 'nobody can be asked')
+  t.is((await drive.run(['mount', drive.mountpoint, '--passphrase-file', wrong])).code, 13)
+  await drive.mount(['--passphrase-file', passphrase])
+  t.is((await drive.must(['key', 'show'])).split(/\s+/).filter(Boolean).join(' '), words)
+  await drive.unmount()
+  const log = readFileSync(join(drive.home, 'daemon.log'), 'latin1')
+  t.false(log.includes('correct horse') || words.split(' ').every((word) => log.includes(word)))
+})
+
+test('one daemon a home, however many commands start at once; everything in it is private', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.must(['init', '--phrase-out', join(drive.home, '..', 'phrase')])
+  await drive.must(['daemon', 'stop'])
+  const results = await Promise.all([
+    drive.run(['mount', drive.mountpoint]),
+    drive.run(['mount', drive.mountpoint]),
+    drive.run(['status']),
+    drive.run(['mount', drive.mountpoint]),
+  ])
+  t.deepEqual(
+    results.map(({ code }) => code),
+    [0, 0, 0, 0],
+    results.map(({ stderr }) => stderr).join(''),
+  )
+  t.is(program('sh', ['-c', `grep -c "${drive.mountpoint}" /proc/self/mountinfo`]).trim(), '1')
+  for (const name of readdirSync(drive.home, { recursive: true, encoding: 'utf8' })) {
+    const found = statSync(join(drive.home, name))
+    t.is(found.mode & 0o077, 0, name)
+  }
+  t.is((await drive.run(['mount', `${drive.mountpoint}-2`])).code, 17, 'one mount a drive')
+  t.is((await drive.run(['unmount', '/nowhere'])).code, 16)
+  await drive.unmount()
+})
+
+test('a mount that stays in the foreground ends when it is unmounted', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.must(['init', '--phrase-out', join(drive.home, '..', 'phrase')])
+  let ended = false
+  const foreground = drive.run(['mount', drive.mountpoint, '--foreground']).finally(() => (ended = true))
+  for (let i = 0; i < 200 && !isMounted(drive); i++) await sleep(50)
+  t.true(isMounted(drive))
+  t.false(ended)
+  await drive.unmount()
+  t.is((await foreground).code, 0)
+})
+
+test('SIGTERM leaves early: staged, unmounted, nothing lost', async (t: ExecutionContext) => {
+  const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
+  await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
+  program('sh', ['-c', 'echo unsynced > file'], { cwd: drive.mountpoint })
+  const pid = drive.daemonPid()
+  t.truthy(pid)
+  process.kill(pid!, 'SIGTERM')
+  for (let i = 0; i < 400 && existsSync(`/proc/${pid}/fd/0`); i++) await sleep(25)
+  t.false(isMounted(drive))
+  await drive.mount()
+  t.is(read(drive, 'file'), 'unsynced\n')
+  await drive.unmount()
+})
+
+test('doctor works with and without a daemon, and finds what is open to others', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  const fresh = await drive.run(['doctor', '--json'])
+  t.is(fresh.code, 0, fresh.stdout)
+  await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
+  t.is((await drive.run(['doctor'])).code, 0)
+  await drive.unmount()
+  program('chmod', ['0644', join(drive.home, 'drive.key')])
+  const found = await drive.run(['doctor'])
+  t.is(found.code, 4)
+  t.regex(found.stdout, /PROBLEM drive key: .*chmod 600/)
+})
