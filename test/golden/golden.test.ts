@@ -1,4 +1,5 @@
 /** The frozen drives in fixtures/golden: whatever this code becomes, it opens them, and it writes the same bytes for the same content. */
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -138,6 +139,18 @@ test('golden v1: a set of digests gives the same forest', (t) => {
     { bits: forest.bits, nodes: forest.blocks.length, root: cidOf(forest.root, 'dag-pb') },
     { bits, nodes, root },
   )
+})
+
+/** Python with a library is not asked of anyone, not even of CI. */
+const hasPython = spawnSync('python3', ['-c', 'import cryptography']).status === 0
+const testWithPython = hasPython ? test : test.skip
+
+testWithPython('golden v1: a reader written from docs/FORMAT.md alone finds the same', (t) => {
+  const reader = join(projectRoot, 'fixtures/golden/read_drive.py')
+  const files = ['drive.car', 'drive.json'].map((name) => join(FOLDER, name))
+  const { status, stdout, stderr } = spawnSync('python3', [reader, ...files], { encoding: 'utf8', timeout: 60_000 })
+  t.is(status, 0, stderr)
+  t.is(stdout, `${drive.entries.length} entries, 30 blocks, as described\n`)
 })
 
 async function walk(
