@@ -6,6 +6,7 @@ import type { FuseMount, FuseTransport, MountOptions } from './contract.js'
 import { detach } from './detach.js'
 import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
 import { createNativeTransport } from './native-transport.js'
+import { fuseNativeTransport, hasFuseNative } from './fuse-native-transport.js'
 import { channelMode, loadFuseNative } from './native.js'
 import { clearStale } from './stale.js'
 
@@ -25,7 +26,7 @@ export interface MountTreeRequest {
 export async function mountTree(request: MountTreeRequest): Promise<FuseMount> {
   const options = request.options ?? {}
   const log = request.log ?? silentLog
-  const transport = await chooseTransport(log)
+  const transport = chooseTransport(log)
   const mountpoint = await prepareMountpoint(request.mountpoint, options.over === true, log)
   const mount = await transport.serve(request.tree, mountpoint, options, log)
   if (options.over !== true) await refuseStack(mount)
@@ -40,11 +41,18 @@ async function refuseStack(mount: FuseMount): Promise<void> {
   throw new DriveError('BUSY', 'Another mount was made there at the same time.')
 }
 
-async function chooseTransport(log: Log): Promise<FuseTransport> {
-  const native = loadFuseNative()
+/** Our own addon; fuse-native only where it cannot be loaded, or when `DAGDRIVE_FUSE_TRANSPORT=fuse-native` forces it. */
+function chooseTransport(log: Log): FuseTransport {
+  const forced = process.env['DAGDRIVE_FUSE_TRANSPORT'] === 'fuse-native'
+  const native = forced ? { reason: 'fuse-native was asked for' } : loadFuseNative()
   if ('addon' in native) return createNativeTransport(native.addon, channelMode(native.addon, process.env))
-  log.warn('the native FUSE addon is missing', { reason: native.reason })
-  throw new DriveError('MOUNT_FAILED', 'The native FUSE addon is missing: run `npm run build:native`.')
+  if (hasFuseNative()) {
+    log.warn('the drive is mounted with fuse-native, which is slower and can do less', { reason: native.reason })
+    return fuseNativeTransport
+  }
+  throw new DriveError('MOUNT_FAILED', 'The native FUSE addon is missing: run `npm run build:native`.', {
+    about: { reason: native.reason },
+  })
 }
 
 async function prepareMountpoint(path: string, over: boolean, log: Log): Promise<string> {
