@@ -143,6 +143,12 @@ export class InodeTable {
     if (inode !== undefined) this.removeIfUnused(inode)
   }
 
+  /** The kernel holds no reference any more. */
+  forgetAll(): void {
+    this.#lookups.clear()
+    for (const inode of [...this.#cache.values()]) this.removeIfUnused(inode)
+  }
+
   /** Deletes every row of an inode without names, handles and kernel references. */
   removeIfUnused(inode: Inode): void {
     if (inode.nlink > 0 || inode.handles > 0 || inode.gone || this.#lookups.has(inode.ino)) return

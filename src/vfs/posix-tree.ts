@@ -70,6 +70,10 @@ export class PosixTree implements Tree {
     this.#volume.inodes.forget(ino, count)
   }
 
+  forgetAll(): void {
+    this.#volume.inodes.forgetAll()
+  }
+
   getAttributes(ino: number, _caller: Caller): Attributes {
     return attributesOf(this.#volume.inodes.get(ino))
   }

@@ -1,10 +1,10 @@
 /** A sealed piece becomes chunk rows, and what it covers goes: older rows, older pages, an inline body. */
 import type { SealedItem } from '../../pipeline/index.js'
-import { PAGE_BYTES, pageKey, type ChunkRecord, type IndexedBlock } from '../../store/index.js'
+import { PAGE_BYTES, type ChunkRecord, type IndexedBlock } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
-import { putPage } from './pages.js'
+import { changePage, dropPage, foldInline } from './pages.js'
 import type { Piece } from './piece.js'
 import { replaceRows } from './rows.js'
 
@@ -40,9 +40,10 @@ export function applyPiece(volume: Volume, piece: Piece): void {
   }
   if (content === undefined || rows.length === 0) return
   const end = start + Math.min(piece.limit, at)
+  if (start === 0 && inode.inline !== undefined && end >= inode.inline.length) inode.inline = undefined
+  else foldInline(volume, inode, content)
   replaceRows(volume, inode, content, start, end, rows)
   settlePages(volume, inode, content, piece, end)
-  settleInline(volume, inode, content, end)
   volume.inodes.markChanged(inode)
   volume.inodes.addUnpublished(inode, end - start)
 }
@@ -58,34 +59,19 @@ function settlePages(volume: Volume, inode: Inode, content: FileContent, piece: 
     const pageStart = index * PAGE_BYTES
     const pageEnd = pageStart + page.length
     if (piece.start <= pageStart && end >= pageEnd) {
-      content.pages.delete(index)
-      if (!content.heldPages.delete(index)) volume.tables.pages.delete(pageKey(inode.ino, index))
+      dropPage(volume, inode, content, index)
       return
     }
     const from = Math.max(piece.start, pageStart)
     const to = Math.min(end, pageEnd)
     if (from >= to) return
     const covering = piece.data.subarray(from - piece.start, to - piece.start)
-    if (page.data !== undefined) page.data.set(covering, from - pageStart)
-    else {
-      const bytes = Buffer.from(volume.tables.pages.get(pageKey(inode.ino, index))!)
-      bytes.set(covering, from - pageStart)
-      volume.tables.pages.put(pageKey(inode.ino, index), bytes)
-    }
+    changePage(volume, inode, index, page, (bytes) => {
+      bytes.set(covering.subarray(0, Math.max(0, bytes.length - (from - pageStart))), from - pageStart)
+      return bytes
+    })
   }
   if (content.pages.size < last - first) {
     for (const index of [...content.pages.keys()]) if (index >= first && index <= last) settle(index)
   } else for (let index = first; index <= last; index++) settle(index)
-}
-
-/** A body with chunk rows is not inline any more: what they do not cover of it becomes a page. */
-function settleInline(volume: Volume, inode: Inode, content: FileContent, end: number): void {
-  const { inline } = inode
-  if (inline === undefined) return
-  inode.inline = undefined
-  const first = content.rows[0]
-  if (inline.length === 0 || (first !== undefined && first.offset === 0 && end >= inline.length)) return
-  if (content.pages.has(0)) return
-  const visible = first === undefined ? inline.length : Math.min(inline.length, first.offset)
-  if (visible > 0) putPage(volume, inode, content, 0, Buffer.from(inline.subarray(0, visible)))
 }

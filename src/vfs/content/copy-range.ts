@@ -1,6 +1,6 @@
 /** copy_file_range(2): whole runs are shared by reference, the rest is copied. */
 import { DriveError, MIB } from '../../base/index.js'
-import { PAGE_BYTES, pageKey, type ChunkRecord } from '../../store/index.js'
+import { PAGE_BYTES, type ChunkRecord } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
@@ -8,6 +8,7 @@ import { stampChange, type Volume } from '../volume.js'
 import { hasOnlyRows } from './compose.js'
 import { setSize, type FileContent } from './file-content.js'
 import { contentOrWait } from './load-content.js'
+import { dropPage } from './pages.js'
 import { read } from './read.js'
 import { firstRowAfter, reference, replaceRows } from './rows.js'
 import { closeTail } from './stage.js'
@@ -84,8 +85,7 @@ function shareNow(volume: Volume, row: ChunkRecord, inode: Inode, content: FileC
   if (inode.inline !== undefined || hasEdgePages(content, offset, end)) return false
   for (const index of [...content.pages.keys()]) {
     if (index * PAGE_BYTES < offset || index * PAGE_BYTES >= end) continue
-    content.pages.delete(index)
-    if (!content.heldPages.delete(index)) volume.tables.pages.delete(pageKey(inode.ino, index))
+    dropPage(volume, inode, content, index)
   }
   const shared = { ...row, offset, born: volume.sequence }
   replaceRows(volume, inode, content, offset, end, [shared])

@@ -15,6 +15,8 @@ export interface Page {
   /** Present while held; a staged page is read from the table. */
   data: Buffer | undefined
   epoch: number
+  /** A row exists in `pages`, of this or of older bytes. */
+  stored: boolean
 }
 
 export class FileContent {
@@ -64,7 +66,7 @@ export function heldBytesOf(content: FileContent): number {
 export function openContent(volume: Volume, inode: Inode): FileContent {
   if (inode.content !== undefined) return inode.content
   const content = new FileContent(inode.size)
-  if (inode.persisted && inode.inline === undefined && inode.size > 0) readRows(volume, inode, content)
+  if (inode.inline === undefined && inode.size > 0) readRows(volume, inode, content)
   inode.content = content
   return content
 }
@@ -73,7 +75,7 @@ function readRows(volume: Volume, inode: Inode, content: FileContent): void {
   const { chunks, pages } = volume.tables
   for (const [key, value] of chunks.range(rowsOf(inode.ino))) content.rows.push(decodeChunk(secondOf(key), value))
   for (const [key, value] of pages.range(rowsOf(inode.ino))) {
-    content.pages.set(secondOf(key), { length: value.length, data: undefined, epoch: 0 })
+    content.pages.set(secondOf(key), { length: value.length, data: undefined, epoch: 0, stored: true })
   }
 }
 

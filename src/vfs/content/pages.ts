@@ -6,11 +6,56 @@ import type { Volume } from '../volume.js'
 import { composeOrWait } from './compose.js'
 import { setSize, type FileContent, type Page } from './file-content.js'
 
-/** A page as the table has it from now on. */
-export function putPage(volume: Volume, inode: Inode, content: FileContent, index: number, bytes: Uint8Array): void {
+/** A page as the table has it from now on. @param epoch newer than all pieces by default */
+export function putPage(
+  volume: Volume,
+  inode: Inode,
+  content: FileContent,
+  index: number,
+  bytes: Uint8Array,
+  epoch: number = content.epoch,
+): void {
   volume.tables.pages.put(pageKey(inode.ino, index), bytes)
   content.heldPages.delete(index)
-  content.pages.set(index, { length: bytes.length, data: undefined, epoch: content.epoch })
+  content.pages.set(index, { length: bytes.length, data: undefined, epoch, stored: true })
+}
+
+/** The page is no longer there, in memory and in the table. */
+export function dropPage(volume: Volume, inode: Inode, content: FileContent, index: number): void {
+  if (content.pages.get(index)?.stored === true) volume.tables.pages.delete(pageKey(inode.ino, index))
+  content.pages.delete(index)
+  content.heldPages.delete(index)
+}
+
+/** Changes a page's bytes wherever they are: in memory, in the table, or in both. `change` may return a shorter view. */
+export function changePage(
+  volume: Volume,
+  inode: Inode,
+  index: number,
+  page: Page,
+  change: (bytes: Buffer) => Buffer,
+): void {
+  if (page.stored) {
+    const key = pageKey(inode.ino, index)
+    volume.tables.pages.put(key, change(Buffer.from(volume.tables.pages.get(key)!)))
+  }
+  if (page.data !== undefined) change(page.data.subarray(0, page.length))
+}
+
+/** A file with pages or chunk rows has no inline body: it becomes a page below everything that was written since. */
+export function foldInline(volume: Volume, inode: Inode, content: FileContent): void {
+  const { inline } = inode
+  if (inline === undefined) return
+  const page = content.pages.get(0)
+  if (inline.length > 0 && page === undefined) putPage(volume, inode, content, 0, inline, 0)
+  else if (page !== undefined && page.length < inline.length) {
+    // No rows lie under an inline body, so nothing has to be waited for.
+    const bytes = composeOrWait(volume, inode, content, 0, inline.length) as Buffer
+    const wasHeld = content.heldPages.has(0)
+    putPage(volume, inode, content, 0, bytes, page.epoch)
+    if (wasHeld) volume.inodes.addUnpublished(inode, bytes.length)
+  }
+  inode.inline = undefined
 }
 
 /** Writes `data` into held pages. The bytes of a page before the written ones are read first: it may have to wait. */
@@ -55,7 +100,7 @@ function pageFor(
     if (base instanceof Wait) return base
     data.set(base)
   }
-  page = { length: keep, data, epoch: content.epoch }
+  page = { length: keep, data, epoch: content.epoch, stored: page?.stored ?? false }
   content.pages.set(index, page)
   content.heldPages.add(index)
   return page

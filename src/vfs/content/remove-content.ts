@@ -23,7 +23,7 @@ export function removeContent(volume: Volume, inode: Inode): void {
 }
 
 function hasNoRows(inode: Inode): boolean {
-  return !inode.persisted || inode.inline !== undefined || inode.size === 0 || inode.unloaded
+  return inode.inline !== undefined || inode.size === 0 || inode.unloaded
 }
 
 function storedRows(volume: Volume, inode: Inode): ChunkRecord[] {

@@ -159,7 +159,8 @@ export class SealQueue {
     if (content === undefined || inode.gone) return
     let applied = false
     while (content.pieces[0]?.state === 'sealed') {
-      this.#apply(content.pieces.shift()!)
+      this.#apply(content.pieces[0])
+      content.pieces.shift()
       applied = true
     }
     if (!applied) return

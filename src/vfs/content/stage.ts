@@ -9,7 +9,7 @@ import { Wait } from '../maybe.js'
 import type { Volume } from '../volume.js'
 import { composeOrWait } from './compose.js'
 import { closeContent, unstagedTail, type FileContent } from './file-content.js'
-import { putPage } from './pages.js'
+import { foldInline, putPage } from './pages.js'
 import { dropTail } from './tail.js'
 
 /** Whole bodies up to this size live in the inode's row. */
@@ -92,19 +92,12 @@ function stagePage(volume: Volume, inode: Inode, content: FileContent, index: nu
     if (base instanceof Wait) return base
     bytes = base
   }
-  foldInline(volume, inode, content, index)
+  if (index !== 0) foldInline(volume, inode, content)
   putPage(volume, inode, content, index, bytes)
+  if (index === 0) foldInline(volume, inode, content)
   volume.inodes.markChanged(inode)
   volume.inodes.addUnpublished(inode, length)
   return undefined
-}
-
-/** A file with pages has no inline body: it becomes page 0, unless that is the page being written. */
-function foldInline(volume: Volume, inode: Inode, content: FileContent, index: number): void {
-  const { inline } = inode
-  if (inline === undefined) return
-  if (index !== 0 && inline.length > 0 && !content.pages.has(0)) putPage(volume, inode, content, 0, inline)
-  inode.inline = undefined
 }
 
 /** The stream ends here: the tail is staged, or goes to the pipeline, and a new one may begin. */

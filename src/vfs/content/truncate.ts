@@ -1,11 +1,10 @@
 /** Setting the size: what lies beyond goes from every layer, what is added is a hole. */
 import { DriveError } from '../../base/index.js'
-import { PAGE_BYTES, pageKey } from '../../store/index.js'
+import { PAGE_BYTES } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import type { Volume } from '../volume.js'
-import { bytesOf } from './compose.js'
 import { setSize, type FileContent } from './file-content.js'
-import { putPage } from './pages.js'
+import { changePage, dropPage, foldInline } from './pages.js'
 import { replaceRows } from './rows.js'
 import { INLINE_BYTES } from './stage.js'
 import { dropTail } from './tail.js'
@@ -43,10 +42,7 @@ function extend(volume: Volume, inode: Inode, content: FileContent, size: number
   const { inline } = inode
   if (inline !== undefined) {
     if (size <= INLINE_BYTES) inode.inline = Buffer.concat([inline], size)
-    else {
-      inode.inline = undefined
-      if (inline.length > 0 && !content.pages.has(0)) putPage(volume, inode, content, 0, inline)
-    }
+    else foldInline(volume, inode, content)
   }
   setSize(volume, inode, size)
 }
@@ -55,13 +51,9 @@ function cutPages(volume: Volume, inode: Inode, content: FileContent, size: numb
   for (const [index, page] of content.pages) {
     const keep = size - index * PAGE_BYTES
     if (keep >= page.length) continue
-    if (keep <= 0) {
-      content.pages.delete(index)
-      if (!content.heldPages.delete(index)) volume.tables.pages.delete(pageKey(inode.ino, index))
-    } else {
-      if (page.data === undefined) {
-        volume.tables.pages.put(pageKey(inode.ino, index), bytesOf(volume, inode, index, page).subarray(0, keep))
-      }
+    if (keep <= 0) dropPage(volume, inode, content, index)
+    else {
+      changePage(volume, inode, index, page, (bytes) => bytes.subarray(0, keep))
       page.length = keep
     }
   }

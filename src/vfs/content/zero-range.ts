@@ -1,9 +1,9 @@
 /** Zeros and holes within the size of a file, in every layer. Pieces under way must be settled before. */
-import { PAGE_BYTES, pageKey } from '../../store/index.js'
+import { PAGE_BYTES } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import type { Volume } from '../volume.js'
-import { bytesOf } from './compose.js'
 import type { FileContent } from './file-content.js'
+import { changePage, dropPage } from './pages.js'
 import { replaceRows } from './rows.js'
 
 /** The bytes `from … to` read as zeros. */
@@ -30,14 +30,11 @@ function zeroPages(volume: Volume, inode: Inode, content: FileContent, from: num
     const begin = Math.max(from, start) - start
     const end = Math.min(to, start + page.length) - start
     if (begin >= end) continue
-    if (begin === 0 && end === page.length) {
-      content.pages.delete(index)
-      if (!content.heldPages.delete(index)) volume.tables.pages.delete(pageKey(inode.ino, index))
-    } else if (page.data !== undefined) page.data.fill(0, begin, end)
-    else {
-      const bytes = Buffer.from(bytesOf(volume, inode, index, page))
-      bytes.fill(0, begin, end)
-      volume.tables.pages.put(pageKey(inode.ino, index), bytes)
-    }
+    if (begin === 0 && end === page.length) dropPage(volume, inode, content, index)
+    else changePage(volume, inode, index, page, (bytes) => {
+      // A row in the table may be shorter than the page in memory.
+      bytes.subarray(begin, end).fill(0)
+      return bytes
+    })
   }
 }
