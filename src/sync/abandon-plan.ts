@@ -22,7 +22,10 @@ export async function abandonPlan(state: SyncState): Promise<void> {
     await queue.commit()
   }
   for (const rows of pagesOf(tables.outgoing)) {
-    for (const [digest, value] of rows) if (decodeOutgoing(value).kind !== 'leaf') tables.nodes.delete(digest)
+    for (const [digest, value] of rows) {
+      const { kind, isRepair } = decodeOutgoing(value)
+      if (kind !== 'leaf' && isRepair !== true) tables.nodes.delete(digest)
+    }
     await queue.commit()
   }
   await clearTables(

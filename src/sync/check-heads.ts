@@ -17,10 +17,14 @@ export interface HeadChecker {
   readonly log: Log
 }
 
-/** @throws DIVERGED when another device published something this one does not have, ROLLED_BACK when the node shows an older head */
-export async function checkHeads(checker: HeadChecker, signal?: AbortSignal): Promise<void> {
+/**
+ * @returns whether the node knows the drive name
+ * @throws DIVERGED when another device published something this one does not have, ROLLED_BACK when the node shows an older head
+ */
+export async function checkHeads(checker: HeadChecker, signal?: AbortSignal): Promise<boolean> {
   const { state, names, node, deviceSlot } = checker
-  await checkDriveName(await names.read(names.drive, node, signal), checker, signal)
+  const named = await names.read(names.drive, node, signal)
+  if (named !== undefined) await checkDriveName(named, checker, signal)
   await checkOwnName(await names.read(names.device(deviceSlot), node, signal), checker, signal)
   for (const device of state.devices) {
     if (device.slot === deviceSlot) continue
@@ -29,16 +33,13 @@ export async function checkHeads(checker: HeadChecker, signal?: AbortSignal): Pr
     if (now.sequence < device.sequence) throw rolledBack('the head of another device')
     throw await diverged(now, checker, signal)
   }
+  return named !== undefined
 }
 
-async function checkDriveName(now: NamedHead | undefined, checker: HeadChecker, signal?: AbortSignal): Promise<void> {
-  const { state, log } = checker
+async function checkDriveName(now: NamedHead, checker: HeadChecker, signal?: AbortSignal): Promise<void> {
+  const { state } = checker
   const { head } = state
-  if (now === undefined) {
-    if (head !== undefined) log.warn('the node does not know the drive name any more; publishing it anew')
-    return
-  }
-  if (isOurs(now.root, state)) return
+  if (isOurs(now.root, state) || (head !== undefined && same(now.root, head.namedRoot))) return
   if (head !== undefined && now.sequence < head.nameSequence) throw rolledBack('the drive name')
   throw await diverged(now, checker, signal)
 }

@@ -23,6 +23,8 @@ export interface FoundDrive {
   readonly version: Version
   /** Sequence of the drive name's record. */
   readonly nameSequence: number
+  /** The version root that record names: `version`, or one it descends from. */
+  readonly namedRoot: Digest
 }
 
 /** What another device needs to begin: give `root` to vfs, and the whole to `openSync` as `start`. */

@@ -35,6 +35,6 @@ export async function importLive(state: SyncState, fetch: FetchBlock, signal: Ab
   await queue.commit()
 }
 
-export function isImported(root: Digest, { live }: SyncState): boolean {
+function isImported(root: Digest, { live }: SyncState): boolean {
   return live?.isComplete === true && Buffer.compare(live.root, root) === 0
 }

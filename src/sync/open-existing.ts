@@ -26,7 +26,7 @@ export async function findDrive({ node, keys, signal }: FindOptions): Promise<Fo
   if (head.sequence !== driveSequence(version.commit.height, version.commit.deviceSlot)) {
     throw new DriveError('CORRUPT', 'The name of the drive and the version it names do not fit each other.')
   }
-  return { version, nameSequence: head.sequence }
+  return { version, nameSequence: head.sequence, namedRoot: head.root }
 }
 
 /**
@@ -45,8 +45,7 @@ export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
   const devices = await knownHeads(names, node, signal)
   const deviceSlot = freeSlot([found.version.commit.deviceSlot, ...devices.map(({ slot }) => slot)])
   const version = await newest(found.version, devices, names, fetcher(node), signal)
-  const nameSequence = driveSequence(version.commit.height, version.commit.deviceSlot)
-  return { version, nameSequence, root: version.commit.root, deviceSlot, devices }
+  return { ...found, version, root: version.commit.root, deviceSlot, devices }
 }
 
 async function knownHeads(names: DriveNames, node: IpfsNode, signal: AbortSignal | undefined): Promise<KnownHead[]> {

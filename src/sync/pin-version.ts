@@ -3,10 +3,12 @@ import { isDriveError, type Log } from '../base/index.js'
 import { cidOf } from '../dag/index.js'
 import type { IpfsNode } from '../node/index.js'
 import type { DriveNames } from './heads.js'
-import { decodeDelta, digestOf, encodeOutgoing, pagesOf, type BlockKind } from './queue-tables.js'
+import { decodeDelta, decodeOutgoing, digestOf, encodeOutgoing, pagesOf, type BlockKind } from './queue-tables.js'
 import { LiveDelta } from './live-delta.js'
 import { cidText } from './send-blocks.js'
 import type { Plan, SyncState } from './sync-state.js'
+
+export type PinnedPlan = Pick<Plan, 'version' | 'base'>
 
 export interface Pinner {
   readonly state: SyncState
@@ -20,7 +22,8 @@ export interface Pinner {
 const MOST_REPAIRS = 3
 const CIDS_A_QUESTION = 1000
 
-export async function pinVersion(plan: Plan, pinner: Pinner, signal: AbortSignal): Promise<void> {
+/** @param plan its version and base are used */
+export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
   for (let repairs = 0; ; repairs++) {
     try {
       return await movePin(plan, pinner, signal)
@@ -34,7 +37,7 @@ export async function pinVersion(plan: Plan, pinner: Pinner, signal: AbortSignal
   }
 }
 
-async function movePin(plan: Plan, { node, names }: Pinner, signal: AbortSignal): Promise<void> {
+async function movePin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSignal): Promise<void> {
   const to = cidOf(plan.version.root, 'dag-pb')
   const from = plan.base === undefined ? undefined : cidOf(plan.base, 'dag-pb')
   if (from !== undefined) {
@@ -52,7 +55,7 @@ async function movePin(plan: Plan, { node, names }: Pinner, signal: AbortSignal)
 }
 
 /** Looks for every block of the version on the node, and marks the missing ones as to be sent. @returns how many */
-async function markMissing(plan: Plan, pinner: Pinner, signal: AbortSignal): Promise<number> {
+async function markMissing(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<number> {
   const { state, node } = pinner
   let found = 0
   for (const batch of batches(blocksOfVersion(plan, state))) {
@@ -64,7 +67,9 @@ async function markMissing(plan: Plan, pinner: Pinner, signal: AbortSignal): Pro
     )
     const lost = batch.filter(({ digest, kind }) => missing.has(cidText(digest, kind)))
     for (const { digest, kind } of lost) {
-      state.tables.outgoing.put(digest, encodeOutgoing({ isSent: false, kind, sizeBytes: 0 }))
+      const known = state.tables.outgoing.get(digest)
+      const row = known === undefined ? { kind, sizeBytes: 0, isRepair: true } : decodeOutgoing(known)
+      state.tables.outgoing.put(digest, encodeOutgoing({ ...row, isSent: false }))
     }
     found += lost.length
     if (lost.length > 0) await state.queue.commit()
@@ -78,7 +83,7 @@ interface VersionBlock {
 }
 
 /** Live blocks, the forest's nodes, the commit and the root. Tree nodes are those whose bytes are kept in `nodes`. */
-function* blocksOfVersion(plan: Plan, state: SyncState): Generator<VersionBlock> {
+function* blocksOfVersion(plan: PinnedPlan, state: SyncState): Generator<VersionBlock> {
   const { tables } = state
   const delta = new LiveDelta(tables)
   const kindOf = (digest: Uint8Array): BlockKind => (tables.nodes.get(digest) === undefined ? 'leaf' : 'node')

@@ -17,8 +17,8 @@ export interface Preparer extends HeadChecker {
 /** The base of a device that opened an existing drive; kept at once, so that a restart begins there too. */
 export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number, state: SyncState): Promise<void> {
   if (start === undefined || state.head !== undefined) return
-  const { version, nameSequence, devices } = start
-  state.put('head', { ...version, nameSequence, sequence: 0, records: undefined, forestBits: undefined })
+  const { version, nameSequence, namedRoot, devices } = start
+  state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, records: undefined, forestBits: undefined })
   state.put(
     'devices',
     devices.filter(({ slot }) => slot !== deviceSlot),
@@ -26,12 +26,14 @@ export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number
   await state.queue.commit()
 }
 
-export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<void> {
+/** @returns whether the node knows the drive */
+export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<boolean> {
   const { state, fetch } = preparer
   if (state.head === undefined) await recoverHead(preparer, signal)
-  await checkHeads(preparer, signal)
+  const isKnown = await checkHeads(preparer, signal)
   await claimSlot(preparer, signal)
   await importLive(state, fetch, signal)
+  return isKnown
 }
 
 /**
@@ -66,6 +68,7 @@ async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<voi
   const head: Head = {
     ...version,
     nameSequence: named.sequence,
+    namedRoot: named.root,
     sequence,
     records: names.makeRecords(version.root, commit),
     forestBits: undefined,

@@ -109,20 +109,28 @@ export function decodeDelta(bytes: Uint8Array): DeltaRow {
 /** Row of `outgoing`. */
 export interface OutgoingRow {
   readonly isSent: boolean
+  /** Not new: a block of the published version that the node lost. */
+  readonly isRepair?: boolean
   readonly kind: BlockKind
   readonly sizeBytes: number
 }
 
 export function encodeOutgoing(row: OutgoingRow): Buffer {
   const bytes = Buffer.allocUnsafe(6)
-  bytes[0] = row.isSent ? 1 : 0
+  bytes[0] = (row.isSent ? 1 : 0) | (row.isRepair === true ? 2 : 0)
   bytes[1] = KINDS.indexOf(row.kind)
   bytes.writeUInt32BE(row.sizeBytes, 2)
   return bytes
 }
 
 export function decodeOutgoing(bytes: Uint8Array): OutgoingRow {
-  return { isSent: bytes[0] === 1, kind: KINDS[bytes[1]!]!, sizeBytes: viewOf(bytes).getUint32(2) }
+  const flags = bytes[0]!
+  return {
+    isSent: (flags & 1) !== 0,
+    isRepair: (flags & 2) !== 0,
+    kind: KINDS[bytes[1]!]!,
+    sizeBytes: viewOf(bytes).getUint32(2),
+  }
 }
 
 export function encodeCount(count: number): Buffer {

@@ -33,7 +33,12 @@ const BLOCKS_A_READ = 16
 const CIDS_A_QUESTION = 1000
 
 /** Everything in `outgoing` is confirmed when it resolves. @param askFirst skip what the node already holds (a plan begun earlier) */
-export async function sendBlocks(plan: Plan, sender: Sender, askFirst: boolean, signal: AbortSignal): Promise<void> {
+export async function sendBlocks(
+  plan: Pick<Plan, 'version'>,
+  sender: Sender,
+  askFirst: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   if (askFirst) {
     countSent(sender)
     await markHeld(sender, signal)
@@ -67,16 +72,19 @@ export async function sendBlocks(plan: Plan, sender: Sender, askFirst: boolean, 
 
 async function sendPart(
   part: readonly OutgoingBlock[],
-  plan: Plan,
+  plan: Pick<Plan, 'version'>,
   sender: Sender,
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) throw aborted(signal)
   const { node, state } = sender
-  const { blocks } = await node.importBlocks(blocksOf(part, sender, signal), {
-    roots: [cidOf(plan.version.root, 'dag-pb')],
-    signal,
-  })
+  const source = new PartSource(part, sender, signal)
+  const { blocks } = await node
+    .importBlocks(source.blocks(), { roots: [cidOf(plan.version.root, 'dag-pb')], signal })
+    .catch((error: unknown) => {
+      // A node may say only that its input ended; why is known here.
+      throw source.failure ?? error
+    })
   if (blocks < part.length) {
     throw new DriveError('NODE_ERROR', `The node took ${blocks} of ${part.length} blocks.`, { about: { blocks } })
   }
@@ -84,22 +92,37 @@ async function sendPart(
   await state.queue.commit()
 }
 
-async function* blocksOf(
-  part: readonly OutgoingBlock[],
-  sender: Sender,
-  signal: AbortSignal,
-): AsyncGenerator<NodeBlock> {
-  for (let at = 0; at < part.length; at += BLOCKS_A_READ) {
-    throwIfAborted(signal)
-    const batch = part.slice(at, at + BLOCKS_A_READ)
-    const leaves = batch.filter(({ kind }) => kind === 'leaf').map(({ digest }) => digest)
-    const read = leaves.length === 0 ? [] : await sender.port.readBlocks(leaves)
-    let next = 0
-    for (const { digest, kind } of batch) {
-      const bytes = kind === 'leaf' ? read[next++] : storedBytes(digest, sender)
-      if (bytes === undefined) throw new LostBlock(`Block ${cidText(digest, kind)} is not on this machine any more.`)
-      yield { cid: cidText(digest, kind), bytes }
+/** Reads a part's blocks a few at a time while the node takes them. */
+class PartSource {
+  failure: unknown
+
+  constructor(
+    private readonly part: readonly OutgoingBlock[],
+    private readonly sender: Sender,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async *blocks(): AsyncGenerator<NodeBlock> {
+    try {
+      for (let at = 0; at < this.part.length; at += BLOCKS_A_READ) {
+        throwIfAborted(this.signal)
+        yield* await this.#read(this.part.slice(at, at + BLOCKS_A_READ))
+      }
+    } catch (error) {
+      this.failure = error
+      throw error
     }
+  }
+
+  async #read(batch: readonly OutgoingBlock[]): Promise<NodeBlock[]> {
+    const leaves = batch.filter(({ kind }) => kind === 'leaf').map(({ digest }) => digest)
+    const read = leaves.length === 0 ? [] : await this.sender.port.readBlocks(leaves)
+    let next = 0
+    return batch.map(({ digest, kind }) => {
+      const bytes = kind === 'leaf' ? read[next++] : storedBytes(digest, this.sender)
+      if (bytes === undefined) throw new LostBlock(`Block ${cidText(digest, kind)} is not on this machine any more.`)
+      return { cid: cidText(digest, kind), bytes }
+    })
   }
 }
 
@@ -146,8 +169,8 @@ async function markHeld(sender: Sender, signal: AbortSignal): Promise<void> {
 }
 
 function markSent(blocks: readonly OutgoingBlock[], { state, onSent }: Sender, wasThere: boolean): void {
-  for (const { digest, kind, sizeBytes } of blocks) {
-    state.tables.outgoing.put(digest, encodeOutgoing({ isSent: true, kind, sizeBytes }))
+  for (const { digest, ...row } of blocks) {
+    state.tables.outgoing.put(digest, encodeOutgoing({ ...row, isSent: true }))
   }
   onSent(
     blocks.length,

@@ -100,7 +100,7 @@ export async function settle(plan: Plan, state: SyncState): Promise<void> {
 }
 
 function headOf({ version, nameSequence, sequence, records, forestBits }: Plan): Head {
-  return { ...version, nameSequence, sequence, records, forestBits }
+  return { ...version, nameSequence, namedRoot: version.root, sequence, records, forestBits }
 }
 
 /** Uses of each block move from `delta` to `live`, both in the same commit, so that no change is applied twice. */
@@ -124,7 +124,9 @@ async function settleLive({ queue, tables }: SyncState): Promise<void> {
 async function settleForest({ queue, tables }: SyncState): Promise<void> {
   const isNew = (digest: Digest): boolean => {
     const row = tables.outgoing.get(digest)
-    return row !== undefined && decodeOutgoing(row).kind === 'dag-pb'
+    if (row === undefined) return false
+    const { kind, isRepair } = decodeOutgoing(row)
+    return kind === 'dag-pb' && isRepair !== true
   }
   if (tables.newForest.get(FOREST_REBUILT) !== undefined) {
     for (const rows of pagesOf(tables.forest)) {

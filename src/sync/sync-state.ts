@@ -7,8 +7,9 @@ import type { KnownHead, Version } from './contract.js'
 
 /** The version this device's tree is based on: the last one it published, or the one it opened. */
 export interface Head extends Version {
-  /** Sequence of the drive name's record that names it. */
+  /** Sequence of the drive name's record, and the root it names: this version, or at a device's start one it descends from. */
   readonly nameSequence: number
+  readonly namedRoot: Digest
   /** Meta sequence of the publish; 0 for a version another device made. */
   readonly sequence: number
   /** Our own signed records, to be put again; absent for a version another device made. */

@@ -14,12 +14,12 @@ import {
   type SyncStatus,
 } from './contract.js'
 import { DriveNames } from './heads.js'
-import { isImported } from './import-live.js'
 import { NodeReader } from './node-reader.js'
 import { beginAt, prepare, type Preparer } from './prepare.js'
 import { Progress } from './progress.js'
 import { publishPlan, type Publisher } from './publish.js'
 import { putNames } from './put-names.js'
+import { restoreVersion } from './restore-version.js'
 import { createRemoteSource, localFirst } from './remote-source.js'
 import { LostBlock } from './send-blocks.js'
 import { SyncState } from './sync-state.js'
@@ -57,6 +57,8 @@ class DriveSync implements Sync {
   #work = new AbortController()
   #phase: SyncPhase = 'idle'
   #isPaused = false
+  /** The node's heads were checked since this start, and the base is complete. */
+  #isPrepared = false
   #isClosed = false
   #failures = 0
   #lastError: WireError | undefined
@@ -177,7 +179,7 @@ class DriveSync implements Sync {
     const now = this.#options.clock.monotonicMs()
     if (!isAsked && this.#nextTry !== undefined && now < this.#nextTry.monotonicMs) return
     if (isAsked || (await this.#isDue())) await this.#publish(signal)
-    else if (this.#needsPreparation()) await prepare(this.#preparer(), signal)
+    else if (!this.#isPrepared) await this.#prepare(signal)
     else if (now >= this.#nextRefreshMs) await this.#refreshNames(signal)
     else return
     this.#succeeded()
@@ -206,7 +208,7 @@ class DriveSync implements Sync {
     for (let rebuilds = 0; ; rebuilds++) {
       try {
         this.#enter('preparing')
-        await prepare(this.#preparer(), signal)
+        await this.#prepare(signal)
         const unfinished = this.#state.plan
         if (unfinished !== undefined) {
           this.#progress.begin(unfinished.files, unfinished.blocks)
@@ -240,9 +242,10 @@ class DriveSync implements Sync {
     }
   }
 
-  #needsPreparation(): boolean {
-    const { head } = this.#state
-    return head !== undefined && !isImported(head.root, this.#state)
+  async #prepare(signal: AbortSignal): Promise<void> {
+    const isKnown = await prepare(this.#preparer(), signal)
+    if (!isKnown && this.#state.plan === undefined) await restoreVersion(this.#publisher(), signal)
+    this.#isPrepared = true
   }
 
   #preparer(): Preparer {
@@ -274,7 +277,7 @@ class DriveSync implements Sync {
     const { node, deviceSlot, clock } = this.#options
     const records = this.#state.head?.records
     if (records !== undefined) {
-      await prepare(this.#preparer(), signal)
+      await this.#prepare(signal)
       await putNames(records, deviceSlot, this.#names, node, signal)
     }
     this.#nextRefreshMs = clock.monotonicMs() + this.#settings.refreshNamesMs
@@ -303,7 +306,7 @@ class DriveSync implements Sync {
     this.#lastError = undefined
     this.#nextTry = undefined
     this.#nodeOnline = true
-    this.#enter('idle')
+    if (this.#phase !== 'waiting') this.#enter('idle')
   }
 
   #failed(error: unknown, asked: readonly Request[]): void {

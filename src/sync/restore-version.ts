@@ -1,0 +1,39 @@
+/** A node that does not know the drive any more (it was emptied or replaced) gets the published version again. */
+import { DriveError } from '../base/index.js'
+import { pinVersion } from './pin-version.js'
+import type { Publisher } from './publish.js'
+import { putNames } from './put-names.js'
+import { clearTables } from './queue-tables.js'
+import { LostBlock, sendBlocks } from './send-blocks.js'
+
+/** Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is published. */
+export async function restoreVersion(publisher: Publisher, signal: AbortSignal): Promise<void> {
+  const { state, node, names, deviceSlot, onPhase, log } = publisher
+  const { head } = state
+  if (head?.records === undefined) return
+  log.warn('the node does not know the drive any more; sending the published version again', {
+    height: head.commit.height,
+  })
+  onPhase('uploading')
+  const version = { version: head, base: undefined }
+  try {
+    await pinVersion(
+      version,
+      { ...publisher, sendAgain: (stop) => sendBlocks(version, publisher, false, stop) },
+      signal,
+    )
+  } catch (error) {
+    if (!(error instanceof LostBlock)) throw error
+    throw new DriveError(
+      'NOT_FOUND',
+      'The node lost this drive, and this machine no longer holds all of it. Restore the node or connect the old one.',
+      {
+        cause: error,
+      },
+    )
+  } finally {
+    await clearTables(state.queue, [state.tables.outgoing])
+  }
+  onPhase('naming')
+  await putNames(head.records, deviceSlot, names, node, signal)
+}
