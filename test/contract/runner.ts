@@ -30,7 +30,12 @@ export function differences(one: Case, plain: string, mounted: string): Differen
 function runSteps(one: Case, directory: string): unknown[] {
   mkdirSync(directory)
   const output = program('python3', [join(projectRoot, 'fixtures/programs/posix.py')], {
-    input: JSON.stringify({ directory, steps: one.steps }),
+    input: asciiJson({ directory, steps: one.steps }),
   })
   return JSON.parse(output) as unknown[]
+}
+
+/** JSON in ASCII: names hold any bytes, and the pipe between the programs carries them one character a byte. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(/[\u0080-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
