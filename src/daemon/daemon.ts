@@ -48,6 +48,8 @@ export interface Daemon {
   requireDrive(): Promise<Drive>
   /** Opens what the key file holds; what goes wrong becomes the state. */
   start(): Promise<void>
+  /** Waits until nothing is being opened, so that `state` is final for now. */
+  settled(): Promise<void>
   /** WRONG_KEY for a wrong passphrase. */
   unlock(passphrase: string): Promise<void>
   /** Opens a drive whose key file and configuration were just written. */
@@ -225,6 +227,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
           if (state !== 'failed') fail(error)
         }
       }),
+    async settled() {
+      await opening
+    },
     unlock: (passphrase) =>
       exclusively(async () => {
         if (state !== 'locked') return

@@ -16,6 +16,7 @@ import { nodeReportOf } from './status.js'
 
 export async function initDrive(daemon: Daemon, request: InitRequest, signal: AbortSignal): Promise<InitReport> {
   const { paths } = daemon
+  await daemon.settled()
   if (daemon.state !== 'no-drive' || (await readFileIfAny(paths.keyFile)) !== undefined) {
     throw new DriveError('DRIVE_EXISTS', 'There is a drive here already; nothing was changed.')
   }

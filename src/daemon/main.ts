@@ -95,6 +95,8 @@ async function main(): Promise<void> {
 
   guard(log, (what) => (daemon.lastError = what))
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
+  // Before anyone can ask: an early `init` waits for it.
+  const started = daemon.start()
   server = await serveControl({
     path: paths.socket,
     log,
@@ -109,7 +111,7 @@ async function main(): Promise<void> {
     onAnswered: considerEnd,
   })
   log.info('started', { pid: process.pid, version: daemon.version, node: process.version })
-  await daemon.start()
+  await started
   if (process.env['NOTIFY_SOCKET'] !== undefined)
     spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)
   considerEnd()
