@@ -21,7 +21,8 @@ import { connectRpc, remoteMethods, type Handlers } from './rpc.js'
 
 /** Kept free on the disk for commits, logs and others. */
 const RESERVE_BYTES = 16 * MIB
-const ROOT_MODE = 0o755
+/** Of a new drive: the maker's alone; chmod the mount to let others in. */
+const ROOT_MODE = 0o700
 
 const data = workerData as DriveThreadData
 const port = parentPort as MessagePort
