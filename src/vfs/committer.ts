@@ -136,12 +136,16 @@ export class Committer {
     try {
       await commitBlocks(volume)
       for (const inode of urgentFiles(volume)) stageRest(volume, inode, inode.content!)
-      if (!this.isPending) return volume.sequence - 1
+      if (!this.isPending) {
+        if (isHolder) volume.named = { since: volume.sequence - 1, digests: new Set() }
+        return volume.sequence - 1
+      }
       volume.inodes.writeChanged()
       sequence = closeSequence(volume)
       // The overlay is taken before this returns.
       committed = volume.meta.commit()
       this.#isJoinable = false
+      if (isHolder) volume.named = { since: sequence, digests: new Set() }
     } finally {
       if (isHolder && this.#quiet !== undefined) this.#release(this.#quiet)
       gate.open()

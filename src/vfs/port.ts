@@ -30,10 +30,10 @@ export class VolumePort implements DrivePort {
   async published(commit: PublishedCommit): Promise<void> {
     const volume = this.#volume
     const { blocks, committer } = volume
-    const isNew = commit.sequence > volume.published
-    if (isNew) await committer.between(() => applyPublished(volume, commit))
+    if (commit.sequence > volume.published) await committer.between(() => applyPublished(volume, commit))
     blocks.markEvictable(commit.confirmed)
-    if (isNew) blocks.discard(await withoutNamedAgain(volume, commit))
+    // A large commit comes in several messages; what an older one discarded may be in use again by now.
+    if (commit.sequence === volume.published) blocks.discard(await withoutNamedAgain(volume, commit))
     volume.blocksChanged = true
     await committer.commit()
     await this.#background.evict()
@@ -84,6 +84,8 @@ export class VolumePort implements DrivePort {
 /** Those of `discarded` that no row written after the published sequence names again. */
 async function withoutNamedAgain(volume: Volume, { discarded, sequence }: PublishedCommit): Promise<Digest[]> {
   if (discarded.length === 0) return []
+  const { named } = volume
+  if (named.since === sequence) return discarded.filter((digest) => !named.digests.has(hex(digest)))
   const candidates = new Map(discarded.map((digest) => [hex(digest), digest]))
   let rows = 0
   for (const [key, value] of volume.tables.chunks.range()) {

@@ -31,6 +31,8 @@ function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][nu
     return
   }
   const content = openContent(volume, inode)
+  // The merged rows hold what was inline before.
+  inode.inline = undefined
   for (const run of contiguous(rows)) {
     const first = run[0]!
     const last = run.at(-1)!
@@ -38,6 +40,7 @@ function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][nu
   }
   for (const index of content.pages.keys()) volume.tables.pages.delete(pageKey(ino, index))
   content.pages.clear()
+  volume.inodes.markUnwritten(inode)
   if (inode.handles === 0) inode.content = undefined
 }
 

@@ -79,6 +79,8 @@ export class Volume {
   }
   /** Blocks were announced since the last commit of the block index. */
   blocksChanged = false
+  /** Blocks that chunk rows written after the commit `since` (of the last freeze in this run) name. */
+  named = { since: -1, digests: new Set<string>() }
   lastChangeMs = 0
   lastError: string | undefined
   readonly listeners: ((what: Invalidation) => void)[] = []

@@ -1,4 +1,5 @@
 /** Chunk rows of one file: finding and replacing runs. Every row that goes or is rewritten leaves a `removed` row. */
+import { hex } from '../../base/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import type { Volume } from '../volume.js'
@@ -55,7 +56,11 @@ export function replaceRows(
   inserted.push(...added, ...rightParts)
   if (first === rows.length) rows.push(...inserted)
   else if (inserted.length > 0 || after > first) rows.splice(first, after - first, ...inserted)
-  for (const row of inserted) volume.tables.chunks.put(chunkKey(inode.ino, row.offset), encodeChunk(row))
+  const isNoting = volume.named.since >= 0
+  for (const row of inserted) {
+    volume.tables.chunks.put(chunkKey(inode.ino, row.offset), encodeChunk(row))
+    if (isNoting) volume.named.digests.add(hex(row.digest))
+  }
 }
 
 /** New uses of blocks that are in the store already. */

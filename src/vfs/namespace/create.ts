@@ -40,7 +40,7 @@ export function makeDirectory(volume: Volume, parentIno: number, name: PlainName
   return withEntries(volume, [parent], caller, () => {
     requireAbsent(volume, parent, name)
     const inode = volume.inodes.create({
-      mode: (mode & 0o7777) | (parent.mode & S_ISGID) | (TYPE.DIRECTORY << 12),
+      mode: (mode & 0o1777) | (parent.mode & S_ISGID) | (TYPE.DIRECTORY << 12),
       uid: caller.uid,
       gid: groupFor(parent, caller),
       nlink: 2,
