@@ -107,6 +107,16 @@ test('a device that lost its queue goes on from the published version', async (t
   t.is((await findDrive(w))!.version.commit.height, 2)
 })
 
+test('a device that stopped before its queue was first written goes on from the version it opened', async (t) => {
+  const w = await world(t)
+  await published(w)
+  const next = await w.nextDevice()
+  const sync = await next.start({ start: undefined })
+  await next.drive.write('/an answer', w.random.bytes(1000))
+  await sync.syncNow()
+  t.deepEqual(await w.seenElsewhere(), await next.drive.dump())
+})
+
 test('a new drive is not published over one the node already holds under the same keys', async (t) => {
   const w = await world(t)
   const first = await published(w)

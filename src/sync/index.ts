@@ -2,5 +2,4 @@
 export * from './contract.js'
 export { openSync } from './sync.js'
 export { findDrive, openExisting, type FindOptions } from './open-existing.js'
-export { DriveNames } from './heads.js'
 export { inodeOf } from './entry-of.js'

@@ -5,9 +5,10 @@ import type { OpenedDrive } from './contract.js'
 import { DriveView } from './drive-view.js'
 import { ROOT_INO } from './entry-of.js'
 import { importLive } from './import-live.js'
+import type { EntryRecord } from '../dag/index.js'
 import type { IpfsNode } from '../node/index.js'
 import type { EnvironmentReader } from '../store/index.js'
-import type { Head, SyncState } from './sync-state.js'
+import type { SyncState } from './sync-state.js'
 
 export interface Preparer extends HeadChecker {
   readonly node: IpfsNode
@@ -37,8 +38,8 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
 }
 
 /**
- * Sync's own environment was lost. The node's head is still our base when this device made it and the tree here is marked as published
- * with the same root; anything else is left alone.
+ * Sync's own environment was lost, or a device stopped before it was first written. The node's head is still our base when the tree here
+ * has the same root directory with the same published content; anything else is left alone.
  */
 async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<void> {
   const { state, names, node, fetch, deviceSlot, meta, log } = preparer
@@ -46,35 +47,32 @@ async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<voi
   if (named === undefined) return
   const version = await names.openVersion(named.root, fetch, signal)
   const { commit } = version
-  const view = new DriveView(meta.snapshot())
-  let sequence: number
-  let rootRef: Uint8Array | undefined
-  try {
-    sequence = view.published
-    rootRef = view.inode(ROOT_INO)?.ref?.digest
-  } finally {
-    view.close()
-  }
-  const { content } = commit.root
-  const isSameRoot =
-    content.kind === 'tree' ? rootRef !== undefined && equalBytes(rootRef, content.ref.digest) : rootRef === undefined
-  if (commit.deviceSlot !== deviceSlot || sequence === 0 || !isSameRoot) {
+  const sequence = sequenceOfRoot(commit.root, meta)
+  if (sequence === undefined) {
     throw new DriveError(
       'DIVERGED',
       'The node already holds a version of this drive that this device did not begin from. Nothing was overwritten; local changes stay staged on this device.',
     )
   }
-  log.warn('the upload queue was lost; it begins again at the published version', { height: commit.height })
-  const head: Head = {
-    ...version,
-    nameSequence: named.sequence,
-    namedRoot: named.root,
-    sequence,
-    records: names.makeRecords(version.root, commit),
-    forestBits: undefined,
-  }
-  state.put('head', head)
+  log.warn('the upload queue begins at the version the node holds', { height: commit.height })
+  const records = commit.deviceSlot === deviceSlot ? names.makeRecords(version.root, commit) : undefined
+  const { sequence: nameSequence, root: namedRoot } = named
+  state.put('head', { ...version, nameSequence, namedRoot, sequence, records, forestBits: undefined })
   await state.queue.commit()
+}
+
+/** The sequence the tree here was last published at, if its root is that of the version. */
+function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | undefined {
+  const view = new DriveView(meta.snapshot())
+  try {
+    const own = view.inode(ROOT_INO)
+    if (own === undefined || !equalBytes(own.fileId, root.fileId)) return undefined
+    const [here, there] = [own.ref?.digest, root.content.kind === 'tree' ? root.content.ref.digest : undefined]
+    const isSame = here === undefined || there === undefined ? here === there : equalBytes(here, there)
+    return isSame ? view.published : undefined
+  } finally {
+    view.close()
+  }
 }
 
 /** A device that opened a drive puts a head of its own at the version it began from, so that the next device takes another slot. */

@@ -53,6 +53,8 @@ export interface Wrapping {
   readonly node?: IpfsNode
   readonly port?: DrivePort
   readonly queue?: Environment
+  /** Present: sync is not told where it begins. */
+  readonly start?: undefined
   readonly settings?: Partial<SyncSettings>
 }
 
@@ -118,7 +120,7 @@ export class World {
           clock: systemClock,
           random: this.random,
           log: silentLog,
-          ...(opened && { start: opened }),
+          ...(opened && !('start' in wrap) && { start: opened }),
           settings: { ...QUIET, ...wrap.settings },
         })
         drive.remote = sync.remote
