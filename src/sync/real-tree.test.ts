@@ -1,0 +1,137 @@
+import test, { type ExecutionContext } from 'ava'
+import { RealDevice } from '../../test/support/sync/real-device.js'
+import { World, usesOf, forestOf } from '../../test/support/sync/world.js'
+import { findDrive } from './open-existing.js'
+
+async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
+  t.log(`seed ${seed}`)
+  const world = await World.open(seed)
+  const device = await RealDevice.first(world)
+  t.teardown(async () => {
+    await device.close()
+    device.remove()
+    await world.close()
+  })
+  return { world, device }
+}
+
+/** What a device sees that has only keys and node. */
+async function seenElsewhere(world: World): Promise<Record<string, string>> {
+  const other = await RealDevice.next(world)
+  try {
+    return await other.dump()
+  } finally {
+    await other.close()
+    other.remove()
+  }
+}
+
+async function assertForestIsExact(t: ExecutionContext, world: World): Promise<void> {
+  const { version } = (await findDrive(world))!
+  const uses = await usesOf(version, world.fetch)
+  t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
+}
+
+/** One random operation; those that do not fit the tree as it is are skipped. */
+async function step(world: World, device: RealDevice, paths: Set<string>): Promise<void> {
+  const { random } = world
+  const files = [...paths].filter((path) => !path.endsWith('/'))
+  const folders = ['', ...[...paths].filter((path) => path.endsWith('/')).map((path) => path.slice(0, -1))]
+  const pick = <T>(list: readonly T[]): T | undefined => list[random.next(Math.max(1, list.length))]
+  const fresh = `${pick(folders)!}/${random.next(1000)}`
+  const file = pick(files)
+  const size = [100, 1500, 5000, 70_000, 400_000, 1_500_000, 5_000_000][random.next(7)]!
+  const isFree = !paths.has(fresh) && !paths.has(`${fresh}/`)
+  switch (random.next(12)) {
+    case 0:
+    case 1:
+    case 2:
+      if (!isFree) return
+      await device.write(fresh, 0, random.bytes(size), { sync: random.next(2) === 0 })
+      paths.add(fresh)
+      return
+    case 3:
+      if (!isFree) return
+      await device.makeDirectory(fresh)
+      paths.add(`${fresh}/`)
+      return
+    case 4:
+      if (file)
+        await device.write(file, random.next(2_000_000), random.bytes(1 + random.next(20_000)), {
+          sync: random.next(2) === 0,
+        })
+      return
+    case 5:
+      if (file) await device.write(file, 0, random.bytes(size), { truncate: true })
+      return
+    case 6:
+      if (file) await device.truncate(file, random.next(1_000_000))
+      return
+    case 7:
+      if (file) await device.unlink(file)
+      if (file) paths.delete(file)
+      return
+    case 8:
+      if (!file || !isFree) return
+      await device.link(file, fresh)
+      paths.add(fresh)
+      return
+    case 9: {
+      const target = random.next(2) === 0 ? pick(files) : fresh
+      if (!file || target === undefined || target === file || (target === fresh && !isFree)) return
+      const [a, b] = [await device.find(file), await device.find(target)]
+      await device.rename(file, target)
+      // Two names of one file: rename does nothing.
+      if (a?.ino !== b?.ino) paths.delete(file)
+      paths.add(target)
+      return
+    }
+    case 10:
+      if (file) await device.chmod(file, 0o600 + random.next(64))
+      return
+    default: {
+      const folder = pick(folders.slice(1))
+      if (!folder || [...paths].some((path) => path.startsWith(`${folder}/`) && path !== `${folder}/`)) return
+      await device.removeDirectory(folder)
+      paths.delete(`${folder}/`)
+    }
+  }
+}
+
+for (const seed of [11, 12]) {
+  test(`the real tree under random work, published again and again, is the same elsewhere (seed ${seed})`, async (t) => {
+    const { world, device } = await start(t, seed)
+    const paths = new Set<string>()
+    for (let round = 0; round < 6; round++) {
+      for (let i = 0; i < 25; i++) await step(world, device, paths)
+      const publishing = device.sync.syncNow()
+      // The tree goes on while it is published.
+      for (let i = 0; i < 4; i++) await step(world, device, paths)
+      await publishing
+      await device.sync.syncNow()
+      t.deepEqual(await seenElsewhere(world), await device.dump(), `round ${round}`)
+    }
+    await device.sync.syncNow()
+    await device.sync.syncNow()
+    await assertForestIsExact(t, world)
+  })
+}
+
+test('killed while it publishes, the real tree loses nothing that was synced to disk', async (t) => {
+  const { world, device } = await start(t, 21)
+  const paths = new Set<string>()
+  for (let round = 0; round < 8; round++) {
+    for (let i = 0; i < 15; i++) await step(world, device, paths)
+    await device.port.flush()
+    const before = await device.dump()
+    device.sync.syncNow().catch(() => undefined)
+    await new Promise((resolve) => setTimeout(resolve, world.random.next(60)))
+    await device.kill()
+    t.deepEqual(await device.dump(), before)
+    await device.sync.syncNow()
+    t.deepEqual(await seenElsewhere(world), before, `round ${round}`)
+  }
+  await device.sync.syncNow()
+  await device.sync.syncNow()
+  await assertForestIsExact(t, world)
+})
