@@ -89,7 +89,15 @@ export class Background {
       volume.held.fail(failure)
     } finally {
       this.#relieving = false
+      // Who came meanwhile found this running and waits for another round.
+      if (volume.held.isWaitedFor) setImmediate(() => this.#relieveAgain())
     }
+  }
+
+  #relieveAgain(): void {
+    const { held } = this.#volume
+    if (held.files.size === 0) held.wake()
+    else if (held.isWaitedFor) void this.#relieve()
   }
 
   /** Tails that fill shared buffers go on their way, so that their buffers come back. */

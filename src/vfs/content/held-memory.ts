@@ -45,7 +45,7 @@ export class HeldMemory {
     this.bytes += now - before
     if (now === 0) this.files.delete(inode)
     else if (!this.files.has(inode)) this.files.set(inode, this.#clock.monotonicMs())
-    if (now < before) this.#wake()
+    if (now < before) this.wake()
   }
 
   /** The content is thrown away with what it held. */
@@ -55,7 +55,7 @@ export class HeldMemory {
       inode.content.accounted = 0
     }
     this.files.delete(inode)
-    this.#wake()
+    this.wake()
   }
 
   hasRoom(bytes: number): boolean {
@@ -81,7 +81,11 @@ export class HeldMemory {
   releaseSlot(slot: Slot): void {
     slot.owner = undefined
     this.#free.push(slot)
-    this.#wake()
+    this.wake()
+  }
+
+  get isWaitedFor(): boolean {
+    return this.#waiting.length > 0
   }
 
   /** Nothing can be staged now: everyone who waits hears why. */
@@ -91,7 +95,8 @@ export class HeldMemory {
     for (const { reject } of waiting) reject(error)
   }
 
-  #wake(): void {
+  /** Lets everyone who waits look again. */
+  wake(): void {
     if (this.#waiting.length === 0) return
     const waiting = this.#waiting
     this.#waiting = []

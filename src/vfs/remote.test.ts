@@ -1,0 +1,151 @@
+import test from 'ava'
+import { DriveError, type Digest } from '../base/index.js'
+import { createCore } from '../pipeline/index.js'
+import type { ChunkRecord, InodeRecord, NodeRef, RemoteChild, RemoteSource } from '../store/index.js'
+import { caller, codeOf, contentKeys, find, list, name, offline, readHandle, readInode, scratchDrive } from './testing.js'
+import { ROOT_INO } from './tree.js'
+
+const core = createCore()
+const plain = Buffer.alloc(600 * 1024)
+for (let i = 0; i < plain.length; i += 4) plain.writeUInt32LE((i * 2654435761) >>> 0, i)
+
+const ref = (of: number): NodeRef => ({ digest: Buffer.alloc(32, of), key: Buffer.alloc(32, of) })
+
+function record(mode: number, fields: Partial<InodeRecord> = {}): InodeRecord {
+  return {
+    ino: 0, fileId: Buffer.alloc(16, 1), mode, uid: 1, gid: 1, nlink: 1, rdev: 0, size: 0, atimeSec: 1, atimeNsec: 0, mtimeSec: 2,
+    mtimeNsec: 3, ctimeSec: 4, ctimeNsec: 5, btimeSec: 6, btimeNsec: 7, parent: 0, nextCookie: 0, fixedChunks: false,
+    inline: undefined, ref: undefined, unloaded: false, xattrs: [], ...fields,
+  }
+}
+
+/** A node with a small tree: `file` (chunks at hand), `long` (chunk list elsewhere), `linked` here and in `sub`. */
+function world(): { source: RemoteSource; asked: string[]; setOnline(online: boolean): void } {
+  const blocks = new Map<string, Uint8Array>()
+  const chunks: Omit<ChunkRecord, 'born'>[] = []
+  let from = 0
+  for (const end of core.cut(plain, 'content-defined', true, contentKeys)) {
+    const { sealed, digest, key } = core.sealLeaf(plain.subarray(from, end), contentKeys)
+    blocks.set(Buffer.from(digest).toString('hex'), sealed)
+    chunks.push({ offset: from, length: end - from, skip: 0, digest, key })
+    from = end
+  }
+  const shared = record(0o100644, { fileId: Buffer.alloc(16, 7), nlink: 2, size: 2, inline: Buffer.from('hi') })
+  const directories = new Map<number, RemoteChild[]>([
+    [1, [
+      { name: name('file'), record: record(0o100644, { size: plain.length, fileId: Buffer.alloc(16, 2) }), chunks },
+      { name: name('long'), record: record(0o100644, { size: plain.length, ref: ref(50), unloaded: true, fileId: Buffer.alloc(16, 3) }), chunks: undefined },
+      { name: name('linked'), record: shared, chunks: undefined },
+      { name: name('sub'), record: record(0o040755, { nlink: 2, ref: ref(2), unloaded: true, fileId: Buffer.alloc(16, 4) }), chunks: undefined },
+    ]],
+    [2, [{ name: name('other'), record: shared, chunks: undefined }]],
+  ])
+  const asked: string[] = []
+  let online = true
+  const answer = async <T>(what: string, value: () => T): Promise<T> => {
+    asked.push(what)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    if (!online) throw new DriveError('OFFLINE', 'No node is connected.')
+    return value()
+  }
+  return {
+    asked,
+    setOnline: (is) => {
+      online = is
+    },
+    source: {
+      fetchBlocks: (digests: readonly Digest[]) =>
+        answer(`blocks ${String(digests.length)}`, () => digests.map((digest) => blocks.get(Buffer.from(digest).toString('hex'))!)),
+      loadDirectory: ({ digest }) => answer(`directory ${String(digest[0])}`, () => directories.get(digest[0]!)!),
+      loadChunks: ({ digest }) => answer(`chunks ${String(digest[0])}`, () => chunks),
+    },
+  }
+}
+
+const freshRoot = { record: record(0o040755, { nlink: 3, ref: ref(1), unloaded: true }) }
+
+test('a tree from elsewhere is loaded as it is used, and stays for use without a network (R-05, R-15)', async (t) => {
+  const scratch = scratchDrive()
+  const { source, asked, setOnline } = world()
+  let drive = await scratch.open({ remote: source, freshRoot })
+  t.deepEqual(asked, [])
+  const [file, absent, entries] = await Promise.all([
+    drive.tree.lookup(ROOT_INO, name('file'), caller),
+    drive.tree.lookup(ROOT_INO, name('absent'), caller),
+    list(drive.tree, ROOT_INO, true),
+  ])
+  t.deepEqual(asked, ['directory 1'], 'one request for all who wait')
+  t.is(absent, undefined)
+  t.deepEqual(entries.map((entry) => entry.name as string), ['file', 'long', 'linked', 'sub'])
+  t.deepEqual([file!.size, file!.mtimeSec, file!.mtimeNsec], [plain.length, 2, 3])
+  t.deepEqual(await readInode(drive.tree, file!.ino), plain)
+  t.is(asked.filter((what) => what.startsWith('blocks')).length, 1, 'all blocks of one read come in one request')
+  const long = await find(drive.tree, 'long')
+  t.deepEqual(await readInode(drive.tree, long!.ino), plain)
+  t.true(asked.includes('chunks 50'))
+  const counts = await drive.port.counts()
+  t.deepEqual([counts.dirtyInodes, counts.staged.files, counts.total.files], [0, 0, 3], 'nothing of it is to be uploaded')
+  t.true(counts.cacheEvictableBytes > 0)
+  setOnline(false)
+  const sub = await find(drive.tree, 'sub')
+  t.is(await codeOf(() => find(drive.tree, 'other', sub!.ino)), 'OFFLINE')
+  t.is(await codeOf(() => drive.tree.removeDirectory(ROOT_INO, name('sub'), caller)), 'OFFLINE')
+  setOnline(true)
+  const other = await find(drive.tree, 'other', sub!.ino)
+  t.is(other!.ino, (await find(drive.tree, 'linked'))!.ino, 'names of one file are one inode')
+  await drive.shut()
+  setOnline(false)
+  drive = await scratch.open({ remote: source, freshRoot })
+  t.deepEqual(await readInode(drive.tree, file!.ino), plain)
+  await drive.tree.unlink(ROOT_INO, name('linked'), caller)
+  t.is((await find(drive.tree, 'other', sub!.ino))!.nlink, 1)
+  t.is(drive.tree.parentOf(other!.ino), sub!.ino)
+  await drive.shut()
+  scratch.remove()
+})
+
+test('what is elsewhere fails with OFFLINE without a node, and an interrupted reader is let go at once (R-05)', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open({ remote: offline, freshRoot })
+  t.is(await codeOf(() => find(drive.tree, 'file')), 'OFFLINE')
+  await drive.shut()
+  scratch.remove()
+
+  const again = scratchDrive()
+  const { source } = world()
+  const stuck = { ...source, fetchBlocks: () => new Promise<Uint8Array[]>(() => undefined) }
+  const reading = await again.open({ remote: stuck, freshRoot })
+  const file = await find(reading.tree, 'file')
+  const { handle } = await reading.tree.open(file!.ino, 0, caller)
+  const interrupted = new AbortController()
+  const pending = codeOf(() => reading.tree.read(file!.ino, handle, 0, 1000, { ...caller, signal: interrupted.signal }))
+  interrupted.abort()
+  t.is(await pending, 'ABORTED')
+  reading.tree.release(file!.ino, handle)
+  await reading.shut()
+  again.remove()
+})
+
+test('evicted blocks come back from the node, and changes over them survive (R-11, R-15)', async (t) => {
+  const scratch = scratchDrive()
+  const { source, setOnline } = world()
+  let drive = await scratch.open({ remote: source, freshRoot })
+  const file = await find(drive.tree, 'file')
+  const { handle } = await drive.tree.open(file!.ino, 2, caller)
+  const expected = Buffer.from(plain)
+  expected.write('changed', 300_000)
+  await drive.tree.write(file!.ino, handle, 300_000, Buffer.from('changed'), caller)
+  await drive.tree.sync(file!.ino, false, caller)
+  t.is(String(await readHandle(drive.tree, file!.ino, handle, 300_000, 7)), 'changed')
+  drive.tree.release(file!.ino, handle)
+  await drive.port.evictTo(0)
+  t.is((await drive.port.counts()).cacheUsedBytes, 0)
+  await drive.shut()
+  setOnline(false)
+  drive = await scratch.open({ remote: source, freshRoot })
+  t.is(await codeOf(() => readInode(drive.tree, file!.ino)), 'OFFLINE')
+  setOnline(true)
+  t.deepEqual(await readInode(drive.tree, file!.ino), expected)
+  await drive.shut()
+  scratch.remove()
+})
