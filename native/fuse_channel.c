@@ -6,6 +6,8 @@
  *   reply(length)      writes out[0 ... length); 0 or -errno
  *   replyWith(n, list) writes out[0 ... n) and the Uint8Arrays of list with one writev; sets the header's length field
  *   abortAtExit(path)  file that gets "1" when the environment ends while the channel is open
+ *   guard(on)          whether another thread is inside a notification; an ending environment waits for it, and it may wait
+ *                      for replies nobody will send any more, so the connection is aborted then (mode 0 only)
  *   stop()             closes the channel and fd; onEnd is not called
  * mode 0 polls on the environment's own event loop (uv_poll), mode 1 reads on a thread of its own and needs no libuv.
  * The channel owns fd. onBatch(count) is called once per batch, and the requests are valid until it returns.
@@ -27,6 +29,7 @@
 
 #define HEADER_BYTES 16
 #define MAX_SEGMENTS 1000
+#define GUARD_MS 1000
 #define MODE_POLL 0
 #define MODE_THREAD 1
 
@@ -52,6 +55,8 @@ typedef struct channel {
   napi_async_cleanup_hook_handle hook;
   char *abort_path;
   uv_poll_t *poll;
+  uv_timer_t *guard;
+  int closing_handles;
   /* mode 1 */
   pthread_t thread;
   napi_threadsafe_function function;
@@ -118,9 +123,10 @@ static void drop_javascript(channel *ch) {
   ch->context = NULL;
 }
 
-static void on_poll_closed(uv_handle_t *handle) {
+static void on_handle_closed(uv_handle_t *handle) {
   channel *ch = handle->data;
   free(handle);
+  if (--ch->closing_handles > 0) return;
   if (ch->hook != NULL) napi_remove_async_cleanup_hook(ch->hook);
   ch->hook = NULL;
 }
@@ -130,8 +136,11 @@ static void close_channel(channel *ch) {
   ch->closed = true;
   if (ch->mode == MODE_POLL) {
     uv_poll_stop(ch->poll);
-    uv_close((uv_handle_t *)ch->poll, on_poll_closed);
+    ch->closing_handles = 2;
+    uv_close((uv_handle_t *)ch->poll, on_handle_closed);
+    uv_close((uv_handle_t *)ch->guard, on_handle_closed);
     ch->poll = NULL;
+    ch->guard = NULL;
   } else {
     atomic_store(&ch->stopping, true);
     uint64_t one = 1;
@@ -303,19 +312,49 @@ static napi_value js_stop(napi_env env, napi_callback_info info) {
   return dd_integer(env, 0);
 }
 
+/* Runs also while Node waits for outstanding work before the cleanup hooks; calls into JavaScript fail then. */
+static void on_guard(uv_timer_t *handle) {
+  channel *ch = handle->data;
+  napi_handle_scope scope;
+  napi_value global;
+  bool has = false, alive = false;
+  if (napi_open_handle_scope(ch->env, &scope) != napi_ok) return;
+  if (napi_get_global(ch->env, &global) == napi_ok) alive = napi_has_named_property(ch->env, global, "Object", &has) == napi_ok;
+  napi_close_handle_scope(ch->env, scope);
+  if (!alive) abort_connection(ch);
+}
+
+static napi_value js_guard(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  size_t count = 1;
+  channel *ch = method(env, info, &count, arguments);
+  bool on;
+  if (ch == NULL || count < 1 || napi_get_value_bool(env, arguments[0], &on) != napi_ok) return dd_integer(env, -EINVAL);
+  if (ch->closed) return dd_integer(env, -EBADF);
+  if (ch->guard == NULL) return dd_integer(env, 0);
+  return dd_integer(env, on ? uv_timer_start(ch->guard, on_guard, GUARD_MS, GUARD_MS) : uv_timer_stop(ch->guard));
+}
+
 static int start_poll(channel *ch) {
   uv_loop_t *loop;
   if (napi_get_uv_event_loop(ch->env, &loop) != napi_ok) return -EIO;
   ch->poll = calloc(1, sizeof *ch->poll);
-  if (ch->poll == NULL) return -ENOMEM;
-  ch->poll->data = ch;
-  int status = uv_poll_init(loop, ch->poll, ch->fd);
+  ch->guard = calloc(1, sizeof *ch->guard);
+  int status = ch->poll == NULL || ch->guard == NULL ? -ENOMEM : uv_poll_init(loop, ch->poll, ch->fd);
   if (status != 0) {
     free(ch->poll);
+    free(ch->guard);
+    ch->guard = NULL;
     return status;
   }
+  uv_timer_init(loop, ch->guard);
+  uv_unref((uv_handle_t *)ch->guard);
+  ch->poll->data = ch->guard->data = ch;
   status = uv_poll_start(ch->poll, UV_READABLE, on_readable);
-  if (status != 0) uv_close((uv_handle_t *)ch->poll, (uv_close_cb)free);
+  if (status == 0) return 0;
+  uv_close((uv_handle_t *)ch->poll, (uv_close_cb)free);
+  uv_close((uv_handle_t *)ch->guard, (uv_close_cb)free);
+  ch->guard = NULL;
   return status;
 }
 
@@ -355,6 +394,7 @@ static napi_value make_object(channel *ch, napi_value on_batch, napi_value on_en
   dd_export(env, object, "reply", js_reply, ch);
   dd_export(env, object, "replyWith", js_reply_with, ch);
   dd_export(env, object, "abortAtExit", js_abort_at_exit, ch);
+  dd_export(env, object, "guard", js_guard, ch);
   dd_export(env, object, "stop", js_stop, ch);
   return object;
 }

@@ -199,6 +199,30 @@ test('with writeback the kernel collects small writes, and sizes and times stay 
   await mount.unmount()
 })
 
+test('with writeback a change from elsewhere to a file with unsaved pages does not deadlock', async (t) => {
+  const mount = await serveMemoryTree(t, { writeback: true })
+  await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"; echo dirty >> "$D/f"')
+  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
+  await mount.ask({ do: 'invalidate', ino })
+  t.is(await shell(mount.directory, 'cat "$D/f"', 10_000), 'old\ndirty')
+  await mount.unmount()
+})
+
+const onEventLoop = process.env['DAGDRIVE_FUSE_CHANNEL'] === 'thread' ? test.skip : test
+onEventLoop('a Worker ends although a notification waits in the kernel for a write nobody will answer', async (t) => {
+  const mount = await serveMemoryTree(t, { writeback: true })
+  await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"')
+  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
+  await mount.ask({ do: 'delay', ms: 600_000 })
+  // Kept open: closing would already write the page back and wait.
+  const writer = `import os, time; f = os.open(os.environ['D'] + '/f', os.O_WRONLY); os.pwrite(f, b'dirty', 0); time.sleep(3)`
+  await shell(mount.directory, `(python3 -c "${writer}" > /dev/null 2>&1 &); sleep 0.5`)
+  await mount.ask({ do: 'invalidate', ino })
+  await shell(mount.directory, 'sleep 0.3')
+  t.is(await mount.worker.terminate(), 1)
+  t.true(await isStale(mount.directory))
+})
+
 test('the mount reads ahead a megabyte', async (t) => {
   const mount = await serveMemoryTree(t)
   const entry = await findMount(mount.directory)

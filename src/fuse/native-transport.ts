@@ -122,7 +122,7 @@ function serveDescriptor(
     requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
   }
   const session = new Session(tree, input, output, channel, sessionOptions, log)
-  const notifier = createNotifier(fd, log)
+  const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   tree.onInvalidate((what) => notifier.notify(what))
   const ready = new Promise<void>((resolve, reject) => {
     session.onInitialized = (failure) => (failure === undefined ? resolve() : reject(failure))

@@ -16,6 +16,7 @@ export interface NativeChannel {
   reply(length: number): number
   replyWith(headLength: number, segments: readonly Uint8Array[]): number
   abortAtExit(path: string): number
+  guard(on: boolean): number
   stop(): number
 }
 

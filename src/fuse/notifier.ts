@@ -18,8 +18,11 @@ export interface Notifier {
 
 const EXPECTED: ReadonlySet<number> = new Set([ERRNO.ENOENT, ERRNO.ENODEV, ERRNO.ENOTCONN, ERRNO.EBADF])
 
-/** @param fd the channel's descriptor; the caller keeps it open until `close` has resolved */
-export function createNotifier(fd: number, log: Log): Notifier {
+/**
+ * @param fd the channel's descriptor; the caller keeps it open until `close` has resolved
+ * @param guard called with true while a message is being written, which may take as long as the requests it waits for
+ */
+export function createNotifier(fd: number, guard: (on: boolean) => void, log: Log): Notifier {
   const queue = new Map<string, Invalidation>()
   let closed = false
   let writing = false
@@ -28,10 +31,12 @@ export function createNotifier(fd: number, log: Log): Notifier {
   const next = (): void => {
     const [first] = queue
     if (closed || first === undefined) {
+      if (writing) guard(false)
       writing = false
       onIdle?.()
       return
     }
+    if (!writing) guard(true)
     writing = true
     queue.delete(first[0])
     write(fd, encodeNotification(first[1]), (error) => {

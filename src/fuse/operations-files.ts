@@ -1,5 +1,6 @@
 /** Operations on open files. */
-import { OPEN, type Attributes, type Opened } from '../vfs/index.js'
+import { DriveError, isDriveError, type PlainName } from '../base/index.js'
+import { OPEN, type Attributes, type Maybe, type Opened } from '../vfs/index.js'
 import { MAX_WRITE_BYTES } from './initialize.js'
 import { replyOk } from './operations-names.js'
 import {
@@ -23,6 +24,8 @@ import { putEntryOut, putOpenOut } from './reply.js'
 import type { Request } from './request.js'
 import type { Session } from './session.js'
 
+const O_EXCL = 0o200
+
 /** A reader's close has nothing to report, so the kernel need not send FLUSH for it. */
 function openedFlags(s: Session, opened: Opened, openFlags: number): number {
   const readOnly = (openFlags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY && !s.options.writeback
@@ -32,11 +35,46 @@ function openedFlags(s: Session, opened: Opened, openFlags: number): number {
 export function create(s: Session, r: Request, at: number, end: number): void {
   const name = readName(s, at + CREATE_IN.bytes, end)
   const flags = s.in.u32(at + CREATE_IN.flags)
+  const mode = s.in.u32(at + CREATE_IN.mode)
   r.note = flags
-  s.settle(r, s.tree.create(r.nodeId, name, s.in.u32(at + CREATE_IN.mode), flags, r), replyCreated)
+  s.settle(r, createOrOpen(s, r, name, mode, flags), replyCreated)
 }
 
-function replyCreated(s: Session, r: Request, made: { attributes: Attributes; opened: Opened }): void {
+interface Created {
+  readonly attributes: Attributes
+  readonly opened: Opened
+}
+
+/**
+ * The kernel creates what it believes to be absent, and may be wrong when the name came from elsewhere a moment ago.
+ * Without O_EXCL the caller then means the file that is there.
+ */
+function createOrOpen(s: Session, r: Request, name: PlainName, mode: number, flags: number): Maybe<Created> {
+  const recover = (error: unknown): Promise<Created> => {
+    if ((flags & O_EXCL) !== 0 || !isDriveError(error, 'EXISTS')) throw error
+    return openExisting(s, r, name, flags)
+  }
+  try {
+    const made = s.tree.create(r.nodeId, name, mode, flags, r)
+    return made instanceof Promise ? made.catch(recover) : made
+  } catch (error) {
+    return recover(error)
+  }
+}
+
+async function openExisting(s: Session, r: Request, name: PlainName, flags: number): Promise<Created> {
+  const found = await s.tree.lookup(r.nodeId, name, r)
+  if (found === undefined) throw new DriveError('NOT_FOUND', 'The name vanished.')
+  const opened = await s.tree.open(found.ino, flags, r)
+  try {
+    return { attributes: await s.tree.getAttributes(found.ino, r), opened }
+  } catch (error) {
+    s.tree.release(found.ino, opened.handle)
+    throw error
+  }
+}
+
+function replyCreated(s: Session, r: Request, made: Created): void {
   const { attributes, opened } = made
   s.tree.remember(attributes.ino)
   s.opened(opened.handle, attributes.ino)

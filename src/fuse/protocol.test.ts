@@ -152,6 +152,19 @@ test('READDIRPLUS grants one reference per entry but none for . and ..; BATCH_FO
   t.is(tree.inodeCount, 1)
 })
 
+test('CREATE of a name that came from elsewhere opens it, unless the caller wants it to be new', async (t) => {
+  const { loopback, tree } = ready()
+  const create = (flags: number): Buffer =>
+    encodeRequest(OP.CREATE, 1, Buffer.concat([words(flags, 0o100600, 0, 0), text('f')]))
+  t.is(errnoOf(loopback.feed(create(0o302))), 17)
+  loopback.feed(create(0o1102))
+  await new Promise((resolve) => setImmediate(resolve))
+  const [reply] = loopback.replies()
+  t.deepEqual([reply!.readInt32LE(4), reply!.readBigUInt64LE(16), reply!.readUInt32LE(116)], [0, 2n, 0o100644])
+  t.is(tree.getAttributes(2).size, 0)
+  t.is(tree.handleCount, 1)
+})
+
 test('operations that do not exist here are answered ENOSYS, bodies that are too short EIO', (t) => {
   const { loopback } = ready()
   for (const opcode of [31, 32, 33, 34, 37, 39, 40, 48, 49, 51, 54, 4096, 0xffffffff]) {

@@ -94,14 +94,14 @@ async function abuseChannel(addon: FuseNative, mode: ChannelMode): Promise<void>
   for (let round = 0; round < 20; round++) {
     writeSync(writer, random.bytes(1 + random.next(4000)))
     await new Promise((resolve) => setTimeout(resolve, 2))
-    await Promise.all(abuse(methods, ['reply', 'replyWith', 'abortAtExit'], 300))
+    await Promise.all(abuse(methods, ['reply', 'replyWith', 'abortAtExit', 'guard'], 300))
     if (round === 10) structuredClone(channel.memory, { transfer: [channel.memory] })
     globalThis.gc?.()
   }
   if (batches < 10) throw new Error('the channel did not read')
   channel.stop()
   channel.stop()
-  await Promise.all(abuse(methods, ['reply', 'replyWith', 'abortAtExit', 'stop'], 300))
+  await Promise.all(abuse(methods, ['reply', 'replyWith', 'abortAtExit', 'guard', 'stop'], 300))
 }
 
 async function main(): Promise<void> {

@@ -29,6 +29,7 @@ function recording(channel: NativeChannel, outAt: number, pending: string[]): Na
   return {
     memory: channel.memory,
     abortAtExit: (path) => channel.abortAtExit(path),
+    guard: (on) => channel.guard(on),
     stop: () => channel.stop(),
     reply(length) {
       record(bytes.subarray(outAt, outAt + length))

@@ -11,6 +11,7 @@ export type ServerCommand =
   | { readonly do: 'unmount'; readonly options: UnmountOptions }
   | { readonly do: 'counts' }
   | { readonly do: 'remote-write'; readonly ino: number; readonly text: string }
+  | { readonly do: 'invalidate'; readonly ino: number }
   | { readonly do: 'delay'; readonly ms: number }
 
 export interface ServerData {
@@ -22,7 +23,7 @@ const port = parentPort
 const { mountpoint, options } = workerData as ServerData
 
 /**
- * Reading, asking for attributes and making directories can be made slow. Only the last notices the caller's signal.
+ * Reading, writing, asking for attributes and making directories can be made slow. Only the last notices the signal.
  * The contract allows promises everywhere; the base class just never needs one.
  */
 class SlowTree extends MemoryTree {
@@ -30,6 +31,10 @@ class SlowTree extends MemoryTree {
 
   override read(ino: number, handle: number, offset: number, size: number): readonly Uint8Array[] {
     return this.later(super.read(ino, handle, offset, size))
+  }
+
+  override write(ino: number, handle: number, offset: number, data: Uint8Array): number {
+    return this.later(super.write(ino, handle, offset, data))
   }
 
   override getXattr(ino: number, name: string): Uint8Array {
@@ -70,6 +75,7 @@ async function main(): Promise<void> {
 async function run(mount: FuseMount, command: ServerCommand): Promise<unknown> {
   if (command.do === 'unmount') return mount.unmount(command.options)
   if (command.do === 'delay') tree.delayMs = command.ms
+  if (command.do === 'invalidate') tree.invalidate({ kind: 'inode', ino: command.ino, attributesOnly: false })
   if (command.do === 'remote-write') {
     tree.setAttributes(command.ino, { size: 0 })
     tree.write(command.ino, 0, 0, Buffer.from(command.text))

@@ -28,6 +28,7 @@ export async function serveInProcess(
   const messages: Record<string, unknown>[] = []
   let onMessage = (): void => {}
   let errors = ''
+  child.stdin.on('error', () => {}) // it may have ended by itself before it is told to
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
   const exited = new Promise<{ code: number | null; signal: string | null; errors: string }>((resolve) => {
     child.on('close', (code, signal) => {
