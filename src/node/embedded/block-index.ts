@@ -11,6 +11,8 @@ import type { Location } from './segments.js'
 import { errnoOf } from './store-error.js'
 
 const LOCATION_BYTES = 16
+/** About 5 ms of work. */
+const PAGE_ROWS = 2000
 /** A failed commit on a disk with less room than this is a full disk. */
 const SPARE_BYTES = 4 * MIB
 
@@ -66,8 +68,19 @@ export class BlockIndex {
     return (this.#blocks.getStats() as { entryCount: number }).entryCount
   }
 
-  *blocks(): Iterable<readonly [Digest, Location]> {
-    for (const { key, value } of this.#blocks.getRange()) yield [Uint8Array.from(key), decodeLocation(value)]
+  /** All rows, a page at a time: between two pages the caller may let other work go on. Rows deleted meanwhile are left out. */
+  *pages(): Generator<(readonly [Digest, Location])[], void, undefined> {
+    for (let start: Buffer | undefined; ;) {
+      const range = { limit: PAGE_ROWS, ...(start === undefined ? {} : { start }) }
+      const page = Array.from(
+        this.#blocks.getRange(range),
+        ({ key, value }) => [Uint8Array.from(key), decodeLocation(value)] as const,
+      )
+      if (page.length > 0) yield page
+      const last = page.at(-1)
+      if (last === undefined || page.length < PAGE_ROWS) return
+      start = Buffer.concat([last[0], Buffer.alloc(1)])
+    }
   }
 
   pinName(cid: CidText): string | undefined {

@@ -2,6 +2,7 @@
  * Frees what no pin reaches. Index rows of unreachable blocks go first, durably; then segments without live
  * blocks are deleted, and segments with much dead space are rewritten, so that the disk space really comes back.
  */
+import { setImmediate } from 'node:timers/promises'
 import { DriveError, hex, throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions } from '../contract.js'
 import { CODEC, cidText, parseCid } from '../cid.js'
@@ -11,8 +12,9 @@ import { findMissing, type WalkSource } from './walk.js'
 
 /** A segment is rewritten when at least this part of it is dead. */
 const DEAD_SHARE = 0.2
-/** Few enough not to hold up the thread. */
-const ROWS_A_COMMIT = 10_000
+
+/** Wasteful segments whose rows are held in memory at a time. */
+const SEGMENTS_A_PASS = 32
 
 /** The caller makes sure that nothing is imported or pinned meanwhile. @returns how many blocks went */
 export async function collectGarbage(
@@ -22,14 +24,16 @@ export async function collectGarbage(
   options: CallOptions = {},
 ): Promise<{ removedBlocks: number }> {
   const live = await reachable(index, source, options.signal)
-  const forgotten: Digest[] = []
-  for (const [digest] of index.blocks()) if (!live.has(hex(digest))) forgotten.push(digest)
-  for (let at = 0; at < forgotten.length; at += ROWS_A_COMMIT) {
+  let removedBlocks = 0
+  for (const page of index.pages()) {
     throwIfAborted(options.signal)
-    await index.commit({ forgotten: forgotten.slice(at, at + ROWS_A_COMMIT) })
+    const forgotten = page.map(([digest]) => digest).filter((digest) => !live.has(hex(digest)))
+    if (forgotten.length > 0) await index.commit({ forgotten })
+    removedBlocks += forgotten.length
+    await setImmediate()
   }
   await freeSegments(index, segments, options.signal)
-  return { removedBlocks: forgotten.length }
+  return { removedBlocks }
 }
 
 /** A missing leaf is no reason to stop; a missing forest node is, because nobody knows what lies below it. */
@@ -49,32 +53,38 @@ async function reachable(index: BlockIndex, source: WalkSource, signal: AbortSig
   return live
 }
 
-type Row = readonly [Digest, Location]
-
 async function freeSegments(index: BlockIndex, segments: Segments, signal: AbortSignal | undefined): Promise<void> {
-  const rows = new Map<number, Row[]>()
-  for (const row of index.blocks()) {
-    const of = rows.get(row[1].segment)
-    if (of === undefined) rows.set(row[1].segment, [row])
-    else of.push(row)
+  const liveBytes = new Map<number, number>()
+  for (const page of index.pages()) {
+    for (const [, { segment, length }] of page) liveBytes.set(segment, (liveBytes.get(segment) ?? 0) + length)
+    await setImmediate()
   }
-  const before = [...segments.sizes].filter(([, size]) => size > 0)
-  for (const [segment] of before) if (!rows.has(segment)) await segments.remove(segment)
-
-  const wasteful = before.filter(
-    ([segment, size]) => rows.has(segment) && deadShare(rows.get(segment)!, size) >= DEAD_SHARE,
-  )
+  const wasteful: number[] = []
+  for (const [segment, size] of [...segments.sizes]) {
+    const live = liveBytes.get(segment) ?? 0
+    if (size > 0 && live === 0) await segments.remove(segment)
+    else if (size > 0 && 1 - live / size >= DEAD_SHARE) wasteful.push(segment)
+  }
   if (wasteful.length > 0) segments.seal()
-  for (const [segment] of wasteful) {
-    throwIfAborted(signal)
-    await rewrite(rows.get(segment)!, index, segments)
-    await segments.remove(segment)
+  for (let at = 0; at < wasteful.length; at += SEGMENTS_A_PASS) {
+    const rows = await rowsIn(wasteful.slice(at, at + SEGMENTS_A_PASS), index)
+    for (const [segment, moving] of rows) {
+      throwIfAborted(signal)
+      await rewrite(moving, index, segments)
+      await segments.remove(segment)
+    }
   }
 }
 
-function deadShare(rows: readonly Row[], size: number): number {
-  const liveBytes = rows.reduce((sum, [, location]) => sum + location.length, 0)
-  return 1 - liveBytes / size
+type Row = readonly [Digest, Location]
+
+async function rowsIn(wanted: readonly number[], index: BlockIndex): Promise<Map<number, Row[]>> {
+  const rows = new Map<number, Row[]>(wanted.map((segment) => [segment, []]))
+  for (const page of index.pages()) {
+    for (const row of page) rows.get(row[1].segment)?.push(row)
+    await setImmediate()
+  }
+  return rows
 }
 
 /** Copies live blocks to the end of the newest segment. The old copy is valid until the index has moved. */

@@ -3,6 +3,8 @@
  * daemon and without a network. One process uses it at a time.
  */
 import { DriveError, equalBytes, hex, throwIfAborted, type Digest } from '../../base/index.js'
+import { abortable } from '../abortable.js'
+import { withAnySignal } from '../any-signal.js'
 import { cidText, CODEC, matches, parseCid, type ParsedCid } from '../cid.js'
 import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
@@ -27,6 +29,8 @@ class EmbeddedNode implements IpfsNode {
   /** Blocks whose bytes were found to be damaged: as good as absent, so that an import heals them. */
   readonly #damaged = new Set<string>()
   readonly #source: WalkSource = { has: (cid) => this.#holds(cid.digest), read: (cid) => this.#read(cid) }
+  /** Ends imports, pins and collections under way, so that `close` need not wait for a source that is stuck. */
+  readonly #closing = new AbortController()
   #closed = false
 
   constructor(where: string, store: OpenStore, options: OpenStoreOptions) {
@@ -39,14 +43,17 @@ class EmbeddedNode implements IpfsNode {
     blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
     options: Parameters<IpfsNode['importBlocks']>[1],
   ): Promise<ImportResult> {
-    return this.#run(options, () =>
-      this.#use.shared(() =>
-        importBlocks(blocks, this.#store.segments, this.#store.index, {
-          ...options,
-          holds: (digest) => this.#holds(digest),
-          requireSpace: (bytes) => this.#store.space.require(bytes),
-          onStored: (digests) => digests.forEach((digest) => this.#damaged.delete(hex(digest))),
-        }),
+    return this.#work(options, (signal) =>
+      this.#use.shared(
+        () =>
+          importBlocks(abortable(blocks, signal), this.#store.segments, this.#store.index, {
+            ...options,
+            signal,
+            holds: (digest) => this.#holds(digest),
+            requireSpace: (bytes) => this.#store.space.require(bytes),
+            onStored: (digests) => digests.forEach((digest) => this.#damaged.delete(hex(digest))),
+          }),
+        signal,
       ),
     )
   }
@@ -60,16 +67,16 @@ class EmbeddedNode implements IpfsNode {
   }
 
   async pin(cid: CidText, options: CallOptions & { name: string }): Promise<void> {
-    await this.#run(options, () =>
+    await this.#work(options, (signal) =>
       this.#use.shared(async () => {
-        refuseHole(cid, await findMissing(this.#source, parseCid(cid), options))
+        refuseHole(cid, await findMissing(this.#source, parseCid(cid), { signal }))
         await this.#store.index.commit({ pinned: { cid, name: options.name } })
-      }),
+      }, signal),
     )
   }
 
   async updatePin(from: CidText, to: CidText, options?: CallOptions): Promise<void> {
-    await this.#run(options, () =>
+    await this.#work(options, (signal) =>
       this.#use.shared(async () => {
         const { index } = this.#store
         const name = index.pinName(from)
@@ -77,14 +84,15 @@ class EmbeddedNode implements IpfsNode {
         if (name === undefined)
           throw new DriveError('NOT_FOUND', 'The pin to move is not there.', { about: { cid: from } })
         if (from === to) return
-        refuseHole(to, await findMissingSince(this.#source, parseCid(from), parseCid(to), options))
+        refuseHole(to, await findMissingSince(this.#source, parseCid(from), parseCid(to), { signal }))
         await index.commit({ pinned: { cid: to, name }, unpinned: from })
-      }),
+      }, signal),
     )
   }
 
   async unpin(cid: CidText, options?: CallOptions): Promise<void> {
-    await this.#run(options, () => this.#use.shared(() => this.#store.index.commit({ unpinned: cid })))
+    const forget = (): Promise<void> => this.#store.index.commit({ unpinned: cid })
+    await this.#work(options, (signal) => this.#use.shared(forget, signal))
   }
 
   async listPins(options?: CallOptions): Promise<{ cid: CidText; name: string }[]> {
@@ -115,8 +123,11 @@ class EmbeddedNode implements IpfsNode {
 
   async collectGarbage(options?: CallOptions): Promise<{ removedBlocks: number }> {
     const { index, segments, space } = this.#store
-    const collect = (): Promise<{ removedBlocks: number }> => collectGarbage(index, segments, this.#source, options)
-    return this.#run(options, () => this.#use.alone(() => space.withReserve(collect)))
+    return this.#work(options, (signal) => {
+      const collect = (): Promise<{ removedBlocks: number }> =>
+        collectGarbage(index, segments, this.#source, { signal })
+      return this.#use.alone(() => space.withReserve(collect), signal)
+    })
   }
 
   async check(options?: CallOptions): Promise<NodeStatus> {
@@ -137,6 +148,7 @@ class EmbeddedNode implements IpfsNode {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#closing.abort(new DriveError('OFFLINE', 'The block store was closed.'))
     await this.#use.alone(() => this.#store.close())
   }
 
@@ -164,6 +176,11 @@ class EmbeddedNode implements IpfsNode {
     throw new DriveError('WRONG_BLOCK', "The store's copy of a block is damaged; it has to be uploaded again.", {
       about,
     })
+  }
+
+  /** A call that may take long: cancelled by the caller or by `close`. */
+  #work<T>(options: CallOptions | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#run(options, () => withAnySignal([options?.signal, this.#closing.signal], work))
   }
 
   async #run<T>(options: CallOptions | undefined, work: () => Promise<T>): Promise<T> {

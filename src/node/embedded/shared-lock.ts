@@ -1,14 +1,21 @@
 /**
  * Many at once or one alone, inside one process: imports and pins share the store, garbage collection has it alone.
- * Waiters are served in the order they came, so nobody starves.
+ * Waiters are served in the order they came, so nobody starves; one that is cancelled leaves the line with ABORTED.
  */
+import { aborted } from '../../base/index.js'
+
+interface Waiter {
+  readonly alone: boolean
+  readonly enter: () => void
+}
+
 export class SharedLock {
   #sharing = 0
   #alone = false
-  readonly #waiting: { alone: boolean; enter: () => void }[] = []
+  #waiting: Waiter[] = []
 
-  async shared<T>(work: () => Promise<T>): Promise<T> {
-    await this.#enter(false)
+  async shared<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.#enter(false, signal)
     try {
       return await work()
     } finally {
@@ -17,8 +24,8 @@ export class SharedLock {
     }
   }
 
-  async alone<T>(work: () => Promise<T>): Promise<T> {
-    await this.#enter(true)
+  async alone<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.#enter(true, signal)
     try {
       return await work()
     } finally {
@@ -27,9 +34,21 @@ export class SharedLock {
     }
   }
 
-  #enter(alone: boolean): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ alone, enter: resolve })
+  #enter(alone: boolean, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        signal?.removeEventListener('abort', leave)
+        resolve()
+      }
+      const waiter = { alone, enter }
+      const leave = (): void => {
+        this.#waiting = this.#waiting.filter((one) => one !== waiter)
+        reject(aborted(signal))
+        this.#admit()
+      }
+      if (signal?.aborted === true) return reject(aborted(signal))
+      signal?.addEventListener('abort', leave, { once: true })
+      this.#waiting.push(waiter)
       this.#admit()
     })
   }

@@ -9,7 +9,7 @@ import { failsWith } from '../../../test/suites/node.suite.js'
 import { forestOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { testWhere } from '../../../test/support/available.js'
 import { DriveError, MIB, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { openNode, type IpfsNode } from '../index.js'
+import { openNode, type IpfsNode, type NodeBlock } from '../index.js'
 
 const CHILD = fileURLToPath(new URL('../../../test/suites/node-import-child.js', import.meta.url))
 
@@ -188,6 +188,25 @@ test.serial('reads go on while garbage is collected, and imports wait for it', a
   })
 })
 
+test.serial(
+  'a source that is stuck holds up neither its cancellation, nor garbage collection cancelled meanwhile, nor closing',
+  async (t) => {
+    const node = await openAt(join(await folder(t), 'store'))
+    const stuck = async function* (): AsyncGenerator<NodeBlock> {
+      yield* rawBlocks(1, 100, 25)
+      await new Promise(() => undefined)
+    }
+    const cancelled = node.importBlocks(stuck(), { roots: [], signal: after(50) })
+    await failsWith(t, ['ABORTED'], node.collectGarbage({ signal: after(20) }))
+    await failsWith(t, ['ABORTED'], cancelled)
+    const open = t.throwsAsync(node.importBlocks(stuck(), { roots: [] }))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await node.close()
+    await open
+    await failsWith(t, ['OFFLINE'], node.listPins())
+  },
+)
+
 test.serial('a damaged block is refused, counts as missing and is healed by the next import', async (t) => {
   const path = join(await folder(t), 'store')
   const forest = forestOver(rawBlocks(8, 4000, 31))
@@ -276,6 +295,12 @@ async function pinMany(node: IpfsNode, round: number): Promise<void> {
     const key = await nameKey(10_000 * (round + 1) + at + 1)
     await node.putName(key.name, await key.record('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', 1n))
   }
+}
+
+function after(delayMs: number): AbortSignal {
+  const abort = new AbortController()
+  setTimeout(() => abort.abort(), delayMs)
+  return abort.signal
 }
 
 async function namespaceOfPids(): Promise<string> {

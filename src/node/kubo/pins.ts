@@ -3,6 +3,7 @@
  * given up. Naming a pin anew walks the whole tree, moving it keeps the name and walks the difference only.
  */
 import { aborted, DriveError, isDriveError } from '../../base/index.js'
+import { withAnySignal } from '../any-signal.js'
 import type { CallOptions, CidText } from '../contract.js'
 import type { Rpc } from './rpc.js'
 
@@ -14,28 +15,42 @@ interface PinLine {
 /** NODE_ERROR when a block below the root is missing: no block was found for `timeouts.blockMs`. */
 export async function pinTree(rpc: Rpc, cid: CidText, options: CallOptions & { readonly name: string }): Promise<void> {
   const giveUp = new AbortController()
-  const signal = options.signal === undefined ? giveUp.signal : AbortSignal.any([options.signal, giveUp.signal])
   const stalled = (): void => giveUp.abort()
   let timer = setTimeout(stalled, rpc.timeouts.blockMs)
-  let reached = 0
-  let pins: readonly string[] = []
+  const onProgress = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(stalled, rpc.timeouts.blockMs)
+  }
   try {
-    const query = { arg: cid, recursive: true, progress: true, name: options.name, 'fast-provide-root': false }
-    const answer = await rpc.call('pin/add', { query, signal, idleMs: rpc.timeouts.workMs })
-    for await (const line of answer.lines<PinLine>()) {
-      pins = line.Pins ?? pins
-      if ((line.Progress ?? 0) <= reached) continue
-      reached = line.Progress ?? reached
-      clearTimeout(timer)
-      timer = setTimeout(stalled, rpc.timeouts.blockMs)
-    }
+    const add = (signal: AbortSignal): Promise<readonly string[]> => addPin(rpc, cid, options.name, onProgress, signal)
+    const pins = await withAnySignal([options.signal, giveUp.signal], add)
+    if (!pins.includes(cid)) throw unconfirmed(cid)
   } catch (error) {
     if (options.signal?.aborted === true) throw aborted(options.signal)
     throw giveUp.signal.aborted || isHole(error) ? hole(cid, error) : error
   } finally {
     clearTimeout(timer)
   }
-  if (!pins.includes(cid)) throw unconfirmed(cid)
+}
+
+async function addPin(
+  rpc: Rpc,
+  cid: CidText,
+  name: string,
+  onProgress: () => void,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const query = { arg: cid, recursive: true, progress: true, name, 'fast-provide-root': false }
+  const answer = await rpc.call('pin/add', { query, signal, idleMs: rpc.timeouts.workMs })
+  let reached = 0
+  let pins: readonly string[] = []
+  for await (const line of answer.lines<PinLine>()) {
+    pins = line.Pins ?? pins
+    if ((line.Progress ?? 0) <= reached) continue
+    reached = line.Progress ?? reached
+    onProgress()
+  }
+  return pins
 }
 
 /** Also succeeds when an earlier attempt was done but its answer lost. NOT_FOUND when neither pin is there. */
