@@ -153,7 +153,11 @@ export interface Operations {
   sync: { given: Record<string, never>; progress: TransferProgress; answer: SyncReport }
   keyShow: { given: { readonly passphrase?: string }; progress: never; answer: { readonly phrase: string } }
   keyVerify: { given: { readonly phrase: string }; progress: never; answer: { readonly matches: boolean } }
-  nodeSet: { given: NodeRequest & { readonly url: string }; progress: never; answer: NodeReport }
+  nodeSet: {
+    given: NodeRequest & { readonly url: string }
+    progress: TransferProgress
+    answer: NodeReport
+  }
   nodeTest: { given: NodeRequest; progress: never; answer: NodeReport }
   /** Leave early: everything `staged`, unmounted, the daemon ends. */
   stop: {

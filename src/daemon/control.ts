@@ -1,21 +1,16 @@
 /** What the control socket offers, in terms of the daemon and its drive. */
 import { timingSafeEqual } from 'node:crypto'
-import type {
-  ControlService,
-  NodeReport,
-  NodeRequest,
-  StatusReport,
-  UnmountReport,
-  UnmountRequest,
-} from '../api/index.js'
-import { DriveError, isNodeUrl, systemClock, writeConfig, writePrivateFile } from '../base/index.js'
+import type { ControlService, StatusReport, UnmountReport, UnmountRequest } from '../api/index.js'
+import { DriveError, systemClock } from '../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../crypto/index.js'
 import type { Daemon } from './daemon.js'
 import { drain } from './drain.js'
 import type { Drive } from './drive.js'
 import { initDrive } from './init.js'
 import { resolveFully } from './mounts.js'
-import { copiesOf, levelsOf, nodeReportFrom, nodeReportOf, queueReportOf } from './status.js'
+import { moveToNode } from './move-to-node.js'
+import { testNode } from './test-node.js'
+import { copiesOf, levelsOf, nodeReportFrom, queueReportOf } from './status.js'
 
 export interface ControlOptions {
   readonly daemon: Daemon
@@ -84,14 +79,7 @@ export function createControl(options: ControlOptions): ControlService {
       return { matches: timingSafeEqual(given, requireKey(daemon)) }
     },
 
-    async nodeSet(given, { signal }) {
-      await daemon.requireDrive()
-      const report = await testNode(daemon, given, signal)
-      if (given.key !== undefined) await writePrivateFile(daemon.paths.nodeKeyFile, `${given.key}\n`)
-      await writeConfig(daemon.paths.configFile, { ...(await daemon.config()), nodeUrl: given.url })
-      await daemon.reopen()
-      return report
-    },
+    nodeSet: (given, context) => moveToNode(daemon, given, context),
 
     nodeTest: (given, { signal }) => testNode(daemon, given, signal),
 
@@ -135,28 +123,6 @@ async function selected(drive: Drive, given: UnmountRequest): Promise<string[]> 
 function requireKey(daemon: Daemon): Uint8Array {
   if (daemon.rootKey === undefined) throw new DriveError('LOCKED', 'The drive is locked; its passphrase is needed.')
   return daemon.rootKey
-}
-
-/** The open drive's own node is asked through it: an embedded store has one user at a time. */
-async function testNode(daemon: Daemon, given: NodeRequest, signal: AbortSignal): Promise<NodeReport> {
-  const config = await daemon.config()
-  const address = given.url ?? config.nodeUrl
-  if (!isNodeUrl(address)) {
-    throw new DriveError(
-      'USAGE',
-      `${address} is no node address: use http(s)://host:port, unix:///socket or file:///path.`,
-    )
-  }
-  const own = given.key === undefined && address === config.nodeUrl
-  if (own && daemon.drive !== undefined) return nodeReportOf(await daemon.drive.node.check({ signal }))
-  // A key belongs to its node: it is not sent to another address.
-  const key = given.key ?? (own ? await daemon.nodeKey() : undefined)
-  const node = await daemon.connectNode(address, key)
-  try {
-    return nodeReportOf(await node.check({ signal }))
-  } finally {
-    await node.close()
-  }
 }
 
 async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusReport> {

@@ -159,7 +159,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
     const config = await daemon.config()
     const nodeKey = await daemon.nodeKey()
     // A node that cannot be opened now must not keep the drive from being mounted.
-    return openNow(key, reopeningNode(() => daemon.connectNode(config.nodeUrl, nodeKey)), { isNew: false })
+    return openNow(
+      key,
+      reopeningNode(() => daemon.connectNode(config.nodeUrl, nodeKey)),
+      { isNew: false },
+    )
   }
 
   const remount = async (opened: Drive, wanted: readonly MountReport[]): Promise<void> => {

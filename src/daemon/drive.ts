@@ -2,10 +2,19 @@
  * One open drive on the main thread: the drive thread, the node and sync, wired; its mounts and their record.
  * Control (who may ask what, when the daemon ends) is elsewhere.
  */
+import { rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MountReport, MountRequest } from '../api/index.js'
 import type { DriveError } from '../base/index.js'
-import { systemClock, systemRandom, type DriveConfig, type DrivePaths, type Log } from '../base/index.js'
+import {
+  readFileIfAny,
+  systemClock,
+  systemRandom,
+  writePrivateFile,
+  type DriveConfig,
+  type DrivePaths,
+  type Log,
+} from '../base/index.js'
 import { createRecordSealer, deriveDriveKeys, type RootKey } from '../crypto/index.js'
 import type { IpfsNode } from '../node/index.js'
 import { createCore } from '../pipeline/index.js'
@@ -42,26 +51,20 @@ export interface Drive {
   /** BUSY while programs use it, unless `lazy` or `force`. `force` aborts the kernel connection. */
   unmount(mountpoint: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
+  /** Publishes to another node from now on; the mounts stay. The node before is closed. */
+  changeNode(node: IpfsNode): Promise<void>
   /** Everything `staged`, every mount detached, all closed. Nothing waits for the node. */
   close(rememberMounts: boolean): Promise<void>
 }
 
 export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
-  const { paths, rootKey, node, log } = options
+  const { paths, rootKey, log } = options
   const keys = deriveDriveKeys(rootKey)
+  let node = options.node
   let remember = false
   const closers: (() => Promise<void>)[] = [() => node.close()]
-  const closeAll = async (): Promise<void> => {
-    let failure: Error | undefined
-    for (const close of closers.reverse().splice(0)) {
-      await close().catch((error: unknown) => {
-        failure ??= error instanceof Error ? error : new Error(String(error))
-        log.error('a part of the drive did not close cleanly', { error: failure.message })
-      })
-    }
-    if (failure !== undefined) throw failure
-  }
   try {
+    await discardHalfBegun(paths, log)
     const worker = startDriveWorker({
       dataDirectory: paths.dataDirectory,
       rootKey,
@@ -73,6 +76,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     closers.push(() => worker.close())
     worker.onDeath(options.onDeath)
     const fresh = await worker.thread.isFresh()
+    if (fresh) await writePrivateFile(beginningFile(paths), '')
     const start = fresh ? await options.findStart() : undefined
     const config = await options.config()
     await worker.thread.open({ root: start === undefined ? undefined : inodeOf(start.root) })
@@ -81,27 +85,36 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     closers.push(() => meta.close())
     const queue = openEnvironment({ path: join(paths.dataDirectory, 'queue'), sealer, log })
     closers.push(() => queue.close())
-    const sync = await openSync({
-      port: worker.thread,
-      meta,
-      queue,
-      node,
-      keys,
-      deviceSlot: config.deviceSlot,
-      deviceName: config.deviceName,
-      core: createCore(),
-      clock: systemClock,
-      random: systemRandom,
-      log,
-      ...(start === undefined ? {} : { start }),
-      settings: { debounceMs: config.debounceMs },
-    })
-    closers.push(() => sync.close())
-    worker.setRemote(sync.remote)
+    const startSync = async (): Promise<Sync> => {
+      const opened = await openSync({
+        port: worker.thread,
+        meta,
+        queue,
+        node,
+        keys,
+        deviceSlot: config.deviceSlot,
+        deviceName: config.deviceName,
+        core: createCore(),
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        ...(start === undefined ? {} : { start }),
+        settings: { debounceMs: config.debounceMs },
+      })
+      worker.setRemote(opened.remote)
+      return opened
+    }
+    let current = await startSync()
+    closers.push(() => current.close())
+    if (fresh) await unlink(beginningFile(paths))
     closers.push(() => mounts.detachAll(remember))
     return {
-      node,
-      sync,
+      get node() {
+        return node
+      },
+      get sync() {
+        return current
+      },
       get mounts() {
         return mounts.list
       },
@@ -110,15 +123,42 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       mount: (request) => mounts.mount(request),
       unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
       waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
+      async changeNode(next) {
+        await current.close()
+        await node.close()
+        node = next
+        current = await startSync()
+      },
       close: (rememberMounts) => {
         remember = rememberMounts
-        return closeAll()
+        return closeInReverse(closers, log)
       },
     }
   } catch (error) {
-    await closeAll().catch(() => {
+    await closeInReverse(closers, log).catch(() => {
       // The first failure is the one to report; this one is in the log.
     })
     throw error
   }
+}
+
+/** There from before the first local record until tree and queue both know where they begin. */
+const beginningFile = (paths: DrivePaths): string => join(paths.dataDirectory, 'beginning')
+
+/** A beginning that was cut off is begun anew: nothing was mounted yet, so nothing can be lost. */
+async function discardHalfBegun(paths: DrivePaths, log: Log): Promise<void> {
+  if ((await readFileIfAny(beginningFile(paths))) === undefined) return
+  log.warn('the first opening of this home was interrupted; it begins anew')
+  await rm(paths.dataDirectory, { recursive: true })
+}
+
+async function closeInReverse(closers: (() => Promise<void>)[], log: Log): Promise<void> {
+  let failure: Error | undefined
+  for (const close of closers.splice(0).reverse()) {
+    await close().catch((error: unknown) => {
+      failure ??= error instanceof Error ? error : new Error(String(error))
+      log.error('a part of the drive did not close cleanly', { error: failure.message })
+    })
+  }
+  if (failure !== undefined) throw failure
 }

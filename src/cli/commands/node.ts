@@ -11,7 +11,12 @@ interface NodeOptions extends UnlockOptions {
 export async function nodeSet(session: Session, url: string, options: NodeOptions): Promise<void> {
   await openDrive(session, options)
   const report = await ask(session, 'nodeSet', { url, ...(await keyOf(session, options)) })
-  show(session, options.json, report, `${nodeLine(report)}\nThe next version is published there.`)
+  show(
+    session,
+    options.json,
+    report,
+    `${nodeLine(report)}\nThe published version is there, and so will the next ones be.`,
+  )
 }
 
 /** Needs no drive. Fails with the node's own error when it cannot be used. */
