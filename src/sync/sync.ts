@@ -111,17 +111,21 @@ class DriveSync implements Sync {
     if (this.#isPaused) return Promise.reject(new DriveError('BUSY', 'Sync is paused; resume it first.'))
     if (signal?.aborted === true) return Promise.reject(aborted(signal))
     const stopListening = onProgress === undefined ? undefined : this.onChange(onProgress)
-    const done = new Promise<void>((resolve, reject) => {
-      const request: Request = { resolve, reject }
-      this.#requests.push(request)
-      const onAbort = (): void => {
+    return new Promise<void>((resolve, reject) => {
+      const end = (): void => {
+        stopListening?.()
+        signal?.removeEventListener('abort', onAbort)
         this.#requests = this.#requests.filter((each) => each !== request)
-        reject(aborted(signal))
       }
+      const request: Request = {
+        resolve: () => (end(), resolve()),
+        reject: (error) => (end(), reject(error)),
+      }
+      const onAbort = (): void => request.reject(aborted(signal))
       signal?.addEventListener('abort', onAbort, { once: true })
+      this.#requests.push(request)
       this.#wake.now()
     })
-    return done.finally(() => stopListening?.())
   }
 
   pause(): void {
@@ -215,7 +219,7 @@ class DriveSync implements Sync {
           await publishPlan(unfinished, this.#publisher(), false, signal)
           continue
         }
-        const asked = this.#requests
+        const asked = [...this.#requests]
         this.#changedSinceMs = undefined
         this.#enter('building')
         const plan = await buildCommit(this.#builder(), signal)
@@ -327,8 +331,7 @@ class DriveSync implements Sync {
   }
 
   #settle(error: Error | undefined, requests: readonly Request[]): void {
-    this.#requests = this.#requests.filter((request) => !requests.includes(request))
-    for (const { resolve, reject } of requests) {
+    for (const { resolve, reject } of [...requests]) {
       if (error === undefined) resolve()
       else reject(error)
     }
