@@ -1,4 +1,5 @@
 /** The transport over our own addon: mounts, reads requests in batches, answers them on this thread. */
+import { close } from 'node:fs'
 import { DriveError, type Log } from '../base/index.js'
 import type { Tree } from '../vfs/index.js'
 import type { FuseMount, FuseTransport, MountEnd, MountOptions } from './contract.js'
@@ -27,14 +28,11 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
     async serve(tree, mountpoint, options, log) {
       const fd = await openMount(addon, mountpoint, options)
       const entry = await findMount(mountpoint)
-      const served = serveDescriptor(addon, mode, fd, tree, options, log)
-      try {
-        await served.ready
-      } catch (error) {
-        await detach(mountpoint, true)
-        await served.ended
-        throw error
-      }
+      const served = await detachOnFailure(mountpoint, async () => {
+        const serving = serveDescriptor(addon, mode, fd, tree, options, log)
+        await serving.ready
+        return serving
+      })
       if (entry !== undefined) {
         served.channel.abortAtExit(`/sys/fs/fuse/connections/${entry.minor}/abort`)
         await tuneMount(entry)
@@ -48,6 +46,15 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       }
       return mount
     },
+  }
+}
+
+async function detachOnFailure<T>(mountpoint: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await detach(mountpoint, true)
+    throw error
   }
 }
 
@@ -111,6 +118,8 @@ function serveDescriptor(
   }
   const opened = addon.open(fd, ARENA_BYTES, REQUEST_BYTES, MAX_BATCH, OUT_BYTES, mode, onBatch, onEnd)
   if (typeof opened === 'number') {
+    // Closing the last descriptor ends the connection; the caller takes the name away.
+    close(fd, () => {})
     throw new DriveError('MOUNT_FAILED', `The FUSE channel could not be opened: ${errnoName(-opened)}`)
   }
   const channel = opened

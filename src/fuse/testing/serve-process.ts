@@ -21,3 +21,5 @@ const input = createInterface({ input: process.stdin }).on('line', (line) => {
   if (line === 'terminate') void worker.terminate()
   if (line === 'exit') process.exit(0)
 })
+// The test that started this process is gone, or the Worker is.
+input.on('close', () => process.exit(0))
