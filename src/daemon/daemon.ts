@@ -64,6 +64,10 @@ export interface Daemon {
   close(rememberMounts: boolean): Promise<void>
 }
 
+/** More deaths of the drive thread than this within a minute, and it is not started again by itself. */
+const MOST_DEATHS = 3
+const DEATHS_WITHIN_MS = 60_000
+
 export function createDaemon(options: DaemonOptions): Daemon {
   const { paths, log } = options
   let state: DriveState = 'opening'
@@ -71,6 +75,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let rootKey: RootKey | undefined
   let failure: DriveError | undefined
   let opening: Promise<unknown> = Promise.resolve()
+  let deathsMs: number[] = []
 
   const fail = (error: unknown): DriveError => {
     failure = error instanceof DriveError ? error : new DriveError('INTERNAL', String(error), { cause: error })
@@ -131,14 +136,18 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const onDeath = (reason: DriveError): void => {
     daemon.lastError = reason.message
     state = 'opening'
+    const nowMs = systemClock.monotonicMs()
+    deathsMs = [...deathsMs.filter((atMs) => nowMs - atMs < DEATHS_WITHIN_MS), nowMs]
     opening = (async () => {
       const dead = drive
       const wanted: readonly MountReport[] = dead?.mounts ?? []
       drive = undefined
       await dead?.close(true).catch((error: unknown) => log.warn('closing after a failure', { error: String(error) }))
+      // Dying again and again: stop, say so, and let the next command try.
+      if (deathsMs.length > MOST_DEATHS) throw reason
       const again = await openFromDisk()
       if (again !== undefined) await remount(again, wanted)
-      daemon.lastError = `${reason.message} It was started again.`
+      daemon.lastError = `${reason.message.replace(/\.?$/, '.')} It was started again.`
     })().catch(fail)
   }
 
