@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
-import { RealDevice } from '../../test/support/sync/real-device.js'
+import { caller, RealDevice } from '../../test/support/sync/real-device.js'
+import { OPEN } from '../vfs/index.js'
 import { World, usesOf, forestOf } from '../../test/support/sync/world.js'
 import { findDrive } from './open-existing.js'
 
@@ -133,5 +134,65 @@ test('killed while it publishes, the real tree loses nothing that was synced to 
   }
   await device.sync.syncNow()
   await device.sync.syncNow()
+  await assertForestIsExact(t, world)
+})
+
+test('a file that is open without a name leaves no trace once it is closed', async (t) => {
+  const { world, device } = await start(t, 31)
+  const { tree } = device
+  await device.write('/kept', 0, world.random.bytes(500_000))
+  await device.write('/open', 0, world.random.bytes(400_000), { sync: true })
+  const { ino } = (await device.find('/open'))!
+  const { handle } = await tree.open(ino, OPEN.READ_WRITE, caller)
+  await device.sync.syncNow()
+  await device.unlink('/open')
+  await tree.write(ino, handle, 0, world.random.bytes(3_000_000), caller)
+  await device.write('/other', 0, world.random.bytes(1000))
+  await device.sync.syncNow()
+  t.deepEqual(await seenElsewhere(world), await device.dump())
+  await tree.write(ino, handle, 1_000_000, world.random.bytes(3_000_000), caller)
+  tree.release(ino, handle)
+  for (let i = 0; i < 3; i++) {
+    await device.write('/other', 0, world.random.bytes(1000))
+    await device.sync.syncNow()
+  }
+  t.deepEqual(await seenElsewhere(world), await device.dump())
+  await assertForestIsExact(t, world)
+})
+
+test('a second device works on hard links it has loaded only in part', async (t) => {
+  const { world, device } = await start(t, 32)
+  for (const folder of ['/a', '/b', '/c']) await device.makeDirectory(folder)
+  for (const file of ['gone here', 'changed', 'moved']) {
+    await device.write(`/a/${file}`, 0, world.random.bytes(150_000))
+    await device.link(`/a/${file}`, `/b/${file}`)
+  }
+  await device.link('/a/changed', '/c/changed')
+  await device.sync.syncNow()
+  await device.close()
+  const second = await RealDevice.next(world)
+  t.teardown(async () => {
+    await second.close()
+    second.remove()
+  })
+  // Only /a is loaded.
+  await second.write('/a/gone here', 1000, Buffer.from('changed through a name that goes'))
+  await second.unlink('/a/gone here')
+  await second.write('/a/changed', 0, Buffer.from('changed'))
+  await second.rename('/a/moved', '/moved')
+  await second.sync.syncNow()
+  const seen = await seenElsewhere(world)
+  t.regex(seen['/b/gone here']!, /^100644 1 /)
+  t.deepEqual(seen, await second.dump())
+  t.is((await second.find('/b/changed'))!.ino, (await second.find('/c/changed'))!.ino)
+  // Now all is loaded; its last names go.
+  await second.write('/b/gone here', 0, Buffer.from('once more'))
+  await second.unlink('/c/changed')
+  await second.sync.syncNow()
+  t.deepEqual(await seenElsewhere(world), await second.dump())
+  for (const path of ['/b/gone here', '/b/changed', '/a/changed', '/moved', '/b/moved']) await second.unlink(path)
+  await second.sync.syncNow()
+  await second.sync.syncNow()
+  t.deepEqual(await seenElsewhere(world), await second.dump())
   await assertForestIsExact(t, world)
 })
