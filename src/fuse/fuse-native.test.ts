@@ -5,7 +5,7 @@ import { hasFuseNative } from './fuse-native-transport.js'
 import { findMount } from './mount-info.js'
 import { PathAdapter } from './path-adapter.js'
 import { MemoryTree } from './memory/memory-tree.js'
-import { serveMemoryTree, shell, temporaryMountpoint } from './testing/memory-mount.js'
+import { programInside, serveMemoryTree, shell, temporaryMountpoint } from './testing/memory-mount.js'
 import { serveInProcess } from './testing/served-process.js'
 
 process.env['DAGDRIVE_FUSE_TRANSPORT'] = 'fuse-native'
@@ -31,10 +31,9 @@ mounted('R-01 through fuse-native programs copy, archive, link, rename and remov
 
 mounted('through fuse-native a busy mount is refused, and umount(8) from outside is noticed', async (t) => {
   const mount = await serveMemoryTree(t)
-  const inside = shell(mount.directory, 'cd "$D"; sleep 1; echo kept > f; cat f')
-  await shell(mount.directory, 'sleep 0.3')
+  const inside = await programInside(mount.directory, 'echo kept > f; cat f')
   await t.throwsAsync(mount.unmount(), { message: 'BUSY' })
-  t.is(await inside, 'kept')
+  t.is(await inside.leave(), 'kept')
   await shell(mount.directory, 'umount "$D"')
   t.is(await mount.ended, 'unmounted')
 })

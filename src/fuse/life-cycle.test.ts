@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { findMount, parseMountInfo } from './mount-info.js'
 import { forceUnmount, isStale, probeMount } from './stale.js'
-import { serveMemoryTree, shell, temporaryMountpoint } from './testing/memory-mount.js'
+import { programInside, serveMemoryTree, shell, temporaryMountpoint } from './testing/memory-mount.js'
 import { serveInProcess } from './testing/served-process.js'
 
 test('R-05 a mount left by kill -9 is stale, and mounting again detaches it first', async (t) => {
@@ -27,33 +27,29 @@ test('R-05 a mount left by kill -9 is stale, and mounting again detaches it firs
 test('a stale mount that a program still stands in is detached too', async (t) => {
   const directory = await temporaryMountpoint(t)
   const served = await serveInProcess(t, directory)
-  const inside = shell(directory, 'cd "$D"; exec sleep 2')
-  await shell(directory, 'sleep 0.3')
+  const inside = await programInside(directory, 'echo left')
   served.child.kill('SIGKILL')
   await served.exited
   const again = await serveMemoryTree(t, {}, directory)
   await again.unmount()
-  await inside
-  t.pass()
+  t.is(await inside.leave(), 'left')
 })
 
 test('unmounting is refused as BUSY while a program uses the mount, and changes nothing', async (t) => {
   const mount = await serveMemoryTree(t)
-  const inside = shell(mount.directory, 'cd "$D"; sleep 1.2; echo kept > f; cat f')
-  await shell(mount.directory, 'sleep 0.3')
+  const inside = await programInside(mount.directory, 'echo kept > f; cat f')
   await t.throwsAsync(mount.unmount(), { message: 'BUSY' })
-  t.is(await inside, 'kept')
+  t.is(await inside.leave(), 'kept')
   await mount.unmount()
   t.is(await mount.ended, 'unmounted')
 })
 
 test('a lazy unmount takes the name away and serves the program that is still inside', async (t) => {
   const mount = await serveMemoryTree(t)
-  const inside = shell(mount.directory, 'cd "$D"; sleep 1; echo served > f; cat f')
-  await shell(mount.directory, 'sleep 0.3')
+  const inside = await programInside(mount.directory, 'echo served > f; cat f')
   await mount.unmount({ lazy: true })
   t.is(await findMount(mount.directory), undefined)
-  t.is(await inside, 'served')
+  t.is(await inside.leave(), 'served')
   t.is(await mount.ended, 'unmounted')
 })
 
@@ -72,7 +68,8 @@ test('forceUnmount from another process ends a program that waits, and gives ope
   const waiting = t.throwsAsync(shell(mount.directory, 'dd if="$D/f" iflag=direct of=/dev/null'), {
     message: /not connected|connection abort|Input\/output|No such device/,
   })
-  await shell(mount.directory, 'sleep 0.4')
+  const waits = `[ "$(cat /sys/fs/fuse/connections/${(await findMount(mount.directory))?.minor}/waiting)" -gt 0 ]`
+  await shell(mount.directory, `for i in $(seq 200); do ${waits} && break; sleep 0.05; done; sleep 0.1`)
   await forceUnmount(mount.directory)
   await waiting
   t.is(await mount.ended, 'aborted')
@@ -185,9 +182,21 @@ test('a change from elsewhere reaches open files as soon as the kernel has been 
   await shell(mount.directory, 'echo old > "$D/f"; cat "$D/f"')
   const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
   await mount.ask({ do: 'remote-write', ino, text: 'much newer\n' })
-  t.is(await shell(mount.directory, 'sleep 0.2; stat -c %s "$D/f"; cat "$D/f"'), '11\nmuch newer')
+  t.is(
+    await shell(
+      mount.directory,
+      `for i in $(seq 100); do test $(stat -c %s "$D/f") = 11 && break; sleep 0.05; done; cat "$D/f"`,
+    ),
+    'much newer',
+  )
   await mount.ask({ do: 'remote-write', ino, text: 'v3\n' })
-  t.is(await shell(mount.directory, 'sleep 0.2; stat -c %s "$D/f"; cat "$D/f"'), '3\nv3')
+  t.is(
+    await shell(
+      mount.directory,
+      `for i in $(seq 100); do test $(stat -c %s "$D/f") = 3 && break; sleep 0.05; done; cat "$D/f"`,
+    ),
+    'v3',
+  )
   await mount.unmount()
 })
 

@@ -95,3 +95,18 @@ export function shell(directory: string, script: string, timeoutMs = 60_000): Pr
     )
   })
 }
+
+/** A program that stands in the mount until `leave`, then runs `script` there. */
+export async function programInside(directory: string, script: string): Promise<{ leave(): Promise<string> }> {
+  const flag = `${directory}.flag`
+  const wait = (state: string): string => `for i in $(seq 600); do ${state} && break; sleep 0.05; done`
+  const output = shell('', `cd '${directory}'; touch '${flag}'; ${wait(`[ ! -e '${flag}' ]`)}; ${script}`)
+  output.catch(() => {}) // reported where it is awaited
+  await shell('', wait(`[ -e '${flag}' ]`))
+  return {
+    async leave() {
+      await rm(flag, { force: true })
+      return output
+    },
+  }
+}
