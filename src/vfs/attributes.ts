@@ -14,7 +14,12 @@ const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010
 
-export function setAttributes(volume: Volume, inode: Inode, change: AttributeChange, caller: Caller): Maybe<Attributes> {
+export function setAttributes(
+  volume: Volume,
+  inode: Inode,
+  change: AttributeChange,
+  caller: Caller,
+): Maybe<Attributes> {
   const { size } = change
   if (size === undefined) return applyChange(volume, inode, change)
   return then(setFileSize(volume, inode, size, caller), () => applyChange(volume, inode, change))

@@ -2,8 +2,8 @@
  * Commits of `meta`, in groups, always after the blocks their rows name. Everything the tree did before the moment the
  * overlay is taken belongs to the commit; what is still held in memory is clipped from the sizes it claims.
  */
-import { DriveError, isDriveError } from '../base/index.js'
-import { stage, stageRest } from './content/stage.js'
+import { DriveError, isDriveError, MIB } from '../base/index.js'
+import { stage, stagePieces, stageRest } from './content/stage.js'
 import type { Inode } from './inode.js'
 import { Wait } from './maybe.js'
 import { closeSequence } from './state-rows.js'
@@ -15,6 +15,16 @@ interface Hold {
   readonly released: Promise<void>
   readonly release: () => void
 }
+
+interface Taken {
+  readonly sequence: number
+  readonly committed: Promise<void>
+}
+
+/** Times a commit waits anew for files that were renamed over others while it waited. */
+const MAX_ROUNDS = 5
+/** So much of them it rather writes as pages. */
+const MAX_PAGED_BYTES = 1 * MIB
 
 export class Committer {
   readonly #volume: Volume
@@ -129,29 +139,42 @@ export class Committer {
 
   async #write(isHolder: boolean): Promise<number> {
     const volume = this.#volume
-    const { gate } = volume
-    let committed: Promise<void>
-    let sequence: number
-    gate.close()
-    try {
-      await commitBlocks(volume)
-      for (const inode of urgentFiles(volume)) stageRest(volume, inode, inode.content!)
-      if (!this.isPending) {
-        if (isHolder) volume.named = { since: volume.sequence - 1, digests: new Set() }
-        return volume.sequence - 1
+    for (let round = 1; ; round++) {
+      let taken: Taken | undefined
+      volume.gate.close()
+      try {
+        await commitBlocks(volume)
+        if (round === MAX_ROUNDS || bytesUnderWay(urgentFiles(volume)) <= MAX_PAGED_BYTES) {
+          taken = this.#takeOverlay(isHolder)
+        }
+      } finally {
+        volume.gate.open()
       }
-      volume.inodes.writeChanged()
-      sequence = closeSequence(volume)
-      // The overlay is taken before this returns.
-      committed = volume.meta.commit()
-      this.#isJoinable = false
-      if (isHolder) volume.named = { since: sequence, digests: new Set() }
-    } finally {
-      if (isHolder && this.#quiet !== undefined) this.#release(this.#quiet)
-      gate.open()
+      if (taken !== undefined) {
+        await taken.committed
+        return taken.sequence
+      }
+      await stageUrgent(volume)
     }
-    await committed
-    return sequence
+  }
+
+  /** The moment a commit is of: all rows so far, and none later. */
+  #takeOverlay(isHolder: boolean): Taken {
+    const volume = this.#volume
+    for (const inode of urgentFiles(volume)) {
+      stagePieces(volume, inode, inode.content!)
+      stageRest(volume, inode, inode.content!)
+    }
+    const isNothing = !this.isPending
+    if (!isNothing) volume.inodes.writeChanged()
+    const sequence = isNothing ? volume.sequence - 1 : closeSequence(volume)
+    const committed = isNothing ? Promise.resolve() : volume.meta.commit()
+    this.#isJoinable = false
+    if (isHolder) {
+      volume.named = { since: sequence, digests: new Set() }
+      if (this.#quiet !== undefined) this.#release(this.#quiet)
+    }
+    return { sequence, committed }
   }
 
   #release(quiet: Hold): void {
@@ -190,6 +213,10 @@ async function stageUrgent(volume: Volume): Promise<void> {
 /** Files whose content belongs to their name: a commit has both. */
 function urgentFiles(volume: Volume): Inode[] {
   return [...volume.held.files.keys()].filter((inode) => inode.content?.isUrgent === true && inode.content.hasHeld)
+}
+
+function bytesUnderWay(inodes: readonly Inode[]): number {
+  return inodes.reduce((sum, { content }) => sum + content!.pieces.reduce((all, piece) => all + piece.limit, 0), 0)
 }
 
 function makeHold(isBrief: boolean): Hold {

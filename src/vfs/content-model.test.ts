@@ -1,6 +1,16 @@
 import test from 'ava'
 import { seededRandom } from '../base/index.js'
-import { caller, contentKeys, createFile, readHandle, readInode, scratchDrive, seedOf, type OpenDrive, type Scratch } from './testing.js'
+import {
+  caller,
+  contentKeys,
+  createFile,
+  readHandle,
+  readInode,
+  scratchDrive,
+  seedOf,
+  type OpenDrive,
+  type Scratch,
+} from './testing.js'
 import { FALLOCATE, OPEN } from './tree.js'
 
 const KIB = 1024
@@ -71,7 +81,14 @@ async function exercise(scratch: Scratch, seed: number, steps: number, say: (lin
         model.bytes = to <= size ? Buffer.from(model.bytes.subarray(0, to)) : Buffer.concat([model.bytes], to)
       } else if (draw < 65) {
         what = `punch ${somewhere} ${length}`
-        await drive.tree.allocate(model.ino, model.handle, FALLOCATE.PUNCH_HOLE | FALLOCATE.KEEP_SIZE, somewhere, length, caller)
+        await drive.tree.allocate(
+          model.ino,
+          model.handle,
+          FALLOCATE.PUNCH_HOLE | FALLOCATE.KEEP_SIZE,
+          somewhere,
+          length,
+          caller,
+        )
         model.bytes.fill(0, somewhere, Math.min(size, somewhere + length))
       } else if (draw < 68) {
         what = `zero ${somewhere} ${length}`
@@ -86,7 +103,12 @@ async function exercise(scratch: Scratch, seed: number, steps: number, say: (lin
         const count = Math.min(length, size - from, to - from)
         let done = 0
         while (done < count) {
-          const some = await drive.tree.copyRange({ ...place, offset: from + done }, { ...place, offset: to + done }, count - done, caller)
+          const some = await drive.tree.copyRange(
+            { ...place, offset: from + done },
+            { ...place, offset: to + done },
+            count - done,
+            caller,
+          )
           if (some === 0) break
           done += some
         }
@@ -127,7 +149,8 @@ async function exercise(scratch: Scratch, seed: number, steps: number, say: (lin
         const from = random.next(size)
         const part = await readHandle(drive.tree, model.ino, model.handle, from, 10_000)
         const expected = model.bytes.subarray(from, from + 10_000)
-        if (Buffer.compare(part, expected) !== 0) throw new Error(`step ${step}: read at ${from} after ${log.slice(-12).join('; ')}`)
+        if (Buffer.compare(part, expected) !== 0)
+          throw new Error(`step ${step}: read at ${from} after ${log.slice(-12).join('; ')}`)
       }
       if (model.bytes.length > 24 * 1024 * KIB) {
         await drive.tree.setAttributes(model.ino, { size: 1000 }, model.handle, caller)
@@ -138,7 +161,8 @@ async function exercise(scratch: Scratch, seed: number, steps: number, say: (lin
     drive.tree.release(model.ino, model.handle)
     await drive.port.flush()
     const counts = await drive.port.counts()
-    if (counts.held.bytes !== 0 || counts.held.files !== 0) throw new Error('memory is held after everything was staged')
+    if (counts.held.bytes !== 0 || counts.held.files !== 0)
+      throw new Error('memory is held after everything was staged')
     if (counts.total.files !== 1 || counts.total.bytes !== model.bytes.length) throw new Error('the totals are wrong')
   } catch (error) {
     say(log.slice(-20).join('\n'))

@@ -1,9 +1,2 @@
 /** The port lives in store, so that sync may know it too. */
-export type {
-  DriveCounts,
-  DrivePort,
-  LevelCounts,
-  PublishedCommit,
-  RemoteChild,
-  RemoteSource,
-} from '../store/index.js'
+export type { DriveCounts, DrivePort, LevelCounts, PublishedCommit, RemoteChild, RemoteSource } from '../store/index.js'

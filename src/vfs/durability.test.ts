@@ -3,7 +3,19 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { seededRandom, systemClock } from '../base/index.js'
-import { caller, codeOf, createFile, find, list, name, readInode, scratchDrive, seedOf, writeFile, type Scratch } from './testing.js'
+import {
+  caller,
+  codeOf,
+  createFile,
+  find,
+  list,
+  name,
+  readInode,
+  scratchDrive,
+  seedOf,
+  writeFile,
+  type Scratch,
+} from './testing.js'
 import { diskSpace } from './space.js'
 import { ROOT_INO } from './tree.js'
 
@@ -139,53 +151,93 @@ function onSmallDisk(scratch: Scratch, megabytes: number): boolean {
 }
 
 for (const guarded of [true, false]) {
-  test.serial(`a full disk refuses writers${guarded ? '' : ', also when it fills unnoticed'}, loses nothing that was synced, and works again later (R-63)`, async (t) => {
-    const scratch = scratchDrive()
-    if (!onSmallDisk(scratch, 64)) {
-      t.log('not run: no right to mount a tmpfs')
-      t.pass()
-      scratch.remove()
-      return
-    }
-    try {
-      mkdirSync(join(scratch.path, 'ballast'))
-      for (let i = 0; i < 24; i++) writeFileSync(join(scratch.path, 'ballast', String(i)), Buffer.alloc(1024 * KIB))
-      const guard = guarded ? { spaceGuard: diskSpace(scratch.path, systemClock) } : {}
-      let drive = await scratch.open({ ...guard, heldLimitBytes: 8 * 1024 * KIB })
-      const safe = await writeFile(drive.tree, 'safe', stretch(0, 100 * KIB))
-      await drive.port.flush()
-      const { ino, handle } = await createFile(drive.tree, 'big')
-      let size = 0
-      let code = 'ok'
-      for (; code === 'ok' && size < 200 * 1024 * KIB; size += code === 'ok' ? 256 * KIB : 0) {
-        const at = size
-        const data = Buffer.alloc(256 * KIB)
-        for (let i = 0; i < data.length; i += 4) data.writeUInt32LE(((at + i) * 2654435761) >>> 0, i)
-        code = await codeOf(() => drive.tree.write(ino, handle, at, data, caller))
+  test.serial(
+    `a full disk refuses writers${guarded ? '' : ', also when it fills unnoticed'}, loses nothing that was synced, and works again later (R-63)`,
+    async (t) => {
+      const scratch = scratchDrive()
+      if (!onSmallDisk(scratch, 64)) {
+        t.log('not run: no right to mount a tmpfs')
+        t.pass()
+        scratch.remove()
+        return
       }
-      t.is(code, 'NO_SPACE')
-      t.true(size > 4 * 1024 * KIB)
-      t.true((await readInode(drive.tree, safe)).equals(stretch(0, 100 * KIB)))
-      if (!guarded) t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'NO_SPACE')
-      for (let i = 0; i < 24; i++) unlinkSync(join(scratch.path, 'ballast', String(i)))
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      await drive.tree.setAttributes(ino, { size: size - 4 * 1024 * KIB }, handle, caller)
-      t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'ok')
-      t.is((await drive.port.counts()).lastError, undefined)
-      drive.tree.release(ino, handle)
-      await drive.shut()
-      drive = await scratch.open(guard)
-      const bytes = await readInode(drive.tree, ino)
-      t.is(bytes.length, size - 4 * 1024 * KIB)
-      for (let i = 0; i < bytes.length; i += 4096) {
-        if (bytes.readUInt32LE(i) !== (i * 2654435761) >>> 0) t.fail(`byte ${String(i)} differs`)
+      try {
+        mkdirSync(join(scratch.path, 'ballast'))
+        for (let i = 0; i < 24; i++) writeFileSync(join(scratch.path, 'ballast', String(i)), Buffer.alloc(1024 * KIB))
+        const guard = guarded ? { spaceGuard: diskSpace(scratch.path, systemClock) } : {}
+        let drive = await scratch.open({ ...guard, heldLimitBytes: 8 * 1024 * KIB })
+        const safe = await writeFile(drive.tree, 'safe', stretch(0, 100 * KIB))
+        await drive.port.flush()
+        const { ino, handle } = await createFile(drive.tree, 'big')
+        let size = 0
+        let code = 'ok'
+        for (; code === 'ok' && size < 200 * 1024 * KIB; size += code === 'ok' ? 256 * KIB : 0) {
+          const at = size
+          const data = Buffer.alloc(256 * KIB)
+          for (let i = 0; i < data.length; i += 4) data.writeUInt32LE(((at + i) * 2654435761) >>> 0, i)
+          code = await codeOf(() => drive.tree.write(ino, handle, at, data, caller))
+        }
+        t.is(code, 'NO_SPACE')
+        t.true(size > 4 * 1024 * KIB)
+        t.true((await readInode(drive.tree, safe)).equals(stretch(0, 100 * KIB)))
+        if (!guarded) t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'NO_SPACE')
+        for (let i = 0; i < 24; i++) unlinkSync(join(scratch.path, 'ballast', String(i)))
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        await drive.tree.setAttributes(ino, { size: size - 4 * 1024 * KIB }, handle, caller)
+        t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'ok')
+        t.is((await drive.port.counts()).lastError, undefined)
+        drive.tree.release(ino, handle)
+        await drive.shut()
+        drive = await scratch.open(guard)
+        const bytes = await readInode(drive.tree, ino)
+        t.is(bytes.length, size - 4 * 1024 * KIB)
+        for (let i = 0; i < bytes.length; i += 4096) {
+          if (bytes.readUInt32LE(i) !== (i * 2654435761) >>> 0) t.fail(`byte ${String(i)} differs`)
+        }
+        t.true((await readInode(drive.tree, safe)).equals(stretch(0, 100 * KIB)))
+        await drive.shut()
+      } finally {
+        spawnSync('umount', ['-l', scratch.path])
+        scratch.remove()
       }
-      t.true((await readInode(drive.tree, safe)).equals(stretch(0, 100 * KIB)))
-      await drive.shut()
-    } finally {
-      spawnSync('umount', ['-l', scratch.path])
-      scratch.remove()
-    }
-  })
+    },
+  )
 }
 
+test('a commit that is under way while a file is renamed over another has all of the new file (R-74)', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  await writeFile(drive.tree, 'config', stretch(0, 5000))
+  await drive.port.flush()
+  for (const size of [100, 3000, 70_000, 1_500_000]) {
+    await writeFile(drive.tree, `blocks ${String(size)}`, stretch(size, 300_000))
+    const syncing = drive.tree.syncAll(caller)
+    for (let turn = 0; turn < 3; turn++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      await writeFile(drive.tree, 'config.new', stretch(0, size + turn))
+      await drive.tree.rename(ROOT_INO, name('config.new'), ROOT_INO, name('config'), 0, caller)
+      const copy = scratch.crashCopy()
+      const after = await copy.open()
+      const bytes = await readInode(after.tree, (await find(after.tree, 'config'))!.ino)
+      t.true(bytes.length > 0 && bytes.equals(stretch(0, bytes.length)), `${String(bytes.length)} bytes`)
+      await after.shut()
+      copy.remove()
+    }
+    await syncing
+    const copy = scratch.crashCopy()
+    const after = await copy.open()
+    const bytes = await readInode(after.tree, (await find(after.tree, 'config'))!.ino)
+    t.true(
+      bytes.length >= 100 && bytes.equals(stretch(0, bytes.length)),
+      `${String(bytes.length)} bytes, ${String(size)} written`,
+    )
+    await after.shut()
+    copy.remove()
+  }
+  await drive.shut()
+  const again = await scratch.open()
+  const bytes = await readInode(again.tree, (await find(again.tree, 'config'))!.ino)
+  t.true(bytes.equals(stretch(0, 1_500_002)))
+  await again.shut()
+  scratch.remove()
+})

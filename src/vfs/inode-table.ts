@@ -57,7 +57,16 @@ export class InodeTable {
   }
 
   /** A new inode; its row is written by the next commit. */
-  create(fields: { mode: number; uid: number; gid: number; nlink: number; rdev: number; parent: number; inline?: Uint8Array; ino?: number }): Inode {
+  create(fields: {
+    mode: number
+    uid: number
+    gid: number
+    nlink: number
+    rdev: number
+    parent: number
+    inline?: Uint8Array
+    ino?: number
+  }): Inode {
     const { sec, nsec } = this.#volume.now()
     const inode = new Inode(
       {
@@ -155,7 +164,8 @@ export class InodeTable {
     const { tables } = this.#volume
     const { ino, ref } = inode
     removeContent(this.#volume, inode)
-    if (ref !== undefined) this.#volume.addRemoved({ kind: inode.unloaded ? 'node' : 'map', digest: ref.digest, key: ref.key })
+    if (ref !== undefined)
+      this.#volume.addRemoved({ kind: inode.unloaded ? 'node' : 'map', digest: ref.digest, key: ref.key })
     this.#volume.directories.drop(inode)
     if (inode.persisted) {
       tables.inodes.delete(inodeKey(ino))
@@ -214,7 +224,10 @@ export class InodeTable {
     for (const inode of this.changed) {
       const size = persistedSize(inode)
       markClipped(this.#volume, inode, size !== inode.size)
-      tables.inodes.put(inodeKey(inode.ino), size === inode.size ? encodeInode(inode) : encodeInode(withSize(inode, size)))
+      tables.inodes.put(
+        inodeKey(inode.ino),
+        size === inode.size ? encodeInode(inode) : encodeInode(withSize(inode, size)),
+      )
       inode.persisted = true
       inode.changed = false
       if (inode.nlink === 0) tables.state.put(orphanKey(inode.ino), Buffer.of(1))
@@ -279,7 +292,11 @@ function encodeDirty(sequence: number, inode: Inode): Buffer {
 /** What a `dirty` row says. */
 export function decodeDirty(row: Uint8Array): { sequence: number; unpublishedBytes: number; isFile: boolean } {
   const isComplete = row.length >= DIRTY_ROW_BYTES
-  return { sequence: readBe48(row), unpublishedBytes: isComplete ? readBe48(row, 6) : 0, isFile: isComplete && row[12] === 1 }
+  return {
+    sequence: readBe48(row),
+    unpublishedBytes: isComplete ? readBe48(row, 6) : 0,
+    isFile: isComplete && row[12] === 1,
+  }
 }
 
 /** Notes at commit that the row claims less than was written: rows beyond it may be in the store after a crash. */

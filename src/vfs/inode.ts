@@ -119,5 +119,11 @@ export function attributesOf(inode: Inode): Attributes {
 
 /** Whether keeping the object in memory saves nothing but time: it can be loaded again unchanged. */
 export function isDroppable(inode: Inode): boolean {
-  return inode.handles === 0 && !inode.changed && inode.nlink > 0 && inode.content === undefined && inode.directory === undefined
+  return (
+    inode.handles === 0 &&
+    !inode.changed &&
+    inode.nlink > 0 &&
+    inode.content === undefined &&
+    inode.directory === undefined
+  )
 }

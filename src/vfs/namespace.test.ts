@@ -1,5 +1,17 @@
 import test from 'ava'
-import { caller, codeOf, createFile, find, list, name, readInode, root, scratchDrive, writeFile, type OpenDrive } from './testing.js'
+import {
+  caller,
+  codeOf,
+  createFile,
+  find,
+  list,
+  name,
+  readInode,
+  root,
+  scratchDrive,
+  writeFile,
+  type OpenDrive,
+} from './testing.js'
 import { OPEN, RENAME, ROOT_INO, XATTR } from './tree.js'
 
 const DIRECTORY = 0o040000
@@ -91,8 +103,14 @@ test('rename replaces, refuses and exchanges as Linux does (R-01)', async (t) =>
     t.is(await move('a', 'b', RENAME.EXCHANGE), 'ok')
     t.deepEqual([(await find(tree, 'a'))!.ino, (await find(tree, 'b'))!.ino], [b, a])
     t.is(await move('a', 'gone', RENAME.EXCHANGE), 'NOT_FOUND')
-    t.is(await codeOf(() => tree.rename(ROOT_INO, name('a'), directory.ino, name('inner'), RENAME.EXCHANGE, caller)), 'ok')
-    t.deepEqual([(await tree.getAttributes(ROOT_INO, caller)).nlink, (await tree.getAttributes(directory.ino, caller)).nlink], [4, 2])
+    t.is(
+      await codeOf(() => tree.rename(ROOT_INO, name('a'), directory.ino, name('inner'), RENAME.EXCHANGE, caller)),
+      'ok',
+    )
+    t.deepEqual(
+      [(await tree.getAttributes(ROOT_INO, caller)).nlink, (await tree.getAttributes(directory.ino, caller)).nlink],
+      [4, 2],
+    )
     t.is(tree.parentOf(inner.ino), ROOT_INO)
     t.is(await codeOf(() => tree.rename(directory.ino, name('inner'), ROOT_INO, name('b'), 0, caller)), 'ok')
     t.is((await find(tree, 'b'))!.ino, b)
@@ -166,19 +184,36 @@ test('listings go on from any cookie while entries come and go (R-01)', async (t
     const { handle } = await tree.openDirectory(ROOT_INO, caller)
     const seen: string[] = []
     let cookie = 0
-    await tree.readDirectory(ROOT_INO, handle, 0, false, (entry) => {
-      if (seen.length === 50) return false
-      seen.push(entry.name)
-      cookie = entry.cookie
-      return true
-    }, caller)
+    await tree.readDirectory(
+      ROOT_INO,
+      handle,
+      0,
+      false,
+      (entry) => {
+        if (seen.length === 50) return false
+        seen.push(entry.name)
+        cookie = entry.cookie
+        return true
+      },
+      caller,
+    )
     for (let i = 40; i < 60; i++) await tree.unlink(ROOT_INO, name(`f${String(i)}`), caller)
-    await tree.readDirectory(ROOT_INO, handle, cookie, true, (entry) => {
-      t.is(entry.attributes!.ino, entry.ino)
-      seen.push(entry.name)
-      return true
-    }, caller)
-    t.deepEqual(seen, [...Array.from({ length: 50 }, (_, i) => `f${String(i)}`), ...Array.from({ length: 40 }, (_, i) => `f${String(i + 60)}`)])
+    await tree.readDirectory(
+      ROOT_INO,
+      handle,
+      cookie,
+      true,
+      (entry) => {
+        t.is(entry.attributes!.ino, entry.ino)
+        seen.push(entry.name)
+        return true
+      },
+      caller,
+    )
+    t.deepEqual(seen, [
+      ...Array.from({ length: 50 }, (_, i) => `f${String(i)}`),
+      ...Array.from({ length: 40 }, (_, i) => `f${String(i + 60)}`),
+    ])
     tree.releaseDirectory(ROOT_INO, handle)
   })
 })
@@ -188,7 +223,8 @@ test('10,000 entries list with attributes in under 150 ms, warm and after a rest
   let drive = await scratch.open()
   const directory = await drive.tree.makeDirectory(ROOT_INO, name('d'), 0o755, caller)
   let start = performance.now()
-  for (let i = 0; i < 10_000; i++) await drive.tree.makeNode(directory.ino, name(`file-${String(i)}`), 0o100644, 0, caller)
+  for (let i = 0; i < 10_000; i++)
+    await drive.tree.makeNode(directory.ino, name(`file-${String(i)}`), 0o100644, 0, caller)
   t.log(`create: ${((performance.now() - start) / 10).toFixed(1)} us each`)
   await drive.shut()
   drive = await scratch.open()
@@ -209,12 +245,20 @@ test('times, modes, xattrs, symlinks and nodes come back as they were set (R-01)
   let drive = await scratch.open()
   const { ino } = await createFile(drive.tree, 'f')
   const time = { sec: -5, nsec: 999_999_999 }
-  await drive.tree.setAttributes(ino, { mtime: time, atime: { sec: 7, nsec: 1 }, mode: 0o751, uid: 3, gid: 4 }, undefined, root)
+  await drive.tree.setAttributes(
+    ino,
+    { mtime: time, atime: { sec: 7, nsec: 1 }, mode: 0o751, uid: 3, gid: 4 },
+    undefined,
+    root,
+  )
   await drive.tree.setXattr(ino, 'user.a', Buffer.from('1'), XATTR.CREATE, caller)
   await drive.tree.setXattr(ino, 'user.b', Buffer.alloc(5000, 2), 0, caller)
   t.is(await codeOf(() => drive.tree.setXattr(ino, 'user.a', Buffer.from('2'), XATTR.CREATE, caller)), 'EXISTS')
   t.is(await codeOf(() => drive.tree.setXattr(ino, 'user.c', Buffer.from('2'), XATTR.REPLACE, caller)), 'NO_DATA')
-  t.is(await codeOf(() => drive.tree.setXattr(ino, 'system.posix_acl_access', Buffer.from('2'), 0, caller)), 'NOT_SUPPORTED')
+  t.is(
+    await codeOf(() => drive.tree.setXattr(ino, 'system.posix_acl_access', Buffer.from('2'), 0, caller)),
+    'NOT_SUPPORTED',
+  )
   await drive.tree.removeXattr(ino, 'user.a', caller)
   t.is(await codeOf(() => drive.tree.getXattr(ino, 'user.a', caller)), 'NO_DATA')
   const link = await drive.tree.makeSymlink(ROOT_INO, name('link'), Buffer.from('../target'), caller)

@@ -1,7 +1,14 @@
 /** Opens the tree over local storage: state read or made, a crash's remains cleared, the background started. */
 import type { Clock, Log, Random, SecretKey } from '../base/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
-import { TYPE, type BlockStore, type DrivePort, type Environment, type InodeRecord, type RemoteSource } from '../store/index.js'
+import {
+  TYPE,
+  type BlockStore,
+  type DrivePort,
+  type Environment,
+  type InodeRecord,
+  type RemoteSource,
+} from '../store/index.js'
 import { ApplyGate } from './apply-gate.js'
 import { Background } from './background.js'
 import { Committer, stageAll } from './committer.js'
@@ -86,7 +93,15 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
 function makeRoot(volume: Volume, root: FreshRoot): void {
   if (!('record' in root)) {
     const { uid, gid, mode } = root
-    const fields = { ino: ROOT_INO, mode: (mode & 0o7777) | (TYPE.DIRECTORY << 12), uid, gid, nlink: 2, rdev: 0, parent: 0 }
+    const fields = {
+      ino: ROOT_INO,
+      mode: (mode & 0o7777) | (TYPE.DIRECTORY << 12),
+      uid,
+      gid,
+      nlink: 2,
+      rdev: 0,
+      parent: 0,
+    }
     volume.directories.begin(volume.inodes.create(fields))
     return
   }

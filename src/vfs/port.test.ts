@@ -1,7 +1,25 @@
 import test from 'ava'
 import { createCore } from '../pipeline/index.js'
-import { decodeChunk, decodeInode, decodeRemoved, inodeKey, secondOf, type ChunkRecord, type PublishedCommit } from '../store/index.js'
-import { caller, contentKeys, createFile, find, name, readInode, scratchDrive, writeFile, type OpenDrive } from './testing.js'
+import {
+  decodeChunk,
+  decodeInode,
+  decodeRemoved,
+  inodeKey,
+  secondOf,
+  type ChunkRecord,
+  type PublishedCommit,
+} from '../store/index.js'
+import {
+  caller,
+  contentKeys,
+  createFile,
+  find,
+  name,
+  readInode,
+  scratchDrive,
+  writeFile,
+  type OpenDrive,
+} from './testing.js'
 import { ROOT_INO } from './tree.js'
 
 const core = createCore()
@@ -13,7 +31,15 @@ const rowsOfTable = (drive: OpenDrive, table: string): (readonly [Uint8Array, Ui
 
 function commitOf(drive: OpenDrive, sequence: number, more: Partial<PublishedCommit> = {}): PublishedCommit {
   const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
-  return { sequence, removedBefore: Number(Buffer.from(counter).readBigUInt64BE()), refs: [], merged: [], confirmed: [], discarded: [], ...more }
+  return {
+    sequence,
+    removedBefore: Number(Buffer.from(counter).readBigUInt64BE()),
+    refs: [],
+    merged: [],
+    confirmed: [],
+    discarded: [],
+    ...more,
+  }
 }
 
 test('freeze stages everything, holds commits until resume, and later changes are not in the frozen state', async (t) => {
@@ -115,7 +141,10 @@ for (const changedSince of [false, true]) {
     t.deepEqual(await readInode(drive.tree, ino), plain)
     const removed = rowsOfTable(drive, 'removed').map(([, value]) => decodeRemoved(value))
     if (changedSince) {
-      t.deepEqual(removed, rows.map(({ digest }) => ({ kind: 'block', digest: Buffer.from(digest), born: sequence })) as never)
+      t.deepEqual(
+        removed,
+        rows.map(({ digest }) => ({ kind: 'block', digest: Buffer.from(digest), born: sequence })) as never,
+      )
     } else {
       t.is(removed.length, before)
       t.is(rowsOfTable(drive, 'pages').length, 0)
@@ -166,8 +195,13 @@ test('counts follow a file from memory to the disk', async (t) => {
   await drive.tree.unlink(ROOT_INO, name('file'), caller)
   drive.tree.release(ino, handle)
   const after = await drive.port.counts()
-  t.deepEqual([after.staged, after.total], [{ files: 0, bytes: 0 }, { files: 0, bytes: 0 }])
+  t.deepEqual(
+    [after.staged, after.total],
+    [
+      { files: 0, bytes: 0 },
+      { files: 0, bytes: 0 },
+    ],
+  )
   await drive.shut()
   scratch.remove()
 })
-

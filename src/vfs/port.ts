@@ -1,6 +1,13 @@
 /** What sync asks of the drive thread; see DrivePort. */
 import { hex, type Digest } from '../base/index.js'
-import { decodeChunk, secondOf, type BlockStore, type DriveCounts, type DrivePort, type PublishedCommit } from '../store/index.js'
+import {
+  decodeChunk,
+  secondOf,
+  type BlockStore,
+  type DriveCounts,
+  type DrivePort,
+  type PublishedCommit,
+} from '../store/index.js'
 import type { Background } from './background.js'
 import { stageAll } from './committer.js'
 import { applyPublished } from './published.js'

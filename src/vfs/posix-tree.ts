@@ -113,7 +113,14 @@ export class PosixTree implements Tree {
     return removeDirectory(this.#volume, parent, name, caller)
   }
 
-  rename(parent: number, name: PlainName, newParent: number, newName: PlainName, flags: number, caller: Caller): Maybe<void> {
+  rename(
+    parent: number,
+    name: PlainName,
+    newParent: number,
+    newName: PlainName,
+    flags: number,
+    caller: Caller,
+  ): Maybe<void> {
     return rename(this.#volume, { parent, name }, { parent: newParent, name: newName }, flags, caller)
   }
 
@@ -251,7 +258,10 @@ export class PosixTree implements Tree {
   statistics(_caller: Caller): FilesystemStatistics {
     const { space, held, meta, counters } = this.#volume
     const { totalBytes, availableBytes } = space.space()
-    const free = Math.max(0, Math.floor((availableBytes - RESERVED_BYTES - held.bytes - meta.pendingBytes) / BLOCK_BYTES))
+    const free = Math.max(
+      0,
+      Math.floor((availableBytes - RESERVED_BYTES - held.bytes - meta.pendingBytes) / BLOCK_BYTES),
+    )
     return {
       blockSize: BLOCK_BYTES,
       totalBlocks: Math.floor(totalBytes / BLOCK_BYTES),

@@ -84,7 +84,15 @@ function putChild(volume: Volume, parent: number, child: RemoteChild, cookie: nu
   putName(volume, parent, hash, child.name, ino, record.mode >>> 12, cookie)
 }
 
-function putName(volume: Volume, parent: number, hash: Uint8Array, name: PlainName, ino: number, type: number, cookie: number): void {
+function putName(
+  volume: Volume,
+  parent: number,
+  hash: Uint8Array,
+  name: PlainName,
+  ino: number,
+  type: number,
+  cookie: number,
+): void {
   volume.tables.dentries.put(dentryKey(parent, hash), encodeDentry({ name, ino, type, cookie }))
 }
 

@@ -2,7 +2,18 @@ import test from 'ava'
 import { DriveError, type Digest } from '../base/index.js'
 import { createCore } from '../pipeline/index.js'
 import type { ChunkRecord, InodeRecord, NodeRef, RemoteChild, RemoteSource } from '../store/index.js'
-import { caller, codeOf, contentKeys, find, list, name, offline, readHandle, readInode, scratchDrive } from './testing.js'
+import {
+  caller,
+  codeOf,
+  contentKeys,
+  find,
+  list,
+  name,
+  offline,
+  readHandle,
+  readInode,
+  scratchDrive,
+} from './testing.js'
 import { ROOT_INO } from './tree.js'
 
 const core = createCore()
@@ -13,9 +24,30 @@ const ref = (of: number): NodeRef => ({ digest: Buffer.alloc(32, of), key: Buffe
 
 function record(mode: number, fields: Partial<InodeRecord> = {}): InodeRecord {
   return {
-    ino: 0, fileId: Buffer.alloc(16, 1), mode, uid: 1, gid: 1, nlink: 1, rdev: 0, size: 0, atimeSec: 1, atimeNsec: 0, mtimeSec: 2,
-    mtimeNsec: 3, ctimeSec: 4, ctimeNsec: 5, btimeSec: 6, btimeNsec: 7, parent: 0, nextCookie: 0, fixedChunks: false,
-    inline: undefined, ref: undefined, unloaded: false, xattrs: [], ...fields,
+    ino: 0,
+    fileId: Buffer.alloc(16, 1),
+    mode,
+    uid: 1,
+    gid: 1,
+    nlink: 1,
+    rdev: 0,
+    size: 0,
+    atimeSec: 1,
+    atimeNsec: 0,
+    mtimeSec: 2,
+    mtimeNsec: 3,
+    ctimeSec: 4,
+    ctimeNsec: 5,
+    btimeSec: 6,
+    btimeNsec: 7,
+    parent: 0,
+    nextCookie: 0,
+    fixedChunks: false,
+    inline: undefined,
+    ref: undefined,
+    unloaded: false,
+    xattrs: [],
+    ...fields,
   }
 }
 
@@ -32,12 +64,23 @@ function world(): { source: RemoteSource; asked: string[]; setOnline(online: boo
   }
   const shared = record(0o100644, { fileId: Buffer.alloc(16, 7), nlink: 2, size: 2, inline: Buffer.from('hi') })
   const directories = new Map<number, RemoteChild[]>([
-    [1, [
-      { name: name('file'), record: record(0o100644, { size: plain.length, fileId: Buffer.alloc(16, 2) }), chunks },
-      { name: name('long'), record: record(0o100644, { size: plain.length, ref: ref(50), unloaded: true, fileId: Buffer.alloc(16, 3) }), chunks: undefined },
-      { name: name('linked'), record: shared, chunks: undefined },
-      { name: name('sub'), record: record(0o040755, { nlink: 2, ref: ref(2), unloaded: true, fileId: Buffer.alloc(16, 4) }), chunks: undefined },
-    ]],
+    [
+      1,
+      [
+        { name: name('file'), record: record(0o100644, { size: plain.length, fileId: Buffer.alloc(16, 2) }), chunks },
+        {
+          name: name('long'),
+          record: record(0o100644, { size: plain.length, ref: ref(50), unloaded: true, fileId: Buffer.alloc(16, 3) }),
+          chunks: undefined,
+        },
+        { name: name('linked'), record: shared, chunks: undefined },
+        {
+          name: name('sub'),
+          record: record(0o040755, { nlink: 2, ref: ref(2), unloaded: true, fileId: Buffer.alloc(16, 4) }),
+          chunks: undefined,
+        },
+      ],
+    ],
     [2, [{ name: name('other'), record: shared, chunks: undefined }]],
   ])
   const asked: string[] = []
@@ -55,7 +98,9 @@ function world(): { source: RemoteSource; asked: string[]; setOnline(online: boo
     },
     source: {
       fetchBlocks: (digests: readonly Digest[]) =>
-        answer(`blocks ${String(digests.length)}`, () => digests.map((digest) => blocks.get(Buffer.from(digest).toString('hex'))!)),
+        answer(`blocks ${String(digests.length)}`, () =>
+          digests.map((digest) => blocks.get(Buffer.from(digest).toString('hex'))!),
+        ),
       loadDirectory: ({ digest }) => answer(`directory ${String(digest[0])}`, () => directories.get(digest[0]!)!),
       loadChunks: ({ digest }) => answer(`chunks ${String(digest[0])}`, () => chunks),
     },
@@ -76,7 +121,10 @@ test('a tree from elsewhere is loaded as it is used, and stays for use without a
   ])
   t.deepEqual(asked, ['directory 1'], 'one request for all who wait')
   t.is(absent, undefined)
-  t.deepEqual(entries.map((entry) => entry.name as string), ['file', 'long', 'linked', 'sub'])
+  t.deepEqual(
+    entries.map((entry) => entry.name as string),
+    ['file', 'long', 'linked', 'sub'],
+  )
   t.deepEqual([file!.size, file!.mtimeSec, file!.mtimeNsec], [plain.length, 2, 3])
   t.deepEqual(await readInode(drive.tree, file!.ino), plain)
   t.is(asked.filter((what) => what.startsWith('blocks')).length, 1, 'all blocks of one read come in one request')
@@ -84,7 +132,11 @@ test('a tree from elsewhere is loaded as it is used, and stays for use without a
   t.deepEqual(await readInode(drive.tree, long!.ino), plain)
   t.true(asked.includes('chunks 50'))
   const counts = await drive.port.counts()
-  t.deepEqual([counts.dirtyInodes, counts.staged.files, counts.total.files], [0, 0, 3], 'nothing of it is to be uploaded')
+  t.deepEqual(
+    [counts.dirtyInodes, counts.staged.files, counts.total.files],
+    [0, 0, 3],
+    'nothing of it is to be uploaded',
+  )
   t.true(counts.cacheEvictableBytes > 0)
   setOnline(false)
   const sub = await find(drive.tree, 'sub')

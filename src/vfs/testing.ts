@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DriveError, nameFromText, seededRandom, silentLog, systemClock, type PlainName } from '../base/index.js'
 import { createCore, openPipeline, type Pipeline } from '../pipeline/index.js'
-import { openBlockStore, openEnvironment, type BlockStore, type Environment, type RemoteSource } from '../store/index.js'
+import {
+  openBlockStore,
+  openEnvironment,
+  type BlockStore,
+  type Environment,
+  type RemoteSource,
+} from '../store/index.js'
 import { testSealer } from '../store/testing.js'
 import { openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
 import { OPEN, ROOT_INO, type Attributes, type Caller, type DirectoryEntry, type Tree } from './tree.js'
@@ -14,7 +20,7 @@ export const root: Caller = { ...caller, uid: 0, gid: 0 }
 
 /** The seed of this run, printed by `seedOf`. */
 export function seedOf(log: (line: string) => void): number {
-  const seed = Number(process.env['SEED'] ?? (process.hrtime()[1] | 1))
+  const seed = Number(process.env['SEED'] ?? process.hrtime()[1] | 1)
   log(`SEED=${String(seed)}`)
   return seed
 }
@@ -114,7 +120,11 @@ async function openDrive(path: string, options: Partial<VfsOptions>): Promise<Op
 export const name = (text: string): PlainName => nameFromText(text)
 
 /** A new file opened for reading and writing. */
-export async function createFile(tree: Tree, text: string, parent = ROOT_INO): Promise<{ ino: number; handle: number }> {
+export async function createFile(
+  tree: Tree,
+  text: string,
+  parent = ROOT_INO,
+): Promise<{ ino: number; handle: number }> {
   const { attributes, opened } = await tree.create(parent, name(text), 0o644, OPEN.READ_WRITE, caller)
   return { ino: attributes.ino, handle: opened.handle }
 }
@@ -126,7 +136,13 @@ export async function writeFile(tree: Tree, text: string, data: Uint8Array, pare
   return ino
 }
 
-export async function readHandle(tree: Tree, ino: number, handle: number, offset: number, size: number): Promise<Buffer> {
+export async function readHandle(
+  tree: Tree,
+  ino: number,
+  handle: number,
+  offset: number,
+  size: number,
+): Promise<Buffer> {
   return Buffer.concat(await tree.read(ino, handle, offset, size, caller))
 }
 
@@ -134,7 +150,8 @@ export async function readInode(tree: Tree, ino: number): Promise<Buffer> {
   const { handle } = await tree.open(ino, OPEN.READ_ONLY, caller)
   const { size } = await tree.getAttributes(ino, caller)
   const parts: Buffer[] = []
-  for (let at = 0; at < size; at += 1 << 20) parts.push(await readHandle(tree, ino, handle, at, Math.min(1 << 20, size - at)))
+  for (let at = 0; at < size; at += 1 << 20)
+    parts.push(await readHandle(tree, ino, handle, at, Math.min(1 << 20, size - at)))
   tree.release(ino, handle)
   return Buffer.concat(parts)
 }

@@ -55,7 +55,14 @@ export interface AttributeChange {
 }
 
 /** POSIX open flags that matter here, in Linux numbers. */
-export const OPEN = { READ_ONLY: 0, WRITE_ONLY: 1, READ_WRITE: 2, ACCESS_MODE: 3, TRUNCATE: 0o1000, APPEND: 0o2000 } as const
+export const OPEN = {
+  READ_ONLY: 0,
+  WRITE_ONLY: 1,
+  READ_WRITE: 2,
+  ACCESS_MODE: 3,
+  TRUNCATE: 0o1000,
+  APPEND: 0o2000,
+} as const
 export const RENAME = { NO_REPLACE: 1, EXCHANGE: 2 } as const
 export const FALLOCATE = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const
 export const SEEK = { DATA: 3, HOLE: 4 } as const
@@ -121,9 +128,22 @@ export interface Tree {
   unlink(parent: number, name: PlainName, caller: Caller): Maybe<void>
   removeDirectory(parent: number, name: PlainName, caller: Caller): Maybe<void>
   /** `flags`: 0, RENAME.NO_REPLACE or RENAME.EXCHANGE; others throw INVALID. */
-  rename(parent: number, name: PlainName, newParent: number, newName: PlainName, flags: number, caller: Caller): Maybe<void>
+  rename(
+    parent: number,
+    name: PlainName,
+    newParent: number,
+    newName: PlainName,
+    flags: number,
+    caller: Caller,
+  ): Maybe<void>
 
-  create(parent: number, name: PlainName, mode: number, flags: number, caller: Caller): Maybe<{ attributes: Attributes; opened: Opened }>
+  create(
+    parent: number,
+    name: PlainName,
+    mode: number,
+    flags: number,
+    caller: Caller,
+  ): Maybe<{ attributes: Attributes; opened: Opened }>
   open(ino: number, flags: number, caller: Caller): Maybe<Opened>
   /** Up to `size` bytes, fewer only at the end of the file. The views stay valid until the reply is written, which is at once. */
   read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]>

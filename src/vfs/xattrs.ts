@@ -17,7 +17,8 @@ export function getXattr(inode: Inode, name: string): Uint8Array {
 
 /** Throws EXISTS, NO_DATA (by flags), NOT_SUPPORTED for other namespaces, OUT_OF_RANGE and NO_SPACE for what is too long. */
 export function setXattr(volume: Volume, inode: Inode, name: string, value: Uint8Array, flags: number): void {
-  if (!NAMESPACES.some((prefix) => name.startsWith(prefix))) throw new DriveError('NOT_SUPPORTED', 'No such attributes here.')
+  if (!NAMESPACES.some((prefix) => name.startsWith(prefix)))
+    throw new DriveError('NOT_SUPPORTED', 'No such attributes here.')
   if (name.length > MAX_NAME_BYTES) throw new DriveError('OUT_OF_RANGE', 'The attribute name is too long.')
   if (value.length > MAX_VALUE_BYTES) throw new DriveError('NO_SPACE', 'The attribute value is too long.')
   const exists = inode.xattrs.some((xattr) => xattr.name === name)

@@ -12,7 +12,14 @@ import { zeroRange } from './zero-range.js'
 const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE } = FALLOCATE
 
 /** Space is not reserved: blocks are made when data comes. Throws NOT_SUPPORTED for other modes, INVALID. */
-export function allocate(volume: Volume, inode: Inode, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
+export function allocate(
+  volume: Volume,
+  inode: Inode,
+  mode: number,
+  offset: number,
+  length: number,
+  caller: Caller,
+): Maybe<void> {
   if (offset < 0 || length <= 0) throw new DriveError('INVALID', 'The range is empty or begins before the file.')
   const zeroes = mode === (PUNCH_HOLE | KEEP_SIZE) || (mode & ~KEEP_SIZE) === ZERO_RANGE
   if (!zeroes && mode !== 0 && mode !== KEEP_SIZE) {
@@ -20,7 +27,8 @@ export function allocate(volume: Volume, inode: Inode, mode: number, offset: num
   }
   const end = offset + length
   const extends_ = (mode & KEEP_SIZE) === 0 && end > inode.size
-  if (mode === 0 || mode === KEEP_SIZE) requireSpace(volume.space, volume.meta.pendingBytes, Math.max(0, end - inode.size))
+  if (mode === 0 || mode === KEEP_SIZE)
+    requireSpace(volume.space, volume.meta.pendingBytes, Math.max(0, end - inode.size))
   return settle(() => {
     const frozen = volume.committer.whenWritable()
     if (frozen !== undefined) return frozen

@@ -117,7 +117,7 @@ function isCovered(content: FileContent, from: number, to: number): boolean {
   if (tail !== undefined && tail.start <= from && tail.start + tail.length >= to) return true
   if (pieces.some((piece) => piece.start <= from && piece.start + piece.limit >= to)) return true
   if (pages.size === 0) return false
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     const index = Math.floor(at / PAGE_BYTES)
     const pageEnd = index * PAGE_BYTES + (pages.get(index)?.length ?? 0)
     if (pageEnd < Math.min(to, (index + 1) * PAGE_BYTES)) return false

@@ -23,7 +23,13 @@ interface Place {
 }
 
 /** @returns bytes copied, 0 at the end of the source. Throws INVALID for overlapping ranges of one file. */
-export async function copyRange(volume: Volume, from: Place, to: Place, length: number, caller: Caller): Promise<number> {
+export async function copyRange(
+  volume: Volume,
+  from: Place,
+  to: Place,
+  length: number,
+  caller: Caller,
+): Promise<number> {
   const wanted = Math.min(length, MAX_BYTES, from.inode.size - from.offset)
   if (wanted <= 0) return 0
   if (from.inode === to.inode && Math.abs(from.offset - to.offset) < wanted) {
@@ -55,7 +61,13 @@ async function copyStep(volume: Volume, source: Place, target: Place, length: nu
   return copyBytes(volume, source, target, limit, caller)
 }
 
-async function copyBytes(volume: Volume, source: Place, target: Place, length: number, caller: Caller): Promise<number> {
+async function copyBytes(
+  volume: Volume,
+  source: Place,
+  target: Place,
+  length: number,
+  caller: Caller,
+): Promise<number> {
   let done = 0
   for (const view of await read(volume, source.inode, undefined, source.offset, length, caller)) {
     await write(volume, target.inode, target.offset + done, view, caller)
@@ -76,7 +88,8 @@ async function share(volume: Volume, row: ChunkRecord, { inode, offset }: Place,
     const closing = closeTail(volume, inode, content)
     if (closing !== undefined) await closing.until
     else if (content.pieces.length > 0) await volume.sealing.settle([...content.pieces])
-    else if (inode.content === content && content.tail === undefined) return shareNow(volume, row, inode, content, offset)
+    else if (inode.content === content && content.tail === undefined)
+      return shareNow(volume, row, inode, content, offset)
   }
 }
 

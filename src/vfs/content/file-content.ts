@@ -98,8 +98,9 @@ export function persistedSize(inode: Inode): number {
   const claim = (start: number, end: number): void => {
     if (end > solid) size = Math.min(size, Math.max(solid, start))
   }
-  for (const piece of content.pieces) claim(piece.start, piece.start + piece.limit)
-  for (const index of content.heldPages) claim(index * PAGE_BYTES, index * PAGE_BYTES + content.pages.get(index)!.length)
+  for (const { start, limit, isStaged } of content.pieces) if (!isStaged) claim(start, start + limit)
+  for (const index of content.heldPages)
+    claim(index * PAGE_BYTES, index * PAGE_BYTES + content.pages.get(index)!.length)
   const { tail } = content
   if (tail !== undefined && unstagedTail(tail) > 0) claim(tail.start + tail.stagedLength, tail.start + tail.length)
   if (inode.inline !== undefined) size = Math.min(size, inode.inline.length)
@@ -112,4 +113,3 @@ export function setSize(volume: Volume, inode: Inode, size: number): void {
   if (inode.nlink > 0) volume.counters.totalBytes += size - inode.size
   inode.size = size
 }
-

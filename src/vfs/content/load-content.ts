@@ -30,7 +30,8 @@ async function loadChunks(volume: Volume, inode: Inode): Promise<void> {
   try {
     const chunks = await volume.remote.loadChunks(ref)
     if (!inode.unloaded || inode.gone) return
-    for (const chunk of chunks) volume.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
+    for (const chunk of chunks)
+      volume.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
     inode.unloaded = false
     volume.inodes.markUnwritten(inode)
   } finally {

@@ -59,7 +59,13 @@ export function foldInline(volume: Volume, inode: Inode, content: FileContent): 
 }
 
 /** Writes `data` into held pages. The bytes of a page before the written ones are read first: it may have to wait. */
-export function writePages(volume: Volume, inode: Inode, content: FileContent, offset: number, data: Uint8Array): number | Wait {
+export function writePages(
+  volume: Volume,
+  inode: Inode,
+  content: FileContent,
+  offset: number,
+  data: Uint8Array,
+): number | Wait {
   let done = 0
   while (done < data.length) {
     const at = offset + done

@@ -14,6 +14,8 @@ export interface Piece {
   readonly slot: Slot | undefined
   /** Pages with a greater epoch are newer. */
   readonly epoch: number
+  /** Its bytes are in staged pages meanwhile. */
+  isStaged: boolean
   state: 'waiting' | 'running' | 'sealed' | 'failed'
   sealed: SealedItem | undefined
   error: DriveError | undefined
@@ -27,6 +29,7 @@ export function makePiece(fields: Pick<Piece, 'inode' | 'start' | 'length' | 'da
   const piece: Piece = {
     ...fields,
     limit: fields.length,
+    isStaged: false,
     state: 'waiting',
     sealed: undefined,
     error: undefined,

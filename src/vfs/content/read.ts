@@ -70,7 +70,8 @@ function viewsOrWait(
 }
 
 function addZeros(views: Uint8Array[], length: number): void {
-  for (let left = length; left > 0; left -= ZEROS.length) views.push(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS)
+  for (let left = length; left > 0; left -= ZEROS.length)
+    views.push(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS)
 }
 
 /** On sequential access, blocks that are not on this machine are asked for before they are read. */
@@ -91,4 +92,3 @@ function readAhead(volume: Volume, content: FileContent, handle: FileHandle, off
   }
   volume.reader.prefetch(wanted)
 }
-

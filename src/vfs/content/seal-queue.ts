@@ -120,7 +120,8 @@ export class SealQueue {
     })
     if (pieces.length === 1) return { volume, data: pieces[0]!.data, items, release: () => undefined }
     const slot = total >= SHARED_FROM_BYTES ? volume.held.takeSlot() : undefined
-    const data = slot !== undefined && slot.bytes.length >= total ? slot.bytes.subarray(0, total) : Buffer.allocUnsafe(total)
+    const data =
+      slot !== undefined && slot.bytes.length >= total ? slot.bytes.subarray(0, total) : Buffer.allocUnsafe(total)
     pieces.forEach((piece, i) => data.set(piece.data, items[i]!.offset))
     const release = (): void => {
       if (slot !== undefined) volume.held.releaseSlot(slot)

@@ -40,7 +40,8 @@ function dataExtents(inode: Inode, content: FileContent, offset: number): { star
   }
   if (inode.inline !== undefined) add(0, inode.inline.length)
   const { rows, pages, pieces, tail } = content
-  for (let i = firstRowAfter(rows, offset); i < rows.length; i++) add(rows[i]!.offset, rows[i]!.offset + rows[i]!.length)
+  for (let i = firstRowAfter(rows, offset); i < rows.length; i++)
+    add(rows[i]!.offset, rows[i]!.offset + rows[i]!.length)
   for (const [index, page] of pages) add(index * PAGE_BYTES, index * PAGE_BYTES + page.length)
   for (const piece of pieces) add(piece.start, piece.start + piece.limit)
   if (tail !== undefined) add(tail.start, tail.start + tail.length)

@@ -52,6 +52,26 @@ export function stageRest(volume: Volume, inode: Inode, content: FileContent): W
   return undefined
 }
 
+/** Puts pieces that are still under way into pages as well, for a commit that cannot wait for them. */
+export function stagePieces(volume: Volume, inode: Inode, content: FileContent): void {
+  for (const piece of content.pieces) {
+    if (piece.isStaged || piece.limit === 0) continue
+    const end = piece.start + piece.limit
+    for (let index = Math.floor(piece.start / PAGE_BYTES); index * PAGE_BYTES < end; index++) {
+      const start = index * PAGE_BYTES
+      const page = content.pages.get(index)
+      const length = Math.max(page?.length ?? 0, Math.min(PAGE_BYTES, end - start))
+      const bytes = composeOrWait(volume, inode, content, start, start + length)
+      if (bytes instanceof Wait) return
+      const isNewer = page !== undefined && page.epoch > piece.epoch
+      putPage(volume, inode, content, index, bytes, isNewer ? content.epoch : piece.epoch)
+    }
+    foldInline(volume, inode, content)
+    piece.isStaged = true
+  }
+  volume.held.account(inode)
+}
+
 /** The whole of a small file becomes the inline body. @returns false when the file is not of that kind */
 function stageInline(volume: Volume, inode: Inode, content: FileContent): boolean {
   const { tail } = content
@@ -72,7 +92,8 @@ function pagesToStage(content: FileContent): Set<number> {
   const { tail } = content
   if (tail !== undefined && unstagedTail(tail) > 0) {
     const last = Math.floor((tail.start + tail.length - 1) / PAGE_BYTES)
-    for (let index = Math.floor((tail.start + tail.stagedLength) / PAGE_BYTES); index <= last; index++) indexes.add(index)
+    for (let index = Math.floor((tail.start + tail.stagedLength) / PAGE_BYTES); index <= last; index++)
+      indexes.add(index)
   }
   return indexes
 }
@@ -105,7 +126,11 @@ export function closeTail(volume: Volume, inode: Inode, content: FileContent): W
   const { tail } = content
   if (tail === undefined) return undefined
   if (unstagedTail(tail) > 0) {
-    if (tail.length >= OWN_BLOCK_BYTES || content.pieces.length > 0 || stageRest(volume, inode, content) !== undefined) {
+    if (
+      tail.length >= OWN_BLOCK_BYTES ||
+      content.pieces.length > 0 ||
+      stageRest(volume, inode, content) !== undefined
+    ) {
       volume.sealing.sealTail(inode)
       return undefined
     }

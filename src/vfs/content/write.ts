@@ -46,7 +46,7 @@ async function writeLater(
 ): Promise<number> {
   inode.handles++
   try {
-    for (let wait: Wait | undefined = first; wait !== undefined; ) {
+    for (let wait: Wait | undefined = first; wait !== undefined;) {
       await wait.until
       wait = writeOrWait(volume, inode, offset, data, progress, caller)
     }
@@ -93,8 +93,19 @@ function roomFor(volume: Volume, bytes: number): Wait | undefined {
   return new Wait(held.whenRoom())
 }
 
-function writeSome(volume: Volume, inode: Inode, content: FileContent, offset: number, data: Uint8Array): number | Wait {
-  if (inode.inline !== undefined && content.tail === undefined && content.pieces.length === 0 && content.pages.size === 0) {
+function writeSome(
+  volume: Volume,
+  inode: Inode,
+  content: FileContent,
+  offset: number,
+  data: Uint8Array,
+): number | Wait {
+  if (
+    inode.inline !== undefined &&
+    content.tail === undefined &&
+    content.pieces.length === 0 &&
+    content.pages.size === 0
+  ) {
     beginTailFromInline(content, inode.inline)
   }
   const { tail } = content

@@ -20,7 +20,8 @@ export function zeroRange(volume: Volume, inode: Inode, content: FileContent, fr
       tail.stagedLength = Math.min(tail.stagedLength, begin)
     }
   }
-  if (inode.inline !== undefined && from < inode.inline.length) inode.inline = Buffer.from(inode.inline).fill(0, from, Math.min(to, inode.inline.length))
+  if (inode.inline !== undefined && from < inode.inline.length)
+    inode.inline = Buffer.from(inode.inline).fill(0, from, Math.min(to, inode.inline.length))
   volume.held.account(inode)
 }
 
@@ -31,10 +32,11 @@ function zeroPages(volume: Volume, inode: Inode, content: FileContent, from: num
     const end = Math.min(to, start + page.length) - start
     if (begin >= end) continue
     if (begin === 0 && end === page.length) dropPage(volume, inode, content, index)
-    else changePage(volume, inode, index, page, (bytes) => {
-      // A row in the table may be shorter than the page in memory.
-      bytes.subarray(begin, end).fill(0)
-      return bytes
-    })
+    else
+      changePage(volume, inode, index, page, (bytes) => {
+        // A row in the table may be shorter than the page in memory.
+        bytes.subarray(begin, end).fill(0)
+        return bytes
+      })
   }
 }

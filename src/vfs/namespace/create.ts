@@ -35,7 +35,13 @@ export function makeInode(
   })
 }
 
-export function makeDirectory(volume: Volume, parentIno: number, name: PlainName, mode: number, caller: Caller): Maybe<Attributes> {
+export function makeDirectory(
+  volume: Volume,
+  parentIno: number,
+  name: PlainName,
+  mode: number,
+  caller: Caller,
+): Maybe<Attributes> {
   const parent = writableDirectory(volume, parentIno)
   return withEntries(volume, [parent], caller, () => {
     requireAbsent(volume, parent, name)
@@ -69,12 +75,24 @@ export function makeNode(
   return makeInode(volume, parent, name, { mode, rdev: type === TYPE.CHAR || type === TYPE.BLOCK ? rdev : 0 }, caller)
 }
 
-export function makeSymlink(volume: Volume, parent: number, name: PlainName, target: Uint8Array, caller: Caller): Maybe<Inode> {
+export function makeSymlink(
+  volume: Volume,
+  parent: number,
+  name: PlainName,
+  target: Uint8Array,
+  caller: Caller,
+): Maybe<Inode> {
   if (target.length > MAX_TARGET_BYTES) throw new DriveError('NAME_TOO_LONG', 'The target of the link is too long.')
   return makeInode(volume, parent, name, { mode: (TYPE.SYMLINK << 12) | 0o777, inline: target.slice() }, caller)
 }
 
-export function link(volume: Volume, ino: number, newParent: number, newName: PlainName, caller: Caller): Maybe<Attributes> {
+export function link(
+  volume: Volume,
+  ino: number,
+  newParent: number,
+  newName: PlainName,
+  caller: Caller,
+): Maybe<Attributes> {
   const inode = volume.inodes.get(ino)
   if (inode.isDirectory) throw new DriveError('NOT_PERMITTED', 'A directory has one name only.')
   if (inode.nlink === 0) throw new DriveError('NOT_FOUND', 'The file was removed.')

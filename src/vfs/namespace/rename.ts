@@ -56,9 +56,18 @@ function move(volume: Volume, source: Place, target: Place, moved: Inode): void 
   stampParents(volume, source, target)
 }
 
-function replace(volume: Volume, source: Place, target: Place, moved: Inode, old: Inode, caller: Caller): Wait | undefined {
-  if (moved.isDirectory && !old.isDirectory) throw new DriveError('NOT_A_DIRECTORY', 'A directory cannot replace a file.')
-  if (!moved.isDirectory && old.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'A file cannot replace a directory.')
+function replace(
+  volume: Volume,
+  source: Place,
+  target: Place,
+  moved: Inode,
+  old: Inode,
+  caller: Caller,
+): Wait | undefined {
+  if (moved.isDirectory && !old.isDirectory)
+    throw new DriveError('NOT_A_DIRECTORY', 'A directory cannot replace a file.')
+  if (!moved.isDirectory && old.isDirectory)
+    throw new DriveError('IS_A_DIRECTORY', 'A file cannot replace a directory.')
   if (old.isDirectory) {
     const wait = requireEmpty(volume, old, caller)
     if (wait !== undefined) return wait

@@ -28,7 +28,12 @@ export function writableDirectory(volume: Volume, ino: number): Inode {
  * Runs `attempt` when the entries of all these directories are loaded. The inodes stay in memory while it waits, so the
  * objects `attempt` closes over are still the ones in use.
  */
-export function withEntries<T>(volume: Volume, inodes: readonly Inode[], caller: Caller, attempt: () => T | Wait): Maybe<T> {
+export function withEntries<T>(
+  volume: Volume,
+  inodes: readonly Inode[],
+  caller: Caller,
+  attempt: () => T | Wait,
+): Maybe<T> {
   const result = settle(() => needsLoading(volume, inodes, caller) ?? attempt())
   return result instanceof Promise ? holding(volume, inodes, result) : result
 }
