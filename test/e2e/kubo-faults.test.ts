@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
-import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
-import { listing, makeBigFile } from '../support/workload.js'
+import { programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { listingAside } from '../support/workload.js'
 import { startFaultProxy } from '../kubo/fault-proxy.js'
 import { startKubo } from '../kubo/daemon.js'
 
@@ -32,8 +32,8 @@ test('S-007 R-21 a Kubo daemon killed in the middle of an upload, away for a whi
 
   // The connection drops in the middle of the CAR, then the daemon dies.
   proxy.inject({ kind: { dropUploadAfterBytes: 8 * MIB }, path: 'dag/import', times: 1 })
-  makeBigFile(join(top, 'big'), 64 * MIB, 'faults')
-  program('sh', ['-c', 'mkdir d; for i in $(seq 1 300); do seq 1 $i > d/$i; done; sync -f .'], { cwd: top })
+  await programAside('sh', ['-c', 'head -c 67108864 /dev/urandom > big'], top)
+  await programAside('sh', ['-c', 'mkdir d; for i in $(seq 1 300); do seq 1 $i > d/$i; done; sync -f .'], top)
   await until(t, () => proxy.hits > 0, 'the fault was met')
   await kubo.kill()
   const down = await untilStatus(t, drive, (status) => status.queue.lastError !== undefined)
@@ -42,7 +42,7 @@ test('S-007 R-21 a Kubo daemon killed in the middle of an upload, away for a whi
 
   // Away: reads and writes go on from this machine.
   await proxy.goDown()
-  program('sh', ['-c', 'echo offline > written-while-away; sync written-while-away; cat d/300 big > /dev/null'], { cwd: top })
+  await programAside('sh', ['-c', 'echo offline > written-while-away; sync written-while-away; cat d/300 big > /dev/null'], top)
   await kubo.restart()
   await proxy.comeBack()
   await drive.must(['sync'], 180_000)
@@ -63,7 +63,7 @@ test('S-008 R-21 a Kubo daemon that answers 403 is named as such, and the drive 
   const drive = testDrive(t, { environment: QUICK })
   await drive.up(['--node', proxy.url, '--phrase-out', phrase])
   proxy.inject({ kind: { status: 403, body: 'Kubo RPC Access Denied' } })
-  program('sh', ['-c', 'echo denied > file; sync file'], { cwd: drive.mountpoint })
+  await programAside('sh', ['-c', 'echo denied > file; sync file'], drive.mountpoint)
   const denied = await untilStatus(t, drive, (status) => status.queue.lastError !== undefined)
   t.regex(denied.queue.lastError ?? '', /403|key|denied|refused|allow/i)
   t.is(denied.levels.staged.files, 1)
@@ -84,8 +84,8 @@ test('S-009 R-15 a truncated stream and a wrong block are never accepted: an err
   const phrase = join(folder, 'phrase')
   const first = testDrive(t)
   await first.up(['--node', kubo.url, '--phrase-out', phrase])
-  makeBigFile(join(first.mountpoint, 'big'), 8 * MIB, 'lying')
-  const hash = program('sha256sum', [join(first.mountpoint, 'big')]).slice(0, 64)
+  await programAside('sh', ['-c', 'head -c 8388608 /dev/urandom > big'], first.mountpoint)
+  const hash = (await programAside('sha256sum', [join(first.mountpoint, 'big')])).slice(0, 64)
   await first.must(['sync'], 60_000)
   await first.unmount([], 60_000)
 
@@ -93,22 +93,23 @@ test('S-009 R-15 a truncated stream and a wrong block are never accepted: an err
   for (const kind of lies) {
     const second = testDrive(t)
     await second.up(['--node', proxy.url, '--phrase-file', phrase])
-    program('ls', ['-l', second.mountpoint])
+    await programAside('ls', ['-l', second.mountpoint])
     proxy.inject({ kind, path: 'block/get' })
-    t.throws(() => program('cat', [join(second.mountpoint, 'big')]), undefined, `${JSON.stringify(kind)}: the reader hears of it`)
+    await t.throwsAsync(programAside('cat', [join(second.mountpoint, 'big')]), undefined, `${JSON.stringify(kind)}: the reader hears of it`)
     proxy.heal()
     await sleep(3_000)
-    t.is(program('sha256sum', [join(second.mountpoint, 'big')]).slice(0, 64), hash, JSON.stringify(kind))
+    t.is((await programAside('sha256sum', [join(second.mountpoint, 'big')])).slice(0, 64), hash, JSON.stringify(kind))
     await second.unmount()
   }
 })
 
 async function reopensEqual(t: ExecutionContext, drive: TestDrive, node: string, phrase: string): Promise<void> {
-  const before = listing(drive.mountpoint)
+  const before = await listingAside(drive.mountpoint)
   await drive.unmount([], 120_000)
   const second = testDrive(t)
   await second.up(['--node', node, '--phrase-file', phrase])
-  t.is(listing(second.mountpoint), before)
+  t.is(await listingAside(second.mountpoint), before)
+  t.true(before.length > 0)
   await second.unmount()
 }
 

@@ -137,6 +137,14 @@ export function program(command: string, args: readonly string[], options: { cwd
   })
 }
 
+/** `program` without blocking this process: for tests that serve the node's proxy themselves. */
+export function programAside(command: string, args: readonly string[], cwd?: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd, timeout: 120_000, encoding: 'latin1', maxBuffer: 256 * 1024 * 1024 } as const
+    execFile(command, args, options, (error, stdout) => (error === null ? resolve(stdout) : reject(error as Error)))
+  })
+}
+
 /** The same without waiting; resolves with the exit status. */
 export function programLater(command: string, args: readonly string[], cwd: string): { pid: number; done: Promise<number> } {
   const child = spawn(command, args, { cwd, stdio: 'ignore' })

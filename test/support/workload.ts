@@ -1,7 +1,7 @@
 /** The work a person's tree holds: a real source tree, a repository with history, a database, a big file, odd metadata. */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { program } from './drive.js'
+import { program, programAside } from './drive.js'
 import { projectRoot } from './sources.js'
 
 const SOURCE_FILES = 5_000
@@ -83,13 +83,19 @@ line"; echo z > ' leading and trailing '
 
 /** Everything `diff -r` does not compare: types, modes, owners, link counts, mtimes with ns, link targets, attributes, hashes. */
 export function listing(top: string): string {
-  const script = `
-    find . -mindepth 1 -printf '%y %m %U %G %T@ %s %p %l\\0' | sed -z 's/^\\(d [^ ]* [^ ]* [^ ]* [^ ]*\\) [^ ]*/\\1 -/' | sort -z | tr '\\0' '\\n'
-    find . -type f -links +1 -printf '%n %p\\0' | sort -z | tr '\\0' '\\n'
-    find . -type f -print0 | sort -z | xargs -0 sha256sum -z | tr '\\0' '\\n'
-    find . -mindepth 1 -print0 | sort -z | xargs -0 getfattr -h -d -m '^user\\.' --absolute-names -e hex 2>/dev/null || true`
-  return program('sh', ['-c', script], { cwd: top, timeoutMs: 600_000 })
+  return program('sh', ['-c', LISTING], { cwd: top, timeoutMs: 600_000 })
 }
+
+/** The same without blocking this process. */
+export function listingAside(top: string): Promise<string> {
+  return programAside('sh', ['-c', LISTING], top)
+}
+
+const LISTING = `
+  find . -mindepth 1 -printf '%y %m %U %G %T@ %s %p %l\\0' | sed -z 's/^\\(d [^ ]* [^ ]* [^ ]* [^ ]*\\) [^ ]*/\\1 -/' | sort -z | tr '\\0' '\\n'
+  find . -type f -links +1 -printf '%n %p\\0' | sort -z | tr '\\0' '\\n'
+  find . -type f -print0 | sort -z | xargs -0 sha256sum -z | tr '\\0' '\\n'
+  find . -mindepth 1 -print0 | sort -z | xargs -0 getfattr -h -d -m '^user\\.' --absolute-names -e hex 2>/dev/null || true`
 
 /** Groups of names that are one inode. */
 export function hardLinks(top: string): string {
