@@ -10,7 +10,6 @@ import {
   systemClock,
   systemRandom,
   withEnvironment,
-  writeConfig,
   type DriveConfig,
   type DrivePaths,
   type Log,
@@ -20,10 +19,10 @@ import { readKeyFile, type RootKey } from '../crypto/index.js'
 import { openNode, type IpfsNode } from '../node/index.js'
 import type { OpenedDrive } from '../sync/index.js'
 import { openDrive, type Drive } from './drive.js'
-import { findPublished } from './find-published.js'
+import { findAgain } from './find-published.js'
 import { reopeningNode } from './reopening-node.js'
-import { readMountRecord, writeMountRecord } from './mount-record.js'
-import { clearStale } from '../fuse/index.js'
+import { clearDeadMounts, mountAgain } from './mount-again.js'
+import { readMountRecord } from './mount-record.js'
 
 export interface DaemonOptions {
   readonly paths: DrivePaths
@@ -86,19 +85,6 @@ export function createDaemon(options: DaemonOptions): Daemon {
     return failure
   }
 
-  /** A key without a local tree: its data were lost, or making the drive was interrupted. Never an empty tree over a published one. */
-  const findAgain = async (key: RootKey, node: IpfsNode): Promise<OpenedDrive | undefined> => {
-    const found = await findPublished(node, key)
-    const config = await daemon.config()
-    if (found !== undefined) {
-      log.warn('there are no local data; the published drive is opened')
-      await writeConfig(paths.configFile, { ...config, deviceSlot: found.deviceSlot, openedExisting: true })
-    } else if (config.openedExisting) {
-      throw new DriveError('NO_DRIVE', 'There are no local data, and the node knows no drive of this key.')
-    }
-    return found
-  }
-
   const openNow = async (
     key: RootKey,
     node: IpfsNode,
@@ -110,7 +96,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const config = async (): Promise<DriveConfig> => withEnvironment(await daemon.config(), process.env)
       const { cacheBytes } = await config()
       const findStart = async (): Promise<OpenedDrive | undefined> =>
-        start ?? (isNew ? undefined : findAgain(key, node))
+        start ?? (isNew ? undefined : findAgain({ node, rootKey: key, configFile: paths.configFile, log }))
       drive = await openDrive({
         paths,
         config,
@@ -176,25 +162,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   const remount = async (opened: Drive, wanted: readonly MountReport[]): Promise<void> => {
-    for (const mount of wanted) {
-      try {
-        await opened.mount(mount)
-        log.info('a mount was brought back')
-      } catch (error) {
-        daemon.lastError = `${mount.directory} could not be mounted again: ${error instanceof Error ? error.message : ''}`
-        log.warn('a mount could not be brought back', { error: daemon.lastError })
-      }
-    }
-  }
-
-  /** Dead mounts of a crashed daemon go, also when the drive cannot be opened. */
-  const clearDeadMounts = async (): Promise<void> => {
-    for (const { directory } of await readMountRecord(paths.mountsFile, log)) {
-      await clearStale(directory).catch((error: unknown) =>
-        log.warn('a dead mount could not be detached', { error: error instanceof Error ? error.message : '' }),
-      )
-    }
-    if (options.leaveMounts) await writeMountRecord(paths.mountsFile, [])
+    const problem = await mountAgain(opened, wanted, log)
+    if (problem !== undefined) daemon.lastError = problem
   }
 
   const remountRecorded = async (opened: Drive | undefined): Promise<void> => {
@@ -234,7 +203,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     start: () =>
       exclusively(async () => {
         try {
-          await clearDeadMounts()
+          await clearDeadMounts(paths.mountsFile, options.leaveMounts, log)
           await remountRecorded(await openFromDisk())
         } catch (error) {
           if (state !== 'failed') fail(error)

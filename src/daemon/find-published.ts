@@ -1,5 +1,5 @@
 /** Whether a node knows a drive of this key. */
-import { isDriveError } from '../base/index.js'
+import { DriveError, isDriveError, readConfig, writeConfig, type Log } from '../base/index.js'
 import { deriveDriveKeys, type RootKey } from '../crypto/index.js'
 import type { IpfsNode } from '../node/index.js'
 import { openExisting, type OpenedDrive } from '../sync/index.js'
@@ -16,4 +16,25 @@ export async function findPublished(
     if (isDriveError(error, 'NO_DRIVE')) return undefined
     throw error
   }
+}
+
+/**
+ * For a key without a local tree: its data were lost, or making the drive was interrupted. An empty tree must never take the place of a
+ * published one: NO_DRIVE when this home opened a published drive before and the node does not know it.
+ */
+export async function findAgain(options: {
+  readonly node: IpfsNode
+  readonly rootKey: RootKey
+  readonly configFile: string
+  readonly log: Log
+}): Promise<OpenedDrive | undefined> {
+  const found = await findPublished(options.node, options.rootKey)
+  const config = await readConfig(options.configFile)
+  if (found !== undefined) {
+    options.log.warn('there are no local data; the published drive is opened')
+    await writeConfig(options.configFile, { ...config, deviceSlot: found.deviceSlot, openedExisting: true })
+  } else if (config.openedExisting) {
+    throw new DriveError('NO_DRIVE', 'There are no local data, and the node knows no drive of this key.')
+  }
+  return found
 }
