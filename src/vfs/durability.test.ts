@@ -134,7 +134,9 @@ test('writers wait when memory is full, and all they wrote arrives', async (t) =
   const files = await Promise.all(Array.from({ length: 12 }, (_, i) => createFile(drive.tree, `f${String(i)}`)))
   let most = 0
   for (let at = 0; at < 3 * 1024 * KIB; at += 256 * KIB) {
-    await Promise.all(files.map(({ ino, handle }) => drive.tree.write(ino, handle, at, stretch(at, 256 * KIB), caller)))
+    await Promise.all(
+      files.map(async ({ ino, handle }) => drive.tree.write(ino, handle, at, stretch(at, 256 * KIB), caller)),
+    )
     most = Math.max(most, (await drive.port.counts()).held.bytes)
   }
   t.true(most <= 8 * 1024 * KIB, `${String(most)} bytes were held`)

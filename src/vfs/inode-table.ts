@@ -4,17 +4,17 @@
  * million cached kernel dentries cost a map entry each and no object.
  */
 import { DriveError } from '../base/index.js'
-import { be48, decodeInode, dirtyKey, encodeInode, inodeKey, readBe48, TYPE } from '../store/index.js'
+import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../store/index.js'
 import type { InodeRecord } from '../store/index.js'
 import { removeContent } from './content/remove-content.js'
 import { persistedSize } from './content/file-content.js'
-import { Inode, isDroppable } from './inode.js'
+import { decodeDirty, encodeDirty } from './dirty-row.js'
+import { Inode, isDroppable, withSize } from './inode.js'
 import { clippedKey, orphanKey } from './state-rows.js'
 import type { Volume } from './volume.js'
 
 const MAX_INODES = 50_000
 const SWEEP = 256
-const DIRTY_ROW_BYTES = 13
 
 export class InodeTable {
   readonly #volume: Volume
@@ -284,21 +284,6 @@ export class InodeTable {
   }
 }
 
-/** BE48(sequence), and after it what only the counts need: bytes staged since the last published commit, and 1 for a file. */
-function encodeDirty(sequence: number, inode: Inode): Buffer {
-  return Buffer.concat([be48(sequence), be48(inode.unpublishedBytes), Buffer.of(inode.isFile ? 1 : 0)])
-}
-
-/** What a `dirty` row says. */
-export function decodeDirty(row: Uint8Array): { sequence: number; unpublishedBytes: number; isFile: boolean } {
-  const isComplete = row.length >= DIRTY_ROW_BYTES
-  return {
-    sequence: readBe48(row),
-    unpublishedBytes: isComplete ? readBe48(row, 6) : 0,
-    isFile: isComplete && row[12] === 1,
-  }
-}
-
 /** Notes at commit that the row claims less than was written: rows beyond it may be in the store after a crash. */
 function markClipped(volume: Volume, inode: Inode, isClipped: boolean): void {
   if (inode.isClipped === isClipped) return
@@ -309,31 +294,3 @@ function markClipped(volume: Volume, inode: Inode, isClipped: boolean): void {
 
 /** Cookies below it are left to `.` and `..`. */
 export const FIRST_COOKIE = 3
-
-function withSize(inode: Inode, size: number): InodeRecord {
-  return {
-    ino: inode.ino,
-    fileId: inode.fileId,
-    mode: inode.mode,
-    uid: inode.uid,
-    gid: inode.gid,
-    nlink: inode.nlink,
-    rdev: inode.rdev,
-    size,
-    atimeSec: inode.atimeSec,
-    atimeNsec: inode.atimeNsec,
-    mtimeSec: inode.mtimeSec,
-    mtimeNsec: inode.mtimeNsec,
-    ctimeSec: inode.ctimeSec,
-    ctimeNsec: inode.ctimeNsec,
-    btimeSec: inode.btimeSec,
-    btimeNsec: inode.btimeNsec,
-    parent: inode.parent,
-    nextCookie: inode.nextCookie,
-    fixedChunks: inode.fixedChunks,
-    inline: inode.inline,
-    ref: inode.ref,
-    unloaded: inode.unloaded,
-    xattrs: inode.xattrs,
-  }
-}

@@ -127,3 +127,32 @@ export function isDroppable(inode: Inode): boolean {
     inode.directory === undefined
   )
 }
+
+/** The record with another size than the inode has in memory. */
+export function withSize(inode: Inode, size: number): InodeRecord {
+  return {
+    ino: inode.ino,
+    fileId: inode.fileId,
+    mode: inode.mode,
+    uid: inode.uid,
+    gid: inode.gid,
+    nlink: inode.nlink,
+    rdev: inode.rdev,
+    size,
+    atimeSec: inode.atimeSec,
+    atimeNsec: inode.atimeNsec,
+    mtimeSec: inode.mtimeSec,
+    mtimeNsec: inode.mtimeNsec,
+    ctimeSec: inode.ctimeSec,
+    ctimeNsec: inode.ctimeNsec,
+    btimeSec: inode.btimeSec,
+    btimeNsec: inode.btimeNsec,
+    parent: inode.parent,
+    nextCookie: inode.nextCookie,
+    fixedChunks: inode.fixedChunks,
+    inline: inode.inline,
+    ref: inode.ref,
+    unloaded: inode.unloaded,
+    xattrs: inode.xattrs,
+  }
+}

@@ -48,7 +48,7 @@ export interface VfsOptions {
   readonly log: Log
   /** Where local data lies; unlimited by default. See `diskSpace`. */
   readonly spaceGuard?: SpaceGuard
-  /** The most file data in memory only, bytes; 64 MiB by default. */
+  /** The most file data in memory only, bytes; 48 MiB by default. */
   readonly heldLimitBytes?: number
   /** What the block cache may use as far as blocks can be evicted; asked again each time, so it can change. Unlimited by default. */
   readonly cacheLimitBytes?: number | (() => number)

@@ -2,7 +2,7 @@
 import { pageKey, readBe64, removedKey, type PublishedCommit } from '../store/index.js'
 import { openContent } from './content/file-content.js'
 import { replaceRows } from './content/rows.js'
-import { decodeDirty } from './inode-table.js'
+import { decodeDirty } from './dirty-row.js'
 import type { Inode } from './inode.js'
 import { writePublished } from './state-rows.js'
 import type { Volume } from './volume.js'

@@ -52,7 +52,7 @@ function record(mode: number, fields: Partial<InodeRecord> = {}): InodeRecord {
 }
 
 /** A node with a small tree: `file` (chunks at hand), `long` (chunk list elsewhere), `linked` here and in `sub`. */
-function world(): { source: RemoteSource; asked: string[]; setOnline(online: boolean): void } {
+function world(): { source: RemoteSource; asked: string[]; setOnline: (online: boolean) => void } {
   const blocks = new Map<string, Uint8Array>()
   const chunks: Omit<ChunkRecord, 'born'>[] = []
   let from = 0

@@ -1,17 +1,26 @@
 /** A drive over real local storage in a directory that vanishes, for tests of the tree. */
+import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DriveError, nameFromText, seededRandom, silentLog, systemClock, type PlainName } from '../base/index.js'
+import {
+  DriveError,
+  nameFromText,
+  seededRandom,
+  silentLog,
+  systemClock,
+  systemRandom,
+  type PlainName,
+} from '../base/index.js'
 import { createCore, openPipeline, type Pipeline } from '../pipeline/index.js'
 import {
   openBlockStore,
   openEnvironment,
   type BlockStore,
   type Environment,
+  type RecordSealer,
   type RemoteSource,
 } from '../store/index.js'
-import { testSealer } from '../store/testing.js'
 import { openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
 import { OPEN, ROOT_INO, type Attributes, type Caller, type DirectoryEntry, type Tree } from './tree.js'
 
@@ -69,7 +78,7 @@ function scratchAt(path: string): Scratch {
 }
 
 async function openDrive(path: string, options: Partial<VfsOptions>): Promise<OpenDrive> {
-  const meta = openEnvironment({ path: join(path, 'meta'), sealer: testSealer(), log: silentLog })
+  const meta = openEnvironment({ path: join(path, 'meta'), sealer: sealer(), log: silentLog })
   const blocks = await openBlockStore({ directory: join(path, 'blocks'), log: silentLog })
   const pipeline = openPipeline({
     segmentDirectory: blocks.segmentDirectory,
@@ -111,6 +120,24 @@ async function openDrive(path: string, options: Partial<VfsOptions>): Promise<Op
       await end().catch(() => {
         // the disk may be full on purpose
       })
+    },
+  }
+}
+
+/** AES-256-GCM under a fixed key. */
+function sealer(): RecordSealer {
+  const key = Buffer.alloc(32, 7)
+  return {
+    seal(aad, plain) {
+      const nonce = systemRandom.bytes(12)
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad)
+      return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+    },
+    open(aad, sealed) {
+      const tagStart = sealed.length - 16
+      const opener = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAAD(aad)
+      opener.setAuthTag(sealed.subarray(tagStart))
+      return Buffer.concat([opener.update(sealed.subarray(12, tagStart)), opener.final()])
     },
   }
 }

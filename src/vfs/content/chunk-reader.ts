@@ -177,4 +177,5 @@ function deferred(): Deferred {
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
 
-const nameOf = (digest: Digest): string => Buffer.prototype.latin1Slice.call(digest, 0, digest.length)
+const nameOf = (digest: Digest): string =>
+  Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('latin1')

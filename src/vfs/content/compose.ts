@@ -20,7 +20,7 @@ export function composeOrWait(
 ): Buffer | Wait {
   const out = Buffer.alloc(to - from)
   const missing = paintRows(volume, content, out, from, to, opened)
-  if (missing.length > 0) return new Wait(volume.reader.load(missing, opened ?? new Map(), caller))
+  if (missing.length > 0) return new Wait(volume.reader.load(missing, opened ?? new Map<string, Uint8Array>(), caller))
   if (inode.inline !== undefined) paint(out, from, 0, inode.inline)
   if (content.pieces.length === 0) paintPages(volume, inode, content, out, from, -1, Infinity)
   else paintPieces(volume, inode, content, out, from)

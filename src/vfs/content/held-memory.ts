@@ -6,7 +6,7 @@ import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inode.js'
 import { heldBytesOf } from './file-content.js'
 
-export const DEFAULT_HELD_BYTES = 64 * MIB
+export const DEFAULT_HELD_BYTES = 48 * MIB
 export const SLOT_BYTES = 4 * MIB
 
 /** A buffer the pipeline reads in place. */
