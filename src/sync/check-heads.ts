@@ -23,12 +23,12 @@ export interface HeadChecker {
  */
 export async function checkHeads(checker: HeadChecker, signal?: AbortSignal): Promise<boolean> {
   const { state, names, node, deviceSlot } = checker
-  const named = await names.read(names.drive, node, signal)
+  const named = await names.read(names.drive, node, { signal, lenient: state.head === undefined })
   if (named !== undefined) await checkDriveName(named, checker, signal)
-  await checkOwnName(await names.read(names.device(deviceSlot), node, signal), checker, signal)
+  await checkOwnName(await names.read(names.device(deviceSlot), node, { signal, lenient: true }), checker, signal)
   for (const device of state.devices) {
     if (device.slot === deviceSlot) continue
-    const now = await names.read(names.device(device.slot), node, signal)
+    const now = await names.read(names.device(device.slot), node, { signal, lenient: true })
     if (now === undefined || same(now.root, device.root)) continue
     if (now.sequence < device.sequence) throw rolledBack('the head of another device')
     throw await diverged(now, checker, signal)

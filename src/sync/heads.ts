@@ -61,8 +61,15 @@ export class DriveNames {
     }
   }
 
-  /** The best record the node knows, its signature verified; undefined when it knows none. Its end of life does not matter here. */
-  async read(name: CidText, node: Pick<IpfsNode, 'getName'>, signal?: AbortSignal): Promise<NamedHead | undefined> {
+  /**
+   * The best record the node knows, its signature verified; undefined when it knows none. Its end of life does not matter here.
+   * @param lenient a node that searched its network in vain until it gave up does not know the name either; otherwise that is TIMEOUT
+   */
+  async read(
+    name: CidText,
+    node: Pick<IpfsNode, 'getName'>,
+    { signal, lenient = false }: { readonly signal?: AbortSignal | undefined; readonly lenient?: boolean } = {},
+  ): Promise<NamedHead | undefined> {
     try {
       const record = await node.getName(name, signal === undefined ? {} : { signal })
       const { cid, sequence } = openNameRecord(name, record)
@@ -71,6 +78,7 @@ export class DriveNames {
       return { root: digest, sequence, record }
     } catch (error) {
       if (isDriveError(error, 'NOT_FOUND')) return undefined
+      if (lenient && isDriveError(error, 'TIMEOUT') && 'said' in error.about) return undefined
       throw error
     }
   }

@@ -20,7 +20,7 @@ const UNKNOWN_SLOTS_IN_A_ROW = 2
 /** The drive these keys belong to, or undefined when the node knows no head of it. CORRUPT when its head does not open. */
 export async function findDrive({ node, keys, signal }: FindOptions): Promise<FoundDrive | undefined> {
   const names = new DriveNames(keys)
-  const head = await names.read(names.drive, node, signal)
+  const head = await names.read(names.drive, node, { signal })
   if (head === undefined) return undefined
   const version = await names.openVersion(head.root, fetcher(node), signal)
   if (head.sequence !== driveSequence(version.commit.height, version.commit.deviceSlot)) {
@@ -51,7 +51,7 @@ export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
 async function knownHeads(names: DriveNames, node: IpfsNode, signal: AbortSignal | undefined): Promise<KnownHead[]> {
   const heads: KnownHead[] = []
   for (let slot = 0, unknown = 0; slot <= LAST_SLOT && unknown < UNKNOWN_SLOTS_IN_A_ROW; slot++) {
-    const head = await names.read(names.device(slot), node, signal)
+    const head = await names.read(names.device(slot), node, { signal, lenient: true })
     unknown = head === undefined ? unknown + 1 : 0
     if (head !== undefined) heads.push({ slot, sequence: head.sequence, root: head.root })
   }

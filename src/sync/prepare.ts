@@ -43,7 +43,7 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
  */
 async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<void> {
   const { state, names, node, fetch, deviceSlot, meta, log } = preparer
-  const named = await names.read(names.drive, node, signal)
+  const named = await names.read(names.drive, node, { signal, lenient: publishedSequence(meta) === 0 })
   if (named === undefined) return
   const version = await names.openVersion(named.root, fetch, signal)
   const { commit } = version
@@ -59,6 +59,15 @@ async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<voi
   const { sequence: nameSequence, root: namedRoot } = named
   state.put('head', { ...version, nameSequence, namedRoot, sequence, records, forestBits: undefined })
   await state.queue.commit()
+}
+
+function publishedSequence(meta: EnvironmentReader): number {
+  const view = new DriveView(meta.snapshot())
+  try {
+    return view.published
+  } finally {
+    view.close()
+  }
 }
 
 /** The sequence the tree here was last published at, if its root is that of the version. */
@@ -81,7 +90,7 @@ async function claimSlot(preparer: Preparer, signal: AbortSignal): Promise<void>
   const { head, plan } = state
   if (head === undefined || head.records !== undefined || plan !== undefined) return
   const name = names.device(deviceSlot)
-  if ((await names.read(name, node, signal)) !== undefined) return
+  if ((await names.read(name, node, { signal, lenient: true })) !== undefined) return
   const { height, timeMs } = head.commit
   await node.putName(name, names.makeRecords(head.root, { height, timeMs, deviceSlot }).device, { signal })
 }

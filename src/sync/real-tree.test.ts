@@ -103,7 +103,7 @@ for (const seed of [11, 12]) {
   test(`the real tree under random work, published again and again, is the same elsewhere (seed ${seed})`, async (t) => {
     const { world, device } = await start(t, seed)
     const paths = new Set<string>()
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round < 4; round++) {
       for (let i = 0; i < 25; i++) await step(world, device, paths)
       const publishing = device.sync.syncNow()
       // The tree goes on while it is published.
@@ -121,7 +121,7 @@ for (const seed of [11, 12]) {
 test('killed while it publishes, the real tree loses nothing that was synced to disk', async (t) => {
   const { world, device } = await start(t, 21)
   const paths = new Set<string>()
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 5; round++) {
     for (let i = 0; i < 15; i++) await step(world, device, paths)
     await device.port.flush()
     const before = await device.dump()

@@ -54,6 +54,8 @@ export interface LiveState {
 
 export class SyncState {
   readonly tables: QueueTables
+  /** Read once: nobody else writes them. Also there after the environment was closed. */
+  readonly #values = new Map<string, unknown>()
 
   constructor(readonly queue: Environment) {
     this.tables = openTables(queue)
@@ -86,13 +88,17 @@ export class SyncState {
   put(name: 'live', value: LiveState): void
   put(name: 'identity', value: DriveIdentity): void
   put(name: string, value: unknown): void {
+    this.#values.set(name, value)
     const key = Buffer.from(name)
     if (value === undefined) this.tables.state.delete(key)
     else this.tables.state.put(key, encodePlain(value))
   }
 
   #read<T>(name: string): T | undefined {
-    const value = this.tables.state.get(Buffer.from(name))
-    return value === undefined ? undefined : decodePlain<T>(value)
+    if (!this.#values.has(name)) {
+      const value = this.tables.state.get(Buffer.from(name))
+      this.#values.set(name, value === undefined ? undefined : decodePlain<T>(value))
+    }
+    return this.#values.get(name) as T | undefined
   }
 }

@@ -1,9 +1,9 @@
 /** The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is elsewhere. */
-import { aborted, DriveError, isDriveError, toWire, type WireError } from '../base/index.js'
+import { aborted, DriveError } from '../base/index.js'
 import { cidOf, type FetchBlock } from '../dag/index.js'
-import type { NodeStatus } from '../node/index.js'
 import type { RemoteSource } from '../store/index.js'
 import { abandonPlan } from './abandon-plan.js'
+import { BackOff } from './back-off.js'
 import { buildCommit } from './build-commit.js'
 import {
   DEFAULT_SETTINGS,
@@ -14,13 +14,15 @@ import {
   type SyncStatus,
 } from './contract.js'
 import { DriveNames } from './heads.js'
+import { NodeHealth } from './node-health.js'
 import { NodeReader } from './node-reader.js'
 import { beginAt, prepare, type Preparer } from './prepare.js'
 import { Progress } from './progress.js'
 import { publishPlan, type Publisher } from './publish.js'
 import { putNames } from './put-names.js'
-import { restoreVersion } from './restore-version.js'
 import { createRemoteSource, localFirst } from './remote-source.js'
+import { Requests } from './requests.js'
+import { restoreVersion } from './restore-version.js'
 import { LostBlock } from './send-blocks.js'
 import { SyncState } from './sync-state.js'
 import { Wake } from './wake.js'
@@ -30,11 +32,6 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
   const state = new SyncState(options.queue)
   await beginAt(options.start, options.deviceSlot, state)
   return new DriveSync(options, state)
-}
-
-interface Request {
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
 }
 
 const PROGRESS_EVERY_MS = 200
@@ -50,25 +47,20 @@ class DriveSync implements Sync {
   readonly #fetch: FetchBlock
   readonly #names: DriveNames
   readonly #progress: Progress
+  readonly #backOff: BackOff
+  readonly #health: NodeHealth
+  readonly #requests = new Requests()
   readonly #wake = new Wake()
   readonly #listeners = new Set<(status: SyncStatus) => void>()
   readonly #running: Promise<void>
-  #requests: Request[] = []
   #work = new AbortController()
   #phase: SyncPhase = 'idle'
   #isPaused = false
+  #isClosed = false
   /** The node's heads were checked since this start, and the base is complete. */
   #isPrepared = false
-  #isClosed = false
-  #failures = 0
-  #lastError: WireError | undefined
-  /** Monotonic and clock time of the next try. */
-  #nextTry: { monotonicMs: number; clockMs: number } | undefined
   #changedSinceMs: number | undefined
   #lastEmitMs = -Infinity
-  #nodeOnline: boolean | undefined
-  #nodeStatus: NodeStatus | undefined
-  #nextHealthMs: number
   #nextRefreshMs: number
 
   constructor(options: SyncOptions, state: SyncState) {
@@ -82,19 +74,20 @@ class DriveSync implements Sync {
     this.#names = new DriveNames(options.keys)
     this.#progress = new Progress(clock)
     this.remote = createRemoteSource(this.#reader, this.#fetch, state)
-    this.#nextHealthMs = clock.monotonicMs()
+    this.#backOff = new BackOff(clock, settings)
+    this.#health = new NodeHealth({ ...options, settings })
     this.#nextRefreshMs = clock.monotonicMs() + settings.refreshNamesMs
     this.#running = this.#run()
   }
 
   status(): SyncStatus {
     const { head } = this.#state
-    const error = this.#lastError
+    const { lastError: error, nextTryMs } = this.#backOff
     return {
       phase: this.#phase,
       ...this.#progress.amounts,
       lastError: error && { code: error.code, message: error.message },
-      nextTryMs: this.#nextTry?.clockMs,
+      nextTryMs,
       published: head && {
         root: cidOf(head.root, 'dag-pb'),
         height: head.commit.height,
@@ -102,7 +95,7 @@ class DriveSync implements Sync {
         deviceSlot: head.commit.deviceSlot,
         liveBlocks: head.commit.liveBlocks,
       },
-      node: { online: this.#nodeOnline, status: this.#nodeStatus },
+      node: { online: this.#health.isOnline, status: this.#health.status },
     }
   }
 
@@ -111,34 +104,22 @@ class DriveSync implements Sync {
     if (this.#isPaused) return Promise.reject(new DriveError('BUSY', 'Sync is paused; resume it first.'))
     if (signal?.aborted === true) return Promise.reject(aborted(signal))
     const stopListening = onProgress === undefined ? undefined : this.onChange(onProgress)
-    return new Promise<void>((resolve, reject) => {
-      const end = (): void => {
-        stopListening?.()
-        signal?.removeEventListener('abort', onAbort)
-        this.#requests = this.#requests.filter((each) => each !== request)
-      }
-      const request: Request = {
-        resolve: () => (end(), resolve()),
-        reject: (error) => (end(), reject(error)),
-      }
-      const onAbort = (): void => request.reject(aborted(signal))
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#requests.push(request)
-      this.#wake.now()
-    })
+    const done = this.#requests.add(signal)
+    this.#wake.now()
+    return done.finally(() => stopListening?.())
   }
 
   pause(): void {
     this.#isPaused = true
     this.#work.abort()
-    this.#settle(new DriveError('ABORTED', 'Sync was paused.'), this.#requests)
+    this.#requests.settle(new DriveError('ABORTED', 'Sync was paused.'))
     this.#wake.now()
   }
 
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    this.#nextTry = undefined
+    this.#backOff.tryNow()
     this.#wake.now()
   }
 
@@ -166,11 +147,11 @@ class DriveSync implements Sync {
       try {
         await this.#turn()
       } catch (error) {
-        this.#failed(error, this.#requests)
+        this.#failed(error)
       }
-      if (!this.#isClosed) await this.#wake.wait(this.#requests.length > 0 ? 0 : this.#settings.pollMs)
+      if (!this.#isClosed) await this.#wake.wait(this.#requests.isEmpty ? this.#settings.pollMs : 0)
     }
-    this.#settle(new DriveError('ABORTED', 'The drive is closing.'), this.#requests)
+    this.#requests.settle(new DriveError('ABORTED', 'The drive is closing.'))
     this.#enter('closed')
   }
 
@@ -178,13 +159,12 @@ class DriveSync implements Sync {
     if (this.#isPaused) return this.#enter('paused')
     this.#work = new AbortController()
     const { signal } = this.#work
-    await this.#checkNode(signal)
-    const isAsked = this.#requests.length > 0
-    const now = this.#options.clock.monotonicMs()
-    if (!isAsked && this.#nextTry !== undefined && now < this.#nextTry.monotonicMs) return
+    if (await this.#health.check(signal)) this.#nodeChanged()
+    const isAsked = !this.#requests.isEmpty
+    if (!isAsked && this.#backOff.isWaiting) return
     if (isAsked || (await this.#isDue())) await this.#publish(signal)
     else if (!this.#isPrepared) await this.#prepare(signal)
-    else if (now >= this.#nextRefreshMs) await this.#refreshNames(signal)
+    else if (this.#options.clock.monotonicMs() >= this.#nextRefreshMs) await this.#refreshNames(signal)
     else return
     this.#succeeded()
   }
@@ -219,7 +199,7 @@ class DriveSync implements Sync {
           await publishPlan(unfinished, this.#publisher(), false, signal)
           continue
         }
-        const asked = [...this.#requests]
+        const asked = this.#requests.all
         this.#changedSinceMs = undefined
         this.#enter('building')
         const plan = await buildCommit(this.#builder(), signal)
@@ -227,7 +207,7 @@ class DriveSync implements Sync {
           this.#progress.begin(plan.files, plan.blocks)
           await publishPlan(plan, this.#publisher(), true, signal)
         }
-        this.#settle(undefined, asked)
+        this.#requests.settle(undefined, asked)
         return
       } catch (error) {
         if (!(error instanceof LostBlock)) throw error
@@ -287,60 +267,34 @@ class DriveSync implements Sync {
     this.#nextRefreshMs = clock.monotonicMs() + this.#settings.refreshNamesMs
   }
 
-  async #checkNode(signal: AbortSignal): Promise<void> {
-    const { node, clock } = this.#options
-    if (clock.monotonicMs() < this.#nextHealthMs) return
-    this.#nextHealthMs = clock.monotonicMs() + this.#settings.healthCheckMs
-    const wasOnline = this.#nodeOnline
-    try {
-      this.#nodeStatus = await node.check({ signal })
-      this.#nodeOnline = true
+  #nodeChanged(): void {
+    if (this.#health.isOnline === true) {
       this.#reader.online()
-      if (wasOnline === false) this.#nextTry = undefined
-    } catch (error) {
-      if (isDriveError(error, 'ABORTED')) throw error
-      this.#nodeOnline = false
-      this.#options.log.warn('the node does not answer', { code: toWire(error).code })
+      this.#backOff.tryNow()
     }
-    if (wasOnline !== this.#nodeOnline) this.#emit(true)
+    this.#emit(true)
   }
 
   #succeeded(): void {
-    this.#failures = 0
-    this.#lastError = undefined
-    this.#nextTry = undefined
-    this.#nodeOnline = true
+    this.#backOff.succeeded()
+    this.#health.isOnline = true
     if (this.#phase !== 'waiting') this.#enter('idle')
   }
 
-  #failed(error: unknown, asked: readonly Request[]): void {
+  #failed(error: unknown): void {
     if (this.#isClosed || this.#isPaused) return
-    const { clock, log } = this.#options
-    const wire = toWire(error)
-    const retry = error instanceof DriveError ? error.retry : 'backoff'
-    if (wire.code === 'OFFLINE') this.#nodeOnline = false
-    const { firstRetryMs, lastRetryMs } = this.#settings
-    const canWait = retry === 'after-user-acts' || retry === 'never'
-    const delayMs = canWait ? lastRetryMs : Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(this.#failures, 20))
-    this.#failures++
-    this.#nextTry = { monotonicMs: clock.monotonicMs() + delayMs, clockMs: clock.nowMs() + delayMs }
-    this.#lastError = wire
-    log.warn('publishing failed', { code: wire.code, message: wire.message, retryInMs: delayMs })
-    this.#settle(error instanceof Error ? error : new DriveError('INTERNAL', String(error)), asked)
-    this.#enter(wire.code === 'DIVERGED' || wire.code === 'ROLLED_BACK' ? 'refused' : 'retrying')
-  }
-
-  #settle(error: Error | undefined, requests: readonly Request[]): void {
-    for (const { resolve, reject } of [...requests]) {
-      if (error === undefined) resolve()
-      else reject(error)
-    }
+    const retryInMs = this.#backOff.failed(error)
+    const { code, message } = this.#backOff.lastError!
+    if (code === 'OFFLINE') this.#health.isOnline = false
+    this.#options.log.warn('publishing failed', { code, message, retryInMs })
+    this.#requests.settle(error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
+    this.#enter(code === 'DIVERGED' || code === 'ROLLED_BACK' ? 'refused' : 'retrying')
   }
 
   #enter(phase: SyncPhase): void {
     if (phase === this.#phase) return
     // A failure stays visible until the next success.
-    if ((phase === 'idle' || phase === 'waiting') && this.#nextTry !== undefined) return
+    if ((phase === 'idle' || phase === 'waiting') && this.#backOff.lastError !== undefined) return
     this.#phase = phase
     this.#emit(true)
   }

@@ -15,7 +15,7 @@ import {
   type FetchBlock,
   type TreeRef,
 } from '../../../src/dag/index.js'
-import { openNode, type IpfsNode } from '../../../src/node/index.js'
+import { openNode, type IpfsNode, type OpenNodeOptions } from '../../../src/node/index.js'
 import { createCore, type Core } from '../../../src/pipeline/index.js'
 import type { DrivePort, Environment } from '../../../src/store/index.js'
 import type { OpenedDrive, Sync, SyncSettings, Version } from '../../../src/sync/contract.js'
@@ -69,10 +69,16 @@ export class World {
     this.keys = deriveDriveKeys(createRootKey(random))
   }
 
-  static async open(seed: number): Promise<World> {
+  /** @param address of a node; one on this disk unless given */
+  static async open(seed: number, address?: string): Promise<World> {
     const world = new World(seededRandom(seed))
-    world.node = await world.openNode('node')
+    world.node = address === undefined ? await world.openNode('node') : await openNode(address, world.#nodeOptions)
     return world
+  }
+
+  get #nodeOptions(): OpenNodeOptions {
+    const timeouts = { blockMs: 2000, workMs: 4000, nameMs: 4000 }
+    return { dataDirectory: this.#directory, clock: systemClock, log: silentLog, random: this.random, timeouts }
   }
 
   openNode(name: string): Promise<IpfsNode> {
