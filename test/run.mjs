@@ -44,6 +44,7 @@ async function main(args) {
   step('native core', process.execPath, ['native/install.mjs', ...(process.env.CI ? ['--strict'] : [])], nativeBuilt())
   rmSync('dist', { recursive: true, force: true })
   step('TypeScript', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], false)
+  buildKubo(args)
   if (args.length === 0 || args.includes('unit'))
     step('lint', process.execPath, ['node_modules/eslint/bin/eslint.js', '.'], false)
 
@@ -65,6 +66,13 @@ function groupsFor(args) {
 
 function nativeBuilt() {
   return existsSync('build/Release/dagdrive_fuse.node') && existsSync('build/Release/dagdrive_seal.node')
+}
+
+/** Real Kubo daemons, once per machine. Without Go the tests that need them say so. */
+function buildKubo(args) {
+  if (args.some((name) => name.endsWith('.ts'))) return
+  console.log('# Kubo 0.40 and 0.43 (the first time some minutes)')
+  spawnSync(process.execPath, ['dist/test/kubo/build.js'], { stdio: 'inherit', timeout: 2_400_000 })
 }
 
 function step(title, command, args, done) {

@@ -60,7 +60,7 @@ async function build(fixture: string, program: string): Promise<void> {
     )
   }
   const draft = `${program}.${process.pid}`
-  const args = ['-n', '10', go, 'build', '-mod=readonly', '-trimpath', '-o', draft, PACKAGE]
+  const args = ['-n', '10', go, 'build', '-mod=readonly', '-buildvcs=false', '-trimpath', '-o', draft, PACKAGE]
   const environment = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' }
   const child = spawn('nice', args, { cwd: fixture, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
   const killer = setTimeout(() => child.kill('SIGKILL'), BUILD_MS)
@@ -134,5 +134,10 @@ function projectRoot(): string {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const wanted = KUBO_VERSIONS.filter((version) => process.argv.length < 3 || process.argv.includes(version))
-  for (const version of wanted) await buildKubo(version, (line) => process.stderr.write(`${line}\n`))
+  try {
+    for (const version of wanted) await buildKubo(version, (line) => process.stderr.write(`${line}\n`))
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  }
 }
