@@ -2,12 +2,25 @@
 // the JavaScript pipeline and the fuse-native transport take over, and one clear warning says so.
 // `--strict` (npm run build:native) fails instead.
 import { spawnSync } from 'node:child_process'
+import { readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const strict = process.argv.includes('--strict')
+
+/** Built already and nothing has changed since: `npx` runs the install step again at its first use in a clone. */
+function isCurrent() {
+  try {
+    const names = ['dagdrive_fuse.node', 'dagdrive_seal.node']
+    const builtMs = Math.min(...names.map((name) => statSync(join(root, 'build', 'Release', name)).mtimeMs))
+    const native = readdirSync(join(root, 'native')).map((name) => join(root, 'native', name))
+    return [...native, join(root, 'binding.gyp')].every((path) => statSync(path).mtimeMs < builtMs)
+  } catch {
+    return false // not built yet
+  }
+}
 
 function nodeGyp() {
   if (process.env.npm_config_node_gyp) return process.env.npm_config_node_gyp
@@ -29,7 +42,7 @@ function build() {
   return lines.slice(-6).join('\n  ') || String(done.error ?? 'the compiler failed')
 }
 
-const reason = build()
+const reason = !strict && isCurrent() ? undefined : build()
 if (reason !== undefined) {
   console.warn(
     `dagdrive: the native core could not be built, so the slower JavaScript fallbacks are used.\n  ${reason}\n` +

@@ -65,14 +65,14 @@ async function mountNow(session: Session, directory: string, options: MountOptio
 function upText(report: MountReport, isNew: boolean): string {
   const lines = [`Mounted at ${report.directory}.`]
   if (isNew) {
-    lines.push(
-      '',
-      'Try:',
-      `    cp -r ~/Documents ${report.directory}/     work in it like in any folder`,
-      '    npx dagdrive status                what is safe, and where',
-      '    npx dagdrive sync                  wait until everything is published',
-      '    npx dagdrive unmount               upload what is left, then leave',
-    )
+    const tries: readonly (readonly [string, string])[] = [
+      [`cp -r ~/Documents ${report.directory}/`, 'work in it like in any folder'],
+      ['npx dagdrive status', 'what is safe, and where'],
+      ['npx dagdrive sync', 'wait until everything is published'],
+      ['npx dagdrive unmount', 'upload what is left, then leave'],
+    ]
+    const width = Math.max(...tries.map(([command]) => command.length))
+    lines.push('', 'Try:', ...tries.map(([command, what]) => `    ${command.padEnd(width)}   ${what}`))
   }
   return lines.join('\n')
 }
