@@ -13,7 +13,7 @@ import { DriveError, silentLog, systemClock, systemRandom } from '../../base/ind
 import { openNode, type IpfsNode, type OpenNodeOptions } from '../index.js'
 import { endpointOf } from './endpoint.js'
 
-/** The least a drive needs; docs/CLI.md tells the user to allow these. */
+/** The least a drive needs; docs/NODES.md tells the user to allow these. */
 const PATHS = [
   'id',
   'version',
