@@ -165,6 +165,19 @@ test('an emptied node gets the whole version again', async (t) => {
   await assertCountsAreExact(t, w, device)
 })
 
+test('a device that only opened the drive says so when another node lacks it', async (t) => {
+  const w = await world(t)
+  const first = await published(w)
+  await first.stop()
+  const next = await w.nextDevice()
+  await (await next.start()).syncNow()
+  await next.stop()
+  await w.node.close()
+  w.node = await w.openNode('another')
+  const error = await t.throwsAsync((await next.start()).syncNow())
+  t.true(isDriveError(error, 'NOT_FOUND'))
+})
+
 test('an emptied node and evicted blocks: the loss is named, nothing is published', async (t) => {
   const w = await world(t)
   const device = await published(w)

@@ -8,9 +8,9 @@ import { LostBlock, sendBlocks } from './send-blocks.js'
 
 /** Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is published. */
 export async function restoreVersion(publisher: Publisher, signal: AbortSignal): Promise<void> {
-  const { state, node, names, deviceSlot, onPhase, log } = publisher
+  const { state, node, names, onPhase, log } = publisher
   const { head } = state
-  if (head?.records === undefined) return
+  if (head === undefined) return
   log.warn('the node does not know the drive any more; sending the published version again', {
     height: head.commit.height,
   })
@@ -35,5 +35,7 @@ export async function restoreVersion(publisher: Publisher, signal: AbortSignal):
     await clearTables(state.queue, [state.tables.outgoing])
   }
   onPhase('naming')
-  await putNames(head.records, deviceSlot, names, node, signal)
+  // Whoever made the version: the same commit gives the same records.
+  const records = names.makeRecords(head.root, head.commit)
+  await putNames(records, head.commit.deviceSlot, names, node, signal)
 }
