@@ -1,5 +1,6 @@
 /** chmod, chown, utimens and truncate by path or handle. */
 import { DriveError } from '../base/index.js'
+import { closeContent } from './content/file-content.js'
 import { contentOrWait } from './content/load-content.js'
 import { truncate } from './content/truncate.js'
 import { attributesOf, type Inode } from './inode.js'
@@ -37,6 +38,7 @@ export function setFileSize(volume: Volume, inode: Inode, size: number, caller: 
     if (content instanceof Wait) return content
     truncate(volume, inode, content, size)
     stampChange(volume, inode, true)
+    closeContent(volume, inode)
     return undefined
   })
   return result instanceof Promise ? holding(volume, [inode], result) : result

@@ -8,6 +8,8 @@ import type { Volume } from './volume.js'
 const TICK_MS = 1000
 /** Held data older than this is staged by the next tick. */
 const HELD_AT_MOST_MS = 1000
+/** Ticks after which unused memory is given back. */
+const REST_TICKS = 10
 
 export class Background {
   readonly #volume: Volume
@@ -15,6 +17,7 @@ export class Background {
   #timer: NodeJS.Timeout | undefined
   #ticking: Promise<void> = Promise.resolve()
   #relieving = false
+  #ticks = 0
   #closed = false
 
   /** @param cacheBytes the most the block cache may use, as far as blocks can be evicted */
@@ -58,6 +61,10 @@ export class Background {
       // The committer has noted it; the next tick tries again.
     }
     volume.inodes.trim()
+    if (++this.#ticks % REST_TICKS === 0) {
+      volume.reader.rest()
+      if (volume.held.files.size === 0) volume.held.rest()
+    }
   }
 
   /** Keeps the cache at its size, as far as blocks may be evicted. */

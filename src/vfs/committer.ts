@@ -51,6 +51,14 @@ export class Committer {
     await this.#join()
   }
 
+  /** Begins a commit unless one runs; what goes wrong is in the status. */
+  begin(): void {
+    if (this.#running !== undefined) return
+    this.commit().catch(() => {
+      // The committer has noted it, and the next commit tries again.
+    })
+  }
+
   /** What a writer must wait for; undefined when it may go on. */
   whenWritable(): Wait | undefined {
     return this.#quiet === undefined ? undefined : new Wait(this.#quiet.released)

@@ -10,8 +10,8 @@ import type { Volume } from './volume.js'
 
 /** Single look-ups before the whole directory is loaded. */
 const LOADED_AFTER = 12
-const MAX_LOADED_ENTRIES = 100_000
-const MAX_ENTRIES = 200_000
+const MAX_LOADED_ENTRIES = 60_000
+const MAX_ENTRIES = 100_000
 /** What an empty directory in memory counts like, in entries. */
 const DIRECTORY_WEIGHT = 4
 

@@ -13,7 +13,7 @@ import { Inode, isDroppable, withSize } from './inode.js'
 import { clippedKey, orphanKey } from './state-rows.js'
 import type { Volume } from './volume.js'
 
-const MAX_INODES = 50_000
+const MAX_INODES = 30_000
 const SWEEP = 256
 
 export class InodeTable {
@@ -160,7 +160,7 @@ export class InodeTable {
 
   /** Deletes every row of an inode without names, handles and kernel references. */
   removeIfUnused(inode: Inode): void {
-    if (inode.nlink > 0 || inode.handles > 0 || inode.gone || this.#lookups.has(inode.ino)) return
+    if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone || this.#lookups.has(inode.ino)) return
     const { tables } = this.#volume
     const { ino, ref } = inode
     removeContent(this.#volume, inode)

@@ -30,8 +30,10 @@ export class Inode implements InodeRecord {
   unloaded: boolean
   xattrs: InodeRecord['xattrs']
 
-  /** Open handles, and operations that keep the object alive. */
+  /** Open handles. */
   handles = 0
+  /** Operations under way that keep the object in memory. */
+  pins = 0
   /** In `InodeTable.changed`: the row must be written by the next commit. */
   changed = false
   /** The next commit also marks the inode as changed since the last published commit. */
@@ -121,6 +123,7 @@ export function attributesOf(inode: Inode): Attributes {
 export function isDroppable(inode: Inode): boolean {
   return (
     inode.handles === 0 &&
+    inode.pins === 0 &&
     !inode.changed &&
     inode.nlink > 0 &&
     inode.content === undefined &&

@@ -1,6 +1,6 @@
 /** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
 import { pageKey, readBe64, removedKey, type PublishedCommit } from '../store/index.js'
-import { openContent } from './content/file-content.js'
+import { closeContent, openContent } from './content/file-content.js'
 import { replaceRows } from './content/rows.js'
 import { decodeDirty } from './dirty-row.js'
 import type { Inode } from './inode.js'
@@ -41,7 +41,7 @@ function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][nu
   for (const index of content.pages.keys()) volume.tables.pages.delete(pageKey(ino, index))
   content.pages.clear()
   volume.inodes.markUnwritten(inode)
-  if (inode.handles === 0) inode.content = undefined
+  closeContent(volume, inode)
 }
 
 /** Nothing was written to the file since the commit of that sequence. */

@@ -29,9 +29,9 @@ export class RemoteDirectories {
   load(inode: Inode, caller: Caller | undefined): Promise<void> {
     let loading = this.#loading.get(inode.ino)
     if (loading === undefined) {
-      inode.handles++
+      inode.pins++
       loading = this.#load(inode).finally(() => {
-        inode.handles--
+        inode.pins--
         this.#loading.delete(inode.ino)
       })
       loading.catch(() => {

@@ -17,8 +17,8 @@ import {
 import { ROOT_INO } from './tree.js'
 
 const core = createCore()
-const plain = Buffer.alloc(600 * 1024)
-for (let i = 0; i < plain.length; i += 4) plain.writeUInt32LE((i * 2654435761) >>> 0, i)
+const plain = Buffer.alloc(600 * 1024 + 100)
+for (let i = 0; i + 4 <= plain.length; i += 4) plain.writeUInt32LE((i * 2654435761) >>> 0, i)
 
 const ref = (of: number): NodeRef => ({ digest: Buffer.alloc(32, of), key: Buffer.alloc(32, of) })
 
@@ -198,6 +198,26 @@ test('evicted blocks come back from the node, and changes over them survive (R-1
   t.is(await codeOf(() => readInode(drive.tree, file!.ino)), 'OFFLINE')
   setOnline(true)
   t.deepEqual(await readInode(drive.tree, file!.ino), expected)
+  await drive.shut()
+  scratch.remove()
+})
+
+test('a file whose content is elsewhere can be appended to and synced without a network (R-05)', async (t) => {
+  const scratch = scratchDrive()
+  const { source, setOnline } = world()
+  let drive = await scratch.open({ remote: source, freshRoot })
+  const file = await find(drive.tree, 'file')
+  setOnline(false)
+  const { handle } = await drive.tree.open(file!.ino, 2, caller)
+  await drive.tree.write(file!.ino, handle, plain.length, Buffer.from('more'), caller)
+  t.is(await codeOf(() => drive.tree.write(file!.ino, handle, 5, Buffer.from('inside'), caller)), 'OFFLINE')
+  await drive.tree.sync(file!.ino, false, caller)
+  t.is(String(await readHandle(drive.tree, file!.ino, handle, plain.length, 10)), 'more')
+  drive.tree.release(file!.ino, handle)
+  await drive.shut()
+  setOnline(true)
+  drive = await scratch.open({ remote: source, freshRoot })
+  t.deepEqual(await readInode(drive.tree, file!.ino), Buffer.concat([plain, Buffer.from('more')]))
   await drive.shut()
   scratch.remove()
 })

@@ -19,6 +19,7 @@ export class ChunkReader {
   readonly #opened: OpenedBlocks = new Map()
   readonly #loading = new Map<string, Promise<Uint8Array>>()
   #bytes = 0
+  #used = false
 
   constructor(volume: Volume) {
     this.#volume = volume
@@ -27,6 +28,7 @@ export class ChunkReader {
   /** The plaintext when it is at hand without waiting for disk or network. */
   openNow(row: Block, own?: OpenedBlocks): Uint8Array | undefined {
     const name = nameOf(row.digest)
+    this.#used = true
     const known = own?.get(name) ?? this.#opened.get(name)
     if (known !== undefined) return known
     const sealed = this.#volume.blocks.readNow(row.digest, false)
@@ -39,6 +41,15 @@ export class ChunkReader {
       if (isDriveError(error, 'CORRUPT')) return undefined
       throw error
     }
+  }
+
+  /** Gives the memory of opened blocks back when none was used since the last call. */
+  rest(): void {
+    if (!this.#used) {
+      this.#opened.clear()
+      this.#bytes = 0
+    }
+    this.#used = false
   }
 
   isOpened(row: Block): boolean {
@@ -134,6 +145,7 @@ export class ChunkReader {
   /** Keeps fetched blocks; a full disk does not keep anyone from reading. */
   #store(digests: readonly Digest[], sealed: readonly Uint8Array[]): void {
     const { blocks, log } = this.#volume
+    this.#volume.blocksChanged = true
     try {
       const fetched = sealed.map((bytes, i) => ({ digest: digests[i]!, bytes }))
       blocks.ingest(fetched, { onlyCopy: false })

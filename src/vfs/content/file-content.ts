@@ -7,7 +7,7 @@ import { decodeChunk, PAGE_BYTES, rowsOf, secondOf, type ChunkRecord } from '../
 import type { Inode } from '../inode.js'
 import type { Volume } from '../volume.js'
 import type { Piece } from './piece.js'
-import type { Tail } from './tail.js'
+import { dropTail, type Tail } from './tail.js'
 
 /** Bytes 0 … length of one 4 KiB page; what lies after them in the page comes from the layers below. */
 export interface Page {
@@ -80,9 +80,11 @@ function readRows(volume: Volume, inode: Inode, content: FileContent): void {
 }
 
 /** Lets go of content that can be read from the tables again. */
-export function closeContent(inode: Inode): void {
+export function closeContent(volume: Volume, inode: Inode): void {
   const { content } = inode
-  if (content === undefined || inode.handles > 0 || content.hasHeld || content.tail !== undefined) return
+  if (content === undefined || inode.handles > 0 || inode.pins > 0 || content.hasHeld) return
+  dropTail(volume, content)
+  volume.held.account(inode)
   inode.content = undefined
 }
 

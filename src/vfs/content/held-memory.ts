@@ -14,6 +14,7 @@ export interface Slot {
   readonly bytes: Uint8Array
   /** Whose tail is in it. */
   owner: Inode | undefined
+  isTaken: boolean
 }
 
 export class HeldMemory {
@@ -26,7 +27,7 @@ export class HeldMemory {
   readonly #clock: Clock
   readonly #maxSlots: number
   /** All that were ever made. */
-  readonly slots: Slot[] = []
+  slots: Slot[] = []
   readonly #free: Slot[] = []
   #waiting: { resolve: () => void; reject: (error: DriveError) => void }[] = []
 
@@ -71,17 +72,27 @@ export class HeldMemory {
 
   takeSlot(): Slot | undefined {
     const slot = this.#free.pop()
-    if (slot !== undefined) return slot
+    if (slot !== undefined) {
+      slot.isTaken = true
+      return slot
+    }
     if (this.slots.length === this.#maxSlots) return undefined
-    const made: Slot = { bytes: new Uint8Array(new SharedArrayBuffer(SLOT_BYTES)), owner: undefined }
+    const made: Slot = { bytes: new Uint8Array(new SharedArrayBuffer(SLOT_BYTES)), owner: undefined, isTaken: true }
     this.slots.push(made)
     return made
   }
 
   releaseSlot(slot: Slot): void {
     slot.owner = undefined
+    slot.isTaken = false
     this.#free.push(slot)
     this.wake()
+  }
+
+  /** Gives unused shared buffers back. */
+  rest(): void {
+    this.#free.length = 0
+    this.slots = this.slots.filter((slot) => slot.isTaken)
   }
 
   get isWaitedFor(): boolean {

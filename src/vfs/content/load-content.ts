@@ -26,7 +26,7 @@ export function contentOrWait(volume: Volume, inode: Inode, caller: Caller | und
 async function loadChunks(volume: Volume, inode: Inode): Promise<void> {
   const { ref } = inode
   if (ref === undefined) return
-  inode.handles++
+  inode.pins++
   try {
     const chunks = await volume.remote.loadChunks(ref)
     if (!inode.unloaded || inode.gone) return
@@ -35,7 +35,7 @@ async function loadChunks(volume: Volume, inode: Inode): Promise<void> {
     inode.unloaded = false
     volume.inodes.markUnwritten(inode)
   } finally {
-    inode.handles--
+    inode.pins--
     volume.inodes.removeIfUnused(inode)
   }
 }

@@ -167,7 +167,7 @@ export class SealQueue {
     if (!applied) return
     if (content.pieces.every((piece) => piece.state !== 'failed')) content.error = undefined
     this.#volume.held.account(inode)
-    closeContent(inode)
+    closeContent(this.#volume, inode)
   }
 
   #apply(piece: Piece): void {

@@ -22,7 +22,7 @@ const OWN_BLOCK_BYTES = 64 * KIB
 /** Everything held of the file now is staged when it resolves. Rejects with NO_SPACE, or OFFLINE for a base that is elsewhere. */
 export async function stage(volume: Volume, inode: Inode): Promise<void> {
   if (inode.content === undefined || !inode.content.hasHeld) return
-  inode.handles++
+  inode.pins++
   try {
     if (unstagedTail(inode.content.tail) >= SEALED_FROM_BYTES) volume.sealing.sealTail(inode)
     await volume.sealing.settle([...inode.content.pieces])
@@ -30,13 +30,21 @@ export async function stage(volume: Volume, inode: Inode): Promise<void> {
       const { content } = inode
       const wait = content === undefined ? undefined : stageRest(volume, inode, content)
       if (wait === undefined) break
-      await wait.until
+      await wait.until.catch((error: unknown) => sealInstead(volume, inode, error))
     }
   } finally {
-    inode.handles--
-    closeContent(inode)
+    inode.pins--
+    closeContent(volume, inode)
     volume.inodes.removeIfUnused(inode)
   }
+}
+
+/** The block a tail goes on from is not to be had: the tail gets a block of its own, which needs nothing else. */
+async function sealInstead(volume: Volume, inode: Inode, error: unknown): Promise<void> {
+  const { content } = inode
+  if (content === undefined || unstagedTail(content.tail) === 0) throw error
+  volume.sealing.sealTail(inode)
+  await volume.sealing.settle([...content.pieces])
 }
 
 /** Stages the tail and the held pages at once, or says what it must wait for. */
@@ -153,5 +161,5 @@ export function stageClosed(volume: Volume, inode: Inode): void {
     else volume.sealing.batchTail(inode)
   }
   volume.held.account(inode)
-  closeContent(inode)
+  closeContent(volume, inode)
 }

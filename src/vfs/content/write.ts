@@ -7,7 +7,7 @@ import { requireSpace } from '../space.js'
 import type { Caller, Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
 import { overlapsRows } from './rows.js'
-import type { FileContent } from './file-content.js'
+import { closeContent, type FileContent } from './file-content.js'
 import { contentOrWait } from './load-content.js'
 import { writePages } from './pages.js'
 import { closeTail } from './stage.js'
@@ -19,7 +19,9 @@ const STREAM_BYTES = 128 * KIB
 /** A hole up to this size at the end of a stream is written out as zeros. */
 const GAP_BYTES = 4 * KIB
 /** Rows waiting for a commit beyond it make writers wait. */
-const MAX_PENDING_BYTES = 64 * 1024 * KIB
+const MAX_PENDING_BYTES = 48 * 1024 * KIB
+/** Rows beyond it begin a commit. */
+const COMMITTED_FROM_BYTES = 12 * 1024 * KIB
 const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010
@@ -44,7 +46,7 @@ async function writeLater(
   caller: Caller,
   first: Wait,
 ): Promise<number> {
-  inode.handles++
+  inode.pins++
   try {
     for (let wait: Wait | undefined = first; wait !== undefined;) {
       await wait.until
@@ -52,7 +54,8 @@ async function writeLater(
     }
     return data.length
   } finally {
-    inode.handles--
+    inode.pins--
+    closeContent(volume, inode)
     volume.inodes.removeIfUnused(inode)
   }
 }
@@ -88,6 +91,7 @@ function writeOrWait(
 
 function roomFor(volume: Volume, bytes: number): Wait | undefined {
   const { held, meta } = volume
+  if (meta.pendingBytes > COMMITTED_FROM_BYTES) volume.committer.begin()
   if (meta.pendingBytes > MAX_PENDING_BYTES) return new Wait(volume.committer.commit())
   if (held.hasRoom(bytes)) return undefined
   return new Wait(held.whenRoom())

@@ -40,10 +40,10 @@ export function withEntries<T>(
 
 /** Keeps the inodes in memory until `work` is done. */
 export function holding<T>(volume: Volume, inodes: readonly Inode[], work: Promise<T>): Promise<T> {
-  for (const inode of inodes) inode.handles++
+  for (const inode of inodes) inode.pins++
   return work.finally(() => {
     for (const inode of inodes) {
-      inode.handles--
+      inode.pins--
       volume.inodes.removeIfUnused(inode)
     }
   })
