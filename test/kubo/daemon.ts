@@ -71,7 +71,7 @@ class Daemon implements KuboDaemon {
   #output = ''
   readonly #atExit = (): void => {
     this.#child?.kill('SIGKILL')
-    rmSync(this.repo, { recursive: true, force: true })
+    rmSync(this.repo, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   }
 
   constructor(program: string, repo: string, options: KuboOptions) {

@@ -192,9 +192,13 @@ function disturb(fault: Fault['kind'] | undefined, cut: () => void): Transform {
         bytes += chunk.byteLength
         if (chunk.byteLength > room) {
           if (room > 0) this.push(chunk.subarray(0, room))
-          if (fault.cleanly === true) this.push(null)
-          else setImmediate(cut)
-          return done()
+          if (fault.cleanly === true) {
+            this.push(null)
+            done()
+          } else {
+            setImmediate(cut) // and never done: otherwise a short answer would end well before it is cut
+          }
+          return
         }
       }
       done(null, chunk)
