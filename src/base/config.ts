@@ -36,10 +36,15 @@ const FIELDS: { readonly [K in keyof DriveConfig]: (value: unknown) => boolean }
   version: (value) => value === 1,
   nodeUrl: (value) => typeof value === 'string' && isNodeUrl(value),
   deviceSlot: WHOLE(0, 255),
-  deviceName: (value) => typeof value === 'string' && value.length <= 255,
+  deviceName: (value) => typeof value === 'string' && isDeviceName(value),
   openedExisting: (value) => typeof value === 'boolean',
   debounceMs: WHOLE(0, 24 * 3_600_000),
   cacheBytes: WHOLE(0, Number.MAX_SAFE_INTEGER),
+}
+
+/** True for a name that a commit can hold (255 bytes as UTF-8) and any terminal can show. */
+export function isDeviceName(text: string): boolean {
+  return Buffer.byteLength(text) <= 255 && !/\p{Cc}|\p{Cs}/u.test(text)
 }
 
 /** True for a node address of a kind this program knows; no credentials may be in it. */

@@ -1,5 +1,5 @@
 /** Small private files: written whole, durable and 0600, or not at all. */
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { lstat, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemRandom } from './random.js'
 import { hex } from './bytes.js'
@@ -39,5 +39,21 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
+  }
+}
+
+/**
+ * Whether nobody else can have put `path` there: it belongs to this user (a symlink itself counts, not its target), and so does
+ * its directory, in which nobody else may write. False when it is missing.
+ */
+export async function isOurs(path: string): Promise<boolean> {
+  const user = process.getuid?.()
+  if (user === undefined) return true
+  try {
+    const [directory, found] = [await stat(dirname(path)), await lstat(path)]
+    return directory.uid === user && (directory.mode & 0o022) === 0 && found.uid === user
+  } catch {
+    // Missing, or in a directory that may not be looked into: not ours in any case.
+    return false
   }
 }

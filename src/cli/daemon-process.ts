@@ -10,7 +10,7 @@ import {
   type OperationName,
   type Operations,
 } from '../api/index.js'
-import { DriveError, preparePaths, sleep, systemClock, type DrivePaths } from '../base/index.js'
+import { DriveError, isOurs, preparePaths, sleep, systemClock, type DrivePaths } from '../base/index.js'
 
 const START_TIMEOUT_MS = 60_000
 /** The daemon's exit status when another one holds the home; see src/daemon/main.ts. */
@@ -37,10 +37,13 @@ export async function callDaemon<Name extends OperationName>(
   return callControl(await reachDaemon(paths, options), name, given, options)
 }
 
-/** The control socket of the running daemon, or undefined. */
+/**
+ * The control socket of the running daemon, or undefined. A socket that somebody else may have put there is none: phrases and
+ * passphrases go through it.
+ */
 export async function findDaemon(paths: DrivePaths): Promise<string | undefined> {
   for (const path of [paths.socket, await socketOfHolder(paths.lockFile)]) {
-    if (path !== undefined && (await controlAnswers(path))) return path
+    if (path !== undefined && (await isOurs(path)) && (await controlAnswers(path))) return path
   }
   return undefined
 }

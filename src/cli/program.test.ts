@@ -1,8 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DRIVE_ERRORS, drivePaths } from '../base/index.js'
+import { findDaemon } from './daemon-process.js'
 import { EXIT_STATUS, OTHER_STATUS } from './exit-status.js'
 import { run } from './program.js'
 import { claimSecretOutput, readSecretFile } from './secret-file.js'
@@ -89,4 +91,27 @@ test('a written secret is private, never overwrites, and goes when nothing came 
   t.is(await readFile(path, 'utf8'), 'one two\n')
   t.is((await stat(path)).mode & 0o777, 0o600)
   await t.throwsAsync(claimSecretOutput(path))
+})
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip
+
+asRoot('a socket that somebody else put where the daemon listens is never spoken to', async (t) => {
+  const { session, home } = await fresh(t)
+  const heard: string[] = []
+  const path = join(home, 'control.sock')
+  const impostor = createServer((socket) => socket.on('data', (data) => heard.push(String(data))))
+  await new Promise<void>((resolve) => impostor.listen(path, resolve))
+  t.teardown(() => impostor.close())
+  t.is(await findDaemon(session.paths), path, 'our own is found')
+  await chown(path, 65_534, 65_534)
+  t.is(await findDaemon(session.paths), undefined, "another user's socket")
+  await chown(path, 0, 0)
+  await chmod(home, 0o777)
+  t.is(await findDaemon(session.paths), undefined, 'a folder anyone may write to')
+  await chmod(home, 0o755)
+  await chown(home, 65_534, 65_534)
+  t.is(await findDaemon(session.paths), undefined, "another user's folder")
+  await writeFile(join(home, 'phrase'), 'abandon '.repeat(24))
+  t.is(await run(['init', '--phrase-file', join(home, 'phrase')], session), EXIT_STATUS.NOT_PERMITTED)
+  t.deepEqual(heard, [], 'no secret left this process')
 })

@@ -66,7 +66,7 @@ export async function writeKeyFile(
 }
 
 /**
- * Reads the root key. Throws NOT_FOUND; ACCESS_DENIED when group or others could read the file; WRONG_KEY when a passphrase is missing
+ * Reads the root key. Throws NOT_FOUND; ACCESS_DENIED when it is another user's, or group or others could read it; WRONG_KEY when a passphrase is missing
  * or wrong; CORRUPT when it is no key file; NOT_SUPPORTED for a later version.
  */
 export async function readKeyFile(
@@ -126,7 +126,10 @@ async function readPrivately(path: string): Promise<string> {
     throw error
   })
   try {
-    const { mode, size } = await file.stat()
+    const { mode, size, uid } = await file.stat()
+    if (uid !== (process.getuid?.() ?? uid)) {
+      throw new DriveError('ACCESS_DENIED', 'The key file belongs to another user: whoever made it knows its key.')
+    }
     if ((mode & 0o077) !== 0) {
       throw new DriveError(
         'ACCESS_DENIED',

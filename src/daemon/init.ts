@@ -3,6 +3,7 @@ import type { InitReport, InitRequest } from '../api/index.js'
 import {
   DEFAULT_CONFIG,
   DriveError,
+  isDeviceName,
   isNodeUrl,
   readFileIfAny,
   systemRandom,
@@ -25,10 +26,14 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   if (!isNodeUrl(nodeUrl)) {
     throw new DriveError(
       'USAGE',
-      `${nodeUrl} is no node address: use http(s)://host:port, unix:///socket or file:///path.`,
+      'That is no node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
     )
   }
-  const nodeKey = request.nodeKey ?? (await daemon.nodeKey())
+  if (request.deviceName !== undefined && !isDeviceName(request.deviceName)) {
+    throw new DriveError('USAGE', 'A device name has at most 255 bytes and no control characters.')
+  }
+  // A key belongs to its node: it is not sent to another address.
+  const nodeKey = request.nodeKey ?? (nodeUrl === config.nodeUrl ? await daemon.nodeKey() : undefined)
   const rootKey = request.phrase === undefined ? createRootKey(systemRandom) : rootKeyOfPhrase(request.phrase)
   const node = await daemon.connectNode(nodeUrl, nodeKey)
   let kept = false

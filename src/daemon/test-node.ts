@@ -11,7 +11,7 @@ export async function testNode(daemon: Daemon, given: NodeRequest, signal: Abort
   if (!isNodeUrl(address)) {
     throw new DriveError(
       'USAGE',
-      `${address} is no node address: use http(s)://host:port, unix:///socket or file:///path.`,
+      'That is no node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
     )
   }
   const own = given.key === undefined && address === config.nodeUrl

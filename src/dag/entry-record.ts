@@ -190,6 +190,8 @@ const S_IFMT = 0o170000
 const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
 const S_IFLNK = 0o120000
+/** FIFO, character device, block device, socket. */
+const SPECIAL = [0o010000, 0o020000, 0o060000, 0o140000]
 
 function contentFitsType({ mode, content }: Pick<EntryRecord, 'mode' | 'content'>): boolean {
   const { kind } = content
@@ -197,5 +199,5 @@ function contentFitsType({ mode, content }: Pick<EntryRecord, 'mode' | 'content'
   if (type === S_IFREG) return true
   if (type === S_IFDIR) return kind === 'none' || kind === 'tree'
   if (type === S_IFLNK) return kind === 'inline' || kind === 'shared'
-  return kind === 'none' || kind === 'shared'
+  return SPECIAL.includes(type) && (kind === 'none' || kind === 'shared')
 }

@@ -190,3 +190,16 @@ test.serial('a tree of 5,000 entries is encoded in well under a second', (t) => 
   t.log(`${tookMs.toFixed(0)} ms, ${bytes} bytes`)
   t.true(tookMs < 1000)
 })
+
+test('a file type that no kernel makes is refused', (t) => {
+  const entry = randomEntry(seededRandom(45), { kind: 'none' }, 0o020000)
+  for (const type of [0o000000, 0o030000, 0o050000, 0o070000, 0o110000, 0o150000, 0o160000, 0o170000]) {
+    t.true(
+      isDriveError(
+        t.throws(() => encodeEntry({ ...entry, mode: type | 0o644 })),
+        'INVALID',
+      ),
+      type.toString(8),
+    )
+  }
+})

@@ -3,7 +3,7 @@
  * regions stay. A region never cuts a row in two, so the new rows replace exactly the rows that begin inside it.
  */
 import { setImmediate } from 'node:timers/promises'
-import { MIB, type Digest, type SecretKey } from '../base/index.js'
+import { DriveError, MIB, type Digest, type SecretKey } from '../base/index.js'
 import { CHUNK, type ContentKeys, type Core } from '../pipeline/index.js'
 import { PAGE_BYTES, type ChunkRecord } from '../store/index.js'
 
@@ -78,6 +78,8 @@ export async function readMerged(
   for (const row of input.rows) {
     if (row.offset >= end || row.offset + row.length <= start) continue
     const plain = await context.readLeaf(row.digest, row.key)
+    if (row.skip + row.length > plain.length)
+      throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')
     place(out, start, row.offset, plain.subarray(row.skip, row.skip + row.length))
   }
   const pages = input.pages(Math.floor(start / PAGE_BYTES), Math.ceil(end / PAGE_BYTES))

@@ -3,10 +3,13 @@ import { be48, readBe48 } from '../store/index.js'
 import type { Inode } from './inode.js'
 
 const ROW_BYTES = 13
+/** What six bytes can say; reached by copying the same blocks over and over. */
+const MOST_BYTES = 2 ** 48 - 1
 
 /** BE48(sequence), and after it what only the counts need: bytes staged since the last published commit, and 1 for a file. */
 export function encodeDirty(sequence: number, inode: Inode): Buffer {
-  return Buffer.concat([be48(sequence), be48(inode.unpublishedBytes), Buffer.of(inode.isFile ? 1 : 0)])
+  const unpublished = be48(Math.min(inode.unpublishedBytes, MOST_BYTES))
+  return Buffer.concat([be48(sequence), unpublished, Buffer.of(inode.isFile ? 1 : 0)])
 }
 
 /** What a `dirty` row says. */

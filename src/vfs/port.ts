@@ -74,7 +74,7 @@ export class VolumePort implements DrivePort {
     return {
       held: { files: held.files.size, bytes: held.bytes },
       staged: { files: counters.dirtyFiles, bytes: counters.unpublishedBytes },
-      total: { files: counters.totalFiles, bytes: counters.totalBytes },
+      total: { files: counters.totalFiles, bytes: Math.max(0, counters.totalBytes) },
       cacheUsedBytes: usedBytes,
       cacheEvictableBytes: evictableBytes,
       lastError,

@@ -74,7 +74,8 @@ function putChild(volume: Volume, parent: number, child: RemoteChild, cookie: nu
   const ino = known ?? volume.inodes.nextIno()
   const hash = volume.directories.hashOf(child.name)
   if (known === undefined) {
-    volume.inodes.putLoaded({ ...record, ino, parent, nextCookie: FIRST_COOKIE })
+    // An entry is a name; a record without one would be removed as soon as nobody looks.
+    volume.inodes.putLoaded({ ...record, nlink: Math.max(1, record.nlink), ino, parent, nextCookie: FIRST_COOKIE })
     for (const chunk of child.chunks ?? []) {
       tables.chunks.put(chunkKey(ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
     }

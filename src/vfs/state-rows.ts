@@ -52,7 +52,7 @@ export function closeSequence(volume: Volume): number {
   state.put(SEQUENCE, be48(volume.sequence))
   state.put(NEXT_INO, be64(counters.nextIno))
   state.put(NEXT_REMOVED, be64(counters.nextRemoved))
-  state.put(COUNTS, Buffer.concat(countsOf(counters).map((value) => be64(Math.max(0, value)))))
+  state.put(COUNTS, Buffer.concat(countsOf(counters).map((value) => be64(storable(value)))))
   return closed
 }
 
@@ -77,6 +77,9 @@ function marked(volume: Volume, prefix: Buffer): number[] {
   end[end.length - 1]! += 1
   return [...volume.tables.state.range({ start: prefix, end })].map(([key]) => readBe64(key, prefix.length))
 }
+
+/** A few huge sparse files add up to more than a row can say: a count that is too low is no reason to fail a commit. */
+const storable = (count: number): number => Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, count))
 
 const countsOf = (counters: Counters): number[] => [
   counters.totalFiles,

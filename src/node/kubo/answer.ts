@@ -45,11 +45,12 @@ export class RpcAnswer {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length)
   }
 
+  /** One JSON object; NODE_ERROR for anything else. What its fields are is not checked here. */
   async json<T>(): Promise<T> {
     return this.#parse<T>(Buffer.from(await this.bytes()).toString())
   }
 
-  /** One JSON value a line, as they arrive. */
+  /** One JSON object a line, as they arrive. */
   async *lines<T>(): AsyncGenerator<T, void, undefined> {
     let rest = ''
     const decoder = new TextDecoder()
@@ -91,11 +92,14 @@ export class RpcAnswer {
   }
 
   #parse<T>(text: string): T {
+    let value: unknown
     try {
-      return JSON.parse(text) as T
+      value = JSON.parse(text)
     } catch {
-      throw this.#malformed('The node answered with something else than was asked for.')
+      // said below
     }
+    if (typeof value === 'object' && value !== null) return value as T
+    throw this.#malformed('The node answered with something else than was asked for.')
   }
 
   #malformed(message: string): DriveError {

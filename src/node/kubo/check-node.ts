@@ -1,6 +1,7 @@
 /** Is this a Kubo that can hold a drive, and may we use it? */
 import { DriveError } from '../../base/index.js'
 import type { CallOptions, NodeStatus } from '../contract.js'
+import { shorten } from './failures.js'
 import type { Rpc } from './rpc.js'
 
 /** `name/put`, which takes records signed elsewhere, came with 0.40. */
@@ -8,22 +9,28 @@ const OLDEST = { major: 0, minor: 40 } as const
 
 export async function checkNode(rpc: Rpc, options: CallOptions): Promise<NodeStatus> {
   const { signal } = options
-  const { Version: version } = await (await rpc.call('version', { signal })).json<{ Version?: string }>()
+  const { Version } = await (await rpc.call('version', { signal })).json<{ Version?: unknown }>()
+  const version = textOf(Version)
   requireVersion(version, rpc.endpoint.where)
-  const { ID: peerId } = await (await rpc.call('id', { signal })).json<{ ID?: string }>()
+  const { ID } = await (await rpc.call('id', { signal })).json<{ ID?: unknown }>()
   // Without `size-only` the node would walk over all its blocks.
-  const { RepoSize: bytes } = await (
+  const { RepoSize } = await (
     await rpc.call('repo/stat', { query: { 'size-only': true }, signal })
-  ).json<{ RepoSize?: number }>()
+  ).json<{ RepoSize?: unknown }>()
   return {
     kind: 'kubo',
     where: rpc.endpoint.where,
     sameMachine: rpc.endpoint.sameMachine,
     version: version ?? 'unknown',
-    peerId,
+    peerId: textOf(ID),
     blocks: undefined,
-    bytes,
+    bytes: typeof RepoSize === 'number' ? RepoSize : undefined,
   }
+}
+
+/** Shown to people, so it is kept short and plain. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? shorten(value) : undefined
 }
 
 function requireVersion(version: string | undefined, where: string): void {

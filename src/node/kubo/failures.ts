@@ -70,7 +70,8 @@ function messageOf(body: string): string {
   }
 }
 
-function shorten(text: string): string {
-  const line = text.trim().replace(/\s+/g, ' ')
+/** One line without control characters: what a node says may end up on a terminal. */
+export function shorten(text: string): string {
+  const line = text.replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 300)}…` : line
 }

@@ -5,6 +5,7 @@
 import { DriveError } from '../../base/index.js'
 import { carStream } from '../../dag/index.js'
 import type { CallOptions, CidText, ImportResult, NodeBlock } from '../contract.js'
+import { shorten } from './failures.js'
 import type { Rpc } from './rpc.js'
 import { streamedFile } from './send-body.js'
 
@@ -41,7 +42,9 @@ export async function importCar(
     stats = line.Stats ?? stats
     const pinError = line.Root?.PinErrorMsg ?? ''
     if (pinError !== '')
-      throw new DriveError('NODE_ERROR', 'The node could not take the upload.', { about: { said: pinError } })
+      throw new DriveError('NODE_ERROR', 'The node could not take the upload.', {
+        about: { said: shorten(String(pinError)) },
+      })
   }
   if (stats?.BlockCount !== sent.blocks || stats.BlockBytesCount !== sent.bytes) {
     throw new DriveError('NODE_ERROR', 'The node did not confirm every block of the upload.', {

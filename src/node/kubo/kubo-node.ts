@@ -10,6 +10,7 @@ import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import type { NodeTimeouts, OpenNodeOptions } from '../open-node.js'
 import { checkNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'
+import { shorten } from './failures.js'
 import { importCar } from './import-car.js'
 import { movePin, pinned, pinTree } from './pins.js'
 import { Rpc } from './rpc.js'
@@ -162,7 +163,7 @@ class KuboNode implements IpfsNode {
     }
     if (failure === undefined) return { removedBlocks }
     throw new DriveError('NODE_ERROR', 'The node could not collect all garbage.', {
-      about: { said: failure.slice(0, 300) },
+      about: { said: shorten(String(failure)) },
     })
   }
 

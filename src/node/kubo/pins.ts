@@ -7,6 +7,9 @@ import { withAnySignal } from '../any-signal.js'
 import type { CallOptions, CidText } from '../contract.js'
 import type { Rpc } from './rpc.js'
 
+/** A node with more pins than this is not one that serves a drive; the list is held in memory. */
+const MOST_PINS = 1_000_000
+
 interface PinLine {
   readonly Pins?: readonly string[] | null
   readonly Progress?: number
@@ -89,7 +92,8 @@ export async function pinned(rpc: Rpc, options: CallOptions): Promise<{ cid: Cid
   })
   const pins: { cid: CidText; name: string }[] = []
   for await (const line of answer.lines<{ Cid?: string; Name?: string }>()) {
-    if (line.Cid !== undefined && line.Cid !== '') pins.push({ cid: line.Cid, name: line.Name ?? '' })
+    if (line.Cid === undefined || line.Cid === '') continue
+    if (pins.push({ cid: line.Cid, name: line.Name ?? '' }) > MOST_PINS) throw tooManyPins()
   }
   return pins
 }
@@ -119,6 +123,10 @@ function hole(root: CidText, cause: unknown): DriveError {
 
 function noPin(cid: CidText): DriveError {
   return new DriveError('NOT_FOUND', 'The pin to move is not there.', { about: { cid } })
+}
+
+function tooManyPins(): DriveError {
+  return new DriveError('NODE_ERROR', 'The node lists more pins than can be looked at.', { about: { most: MOST_PINS } })
 }
 
 function unconfirmed(cid: CidText): DriveError {

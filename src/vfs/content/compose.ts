@@ -6,7 +6,7 @@ import type { Caller } from '../tree.js'
 import type { Volume } from '../volume.js'
 import type { OpenedBlocks } from './chunk-reader.js'
 import type { FileContent, Page } from './file-content.js'
-import { firstRowAfter } from './rows.js'
+import { bytesOfRow, firstRowAfter } from './rows.js'
 
 /** `from … to`, or what to wait for: blocks that must be read first. The range lies within the file. */
 export function composeOrWait(
@@ -61,7 +61,7 @@ function paintRows(
   for (const row of visibleRows(content, from, to)) {
     const plain = volume.reader.openNow(row, opened)
     if (plain === undefined) missing.push(row)
-    else if (missing.length === 0) paint(out, from, row.offset, plain.subarray(row.skip, row.skip + row.length))
+    else if (missing.length === 0) paint(out, from, row.offset, bytesOfRow(plain, row))
   }
   return missing
 }

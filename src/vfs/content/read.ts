@@ -10,7 +10,7 @@ import type { OpenedBlocks } from './chunk-reader.js'
 import { composeOrWait, hasOnlyRows, visibleRows } from './compose.js'
 import type { FileContent } from './file-content.js'
 import { contentOrWait } from './load-content.js'
-import { firstRowAfter } from './rows.js'
+import { bytesOfRow, firstRowAfter } from './rows.js'
 
 const ZEROS = Buffer.alloc(MIB)
 const AHEAD_BYTES = 8 * MIB
@@ -62,7 +62,7 @@ function viewsOrWait(
     if (row.offset > at) addZeros(views, row.offset - at)
     const begin = Math.max(at, row.offset)
     const end = Math.min(to, row.offset + row.length)
-    views.push(plain.subarray(row.skip + begin - row.offset, row.skip + end - row.offset))
+    views.push(bytesOfRow(plain, row).subarray(begin - row.offset, end - row.offset))
     at = end
   }
   if (at < to) addZeros(views, to - at)

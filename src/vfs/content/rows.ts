@@ -1,5 +1,5 @@
 /** Chunk rows of one file: finding and replacing runs. Every row that goes or is rewritten leaves a `removed` row. */
-import { hex } from '../../base/index.js'
+import { DriveError, hex } from '../../base/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import type { Volume } from '../volume.js'
@@ -21,6 +21,13 @@ export function firstRowAfter(rows: readonly ChunkRecord[], offset: number): num
 export function overlapsRows(rows: readonly ChunkRecord[], from: number, to: number): boolean {
   const row = rows[firstRowAfter(rows, from)]
   return row !== undefined && row.offset < to
+}
+
+/** The bytes of a row out of its block's plaintext. CORRUPT when they reach beyond it: another device may have said so. */
+export function bytesOfRow(plain: Uint8Array, row: ChunkRecord): Uint8Array {
+  const end = row.skip + row.length
+  if (end > plain.length) throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')
+  return plain.subarray(row.skip, end)
 }
 
 /**
