@@ -75,6 +75,8 @@ export class SealQueue {
     content.streamEnd = start + length
     const piece = makePiece({ inode, start, length, slot, data: tail.data.subarray(0, length), epoch: content.epoch++ })
     content.pieces.push(piece)
+    // What follows in the stream is held from now on; cutting a stream in progress by the clock would cost deduplication.
+    if (content.heldPages.size === 0) this.#volume.held.files.delete(inode)
     this.#volume.held.account(inode)
     return piece
   }
