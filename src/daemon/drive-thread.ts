@@ -17,6 +17,7 @@ import {
   type DriveThreadData,
   type MainThread,
 } from './drive-thread-contract.js'
+import { collectWhenIdle } from './idle-memory.js'
 import { connectRpc, remoteMethods, type Handlers } from './rpc.js'
 
 /** Kept free on the disk for commits, logs and others. */
@@ -32,6 +33,7 @@ const mounts = new Map<string, FuseMount>()
 const closers: (() => Promise<void>)[] = []
 let vfs: Vfs | undefined
 
+collectWhenIdle()
 mkdirSync(data.dataDirectory, { recursive: true, mode: 0o700 })
 
 function opened(): Vfs {

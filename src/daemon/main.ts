@@ -14,6 +14,7 @@ import {
 } from '../base/index.js'
 import { createControl } from './control.js'
 import { createDaemon } from './daemon.js'
+import { collectWhenIdle } from './idle-memory.js'
 import { holdLock, type HeldLock } from './lock.js'
 import { boundedLog } from './log-file.js'
 
@@ -93,6 +94,7 @@ async function main(): Promise<void> {
     return phase !== undefined && !['idle', 'retrying', 'refused', 'paused', 'closed'].includes(phase)
   }
 
+  collectWhenIdle()
   guard(log, (what) => (daemon.lastError = what))
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
   // Before anyone can ask: an early `init` waits for it.
