@@ -4,7 +4,7 @@ import { around } from '../../test/support/sync/around.js'
 import { MemoryEnvironment } from '../../test/support/sync/memory-environment.js'
 import { assertCountsAreExact, World, type Device } from '../../test/support/sync/world.js'
 import { DriveNames } from './heads.js'
-import { findDrive } from './open-existing.js'
+import { findDrive, openExisting } from './open-existing.js'
 
 let seed = 100
 async function world(t: ExecutionContext): Promise<World> {
@@ -146,6 +146,44 @@ test('a device lost between its own head and the drive name is not lost for the 
   await next.drive.write('/an answer', w.random.bytes(1000))
   await sync.syncNow()
   t.deepEqual(await w.seenElsewhere(), await next.drive.dump())
+})
+
+test('a device lost before the drive was ever named is not lost for the next', async (t) => {
+  const w = await world(t)
+  const names = new DriveNames(w.keys)
+  const device = await w.firstDevice()
+  await device.drive.write('/first words', w.random.bytes(1000))
+  const dying = around(w.node, {
+    putName: async (name, record, options) => {
+      if (name === names.drive) throw new Error('gone')
+      await w.node.putName(name, record, options)
+    },
+  })
+  await t.throwsAsync((await device.start({ node: dying })).syncNow())
+  await device.stop()
+  const next = await w.nextDevice()
+  const sync = await next.start()
+  await next.drive.write('/an answer', w.random.bytes(1000))
+  await sync.syncNow()
+  t.deepEqual(await w.seenElsewhere(), await next.drive.dump())
+  t.true('/first words' in (await next.drive.dump()))
+})
+
+test('a node that replays an old drive name to a new device does not take it back behind the device heads', async (t) => {
+  const w = await world(t)
+  const names = new DriveNames(w.keys)
+  const device = await published(w)
+  const old = await w.node.getName(names.drive)
+  const sync = await device.start()
+  for (let i = 0; i < 3; i++) {
+    await device.drive.write(`/more ${i}`, w.random.bytes(1000))
+    await sync.syncNow()
+  }
+  const replaying = around(w.node, {
+    getName: async (name, options) => (name === names.drive ? old : w.node.getName(name, options)),
+  })
+  const opened = await openExisting({ keys: w.keys, node: replaying })
+  t.deepEqual(opened.version.root, (await openExisting({ keys: w.keys, node: w.node })).version.root)
 })
 
 test('an emptied node gets the whole version again', async (t) => {

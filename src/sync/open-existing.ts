@@ -30,22 +30,36 @@ export async function findDrive({ node, keys, signal }: FindOptions): Promise<Fo
 }
 
 /**
- * Opens the newest version the node knows: that of the drive name, or of a device head that descends from it (a device may have been lost
- * between its two names). Takes a device slot no head is known of. NO_DRIVE when the node knows none.
+ * Opens the newest version the node knows: that of the drive name, or of a device head that is ahead of it (a device may have been lost
+ * between its two names, or the node shows an old drive name). Takes a device slot no head is known of. NO_DRIVE when the node knows none.
  */
 export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
   const { node, keys, signal } = options
-  const found = await findDrive(options)
-  if (found === undefined) {
-    throw new DriveError('NO_DRIVE', 'The node knows no drive of this recovery phrase.', {
-      about: { name: new DriveNames(keys).drive },
-    })
-  }
   const names = new DriveNames(keys)
   const devices = await knownHeads(names, node, signal)
+  const found = (await findDrive(options)) ?? (await nameDrive(devices, names, options))
+  if (found === undefined) {
+    throw new DriveError('NO_DRIVE', 'The node knows no drive of this recovery phrase.', {
+      about: { name: names.drive },
+    })
+  }
   const deviceSlot = freeSlot([found.version.commit.deviceSlot, ...devices.map(({ slot }) => slot)])
   const version = await newest(found.version, devices, names, fetcher(node), signal)
   return { ...found, version, root: version.commit.root, deviceSlot, devices }
+}
+
+/** A device was lost after it put its own name and before it put the drive's for the first time: that is made up for. */
+async function nameDrive(
+  devices: readonly KnownHead[],
+  names: DriveNames,
+  { node, signal }: FindOptions,
+): Promise<FoundDrive | undefined> {
+  const head = devices.toSorted((a, b) => b.sequence - a.sequence)[0]
+  if (head === undefined) return undefined
+  const version = await names.openVersion(head.root, fetcher(node), signal)
+  const record = names.makeRecords(version.root, version.commit).drive
+  await node.putName(names.drive, record, signal === undefined ? {} : { signal })
+  return { version, nameSequence: head.sequence, namedRoot: head.root }
 }
 
 async function knownHeads(names: DriveNames, node: IpfsNode, signal: AbortSignal | undefined): Promise<KnownHead[]> {
@@ -82,7 +96,8 @@ async function newest(
   for (const { root } of ahead) {
     if (equalBytes(root, best.root)) continue
     const version = await names.openVersion(root, fetch, signal)
-    if (version.commit.parents.some((parent) => equalBytes(parent, best.root))) best = version
+    // Of two versions of one height the drive name tells which one counts; a higher one came after it.
+    if (version.commit.height > best.commit.height) best = version
   }
   return best
 }
