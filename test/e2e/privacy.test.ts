@@ -85,16 +85,11 @@ async function allBlocks(url: string): Promise<StoredBlock[]> {
   return blocks
 }
 
-/** Sealed lengths: a padded length plus a 16-byte tag (leaves, nodes) and a 24-byte nonce (commits). docs/FORMAT.md. */
+/** Sealed lengths by docs/FORMAT.md: nodes are powers of two, commits the same behind a 24-byte nonce, leaves whole pages in Padmé's steps. */
 function isPaddedLength(length: number): boolean {
-  return [16, 40].some((overhead) => isPadded(length - overhead))
-}
-
-function isPadded(length: number): boolean {
-  if (length <= 64 * KIB) return length >= KIB && Number.isInteger(Math.log2(length))
-  const exponent = Math.floor(Math.log2(length))
-  const step = 2 ** (exponent - (Math.floor(Math.log2(exponent)) + 1))
-  return length % step === 0
+  const isPowerOfTwo = (value: number): boolean => value >= KIB && Number.isInteger(Math.log2(value))
+  if (isPowerOfTwo(length) || isPowerOfTwo(length - 24)) return true
+  return length > 64 * KIB && length % Math.max(4 * KIB, 2 ** (Math.floor(Math.log2(length)) - 5)) === 0
 }
 
 function entropyBits(bytes: Uint8Array): number {
