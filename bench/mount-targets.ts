@@ -1,5 +1,5 @@
 /** The drive and its peers, each mounted below a folder of its own on the same medium. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep } from '../src/base/index.js'
@@ -39,7 +39,7 @@ export const TARGETS: readonly Target[] = [
       const passphrase = join(folder, 'passphrase')
       writeFileSync(passphrase, 'bench')
       execFileSync('gocryptfs', ['-q', '-init', '-passfile', passphrase, made(folder, 'below')])
-      execFileSync('gocryptfs', ['-q', '-passfile', passphrase, join(folder, 'below'), made(folder, 'above')])
+      execFileSync('gocryptfs', ['-q', '-nosyslog', '-passfile', passphrase, join(folder, 'below'), made(folder, 'above')])
       return join(folder, 'above')
     },
     stop: async (folder) => unmount(join(folder, 'above')),
@@ -82,7 +82,8 @@ export const TARGETS: readonly Target[] = [
       return join(folder, 'above')
     },
     stop: async (folder) => {
-      execFileSync(process.execPath, [CLI, 'unmount', join(folder, 'above'), '--now'], { env: home(folder), stdio: 'ignore' })
+      // Leaving early has an exit status of its own, which is what is wanted here.
+      spawnSync(process.execPath, [CLI, 'unmount', join(folder, 'above'), '--now'], { env: home(folder), stdio: 'ignore' })
     },
   },
 ]
