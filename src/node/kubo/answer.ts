@@ -11,6 +11,8 @@ interface Call {
   readonly where: string
   /** Why this side ended the call, if it did: cancelled, or too long silent. */
   readonly gaveUp: () => DriveError | undefined
+  /** Takes our credentials out of what the node says. */
+  readonly hide: (said: string) => string
   /** Called once, when the answer is read or given up. */
   readonly release: () => void
 }
@@ -30,7 +32,7 @@ export class RpcAnswer {
     // The connection may carry an unfinished body, so it is not used again.
     const text = await this.#text(REFUSAL_BYTES).catch(() => '')
     this.#message.destroy()
-    throw refusal(status, text, this.#call.command, this.#call.where)
+    throw refusal(status, this.#call.hide(text), this.#call.command, this.#call.where)
   }
 
   /** @param limit bytes; a longer answer is NODE_ERROR */
@@ -70,7 +72,7 @@ export class RpcAnswer {
 
   /** The body, then the proof that it was whole: the last chunk arrived and no failure is in the trailer. */
   async *#parts(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { command, where, gaveUp } = this.#call
+    const { command, where, gaveUp, hide } = this.#call
     const message = this.#message
     try {
       for await (const part of message) yield part as Uint8Array
@@ -84,7 +86,7 @@ export class RpcAnswer {
       if (!message.complete) message.destroy()
     }
     const failure = message.trailers['x-stream-error']
-    if (failure !== undefined) throw nodeFailure(failure, { where, command })
+    if (failure !== undefined) throw nodeFailure(hide(failure), { where, command })
   }
 
   async #text(limit: number): Promise<string> {

@@ -17,6 +17,8 @@ export interface Endpoint {
   readonly authorization: string | undefined
   /** Credentials cross a network in the clear. */
   readonly exposed: boolean
+  /** What a node says, without our credentials: some servers repeat a request's headers in their errors. */
+  readonly hide: (said: string) => string
   close(): void
 }
 
@@ -51,6 +53,7 @@ export function endpointOf(url: URL, options: EndpointOptions): Endpoint {
     basePath: withoutSlash(url.pathname),
     authorization,
     exposed: authorization !== undefined && !secure && !sameMachine,
+    hide: hiding(authorization),
     close: () => agent.destroy(),
   }
 }
@@ -69,6 +72,7 @@ function unixEndpoint(url: URL, authorization: string | undefined): Endpoint {
     basePath: '',
     authorization,
     exposed: false,
+    hide: hiding(authorization),
     close: () => agent.destroy(),
   }
 }
@@ -84,6 +88,15 @@ function authorizationOf(credentials: string | undefined): string | undefined {
     return `Basic ${basic.includes(':') ? Buffer.from(basic).toString('base64') : basic}`
   }
   return `Bearer ${secret.startsWith('bearer:') ? secret.slice('bearer:'.length) : secret}`
+}
+
+/** The token as it is sent, and for basic credentials also what it says. */
+function hiding(authorization: string | undefined): (said: string) => string {
+  if (authorization === undefined) return (said) => said
+  const [scheme, sent = ''] = authorization.split(/ (.*)/s)
+  const said = scheme === 'Basic' ? Buffer.from(sent, 'base64').toString() : ''
+  const secrets = [sent, said, said.replace(/^[^:]*:/, '')].filter((secret) => secret !== '')
+  return (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '[hidden]'), text)
 }
 
 /** Node trusts what `ca` lists and nothing else, so the well-known authorities are listed too. */

@@ -10,6 +10,7 @@ async function nodeThatSays(
   t: ExecutionContext,
   answers: Readonly<Record<string, string>>,
   status = 200,
+  credentials?: string,
 ): Promise<IpfsNode> {
   const server = createServer((request, answer) => {
     request.resume().on('end', () => {
@@ -24,6 +25,7 @@ async function nodeThatSays(
     clock: systemClock,
     log: silentLog,
     random: systemRandom,
+    credentials,
   })
   t.teardown(async () => {
     await node.close()
@@ -65,4 +67,17 @@ test('what a node says of itself, or as a reason, cannot command a terminal', as
   const refusing = await nodeThatSays(t, { 'pin/ls': JSON.stringify({ Message: `no ${escape}` }) }, 500)
   const error = await t.throwsAsync<DriveError>(refusing.listPins(), { instanceOf: DriveError })
   t.notRegex(`${error?.message} ${Object.values(error?.about ?? {}).join(' ')}`, /\p{Cc}|\p{Cf}/u)
+})
+
+test('a credential that a server repeats in its error is not in ours', async (t) => {
+  for (const [credentials, sent] of [
+    ['bearer:s3cret-token', 'Bearer s3cret-token'],
+    ['basic:ada:lovelace', `Basic ${Buffer.from('ada:lovelace').toString('base64')} lovelace`],
+  ] as const) {
+    const node = await nodeThatSays(t, { 'pin/ls': `you sent authorization: ${sent}` }, 500, credentials)
+    const error = await t.throwsAsync<DriveError>(node.listPins(), { instanceOf: DriveError })
+    const said = String(error?.about['said'])
+    t.regex(said, /hidden/)
+    t.notRegex(said, /s3cret|lovelace|YWRh/)
+  }
 })

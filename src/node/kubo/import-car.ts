@@ -43,7 +43,7 @@ export async function importCar(
     const pinError = line.Root?.PinErrorMsg ?? ''
     if (pinError !== '')
       throw new DriveError('NODE_ERROR', 'The node could not take the upload.', {
-        about: { said: shorten(String(pinError)) },
+        about: { said: shorten(rpc.endpoint.hide(String(pinError))) },
       })
   }
   if (stats?.BlockCount !== sent.blocks || stats.BlockBytesCount !== sent.bytes) {

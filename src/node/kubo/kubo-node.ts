@@ -163,7 +163,7 @@ class KuboNode implements IpfsNode {
     }
     if (failure === undefined) return { removedBlocks }
     throw new DriveError('NODE_ERROR', 'The node could not collect all garbage.', {
-      about: { said: shorten(String(failure)) },
+      about: { said: shorten(this.#rpc.endpoint.hide(String(failure))) },
     })
   }
 

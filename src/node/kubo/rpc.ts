@@ -77,7 +77,13 @@ export class Rpc {
       const answered = this.#response(request)
       if (body === undefined) request.end()
       else await sendBody(request, body, answered, () => (bodyBegun = true))
-      const answer = new RpcAnswer(await answered, { command, where, gaveUp: () => gaveUp, release })
+      const answer = new RpcAnswer(await answered, {
+        command,
+        where,
+        gaveUp: () => gaveUp,
+        hide: this.endpoint.hide,
+        release,
+      })
       await answer.throwIfRefused()
       return answer
     } catch (error) {
