@@ -17,6 +17,12 @@ export interface Terminal {
 
 export function openTerminal(): Terminal {
   let shown = false
+  // A reader such as `head` may leave early: what is left to say has no listener, and that is no failure.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+    })
+  }
   const endProgress = (): void => {
     if (shown) process.stderr.write('\r\u001b[K')
     shown = false
