@@ -9,6 +9,8 @@ export interface Target {
   readonly name: string
   /** The program it needs; undefined when it is always there. */
   readonly program?: string | undefined
+  /** Far behind the others: one round, and tests that take over a minute count as failed. */
+  readonly isSlow?: boolean
   /** Mounts below `folder`; returns where to work. */
   start(folder: string): Promise<string>
   stop(folder: string): Promise<void>
@@ -47,6 +49,7 @@ export const TARGETS: readonly Target[] = [
   {
     name: 'rclone',
     program: 'rclone',
+    isSlow: true,
     start: async (folder) => {
       const args = ['mount', made(folder, 'below'), made(folder, 'above'), '--vfs-cache-mode', 'full', '--cache-dir', join(folder, 'cache'), '--daemon']
       execFileSync('rclone', args, { env: { ...process.env, RCLONE_CONFIG: join(folder, 'rclone.conf') }, stdio: 'ignore' })
@@ -56,6 +59,7 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: 'kubo',
+    isSlow: true,
     program: process.env['DAGDRIVE_KUBO'] ?? 'ipfs',
     start: async (folder) => {
       const binary = process.env['DAGDRIVE_KUBO'] ?? 'ipfs'

@@ -21,7 +21,7 @@ const { values } = parseArgs({
 
 interface Contender {
   readonly name: string
-  run(source: string, target: string): Usage
+  readonly run: (source: string, target: string) => Usage
 }
 
 const contenders: readonly Contender[] = [
