@@ -141,7 +141,10 @@ export function program(command: string, args: readonly string[], options: { cwd
 export function programAside(command: string, args: readonly string[], cwd?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { cwd, timeout: 120_000, encoding: 'latin1', maxBuffer: 256 * 1024 * 1024 } as const
-    execFile(command, args, options, (error, stdout) => (error === null ? resolve(stdout) : reject(error)))
+    execFile(command, args, options, (error, stdout) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(error.message, { cause: error }))
+    })
   })
 }
 
