@@ -193,11 +193,18 @@ const S_IFLNK = 0o120000
 /** FIFO, character device, block device, socket. */
 const SPECIAL = [0o010000, 0o020000, 0o060000, 0o140000]
 
+/** What symlink(2) takes. */
+const MAX_TARGET_BYTES = 4095
+
 function contentFitsType({ mode, content }: Pick<EntryRecord, 'mode' | 'content'>): boolean {
   const { kind } = content
   const type = mode & S_IFMT
   if (type === S_IFREG) return true
   if (type === S_IFDIR) return kind === 'none' || kind === 'tree'
-  if (type === S_IFLNK) return kind === 'inline' || kind === 'shared'
+  if (type === S_IFLNK) return kind === 'shared' || (kind === 'inline' && isTarget(content.bytes))
   return SPECIAL.includes(type) && (kind === 'none' || kind === 'shared')
+}
+
+function isTarget(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.length <= MAX_TARGET_BYTES && !bytes.includes(0)
 }

@@ -203,3 +203,30 @@ test('a file type that no kernel makes is refused', (t) => {
     )
   }
 })
+
+test('a symlink target that no kernel takes, and a directory in the link table, are refused', async (t) => {
+  const random = seededRandom(46)
+  for (const bytes of [new Uint8Array(0), new Uint8Array(4096).fill(1), Uint8Array.of(1, 0, 2)]) {
+    const entry = {
+      ...randomEntry(random, { kind: 'none' }, 0o020000),
+      mode: 0o120777,
+      content: { kind: 'inline', bytes } as const,
+    }
+    t.true(
+      isDriveError(
+        t.throws(() => encodeEntry(entry)),
+        'INVALID',
+      ),
+    )
+  }
+  const directory = randomEntry(random, { kind: 'none' }, 0o040000)
+  t.true(
+    isDriveError(
+      t.throws(() => linkRow(directory)),
+      'INVALID',
+    ),
+  )
+  const built = buildMap([[directory.fileId, encodeEntry(directory)]], { random })
+  const { fetch } = new MemoryBlocks().add(built.blocks)
+  t.true(isDriveError(await t.throwsAsync(findLink(built.ref, directory.fileId, fetch)), 'CORRUPT'))
+})

@@ -82,6 +82,7 @@ export async function* readChunkList(
 /** A row of the link table; `entry.content` is never `shared`. */
 export function linkRow(entry: EntryRecord): MapRow {
   if (entry.content.kind === 'shared') throw new DriveError('INVALID', 'A linked file must have its content.')
+  if (isDirectory(entry)) throw new DriveError('INVALID', 'A directory cannot be linked.')
   return [entry.fileId, encodeEntry(entry)]
 }
 
@@ -110,6 +111,8 @@ function linkedEntry(fileId: FileId, value: Uint8Array): EntryRecord {
   const entry = decodeEntry(value)
   if (Buffer.compare(entry.fileId, fileId) !== 0) throw corrupt('a link leads to another file')
   if (entry.content.kind === 'shared') throw corrupt('a link leads nowhere')
+  // By its name in the link table, not by its hash, a directory could be inside itself.
+  if (isDirectory(entry)) throw corrupt('a link leads to a directory')
   return entry
 }
 
@@ -137,6 +140,10 @@ export async function* readDuplicates(
 /** Rows sorted as `buildMap` wants them. */
 export function sortRows(rows: MapRow[]): MapRow[] {
   return rows.sort((a, b) => Buffer.compare(a[0], b[0]))
+}
+
+function isDirectory({ mode }: Pick<EntryRecord, 'mode'>): boolean {
+  return (mode & 0o170000) === 0o040000
 }
 
 function isFileName(key: Uint8Array): boolean {
