@@ -3,6 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
+import { publicKeyOfSeed } from '../../crypto/index.js'
+import { nameOfKey } from '../../dag/index.js'
 import { cidText, CODEC } from '../cid.js'
 import { openNode, type IpfsNode } from '../index.js'
 
@@ -80,4 +82,28 @@ test('a credential that a server repeats in its error is not in ours', async (t)
     t.regex(said, /hidden/)
     t.notRegex(said, /s3cret|lovelace|YWRh/)
   }
+})
+
+test('an answer that trickles for ever is given up', async (t) => {
+  const server = createServer((request, answer) => {
+    const timer = setInterval(() => answer.write(' '), 20)
+    answer.on('close', () => clearInterval(timer))
+    request.resume()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const node = await openNode(`http://127.0.0.1:${String((server.address() as AddressInfo).port)}`, {
+    dataDirectory: '/nonexistent',
+    clock: systemClock,
+    log: silentLog,
+    random: systemRandom,
+    timeouts: { idleMs: 200, nameMs: 100, blockMs: 100, workMs: 100 },
+  })
+  t.teardown(async () => {
+    await node.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  const name = nameOfKey(publicKeyOfSeed(new Uint8Array(32)))
+  const calls = [node.check(), node.getBlock(CID), node.missing([CID]), node.getName(name)]
+  for (const call of calls) t.is((await t.throwsAsync<DriveError>(call))?.code, 'TIMEOUT')
 })

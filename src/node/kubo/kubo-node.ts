@@ -20,6 +20,8 @@ import { smallFile } from './send-body.js'
 const BLOCK_BYTES = 4 * 1024 * 1024
 /** `block/stat` calls under way at once: each costs the node one look into its index. */
 const STAT_CALLS = 16
+/** A block of 1 MiB at 2 KiB/s still comes through. */
+const BLOCK_PATIENCE = 5
 /** Marking a large repository takes long and says nothing meanwhile. */
 const COLLECT_PATIENCE = 10
 
@@ -52,6 +54,7 @@ class KuboNode implements IpfsNode {
       .call('block/get', {
         query: { arg: cid, ...(timeoutMs === 0 ? { offline: true } : { timeout: `${timeoutMs}ms` }) },
         idleMs: timeoutMs + this.#rpc.timeouts.idleMs,
+        totalMs: timeoutMs + this.#rpc.timeouts.workMs * BLOCK_PATIENCE,
         signal: options.signal,
       })
       .catch((error: unknown) => {
@@ -134,6 +137,7 @@ class KuboNode implements IpfsNode {
     const answer = await this.#rpc.call('name/get', {
       query: { arg: name, timeout: `${nameMs}ms` },
       idleMs: nameMs + idleMs,
+      totalMs: nameMs + 2 * idleMs,
       signal: options.signal,
     })
     const bytes = await answer.bytes()
@@ -177,7 +181,11 @@ class KuboNode implements IpfsNode {
 
   async #holds(cid: CidText, signal: AbortSignal | undefined): Promise<boolean> {
     try {
-      const answer = await this.#rpc.call('block/stat', { query: { arg: cid, offline: true }, signal })
+      const answer = await this.#rpc.call('block/stat', {
+        query: { arg: cid, offline: true },
+        signal,
+        totalMs: 2 * this.#rpc.timeouts.idleMs,
+      })
       await answer.drain()
       return true
     } catch (error) {

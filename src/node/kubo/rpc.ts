@@ -19,6 +19,8 @@ export interface RpcOptions {
   readonly signal?: AbortSignal | undefined
   /** Silence after which the call fails with TIMEOUT; default `timeouts.idleMs`. */
   readonly idleMs?: number | undefined
+  /** Time for the whole answer, however it trickles; no limit unless given. */
+  readonly totalMs?: number | undefined
   readonly body?: Body | undefined
 }
 
@@ -69,7 +71,13 @@ export class Rpc {
     }
     const onAbort = (): void => giveUp(aborted(signal))
     signal?.addEventListener('abort', onAbort, { once: true })
-    const release = (): void => signal?.removeEventListener('abort', onAbort)
+    const { totalMs } = options
+    const deadline =
+      totalMs === undefined ? undefined : setTimeout(() => giveUp(tooSlow(where, command, totalMs)), totalMs)
+    const release = (): void => {
+      signal?.removeEventListener('abort', onAbort)
+      clearTimeout(deadline)
+    }
     const idleMs = options.idleMs ?? this.timeouts.idleMs
     request.setTimeout(idleMs, () => giveUp(silent(where, command, idleMs)))
     this.#limitConnecting(request, giveUp)
@@ -142,6 +150,12 @@ class StaleConnection extends Error {}
 
 function silent(where: string, command: string, waitedMs: number): DriveError {
   return new DriveError('TIMEOUT', 'The node went silent.', { about: { where, command, waitedMs } })
+}
+
+function tooSlow(where: string, command: string, waitedMs: number): DriveError {
+  return new DriveError('TIMEOUT', 'The node did not come to the end of its answer.', {
+    about: { where, command, waitedMs },
+  })
 }
 
 function isReset(error: unknown): boolean {
