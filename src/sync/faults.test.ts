@@ -89,6 +89,28 @@ test('blocks the node lost after it confirmed them are found and sent again', as
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
+test('a version that was damaged on the node does not keep the next one from being published', async (t) => {
+  const w = await world(t)
+  const device = await w.firstDevice()
+  await device.drive.write('/first', w.random.bytes(300_000))
+  await (await device.start()).syncNow()
+  await device.drive.write('/second', w.random.bytes(300_000))
+  const updatePin: IpfsNode['updatePin'] = () => Promise.reject(new DriveError('WRONG_BLOCK', 'damaged'))
+  let damaged: string[] | undefined
+  const pin: IpfsNode['pin'] = async (cid, options) => {
+    if (damaged !== undefined) return w.node.pin(cid, options)
+    damaged = [cid]
+    throw new DriveError('WRONG_BLOCK', 'damaged')
+  }
+  const missing: IpfsNode['missing'] = async (cids, options) => [
+    ...(await w.node.missing(cids, options)),
+    ...cids.filter((cid) => damaged?.includes(cid)),
+  ]
+  await (await device.start({ node: around(w.node, { updatePin, pin, missing }) })).syncNow()
+  t.is(damaged?.length, 1)
+  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
+})
+
 test('a node that takes fewer blocks than it was sent is not believed', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()

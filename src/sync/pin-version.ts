@@ -28,13 +28,18 @@ export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: Abort
     try {
       return await movePin(plan, pinner, signal)
     } catch (error) {
-      if (!isDriveError(error, 'NODE_ERROR') || repairs === MOST_REPAIRS) throw error
+      if (!isHole(error) || repairs === MOST_REPAIRS) throw error
       const missing = await markMissing(plan, pinner, signal)
       if (missing === 0) throw error
       pinner.log.warn('the node lost blocks it had confirmed; sending them again', { blocks: missing })
       await pinner.sendAgain(signal)
     }
   }
+}
+
+/** A block is missing, or its bytes on the node are not its own any more, which comes to the same. */
+function isHole(error: unknown): boolean {
+  return isDriveError(error, 'NODE_ERROR') || isDriveError(error, 'WRONG_BLOCK')
 }
 
 async function movePin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSignal): Promise<void> {
@@ -45,7 +50,7 @@ async function movePin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortS
       return await node.updatePin(from, to, { signal })
     } catch (error) {
       // The old pin is gone (another node, or moved before a crash), or blocks are missing: `pin` tells which.
-      if (!isDriveError(error, 'NODE_ERROR') && !isDriveError(error, 'NOT_FOUND')) throw error
+      if (!isHole(error) && !isDriveError(error, 'NOT_FOUND')) throw error
     }
   }
   await node.pin(to, { name: names.pin, signal })
