@@ -67,7 +67,7 @@ export async function readConfig(path: string): Promise<DriveConfig> {
   }
   if (typeof given !== 'object' || given === null) throw new DriveError('INVALID', `${path} holds no JSON object.`)
   for (const [name, value] of Object.entries(given)) {
-    const allowed = (FIELDS as Record<string, ((value: unknown) => boolean) | undefined>)[name]
+    const allowed = Object.hasOwn(FIELDS, name) ? FIELDS[name as keyof DriveConfig] : undefined
     if (allowed === undefined) throw new DriveError('INVALID', `${path}: "${name}" is not a setting.`)
     if (!allowed(value)) throw new DriveError('INVALID', `${path}: the value of "${name}" is not valid.`)
   }

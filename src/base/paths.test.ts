@@ -56,6 +56,10 @@ test('an unknown setting, a wrong value and broken JSON are refused by name', as
     ['{"nodeUrI":"embedded"}', 'nodeUrI'],
     ['{"debounceMs":-1}', 'debounceMs'],
     ['{"nodeUrl":"http://user:secret@host"}', 'nodeUrl'],
+    ['{"__proto__":{"nodeUrl":"http://elsewhere"}}', '__proto__'],
+    ['{"constructor":1}', 'constructor'],
+    [JSON.stringify({ deviceName: 'é'.repeat(128) }), 'deviceName'],
+    [JSON.stringify({ deviceName: '\u001b[2J' }), 'deviceName'],
     ['{', 'JSON'],
     ['7', 'JSON'],
   ] as const) {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -158,6 +158,12 @@ test('a key file that others can read, that is no key file, or that is of a late
     await writeKeyFile(path, new Uint8Array(32), { random: systemRandom })
     await chmod(path, 0o640)
     t.is(await code(), 'ACCESS_DENIED')
+    await chmod(path, 0o600)
+    if (process.getuid?.() === 0) {
+      await chown(path, 65_534, 65_534)
+      t.is(await code(), 'ACCESS_DENIED', "another user's")
+      await chown(path, 0, 0)
+    }
     for (const [text, expected] of [
       ['{', 'CORRUPT'],
       ['null', 'CORRUPT'],

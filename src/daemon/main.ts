@@ -97,6 +97,8 @@ async function main(): Promise<void> {
   collectWhenIdle()
   guard(log, (what) => (daemon.lastError = what))
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
+  // Left alone, it opens Node's debugger on a TCP port, where every user of this machine could read the keys.
+  process.on('SIGUSR1', () => log.warn('the debugger stays closed'))
   // Before anyone can ask: an early `init` waits for it.
   const started = daemon.start()
   server = await serveControl({
