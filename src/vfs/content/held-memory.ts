@@ -82,7 +82,9 @@ export class HeldMemory {
     return made
   }
 
+  /** Once for each `takeSlot`: given back twice, one buffer would serve two files, and blocks would be sealed while they change. */
   releaseSlot(slot: Slot): void {
+    if (!slot.isTaken) return
     slot.owner = undefined
     slot.isTaken = false
     this.#free.push(slot)

@@ -11,7 +11,8 @@ export interface Piece {
   /** Bytes still wanted: less than `length` after a truncation. */
   limit: number
   readonly data: Uint8Array
-  readonly slot: Slot | undefined
+  /** Undefined once it was given back. */
+  slot: Slot | undefined
   /** Pages with a greater epoch are newer. */
   readonly epoch: number
   /** Its bytes are in staged pages meanwhile. */

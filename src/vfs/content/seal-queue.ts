@@ -53,7 +53,8 @@ export class SealQueue {
 
   /** Waits until these pieces are chunk rows; failed ones are tried again. Rejects with the first failure. */
   async settle(pieces: readonly Piece[]): Promise<void> {
-    const failed = pieces.filter((piece) => piece.state === 'failed')
+    // The bytes of a file that is gone may be another file's by now.
+    const failed = pieces.filter((piece) => piece.state === 'failed' && !piece.inode.gone)
     for (const piece of failed) this.#retry(piece)
     if (pieces.some((piece) => piece.state === 'waiting')) this.flushBatch()
     await Promise.all(pieces.map((piece) => piece.done))
@@ -180,5 +181,6 @@ export class SealQueue {
 
   #finish(piece: Piece): void {
     if (piece.slot !== undefined) this.#volume.held.releaseSlot(piece.slot)
+    piece.slot = undefined
   }
 }

@@ -1,0 +1,12 @@
+import test from 'ava'
+import { systemClock } from '../../base/index.js'
+import { HeldMemory } from './held-memory.js'
+
+test('a buffer that is given back twice is lent to one writer only', (t) => {
+  const held = new HeldMemory(systemClock)
+  const slot = held.takeSlot()!
+  held.releaseSlot(slot)
+  held.releaseSlot(slot)
+  t.is(held.takeSlot(), slot)
+  t.not(held.takeSlot(), slot)
+})
