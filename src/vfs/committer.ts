@@ -47,7 +47,8 @@ export class Committer {
   /** Everything staged so far is durable when it resolves; rejects with NO_SPACE and keeps everything for the next try. */
   async commit(): Promise<void> {
     if (this.#running === undefined && !this.isPending) return
-    await this.#whenReleased()
+    // No step may lie between finding no hold and joining: another waiter for the same hold could take the next.
+    while (this.#hold !== undefined) await this.#hold.released
     await this.#join()
   }
 
@@ -94,7 +95,7 @@ export class Committer {
 
   /** Runs `work` while no commit runs; rows it puts all belong to the next one. */
   async between(work: () => Promise<void>): Promise<void> {
-    await this.#whenReleased()
+    while (this.#hold !== undefined) await this.#hold.released
     const hold = (this.#hold = makeHold(true))
     try {
       while (this.#running !== undefined) await this.#running.catch(() => 0)
@@ -110,14 +111,10 @@ export class Committer {
     if (this.#isJoinable) return this.#running
     const again = async (): Promise<number> => {
       this.#next = undefined
-      await this.#whenReleased()
+      while (this.#hold !== undefined) await this.#hold.released
       return this.#join()
     }
     return (this.#next ??= this.#running.then(again, again))
-  }
-
-  async #whenReleased(): Promise<void> {
-    while (this.#hold !== undefined) await this.#hold.released
   }
 
   #start(isHolder: boolean): Promise<number> {

@@ -159,6 +159,30 @@ for (const changedSince of [false, true]) {
   })
 }
 
+test('merged pages replace the pages of a file that is still open after an append', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const plain = Buffer.from('a line of a journal that stays open\n'.repeat(600))
+  const { ino, handle } = await createFile(drive.tree, 'journal')
+  await drive.tree.write(ino, handle, 0, plain, caller)
+  const { sequence } = await drive.port.freeze()
+  await drive.port.resume()
+  const rows = await merge(drive, plain, sequence)
+  await drive.port.published(commitOf(drive, sequence, { merged: [{ ino, rows }] }))
+  const removed = rowsOfTable(drive, 'removed').map(([, value]) => decodeRemoved(value))
+  t.deepEqual(removed, [], 'the published entry names these blocks and is not made anew')
+  t.is(rowsOfTable(drive, 'dirty').length, 0)
+  const more = Buffer.from('one more line\n')
+  await drive.tree.write(ino, handle, plain.length, more, caller)
+  t.deepEqual(await readInode(drive.tree, ino), Buffer.concat([plain, more]))
+  drive.tree.release(ino, handle)
+  await drive.shut()
+  const again = await scratch.open()
+  t.deepEqual(await readInode(again.tree, ino), Buffer.concat([plain, more]))
+  await again.shut()
+  scratch.remove()
+})
+
 test('a discarded block stays when a file names it again since the freeze', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()

@@ -1,7 +1,8 @@
 /** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
 import { pageKey, readBe64, removedKey, type PublishedCommit } from '../store/index.js'
-import { closeContent, openContent } from './content/file-content.js'
+import { closeContent, openContent, unstagedTail } from './content/file-content.js'
 import { replaceRows } from './content/rows.js'
+import { dropTail } from './content/tail.js'
 import { decodeDirty } from './dirty-row.js'
 import type { Inode } from './inode.js'
 import { writePublished } from './state-rows.js'
@@ -31,7 +32,8 @@ function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][nu
     return
   }
   const content = openContent(volume, inode)
-  // The merged rows hold what was inline before.
+  // The merged rows hold what was inline before, and the staged tail of a file that is still open.
+  dropTail(volume, content)
   inode.inline = undefined
   for (const run of contiguous(rows)) {
     const first = run[0]!
@@ -41,6 +43,7 @@ function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][nu
   for (const index of content.pages.keys()) volume.tables.pages.delete(pageKey(ino, index))
   content.pages.clear()
   volume.inodes.markUnwritten(inode)
+  volume.held.account(inode)
   closeContent(volume, inode)
 }
 
@@ -48,7 +51,8 @@ function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][nu
 function isUnchanged(volume: Volume, inode: Inode, sequence: number): boolean {
   volume.inodes.loadDirty(inode)
   if (inode.nlink === 0 || inode.needsDirtyRow || inode.dirtySequence > sequence) return false
-  return inode.content === undefined || (!inode.content.hasHeld && inode.content.tail === undefined)
+  const { content } = inode
+  return content === undefined || (!content.hasHeld && unstagedTail(content.tail) === 0)
 }
 
 function contiguous(rows: PublishedCommit['merged'][number]['rows']): (typeof rows)[number][][] {

@@ -53,7 +53,11 @@ async function copyStep(volume: Volume, source: Place, target: Place, length: nu
   if (row !== undefined) {
     const end = row.offset + row.length
     const isWhole = row.offset === source.offset && row.length <= length
-    if (isWhole && hasOnlyRows(source.inode, content, row.offset, end) && (await share(volume, row, target, caller))) {
+    if (
+      isWhole &&
+      hasOnlyRows(source.inode, content, row.offset, end) &&
+      (await share(volume, source.inode, row, target, caller))
+    ) {
       return row.length
     }
     limit = Math.min(limit, row.offset > source.offset ? row.offset - source.offset : end - source.offset)
@@ -76,8 +80,14 @@ async function copyBytes(
   return done
 }
 
-/** @returns false when the target has something in the way; then the bytes are copied */
-async function share(volume: Volume, row: ChunkRecord, { inode, offset }: Place, caller: Caller): Promise<boolean> {
+/** @returns false when the target has something in the way, or the source changed meanwhile; then the bytes are copied */
+async function share(
+  volume: Volume,
+  source: Inode,
+  row: ChunkRecord,
+  { inode, offset }: Place,
+  caller: Caller,
+): Promise<boolean> {
   for (;;) {
     const frozen = volume.committer.whenWritable()
     if (frozen !== undefined) {
@@ -89,8 +99,15 @@ async function share(volume: Volume, row: ChunkRecord, { inode, offset }: Place,
     if (closing !== undefined) await closing.until
     else if (content.pieces.length > 0) await volume.sealing.settle([...content.pieces])
     else if (inode.content === content && content.tail === undefined)
-      return shareNow(volume, row, inode, content, offset)
+      return isCurrent(source, row) && shareNow(volume, row, inode, content, offset)
   }
+}
+
+/** The row is still the source's; the block of one that went may go any time. */
+function isCurrent(source: Inode, row: ChunkRecord): boolean {
+  const { content } = source
+  if (content?.rows[firstRowAfter(content.rows, row.offset)]?.digest !== row.digest) return false
+  return hasOnlyRows(source, content, row.offset, row.offset + row.length)
 }
 
 function shareNow(volume: Volume, row: ChunkRecord, inode: Inode, content: FileContent, offset: number): boolean {
