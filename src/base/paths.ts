@@ -2,10 +2,11 @@
  * Where a drive keeps its files on this machine, and how those directories come to be. Leaves what is in the files to
  * their owners. `DAGDRIVE_HOME` selects one directory for everything; otherwise the XDG folders are used.
  */
-import { chmod, mkdir, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { chmod, stat } from 'node:fs/promises'
+import { homedir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DriveError } from './errors.js'
+import { makeDirectories } from './make-directories.js'
 
 /** Absolute paths; every directory is the user's alone (0700), every file 0600. */
 export interface DrivePaths {
@@ -30,7 +31,7 @@ export interface DrivePaths {
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The paths the environment selects. Touches no disk. */
-export function drivePaths(environment: Environment = process.env, userHome: string = homedir()): DrivePaths {
+export function drivePaths(environment: Environment = process.env, userHome: string = homeOfUser()): DrivePaths {
   const selected = environment['DAGDRIVE_HOME']
   if (selected !== undefined && selected !== '') {
     const home = resolve(selected)
@@ -49,6 +50,12 @@ export function drivePaths(environment: Environment = process.env, userHome: str
     state,
     run: runtime?.startsWith('/') ? join(runtime, 'dagdrive') : join(state, 'run'),
   })
+}
+
+/** HOME, or what the system's list of users says where that is empty. Relative paths would depend on who asks. */
+function homeOfUser(): string {
+  const home = homedir()
+  return home.startsWith('/') ? home : userInfo().homedir
 }
 
 function layout(base: { config: string; data: string; state: string; run: string }): DrivePaths {
@@ -73,7 +80,7 @@ function layout(base: { config: string; data: string; state: string; run: string
  */
 export async function preparePaths(paths: DrivePaths): Promise<void> {
   for (const directory of paths.directories) {
-    await mkdir(directory, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    await makeDirectories(directory, 0o700).catch((error: unknown) => {
       throw new DriveError('INVALID', `The directory ${directory} could not be made.`, { cause: error })
     })
     const found = await stat(directory)

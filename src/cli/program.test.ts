@@ -7,6 +7,7 @@ import { DRIVE_ERRORS, drivePaths } from '../base/index.js'
 import { findDaemon } from './daemon-process.js'
 import { EXIT_STATUS, OTHER_STATUS } from './exit-status.js'
 import { run } from './program.js'
+import { failureText } from './report.js'
 import { claimSecretOutput, readSecretFile } from './secret-file.js'
 import type { Session } from './session.js'
 
@@ -114,4 +115,25 @@ asRoot('a socket that somebody else put where the daemon listens is never spoken
   await writeFile(join(home, 'phrase'), 'abandon '.repeat(24))
   t.is(await run(['init', '--phrase-file', join(home, 'phrase')], session), EXIT_STATUS.NOT_PERMITTED)
   t.deepEqual(heard, [], 'no secret left this process')
+})
+
+test('a wrong command line with --json is one line of JSON', async (t) => {
+  for (const args of [['statsu', '--json'], ['mount', '--json'], ['status', '--jsonn', '--json'], ['--json']]) {
+    const { session, notes } = await fresh(t)
+    t.is(await run(args, session), EXIT_STATUS.USAGE, args.join(' '))
+    const { error } = JSON.parse(notes.join('')) as { error: { code: string; message: string } }
+    t.is(error.code, 'USAGE')
+    t.regex(error.message, /^[^\n]+$/)
+  }
+})
+
+test('a failure names the node and the reason, once', (t) => {
+  const message = 'The node cannot be reached.'
+  const about = { where: 'http://127.0.0.1:1', errno: 'ECONNREFUSED', waitedMs: 3 }
+  t.is(
+    failureText({ code: 'OFFLINE', message, about }),
+    'The node cannot be reached: http://127.0.0.1:1, ECONNREFUSED.',
+  )
+  t.is(failureText({ code: 'OFFLINE', message, about: {} }), message)
+  t.is(failureText({ code: 'OFFLINE', message: 'No answer at a.', about: { where: 'a' } }), 'No answer at a.')
 })

@@ -1,8 +1,9 @@
 /** The command line: what can be said, and which command answers. Commands are loaded only when called. */
 /* eslint-disable @typescript-eslint/no-unsafe-argument -- commander hands options over untyped; each command names what it takes */
 import { Command, CommanderError } from 'commander'
-import { isDriveError, packageVersion, toWire } from '../base/index.js'
+import { isDriveError, packageVersion, toWire, type WireError } from '../base/index.js'
 import { EXIT_STATUS } from './exit-status.js'
+import { failureText } from './report.js'
 import { openSession, type Session } from './session.js'
 
 /** The options of `init`, which `up` takes too. */
@@ -26,13 +27,14 @@ function withMountOptions(command: Command): Command {
 const json = ['--json', 'print JSON'] as const
 const passphrase = ['--passphrase-file <file>', 'passphrase of a sealed key file'] as const
 
-/** The whole command line; `session` receives the exit status. */
-export function buildProgram(session: Session): Command {
+/** The whole command line; `session` receives the exit status. `quiet`: what is wrong with the arguments is only thrown. */
+export function buildProgram(session: Session, quiet = false): Command {
   const program = new Command('dagdrive')
     .description('A personal, end-to-end encrypted drive on IPFS.')
     .version(packageVersion())
     .showHelpAfterError('(see: dagdrive help)')
     .exitOverride()
+  if (quiet) program.configureOutput({ writeErr: () => undefined })
   const add = (parent: Command, usage: string, description: string): Command =>
     parent.command(usage).description(description)
 
@@ -49,6 +51,7 @@ export function buildProgram(session: Session): Command {
   add(program, 'unmount [directory]', 'upload what is left, then unmount (every mount without a directory)')
     .option('--now', 'leave without uploading; says what stays on this machine only')
     .option('--force', 'cut the mount off even while files are open in it')
+    .option(...passphrase)
     .option(...json)
     .action(async (directory, options) => (await import('./commands/unmount.js')).unmount(session, directory, options))
   add(program, 'status', 'how safe every byte is, where copies are, and what is wrong')
@@ -100,17 +103,31 @@ export function buildProgram(session: Session): Command {
 
 /** Runs one command line and resolves to its exit status. */
 export async function run(args: readonly string[], session: Session = openSession()): Promise<number> {
+  const wantsJson = args.includes('--json')
+  const tell = (error: WireError): void =>
+    session.terminal.note(wantsJson ? JSON.stringify({ error }) : `dagdrive: ${failureText(error)}`)
   try {
-    await buildProgram(session).parseAsync(args, { from: 'user' })
+    await buildProgram(session, wantsJson).parseAsync(args, { from: 'user' })
     return session.status
   } catch (error) {
     session.terminal.endProgress()
-    // commander has written its own message; help and version are no failures.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_STATUS.USAGE
+    if (error instanceof CommanderError) {
+      // Help and version are no failures.
+      if (error.exitCode === 0) return 0
+      // commander has written its own text.
+      if (wantsJson) tell({ code: 'USAGE', message: usageMessage(error), about: {} })
+      return EXIT_STATUS.USAGE
+    }
     const wire = toWire(error)
-    session.terminal.note(args.includes('--json') ? JSON.stringify({ error: wire }) : `dagdrive: ${wire.message}`)
+    tell(wire)
     if (!isDriveError(error) && process.env['DAGDRIVE_DEBUG'] !== undefined)
       session.terminal.note(String((error as Error).stack))
     return EXIT_STATUS[wire.code]
   }
+}
+
+/** One sentence of what commander says in several lines. */
+function usageMessage(error: CommanderError): string {
+  if (error.code === 'commander.help') return 'A command is missing.'
+  return error.message.replace(/^error: /, '').replaceAll('\n', ' ')
 }

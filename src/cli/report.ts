@@ -1,4 +1,5 @@
 /** The sentences of `status` and its relatives. Pure. */
+import type { WireError } from '../base/index.js'
 import type { LevelReport, NodeReport, QueueReport, StatusReport } from '../api/index.js'
 import { formatBytes, formatCount, formatDuration } from './format.js'
 
@@ -46,7 +47,7 @@ export function copiesLines(status: StatusReport): string[] {
 
 const STATES: Readonly<Record<StatusReport['state'], string>> = {
   'no-drive': 'no drive here yet',
-  locked: 'locked; a passphrase is needed',
+  locked: 'locked; "dagdrive mount DIR" and "dagdrive sync" ask for the passphrase',
   opening: 'opening',
   open: 'open',
   failed: 'failed',
@@ -73,4 +74,10 @@ export function statusText(status: StatusReport): string {
   for (const mount of status.mounts) lines.push(`Mounted: ${mount.directory}${mount.readOnly ? ' (read-only)' : ''}`)
   if (status.lastError !== undefined) lines.push(`Last error: ${status.lastError}`)
   return lines.join('\n')
+}
+
+/** A failure as a sentence, with the node and the system's reason where it has them. */
+export function failureText({ message, about }: WireError): string {
+  const details = [about['where'], about['errno']].filter((it) => it !== undefined && !message.includes(String(it)))
+  return details.length === 0 ? message : `${message.replace(/\.$/, '')}: ${details.join(', ')}.`
 }

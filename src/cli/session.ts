@@ -33,9 +33,13 @@ export async function openDrive(session: Session, options: UnlockOptions & Start
   if (state !== 'locked') return
   const passphrase =
     options.passphraseFile === undefined
-      ? await session.terminal.askSecret('Passphrase: ')
+      ? await session.terminal.askSecret('Passphrase: ', locked())
       : await readSecretFile(options.passphraseFile, 'passphrase', session.terminal)
   await callDaemon(session.paths, 'unlock', { passphrase }, options)
+}
+
+function locked(): DriveError {
+  return new DriveError('LOCKED', 'The drive is locked: give its passphrase with --passphrase-file, or at a terminal.')
 }
 
 /** Calls an operation of the daemon (started where none runs) and shows its progress. */

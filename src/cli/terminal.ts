@@ -11,8 +11,8 @@ export interface Terminal {
   /** Replaces the last progress line; silent where standard error is no terminal. */
   progress(what: TransferProgress): void
   endProgress(): void
-  /** A line without echo. USAGE where nobody can be asked. */
-  askSecret(question: string): Promise<string>
+  /** A line without echo. Throws `otherwise` where nobody can be asked. */
+  askSecret(question: string, otherwise: DriveError): Promise<string>
 }
 
 export function openTerminal(): Terminal {
@@ -58,11 +58,9 @@ export function progressLine(what: TransferProgress): string {
   return parts.join(' · ')
 }
 
-async function askSecret(question: string): Promise<string> {
+async function askSecret(question: string, otherwise: DriveError): Promise<string> {
   const { stdin, stderr } = process
-  if (!stdin.isTTY) {
-    throw new DriveError('USAGE', 'A secret is needed and there is no terminal to ask on; give it in a file.')
-  }
+  if (!stdin.isTTY) throw otherwise
   stderr.write(question)
   stdin.setRawMode(true)
   stdin.setEncoding('utf8')

@@ -4,6 +4,7 @@ import { callControl, controlAnswers } from '../api/index.js'
 import {
   GIB,
   isDriveError,
+  packageVersion,
   readConfig,
   readFileIfAny,
   silentLog,
@@ -149,7 +150,7 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
     // A running daemon holds an embedded store, so it is asked.
     if (await controlAnswers(paths.socket)) {
       const report = await callControl(paths.socket, 'nodeTest', {}, { signal })
-      return ['ok', `${report.kind} at ${report.where}`]
+      return ['ok', `${report.kind} ${report.version ?? ''} at ${report.where}`]
     }
     if (config.nodeUrl === 'embedded') return ['ok', 'embedded, on this machine']
     const node = await openNode(config.nodeUrl, {
@@ -157,6 +158,7 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
       clock: systemClock,
       random: systemRandom,
       log: silentLog,
+      version: packageVersion(),
       credentials: (await readFileIfAny(paths.nodeKeyFile))?.toString('utf8').trim(),
     })
     try {

@@ -1,11 +1,12 @@
 /** The mounts of one drive: where they may be, making them, ending them, and the record that survives a crash. */
-import { mkdir, readdir, realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join, basename, sep } from 'node:path'
 import type { MountReport, MountRequest } from '../api/index.js'
-import { aborted, DriveError, isDriveError, sleep, type DrivePaths, type Log } from '../base/index.js'
+import { aborted, DriveError, isDriveError, makeDirectories, sleep, type DrivePaths, type Log } from '../base/index.js'
 import { clearStale, forceUnmount, type MountEnd } from '../fuse/index.js'
 import type { DriveWorker } from './drive-worker.js'
 import { writeMountRecord } from './mount-record.js'
+import { busyMessage, usersOf } from './users-of.js'
 
 const ANSWER_TIMEOUT_MS = 20_000
 
@@ -87,7 +88,7 @@ export function createMounts(options: MountsOptions): Mounts {
     async unmount(directory, { lazy = false, force = false }) {
       if (!live.has(directory)) throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
       if (force) await forceUnmount(directory)
-      else await worker.thread.unmount(directory, { lazy })
+      else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
       log.info('unmounted', { lazy, force })
       forget(directory)
       await record()
@@ -160,12 +161,18 @@ async function requireMountable(directory: string, paths: DrivePaths): Promise<v
     // Not there yet: nothing can be mounted on it.
     if (error.code !== 'ENOENT') throw error
   })
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+  await makeDirectories(directory).catch((error: unknown) => {
     throw new DriveError('NOT_A_DIRECTORY', `${directory} could not be made a directory.`, { cause: error })
   })
   if ((await readdir(directory)).length > 0) {
     throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide what is in it.`)
   }
+}
+
+/** A BUSY names the programs. */
+async function explain(error: unknown, directory: string): Promise<never> {
+  if (!isDriveError(error, 'BUSY')) throw error
+  throw new DriveError('BUSY', busyMessage(directory, await usersOf(directory)), { cause: error })
 }
 
 function within(inner: string, outer: string): boolean {

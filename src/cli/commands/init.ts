@@ -24,7 +24,10 @@ export async function init(session: Session, options: InitOptions): Promise<void
 /** Does `init` and returns what happened; the phrase is in `--phrase-out` by then, when that was asked for. */
 export async function makeDrive(session: Session, options: InitOptions): Promise<InitReport> {
   if (await driveExists(session)) {
-    throw new DriveError('DRIVE_EXISTS', 'There is a drive here already; nothing was changed.')
+    throw new DriveError(
+      'DRIVE_EXISTS',
+      `There is a drive here already, ${session.paths.keyFile}; nothing was changed.`,
+    )
   }
   if (options.phraseFile !== undefined && options.phraseOut !== undefined) {
     throw new DriveError('USAGE', '--phrase-out is for a new phrase; with --phrase-file there is none.')

@@ -1,4 +1,5 @@
 /** `dagdrive key show` and `dagdrive key verify`. */
+import { DriveError } from '../../base/index.js'
 import { EXIT_STATUS } from '../exit-status.js'
 import { claimSecretOutput, readSecretFile } from '../secret-file.js'
 import { ask, openDrive, show, type Session, type UnlockOptions } from '../session.js'
@@ -29,7 +30,10 @@ export async function keyVerify(
   await openDrive(session, options)
   const phrase =
     options.phraseFile === undefined
-      ? await session.terminal.askSecret('Recovery phrase: ')
+      ? await session.terminal.askSecret(
+          'Recovery phrase: ',
+          new DriveError('USAGE', 'Give the phrase with --phrase-file, or at a terminal.'),
+        )
       : await readSecretFile(options.phraseFile, 'recovery phrase', session.terminal)
   const answer = await ask(session, 'keyVerify', { phrase })
   show(

@@ -36,7 +36,7 @@ export async function up(session: Session, directory: string, options: MountOpti
     session,
     options.json,
     { ...(init === undefined ? {} : { init }), mount: report },
-    upText(report, made !== undefined),
+    upText(report, made?.outcome === 'created'),
   )
   if (options.foreground === true) await stay(session, report.directory)
 }

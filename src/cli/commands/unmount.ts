@@ -1,20 +1,20 @@
 /** `dagdrive unmount`: drains by default; `--now` leaves early and says what stays. */
 import { resolve } from 'node:path'
 import type { UnmountReport } from '../../api/index.js'
-import { DriveError } from '../../base/index.js'
 import { processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
-import { ask, driveExists, show, type Session } from '../session.js'
+import { ask, openDrive, show, type Session, type UnlockOptions } from '../session.js'
 
-export interface UnmountOptions {
+export interface UnmountOptions extends UnlockOptions {
   readonly now?: boolean
   readonly force?: boolean
   readonly json?: boolean
 }
 
 export async function unmount(session: Session, directory: string | undefined, options: UnmountOptions): Promise<void> {
-  if (!(await driveExists(session))) throw new DriveError('NO_DRIVE', 'There is no drive here.')
+  const leaveMounts = options.now === true || options.force === true
+  await openDrive(session, { ...options, leaveMounts })
   const interrupt = new AbortController()
   const onInterrupt = (): void => interrupt.abort()
   process.once('SIGINT', onInterrupt)
@@ -27,7 +27,7 @@ export async function unmount(session: Session, directory: string | undefined, o
         now: options.now === true,
         force: options.force === true,
       },
-      { signal: interrupt.signal, leaveMounts: options.now === true || options.force === true },
+      { signal: interrupt.signal, leaveMounts },
     )
     if (report.endingPid !== undefined) await processEnded(report.endingPid)
     show(session, options.json, report, unmountText(report))

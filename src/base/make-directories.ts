@@ -1,0 +1,26 @@
+/** Making a directory and its missing parents. */
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/**
+ * Like `mkdir` with `recursive`, which never returns where an existing parent answers ENOENT (Node.js on /proc). What exists stays as it is.
+ * @param mode of the directories that are made
+ * @throws the error of the file system, EEXIST when something else is in the way
+ */
+export async function makeDirectories(path: string, mode = 0o777): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await isDirectory(path))) return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || parent === path || (await isDirectory(parent))) throw error
+    await makeDirectories(parent, mode)
+    await makeDirectories(path, mode)
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined) // missing, or a symlink to nothing
+  return found?.isDirectory() === true
+}

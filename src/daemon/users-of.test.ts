@@ -1,0 +1,29 @@
+import test from 'ava'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { busyMessage, usersOf } from './users-of.js'
+
+test('a program that works in a directory is named, and nobody once it has ended', async (t) => {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), 'dagdrive-users-')))
+  t.teardown(() => rm(directory, { recursive: true }))
+  t.deepEqual(await usersOf(directory), [])
+  const child = spawn('sleep', ['60'], { cwd: directory, stdio: 'ignore' })
+  await once(child, 'spawn')
+  try {
+    t.deepEqual(await usersOf(directory), [`sleep (${child.pid})`])
+    t.deepEqual(await usersOf(directory.slice(0, -1)), [], 'a name that only begins the same')
+  } finally {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  t.deepEqual(await usersOf(directory), [])
+})
+
+test('a busy drive says who uses it, and what to do', (t) => {
+  t.is(busyMessage('/m', []), 'Programs still use /m. End them, or cut them off with --force.')
+  t.is(busyMessage('/m', ['vim (1)']), 'Programs still use /m: vim (1). End them, or cut them off with --force.')
+  t.regex(busyMessage('/m', ['a', 'b', 'c', 'd', 'e', 'f', 'g']), /: a, b, c, d, e, 2 more\. /)
+})
