@@ -1,6 +1,7 @@
 /* What the addon keeps for each environment (one a thread): cipher contexts and derived tables. */
 #ifndef DAGDRIVE_CORE_H
 #define DAGDRIVE_CORE_H
+#include <openssl/rand.h>
 #include <stdlib.h>
 
 #include "leaf.h"
@@ -8,6 +9,8 @@
 
 typedef struct {
   EVP_CIPHER_CTX *seal_leaf, *open_leaf, *seal_record, *open_record;
+  EVP_CIPHER_CTX *page_tag, *page_open; /* made at first use */
+  uint64_t page_serial;
   uint8_t seal_record_key[32], open_record_key[32];
   bool seal_record_keyed, open_record_keyed;
   bool lanes; /* use the SHA extensions */
@@ -23,6 +26,8 @@ static void core_free(napi_env env, void *data, void *hint) {
   EVP_CIPHER_CTX_free(c->open_leaf);
   EVP_CIPHER_CTX_free(c->seal_record);
   EVP_CIPHER_CTX_free(c->open_record);
+  EVP_CIPHER_CTX_free(c->page_tag);
+  EVP_CIPHER_CTX_free(c->page_open);
   OPENSSL_cleanse(c, sizeof *c);
   free(c);
 }

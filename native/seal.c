@@ -8,6 +8,7 @@
 #include "batch.h"
 #include "core.h"
 #include "file_calls.h"
+#include "page_tags.h"
 #include "record.h"
 
 /* ---------------------------------------------------------------- entry points */
@@ -182,6 +183,8 @@ NAPI_MODULE_INIT() {
       {"sealRows", NULL, seal_rows, NULL, NULL, NULL, napi_enumerable, NULL},
       {"cut", NULL, cut, NULL, NULL, NULL, napi_enumerable, NULL},
       {"openLeaf", NULL, open_leaf, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"tagPages", NULL, tag_pages, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"openPages", NULL, open_pages, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sha256", NULL, sha256, NULL, NULL, NULL, napi_enumerable, NULL},
       {"sealRecord", NULL, seal_record, NULL, NULL, NULL, napi_enumerable, NULL},
       {"openRecord", NULL, open_record, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -60,6 +60,8 @@ function goodArguments(): Record<Exclude<keyof NativeSeal, 'hashing' | 'punchHol
     sealRows: [data, rows, random.next(10), Buffer.alloc(400_000)],
     cut: [data, Buffer.alloc(1024, 3), 0, true, new Uint32Array(8)],
     openLeaf: [Buffer.alloc(4096), Buffer.alloc(32), Buffer.alloc(4096)],
+    tagPages: [Buffer.alloc(8192), Buffer.alloc(32)],
+    openPages: [Buffer.alloc(8192), 0, 1, Buffer.alloc(32), Buffer.alloc(32), 5, Buffer.alloc(100)],
     sha256: [data, Buffer.alloc(32)],
     sealRecord: [Buffer.alloc(32), Buffer.alloc(16), 1, Buffer.alloc(9), Buffer.alloc(60), Buffer.alloc(100)],
     openRecord: [Buffer.alloc(32), Buffer.alloc(9), Buffer.alloc(100), Buffer.alloc(60)],

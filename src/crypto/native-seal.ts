@@ -18,6 +18,18 @@ export interface NativeSeal {
   cut(data: Uint8Array, gear: Uint8Array, mode: number, final: boolean, ends: Uint32Array): number
   /** @returns the plaintext's length in `into`, −1 when the tag or the padding is wrong */
   openLeaf(sealed: Uint8Array, key: Uint8Array, into: Uint8Array): number
+  /** `tags`: 16 bytes for each 4,096 of `sealed`, which `openLeaf` has accepted. @returns the serial of the tags */
+  tagPages(sealed: Uint8Array, tags: Uint8Array): number
+  /** @returns false when one of the `pages` (from page `first` of the block on) is not the one that was tagged */
+  openPages(
+    pages: Uint8Array,
+    first: number,
+    serial: number,
+    tags: Uint8Array,
+    key: Uint8Array,
+    skip: number,
+    into: Uint8Array,
+  ): boolean
   sha256(data: Uint8Array, digest: Uint8Array): void
   sealRecord(
     key: Uint8Array,

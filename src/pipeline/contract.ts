@@ -77,6 +77,24 @@ export interface Pipeline {
   close(): Promise<void>
 }
 
+/** Tags of the 4 KiB pages of a sealed block, of a key only this process has; they mean nothing to another one. */
+export interface PageTags {
+  readonly serial: number
+  readonly tags: Uint8Array
+}
+
+/** Opens a few pages of a block that was opened as a whole before, as safely: pages that changed since are refused. */
+export interface PartOpener {
+  /** @param sealed what `openLeaf` or `openLeafInto` has just accepted */
+  tag(sealed: Uint8Array): PageTags
+  /**
+   * Fills `into` with the plaintext from `skip` bytes into `pages` on.
+   * @param pages whole sealed pages, the block's page `first` (from 0) and those after it
+   * @returns false when they are not what was tagged
+   */
+  open(pages: Uint8Array, first: number, tags: PageTags, key: SecretKey, skip: number, into: Uint8Array): boolean
+}
+
 /** The synchronous core, same bytes in native and JavaScript form. */
 export interface Core {
   readonly kind: 'native' | 'javascript'
@@ -95,6 +113,8 @@ export interface Core {
    * @returns the plaintext's length; throws CORRUPT (then `into` holds zeros or nothing of the block)
    */
   openLeafInto(sealed: Uint8Array, key: SecretKey, into: Uint8Array): number
+  /** Opening parts of blocks; undefined in the JavaScript form. */
+  readonly parts?: PartOpener
   /** End offsets of the chunks of `data`; when not `final`, uncertain trailing bytes belong to no chunk. */
   cut(data: Uint8Array, mode: ChunkMode, final: boolean, keys: ContentKeys): number[]
   sha256(data: Uint8Array): Digest

@@ -5,7 +5,7 @@ import { createBatchSealer, javascriptSealer, MODE_NUMBERS, type BatchSealer } f
 import { CHUNK, type ChunkMode, type ContentKeys, type Core } from './contract.js'
 import { cutChunks, gearBytes, gearWords } from './gear.js'
 import { badLeaf, openLeafJavaScript, sha256JavaScript } from './leaf-javascript.js'
-import { sealedSize, TAG_BYTES } from './padding.js'
+import { SEALED_PAGE_BYTES, sealedSize, TAG_BYTES } from './padding.js'
 import { rowCapacity, Rows } from './rows.js'
 
 /** @param kind undefined: native when built and not forbidden by `DAGDRIVE_CORE=javascript`. 'native' throws NOT_SUPPORTED without the addon */
@@ -33,6 +33,14 @@ function nativeCore(native: NativeSeal): Core {
       const length = native.openLeaf(sealed, key, into)
       if (length < 0) throw badLeaf()
       return length
+    },
+    parts: {
+      tag(sealed) {
+        const tags = new Uint8Array((sealed.length / SEALED_PAGE_BYTES) * TAG_BYTES)
+        return { serial: native.tagPages(sealed, tags), tags }
+      },
+      open: (pages, first, { serial, tags }, key, skip, into) =>
+        native.openPages(pages, first, serial, tags, key, skip, into),
     },
     cut(data, mode, final, keys) {
       const most = rowCapacity([data])

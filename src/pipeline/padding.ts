@@ -3,7 +3,9 @@ import { KIB, MIB } from '../base/index.js'
 import { CHUNK } from './contract.js'
 
 export const TAG_BYTES = 16
-const LEAST = 4 * KIB
+/** Sealed blocks are whole pages of this many bytes. */
+export const SEALED_PAGE_BYTES = 4 * KIB
+const LEAST = SEALED_PAGE_BYTES
 const MARK = 0x80
 
 /**

@@ -155,9 +155,16 @@ class SegmentBlockStore implements BlockStore {
     }
   }
 
-  readNow(digest: Digest, wait: boolean): Uint8Array | undefined {
+  readNow(digest: Digest, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined {
     const location = this.locate(digest)
-    return location && this.#files.readNow(location, wait)
+    return location && this.#files.readNow(location, wait, scratch)
+  }
+
+  readPartNow(digest: Digest, offset: number, into: Uint8Array): boolean {
+    const location = this.locate(digest)
+    if (location === undefined || offset + into.length > location.length) return false
+    const part = { segment: location.segment, offset: location.offset + offset, length: into.length }
+    return this.#files.readNow(part, false, into) !== undefined
   }
 
   async read(digest: Digest): Promise<Uint8Array | undefined> {

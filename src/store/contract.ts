@@ -105,8 +105,13 @@ export interface BlockStore {
   markEvictable(digests: readonly Digest[]): void
   /** Forget blocks nothing refers to any more, also only copies (the caller knows). */
   discard(digests: readonly Digest[]): void
-  /** The sealed bytes when they are in the page cache or `wait` is set; undefined when absent (or not at hand at once). */
-  readNow(digest: Digest, wait: boolean): Uint8Array | undefined
+  /**
+   * The sealed bytes when they are in the page cache or `wait` is set; undefined when absent (or not at hand at once).
+   * @param scratch memory for them, used where it is long enough; fresh memory otherwise
+   */
+  readNow(digest: Digest, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined
+  /** Fills `into` with sealed bytes from `offset` on. @returns false when they are not at hand at once, or not there */
+  readPartNow(digest: Digest, offset: number, into: Uint8Array): boolean
   /** The sealed bytes; undefined when absent. */
   read(digest: Digest): Promise<Uint8Array | undefined>
   /** Evict least recently used evictable blocks until `usedBytes` is at most `bytes`. @returns bytes freed on disk */

@@ -45,10 +45,10 @@ export class SegmentFiles {
   }
 
   /** The bytes, when they can be had without waiting or `wait` is set; undefined otherwise, or when the file ends before. */
-  readNow({ segment, offset, length }: BlockLocation, wait: boolean): Uint8Array | undefined {
+  readNow({ segment, offset, length }: BlockLocation, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined {
     const fd = this.#file(segment)?.fd
     if (fd === undefined) return undefined
-    const bytes = Buffer.allocUnsafe(length)
+    const bytes = scratch !== undefined && scratch.length >= length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length)
     let done = this.calls?.readWithoutWaiting(fd, bytes, offset) ?? 0
     while (wait && done < length) {
       const count = readSync(fd, bytes, done, length - done, offset + done)

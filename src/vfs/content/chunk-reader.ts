@@ -7,6 +7,7 @@ import type { ChunkRecord } from '../../store/index.js'
 import { unlessAborted } from '../remote-directory.js'
 import type { Caller } from '../tree.js'
 import type { Volume } from '../volume.js'
+import { PartReader } from './part-reader.js'
 
 const OPENED_BYTES = 32 * MIB
 
@@ -18,20 +19,23 @@ export class ChunkReader {
   readonly #volume: Volume
   readonly #opened: OpenedBlocks = new Map()
   readonly #loading = new Map<string, Promise<Uint8Array>>()
+  readonly #parts: PartReader
+  readonly #sealed = Buffer.allocUnsafeSlow(MIB)
   #bytes = 0
   #used = false
 
   constructor(volume: Volume) {
     this.#volume = volume
+    this.#parts = new PartReader(volume)
   }
 
   /** The plaintext when it is at hand without waiting for disk or network. */
   openNow(row: Block, own?: OpenedBlocks): Uint8Array | undefined {
     const name = nameOf(row.digest)
     this.#used = true
-    const known = own?.get(name) ?? this.#opened.get(name)
+    const known = own?.get(name) ?? this.#recent(name)
     if (known !== undefined) return known
-    const sealed = this.#volume.blocks.readNow(row.digest, false)
+    const sealed = this.#volume.blocks.readNow(row.digest, false, this.#sealed)
     if (sealed === undefined) return undefined
     this.#volume.blocks.touch(row.digest)
     try {
@@ -43,10 +47,25 @@ export class ChunkReader {
     }
   }
 
+  /**
+   * Plaintext bytes `from … to` of a block, for readers that want no more of it. Undefined when they are not at hand, or
+   * when opening parts does not pay or is not possible: `openNow` and `load` are the way then.
+   */
+  openPartNow(row: Block, from: number, to: number, own: OpenedBlocks): Uint8Array | undefined {
+    const name = nameOf(row.digest)
+    this.#used = true
+    const known = own.get(name) ?? this.#recent(name)
+    if (known !== undefined) return to <= known.length ? known.subarray(from, to) : undefined
+    const part = this.#parts.open(name, row, from, to)
+    if (part !== undefined) this.#volume.blocks.touch(row.digest)
+    return part
+  }
+
   /** Gives the memory of opened blocks back when none was used since the last call. */
   rest(): void {
     if (!this.#used) {
       this.#opened.clear()
+      this.#parts.clear()
       this.#bytes = 0
     }
     this.#used = false
@@ -57,9 +76,12 @@ export class ChunkReader {
     return this.#opened.has(name) || this.#loading.has(name)
   }
 
-  /** Reads all rows' blocks into `own`, local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT, ABORTED. */
-  async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller): Promise<void> {
-    const work = this.#loadAll(rows, own)
+  /**
+   * Reads all rows' blocks into `own`, local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT, ABORTED.
+   * @param inParts later reads of local ones will want parts again (openPartNow)
+   */
+  async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
+    const work = this.#loadAll(rows, own, inParts)
     await (caller === undefined ? work : unlessAborted(work, caller.signal))
   }
 
@@ -71,7 +93,7 @@ export class ChunkReader {
     })
   }
 
-  async #loadAll(rows: readonly Block[], own: OpenedBlocks): Promise<void> {
+  async #loadAll(rows: readonly Block[], own: OpenedBlocks, inParts = false): Promise<void> {
     const waits: Promise<void>[] = []
     const absent: { row: Block; name: string; settle: Deferred }[] = []
     for (const row of rows) {
@@ -83,7 +105,7 @@ export class ChunkReader {
       }
       let loading = this.#loading.get(name)
       if (loading === undefined) {
-        if (this.#volume.blocks.has(row.digest)) loading = this.#share(name, this.#loadLocal(row, name))
+        if (this.#volume.blocks.has(row.digest)) loading = this.#share(name, this.#loadLocal(row, name, inParts))
         else {
           const settle = deferred()
           absent.push({ row, name, settle })
@@ -109,13 +131,13 @@ export class ChunkReader {
     return loading
   }
 
-  async #loadLocal(row: Block, name: string): Promise<Uint8Array> {
+  async #loadLocal(row: Block, name: string, inParts: boolean): Promise<Uint8Array> {
     const sealed = await this.#volume.blocks.read(row.digest)
     if (sealed !== undefined) {
       try {
-        const plain = this.#keep(name, this.#volume.core.openLeaf(sealed, row.key))
+        const plain = this.#volume.core.openLeaf(sealed, row.key)
         this.#volume.blocks.touch(row.digest)
-        return plain
+        return inParts && this.#parts.remember(name, row, sealed, plain.length) ? plain : this.#keep(name, plain)
       } catch (error) {
         if (!isDriveError(error, 'CORRUPT')) throw error
         this.#volume.log.error('a local block is damaged; asking the nodes for it')
@@ -152,6 +174,15 @@ export class ChunkReader {
     } catch (error) {
       log.warn('fetched blocks could not be kept', { code: isDriveError(error) ? error.code : 'INTERNAL' })
     }
+  }
+
+  #recent(name: string): Uint8Array | undefined {
+    const plain = this.#opened.get(name)
+    if (plain !== undefined) {
+      this.#opened.delete(name)
+      this.#opened.set(name, plain)
+    }
+    return plain
   }
 
   #keep(name: string, plain: Uint8Array): Uint8Array {

@@ -1,5 +1,5 @@
 /** read(2): views of opened blocks where nothing lies over them, a merged copy otherwise; and reading ahead. */
-import { MIB } from '../../base/index.js'
+import { KIB, MIB } from '../../base/index.js'
 import type { ChunkRecord } from '../../store/index.js'
 import type { FileHandle } from '../handles.js'
 import type { Inode } from '../inode.js'
@@ -16,6 +16,8 @@ const ZEROS = Buffer.alloc(MIB)
 const AHEAD_BYTES = 8 * MIB
 /** Reads in a row after which the next blocks are asked for. */
 const SEQUENTIAL_AFTER = 2
+/** A read of at most this much, and not where the last one ended, opens no more of a block than it needs. */
+const PART_BYTES = 64 * KIB
 const NOTHING: readonly Uint8Array[] = []
 
 /** Up to `size` bytes, fewer only at the end. Rejects with OFFLINE when blocks are elsewhere and no node answers. */
@@ -31,14 +33,20 @@ export function read(
     return offset >= inode.inline.length ? NOTHING : [inode.inline.subarray(offset, offset + size)]
   }
   let opened: OpenedBlocks | undefined
+  let inParts = false
+  let isRepeated = false
   return settle(() => {
     const to = Math.min(inode.size, offset + size)
     if (offset >= to) return NOTHING
     const content = contentOrWait(volume, inode, caller)
     if (content instanceof Wait) return content
     opened ??= new Map()
-    if (handle !== undefined) readAhead(volume, content, handle, offset, to)
-    if (hasOnlyRows(inode, content, offset, to)) return viewsOrWait(volume, content, offset, to, opened, caller)
+    if (handle !== undefined && !isRepeated) {
+      inParts = to - offset <= PART_BYTES && offset !== handle.nextRead
+      readAhead(volume, content, handle, offset, to)
+      isRepeated = true
+    }
+    if (hasOnlyRows(inode, content, offset, to)) return viewsOrWait(volume, content, offset, to, opened, inParts, caller)
     const bytes = composeOrWait(volume, inode, content, offset, to, opened, caller)
     return bytes instanceof Wait ? bytes : [bytes]
   })
@@ -50,6 +58,7 @@ function viewsOrWait(
   from: number,
   to: number,
   opened: OpenedBlocks,
+  inParts: boolean,
   caller: Caller,
 ): readonly Uint8Array[] | Wait {
   const { rows } = content
@@ -57,16 +66,32 @@ function viewsOrWait(
   let at = from
   for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < to; i++) {
     const row = rows[i]!
-    const plain = volume.reader.openNow(row, opened)
-    if (plain === undefined) return new Wait(volume.reader.load(visibleRows(content, from, to), opened, caller))
-    if (row.offset > at) addZeros(views, row.offset - at)
     const begin = Math.max(at, row.offset)
     const end = Math.min(to, row.offset + row.length)
-    views.push(bytesOfRow(plain, row).subarray(begin - row.offset, end - row.offset))
+    const view = viewNow(volume, row, begin - row.offset, end - row.offset, opened, inParts)
+    if (view === undefined) return new Wait(volume.reader.load(visibleRows(content, from, to), opened, caller, inParts))
+    if (row.offset > at) addZeros(views, row.offset - at)
+    views.push(view)
     at = end
   }
   if (at < to) addZeros(views, to - at)
   return views
+}
+
+function viewNow(
+  volume: Volume,
+  row: ChunkRecord,
+  from: number,
+  to: number,
+  opened: OpenedBlocks,
+  inParts: boolean,
+): Uint8Array | undefined {
+  if (inParts) {
+    const part = volume.reader.openPartNow(row, row.skip + from, row.skip + to, opened)
+    if (part !== undefined) return part
+  }
+  const plain = volume.reader.openNow(row, opened)
+  return plain && bytesOfRow(plain, row).subarray(from, to)
 }
 
 function addZeros(views: Uint8Array[], length: number): void {

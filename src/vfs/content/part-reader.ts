@@ -1,0 +1,106 @@
+/**
+ * Small reads at random places: a block is opened and checked as a whole the first time, and then only the pages a read
+ * needs, which must be the pages that were checked (PartOpener in src/pipeline). Otherwise each such read would open 256 KiB.
+ */
+import { isDriveError, MIB } from '../../base/index.js'
+import { SEALED_PAGE_BYTES, type PageTags } from '../../pipeline/index.js'
+import type { ChunkRecord } from '../../store/index.js'
+import type { Volume } from '../volume.js'
+
+/** Tags of 2 GiB of blocks. */
+const TAG_BYTES = 8 * MIB
+
+interface Checked {
+  readonly pages: PageTags
+  /** The key it was opened with: another one would give other plaintext, unnoticed. */
+  readonly key: Uint8Array
+  readonly plainLength: number
+}
+
+export class PartReader {
+  readonly #volume: Volume
+  readonly #checked = new Map<string, Checked>()
+  #tagBytes = 0
+  readonly #sealed = Buffer.allocUnsafeSlow(MIB)
+  readonly #plain = Buffer.allocUnsafeSlow(MIB)
+  /** Where results go, one behind the other; never used twice. */
+  #room = Buffer.alloc(0)
+
+  constructor(volume: Volume) {
+    this.#volume = volume
+  }
+
+  /** Plaintext bytes `from … to` of the block; undefined when not at hand, damaged, shorter, or parts cannot be opened. */
+  open(name: string, row: Pick<ChunkRecord, 'digest' | 'key'>, from: number, to: number): Uint8Array | undefined {
+    if (this.#volume.core.parts === undefined) return undefined
+    const known = this.#checked.get(name)
+    if (known === undefined || Buffer.compare(known.key, row.key) !== 0) return this.#openWhole(name, row, from, to)
+    if (to > known.plainLength) return undefined
+    const first = Math.floor(from / SEALED_PAGE_BYTES)
+    const pages = this.#sealed.subarray(0, (Math.ceil(to / SEALED_PAGE_BYTES) - first) * SEALED_PAGE_BYTES)
+    if (!this.#volume.blocks.readPartNow(row.digest, first * SEALED_PAGE_BYTES, pages)) return undefined
+    const into = this.#take(to - from)
+    const skip = from - first * SEALED_PAGE_BYTES
+    if (this.#volume.core.parts.open(pages, first, known.pages, row.key, skip, into)) return into
+    this.#forget(name)
+    return undefined
+  }
+
+  /** @param sealed what has just been opened with the row's key. @returns false when parts cannot be opened */
+  remember(name: string, row: Pick<ChunkRecord, 'key'>, sealed: Uint8Array, plainLength: number): boolean {
+    const { parts } = this.#volume.core
+    if (parts === undefined) return false
+    this.#forget(name)
+    const pages = parts.tag(sealed)
+    this.#checked.set(name, { pages, key: row.key, plainLength })
+    this.#tagBytes += pages.tags.length
+    for (const oldest of this.#checked.keys()) {
+      if (this.#tagBytes <= TAG_BYTES) break
+      this.#forget(oldest)
+    }
+    return true
+  }
+
+  clear(): void {
+    this.#checked.clear()
+    this.#tagBytes = 0
+    this.#room = Buffer.alloc(0)
+  }
+
+  #openWhole(
+    name: string,
+    row: Pick<ChunkRecord, 'digest' | 'key'>,
+    from: number,
+    to: number,
+  ): Uint8Array | undefined {
+    const sealed = this.#volume.blocks.readNow(row.digest, false, this.#sealed)
+    if (sealed === undefined) return undefined
+    let length: number
+    try {
+      length = this.#volume.core.openLeafInto(sealed, row.key, this.#plain)
+    } catch (error) {
+      // A damaged local copy: `load` asks a node for another one.
+      if (isDriveError(error, 'CORRUPT')) return undefined
+      throw error
+    }
+    this.remember(name, row, sealed, length)
+    if (to > length) return undefined
+    const into = this.#take(to - from)
+    into.set(this.#plain.subarray(from, to))
+    return into
+  }
+
+  #take(bytes: number): Buffer {
+    if (bytes > this.#room.length) this.#room = Buffer.allocUnsafeSlow(Math.max(MIB, bytes))
+    const taken = this.#room.subarray(0, bytes)
+    this.#room = this.#room.subarray(bytes)
+    return taken
+  }
+
+  #forget(name: string): void {
+    const known = this.#checked.get(name)
+    if (known === undefined) return
+    this.#checked.delete(name)
+    this.#tagBytes -= known.pages.tags.length
+  }
+}
