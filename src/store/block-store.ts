@@ -167,14 +167,14 @@ class SegmentBlockStore implements BlockStore {
     return this.#files.readNow(part, false, into) !== undefined
   }
 
-  async read(digest: Digest): Promise<Uint8Array | undefined> {
+  async read(digest: Digest, scratch?: Uint8Array): Promise<Uint8Array | undefined> {
     const location = this.locate(digest)
     if (location === undefined) return undefined
-    const bytes = await this.#files.read(location)
+    const bytes = await this.#files.read(location, scratch)
     // Bytes are given back to the disk only after the index forgot them: still indexed there means still intact.
     const now = this.locate(digest)
     if (now === undefined) return undefined
-    return sameLocation(now, location) ? bytes : this.read(digest)
+    return sameLocation(now, location) ? bytes : this.read(digest, scratch)
   }
 
   evictTo(bytes: number): Promise<number> {

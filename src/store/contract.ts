@@ -112,8 +112,11 @@ export interface BlockStore {
   readNow(digest: Digest, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined
   /** Fills `into` with sealed bytes from `offset` on. @returns false when they are not at hand at once, or not there */
   readPartNow(digest: Digest, offset: number, into: Uint8Array): boolean
-  /** The sealed bytes; undefined when absent. */
-  read(digest: Digest): Promise<Uint8Array | undefined>
+  /**
+   * The sealed bytes; undefined when absent.
+   * @param scratch memory for them, used where it is long enough; fresh memory otherwise
+   */
+  read(digest: Digest, scratch?: Uint8Array): Promise<Uint8Array | undefined>
   /** Evict least recently used evictable blocks until `usedBytes` is at most `bytes`. @returns bytes freed on disk */
   evictTo(bytes: number): Promise<number>
   readonly usage: { readonly usedBytes: number; readonly evictableBytes: number; readonly blocks: number }

@@ -48,7 +48,7 @@ export class SegmentFiles {
   readNow({ segment, offset, length }: BlockLocation, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined {
     const fd = this.#file(segment)?.fd
     if (fd === undefined) return undefined
-    const bytes = scratch !== undefined && scratch.length >= length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length)
+    const bytes = roomFor(length, scratch)
     let done = this.calls?.readWithoutWaiting(fd, bytes, offset) ?? 0
     while (wait && done < length) {
       const count = readSync(fd, bytes, done, length - done, offset + done)
@@ -59,9 +59,9 @@ export class SegmentFiles {
   }
 
   /** The bytes; undefined when the file is gone or ends before. */
-  async read({ segment, offset, length }: BlockLocation): Promise<Uint8Array | undefined> {
+  async read({ segment, offset, length }: BlockLocation, scratch?: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#using(segment, async (fd) => {
-      const bytes = Buffer.allocUnsafe(length)
+      const bytes = roomFor(length, scratch)
       for (let done = 0; done < length;) {
         const { bytesRead } = await read(fd, bytes, done, length - done, offset + done)
         if (bytesRead === 0) return undefined
@@ -140,4 +140,8 @@ export class SegmentFiles {
     if (file.users === 0) closeSync(file.fd)
     else file.doomed = true
   }
+}
+
+function roomFor(length: number, scratch: Uint8Array | undefined): Uint8Array {
+  return scratch !== undefined && scratch.length >= length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length)
 }

@@ -10,6 +10,8 @@ import type { Volume } from '../volume.js'
 import { PartReader } from './part-reader.js'
 
 const OPENED_BYTES = 32 * MIB
+/** Buffers kept for sealed blocks on their way from the disk, 1 MiB each. */
+const MOST_SCRATCH = 8
 
 /** Opened blocks by digest; a reader keeps its own while it needs them, whatever the cache drops. */
 export type OpenedBlocks = Map<string, Uint8Array>
@@ -20,6 +22,7 @@ export class ChunkReader {
   readonly #opened: OpenedBlocks = new Map()
   readonly #loading = new Map<string, Promise<Uint8Array>>()
   readonly #parts: PartReader
+  readonly #scratch: Uint8Array[] = []
   readonly #sealed = Buffer.allocUnsafeSlow(MIB)
   #bytes = 0
   #used = false
@@ -66,6 +69,7 @@ export class ChunkReader {
     if (!this.#used) {
       this.#opened.clear()
       this.#parts.clear()
+      this.#scratch.length = 0
       this.#bytes = 0
     }
     this.#used = false
@@ -132,7 +136,19 @@ export class ChunkReader {
   }
 
   async #loadLocal(row: Block, name: string, inParts: boolean): Promise<Uint8Array> {
-    const sealed = await this.#volume.blocks.read(row.digest)
+    const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(MIB)
+    try {
+      const plain = await this.#openLocal(row, name, inParts, scratch)
+      if (plain !== undefined) return plain
+    } finally {
+      if (this.#scratch.length < MOST_SCRATCH) this.#scratch.push(scratch)
+    }
+    const [fetched] = await this.#volume.remote.fetchBlocks([row.digest])
+    return this.#keep(name, this.#volume.core.openLeaf(fetched!, row.key))
+  }
+
+  async #openLocal(row: Block, name: string, inParts: boolean, scratch: Uint8Array): Promise<Uint8Array | undefined> {
+    const sealed = await this.#volume.blocks.read(row.digest, scratch)
     if (sealed !== undefined) {
       try {
         const plain = this.#volume.core.openLeaf(sealed, row.key)
@@ -143,8 +159,7 @@ export class ChunkReader {
         this.#volume.log.error('a local block is damaged; asking the nodes for it')
       }
     }
-    const [fetched] = await this.#volume.remote.fetchBlocks([row.digest])
-    return this.#keep(name, this.#volume.core.openLeaf(fetched!, row.key))
+    return undefined
   }
 
   async #fetch(absent: readonly { row: Block; name: string; settle: Deferred }[]): Promise<void> {

@@ -67,12 +67,7 @@ export class PartReader {
     this.#room = Buffer.alloc(0)
   }
 
-  #openWhole(
-    name: string,
-    row: Pick<ChunkRecord, 'digest' | 'key'>,
-    from: number,
-    to: number,
-  ): Uint8Array | undefined {
+  #openWhole(name: string, row: Pick<ChunkRecord, 'digest' | 'key'>, from: number, to: number): Uint8Array | undefined {
     const sealed = this.#volume.blocks.readNow(row.digest, false, this.#sealed)
     if (sealed === undefined) return undefined
     let length: number

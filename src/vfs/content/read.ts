@@ -46,7 +46,8 @@ export function read(
       readAhead(volume, content, handle, offset, to)
       isRepeated = true
     }
-    if (hasOnlyRows(inode, content, offset, to)) return viewsOrWait(volume, content, offset, to, opened, inParts, caller)
+    if (hasOnlyRows(inode, content, offset, to))
+      return viewsOrWait(volume, content, offset, to, opened, inParts, caller)
     const bytes = composeOrWait(volume, inode, content, offset, to, opened, caller)
     return bytes instanceof Wait ? bytes : [bytes]
   })
