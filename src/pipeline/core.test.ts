@@ -2,7 +2,7 @@ import test from 'ava'
 import { isDriveError, seededRandom, type Random } from '../base/index.js'
 import { CHUNK, type ContentKeys, type Core } from './contract.js'
 import { createCore } from './core.js'
-import { isSealedSize, sealedSize } from './padding.js'
+import { isSealedSize, SEALED_PAGE_BYTES, sealedSize } from './padding.js'
 import { nativeSeal } from '../crypto/index.js'
 
 const seed = Number(process.env['SEED'] ?? process.hrtime()[1] | 1)
@@ -195,5 +195,41 @@ test('the portable hashing of the native core gives the same bytes as its lanes'
     }
   } finally {
     addon.hashing('best')
+  }
+})
+
+test('any part of an opened block opens alone, and a page that changed since is refused', (t) => {
+  t.log(`SEED=${seed}`)
+  const parts = native?.parts
+  t.is(javascript.parts, undefined)
+  if (native === undefined || parts === undefined) return
+  for (const length of [1, 4080, 5000, 70_000, 262_144, CHUNK.MAX]) {
+    const plain = content(length)
+    const { sealed, key } = native.sealLeaf(plain, keys)
+    const tags = parts.tag(sealed)
+    const others = parts.tag(sealed)
+    for (let round = 0; round < 50; round++) {
+      const from = random.next(length)
+      const into = Buffer.alloc(1 + random.next(Math.min(length - from, 20_000)))
+      const first = Math.floor(from / SEALED_PAGE_BYTES)
+      const last = Math.ceil((from + into.length) / SEALED_PAGE_BYTES)
+      const pages = Buffer.from(sealed.subarray(first * SEALED_PAGE_BYTES, last * SEALED_PAGE_BYTES))
+      const skip = from - first * SEALED_PAGE_BYTES
+      t.true(parts.open(pages, first, tags, key, skip, into))
+      t.true(into.equals(plain.subarray(from, from + into.length)), `${from} of ${length}`)
+      into.fill(1)
+      const mixed = { serial: others.serial, tags: tags.tags }
+      t.false(parts.open(pages, first, mixed, key, skip, into), 'tags of another time')
+      pages[random.next(pages.length)]! ^= 1 << random.next(8)
+      t.false(parts.open(pages, first, tags, key, skip, into), 'a changed bit')
+      t.true(
+        into.every((byte) => byte === 1),
+        'nothing comes out',
+      )
+    }
+    if (sealed.length > SEALED_PAGE_BYTES) {
+      const page = sealed.subarray(SEALED_PAGE_BYTES, 2 * SEALED_PAGE_BYTES)
+      t.false(parts.open(page, 0, tags, key, 0, Buffer.alloc(16)), 'another page of the block')
+    }
   }
 })
