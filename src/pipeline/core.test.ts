@@ -114,7 +114,7 @@ test('no data gives no chunks; data at the edges of the limits gives the expecte
   }
 })
 
-test('sealed sizes are whole pages, at most 1 MiB, and add under an eighth above 64 KiB (R-72)', (t) => {
+test('sealed sizes are whole pages, at most 1 MiB, and add under 7 % above 64 KiB (R-72)', (t) => {
   for (let length = 1; length <= CHUNK.MAX; length += 1 + random.next(997)) {
     const size = sealedSize(length)
     t.true(isSealedSize(size) && size % 4096 === 0 && size >= length + 17 && size <= 1024 * 1024)
