@@ -160,11 +160,11 @@ class SegmentBlockStore implements BlockStore {
     return location && this.#files.readNow(location, wait, scratch)
   }
 
-  readPartNow(digest: Digest, offset: number, into: Uint8Array): boolean {
+  readPartNow(digest: Digest, offset: number, into: Uint8Array, wait: boolean): boolean {
     const location = this.locate(digest)
     if (location === undefined || offset + into.length > location.length) return false
     const part = { segment: location.segment, offset: location.offset + offset, length: into.length }
-    return this.#files.readNow(part, false, into) !== undefined
+    return this.#files.readNow(part, wait, into) !== undefined
   }
 
   async read(digest: Digest, scratch?: Uint8Array): Promise<Uint8Array | undefined> {

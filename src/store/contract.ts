@@ -110,8 +110,8 @@ export interface BlockStore {
    * @param scratch memory for them, used where it is long enough; fresh memory otherwise
    */
   readNow(digest: Digest, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined
-  /** Fills `into` with sealed bytes from `offset` on. @returns false when they are not at hand at once, or not there */
-  readPartNow(digest: Digest, offset: number, into: Uint8Array): boolean
+  /** Fills `into` with sealed bytes from `offset` on, as `readNow`. @returns false when they are not there or not at hand at once */
+  readPartNow(digest: Digest, offset: number, into: Uint8Array, wait: boolean): boolean
   /**
    * The sealed bytes; undefined when absent.
    * @param scratch memory for them, used where it is long enough; fresh memory otherwise

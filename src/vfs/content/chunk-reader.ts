@@ -52,14 +52,15 @@ export class ChunkReader {
 
   /**
    * Plaintext bytes `from … to` of a block, for readers that want no more of it. Undefined when they are not at hand, or
-   * when opening parts does not pay or is not possible: `openNow` and `load` are the way then.
+   * when opening parts is not possible: `openNow` and `load` are the way then.
+   * @param wait the disk may be waited for
    */
-  openPartNow(row: Block, from: number, to: number, own: OpenedBlocks): Uint8Array | undefined {
+  openPartNow(row: Block, from: number, to: number, own: OpenedBlocks, wait: boolean): Uint8Array | undefined {
     const name = nameOf(row.digest)
     this.#used = true
     const known = own.get(name) ?? this.#recent(name)
     if (known !== undefined) return to <= known.length ? known.subarray(from, to) : undefined
-    const part = this.#parts.open(name, row, from, to)
+    const part = this.#parts.open(name, row, from, to, wait)
     if (part !== undefined) this.#volume.blocks.touch(row.digest)
     return part
   }
@@ -82,10 +83,10 @@ export class ChunkReader {
 
   /**
    * Reads all rows' blocks into `own`, local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT, ABORTED.
-   * @param inParts later reads of local ones will want parts again (openPartNow)
+   * @param inParts local ones need not be in `own` if `openPartNow` can answer then, which is to be tried first
    */
   async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
-    const work = this.#loadAll(rows, own, inParts)
+    const work = this.#loadAll(rows, own, inParts && this.#volume.core.parts !== undefined)
     await (caller === undefined ? work : unlessAborted(work, caller.signal))
   }
 
@@ -109,7 +110,12 @@ export class ChunkReader {
       }
       let loading = this.#loading.get(name)
       if (loading === undefined) {
-        if (this.#volume.blocks.has(row.digest)) loading = this.#share(name, this.#loadLocal(row, name, inParts))
+        const isLocal = this.#volume.blocks.has(row.digest)
+        if (isLocal && inParts) {
+          waits.push(this.#loadParts(row, name, own))
+          continue
+        }
+        if (isLocal) loading = this.#share(name, this.#loadLocal(row, name))
         else {
           const settle = deferred()
           absent.push({ row, name, settle })
@@ -135,25 +141,38 @@ export class ChunkReader {
     return loading
   }
 
-  async #loadLocal(row: Block, name: string, inParts: boolean): Promise<Uint8Array> {
+  /** Makes openPartNow possible: the block checked, and its bytes in the page cache. Otherwise the whole goes into `own`. */
+  async #loadParts(row: Block, name: string, own: OpenedBlocks): Promise<void> {
+    const isChecked = await this.#withScratch(async (scratch) => {
+      const sealed = await this.#volume.blocks.read(row.digest, scratch)
+      return sealed !== undefined && this.#parts.check(name, row, sealed) !== undefined
+    })
+    if (!isChecked) own.set(name, await this.#loadLocal(row, name))
+  }
+
+  async #withScratch<T>(use: (scratch: Uint8Array) => Promise<T>): Promise<T> {
     const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(MIB)
     try {
-      const plain = await this.#openLocal(row, name, inParts, scratch)
-      if (plain !== undefined) return plain
+      return await use(scratch)
     } finally {
       if (this.#scratch.length < MOST_SCRATCH) this.#scratch.push(scratch)
     }
+  }
+
+  async #loadLocal(row: Block, name: string): Promise<Uint8Array> {
+    const plain = await this.#withScratch((scratch) => this.#openLocal(row, name, scratch))
+    if (plain !== undefined) return plain
     const [fetched] = await this.#volume.remote.fetchBlocks([row.digest])
     return this.#keep(name, this.#volume.core.openLeaf(fetched!, row.key))
   }
 
-  async #openLocal(row: Block, name: string, inParts: boolean, scratch: Uint8Array): Promise<Uint8Array | undefined> {
+  async #openLocal(row: Block, name: string, scratch: Uint8Array): Promise<Uint8Array | undefined> {
     const sealed = await this.#volume.blocks.read(row.digest, scratch)
     if (sealed !== undefined) {
       try {
-        const plain = this.#volume.core.openLeaf(sealed, row.key)
+        const plain = this.#keep(name, this.#volume.core.openLeaf(sealed, row.key))
         this.#volume.blocks.touch(row.digest)
-        return inParts && this.#parts.remember(name, row, sealed, plain.length) ? plain : this.#keep(name, plain)
+        return plain
       } catch (error) {
         if (!isDriveError(error, 'CORRUPT')) throw error
         this.#volume.log.error('a local block is damaged; asking the nodes for it')

@@ -31,14 +31,20 @@ export class PartReader {
   }
 
   /** Plaintext bytes `from … to` of the block; undefined when not at hand, damaged, shorter, or parts cannot be opened. */
-  open(name: string, row: Pick<ChunkRecord, 'digest' | 'key'>, from: number, to: number): Uint8Array | undefined {
+  open(
+    name: string,
+    row: Pick<ChunkRecord, 'digest' | 'key'>,
+    from: number,
+    to: number,
+    wait: boolean,
+  ): Uint8Array | undefined {
     if (this.#volume.core.parts === undefined) return undefined
     const known = this.#checked.get(name)
     if (known === undefined || Buffer.compare(known.key, row.key) !== 0) return this.#openWhole(name, row, from, to)
     if (to > known.plainLength) return undefined
     const first = Math.floor(from / SEALED_PAGE_BYTES)
     const pages = this.#sealed.subarray(0, (Math.ceil(to / SEALED_PAGE_BYTES) - first) * SEALED_PAGE_BYTES)
-    if (!this.#volume.blocks.readPartNow(row.digest, first * SEALED_PAGE_BYTES, pages)) return undefined
+    if (!this.#volume.blocks.readPartNow(row.digest, first * SEALED_PAGE_BYTES, pages, wait)) return undefined
     const into = this.#take(to - from)
     const skip = from - first * SEALED_PAGE_BYTES
     if (this.#volume.core.parts.open(pages, first, known.pages, row.key, skip, into)) return into
@@ -46,19 +52,30 @@ export class PartReader {
     return undefined
   }
 
-  /** @param sealed what has just been opened with the row's key. @returns false when parts cannot be opened */
-  remember(name: string, row: Pick<ChunkRecord, 'key'>, sealed: Uint8Array, plainLength: number): boolean {
-    const { parts } = this.#volume.core
-    if (parts === undefined) return false
+  /**
+   * Opens the block as a whole, so that parts can be opened later.
+   * @returns the plaintext's length, which is in `#plain`; undefined when the block is damaged or parts cannot be opened
+   */
+  check(name: string, row: Pick<ChunkRecord, 'key'>, sealed: Uint8Array): number | undefined {
+    const { core } = this.#volume
+    if (core.parts === undefined) return undefined
     this.#forget(name)
-    const pages = parts.tag(sealed)
+    let plainLength: number
+    try {
+      plainLength = core.openLeafInto(sealed, row.key, this.#plain)
+    } catch (error) {
+      // A damaged local copy: `load` asks a node for another one.
+      if (isDriveError(error, 'CORRUPT')) return undefined
+      throw error
+    }
+    const pages = core.parts.tag(sealed)
     this.#checked.set(name, { pages, key: row.key, plainLength })
     this.#tagBytes += pages.tags.length
     for (const oldest of this.#checked.keys()) {
       if (this.#tagBytes <= TAG_BYTES) break
       this.#forget(oldest)
     }
-    return true
+    return plainLength
   }
 
   clear(): void {
@@ -70,16 +87,8 @@ export class PartReader {
   #openWhole(name: string, row: Pick<ChunkRecord, 'digest' | 'key'>, from: number, to: number): Uint8Array | undefined {
     const sealed = this.#volume.blocks.readNow(row.digest, false, this.#sealed)
     if (sealed === undefined) return undefined
-    let length: number
-    try {
-      length = this.#volume.core.openLeafInto(sealed, row.key, this.#plain)
-    } catch (error) {
-      // A damaged local copy: `load` asks a node for another one.
-      if (isDriveError(error, 'CORRUPT')) return undefined
-      throw error
-    }
-    this.remember(name, row, sealed, length)
-    if (to > length) return undefined
+    const length = this.check(name, row, sealed)
+    if (length === undefined || to > length) return undefined
     const into = this.#take(to - from)
     into.set(this.#plain.subarray(from, to))
     return into

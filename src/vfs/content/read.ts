@@ -18,6 +18,8 @@ const AHEAD_BYTES = 8 * MIB
 const SEQUENTIAL_AFTER = 2
 /** A read of at most this much, and not where the last one ended, opens no more of a block than it needs. */
 const PART_BYTES = 64 * KIB
+/** 'parts again': their blocks have just been read and checked, so reading a page of them hardly waits for the disk. */
+type Mode = 'whole' | 'parts' | 'parts again'
 const NOTHING: readonly Uint8Array[] = []
 
 /** Up to `size` bytes, fewer only at the end. Rejects with OFFLINE when blocks are elsewhere and no node answers. */
@@ -33,7 +35,7 @@ export function read(
     return offset >= inode.inline.length ? NOTHING : [inode.inline.subarray(offset, offset + size)]
   }
   let opened: OpenedBlocks | undefined
-  let inParts = false
+  let mode: Mode = 'whole'
   let isRepeated = false
   return settle(() => {
     const to = Math.min(inode.size, offset + size)
@@ -41,13 +43,13 @@ export function read(
     const content = contentOrWait(volume, inode, caller)
     if (content instanceof Wait) return content
     opened ??= new Map()
-    if (handle !== undefined && !isRepeated) {
-      inParts = to - offset <= PART_BYTES && offset !== handle.nextRead
+    if (isRepeated) mode = mode === 'whole' ? 'whole' : 'parts again'
+    else if (handle !== undefined) {
+      if (to - offset <= PART_BYTES && offset !== handle.nextRead) mode = 'parts'
       readAhead(volume, content, handle, offset, to)
-      isRepeated = true
     }
-    if (hasOnlyRows(inode, content, offset, to))
-      return viewsOrWait(volume, content, offset, to, opened, inParts, caller)
+    isRepeated = true
+    if (hasOnlyRows(inode, content, offset, to)) return viewsOrWait(volume, content, offset, to, opened, mode, caller)
     const bytes = composeOrWait(volume, inode, content, offset, to, opened, caller)
     return bytes instanceof Wait ? bytes : [bytes]
   })
@@ -59,7 +61,7 @@ function viewsOrWait(
   from: number,
   to: number,
   opened: OpenedBlocks,
-  inParts: boolean,
+  mode: Mode,
   caller: Caller,
 ): readonly Uint8Array[] | Wait {
   const { rows } = content
@@ -69,8 +71,9 @@ function viewsOrWait(
     const row = rows[i]!
     const begin = Math.max(at, row.offset)
     const end = Math.min(to, row.offset + row.length)
-    const view = viewNow(volume, row, begin - row.offset, end - row.offset, opened, inParts)
-    if (view === undefined) return new Wait(volume.reader.load(visibleRows(content, from, to), opened, caller, inParts))
+    const view = viewNow(volume, row, begin - row.offset, end - row.offset, opened, mode)
+    if (view === undefined)
+      return new Wait(volume.reader.load(visibleRows(content, from, to), opened, caller, mode === 'parts'))
     if (row.offset > at) addZeros(views, row.offset - at)
     views.push(view)
     at = end
@@ -85,10 +88,10 @@ function viewNow(
   from: number,
   to: number,
   opened: OpenedBlocks,
-  inParts: boolean,
+  mode: Mode,
 ): Uint8Array | undefined {
-  if (inParts) {
-    const part = volume.reader.openPartNow(row, row.skip + from, row.skip + to, opened)
+  if (mode !== 'whole') {
+    const part = volume.reader.openPartNow(row, row.skip + from, row.skip + to, opened, mode === 'parts again')
     if (part !== undefined) return part
   }
   const plain = volume.reader.openNow(row, opened)
