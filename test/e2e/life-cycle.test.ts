@@ -128,7 +128,8 @@ test('R-41 a sealed key file: nothing opens without the passphrase, and no secre
   }
   await drive.unmount()
   t.is((await drive.json<Status>(['status'])).state, 'locked')
-  t.is((await drive.run(['mount', drive.mountpoint])).code, 2, 'nobody can be asked')
+  t.is((await drive.run(['mount', drive.mountpoint])).code, 12, 'LOCKED: nobody can be asked')
+  t.is((await drive.run(['unmount', '--passphrase-file', passphrase])).code, 0, 'unmount opens it as well')
   t.is((await drive.run(['mount', drive.mountpoint, '--passphrase-file', wrong])).code, 13)
   await drive.mount(['--passphrase-file', passphrase])
   t.is((await drive.must(['key', 'show'])).split(/\s+/).filter(Boolean).join(' '), words)

@@ -35,11 +35,18 @@ export async function makeDrive(session: Session, options: InitOptions): Promise
   const request = await readRequest(session, options)
   const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
   let report: InitReport
+  const interrupt = new AbortController()
+  const onInterrupt = (): void => interrupt.abort()
+  process.once('SIGINT', onInterrupt)
   try {
-    report = await ask(session, 'init', request)
+    report = await ask(session, 'init', request, { signal: interrupt.signal })
   } catch (error) {
     await output?.discard()
+    if (interrupt.signal.aborted)
+      session.terminal.note('note: if the drive was made by then, "dagdrive key show" shows its phrase')
     throw error
+  } finally {
+    process.off('SIGINT', onInterrupt)
   }
   if (report.phrase !== undefined) await output?.write(report.phrase)
   return report

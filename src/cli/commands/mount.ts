@@ -49,6 +49,9 @@ async function sameDrive(session: Session, options: InitOptions): Promise<void> 
       throw new DriveError('DRIVE_EXISTS', 'There is another drive here; set DAGDRIVE_HOME to open a second one.')
     }
   }
+  if (options.phraseOut !== undefined) {
+    session.terminal.note('note: the drive exists; "dagdrive key show --phrase-out FILE" writes its phrase')
+  }
   if (options.node !== undefined || options.nodeKeyFile !== undefined) {
     session.terminal.note('note: the drive exists, so its node stays as it is; change it with "dagdrive node set"')
   }
