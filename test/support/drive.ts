@@ -143,7 +143,7 @@ export function programAside(command: string, args: readonly string[], cwd?: str
     const options = { cwd, timeout: 120_000, encoding: 'latin1', maxBuffer: 256 * 1024 * 1024 } as const
     execFile(command, args, options, (error, stdout) => {
       if (error === null) resolve(stdout)
-      else reject(new Error(error.message, { cause: error }))
+      else reject(new Error(`${error.message}\n${stdout}`, { cause: error }))
     })
   })
 }

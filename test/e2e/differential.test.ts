@@ -1,0 +1,84 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { MIB, seededRandom, sleep, systemClock } from '../../src/base/index.js'
+import { testWhere } from '../support/available.js'
+import { programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { projectRoot } from '../support/sources.js'
+
+/** About so long all rounds take on an idle machine. */
+const SECONDS = Number(process.env['DAGDRIVE_DIFFERENTIAL_SECONDS'] ?? 60)
+const SECONDS_A_ROUND = 6
+const PROGRAM = join(projectRoot, 'fixtures/programs/differential.py')
+const test = testWhere('fuse')
+
+test('S-003 R-01 R-74 random work equals a plain directory through uploads, evictions, kills and new devices', async (t: ExecutionContext) => {
+  const seed = Number(process.env['DAGDRIVE_SEED'] ?? systemClock.nowMs() % 1_000_000_007)
+  t.log(`seed ${seed}`)
+  t.timeout((SECONDS * 10 + 300) * 1000)
+  const chance = seededRandom(seed)
+  const folder = temporaryFolder(t, 'differential')
+  const plain = join(folder, 'plain')
+  mkdirSync(plain)
+  const node = `file://${join(folder, 'node')}`
+  const phrase = join(folder, 'phrase')
+  const open = async (source: readonly string[]): Promise<TestDrive> => {
+    const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '200' } })
+    await drive.up(['--node', node, ...source])
+    await drive.unmount([], 120_000)
+    shrinkCache(drive)
+    await drive.mount()
+    return drive
+  }
+  let drive = await open(['--phrase-out', phrase])
+  const rounds = Math.max(2, Math.round(SECONDS / (2 * SECONDS_A_ROUND)))
+  for (let round = 0; round < rounds; round++) {
+    await work(drive, plain, seed + round, chance.next(3) > 0)
+    if (chance.next(2) === 0) drive.killDaemon()
+    else await drive.unmount([], 300_000)
+    await drive.mount()
+    await compare(drive, plain)
+    await drive.must(['sync'], 300_000)
+    if (round % 2 === 0) continue
+    await drive.unmount([], 300_000)
+    drive.destroy()
+    drive = await open(['--phrase-file', phrase])
+    // Work may also begin on a device that has loaded next to nothing.
+    if (chance.next(2) === 0 || round + 1 === rounds) await compare(drive, plain)
+  }
+  await drive.unmount([], 300_000)
+  t.pass()
+})
+
+/** Little enough that blocks are evicted all the time. */
+function shrinkCache(drive: TestDrive): void {
+  const path = join(drive.home, 'config.json')
+  const config = JSON.parse(readFileSync(path, 'utf8')) as object
+  writeFileSync(path, JSON.stringify({ ...config, cacheBytes: 2 * MIB }), { mode: 0o600 })
+}
+
+async function work(drive: TestDrive, plain: string, seed: number, isSyncing: boolean): Promise<void> {
+  let isOver = false
+  const working = programAside('python3', [PROGRAM, drive.mountpoint, plain, String(seed), String(SECONDS_A_ROUND)])
+    .catch((error: unknown) => {
+      throw new Error(said(error, drive), { cause: error })
+    })
+    .finally(() => (isOver = true))
+  const syncing = async (): Promise<void> => {
+    while (isSyncing && !isOver) {
+      await sleep(300)
+      await drive.must(['sync'], 300_000)
+    }
+  }
+  await Promise.all([working, syncing()])
+}
+
+async function compare(drive: TestDrive, plain: string): Promise<void> {
+  await programAside('python3', [PROGRAM, drive.mountpoint, plain, '0', '0']).catch((error: unknown) => {
+    throw new Error(said(error, drive), { cause: error })
+  })
+}
+
+function said(error: unknown, drive: TestDrive): string {
+  return `${String(error)}\n${drive.log()}`
+}
