@@ -14,6 +14,8 @@ export interface Target {
   /** Mounts below `folder`; returns where to work. */
   start(folder: string): Promise<string>
   stop(folder: string): Promise<void>
+  /** Waits for work the target does behind its clients (an upload), so that one test does not pay for the one before. */
+  settle?(folder: string): void
 }
 
 const CLI = join(projectRoot, 'dist/src/cli/main.js')
@@ -84,6 +86,9 @@ export const TARGETS: readonly Target[] = [
       const args = [CLI, 'up', made(folder, 'above'), '--phrase-out', join(folder, 'phrase')]
       execFileSync(process.execPath, args, { env: home(folder), stdio: ['ignore', 'ignore', 'inherit'] })
       return join(folder, 'above')
+    },
+    settle: (folder) => {
+      execFileSync(process.execPath, [CLI, 'sync'], { env: home(folder), stdio: 'ignore' })
     },
     stop: async (folder) => {
       // Leaving early has an exit status of its own, which is what is wanted here.

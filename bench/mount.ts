@@ -2,6 +2,7 @@
  * The mount against its peers over the same medium, in turn over several rounds; prints medians and, paired by round, how
  * many times faster than each peer dagdrive is.
  *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive] [--record]
+ * Each test begins with nothing left to upload, and cold ones with clean page caches; what a test starts in the background counts.
  * DAGDRIVE_KUBO names the `ipfs` binary for the Kubo mount.
  */
 import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process'
@@ -65,6 +66,7 @@ async function runTarget(target: Target, folder: string, material: string, round
   const directory = await target.start(folder)
   try {
     for (const name of Object.keys(TESTS)) {
+      target.settle?.(folder)
       if (name.includes('cold')) dropCaches()
       const key = `${name}|${target.name}`
       const seconds = taken.get(key) ?? []
