@@ -7,9 +7,17 @@ export interface Usage {
 }
 
 /** One run of a command as a whole process tree: wall and user+system seconds. Throws when it fails. */
-export function timed(command: string, args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Usage {
+export function timed(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Usage {
   const script = 'TIMEFORMAT="%R %U %S"; time "$@" > /dev/null'
-  const result = spawnSync('bash', ['-c', script, 'bash', command, ...args], { ...options, encoding: 'utf8', timeout: 900_000 })
+  const result = spawnSync('bash', ['-c', script, 'bash', command, ...args], {
+    ...options,
+    encoding: 'utf8',
+    timeout: 900_000,
+  })
   if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${result.status} ${result.stderr}`)
   const [wall = 0, user = 0, system = 0] = result.stderr.trim().split('\n').at(-1)!.split(' ').map(Number)
   return { wallSeconds: wall, cpuSeconds: user + system }
@@ -48,7 +56,9 @@ export function dropCaches(): void {
 }
 
 export function machine(): string {
-  const cpu = execFileSync('sh', ['-c', "sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1; nproc; uname -r"], { encoding: 'utf8' })
+  const cpu = execFileSync('sh', ['-c', "sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1; nproc; uname -r"], {
+    encoding: 'utf8',
+  })
   const [model, cores, kernel] = cpu.trim().split('\n')
   return `${model}, ${cores} cores, Linux ${kernel}, Node ${process.version}`
 }

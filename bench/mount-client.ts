@@ -1,6 +1,18 @@
 /** One file system test, run as a client process of its own so that every target pays the same. Prints seconds. */
 import { execFileSync } from 'node:child_process'
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { seededRandom } from '../src/base/index.js'
 
@@ -64,7 +76,8 @@ export const TESTS: Readonly<Record<string, Test>> = {
   },
   'read small files, cold': (directory) => {
     for (const folder of readdirSync(join(directory, 'small'))) {
-      for (const name of readdirSync(join(directory, 'small', folder))) readFileSync(join(directory, 'small', folder, name))
+      for (const name of readdirSync(join(directory, 'small', folder)))
+        readFileSync(join(directory, 'small', folder, name))
     }
   },
   untar: (directory, material) => {

@@ -31,7 +31,7 @@ export const TARGETS: readonly Target[] = [
     name: 'bindfs',
     program: 'bindfs',
     start: async (folder) => {
-      execFileSync('bindfs', [made(folder, 'below'), made(folder, 'above')])
+      execFileSync('bindfs', [made(folder, 'below'), made(folder, 'above')], { stdio: 'ignore' })
       return join(folder, 'above')
     },
     stop: async (folder) => unmount(join(folder, 'above')),
@@ -43,7 +43,12 @@ export const TARGETS: readonly Target[] = [
       const passphrase = join(folder, 'passphrase')
       writeFileSync(passphrase, 'bench')
       execFileSync('gocryptfs', ['-q', '-init', '-passfile', passphrase, made(folder, 'below')])
-      execFileSync('gocryptfs', ['-q', '-nosyslog', '-passfile', passphrase, join(folder, 'below'), made(folder, 'above')])
+      // It leaves a child behind that holds whatever pipes it was given.
+      execFileSync(
+        'gocryptfs',
+        ['-q', '-nosyslog', '-passfile', passphrase, join(folder, 'below'), made(folder, 'above')],
+        { stdio: 'ignore' },
+      )
       return join(folder, 'above')
     },
     stop: async (folder) => unmount(join(folder, 'above')),
@@ -53,8 +58,20 @@ export const TARGETS: readonly Target[] = [
     program: 'rclone',
     isSlow: true,
     start: async (folder) => {
-      const args = ['mount', made(folder, 'below'), made(folder, 'above'), '--vfs-cache-mode', 'full', '--cache-dir', join(folder, 'cache'), '--daemon']
-      execFileSync('rclone', args, { env: { ...process.env, RCLONE_CONFIG: join(folder, 'rclone.conf') }, stdio: 'ignore' })
+      const args = [
+        'mount',
+        made(folder, 'below'),
+        made(folder, 'above'),
+        '--vfs-cache-mode',
+        'full',
+        '--cache-dir',
+        join(folder, 'cache'),
+        '--daemon',
+      ]
+      execFileSync('rclone', args, {
+        env: { ...process.env, RCLONE_CONFIG: join(folder, 'rclone.conf') },
+        stdio: 'ignore',
+      })
       return join(folder, 'above')
     },
     stop: async (folder) => unmount(join(folder, 'above')),
@@ -68,7 +85,11 @@ export const TARGETS: readonly Target[] = [
       const env = { ...process.env, IPFS_PATH: join(folder, 'repo') }
       const mfs = made(folder, 'mfs')
       execFileSync(binary, ['init', '--profile=test'], { env, stdio: 'ignore' })
-      const mounts = [`--mount-mfs=${mfs}`, `--mount-ipfs=${made(folder, 'ipfs')}`, `--mount-ipns=${made(folder, 'ipns')}`]
+      const mounts = [
+        `--mount-mfs=${mfs}`,
+        `--mount-ipfs=${made(folder, 'ipfs')}`,
+        `--mount-ipns=${made(folder, 'ipns')}`,
+      ]
       daemon = spawn(binary, ['daemon', '--mount', ...mounts], { env, stdio: 'ignore' })
       for (let i = 0; i < 200 && !readFileSync('/proc/self/mounts', 'utf8').includes(` ${mfs} `); i++) await sleep(100)
       return mfs
@@ -92,7 +113,10 @@ export const TARGETS: readonly Target[] = [
     },
     stop: async (folder) => {
       // Leaving early has an exit status of its own, which is what is wanted here.
-      spawnSync(process.execPath, [CLI, 'unmount', join(folder, 'above'), '--now'], { env: home(folder), stdio: 'ignore' })
+      spawnSync(process.execPath, [CLI, 'unmount', join(folder, 'above'), '--now'], {
+        env: home(folder),
+        stdio: 'ignore',
+      })
     },
   },
 ]

@@ -81,10 +81,16 @@ async function runTarget(target: Target, folder: string, material: string, round
 
 function runClient(name: string, directory: string, material: string, target: Target): number | undefined {
   try {
-    const options: ExecFileSyncOptionsWithStringEncoding = { encoding: 'utf8', timeout: target.isSlow === true ? 60_000 : 300_000, stdio: ['ignore', 'pipe', 'pipe'] }
+    const options: ExecFileSyncOptionsWithStringEncoding = {
+      encoding: 'utf8',
+      timeout: target.isSlow === true ? 60_000 : 300_000,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }
     return Number(execFileSync(process.execPath, [CLIENT, name, directory, material], options))
   } catch (error) {
-    process.stdout.write(`failed: ${name} on ${target.name}: ${String((error as { stderr?: string }).stderr ?? error).slice(0, 300)}\n`)
+    process.stdout.write(
+      `failed: ${name} on ${target.name}: ${String((error as { stderr?: string }).stderr ?? error).slice(0, 300)}\n`,
+    )
     return undefined // the table shows it as failed
   }
 }
@@ -94,14 +100,20 @@ function report(targets: readonly Target[], taken: Taken): void {
   const names = targets.map(({ name }) => name)
   const of = (test: string, target: string): (number | undefined)[] => taken.get(`${test}|${target}`) ?? []
   const rows = tests.map((test) => [test, ...names.map((name) => middle(of(test, name)) ?? 'failed')])
-  process.stdout.write(`${machine()}\nseconds, median of ${values.rounds} rounds\n${table([['', ...names], ...rows])}\n\n`)
+  process.stdout.write(
+    `${machine()}\nseconds, median of ${values.rounds} rounds\n${table([['', ...names], ...rows])}\n\n`,
+  )
 
   const peers = names.filter((name) => name !== 'dagdrive')
   const ratio = (test: string, peer: string): number | undefined =>
     middle(of(test, 'dagdrive').map((own, round) => quotient(of(test, peer)[round], own)))
   const ratios = tests.map((test) => [test, ...peers.map((peer) => ratio(test, peer) ?? '-')])
-  const means = peers.map((peer) => geomean(tests.map((test) => ratio(test, peer)).filter((value) => value !== undefined)))
-  process.stdout.write(`times faster than the peer, paired by round\n${table([['', ...peers], ...ratios, ['geomean', ...means]])}\n`)
+  const means = peers.map((peer) =>
+    geomean(tests.map((test) => ratio(test, peer)).filter((value) => value !== undefined)),
+  )
+  process.stdout.write(
+    `times faster than the peer, paired by round\n${table([['', ...peers], ...ratios, ['geomean', ...means]])}\n`,
+  )
   if (values.record) {
     const figures = peers.map((peer, index) => `${peer} ${means[index]!.toFixed(2)}`).join('  ')
     appendFileSync(join(projectRoot, 'bench/history.txt'), `mount  ${machine()}  times faster, geomean: ${figures}\n`)

@@ -37,11 +37,19 @@ function runLimit(): void {
 
 async function runStore(): Promise<void> {
   mkdirSync(target, { recursive: true })
-  const blocks = await openBlockStore({ directory: join(target, 'blocks'), log: silentLog, fileCalls: { punchHole, readWithoutWaiting } })
+  const blocks = await openBlockStore({
+    directory: join(target, 'blocks'),
+    log: silentLog,
+    fileCalls: { punchHole, readWithoutWaiting },
+  })
   const sealer = createRecordSealer(keys.localKey, seededRandom(2))
   const meta = openEnvironment({ path: join(target, 'meta'), log: silentLog, sealer })
   const chunks = meta.table(TABLES.chunks, { sealed: true })
-  const pipeline = openPipeline({ segmentDirectory: blocks.segmentDirectory, keys, findDuplicate: (id) => blocks.findDuplicate(id) })
+  const pipeline = openPipeline({
+    segmentDirectory: blocks.segmentDirectory,
+    keys,
+    findDuplicate: (id) => blocks.findDuplicate(id),
+  })
   const slots = Array.from({ length: IN_FLIGHT }, () => Buffer.from(new SharedArrayBuffer(BATCH_BYTES)))
   let sinceCommit = 0
   let committing: Promise<void> = Promise.resolve()
@@ -57,8 +65,13 @@ async function runStore(): Promise<void> {
     for (;;) {
       const length = readSync(handle, slot, kept, slot.length - kept, null)
       const final = kept + length < slot.length
-      const [item] = await pipeline.seal({ data: slot, items: [{ offset: 0, length: kept + length, mode: 'content-defined', final }] })
-      blocks.index(item!.chunks.flatMap((chunk) => (chunk.location === undefined ? [] : [{ ...chunk, location: chunk.location }])))
+      const [item] = await pipeline.seal({
+        data: slot,
+        items: [{ offset: 0, length: kept + length, mode: 'content-defined', final }],
+      })
+      blocks.index(
+        item!.chunks.flatMap((chunk) => (chunk.location === undefined ? [] : [{ ...chunk, location: chunk.location }])),
+      )
       for (const chunk of item!.chunks) {
         const row = { offset, length: chunk.plainLength, skip: 0, digest: chunk.digest, key: chunk.key, born: 1 }
         chunks.put(chunkKey(ino, offset), encodeChunk(row))
@@ -79,7 +92,8 @@ async function runStore(): Promise<void> {
   const waiting = files().map((path, index) => ({ path, ino: index + 2 }))
   await Promise.all(
     slots.map(async (slot) => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await sealFile(next.path, next.ino, slot)
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+        await sealFile(next.path, next.ino, slot)
     }),
   )
   await committing
@@ -94,7 +108,11 @@ function files(): string[] {
 }
 
 /** Fills `batch` behind what the last call left over; `take` answers how many bytes it consumed. */
-function forEachBatch(path: string, batch: Buffer, take: (length: number, kept: number, final: boolean) => number): void {
+function forEachBatch(
+  path: string,
+  batch: Buffer,
+  take: (length: number, kept: number, final: boolean) => number,
+): void {
   const handle = openSync(path, 'r')
   let kept = 0
   for (;;) {

@@ -16,7 +16,11 @@ const FILES = 32
 const FILE_MIB = 32
 const RUN = fileURLToPath(new URL('./pipeline-run.js', import.meta.url))
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, on: { type: 'string', default: tmpdir() }, record: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    on: { type: 'string', default: tmpdir() },
+    record: { type: 'boolean', default: false },
+  },
 })
 
 interface Contender {
@@ -29,12 +33,18 @@ const contenders: readonly Contender[] = [
   { name: 'dagdrive', run: (source, target) => timed(process.execPath, [RUN, 'store', source, target]) },
   {
     name: 'fallback',
-    run: (source, target) => timed(process.execPath, [RUN, 'store', source, target], { env: { ...process.env, DAGDRIVE_CORE: 'javascript' } }),
+    run: (source, target) =>
+      timed(process.execPath, [RUN, 'store', source, target], { env: { ...process.env, DAGDRIVE_CORE: 'javascript' } }),
   },
   {
     name: 'restic',
     run: (source, target) => {
-      const env = { ...process.env, RESTIC_REPOSITORY: target, RESTIC_PASSWORD: 'bench', RESTIC_CACHE_DIR: `${target}-cache` }
+      const env = {
+        ...process.env,
+        RESTIC_REPOSITORY: target,
+        RESTIC_PASSWORD: 'bench',
+        RESTIC_CACHE_DIR: `${target}-cache`,
+      }
       timed('restic', ['init'], { env })
       return timed('restic', ['backup', '--compression', 'off', source], { env })
     },
@@ -75,7 +85,8 @@ function main(): void {
 function report(chosen: readonly Contender[], taken: ReadonlyMap<string, readonly Usage[]>): void {
   const megabytes = FILES * FILE_MIB
   const perCpu = (name: string): number[] => taken.get(name)!.map(({ cpuSeconds }) => megabytes / cpuSeconds)
-  const ratio = (name: string, other: string): number => median(perCpu(name).map((value, round) => value / perCpu(other)[round]!))
+  const ratio = (name: string, other: string): number =>
+    median(perCpu(name).map((value, round) => value / perCpu(other)[round]!))
   const rows = chosen.map(({ name }) => [
     name,
     median(perCpu(name)),
@@ -85,7 +96,11 @@ function report(chosen: readonly Contender[], taken: ReadonlyMap<string, readonl
   process.stdout.write(`${machine()}\n${megabytes} MiB, medians of ${values.rounds} rounds, ratio paired by round\n`)
   process.stdout.write(`${table([['', 'MiB/CPU-s', 'MiB/s wall', 'dagdrive ÷ it'], ...rows])}\n`)
   if (!values.record) return
-  const figures = chosen.filter(({ name }) => name !== 'dagdrive').map(({ name }) => `${name} ${ratio('dagdrive', name).toFixed(2)}`)
-  appendFileSync(join(projectRoot, 'bench/history.txt'), `pipeline  ${machine()}  per CPU-second, dagdrive ÷ it: ${figures.join('  ')}\n`)
+  const figures = chosen
+    .filter(({ name }) => name !== 'dagdrive')
+    .map(({ name }) => `${name} ${ratio('dagdrive', name).toFixed(2)}`)
+  appendFileSync(
+    join(projectRoot, 'bench/history.txt'),
+    `pipeline  ${machine()}  per CPU-second, dagdrive ÷ it: ${figures.join('  ')}\n`,
+  )
 }
-

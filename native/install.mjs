@@ -36,7 +36,11 @@ function build() {
   } catch {
     return 'node-gyp was not found beside npm'
   }
-  const done = spawnSync(process.execPath, [gyp, 'rebuild', '--silent'], { cwd: root, encoding: 'utf8', timeout: 300_000 })
+  const done = spawnSync(process.execPath, [gyp, 'rebuild', '--silent'], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 300_000,
+  })
   if (done.status === 0) return undefined
   const lines = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim().split('\n')
   return lines.slice(-6).join('\n  ') || String(done.error ?? 'the compiler failed')

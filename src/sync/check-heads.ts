@@ -76,7 +76,8 @@ async function diverged(now: NamedHead, checker: HeadChecker, signal?: AbortSign
     const { commit } = await names.openVersion(now.root, fetch, signal)
     about.height = commit.height
     about.deviceSlot = commit.deviceSlot
-    who = commit.deviceSlot === deviceSlot ? 'Another copy of this device' : `Device ${JSON.stringify(commit.deviceName)}`
+    who =
+      commit.deviceSlot === deviceSlot ? 'Another copy of this device' : `Device ${JSON.stringify(commit.deviceName)}`
   } catch {
     // Its blocks may be missing or unreadable; the head is refused either way.
   }

@@ -229,16 +229,32 @@ test('a device that claims more of a block than there is, or a file without a na
   const lying = { ...good!, skip: 1000 }
   const next = { ...good!, offset: good!.length }
   const files: RemoteChild[] = [
-    { name: name('lie'), record: record(0o100644, { size: 2 * good!.length, fileId: Buffer.alloc(16, 2) }), chunks: [lying, next] },
-    { name: name('nameless'), record: record(0o100644, { nlink: 0, size: 2, inline: Buffer.from('hi'), fileId: Buffer.alloc(16, 3) }), chunks: undefined },
+    {
+      name: name('lie'),
+      record: record(0o100644, { size: 2 * good!.length, fileId: Buffer.alloc(16, 2) }),
+      chunks: [lying, next],
+    },
+    {
+      name: name('nameless'),
+      record: record(0o100644, { nlink: 0, size: 2, inline: Buffer.from('hi'), fileId: Buffer.alloc(16, 3) }),
+      chunks: undefined,
+    },
   ]
   const drive = await scratch.open({ remote: { ...source, loadDirectory: () => Promise.resolve(files) }, freshRoot })
   const lie = await find(drive.tree, 'lie')
   const { handle } = await drive.tree.open(lie!.ino, 2, caller)
   t.is(await codeOf(() => readHandle(drive.tree, lie!.ino, handle, 0, 4096)), 'CORRUPT')
-  t.is(await codeOf(() => readHandle(drive.tree, lie!.ino, handle, good!.length - 4096, 8192)), 'CORRUPT', 'never bytes at the wrong place')
+  t.is(
+    await codeOf(() => readHandle(drive.tree, lie!.ino, handle, good!.length - 4096, 8192)),
+    'CORRUPT',
+    'never bytes at the wrong place',
+  )
   t.deepEqual(await readHandle(drive.tree, lie!.ino, handle, good!.length, 4096), plain.subarray(0, 4096))
-  t.is(await codeOf(() => drive.tree.write(lie!.ino, handle, 10, Buffer.from('page'), caller)), 'CORRUPT', 'nor zeros under a page')
+  t.is(
+    await codeOf(() => drive.tree.write(lie!.ino, handle, 10, Buffer.from('page'), caller)),
+    'CORRUPT',
+    'nor zeros under a page',
+  )
   drive.tree.release(lie!.ino, handle)
   const nameless = await find(drive.tree, 'nameless')
   drive.tree.forget(nameless!.ino, 1)

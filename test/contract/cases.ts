@@ -406,7 +406,18 @@ export const cases: readonly Case[] = [
   {
     name: 'names of any bytes',
     steps: [
-      ...['\xff\xfe', ' ', '.hidden', '..x', '\n', '\x01', "quote'\"", 'a'.repeat(255), '\xc3\xa9', 'e\xcc\x81'].flatMap(
+      ...[
+        '\xff\xfe',
+        ' ',
+        '.hidden',
+        '..x',
+        '\n',
+        '\x01',
+        'quote\'"',
+        'a'.repeat(255),
+        '\xc3\xa9',
+        'e\xcc\x81',
+      ].flatMap(
         (name, index) =>
           [
             ['open', `h${index}`, name, 'O_CREAT|O_EXCL|O_RDWR'],
@@ -448,10 +459,25 @@ export const cases: readonly Case[] = [
   {
     name: 'the ways editors and tools save',
     steps: [
-      ['run', 'sh', '-c', 'echo one > file; cp file file~; echo two > .file.tmp; sync .file.tmp; mv .file.tmp file; cat file file~'],
+      [
+        'run',
+        'sh',
+        '-c',
+        'echo one > file; cp file file~; echo two > .file.tmp; sync .file.tmp; mv .file.tmp file; cat file file~',
+      ],
       ['run', 'sh', '-c', 'for i in 1 2 3 4 5; do echo line $i >> log; done; sed -i s/line/row/ log; cat log; rm log'],
-      ['run', 'sh', '-c', 'mkdir -p a/b/c; touch a/b/c/x; tar cf t.tar a; rm -rf a; tar xf t.tar; rm t.tar; find a | sort'],
-      ['run', 'sh', '-c', 'dd if=/dev/zero of=zero bs=64k count=3 conv=fsync 2>/dev/null; dd if=/dev/zero of=zero bs=1 seek=100 count=5 conv=notrunc 2>/dev/null; stat -c %s zero'],
+      [
+        'run',
+        'sh',
+        '-c',
+        'mkdir -p a/b/c; touch a/b/c/x; tar cf t.tar a; rm -rf a; tar xf t.tar; rm t.tar; find a | sort',
+      ],
+      [
+        'run',
+        'sh',
+        '-c',
+        'dd if=/dev/zero of=zero bs=64k count=3 conv=fsync 2>/dev/null; dd if=/dev/zero of=zero bs=1 seek=100 count=5 conv=notrunc 2>/dev/null; stat -c %s zero',
+      ],
       ['run', 'sh', '-c', 'mkdir s; cp -a a s; rsync -a --delete s/ r; rsync -a --inplace s/ r; diff -r s r; ls -A r'],
     ],
   },

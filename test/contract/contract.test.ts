@@ -31,7 +31,11 @@ test('S-001 R-01 what the cases left reads the same after unmount and mount', as
   await drive.unmount()
   await drive.mount()
   const listing = (at: string): string =>
-    program('sh', ['-c', 'find . -mindepth 1 -printf "%y %m %U %G %n %p %l\\n" | sort; find . -type f -exec sha256sum {} + | sort'], { cwd: at })
+    program(
+      'sh',
+      ['-c', 'find . -mindepth 1 -printf "%y %m %U %G %n %p %l\\n" | sort; find . -type f -exec sha256sum {} + | sort'],
+      { cwd: at },
+    )
   t.is(listing(top), listing(plain))
   t.true(before.every((count) => count === 0))
 })

@@ -37,5 +37,8 @@ function runSteps(one: Case, directory: string): unknown[] {
 
 /** JSON in ASCII: names hold any bytes, and the pipe between the programs carries them one character a byte. */
 function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(/[\u0080-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(value).replace(
+    /[\u0080-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

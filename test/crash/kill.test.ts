@@ -29,7 +29,9 @@ test(`S-002 R-74 kill -9 of the daemon at ${ROUNDS} random moments loses nothing
   for (let round = 0; round < ROUNDS; round++) {
     const log = join(folder, `log-${round}`)
     const output = openSync(log, 'w')
-    const writer = spawn('python3', [WRITER, drive.mountpoint, String(seed + round), String(version)], { stdio: ['ignore', output, 'ignore'] })
+    const writer = spawn('python3', [WRITER, drive.mountpoint, String(seed + round), String(version)], {
+      stdio: ['ignore', output, 'ignore'],
+    })
     const ended = new Promise((resolve) => writer.on('close', resolve))
     await sleep(150 + chance.next(1500))
     stagedAtKill += await stagedFiles(drive)

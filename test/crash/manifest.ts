@@ -24,7 +24,8 @@ export class Manifest {
       const version = Number(versionText)
       if (state === 'ack') this.acknowledged++
       if (kind === 'file' || kind === 'gone') this.addFile(state === 'ack', name, { version, hash })
-      else if (kind === 'page' && state === 'ack') this.pages.set(Number(name), Math.max(version, this.pages.get(Number(name)) ?? 0))
+      else if (kind === 'page' && state === 'ack')
+        this.pages.set(Number(name), Math.max(version, this.pages.get(Number(name)) ?? 0))
       else if (kind === 'log') this.addLine(state === 'ack', { version, hash })
     }
   }
@@ -62,7 +63,9 @@ export class Manifest {
       const hash = hashOf(join(top, name))
       return states.some((state) => state.hash === hash)
         ? []
-        : [`${name}: acknowledged version ${states[0]!.version} is lost (${hash === '-' ? 'no file' : 'other content'})`]
+        : [
+            `${name}: acknowledged version ${states[0]!.version} is lost (${hash === '-' ? 'no file' : 'other content'})`,
+          ]
     })
   }
 
@@ -73,7 +76,9 @@ export class Manifest {
     return [...this.pages].flatMap(([number, version]) => {
       const page = bytes.subarray(number * PAGE_BYTES, (number + 1) * PAGE_BYTES)
       if (page.length < PAGE_BYTES) return [`database page ${number}: beyond the end`]
-      const digest = createHash('sha256').update(page.subarray(0, PAGE_BYTES - 32)).digest()
+      const digest = createHash('sha256')
+        .update(page.subarray(0, PAGE_BYTES - 32))
+        .digest()
       if (!digest.equals(page.subarray(PAGE_BYTES - 32))) return [`database page ${number}: torn`]
       if (Number(page.readBigUInt64LE(0)) !== number) return [`database page ${number}: another page's bytes`]
       const found = Number(page.readBigUInt64LE(8))
@@ -83,7 +88,9 @@ export class Manifest {
 
   private lineProblems(top: string): string[] {
     const found = new Set(logLines(top).map((line) => sha256(`${line}\n`)))
-    return this.lines.filter((line) => line.acknowledged && !found.has(line.hash)).map((line) => `log: line ${line.version} is lost`)
+    return this.lines
+      .filter((line) => line.acknowledged && !found.has(line.hash))
+      .map((line) => `log: line ${line.version} is lost`)
   }
 }
 

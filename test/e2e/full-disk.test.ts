@@ -20,39 +20,56 @@ except OSError as error:
     print(errno.errorcode[error.errno], done >> 20)
 `
 
-testWhere('fuse', 'root')('S-004 R-63 a full disk: ENOSPC to the writer, nothing earlier lost, work resumes after space is freed', async (t: ExecutionContext) => {
-  t.timeout(6 * 60_000)
-  const folder = temporaryFolder(t, 'disk')
-  const disk = join(folder, 'disk')
-  mkdirSync(disk)
-  program('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', disk])
-  t.teardown(() => program('umount', ['-l', disk]))
-  const drive = testDrive(t, { home: join(disk, 'home') })
-  await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
-  const top = drive.mountpoint
+testWhere('fuse', 'root')(
+  'S-004 R-63 a full disk: ENOSPC to the writer, nothing earlier lost, work resumes after space is freed',
+  async (t: ExecutionContext) => {
+    t.timeout(6 * 60_000)
+    const folder = temporaryFolder(t, 'disk')
+    const disk = join(folder, 'disk')
+    mkdirSync(disk)
+    program('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', disk])
+    t.teardown(() => program('umount', ['-l', disk]))
+    const drive = testDrive(t, { home: join(disk, 'home') })
+    await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
+    const top = drive.mountpoint
 
-  program('sh', ['-c', 'mkdir kept; for i in $(seq 1 200); do seq 1 $((i * 37)) > kept/$i; done; head -c 9000000 /dev/urandom > kept/big; sync -f .'], { cwd: top })
-  const kept = listing(join(top, 'kept'))
-  const pid = drive.daemonPid()
+    program(
+      'sh',
+      [
+        '-c',
+        'mkdir kept; for i in $(seq 1 200); do seq 1 $((i * 37)) > kept/$i; done; head -c 9000000 /dev/urandom > kept/big; sync -f .',
+      ],
+      { cwd: top },
+    )
+    const kept = listing(join(top, 'kept'))
+    const pid = drive.daemonPid()
 
-  const answer = program('python3', ['-c', FILL, join(top, 'filler')], { timeoutMs: 240_000 })
-  t.regex(answer, /^(ENOSPC|EDQUOT) \d+/, 'the writer hears that the disk is full')
-  t.is(drive.daemonPid(), pid, 'the daemon lives')
-  t.is(listing(join(top, 'kept')), kept, 'earlier data is intact')
-  const free = Number(program('df', ['--output=avail', '-B1', disk]).split('\n')[1])
-  t.true(free > 0, 'a reserve is left for the databases')
+    const answer = program('python3', ['-c', FILL, join(top, 'filler')], { timeoutMs: 240_000 })
+    t.regex(answer, /^(ENOSPC|EDQUOT) \d+/, 'the writer hears that the disk is full')
+    t.is(drive.daemonPid(), pid, 'the daemon lives')
+    t.is(listing(join(top, 'kept')), kept, 'earlier data is intact')
+    const free = Number(program('df', ['--output=avail', '-B1', disk]).split('\n')[1])
+    t.true(free > 0, 'a reserve is left for the databases')
 
-  program('rm', [join(top, 'filler')])
-  await eventually(t, drive, () => {
-    program('sh', ['-c', 'head -c 3000000 /dev/urandom > after; sync after; sha256sum after > sum; sync sum; sha256sum -c --quiet sum'], { cwd: top })
-  })
-  t.is(listing(join(top, 'kept')), kept)
-  const after = listing(top)
-  await drive.must(['sync'], 120_000)
-  await drive.unmount([], 120_000)
-  await drive.mount()
-  t.is(listing(top), after)
-})
+    program('rm', [join(top, 'filler')])
+    await eventually(t, drive, () => {
+      program(
+        'sh',
+        [
+          '-c',
+          'head -c 3000000 /dev/urandom > after; sync after; sha256sum after > sum; sync sum; sha256sum -c --quiet sum',
+        ],
+        { cwd: top },
+      )
+    })
+    t.is(listing(join(top, 'kept')), kept)
+    const after = listing(top)
+    await drive.must(['sync'], 120_000)
+    await drive.unmount([], 120_000)
+    await drive.mount()
+    t.is(listing(top), after)
+  },
+)
 
 /** Freed space comes back with the next commits, so the first tries may still be refused. */
 async function eventually(t: ExecutionContext, drive: TestDrive, attempt: () => void): Promise<void> {

@@ -42,7 +42,11 @@ test('S-007 R-21 a Kubo daemon killed in the middle of an upload, away for a whi
 
   // Away: reads and writes go on from this machine.
   await proxy.goDown()
-  await programAside('sh', ['-c', 'echo offline > written-while-away; sync written-while-away; cat d/300 big > /dev/null'], top)
+  await programAside(
+    'sh',
+    ['-c', 'echo offline > written-while-away; sync written-while-away; cat d/300 big > /dev/null'],
+    top,
+  )
   await kubo.restart()
   await proxy.comeBack()
   await drive.must(['sync'], 180_000)
@@ -89,13 +93,21 @@ test('S-009 R-15 a truncated stream and a wrong block are never accepted: an err
   await first.must(['sync'], 60_000)
   await first.unmount([], 60_000)
 
-  const lies = [{ damageAnswer: true }, { truncateAnswerAfterBytes: 1000 }, { truncateAnswerAfterBytes: 1000, cleanly: true }] as const
+  const lies = [
+    { damageAnswer: true },
+    { truncateAnswerAfterBytes: 1000 },
+    { truncateAnswerAfterBytes: 1000, cleanly: true },
+  ] as const
   for (const kind of lies) {
     const second = testDrive(t)
     await second.up(['--node', proxy.url, '--phrase-file', phrase])
     await programAside('ls', ['-l', second.mountpoint])
     proxy.inject({ kind, path: 'block/get' })
-    await t.throwsAsync(programAside('cat', [join(second.mountpoint, 'big')]), undefined, `${JSON.stringify(kind)}: the reader hears of it`)
+    await t.throwsAsync(
+      programAside('cat', [join(second.mountpoint, 'big')]),
+      undefined,
+      `${JSON.stringify(kind)}: the reader hears of it`,
+    )
     proxy.heal()
     await sleep(3_000)
     t.is((await programAside('sha256sum', [join(second.mountpoint, 'big')])).slice(0, 64), hash, JSON.stringify(kind))
@@ -113,7 +125,11 @@ async function reopensEqual(t: ExecutionContext, drive: TestDrive, node: string,
   await second.unmount()
 }
 
-async function untilStatus(t: ExecutionContext, drive: TestDrive, isWanted: (status: Status) => boolean): Promise<Status> {
+async function untilStatus(
+  t: ExecutionContext,
+  drive: TestDrive,
+  isWanted: (status: Status) => boolean,
+): Promise<Status> {
   let last: Status | undefined
   await until(t, async () => isWanted((last = await drive.json<Status>(['status']))), 'status')
   return last!

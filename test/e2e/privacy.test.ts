@@ -11,42 +11,45 @@ const KIB = 1024
 /** Plain sizes that no stored block may show. */
 const SIZES = [3, 2_500, 5_001, 70_001, 262_143, 999_999]
 
-testWhere('fuse', 'go')('S-006 R-40 what a real Kubo holds shows no plaintext, name, exact size or tree shape', async (t: ExecutionContext) => {
-  t.timeout(5 * 60_000)
-  const kubo = await startKubo({ version: '0.43' })
-  t.teardown(() => kubo.stop())
-  const folder = temporaryFolder(t, 'privacy')
-  const drive = testDrive(t)
-  await drive.up(['--node', kubo.url, '--phrase-out', join(folder, 'phrase')])
-  makeCanaryTree(drive.mountpoint)
-  await drive.must(['sync'], 120_000)
-  await drive.unmount([], 120_000)
+testWhere('fuse', 'go')(
+  'S-006 R-40 what a real Kubo holds shows no plaintext, name, exact size or tree shape',
+  async (t: ExecutionContext) => {
+    t.timeout(5 * 60_000)
+    const kubo = await startKubo({ version: '0.43' })
+    t.teardown(() => kubo.stop())
+    const folder = temporaryFolder(t, 'privacy')
+    const drive = testDrive(t)
+    await drive.up(['--node', kubo.url, '--phrase-out', join(folder, 'phrase')])
+    makeCanaryTree(drive.mountpoint)
+    await drive.must(['sync'], 120_000)
+    await drive.unmount([], 120_000)
 
-  const found = program('sh', ['-c', `grep -rlaE '${CANARY}|user\\.canary' "$1" || true`, 'sh', kubo.repo])
-  t.is(found, '', 'no plaintext and no name in any file of the repository')
+    const found = program('sh', ['-c', `grep -rlaE '${CANARY}|user\\.canary' "$1" || true`, 'sh', kubo.repo])
+    t.is(found, '', 'no plaintext and no name in any file of the repository')
 
-  const blocks = await allBlocks(kubo.url)
-  const raw = blocks.filter(({ codec }) => codec === 'raw')
-  const visible = blocks.filter(({ codec }) => codec === 'dag-pb')
-  t.is(raw.length + visible.length, blocks.length, 'only sealed blocks and forest nodes')
-  t.true(raw.length >= 12, `${raw.length} sealed blocks`)
-  for (const { bytes } of raw) {
-    t.true(isPaddedLength(bytes.length), `a sealed block of ${bytes.length} bytes`)
-    if (bytes.length >= 4096) t.true(entropyBits(bytes) > 7.5, 'sealed bytes look random')
-  }
-  const sealedSizes = new Set(raw.map(({ bytes }) => bytes.length))
-  for (const size of SIZES) for (const extra of [0, 16, 40]) t.false(sealedSizes.has(size + extra), `size ${size}`)
-
-  // The forest: unnamed links, no data, no sizes; every sealed block hangs at the same depth whatever the tree looked like.
-  const nodes = new Map(visible.map(({ cid, bytes }) => [cid, dagPb.decode(bytes)]))
-  for (const node of nodes.values()) {
-    t.true(node.Data === undefined || node.Data.length === 0)
-    for (const link of node.Links) {
-      t.true(link.Name === undefined || link.Name === '')
-      t.true(link.Tsize === undefined || link.Tsize === 0)
+    const blocks = await allBlocks(kubo.url)
+    const raw = blocks.filter(({ codec }) => codec === 'raw')
+    const visible = blocks.filter(({ codec }) => codec === 'dag-pb')
+    t.is(raw.length + visible.length, blocks.length, 'only sealed blocks and forest nodes')
+    t.true(raw.length >= 12, `${raw.length} sealed blocks`)
+    for (const { bytes } of raw) {
+      t.true(isPaddedLength(bytes.length), `a sealed block of ${bytes.length} bytes`)
+      if (bytes.length >= 4096) t.true(entropyBits(bytes) > 7.5, 'sealed bytes look random')
     }
-  }
-})
+    const sealedSizes = new Set(raw.map(({ bytes }) => bytes.length))
+    for (const size of SIZES) for (const extra of [0, 16, 40]) t.false(sealedSizes.has(size + extra), `size ${size}`)
+
+    // The forest: unnamed links, no data, no sizes; every sealed block hangs at the same depth whatever the tree looked like.
+    const nodes = new Map(visible.map(({ cid, bytes }) => [cid, dagPb.decode(bytes)]))
+    for (const node of nodes.values()) {
+      t.true(node.Data === undefined || node.Data.length === 0)
+      for (const link of node.Links) {
+        t.true(link.Name === undefined || link.Name === '')
+        t.true(link.Tsize === undefined || link.Tsize === 0)
+      }
+    }
+  },
+)
 
 function makeCanaryTree(top: string): void {
   const body = `${CANARY}-content `
@@ -55,7 +58,8 @@ function makeCanaryTree(top: string): void {
     mkdirSync(at)
     for (let i = 0; i < 5; i++) writeFileSync(join(at, `${CANARY}-file-${i}`), body.repeat(i * 40 + 1))
   }
-  for (const size of SIZES) writeFileSync(join(top, `${CANARY}-size-${size}`), body.repeat(size / body.length + 1).slice(0, size))
+  for (const size of SIZES)
+    writeFileSync(join(top, `${CANARY}-size-${size}`), body.repeat(size / body.length + 1).slice(0, size))
   program('ln', ['-s', `/${CANARY}/target`, join(top, 'link')])
   program('setfattr', ['-n', 'user.canary', '-v', CANARY, join(top, `${CANARY}-size-3`)])
 }
@@ -68,7 +72,8 @@ interface StoredBlock {
 
 /** Every block the daemon holds that the drive's pin reaches. */
 async function allBlocks(url: string): Promise<StoredBlock[]> {
-  const call = async (path: string): Promise<Response> => fetch(`${url}/api/v0/${path}`, { method: 'POST', signal: AbortSignal.timeout(60_000) })
+  const call = async (path: string): Promise<Response> =>
+    fetch(`${url}/api/v0/${path}`, { method: 'POST', signal: AbortSignal.timeout(60_000) })
   const pins = (await (await call('pin/ls?type=recursive')).json()) as { Keys: Record<string, unknown> }
   const cids = new Set<string>()
   for (const root of Object.keys(pins.Keys)) {
@@ -95,5 +100,7 @@ function isPaddedLength(length: number): boolean {
 function entropyBits(bytes: Uint8Array): number {
   const counts = new Array<number>(256).fill(0)
   for (const byte of bytes) counts[byte]!++
-  return counts.filter((count) => count > 0).reduce((sum, count) => sum - (count / bytes.length) * Math.log2(count / bytes.length), 0)
+  return counts
+    .filter((count) => count > 0)
+    .reduce((sum, count) => sum - (count / bytes.length) * Math.log2(count / bytes.length), 0)
 }

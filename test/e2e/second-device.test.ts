@@ -4,7 +4,16 @@ import type { ExecutionContext } from 'ava'
 import { GIB } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, temporaryFolder, testDrive } from '../support/drive.js'
-import { checkDatabase, hardLinks, listing, makeBigFile, makeDatabase, makeOddities, makeRepository, makeSourceTar } from '../support/workload.js'
+import {
+  checkDatabase,
+  hardLinks,
+  listing,
+  makeBigFile,
+  makeDatabase,
+  makeOddities,
+  makeRepository,
+  makeSourceTar,
+} from '../support/workload.js'
 import { startKubo } from '../kubo/daemon.js'
 
 /** Where the node is and how a device reaches it. */
@@ -20,56 +29,61 @@ const kinds: Readonly<Record<string, OpenNode>> = {
 }
 
 for (const [kind, openNode] of Object.entries(kinds)) {
-  const needs = kind.includes('Kubo') ? (['fuse', 'git', 'sqlite3', 'setfattr', 'go'] as const) : (['fuse', 'git', 'sqlite3', 'setfattr'] as const)
-  testWhere(...needs)(`S-003 R-20 R-21 R-42 a lost device comes back from the phrase and ${kind}`, async (t: ExecutionContext) => {
-    t.timeout(15 * 60_000)
-    const folder = temporaryFolder(t, 'e2e')
-    const node = await openNode(t, folder)
-    const phrase = join(folder, 'phrase')
-    const first = testDrive(t)
-    await first.up([...node, '--phrase-out', phrase])
-    const top = first.mountpoint
+  const needs = kind.includes('Kubo')
+    ? (['fuse', 'git', 'sqlite3', 'setfattr', 'go'] as const)
+    : (['fuse', 'git', 'sqlite3', 'setfattr'] as const)
+  testWhere(...needs)(
+    `S-003 R-20 R-21 R-42 a lost device comes back from the phrase and ${kind}`,
+    async (t: ExecutionContext) => {
+      t.timeout(15 * 60_000)
+      const folder = temporaryFolder(t, 'e2e')
+      const node = await openNode(t, folder)
+      const phrase = join(folder, 'phrase')
+      const first = testDrive(t)
+      await first.up([...node, '--phrase-out', phrase])
+      const top = first.mountpoint
 
-    const tar = join(folder, 'source.tar')
-    t.true(makeSourceTar(tar) >= 5_000)
-    mkdirSync(join(folder, 'plain'))
-    mkdirSync(join(top, 'source'))
-    program('tar', ['xf', tar, '-C', join(folder, 'plain')])
-    program('tar', ['xf', tar, '-C', join(top, 'source')])
-    program('diff', ['-r', join(folder, 'plain'), join(top, 'source')])
-    makeRepository(join(folder, 'repository'))
-    program('git', ['clone', '-q', join(folder, 'repository'), join(top, 'clone')])
-    t.is(program('git', ['-C', join(top, 'clone'), 'fsck', '--full']), '')
-    makeDatabase(join(top, 'database.sqlite'))
-    const database = checkDatabase(join(top, 'database.sqlite'))
-    t.regex(database, /^ok\n/)
-    makeBigFile(join(top, 'big'), GIB, 'dagdrive')
-    makeOddities(top)
+      const tar = join(folder, 'source.tar')
+      t.true(makeSourceTar(tar) >= 5_000)
+      mkdirSync(join(folder, 'plain'))
+      mkdirSync(join(top, 'source'))
+      program('tar', ['xf', tar, '-C', join(folder, 'plain')])
+      program('tar', ['xf', tar, '-C', join(top, 'source')])
+      program('diff', ['-r', join(folder, 'plain'), join(top, 'source')])
+      makeRepository(join(folder, 'repository'))
+      program('git', ['clone', '-q', join(folder, 'repository'), join(top, 'clone')])
+      t.is(program('git', ['-C', join(top, 'clone'), 'fsck', '--full']), '')
+      makeDatabase(join(top, 'database.sqlite'))
+      const database = checkDatabase(join(top, 'database.sqlite'))
+      t.regex(database, /^ok\n/)
+      makeBigFile(join(top, 'big'), GIB, 'dagdrive')
+      makeOddities(top)
 
-    const reference = join(folder, 'reference')
-    mkdirSync(reference)
-    program('cp', ['-a', `${top}/.`, reference], { timeoutMs: 300_000 })
-    t.is(listing(top), listing(reference), 'the mount of the first device')
-    await first.must(['sync'], 600_000)
-    await first.unmount([], 300_000)
-    rmSync(first.home, { recursive: true })
+      const reference = join(folder, 'reference')
+      mkdirSync(reference)
+      program('cp', ['-a', `${top}/.`, reference], { timeoutMs: 300_000 })
+      t.is(listing(top), listing(reference), 'the mount of the first device')
+      await first.must(['sync'], 600_000)
+      await first.unmount([], 300_000)
+      rmSync(first.home, { recursive: true })
 
-    const second = testDrive(t)
-    await second.up([...node, '--phrase-file', phrase])
-    program('diff', ['-r', '--no-dereference', '-x', 'fifo', reference, second.mountpoint], { timeoutMs: 600_000 })
-    t.is(listing(second.mountpoint), listing(reference), 'the mount of the second device')
-    t.is(hardLinks(second.mountpoint), hardLinks(reference))
-    t.is(checkDatabase(join(second.mountpoint, 'database.sqlite')), database)
-    t.is(program('git', ['-C', join(second.mountpoint, 'clone'), 'fsck', '--full']), '')
+      const second = testDrive(t)
+      await second.up([...node, '--phrase-file', phrase])
+      program('diff', ['-r', '--no-dereference', '-x', 'fifo', reference, second.mountpoint], { timeoutMs: 600_000 })
+      t.is(listing(second.mountpoint), listing(reference), 'the mount of the second device')
+      t.is(hardLinks(second.mountpoint), hardLinks(reference))
+      t.is(checkDatabase(join(second.mountpoint, 'database.sqlite')), database)
+      t.is(program('git', ['-C', join(second.mountpoint, 'clone'), 'fsck', '--full']), '')
 
-    await changesTravelBack(t, second.mountpoint, async () => {
-      await second.must(['sync'], 300_000)
-      await second.unmount([], 300_000)
-      const third = testDrive(t)
-      await third.up([...node, '--phrase-file', phrase])
-      return third.mountpoint
-    })
-  })
+      await changesTravelBack(t, second.mountpoint, async () => {
+        await second.must(['sync'], 300_000)
+        await second.unmount([], 300_000)
+        const third = testDrive(t)
+        await third.up([...node, '--phrase-file', phrase])
+        return third.mountpoint
+      })
+    },
+  )
 }
 
 /** The opened drive is a full drive: what is changed there is what the next device sees. */

@@ -29,8 +29,14 @@ test('every numbered promise in docs/SEMANTICS.md is shown by a test that names 
   const tests = [...filesBelow('src', ['.test.ts']), ...filesBelow('test', ['.ts'])].map(({ text }) => text).join('\n')
   const named = new Set(tests.match(/\bS-\d{3}\b/g) ?? [])
   t.true(promised.size > 0)
-  t.deepEqual([...promised].filter((clause) => !named.has(clause)), [])
-  t.deepEqual([...named].filter((clause) => !promised.has(clause)), [])
+  t.deepEqual(
+    [...promised].filter((clause) => !named.has(clause)),
+    [],
+  )
+  t.deepEqual(
+    [...named].filter((clause) => !promised.has(clause)),
+    [],
+  )
 })
 
 test('every requirement number is named by a test or listed as open in docs/STATUS.md', (t) => {
@@ -38,7 +44,10 @@ test('every requirement number is named by a test or listed as open in docs/STAT
   const named = new Set(tests.flatMap(({ text }) => text.match(/\bR-\d\d\b/g) ?? []))
   const status = new Set(readDoc('docs/STATUS.md').match(/\bR-\d\d\b/g) ?? [])
   const all = [...groups()]
-  t.deepEqual(all.filter((number) => !named.has(number) && !status.has(number)), [])
+  t.deepEqual(
+    all.filter((number) => !named.has(number) && !status.has(number)),
+    [],
+  )
 })
 
 /** The requirement numbers of the product: R-01 … R-74 with the gaps between the groups. */

@@ -8,17 +8,23 @@ const production = sources.filter(({ path }) => !isTest(path))
 const RULES: readonly { readonly what: string; readonly pattern: RegExp; readonly home: RegExp }[] = [
   { what: 'wall clock outside base/clock.ts', pattern: /\bDate\.now\(|new Date\(\)/, home: /^src\/base\/clock\.ts$/ },
   { what: 'Math.random', pattern: /\bMath\.random\(/, home: /^$/ },
-  { what: 'console outside the command line and the installer', pattern: /\bconsole\./, home: /^(src\/cli\/|native\/install\.mjs)/ },
-  { what: 'randomBytes outside base/random.ts', pattern: /\brandom(Bytes|FillSync|FillBytes|UUID)\(/, home: /^src\/base\/random\.ts$/ },
+  {
+    what: 'console outside the command line and the installer',
+    pattern: /\bconsole\./,
+    home: /^(src\/cli\/|native\/install\.mjs)/,
+  },
+  {
+    what: 'randomBytes outside base/random.ts',
+    pattern: /\brandom(Bytes|FillSync|FillBytes|UUID)\(/,
+    home: /^src\/base\/random\.ts$/,
+  },
   { what: 'an empty catch that does not name its case', pattern: /catch\s*(\([^)]*\))?\s*\{\s*\}/, home: /^$/ },
   { what: 'a switched-off type check', pattern: /@ts-(ignore|nocheck)/, home: /^$/ },
 ]
 
 for (const { what, pattern, home } of RULES) {
   test(`the source has no ${what}`, (t) => {
-    const found = production
-      .filter(({ path, text }) => !home.test(path) && pattern.test(text))
-      .map(({ path }) => path)
+    const found = production.filter(({ path, text }) => !home.test(path) && pattern.test(text)).map(({ path }) => path)
     t.deepEqual(found, [])
   })
 }
@@ -33,7 +39,10 @@ test('no source file is longer than 400 lines', (t) => {
 test('every source file says what it owns before its first line of code', (t) => {
   const silent = production
     .filter(({ path }) => path.endsWith('.ts') && !path.endsWith('/index.ts'))
-    .filter(({ text }) => !/^(#!.*\n)?\s*(\/\*\*|\/\/|import[\s\S]*?\n\/\*\*|import[\s\S]*?\n\/\/)/.test(text) && !text.includes('/**'))
+    .filter(
+      ({ text }) =>
+        !/^(#!.*\n)?\s*(\/\*\*|\/\/|import[\s\S]*?\n\/\*\*|import[\s\S]*?\n\/\/)/.test(text) && !text.includes('/**'),
+    )
     .map(({ path }) => path)
   t.deepEqual(silent, [])
 })

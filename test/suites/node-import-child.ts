@@ -4,7 +4,12 @@ import { openNode } from '../../src/node/index.js'
 import { forestOver, rawBlocks } from './node-material.js'
 
 const [address, firstSeed] = process.argv.slice(2)
-const node = await openNode(address!, { dataDirectory: '/nonexistent', clock: systemClock, log: silentLog, random: systemRandom })
+const node = await openNode(address!, {
+  dataDirectory: '/nonexistent',
+  clock: systemClock,
+  log: silentLog,
+  random: systemRandom,
+})
 let before = (await node.listPins())[0]?.cid
 for (let seed = Number(firstSeed); ; seed++) {
   const forest = forestOver(rawBlocks(40, 20_000, seed))

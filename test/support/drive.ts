@@ -41,7 +41,8 @@ export class TestDrive {
         [CLI, ...args],
         { env: this.environment, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) => {
-          if (error !== null && error.killed === true) reject(new Error(`dagdrive ${args[0]} timed out: ${stdout}${stderr}`))
+          if (error !== null && error.killed === true)
+            reject(new Error(`dagdrive ${args[0]} timed out: ${stdout}${stderr}`))
           else resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
         },
       )
@@ -51,7 +52,10 @@ export class TestDrive {
   /** Runs a command that must succeed. */
   async must(args: readonly string[], timeoutMs?: number): Promise<string> {
     const result = await this.run(args, timeoutMs)
-    if (result.code !== 0) throw new Error(`dagdrive ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}\n${this.log()}`)
+    if (result.code !== 0)
+      throw new Error(
+        `dagdrive ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}\n${this.log()}`,
+      )
     return result.stdout
   }
 
@@ -90,7 +94,8 @@ export class TestDrive {
     const pid = this.daemonPid()
     if (pid === undefined) throw new Error('no daemon to kill')
     process.kill(pid, 'SIGKILL')
-    for (let i = 0; i < 500 && existsSync(`/proc/${pid}/fd/0`); i++) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    for (let i = 0; i < 500 && existsSync(`/proc/${pid}/fd/0`); i++)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
   }
 
   /** Resident memory of the daemon in bytes. */
@@ -125,7 +130,11 @@ export function testDrive(t: ExecutionContext, options?: DriveOptions): TestDriv
 }
 
 /** A program outside this process, so that it may touch a mount; returns its standard output, throws when it fails. */
-export function program(command: string, args: readonly string[], options: { cwd?: string; input?: string; timeoutMs?: number; env?: NodeJS.ProcessEnv } = {}): string {
+export function program(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; input?: string; timeoutMs?: number; env?: NodeJS.ProcessEnv } = {},
+): string {
   return execFileSync(command, args, {
     cwd: options.cwd,
     input: options.input,
@@ -149,9 +158,15 @@ export function programAside(command: string, args: readonly string[], cwd?: str
 }
 
 /** The same without waiting; resolves with the exit status. */
-export function programLater(command: string, args: readonly string[], cwd: string): { pid: number; done: Promise<number> } {
+export function programLater(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+): { pid: number; done: Promise<number> } {
   const child = spawn(command, args, { cwd, stdio: 'ignore' })
-  const done = new Promise<number>((resolve, reject) => child.on('error', reject).on('close', (code) => resolve(code ?? 1)))
+  const done = new Promise<number>((resolve, reject) =>
+    child.on('error', reject).on('close', (code) => resolve(code ?? 1)),
+  )
   return { pid: child.pid!, done }
 }
 

@@ -5,7 +5,12 @@ import { program, programAside } from './drive.js'
 import { projectRoot } from './sources.js'
 
 const SOURCE_FILES = 5_000
-const GIT_IDENTITY = { GIT_AUTHOR_NAME: 'T', GIT_AUTHOR_EMAIL: 't@example.org', GIT_COMMITTER_NAME: 'T', GIT_COMMITTER_EMAIL: 't@example.org' }
+const GIT_IDENTITY = {
+  GIT_AUTHOR_NAME: 'T',
+  GIT_AUTHOR_EMAIL: 't@example.org',
+  GIT_COMMITTER_NAME: 'T',
+  GIT_COMMITTER_EMAIL: 't@example.org',
+}
 
 /** A tar of at least 5,000 files of packages installed from the registry. @returns how many files it holds */
 export function makeSourceTar(target: string): number {
@@ -53,7 +58,9 @@ export function makeDatabase(path: string): void {
 }
 
 export function checkDatabase(path: string): string {
-  return program('sqlite3', [path], { input: 'PRAGMA integrity_check; SELECT count(*), sum(length(b)), sum(id) FROM t;' })
+  return program('sqlite3', [path], {
+    input: 'PRAGMA integrity_check; SELECT count(*), sum(length(b)), sum(id) FROM t;',
+  })
 }
 
 /** `sizeBytes` of bytes that do not compress or repeat, the same for the same pass phrase. */
@@ -99,7 +106,9 @@ const LISTING = `
 
 /** Groups of names that are one inode. */
 export function hardLinks(top: string): string {
-  const lines = program('sh', ['-c', `find . -type f -links +1 -printf '%i %p\\n' | sort`], { cwd: top }).trim().split('\n')
+  const lines = program('sh', ['-c', `find . -type f -links +1 -printf '%i %p\\n' | sort`], { cwd: top })
+    .trim()
+    .split('\n')
   const groups = new Map<string, string[]>()
   for (const line of lines) {
     const [inode = '', ...name] = line.split(' ')
