@@ -158,7 +158,7 @@ export interface Tree {
   release(ino: number, handle: number): void
   /** Level reached when it resolves: `staged`. */
   sync(ino: number, dataOnly: boolean, caller: Caller): Maybe<void>
-  /** syncfs(2): everything `staged`. */
+  /** Everything `staged`; at unmount. The kernel does not pass syncfs(2) on to a mount without a block device. */
   syncAll(caller: Caller): Maybe<void>
   allocate(ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void>
   /** @returns the new offset; NO_SUCH_ADDRESS (ENXIO) past the end. */
