@@ -43,6 +43,25 @@ test('R-13 a change is published by itself after the debounce, not before', asyn
   t.true(performance.now() - begin >= 290)
 })
 
+test('the first version of a new drive waits for the debounce like any other, once there is more than the root', async (t) => {
+  const w = await World.open(seed++)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  await edit(w, device)
+  const sync = await device.start({ settings: { pollMs: 10, debounceMs: 500 } })
+  await until(() => sync.status().published !== undefined)
+  const { height, timeMs } = sync.status().published!
+  t.is(height, 1)
+  t.true(timeMs - device.drive.lastChangeMs >= 500)
+  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
+})
+
+test('an empty new drive is published at once', async (t) => {
+  const { sync } = await started(t, { debounceMs: 3_600_000, maxDelayMs: 3_600_000 })
+  await until(() => sync.status().published?.height === 1)
+  t.pass()
+})
+
 test('a drive that never rests is published all the same', async (t) => {
   const { w, device, sync } = await started(t, { debounceMs: 3_600_000, maxDelayMs: 200 })
   await until(() => sync.status().published?.height === 1)

@@ -171,8 +171,10 @@ class DriveSync implements Sync {
 
   async #isDue(): Promise<boolean> {
     const { port, clock } = this.#options
-    if (this.#state.plan !== undefined || this.#state.head === undefined) return true
+    if (this.#state.plan !== undefined) return true
     const { dirtyInodes, lastChangeMs } = await port.counts()
+    // A new drive has a name at once; with more than its root in it, the first version is one like any other.
+    if (this.#state.head === undefined && dirtyInodes <= 1) return true
     if (dirtyInodes === 0) {
       this.#changedSinceMs = undefined
       this.#enter('idle')
