@@ -1,4 +1,4 @@
-/* Entry points for two file calls Node lacks; included by seal.c once. */
+/* Entry points for file calls Node lacks; included by seal.c once. */
 #ifndef DAGDRIVE_FILE_CALLS_H
 #define DAGDRIVE_FILE_CALLS_H
 #include <errno.h>
@@ -34,6 +34,15 @@ static napi_value pread_no_wait(napi_env env, napi_callback_info info) {
   struct iovec io = {.iov_base = into.at, .iov_len = into.length};
   const ssize_t n = preadv2((int)fd, &io, 1, offset, RWF_NOWAIT);
   return js_number(env, n < 0 ? -errno : (double)n);
+}
+
+/* bytesToPage(bytes): how many of them lie before the next page boundary; direct I/O wants memory that begins on one. */
+static napi_value bytes_to_page(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  bytes memory;
+  if (!get_args(env, info, args, 1) || !get_bytes(env, args[0], &memory, "memory")) return NULL;
+  const uintptr_t page = 4096;
+  return js_number(env, (double)((page - (uintptr_t)memory.at % page) % page));
 }
 
 #endif

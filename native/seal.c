@@ -190,6 +190,7 @@ NAPI_MODULE_INIT() {
       {"openRecord", NULL, open_record, NULL, NULL, NULL, napi_enumerable, NULL},
       {"punchHole", NULL, punch_hole, NULL, NULL, NULL, napi_enumerable, NULL},
       {"preadNoWait", NULL, pread_no_wait, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"bytesToPage", NULL, bytes_to_page, NULL, NULL, NULL, napi_enumerable, NULL},
       {"hashing", NULL, hashing, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof exports_list / sizeof *exports_list, exports_list);

@@ -1,6 +1,8 @@
-/** Two file calls Node lacks; both say "cannot" where the native core is absent. */
+/** What files need and Node lacks; each says "cannot" where the native core is absent. */
 import { constants } from 'node:os'
 import { nativeSeal } from './native-seal.js'
+
+const PAGE = 4096
 
 /**
  * Gives the disk blocks of a byte range back (fallocate PUNCH_HOLE); the range then reads as zeros. Whole pages only are freed.
@@ -20,4 +22,13 @@ export function readWithoutWaiting(fd: number, into: Uint8Array, offset: number)
   if (read === undefined || read === -constants.errno.EAGAIN || read === -constants.errno.EOPNOTSUPP) return undefined
   if (read < 0) throw Object.assign(new Error('preadv2 failed'), { errno: read })
   return read
+}
+
+/** @returns zeroed memory that begins on a page, as direct I/O wants it; undefined where this build cannot tell */
+export function allocatePages(bytes: number): Buffer | undefined {
+  const native = nativeSeal()
+  if (native === undefined) return undefined
+  const memory = Buffer.alloc(bytes + PAGE)
+  const start = native.bytesToPage(memory)
+  return memory.subarray(start, start + bytes)
 }

@@ -57,6 +57,7 @@ function goodArguments(): Record<Exclude<keyof NativeSeal, 'hashing' | 'punchHol
   const rows = new Uint8Array(96 * 8)
   return {
     sealBatch: [data, items, Buffer.alloc(1024, 3), Buffer.alloc(32), rows, Buffer.alloc(400_000)],
+    bytesToPage: [data],
     sealRows: [data, rows, random.next(10), Buffer.alloc(400_000)],
     cut: [data, Buffer.alloc(1024, 3), 0, true, new Uint32Array(8)],
     openLeaf: [Buffer.alloc(4096), Buffer.alloc(32), Buffer.alloc(4096)],

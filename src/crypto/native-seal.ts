@@ -45,6 +45,8 @@ export interface NativeSeal {
   punchHole(fd: number, offset: number, length: number): number
   /** @returns bytes read, or a negative errno */
   preadNoWait(fd: number, into: Uint8Array, offset: number): number
+  /** @returns how many bytes of `memory` lie before the next page boundary, 0 to 4,095 */
+  bytesToPage(memory: Uint8Array): number
   hashing(mode?: 'portable' | 'best'): 'lanes' | 'portable'
 }
 

@@ -1,6 +1,7 @@
 /** A pool thread: owns one segment writer and reused buffers; piscina calls the default export with one task at a time. */
 import { workerData } from 'node:worker_threads'
 import { DriveError, toWire, type WireError } from '../base/index.js'
+import { allocatePages } from '../crypto/index.js'
 import { openSegmentWriter, type SegmentWriter } from '../store/index.js'
 import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchSealer } from './batch-sealer.js'
 import type { PoolAnswer, PoolTask, WorkerSetup } from './pool-messages.js'
@@ -9,7 +10,8 @@ import { ROW_BYTES, rowCapacity, Rows } from './rows.js'
 const setup = workerData as WorkerSetup
 const sealer: BatchSealer = setup.core === 'javascript' ? javascriptSealer(setup.keys) : createBatchSealer(setup.keys)
 let writer: SegmentWriter | undefined
-let out = Buffer.alloc(0)
+let out: Buffer = Buffer.alloc(0)
+let isOnPage = false
 // the pool ends this thread without a word when it stays idle; before that its segment is finished, so that eviction can remove it
 const rest = setTimeout(() => {
   writer?.close()
@@ -46,7 +48,10 @@ function sealGivenRows(task: Extract<PoolTask, { kind: 'rows' }>): PoolAnswer {
 }
 
 function room(bytes: number): Buffer {
-  if (out.length < bytes) out = Buffer.allocUnsafeSlow(bytes)
+  if (out.length >= bytes) return out
+  const pages = allocatePages(bytes)
+  isOnPage = pages !== undefined
+  out = pages ?? Buffer.allocUnsafeSlow(bytes)
   return out
 }
 
@@ -61,7 +66,7 @@ function append(rows: Rows, count: number): Float64Array {
     bytes += length
   }
   if (bytes === 0) return new Float64Array(0)
-  writer ??= openSegmentWriter(setup.segmentDirectory)
+  writer ??= openSegmentWriter(setup.segmentDirectory, { direct: isOnPage })
   const locations = writer.append(out.subarray(0, bytes), lengths)
   const places = new Float64Array(2 * locations.length)
   locations.forEach(({ segment, offset }, index) => places.set([segment, offset], 2 * index))

@@ -8,7 +8,7 @@ import { openEnvironment } from './environment.js'
 import { be64 } from './keys.js'
 import { createSpaceGuard } from './no-space.js'
 import { openSegmentWriter } from './segment-writer.js'
-import { crashBlock, scratchDirectory, testSealer } from './testing.js'
+import { crashBlock, pagesOf, scratchDirectory, testSealer } from './testing.js'
 
 const MIB = 1024 * 1024
 
@@ -74,8 +74,8 @@ test.serial(
       const kept = crashBlock(1, 1)
       store.ingest([kept], { onlyCopy: true })
       await store.commit()
-      const writer = openSegmentWriter(store.segmentDirectory)
-      const bytes = Buffer.alloc(MIB, 3)
+      const writer = openSegmentWriter(store.segmentDirectory, { direct: true })
+      const bytes = (pagesOf(MIB) ?? Buffer.alloc(MIB)).fill(3)
       const locations = [writer.append(bytes, [MIB])[0]!]
       const error = t.throws(() => {
         for (;;) locations.push(writer.append(bytes, [MIB])[0]!)

@@ -3,13 +3,14 @@
  * number and made exclusively, so writers of all threads never meet and numbers never come back. A finished segment
  * ends with a mark: nothing is appended behind it. Segments of an earlier run are never appended to.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DriveError, systemRandom, type Random } from '../base/index.js'
 import type { BlockLocation, SegmentWriter } from './contract.js'
 import { makeDurableDirectory } from './durable-directory.js'
 import { writeFailure, type SpaceGuard } from './no-space.js'
 
+const PAGE = 4096
 export const SEGMENT_BYTES = 64 * 1024 * 1024
 const END_MARK = Buffer.from('dagdrive segment end\n', 'latin1')
 const NAME = /^([0-9a-f]{12})\.segment$/
@@ -20,6 +21,11 @@ export interface SegmentWriterOptions {
   /** Asked before every append. */
   readonly guard?: SpaceGuard
   readonly random?: Random
+  /**
+   * Past the page cache where the file system allows it, for appends of whole pages (as sealed blocks are) whose memory begins on a
+   * page. Others, and the rest of an append the file system refuses so, go through the page cache.
+   */
+  readonly direct?: boolean
 }
 
 /** @param directory where segments lie (`BlockStore.segmentDirectory`), made when absent */
@@ -51,6 +57,9 @@ class FileSegmentWriter implements SegmentWriter {
   readonly #guard: SpaceGuard | undefined
   readonly #random: Random
   #fd: number | undefined
+  /** The same file without the page cache. */
+  #directFd: number | undefined
+  #isDirect: boolean
   #segment = 0
   #end = 0
   #closed = false
@@ -60,6 +69,7 @@ class FileSegmentWriter implements SegmentWriter {
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#guard = options.guard
     this.#random = options.random ?? systemRandom
+    this.#isDirect = options.direct ?? false
   }
 
   append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[] {
@@ -71,7 +81,8 @@ class FileSegmentWriter implements SegmentWriter {
     const fd = this.#fd ?? this.#begin(bytes.length)
     const start = this.#end
     try {
-      writeAll(fd, bytes, start)
+      const done = this.#writeDirect(bytes, start)
+      writeAll(fd, bytes.subarray(done), start + done)
     } catch (error) {
       this.#cutBack(fd, start)
       throw writeFailure(error, this.#directory, bytes.length)
@@ -108,9 +119,27 @@ class FileSegmentWriter implements SegmentWriter {
     }
   }
 
+  /** @returns how many bytes are written; the rest is for the page cache */
+  #writeDirect(bytes: Uint8Array, position: number): number {
+    if (!this.#isDirect || bytes.length % PAGE !== 0 || position % PAGE !== 0) return 0
+    let done = 0
+    try {
+      const flags = constants.O_WRONLY | constants.O_DIRECT
+      this.#directFd ??= openSync(segmentPath(this.#directory, this.#segment), flags)
+      while (done < bytes.length) done += writeSync(this.#directFd, bytes, done, bytes.length - done, position + done)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+      // a file system without direct I/O, or with other rules for it
+      this.#isDirect = false
+    }
+    return done
+  }
+
   #finish(): void {
     const fd = this.#fd!
     this.#fd = undefined
+    if (this.#directFd !== undefined) closeSync(this.#directFd)
+    this.#directFd = undefined
     try {
       writeAll(fd, END_MARK, this.#end)
     } catch {

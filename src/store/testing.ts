@@ -36,23 +36,32 @@ export function testSealer(): RecordSealer {
   }
 }
 
+const native = loadNative()
 /** The native core's file calls, or undefined where it was not built. */
-export const nativeFileCalls: FileCalls | undefined = loadFileCalls()
+export const nativeFileCalls: FileCalls | undefined = native && {
+  punchHole: (fd, offset, length) => native.punchHole(fd, offset, length) === 0,
+  readWithoutWaiting: (fd, into, offset) => {
+    const count = native.preadNoWait(fd, into, offset)
+    return count < 0 ? undefined : count
+  },
+}
 
-function loadFileCalls(): FileCalls | undefined {
-  interface Native {
-    punchHole(fd: number, offset: number, length: number): number
-    preadNoWait(fd: number, into: Uint8Array, offset: number): number
-  }
+/** Memory that begins on a page; undefined where the native core was not built. */
+export function pagesOf(bytes: number): Buffer | undefined {
+  if (native === undefined) return undefined
+  const memory = Buffer.alloc(bytes + 4096)
+  return memory.subarray(native.bytesToPage(memory)).subarray(0, bytes)
+}
+
+interface Native {
+  punchHole(fd: number, offset: number, length: number): number
+  preadNoWait(fd: number, into: Uint8Array, offset: number): number
+  bytesToPage(memory: Uint8Array): number
+}
+
+function loadNative(): Native | undefined {
   try {
-    const native = createRequire(import.meta.url)('../../../build/Release/dagdrive_seal.node') as Native
-    return {
-      punchHole: (fd, offset, length) => native.punchHole(fd, offset, length) === 0,
-      readWithoutWaiting: (fd, into, offset) => {
-        const count = native.preadNoWait(fd, into, offset)
-        return count < 0 ? undefined : count
-      },
-    }
+    return createRequire(import.meta.url)('../../../build/Release/dagdrive_seal.node') as Native
   } catch {
     // not built on this machine
     return undefined
