@@ -1,6 +1,6 @@
 /** What every part of the tree shares: tables, counters of the open state, time, and the parts themselves. */
 import type { Clock, Log, Random, SecretKey } from '../base/index.js'
-import { DriveError } from '../base/index.js'
+import { toWire } from '../base/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
 import { TABLES, encodeRemoved, removedKey } from '../store/index.js'
 import type { BlockStore, Environment, RemoteSource, RemovedRecord, Table } from '../store/index.js'
@@ -136,9 +136,10 @@ export class Volume {
 
   /** A background failure shows in the status until the next success. */
   failed(what: string, error: unknown): void {
-    const code = error instanceof DriveError ? error.code : 'INTERNAL'
-    this.lastError = `${what}: ${error instanceof DriveError ? error.message : String(error)}`
-    this.log.warn(what, { code })
+    const { code, message } = toWire(error)
+    this.lastError = `${what}: ${message}`
+    if (code !== 'INTERNAL' && code !== 'CORRUPT') this.log.warn(what, { code })
+    else this.log.error(what, { code, error: message, ...(error instanceof Error && { stack: error.stack }) })
   }
 }
 

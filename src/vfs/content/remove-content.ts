@@ -15,11 +15,10 @@ export function removeContent(volume: Volume, inode: Inode): void {
   }
   for (const index of content?.pages.keys() ?? storedPages(volume, inode)) pages.delete(pageKey(inode.ino, index))
   if (content === undefined) return
-  // Pieces in the pipeline find their inode gone when they come back.
-  for (const piece of content.pieces) piece.limit = 0
   dropTail(volume, content)
   volume.held.forget(inode)
   inode.content = undefined
+  volume.sealing.abandon(content.pieces)
 }
 
 function hasNoRows(inode: Inode): boolean {

@@ -50,16 +50,19 @@ export function replaceRows(
   while (after < rows.length && rows[after]!.offset < to) {
     const old = rows[after++]!
     const end = old.offset + old.length
-    volume.tables.chunks.delete(chunkKey(inode.ino, old.offset))
-    volume.addRemoved({ kind: 'block', digest: old.digest, born: old.born })
     if (old.offset < from) inserted.push({ ...old, length: from - old.offset, born: volume.sequence })
     if (end > to) {
       const skipped = to - old.offset
       rightParts.push({ ...old, offset: to, length: end - to, skip: old.skip + skipped, born: volume.sequence })
     }
   }
+  // What may fail comes first: a row is counted out once.
   const kept = inserted.length + rightParts.length
   if (kept > 0) reference(volume, [...inserted, ...rightParts])
+  for (const old of rows.slice(first, after)) {
+    volume.tables.chunks.delete(chunkKey(inode.ino, old.offset))
+    volume.addRemoved({ kind: 'block', digest: old.digest, born: old.born })
+  }
   inserted.push(...added, ...rightParts)
   if (first === rows.length) rows.push(...inserted)
   else if (inserted.length > 0 || after > first) rows.splice(first, after - first, ...inserted)

@@ -53,11 +53,29 @@ export class SealQueue {
 
   /** Waits until these pieces are chunk rows; failed ones are tried again. Rejects with the first failure. */
   async settle(pieces: readonly Piece[]): Promise<void> {
-    // The bytes of a file that is gone may be another file's by now.
-    const failed = pieces.filter((piece) => piece.state === 'failed' && !piece.inode.gone)
-    for (const piece of failed) this.#retry(piece)
+    const work: Promise<void>[] = []
+    for (const piece of pieces) {
+      // The bytes of a file that is gone may be another file's by now.
+      const isOpen = piece.state === 'failed' && !piece.inode.gone
+      if (isOpen && piece.limit === 0) {
+        this.#drop(piece)
+        continue
+      }
+      if (isOpen) this.#retry(piece)
+      work.push(piece.done)
+    }
     if (pieces.some((piece) => piece.state === 'waiting')) this.flushBatch()
-    await Promise.all(pieces.map((piece) => piece.done))
+    await Promise.all(work)
+  }
+
+  /** The file is gone, its content taken from it: what nothing will come back for any more lets go of its memory and its blocks. */
+  abandon(pieces: readonly Piece[]): void {
+    for (const piece of pieces) {
+      piece.limit = 0
+      // Those under way find their file gone when they come back.
+      if (piece.state === 'failed') this.#finish(piece)
+      else if (piece.state === 'sealed') this.#apply(piece)
+    }
   }
 
   /** Resolves when no job runs; failed pieces stay. */
@@ -87,29 +105,36 @@ export class SealQueue {
     this.#submit([piece])
   }
 
+  /** All of it was cut off since it failed. */
+  #drop(piece: Piece): void {
+    const content = piece.inode.content!
+    content.pieces.splice(content.pieces.indexOf(piece), 1)
+    this.#finish(piece)
+    if (content.pieces.every(({ state }) => state !== 'failed')) content.error = undefined
+    this.#volume.held.account(piece.inode)
+    this.#applyReady(piece.inode)
+  }
+
   #submit(pieces: readonly Piece[]): void {
     const run = this.#seal(pieces)
     this.#running.add(run)
     void run.finally(() => this.#running.delete(run))
   }
 
+  /** Never rejects: whoever waits for a piece hears of its failure, and its bytes stay in memory for the next try. */
   async #seal(pieces: readonly Piece[]): Promise<void> {
-    const { volume, data, items, release } = this.#jobOf(pieces)
     for (const piece of pieces) piece.state = 'running'
-    let sealed: SealedItem[]
     try {
-      sealed = await volume.pipeline.seal({ data, items })
+      const { data, items, release } = this.#jobOf(pieces)
+      const sealed = await this.#volume.pipeline.seal({ data, items }).finally(release)
+      this.#volume.gate.apply(() => this.#arrived(pieces, sealed))
     } catch (error) {
       this.#failed(pieces, error)
-      return
-    } finally {
-      release()
     }
-    volume.gate.apply(() => this.#arrived(pieces, sealed))
   }
 
-  #jobOf(pieces: readonly Piece[]): { volume: Volume; data: Uint8Array; items: SealItem[]; release: () => void } {
-    const volume = this.#volume
+  #jobOf(pieces: readonly Piece[]): { data: Uint8Array; items: SealItem[]; release: () => void } {
+    const { held } = this.#volume
     let total = 0
     const items = pieces.map((piece): SealItem => {
       const item: SealItem = {
@@ -121,20 +146,20 @@ export class SealQueue {
       total += piece.length
       return item
     })
-    if (pieces.length === 1) return { volume, data: pieces[0]!.data, items, release: () => undefined }
-    const slot = total >= SHARED_FROM_BYTES ? volume.held.takeSlot() : undefined
+    if (pieces.length === 1) return { data: pieces[0]!.data, items, release: () => undefined }
+    const slot = total >= SHARED_FROM_BYTES ? held.takeSlot() : undefined
     const data =
       slot !== undefined && slot.bytes.length >= total ? slot.bytes.subarray(0, total) : Buffer.allocUnsafe(total)
     pieces.forEach((piece, i) => data.set(piece.data, items[i]!.offset))
     const release = (): void => {
-      if (slot !== undefined) volume.held.releaseSlot(slot)
+      if (slot !== undefined) held.releaseSlot(slot)
     }
-    return { volume, data, items, release }
+    return { data, items, release }
   }
 
   #failed(pieces: readonly Piece[], error: unknown): void {
     const failure = isDriveError(error) ? error : new DriveError('INTERNAL', 'Sealing failed.', { cause: error })
-    this.#volume.failed('files could not be staged', failure)
+    this.#volume.failed('files could not be staged', error)
     for (const piece of pieces) {
       piece.state = 'failed'
       piece.error = failure
@@ -145,8 +170,15 @@ export class SealQueue {
     this.#volume.held.fail(failure)
   }
 
+  /** Never throws: the gate may call it in the middle of somebody's commit. */
   #arrived(pieces: readonly Piece[], sealed: readonly SealedItem[]): void {
-    const complete = indexSealed(this.#volume, sealed)
+    let complete: boolean[]
+    try {
+      complete = indexSealed(this.#volume, sealed)
+    } catch (error) {
+      this.#failed(pieces, error)
+      return
+    }
     pieces.forEach((piece, i) => {
       piece.sealed = sealed[i]!
       piece.state = 'sealed'
@@ -162,8 +194,7 @@ export class SealQueue {
     const { content } = inode
     if (content === undefined || inode.gone) return
     let applied = false
-    while (content.pieces[0]?.state === 'sealed') {
-      this.#apply(content.pieces[0])
+    while (content.pieces[0]?.state === 'sealed' && this.#apply(content.pieces[0])) {
       content.pieces.shift()
       applied = true
     }
@@ -173,10 +204,17 @@ export class SealQueue {
     closeContent(this.#volume, inode)
   }
 
-  #apply(piece: Piece): void {
-    applyPiece(this.#volume, piece)
+  /** @returns false when it failed: the piece is sealed again by the next try */
+  #apply(piece: Piece): boolean {
+    try {
+      applyPiece(this.#volume, piece)
+    } catch (error) {
+      this.#failed([piece], error)
+      return false
+    }
     this.#finish(piece)
     piece.resolve()
+    return true
   }
 
   #finish(piece: Piece): void {
