@@ -15,8 +15,9 @@ const INIT_OUT_BYTES = 64
 
 /**
  * Not asked for: WRITEBACK_CACHE unless the mount wants it (the kernel then ignores sizes from other writers, and unsynced
- * data dies with the daemon); POSIX_LOCKS and FLOCK_LOCKS (the kernel then locks locally, and correctly); HANDLE_KILLPRIV
- * (the kernel then sends the SETATTR itself); AUTO_INVAL_DATA (our own writes change mtime, which would drop the page cache).
+ * data dies with the daemon); POSIX_LOCKS and FLOCK_LOCKS (the kernel then locks locally, and correctly); AUTO_INVAL_DATA
+ * (our own writes change mtime, which would drop the page cache). HANDLE_KILLPRIV_V2 makes us clear set-ID bits, and spares a
+ * GETXATTR before every write and a GETATTR before every chown.
  */
 const WANTED =
   INIT.ASYNC_READ |
@@ -31,6 +32,7 @@ const WANTED =
   INIT.MAX_PAGES |
   INIT.CACHE_SYMLINKS |
   INIT.EXPLICIT_INVAL_DATA |
+  INIT.HANDLE_KILLPRIV_V2 |
   INIT.SETXATTR_EXT |
   INIT.INIT_EXT
 

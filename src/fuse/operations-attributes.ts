@@ -32,6 +32,7 @@ export function statx(s: Session, r: Request): void {
 export function setAttributes(s: Session, r: Request, at: number): void {
   const valid = s.in.u32(at + SETATTR_IN.valid)
   const handle = (valid & SETATTR_VALID.HANDLE) !== 0 ? readExact(s, at + SETATTR_IN.handle) : undefined
+  if ((valid & SETATTR_VALID.DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
   s.settle(r, s.tree.setAttributes(r.nodeId, readChange(s, at, valid), handle, r), replyAttributes)
 }
 

@@ -12,10 +12,12 @@ import {
   FSYNC_IN,
   LSEEK_IN,
   OPENED,
+  OPEN_DROP_SET_ID,
   OPEN_IN,
   READ_IN,
   RELEASE_IN,
   REPLY_HEADER_BYTES,
+  WRITE_DROP_SET_ID,
   WRITE_IN,
   OP,
 } from './protocol.js'
@@ -37,7 +39,8 @@ export function create(s: Session, r: Request, at: number, end: number): void {
   const flags = s.in.u32(at + CREATE_IN.flags)
   const mode = s.in.u32(at + CREATE_IN.mode)
   r.note = flags
-  s.settle(r, createOrOpen(s, r, name, mode, flags), replyCreated)
+  const dropSetId = (s.in.u32(at + CREATE_IN.openFlags) & OPEN_DROP_SET_ID) !== 0
+  s.settle(r, createOrOpen(s, r, name, mode, flags, dropSetId), replyCreated)
 }
 
 interface Created {
@@ -49,10 +52,17 @@ interface Created {
  * The kernel creates what it believes to be absent, and may be wrong when the name came from elsewhere a moment ago.
  * Without O_EXCL the caller then means the file that is there.
  */
-function createOrOpen(s: Session, r: Request, name: PlainName, mode: number, flags: number): Maybe<Created> {
+function createOrOpen(
+  s: Session,
+  r: Request,
+  name: PlainName,
+  mode: number,
+  flags: number,
+  dropSetId: boolean,
+): Maybe<Created> {
   const recover = (error: unknown): Promise<Created> => {
     if ((flags & O_EXCL) !== 0 || !isDriveError(error, 'EXISTS')) throw error
-    return openExisting(s, r, name, flags)
+    return openExisting(s, r, name, flags, dropSetId)
   }
   try {
     const made = s.tree.create(r.nodeId, name, mode, flags, r)
@@ -62,10 +72,17 @@ function createOrOpen(s: Session, r: Request, name: PlainName, mode: number, fla
   }
 }
 
-async function openExisting(s: Session, r: Request, name: PlainName, flags: number): Promise<Created> {
+async function openExisting(
+  s: Session,
+  r: Request,
+  name: PlainName,
+  flags: number,
+  dropSetId: boolean,
+): Promise<Created> {
   const found = await s.tree.lookup(r.nodeId, name, r)
   if (found === undefined) throw new DriveError('NOT_FOUND', 'The name vanished.')
   const opened = await s.tree.open(found.ino, flags, r)
+  if (dropSetId) s.tree.dropSetId(found.ino, r)
   try {
     return { attributes: await s.tree.getAttributes(found.ino, r), opened }
   } catch (error) {
@@ -88,6 +105,7 @@ function replyCreated(s: Session, r: Request, made: Created): void {
 export function open(s: Session, r: Request, at: number): void {
   const flags = s.in.u32(at + OPEN_IN.flags)
   r.note = flags
+  if ((s.in.u32(at + OPEN_IN.openFlags) & OPEN_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
   s.settle(r, s.tree.open(r.nodeId, flags, r), replyOpened)
 }
 
@@ -122,6 +140,7 @@ export function write(s: Session, r: Request, at: number, end: number): void {
   const size = s.in.u32(at + WRITE_IN.size)
   const start = at + WRITE_IN.bytes
   if (start + size > end) throw malformed()
+  if ((s.in.u32(at + WRITE_IN.writeFlags) & WRITE_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
   const data = s.in.bytes.subarray(start, start + size)
   s.settle(r, s.tree.write(r.nodeId, handle, offset, data, r), replyWritten)
 }
@@ -151,6 +170,7 @@ export function allocate(s: Session, r: Request, at: number): void {
   const handle = readExact(s, at + FALLOCATE_IN.handle)
   const offset = readExact(s, at + FALLOCATE_IN.offset)
   const length = readExact(s, at + FALLOCATE_IN.length)
+  dropSetIdOfOthers(s, r, r.nodeId)
   s.settle(r, s.tree.allocate(r.nodeId, handle, s.in.u32(at + FALLOCATE_IN.mode), offset, length, r), replyOk)
 }
 
@@ -168,6 +188,11 @@ function reply64(s: Session, r: Request, value: number): void {
 /** The 32-bit form answers at most this much; the caller asks again for the rest. */
 const MAX_COPY_BYTES = 0x4000_0000
 
+/** These requests have no flag for it; only root (nearly always) has the capability to keep the bits. */
+function dropSetIdOfOthers(s: Session, r: Request, ino: number): void {
+  if (r.uid !== 0) s.tree.dropSetId(ino, r)
+}
+
 /** COPY_FILE_RANGE and its 64-bit form; they differ in the answer. */
 export function copyRange(s: Session, r: Request, at: number): void {
   if (s.in.u64(at + COPY_IN.flags) !== 0) throw malformed()
@@ -182,6 +207,7 @@ export function copyRange(s: Session, r: Request, at: number): void {
     offset: readExact(s, at + COPY_IN.offsetOut),
   }
   const length = Math.min(s.in.u64(at + COPY_IN.length), MAX_COPY_BYTES)
+  dropSetIdOfOthers(s, r, to.ino)
   const copied = s.tree.copyRange(from, to, length, r)
   s.settle(r, copied, r.opcode === OP.COPY_FILE_RANGE_64 ? reply64 : replyWritten)
 }

@@ -70,6 +70,7 @@ export const INIT = {
   MAX_PAGES: 1 << 22,
   CACHE_SYMLINKS: 1 << 23,
   EXPLICIT_INVAL_DATA: 1 << 25,
+  HANDLE_KILLPRIV_V2: 1 << 28,
   SETXATTR_EXT: 1 << 29,
   INIT_EXT: 1 << 30,
 } as const
@@ -87,10 +88,15 @@ export const SETATTR_VALID = {
   ATIME_NOW: 1 << 7,
   MTIME_NOW: 1 << 8,
   CTIME: 1 << 10,
+  DROP_SET_ID: 1 << 11,
 } as const
 
 /** Flags of an OPEN, OPENDIR or CREATE reply. */
 export const OPENED = { KEEP_CACHE: 1 << 1, CACHE_DIR: 1 << 3, NO_FLUSH: 1 << 5 } as const
+
+/** In WRITE's own flags and in OPEN's and CREATE's: the caller may not keep set-ID bits (SETATTR has a valid bit for it). */
+export const WRITE_DROP_SET_ID = 1 << 2
+export const OPEN_DROP_SET_ID = 1 << 0
 
 export const FSYNC_DATA_ONLY = 1
 
@@ -122,12 +128,12 @@ export const MKDIR_IN = { mode: 0, bytes: 8 } as const
 export const RENAME_IN = { newParent: 0, bytes: 8 } as const
 export const RENAME2_IN = { newParent: 0, flags: 8, bytes: 16 } as const
 export const LINK_IN = { nodeId: 0, bytes: 8 } as const
-export const OPEN_IN = { flags: 0, bytes: 8 } as const
-export const CREATE_IN = { flags: 0, mode: 4, bytes: 16 } as const
+export const OPEN_IN = { flags: 0, openFlags: 4, bytes: 8 } as const
+export const CREATE_IN = { flags: 0, mode: 4, openFlags: 12, bytes: 16 } as const
 export const RELEASE_IN = { handle: 0, bytes: 24 } as const
 export const FLUSH_IN = { handle: 0, bytes: 24 } as const
 export const READ_IN = { handle: 0, offset: 8, size: 16, bytes: 40 } as const
-export const WRITE_IN = { handle: 0, offset: 8, size: 16, bytes: 40 } as const
+export const WRITE_IN = { handle: 0, offset: 8, size: 16, writeFlags: 20, bytes: 40 } as const
 export const FSYNC_IN = { handle: 0, flags: 8, bytes: 16 } as const
 /** With SETXATTR_EXT; 8 bytes without. */
 export const SETXATTR_IN = { size: 0, flags: 4, bytes: 16, compatBytes: 8 } as const

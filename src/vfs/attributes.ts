@@ -69,7 +69,15 @@ function applyChange(volume: Volume, inode: Inode, change: AttributeChange): Att
   return attributesOf(inode)
 }
 
-function clearSetId(inode: Inode): void {
+function clearSetId(inode: Inode, isOfGroup = true): void {
   inode.mode &= ~S_ISUID
-  if ((inode.mode & S_IXGRP) !== 0) inode.mode &= ~S_ISGID
+  if ((inode.mode & S_IXGRP) !== 0 || !isOfGroup) inode.mode &= ~S_ISGID
+}
+
+/** `Tree.dropSetId`. */
+export function dropSetId(volume: Volume, inode: Inode, caller: Caller): void {
+  if ((inode.mode & (S_ISUID | S_ISGID)) === 0 || !inode.isFile) return
+  const { mode } = inode
+  clearSetId(inode, caller.uid === 0 || inode.gid === caller.gid)
+  if (inode.mode !== mode) stampChange(volume, inode, false)
 }

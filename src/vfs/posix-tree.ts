@@ -1,6 +1,6 @@
 /** The tree other modules call: every operation finds its inode and handle here, and does its work in a file of its own. */
 import { DriveError, type PlainName } from '../base/index.js'
-import { setAttributes, setFileSize } from './attributes.js'
+import { dropSetId, setAttributes, setFileSize } from './attributes.js'
 import { allocate } from './content/allocate.js'
 import { copyRange } from './content/copy-range.js'
 import { read } from './content/read.js'
@@ -81,6 +81,10 @@ export class PosixTree implements Tree {
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes> {
     if (change.size !== undefined && handle !== undefined) requireWritable(this.#handles.file(handle))
     return setAttributes(this.#volume, this.#volume.inodes.get(ino), change, caller)
+  }
+
+  dropSetId(ino: number, caller: Caller): void {
+    dropSetId(this.#volume, this.#volume.inodes.get(ino), caller)
   }
 
   readLink(ino: number, _caller: Caller): Uint8Array {

@@ -119,6 +119,11 @@ export interface Tree {
   forgetAll?(): void
   getAttributes(ino: number, caller: Caller): Maybe<Attributes>
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes>
+  /**
+   * The caller is about to change the content and may not keep set-ID bits: a file loses S_ISUID, and S_ISGID where its group may
+   * execute it or the caller is neither root nor of its group. Costs nothing where there are no such bits.
+   */
+  dropSetId(ino: number, caller: Caller): void
   readLink(ino: number, caller: Caller): Maybe<Uint8Array>
   makeDirectory(parent: number, name: PlainName, mode: number, caller: Caller): Maybe<Attributes>
   /** Regular files, FIFOs, sockets and device nodes; `mode` carries the type. */

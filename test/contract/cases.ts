@@ -273,6 +273,47 @@ export const cases: readonly Case[] = [
     ],
   },
   {
+    name: 'set-ID bits',
+    steps: [
+      ['open', 'h', 'file', 'O_CREAT|O_RDWR'],
+      ['write', 'h', 'some content'],
+      ...[0o6777, 0o6767, 0o2777, 0o4666].flatMap((mode) =>
+        [0, 1000].flatMap((uid) =>
+          (
+            [
+              ['pwrite', 'h', 'x', 3],
+              ['ftruncate', 'h', 9],
+              ['fallocate', 'h', 0, 0, 20],
+              ['copy_range', 'h', 'h', 4, 0, 8],
+              ['truncate', 'file', 7],
+              ['open', 'cut', 'file', 'O_WRONLY|O_TRUNC'],
+              ['open', 'made', 'file', 'O_WRONLY|O_TRUNC|O_CREAT'],
+            ] as const
+          ).flatMap((step) => [
+            ['chmod', 'file', mode] as const,
+            ['fstat', 'h'] as const,
+            ['as', uid, ...step] as const,
+            ['fstat', 'h'] as const,
+            ['stat', 'file'] as const,
+          ]),
+        ),
+      ),
+      ['chmod', 'file', 0o6767],
+      ['chown', 'file', 5, 1000],
+      ['stat', 'file'],
+      ['chmod', 'file', 0o6777],
+      ['as', 1000, 'pwrite', 'h', 'of the group', 0],
+      ['stat', 'file'],
+      ['chmod', 'file', 0o6777],
+      ['chown', 'file', 6, 7],
+      ['stat', 'file'],
+      ['mkdir', 'd', 0o755],
+      ['chmod', 'd', 0o6777],
+      ['chown', 'd', 5, 6],
+      ['stat', 'd'],
+    ],
+  },
+  {
     name: 'extended attributes',
     steps: [
       ['open', 'a', 'file', 'O_CREAT|O_RDWR'],

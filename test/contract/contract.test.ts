@@ -11,7 +11,7 @@ const drive = new TestDrive()
 
 if ('before' in test) {
   test.before('a drive on the embedded node is mounted', async () => {
-    await drive.up()
+    await drive.up(['--allow-other'])
   })
   test.after.always('the drive is unmounted', () => drive.destroy())
 }
@@ -29,7 +29,7 @@ test('S-001 R-01 what the cases left reads the same after unmount and mount', as
   const before = cases.map((one) => differences(one, plain, top).length)
   const { program } = await import('../support/drive.js')
   await drive.unmount()
-  await drive.mount()
+  await drive.mount(['--allow-other'])
   const listing = (at: string): string =>
     program(
       'sh',

@@ -120,6 +120,13 @@ export class MemoryInodes {
     return attributesOf(this.inode(ino))
   }
 
+  dropSetId(ino: number, caller: Caller): void {
+    const inode = this.inode(ino)
+    if ((inode.mode & TYPE_MASK) !== TYPE.FILE) return
+    const isGroupDropped = (inode.mode & 0o010) !== 0 || (caller.uid !== 0 && inode.gid !== caller.gid)
+    inode.mode &= isGroupDropped ? ~0o6000 : ~0o4000
+  }
+
   setAttributes(ino: number, change: AttributeChange): Attributes {
     const inode = this.inode(ino)
     const now = this.now()
