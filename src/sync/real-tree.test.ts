@@ -106,10 +106,14 @@ for (const seed of [11, 12]) {
     for (let round = 0; round < 4; round++) {
       for (let i = 0; i < 25; i++) await step(world, device, paths)
       const publishing = device.sync.syncNow()
-      // The tree goes on while it is published.
+      // The tree goes on while it is published, and the node collects garbage when it likes.
+      const collecting = world.node.collectGarbage()
       for (let i = 0; i < 4; i++) await step(world, device, paths)
-      await publishing
+      await Promise.all([publishing, collecting])
       await device.sync.syncNow()
+      await world.node.collectGarbage()
+      // What was confirmed is on the node alone from here on.
+      await device.port.evictTo(0)
       t.deepEqual(await seenElsewhere(world), await device.dump(), `round ${round}`)
     }
     await device.sync.syncNow()
@@ -129,7 +133,10 @@ test('killed while it publishes, the real tree loses nothing that was synced to 
     await new Promise((resolve) => setTimeout(resolve, world.random.next(60)))
     await device.kill()
     t.deepEqual(await device.dump(), before)
+    // Also what an upload left that was cut off.
+    if (round % 2 === 0) await world.node.collectGarbage()
     await device.sync.syncNow()
+    await world.node.collectGarbage()
     t.deepEqual(await seenElsewhere(world), before, `round ${round}`)
   }
   await device.sync.syncNow()
@@ -193,6 +200,7 @@ test('a second device works on hard links it has loaded only in part', async (t)
   for (const path of ['/b/gone here', '/b/changed', '/a/changed', '/moved', '/b/moved']) await second.unlink(path)
   await second.sync.syncNow()
   await second.sync.syncNow()
+  await world.node.collectGarbage()
   t.deepEqual(await seenElsewhere(world), await second.dump())
   await assertForestIsExact(t, world)
 })

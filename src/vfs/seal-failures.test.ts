@@ -17,7 +17,7 @@ async function outcome(action: () => unknown): Promise<string> {
 
 async function start(
   t: ExecutionContext,
-): Promise<{ drive: OpenDrive; errors: string[]; reopen(): Promise<OpenDrive> }> {
+): Promise<{ drive: OpenDrive; errors: string[]; reopen: () => Promise<OpenDrive> }> {
   const scratch = scratchDrive()
   const errors: string[] = []
   const log: Log = { ...silentLog, error: (_, fields) => errors.push(String(fields?.['error'])) }
@@ -52,9 +52,10 @@ for (const step of ['index', 'reference'] as const) {
     const replaced = digestsOf(drive)
     const middle = random.bytes(900 * KIB)
     plain.set(middle, 512 * KIB)
-    blocks[step] = () => {
+    const failing = (): never => {
       throw new TypeError('a row is damaged')
     }
+    Object.assign(blocks, { [step]: failing })
     await tree.write(ino, handle, 512 * KIB, middle, caller)
     t.is(await outcome(() => tree.sync(ino, false, caller)), 'INTERNAL')
     t.is(await outcome(() => tree.flush(ino, handle, caller)), 'INTERNAL')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { hex, nameFromText, nameToText, silentLog, systemClock, systemRandom } from '../../../src/base/index.js'
-import { createRecordSealer } from '../../../src/crypto/index.js'
+import { createRecordSealer, punchHole, readWithoutWaiting } from '../../../src/crypto/index.js'
 import { openPipeline } from '../../../src/pipeline/index.js'
 import { openBlockStore, openEnvironment, openEnvironmentReader } from '../../../src/store/index.js'
 import {
@@ -65,7 +65,11 @@ export class RealDevice {
     const sealer = createRecordSealer(keys.localKey, systemRandom)
     const meta = openEnvironment({ path: join(this.#path, 'meta'), sealer, log: silentLog })
     const queue = openEnvironment({ path: join(this.#path, 'queue'), sealer, log: silentLog })
-    const blocks = await openBlockStore({ directory: join(this.#path, 'blocks'), log: silentLog })
+    const blocks = await openBlockStore({
+      directory: join(this.#path, 'blocks'),
+      log: silentLog,
+      fileCalls: { punchHole, readWithoutWaiting },
+    })
     const pipeline = openPipeline({
       segmentDirectory: blocks.segmentDirectory,
       keys,
