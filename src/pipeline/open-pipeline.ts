@@ -5,7 +5,7 @@ import { DriveError, fromWire, throwIfAborted } from '../base/index.js'
 import { nativeSeal } from '../crypto/index.js'
 import type { Pipeline, PipelineOptions, SealedItem, SealJob } from './contract.js'
 import { JobQueue } from './job-queue.js'
-import type { PoolAnswer, PoolTask, WorkerSetup } from './pool-messages.js'
+import { claim, type Claim, type PoolAnswer, type PoolTask, type SealTask, type WorkerSetup } from './pool-messages.js'
 import { Rows } from './rows.js'
 import { sealUnknown } from './seal-unknown.js'
 import { describeItems, placeOf } from './sealed-items.js'
@@ -31,25 +31,29 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     recordTiming: false,
     workerData: { segmentDirectory, keys, core, restMs: idleMs / 2 } satisfies WorkerSetup,
   })
-  // piscina reports a thread that cannot start here only, and would let its task wait for ever
-  const broken = new Set<(error: Error) => void>()
+  // piscina reports a thread that cannot start here only, and would let its task wait for ever. Tasks that run on other threads go on:
+  // they read memory that is the caller's again as soon as the job settles.
+  const open = new Map<Claim, (error: Error) => void>()
   pool.on('error', (cause: unknown) => {
-    for (const reject of broken) reject(new DriveError('INTERNAL', 'A pipeline thread failed.', { cause }))
+    for (const [state, reject] of open) {
+      if (claim(state, 'given up')) reject(new DriveError('INTERNAL', 'A pipeline thread failed.', { cause }))
+    }
   })
-  const runTask = (task: PoolTask): Promise<PoolAnswer> =>
+  const runTask = (task: SealTask): Promise<PoolAnswer> =>
     new Promise((resolve, reject) => {
-      broken.add(reject)
+      const state: Claim = new Int32Array(new SharedArrayBuffer(4))
+      open.set(state, reject)
       pool
-        .run(task)
+        .run({ ...task, claim: state })
         .then(resolve, (cause: unknown) => reject(new DriveError('INTERNAL', 'A pipeline thread failed.', { cause })))
-        .finally(() => broken.delete(reject))
+        .finally(() => open.delete(state))
     })
   // one job more than threads, so that a thread finds its next job while this thread looks at the last answer
   const queue = new JobQueue(workers + 1)
   const active = new Set<Promise<unknown>>()
   let closed = false
 
-  const submit = async (task: PoolTask, urgent: boolean, signal: AbortSignal | undefined): Promise<Sealed> => {
+  const submit = async (task: SealTask, urgent: boolean, signal: AbortSignal | undefined): Promise<Sealed> => {
     const answer = await queue.run(() => runTask(task), { urgent, signal })
     throwIfAborted(signal)
     if ('error' in answer) throw fromWire(answer.error)

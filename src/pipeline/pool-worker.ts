@@ -4,7 +4,7 @@ import { DriveError, toWire, type WireError } from '../base/index.js'
 import { allocatePages } from '../crypto/index.js'
 import { openSegmentWriter, type SegmentWriter } from '../store/index.js'
 import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchSealer } from './batch-sealer.js'
-import type { PoolAnswer, PoolTask, WorkerSetup } from './pool-messages.js'
+import { claim, type PoolAnswer, type PoolTask, type WorkerSetup } from './pool-messages.js'
 import { ROW_BYTES, rowCapacity, Rows } from './rows.js'
 
 const setup = workerData as WorkerSetup
@@ -22,6 +22,8 @@ const rest = setTimeout(() => {
 export default function run(task: PoolTask): PoolAnswer {
   rest.refresh()
   try {
+    // Whoever gave it up may have given its memory to another job.
+    if (!claim(task.claim, 'taken')) throw new DriveError('ABORTED', 'The job was given up.')
     return task.kind === 'rows' ? sealGivenRows(task) : sealItems(task)
   } catch (error) {
     return { error: describe(error) }

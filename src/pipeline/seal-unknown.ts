@@ -2,11 +2,11 @@ import type { Digest } from '../base/index.js'
 import type { BlockLocation } from '../store/index.js'
 import type { SealedItem, SealJob } from './contract.js'
 import { sealedSize } from './padding.js'
-import type { PoolAnswer, PoolTask } from './pool-messages.js'
+import type { PoolAnswer, SealTask } from './pool-messages.js'
 import { Rows } from './rows.js'
 import { describeItems, placeOf } from './sealed-items.js'
 
-type Submit = (task: PoolTask) => Promise<Exclude<PoolAnswer, { error: unknown }>>
+type Submit = (task: SealTask) => Promise<Exclude<PoolAnswer, { error: unknown }>>
 
 /**
  * Seals only the chunks the store does not know: one hop to a thread cuts and derives dedup ids, a second one seals the rest. (The second hop
