@@ -72,7 +72,12 @@ test('INIT asks for what the design says and for nothing else', (t) => {
   t.is(reply!.readUInt32LE(48), INIT2.HAS_EXPIRE_ONLY | INIT2.REQUEST_TIMEOUT)
   t.is(reply!.readUInt16LE(56), 600)
   t.is(flags & (INIT.WRITEBACK_CACHE | (1 << 1) | (1 << 10) | (1 << 12) | (1 << 19)), 0)
-  t.truthy(flags & INIT.READDIRPLUS_AUTO && flags & INIT.MAX_PAGES && flags & INIT.EXPLICIT_INVAL_DATA && flags & INIT.HANDLE_KILLPRIV_V2)
+  t.truthy(
+    flags & INIT.READDIRPLUS_AUTO &&
+      flags & INIT.MAX_PAGES &&
+      flags & INIT.EXPLICIT_INVAL_DATA &&
+      flags & INIT.HANDLE_KILLPRIV_V2,
+  )
   const [writeback] = createLoopback(new MemoryTree(), { writeback: true }).feed(encodeInit())
   t.truthy(writeback!.readUInt32LE(28) & INIT.WRITEBACK_CACHE)
 })

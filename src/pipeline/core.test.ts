@@ -163,7 +163,8 @@ test('plaintexts of no bytes and of more than the maximum are refused', (t) => {
 })
 
 test('keys of another drive give other cuts and other blocks', (t) => {
-  const data = content(3_000_000)
+  // without repeats: those may leave the cutter nothing to choose from
+  const data = Buffer.from(random.bytes(3_000_000))
   const other = keysFrom(random)
   t.notDeepEqual(
     javascript.cut(data, 'content-defined', true, keys),

@@ -1,6 +1,6 @@
 /** FastCDC with a 32-bit keyed gear hash: the same cuts as native/gear.h. docs/format/keys-and-leaves.md has the definition. */
 import type { SecretKey } from '../base/index.js'
-import { hkdf } from '../crypto/index.js'
+import { hkdf } from '../crypto/thread.js'
 import { CHUNK, type ChunkMode } from './contract.js'
 
 const WINDOW = 32
