@@ -56,7 +56,7 @@ test('progress arrives before the answer', async (t) => {
       context.progress({ ...step, lastError: undefined })
       await sleep(5)
       context.progress({ ...step, doneBytes: 2, lastError: undefined })
-      return { unmounted: [given.directory ?? ''], staged: { files: 0, bytes: 0 }, endingPid: 7 }
+      return { unmounted: [given.directory ?? ''], staged: { files: 0, bytes: 0 }, stopped: undefined, endingPid: 7 }
     },
   })
   const seen: number[] = []

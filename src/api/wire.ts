@@ -73,6 +73,8 @@ export interface StatusReport {
   /** The height of the newest published version, 0 before the first. */
   readonly publishedHeight: number | undefined
   readonly publishedAtMs: number | undefined
+  /** Another device has published this on top of the version here; unmounting and mounting takes it over. */
+  readonly newer: { readonly height: number; readonly deviceName: string } | undefined
   readonly lastError: string | undefined
 }
 
@@ -116,6 +118,8 @@ export interface UnmountReport {
   readonly unmounted: readonly string[]
   /** What is on this machine only. Zero files after a drain. */
   readonly staged: LevelReport
+  /** Why what is staged will not be uploaded by itself; undefined when it will. */
+  readonly stopped: WireError | undefined
   /** The daemon's process when it is about to end, as nothing is mounted any more. */
   readonly endingPid: number | undefined
 }

@@ -33,6 +33,11 @@ export function queueLine(queue: QueueReport): string {
   return `Queue: ${parts.join(' · ')}`
 }
 
+/** Nothing is wrong: it only is not shown yet. */
+export function newerLine({ height, deviceName }: NonNullable<StatusReport['newer']>): string {
+  return `Newer: ${JSON.stringify(deviceName)} has published version ${height}. Unmount and mount again to see it here.`
+}
+
 /** Says plainly when no copy would survive the loss of this machine. */
 export function copiesLines(status: StatusReport): string[] {
   const count = status.copies.length
@@ -67,6 +72,7 @@ export function statusText(status: StatusReport): string {
   if (status.state === 'open') lines.push(...copiesLines(status))
   if (status.node !== undefined) lines.push(nodeLine(status.node))
   if (status.queue !== undefined) lines.push(queueLine(status.queue))
+  if (status.newer !== undefined) lines.push(newerLine(status.newer))
   if (status.cache !== undefined) {
     lines.push(`Cache: ${formatBytes(status.cache.usedBytes)} of ${formatBytes(status.cache.limitBytes)}`)
   }

@@ -9,8 +9,9 @@ import type { Drive } from './drive.js'
 import { initDrive } from './init.js'
 import { resolveFully } from './mounts.js'
 import { moveToNode } from './move-to-node.js'
+import { newestDrive } from './newest-drive.js'
 import { testNode } from './test-node.js'
-import { copiesOf, levelsOf, nodeReportFrom, queueReportOf } from './status.js'
+import { copiesOf, levelsOf, nodeReportFrom, queueReportOf, stoppedBy } from './status.js'
 
 export interface ControlOptions {
   readonly daemon: Daemon
@@ -33,8 +34,8 @@ export function createControl(options: ControlOptions): ControlService {
       return { state: daemon.state }
     },
 
-    async mount(given) {
-      return (await daemon.requireDrive()).mount(given)
+    async mount(given, { signal }) {
+      return (await newestDrive(daemon, signal)).mount(given)
     },
 
     async unmount(given, { signal, progress }) {
@@ -96,7 +97,7 @@ export function createControl(options: ControlOptions): ControlService {
     const staged = await stagedOf(drive)
     const ends = !options.stay && drive.mounts.length === 0
     if (ends) endSoon()
-    return { unmounted, staged, endingPid: ends ? process.pid : undefined }
+    return { unmounted, staged, stopped: stoppedBy(drive.sync.status()), endingPid: ends ? process.pid : undefined }
   }
 }
 
@@ -148,6 +149,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
       mounts: [],
       publishedHeight: undefined,
       publishedAtMs: undefined,
+      newer: undefined,
       lastError: daemon.lastError,
     }
   }
@@ -169,6 +171,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
     mounts: drive.mounts,
     publishedHeight: sync.published?.height ?? 0,
     publishedAtMs: sync.published?.timeMs,
+    newer: sync.newer,
     lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
   }
 }

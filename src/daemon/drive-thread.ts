@@ -84,6 +84,8 @@ async function open({ root }: Parameters<DriveThread['open']>[0]): Promise<void>
     guard: createSpaceGuard({ path: directory, reserveBytes: RESERVE_BYTES }),
   })
   closers.push(() => blocks.close())
+  // What lies here from before is in no tree of this home any more.
+  if (root !== undefined) await blocks.releaseAll()
   const pipeline = openPipeline({
     segmentDirectory: blocks.segmentDirectory,
     keys,

@@ -19,9 +19,10 @@ import { createRecordSealer, deriveDriveKeys, type RootKey } from '../crypto/ind
 import type { IpfsNode } from '../node/index.js'
 import { createCore } from '../pipeline/index.js'
 import { openEnvironment, openEnvironmentReader, type DriveCounts } from '../store/index.js'
-import { inodeOf, openSync, type OpenedDrive, type Sync } from '../sync/index.js'
+import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '../sync/index.js'
 import { startDriveWorker } from './drive-worker.js'
 import { createMounts } from './mounts.js'
+import { takeOverNewer } from './take-over-newer.js'
 
 export interface OpenDriveOptions {
   readonly paths: DrivePaths
@@ -43,6 +44,8 @@ export interface Drive {
   readonly node: IpfsNode
   readonly sync: Sync
   readonly mounts: readonly MountReport[]
+  /** Clock.monotonicMs of the opening. */
+  readonly openedMs: number
   counts(): Promise<DriveCounts>
   /** Everything `staged`. */
   flush(): Promise<void>
@@ -65,6 +68,11 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
   const closers: (() => Promise<void>)[] = [() => node.close()]
   try {
     await discardHalfBegun(paths, log)
+    const sealer = createRecordSealer(keys.localKey, systemRandom)
+    const queue = openEnvironment({ path: join(paths.dataDirectory, 'queue'), sealer, log })
+    closers.push(() => queue.close())
+    const { deviceSlot } = await options.config()
+    const newer = await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log })
     const worker = startDriveWorker({
       dataDirectory: paths.dataDirectory,
       rootKey,
@@ -75,16 +83,15 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     const mounts = createMounts({ worker, paths, log, onChanged: options.onMountsChanged })
     closers.push(() => worker.close())
     worker.onDeath(options.onDeath)
-    const fresh = await worker.thread.isFresh()
+    const fresh = newer === undefined && (await worker.thread.isFresh())
     if (fresh) await writePrivateFile(beginningFile(paths), '')
     const start = fresh ? await options.findStart() : undefined
     const config = await options.config()
-    await worker.thread.open({ root: start === undefined ? undefined : inodeOf(start.root) })
-    const sealer = createRecordSealer(keys.localKey, systemRandom)
+    const root = newer?.version.commit.root ?? start?.root
+    await worker.thread.open({ root: root && inodeOf(root) })
+    if (newer !== undefined) await finishTakeOver(queue)
     const meta = openEnvironmentReader(join(paths.dataDirectory, 'meta'), sealer)
     closers.push(() => meta.close())
-    const queue = openEnvironment({ path: join(paths.dataDirectory, 'queue'), sealer, log })
-    closers.push(() => queue.close())
     const startSync = async (): Promise<Sync> => {
       const opened = await openSync({
         port: worker.thread,
@@ -118,6 +125,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       get mounts() {
         return mounts.list
       },
+      openedMs: systemClock.monotonicMs(),
       counts: () => worker.thread.counts(),
       flush: () => worker.thread.flush(),
       mount: (request) => mounts.mount(request),

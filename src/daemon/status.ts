@@ -1,5 +1,6 @@
 /** From what the parts know to what `status` says. Pure. */
 import type { CopyReport, LevelsReport, NodeReport, QueueReport } from '../api/index.js'
+import type { WireError } from '../base/index.js'
 import type { NodeStatus } from '../node/index.js'
 import type { DriveCounts } from '../store/index.js'
 import type { SyncStatus } from '../sync/index.js'
@@ -69,6 +70,11 @@ export function queueReportOf(counts: DriveCounts, sync: SyncStatus, nowMs: numb
     nextTryMs: sync.nextTryMs === undefined ? undefined : Math.max(0, sync.nextTryMs - nowMs),
     lastError: sync.lastError?.message,
   }
+}
+
+/** What keeps the queue from going on until somebody acts. */
+export function stoppedBy({ phase, lastError }: SyncStatus): WireError | undefined {
+  return phase === 'refused' && lastError !== undefined ? { ...lastError, about: {} } : undefined
 }
 
 const QUEUE_STATES: Readonly<Record<SyncStatus['phase'], QueueReport['state']>> = {

@@ -112,6 +112,16 @@ export class BlockRows {
     for (const [digest, value] of this.#blocks.range()) yield [digest, decode(value)]
   }
 
+  /** Up to `limit` blocks that may not be evicted. */
+  *onlyCopies(limit: number): Iterable<Digest> {
+    let found = 0
+    for (const [digest, row] of this.all()) {
+      if (row.tick !== 0) continue
+      yield Buffer.from(digest)
+      if (++found === limit) return
+    }
+  }
+
   /** Part of the commit being frozen. */
   write(): void {
     this.#state.put(TICK, be48(this.#tick))

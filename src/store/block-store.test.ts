@@ -62,6 +62,20 @@ async function withStore(
   }
 }
 
+test('after a release of all nothing is an only copy, and all of it may go', async (t) => {
+  await withStore(async (open) => {
+    const store = await open()
+    const blocks = Array.from({ length: 5 }, () => makeBlock(4 * KIB))
+    store.ingest(blocks, { onlyCopy: true })
+    store.markEvictable(blocks.slice(0, 2).map(({ digest }) => digest))
+    await store.releaseAll()
+    t.is(store.usage.evictableBytes, 20 * KIB)
+    for (const block of blocks) await holds(t, store, block)
+    await store.evictTo(0)
+    for (const { digest } of blocks) lacks(t, store, digest)
+  })
+})
+
 test('blocks written by several writers are read back, also after reopening', async (t) => {
   await withStore(async (open) => {
     const store = await open()

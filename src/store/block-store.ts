@@ -40,6 +40,7 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<BlockS
 }
 
 const TOUCHES_PER_COMMIT = 512
+const RELEASED_PER_COMMIT = 20_000
 
 class SegmentBlockStore implements BlockStore {
   readonly segmentDirectory: string
@@ -143,6 +144,15 @@ class SegmentBlockStore implements BlockStore {
     for (const digest of digests) {
       const row = this.#rows.get(digest)
       if (row?.tick === 0) this.#rows.offer(digest, row)
+    }
+  }
+
+  async releaseAll(): Promise<void> {
+    for (;;) {
+      const digests = [...this.#rows.onlyCopies(RELEASED_PER_COMMIT)]
+      this.markEvictable(digests)
+      await this.commit()
+      if (digests.length < RELEASED_PER_COMMIT) return
     }
   }
 

@@ -103,6 +103,11 @@ export interface BlockStore {
   /** Recently used: evict later. Cheap, in memory, written now and then. */
   touch(digest: Digest): void
   markEvictable(digests: readonly Digest[]): void
+  /**
+   * Nothing here is an only copy any more, as the tree begins anew from a published version: all of it may be evicted. Durable when it
+   * resolves.
+   */
+  releaseAll(): Promise<void>
   /** Forget blocks nothing refers to any more, also only copies (the caller knows). */
   discard(digests: readonly Digest[]): void
   /**

@@ -79,17 +79,31 @@ async function childEntry(
  * Takes files out of the link table that are gone or have one name left. @returns the latter: the directory of that name has to say
  * of them what the link table said
  */
-async function dropUnlinked({ view, tables, pace }: BuildContext): Promise<InodeRecord[]> {
+async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
+  const { view, tables, pace } = context
   const single: InodeRecord[] = []
+  const changed = await linkedNoMore(context)
   for (const rows of pagesOf(tables.shared)) {
     for (const [fileId, value] of rows) {
       await pace.step()
-      const ino = readBe64(value)
+      const ino = readBe64(value) || (changed.get(latin1(fileId)) ?? 0)
       const record = ino === 0 ? undefined : view.inode(ino)
       if (ino === 0 || (record !== undefined && isHardLinked(record))) continue
       tables.newShared.put(fileId, new Uint8Array(0))
       if (record !== undefined) single.push(record)
     }
+  }
+  return single
+}
+
+/** Changed files with one name, by identity: the link table may know them without knowing their inode numbers here. */
+async function linkedNoMore({ view, tables, pace }: BuildContext): Promise<ReadonlyMap<string, number>> {
+  const single = new Map<string, number>()
+  for (const ino of view.dirtyInos()) {
+    await pace.step()
+    const record = view.inode(ino)
+    if (record === undefined || isDirectory(record) || isHardLinked(record)) continue
+    if (tables.shared.get(record.fileId) !== undefined) single.set(latin1(record.fileId), ino)
   }
   return single
 }

@@ -44,6 +44,19 @@ export interface KnownHead {
   readonly root: Digest
 }
 
+/** A version another device made that descends from this device's. */
+export interface Newer {
+  readonly version: Version
+  /** Who made it, as a sentence begins. */
+  readonly who: string
+}
+
+/** A newer version on its way to being this device's: durable from the first step to the last. */
+export interface TakeOver extends FoundDrive {
+  /** Device heads as they were then. */
+  readonly devices: readonly KnownHead[]
+}
+
 export interface SyncOptions {
   readonly port: DrivePort
   /** The drive's metadata, read only, in this process. */
@@ -133,6 +146,8 @@ export interface SyncStatus {
   readonly nextTryMs: number | undefined
   /** The newest version this device published or opened. */
   readonly published: PublishedVersion | undefined
+  /** Another device has published this on top of ours, and nothing here is unpublished: opening the drive again takes it over. */
+  readonly newer: { readonly height: number; readonly deviceName: string } | undefined
   readonly node: { readonly online: boolean | undefined; readonly status: NodeStatus | undefined }
 }
 
@@ -150,7 +165,8 @@ export interface Sync {
   readonly remote: RemoteSource
   status(): SyncStatus
   /**
-   * Resolves when everything acknowledged before the call is `published`. Rejects with what stopped it: DIVERGED, ROLLED_BACK, NODE_DENIED,
+   * Resolves when everything acknowledged before the call is `published`, also where that is nothing and another device went on (see
+   * `SyncStatus.newer`). Rejects with what stopped it: DIVERGED, ROLLED_BACK, NODE_DENIED,
    * NO_SPACE and the like at once; OFFLINE, TIMEOUT and NODE_* after one failed try (the queue goes on trying by itself).
    */
   syncNow(options?: { signal?: AbortSignal; onProgress?: (status: SyncStatus) => void }): Promise<void>

@@ -1,6 +1,6 @@
 /** What must hold before a commit is built: the base version is known and ours to continue, its live set is complete, our slot is claimed. */
 import { DriveError, equalBytes } from '../base/index.js'
-import { checkHeads, type HeadChecker } from './check-heads.js'
+import { checkHeads, type CheckedHeads, type HeadChecker } from './check-heads.js'
 import type { OpenedDrive } from './contract.js'
 import { DriveView } from './drive-view.js'
 import { ROOT_INO } from './entry-of.js'
@@ -27,14 +27,15 @@ export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number
   await state.queue.commit()
 }
 
-/** @returns whether the node knows the drive */
-export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<boolean> {
+/** Where there is a newer version, nothing is prepared: the one here is not to be built on. */
+export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<CheckedHeads> {
   const { state, fetch } = preparer
   if (state.head === undefined) await recoverHead(preparer, signal)
-  const isKnown = await checkHeads(preparer, signal)
+  const heads = await checkHeads(preparer, signal)
+  if (heads.newer !== undefined) return heads
   await claimSlot(preparer, signal)
   await importLive(state, fetch, signal)
-  return isKnown
+  return heads
 }
 
 /**

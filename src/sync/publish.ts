@@ -11,6 +11,7 @@ import type { SyncPhase, SyncSettings } from './contract.js'
 import type { DriveNames } from './heads.js'
 import { pinVersion } from './pin-version.js'
 import { putNames } from './put-names.js'
+import { needsMerging } from './refusals.js'
 import { sendBlocks } from './send-blocks.js'
 import { settle, tellDriveThread } from './settle.js'
 import type { Plan, SyncState } from './sync-state.js'
@@ -55,7 +56,8 @@ export async function publishPlan(
   }
   if (plan.phase === 'naming') {
     onPhase('naming')
-    await checkHeads(publisher, signal)
+    const { newer } = await checkHeads(publisher, signal)
+    if (newer !== undefined) throw needsMerging(newer, 'plan')
     await putNames(plan.records, deviceSlot, names, node, signal)
     await tellDriveThread(plan, state, port)
     await enter('settling')

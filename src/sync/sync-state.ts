@@ -3,7 +3,7 @@ import type { Digest } from '../base/index.js'
 import { openTables, type QueueTables } from './queue-tables.js'
 import { decodePlain, encodePlain } from './plain-record.js'
 import type { Environment } from '../store/index.js'
-import type { KnownHead, Version } from './contract.js'
+import type { KnownHead, TakeOver, Version } from './contract.js'
 
 /** The version this device's tree is based on: the last one it published, or the one it opened. */
 export interface Head extends Version {
@@ -69,7 +69,11 @@ export class SyncState {
     return this.#read<Plan>('plan')
   }
 
-  /** Heads of devices seen so far, each the newest. */
+  get takeOver(): TakeOver | undefined {
+    return this.#read<TakeOver>('takeOver')
+  }
+
+  /** Heads of devices seen so far, each the newest; our own where it stayed behind a version taken over. */
   get devices(): readonly KnownHead[] {
     return this.#read<KnownHead[]>('devices') ?? []
   }
@@ -84,6 +88,7 @@ export class SyncState {
 
   put(name: 'head', value: Head): void
   put(name: 'plan', value: Plan | undefined): void
+  put(name: 'takeOver', value: TakeOver | undefined): void
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void
   put(name: 'identity', value: DriveIdentity): void

@@ -7,6 +7,7 @@ import { BackOff } from './back-off.js'
 import { buildCommit } from './build-commit.js'
 import {
   DEFAULT_SETTINGS,
+  type Newer,
   type Sync,
   type SyncOptions,
   type SyncPhase,
@@ -21,6 +22,7 @@ import { Progress } from './progress.js'
 import { publishPlan, type Publisher } from './publish.js'
 import { putNames } from './put-names.js'
 import { createRemoteSource, localFirst } from './remote-source.js'
+import { requireNoChanges } from './refusals.js'
 import { Requests } from './requests.js'
 import { restoreVersion } from './restore-version.js'
 import { LostBlock } from './send-blocks.js'
@@ -57,9 +59,9 @@ class DriveSync implements Sync {
   #phase: SyncPhase = 'idle'
   #isPaused = false
   #isClosed = false
-  /** The node's heads were checked since this start, and the base is complete. */
-  #isPrepared = false
   #changedSinceMs: number | undefined
+  #newer: Newer | undefined
+  #nextLookMs = -Infinity
   #lastEmitMs = -Infinity
   #nextRefreshMs: number
 
@@ -94,6 +96,10 @@ class DriveSync implements Sync {
         timeMs: head.commit.timeMs,
         deviceSlot: head.commit.deviceSlot,
         liveBlocks: head.commit.liveBlocks,
+      },
+      newer: this.#newer && {
+        height: this.#newer.version.commit.height,
+        deviceName: this.#newer.version.commit.deviceName,
       },
       node: { online: this.#health.isOnline, status: this.#health.status },
     }
@@ -163,7 +169,7 @@ class DriveSync implements Sync {
     const isAsked = !this.#requests.isEmpty
     if (!isAsked && this.#backOff.isWaiting) return
     if (isAsked || (await this.#isDue())) await this.#publish(signal)
-    else if (!this.#isPrepared) await this.#prepare(signal)
+    else if (this.#options.clock.monotonicMs() >= this.#nextLookMs) await this.#prepare(signal)
     else if (this.#options.clock.monotonicMs() >= this.#nextRefreshMs) await this.#refreshNames(signal)
     else return
     this.#succeeded()
@@ -194,14 +200,14 @@ class DriveSync implements Sync {
     for (let rebuilds = 0; ; rebuilds++) {
       try {
         this.#enter('preparing')
-        await this.#prepare(signal)
+        const asked = this.#requests.all
+        if (!(await this.#prepare(signal))) return this.#requests.settle(undefined, asked)
         const unfinished = this.#state.plan
         if (unfinished !== undefined) {
           this.#progress.begin(unfinished.files, unfinished.blocks)
           await publishPlan(unfinished, this.#publisher(), false, signal)
           continue
         }
-        const asked = this.#requests.all
         this.#changedSinceMs = undefined
         this.#enter('building')
         const plan = await buildCommit(this.#builder(), signal)
@@ -228,10 +234,16 @@ class DriveSync implements Sync {
     }
   }
 
-  async #prepare(signal: AbortSignal): Promise<void> {
-    const isKnown = await prepare(this.#preparer(), signal)
-    if (!isKnown && this.#state.plan === undefined) await restoreVersion(this.#publisher(), signal)
-    this.#isPrepared = true
+  /** @returns whether the version here may be built on; where another device went on from it, there must be nothing to publish */
+  async #prepare(signal: AbortSignal): Promise<boolean> {
+    const { newer, isKnown } = await prepare(this.#preparer(), signal)
+    const unfinished = this.#state.plan
+    if (newer !== undefined) await requireNoChanges(newer, unfinished, this.#options.port)
+    else if (!isKnown && unfinished === undefined) await restoreVersion(this.#publisher(), signal)
+    this.#newer = newer
+    // Looking again is asking for a few names.
+    this.#nextLookMs = this.#options.clock.monotonicMs() + this.#settings.healthCheckMs
+    return newer === undefined
   }
 
   #preparer(): Preparer {
@@ -262,8 +274,7 @@ class DriveSync implements Sync {
   async #refreshNames(signal: AbortSignal): Promise<void> {
     const { node, deviceSlot, clock } = this.#options
     const records = this.#state.head?.records
-    if (records !== undefined) {
-      await this.#prepare(signal)
+    if (records !== undefined && (await this.#prepare(signal))) {
       await putNames(records, deviceSlot, this.#names, node, signal)
     }
     this.#nextRefreshMs = clock.monotonicMs() + this.#settings.refreshNamesMs

@@ -45,10 +45,12 @@ export async function unmount(session: Session, directory: string | undefined, o
 function unmountText(report: UnmountReport): string {
   const lines = report.unmounted.map((directory) => `Unmounted ${directory}.`)
   if (report.unmounted.length === 0) lines.push('Nothing was mounted.')
-  lines.push(
-    report.staged.files === 0
-      ? 'Everything is published.'
-      : `On this machine only (staged): ${amount(report.staged)}. It is uploaded when the drive is next in use.`,
-  )
+  if (report.staged.files === 0) lines.push('Everything is published.')
+  else lines.push(`On this machine only (staged): ${amount(report.staged)}. ${whatNext(report)}`)
   return lines.join('\n')
+}
+
+function whatNext({ stopped }: UnmountReport): string {
+  if (stopped === undefined) return 'It is uploaded when the drive is next in use.'
+  return `It stays here and is not uploaded: ${stopped.message}`
 }

@@ -4,6 +4,7 @@
  */
 import type { IpfsNode } from '../../../src/node/index.js'
 import type { DrivePort, Environment } from '../../../src/store/index.js'
+import type { TestDrive } from './test-drive.js'
 import type { Device, Wrapping } from './world.js'
 
 export class Killer {
@@ -16,6 +17,11 @@ export class Killer {
   wrap(device: Device, node: IpfsNode): Wrapping {
     const { drive, queue } = device
     return { node: this.#around(node), port: this.#around<DrivePort>(drive), queue: this.#environment(queue) }
+  }
+
+  /** The drive with steps around each of its calls. */
+  drive(drive: TestDrive): TestDrive {
+    return this.#around(drive)
   }
 
   #step(): void {

@@ -64,6 +64,12 @@ export class MemoryEnvironment implements Environment {
     this.#overlays.clear()
   }
 
+  /** The files are removed, and an empty environment takes their place. */
+  wipe(): void {
+    this.#overlays.clear()
+    this.#committed = new Map()
+  }
+
   reader(): EnvironmentReader {
     const snapshot = (): Snapshot => {
       const frozen = this.#committed

@@ -73,6 +73,12 @@ export class TestDrive implements DrivePort {
     await this.#commit()
   }
 
+  /** What was there goes, and no block is the only copy of anything any more: first half of taking a version over. */
+  async wipe(): Promise<void> {
+    this.meta.wipe()
+    for (const block of this.blocks.values()) block.isEvictable = true
+  }
+
   // ------------------------------------------------------------ operations
 
   async makeDirectory(path: string): Promise<void> {

@@ -26,6 +26,7 @@ import { beginAt } from '../../../src/sync/prepare.js'
 import { createRemoteSource } from '../../../src/sync/remote-source.js'
 import { openSync } from '../../../src/sync/sync.js'
 import { SyncState } from '../../../src/sync/sync-state.js'
+import { beginTakeOver, finishTakeOver } from '../../../src/sync/take-over.js'
 import { TestDrive } from './test-drive.js'
 import { MemoryEnvironment } from './memory-environment.js'
 
@@ -46,6 +47,8 @@ export interface Device {
   /** Opens sync; the last one is closed first. */
   start(wrap?: Wrapping): Promise<Sync>
   stop(): Promise<void>
+  /** What the daemon does before it opens the tree. @returns whether a version was taken over */
+  takeOver(wrap?: Pick<Wrapping, 'node' | 'queue'> & { readonly drive?: TestDrive }): Promise<boolean>
 }
 
 /** What stands between sync and the others. */
@@ -135,6 +138,18 @@ export class World {
       stop: async () => {
         await sync?.close()
         sync = undefined
+      },
+      takeOver: async (wrap = {}) => {
+        await device.stop()
+        const where = { queue: wrap.queue ?? queue, openMeta: () => meta, node: wrap.node ?? this.node }
+        const who = { keys: this.keys, deviceSlot: slot, core: this.core, clock: systemClock, log: silentLog }
+        const found = await beginTakeOver({ ...where, ...who, signal: new AbortController().signal })
+        if (found === undefined) return false
+        const target = wrap.drive ?? drive
+        await target.wipe()
+        await target.create(found.version.commit.root)
+        await finishTakeOver(where.queue)
+        return true
       },
     }
     this.#devices.push(device)
