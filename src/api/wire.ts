@@ -19,7 +19,7 @@ export interface LevelsReport {
 }
 
 export interface NodeReport {
-  readonly kind: 'embedded' | 'kubo'
+  readonly kind: 'embedded' | 'folder' | 'kubo'
   /** A path or a URL, without credentials. */
   readonly where: string
   readonly sameMachine: boolean

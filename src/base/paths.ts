@@ -30,8 +30,8 @@ export interface DrivePaths {
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The paths the environment selects. Touches no disk. */
-export function drivePaths(environment: Environment = process.env, userHome: string = homeOfUser()): DrivePaths {
+/** The paths the environment selects. Touches no disk. USAGE when nothing says where this user's files lie. */
+export function drivePaths(environment: Environment = process.env, userHome?: string): DrivePaths {
   const selected = environment['DAGDRIVE_HOME']
   if (selected !== undefined && selected !== '') {
     const home = resolve(selected)
@@ -40,7 +40,7 @@ export function drivePaths(environment: Environment = process.env, userHome: str
   const folder = (variable: string, ...fallback: string[]): string => {
     const value = environment[variable]
     // The XDG base directory specification: relative paths are to be ignored.
-    return join(value?.startsWith('/') ? value : join(userHome, ...fallback), 'dagdrive')
+    return join(value?.startsWith('/') ? value : join(userHome ?? homeOfUser(), ...fallback), 'dagdrive')
   }
   const state = folder('XDG_STATE_HOME', '.local', 'state')
   const runtime = environment['XDG_RUNTIME_DIR']
@@ -54,8 +54,16 @@ export function drivePaths(environment: Environment = process.env, userHome: str
 
 /** HOME, or what the system's list of users says where that is empty. Relative paths would depend on who asks. */
 function homeOfUser(): string {
-  const home = homedir()
-  return home.startsWith('/') ? home : userInfo().homedir
+  try {
+    const home = homedir()
+    return home.startsWith('/') ? home : userInfo().homedir
+  } catch (cause) {
+    throw new DriveError(
+      'USAGE',
+      'This user has no home directory: set DAGDRIVE_HOME to an absolute path where the drive may keep its files.',
+      { cause },
+    )
+  }
 }
 
 function layout(base: { config: string; data: string; state: string; run: string }): DrivePaths {

@@ -1,13 +1,15 @@
 import test, { type ExecutionContext } from 'ava'
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
 import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { DRIVE_ERRORS, drivePaths } from '../base/index.js'
 import { findDaemon } from './daemon-process.js'
 import { EXIT_STATUS, OTHER_STATUS } from './exit-status.js'
 import { run } from './program.js'
-import { failureText } from './report.js'
+import { failureText, nodeLine } from './report.js'
 import { claimSecretOutput, readSecretFile } from './secret-file.js'
 import type { Session } from './session.js'
 
@@ -115,6 +117,25 @@ asRoot('a socket that somebody else put where the daemon listens is never spoken
   await writeFile(join(home, 'phrase'), 'abandon '.repeat(24))
   t.is(await run(['init', '--phrase-file', join(home, 'phrase')], session), EXIT_STATUS.NOT_PERMITTED)
   t.deepEqual(heard, [], 'no secret left this process')
+})
+
+asRoot('a user without a home directory is told what to set, and gets help without one', (t) => {
+  const main = fileURLToPath(new URL('./main.js', import.meta.url))
+  const asNobodyKnown = (args: string[], env = {}): SpawnSyncReturns<string> =>
+    spawnSync(process.execPath, [main, ...args], { uid: 54_321, gid: 54_321, env, encoding: 'utf8', timeout: 20_000 })
+  const refused = asNobodyKnown(['status'])
+  t.is(refused.status, EXIT_STATUS.USAGE)
+  t.regex(refused.stderr, /^dagdrive: This user has no home directory: set DAGDRIVE_HOME [^\n]+\n$/)
+  t.is(asNobodyKnown(['help']).status, 0)
+  const set = asNobodyKnown(['status'], { DAGDRIVE_HOME: '/nowhere/at all' })
+  t.is(set.status, EXIT_STATUS.NO_DRIVE, set.stderr)
+})
+
+test('what a node is called says where its blocks lie', (t) => {
+  const rest = { sameMachine: true, state: 'reachable', version: '1', peerId: undefined, lastError: undefined } as const
+  t.is(nodeLine({ ...rest, kind: 'embedded', where: '/a/node' }), 'Node: the embedded node at /a/node, reachable')
+  t.is(nodeLine({ ...rest, kind: 'folder', where: '/media/x' }), 'Node: a block store at /media/x, reachable')
+  t.is(nodeLine({ ...rest, kind: 'kubo', where: 'http://h:5001' }), 'Node: Kubo 1 at http://h:5001, reachable')
 })
 
 test('a wrong command line with --json is one line of JSON', async (t) => {

@@ -9,8 +9,8 @@ export function amount(level: LevelReport): string {
 
 /** `not checked yet` is no failure: the health check runs now and then. */
 export function nodeLine(node: NodeReport): string {
-  const what =
-    node.kind === 'embedded' ? 'the embedded node' : `Kubo${node.version === undefined ? '' : ` ${node.version}`}`
+  const kubo = `Kubo${node.version === undefined ? '' : ` ${node.version}`}`
+  const what = { embedded: 'the embedded node', folder: 'a block store', kubo }[node.kind]
   const state = {
     reachable: 'reachable',
     unreachable: 'not reachable',

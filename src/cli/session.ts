@@ -12,8 +12,16 @@ export interface Session {
   status: number
 }
 
+/** Paths are looked up when they are first asked for: help needs none. */
 export function openSession(): Session {
-  return { paths: drivePaths(), terminal: openTerminal(), status: 0 }
+  let paths: DrivePaths | undefined
+  return {
+    get paths() {
+      return (paths ??= drivePaths())
+    },
+    terminal: openTerminal(),
+    status: 0,
+  }
 }
 
 export interface UnlockOptions {

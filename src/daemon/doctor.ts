@@ -143,6 +143,8 @@ async function daemonRuns(paths: DrivePaths): Promise<Outcome> {
   return [status.state === 'failed' ? 'problem' : error === '' ? 'ok' : 'warning', `running, ${status.state}${error}`]
 }
 
+const NODE_KINDS = { embedded: 'embedded node', folder: 'block store', kubo: 'Kubo' } as const
+
 async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
   const signal = AbortSignal.timeout(NODE_TIMEOUT_MS)
   const config = await readConfig(paths.configFile)
@@ -150,7 +152,7 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
     // A running daemon holds an embedded store, so it is asked.
     if (await controlAnswers(paths.socket)) {
       const report = await callControl(paths.socket, 'nodeTest', {}, { signal })
-      return ['ok', `${report.kind} ${report.version ?? ''} at ${report.where}`]
+      return ['ok', `${NODE_KINDS[report.kind]} ${report.version ?? ''} at ${report.where}`]
     }
     if (config.nodeUrl === 'embedded') return ['ok', 'embedded, on this machine']
     const node = await openNode(config.nodeUrl, {
@@ -163,7 +165,7 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
     })
     try {
       const status = await node.check({ signal })
-      return ['ok', `${status.kind} ${status.version} at ${status.where}`]
+      return ['ok', `${NODE_KINDS[status.kind]} ${status.version} at ${status.where}`]
     } finally {
       await node.close()
     }

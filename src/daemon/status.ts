@@ -1,4 +1,5 @@
 /** From what the parts know to what `status` says. Pure. */
+import { fileURLToPath } from 'node:url'
 import type { CopyReport, LevelsReport, NodeReport, QueueReport } from '../api/index.js'
 import type { WireError } from '../base/index.js'
 import type { NodeStatus } from '../node/index.js'
@@ -46,8 +47,8 @@ export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: st
   const base: NodeReport =
     known === undefined
       ? {
-          kind: isLocal ? 'embedded' : 'kubo',
-          where: address === 'embedded' ? embeddedAt : address,
+          kind: address === 'embedded' ? 'embedded' : isLocal ? 'folder' : 'kubo',
+          where: address === 'embedded' ? embeddedAt : isLocal ? fileURLToPath(address) : address,
           sameMachine: isLocal,
           state: 'unknown',
           version: undefined,

@@ -16,7 +16,8 @@ export interface ImportResult {
 }
 
 export interface NodeStatus {
-  readonly kind: 'embedded' | 'kubo'
+  /** `folder`: a block store at `file:///…`; `embedded`: the one in the drive's own data. */
+  readonly kind: 'embedded' | 'folder' | 'kubo'
   /** Where it is, without credentials: a path or a URL. */
   readonly where: string
   /** The data is on the same machine as the drive, so it does not survive the loss of the machine. */

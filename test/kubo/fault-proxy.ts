@@ -113,7 +113,8 @@ class Proxy implements FaultProxy {
     }
     const wait = fault !== undefined && 'delayMs' in fault ? fault.delayMs : 0
     const timer = setTimeout(() => this.#forward(incoming, answer, expectsContinue, fault), wait)
-    incoming.socket.once('close', () => clearTimeout(timer))
+    // Of the answer, not of the socket: a kept-alive one carries many, and each would leave a listener behind.
+    answer.once('close', () => clearTimeout(timer))
   }
 
   #forward(

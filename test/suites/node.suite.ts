@@ -245,7 +245,7 @@ export function nodeSuite(
 
   behaves('check says what the node is, without credentials', async (t, node) => {
     const status = await node.check()
-    t.true(status.kind === 'embedded' || status.kind === 'kubo')
+    t.true(['embedded', 'folder', 'kubo'].includes(status.kind))
     t.true(status.where.length > 0)
     t.false(status.where.includes('@'))
     t.true(status.sameMachine)

@@ -2,6 +2,7 @@
  * The embedded node: blocks, pins and name records in a directory of this machine or of a disk plugged into it, without a
  * daemon and without a network. One process uses it at a time.
  */
+import { join } from 'node:path'
 import { DriveError, equalBytes, hex, throwIfAborted, type Digest } from '../../base/index.js'
 import { abortable } from '../abortable.js'
 import { withAnySignal } from '../any-signal.js'
@@ -15,15 +16,20 @@ import { storeError } from './store-error.js'
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'
 import { findMissing, findMissingSince, type WalkSource } from './walk.js'
 
+export interface EmbeddedOptions extends OpenStoreOptions {
+  /** Of the drive; the store of its own is in `node` below it. */
+  readonly dataDirectory: string
+}
+
 /** @param path the store's directory; it is made when its parent is there. LOCKED when another program uses it. */
-export async function openEmbeddedNode(path: string, options: OpenStoreOptions): Promise<IpfsNode> {
+export async function openEmbeddedNode(path: string, options: EmbeddedOptions): Promise<IpfsNode> {
   return new EmbeddedNode(path, await openStore(path, options), options)
 }
 
 class EmbeddedNode implements IpfsNode {
   readonly #where: string
   readonly #store: OpenStore
-  readonly #options: OpenStoreOptions
+  readonly #options: EmbeddedOptions
   readonly #use = new SharedLock()
   readonly #nameUse = new SharedLock()
   /** Blocks whose bytes were found to be damaged: as good as absent, so that an import heals them. */
@@ -33,7 +39,7 @@ class EmbeddedNode implements IpfsNode {
   readonly #closing = new AbortController()
   #closed = false
 
-  constructor(where: string, store: OpenStore, options: OpenStoreOptions) {
+  constructor(where: string, store: OpenStore, options: EmbeddedOptions) {
     this.#where = where
     this.#store = store
     this.#options = options
@@ -134,7 +140,7 @@ class EmbeddedNode implements IpfsNode {
     return this.#run(options, async () => {
       await this.#store.probe()
       return {
-        kind: 'embedded',
+        kind: this.#where === join(this.#options.dataDirectory, 'node') ? 'embedded' : 'folder',
         where: this.#where,
         sameMachine: true,
         version: this.#options.version ?? '0',
