@@ -26,7 +26,7 @@ export interface BlockStoreOptions {
   readonly log: Log
   /** `punchHole` and `readWithoutWaiting` of src/crypto; without them space is freed a whole segment at a time. */
   readonly fileCalls?: FileCalls
-  /** Asked before bytes are written by `ingest`. */
+  /** Asked before `ingest` writes bytes that a node has too: what is here alone may use the last of the disk. */
   readonly guard?: SpaceGuard
   /** Length of the segments `ingest` writes; default 64 MiB. */
   readonly segmentBytes?: number
@@ -121,6 +121,7 @@ class SegmentBlockStore implements BlockStore {
     if (fresh.length > 0) {
       const bytes = fresh.length === 1 ? fresh[0]!.bytes : Buffer.concat(fresh.map((block) => block.bytes))
       const lengths = fresh.map((block) => block.bytes.length)
+      if (!onlyCopy) this.#options.guard?.check(bytes.length)
       const locations = this.#append(bytes, lengths)
       this.index(fresh.map(({ bytes: _, ...block }, i) => ({ ...block, location: locations[i]! })))
     }
@@ -236,11 +237,8 @@ class SegmentBlockStore implements BlockStore {
   }
 
   #append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[] {
-    const { guard, segmentBytes } = this.#options
-    this.#writer ??= openSegmentWriter(this.segmentDirectory, {
-      ...(guard && { guard }),
-      ...(segmentBytes && { segmentBytes }),
-    })
+    const { segmentBytes } = this.#options
+    this.#writer ??= openSegmentWriter(this.segmentDirectory, { ...(segmentBytes && { segmentBytes }) })
     return this.#writer.append(bytes, lengths)
   }
 
@@ -251,7 +249,10 @@ class SegmentBlockStore implements BlockStore {
         rows: this.#rows,
         ledger: this.#ledger,
         files: this.#files,
-        append: (bytes, lengths) => this.#append(bytes, lengths),
+        append: (bytes, lengths) => {
+          this.#options.guard?.check(bytes.length)
+          return this.#append(bytes, lengths)
+        },
         moved: (digest, from, to) => {
           this.#rows.move(digest, to)
           this.#sync.add(to.segment)

@@ -26,6 +26,8 @@ export interface DriveCounts {
   /** Milliseconds (Clock.nowMs) of the last change to the tree; 0 when there was none since the last commit. */
   readonly lastChangeMs: number
   readonly dirtyInodes: number
+  /** A write was refused for lack of space on this machine, and there still is no room for as much. */
+  readonly isShortOfSpace: boolean
 }
 
 /**

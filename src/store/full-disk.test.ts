@@ -2,7 +2,7 @@ import test from 'ava'
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isDriveError, silentLog } from '../base/index.js'
+import { DriveError, isDriveError, silentLog } from '../base/index.js'
 import { openBlockStore } from './block-store.js'
 import { openEnvironment } from './environment.js'
 import { be64 } from './keys.js'
@@ -128,4 +128,28 @@ test.serial('the space guard refuses before the disk is full, and allows again w
     guard.check(MIB)
     t.false(existsSync(join(disk, 'ballast')))
   })
+})
+
+test('blocks that exist nowhere else may use what is kept free of copies', async (t) => {
+  const guard = {
+    check() {
+      throw new DriveError('NO_SPACE', 'The disk is almost full.')
+    },
+  }
+  const scratch = scratchDirectory()
+  const store = await openBlockStore({ directory: scratch.path, log: silentLog, guard })
+  const block = (byte: number): { digest: Uint8Array; bytes: Uint8Array } => ({
+    digest: Buffer.alloc(32, byte),
+    bytes: Buffer.alloc(8192, byte),
+  })
+  t.true(
+    isDriveError(
+      t.throws(() => store.ingest([block(1)], { onlyCopy: false })),
+      'NO_SPACE',
+    ),
+  )
+  store.ingest([block(2)], { onlyCopy: true })
+  t.deepEqual([store.has(block(1).digest), store.has(block(2).digest)], [false, true])
+  await store.close()
+  scratch.remove()
 })

@@ -1,5 +1,5 @@
 /** What failed last, and when to try again. */
-import { DriveError, toWire, type Clock, type WireError } from '../base/index.js'
+import { DriveError, isDriveError, toWire, type Clock, type WireError } from '../base/index.js'
 import type { SyncSettings } from './contract.js'
 
 export class BackOff {
@@ -26,11 +26,14 @@ export class BackOff {
     return this.#next !== undefined && this.clock.monotonicMs() < this.#next.monotonicMs
   }
 
-  /** What time may cure is tried again soon and then more and more rarely; what a user has to cure, rarely. @returns the delay */
+  /**
+   * What time may cure is tried again soon and then more and more rarely; what a user has to cure, rarely. Space comes back by others'
+   * doing, and nobody tells. @returns the delay
+   */
   failed(error: unknown): number {
     const { firstRetryMs, lastRetryMs } = this.settings
     const retry = error instanceof DriveError ? error.retry : 'backoff'
-    const isCurable = retry === 'backoff' || retry === 'when-online'
+    const isCurable = retry === 'backoff' || retry === 'when-online' || isDriveError(error, 'NO_SPACE')
     const delayMs = isCurable ? Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(this.#failures, 20)) : lastRetryMs
     this.#failures++
     this.#error = toWire(error)

@@ -83,6 +83,8 @@ export interface SyncSettings {
   readonly debounceMs: number
   /** Publish at the latest this long after the first unpublished change, however busy the drive is. */
   readonly maxDelayMs: number
+  /** On a full disk: publish at once, and after a version that did not make room not before so long. */
+  readonly spaceRetryMs: number
   /** How often the drive thread is asked for changes. */
   readonly pollMs: number
   readonly firstRetryMs: number
@@ -103,6 +105,7 @@ export interface SyncSettings {
 export const DEFAULT_SETTINGS: SyncSettings = {
   debounceMs: 5_000,
   maxDelayMs: 60_000,
+  spaceRetryMs: 5_000,
   pollMs: 1_000,
   firstRetryMs: 1_000,
   lastRetryMs: 5 * 60_000,

@@ -1,11 +1,16 @@
 import test, { type ExecutionContext } from 'ava'
-import { MIB } from '../base/index.js'
+import { MIB, sleep } from '../base/index.js'
 import { RealDevice } from '../../test/support/sync/real-device.js'
+import type { SpaceGuard } from '../vfs/index.js'
 import { World } from '../../test/support/sync/world.js'
 
-async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
+async function start(
+  t: ExecutionContext,
+  seed: number,
+  space?: SpaceGuard,
+): Promise<{ world: World; device: RealDevice }> {
   const world = await World.open(seed)
-  const device = await RealDevice.first(world)
+  const device = await RealDevice.first(world, space)
   t.teardown(async () => {
     await device.close()
     device.remove()
@@ -86,4 +91,21 @@ test('R-11 parts of a block that several files share are evictable while one of 
   await device.write('/other', 0, world.random.bytes(10))
   await device.sync.syncNow()
   t.deepEqual(await cacheOf(device), { used: 0, onlyCopy: 0 })
+})
+
+test('R-63 on a disk that gets full the cache gives way by itself, and only what a node has', async (t) => {
+  let availableBytes = 2 ** 40
+  const { world, device } = await start(t, 63, { space: () => ({ totalBytes: 2 ** 42, availableBytes }) })
+  await device.write('/published', 0, world.random.bytes(6 * MIB))
+  await device.sync.syncNow()
+  await device.write('/staged', 0, world.random.bytes(2 * MIB), { sync: true })
+  const dump = await device.dump()
+  const { onlyCopy, used } = await cacheOf(device)
+  t.true(used - onlyCopy >= 6 * MIB)
+  await sleep(1500)
+  t.is((await cacheOf(device)).used, used, 'there is room')
+  availableBytes = 20 * MIB
+  for (let i = 0; i < 100 && (await cacheOf(device)).used > onlyCopy; i++) await sleep(50)
+  t.deepEqual(await cacheOf(device), { used: onlyCopy, onlyCopy })
+  t.deepEqual(await device.dump(), dump)
 })

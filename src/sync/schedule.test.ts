@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { DriveError, isDriveError, sleep, systemClock } from '../base/index.js'
 import { around } from '../../test/support/sync/around.js'
 import { World, type Device } from '../../test/support/sync/world.js'
+import type { NodeBlock } from '../node/index.js'
 import type { Sync, SyncPhase } from './contract.js'
 import { DriveNames } from './heads.js'
 
@@ -60,6 +61,61 @@ test('an empty new drive is published at once', async (t) => {
   const { sync } = await started(t, { debounceMs: 3_600_000, maxDelayMs: 3_600_000 })
   await until(() => sync.status().published?.height === 1)
   t.pass()
+})
+
+test('R-63 on a full disk a change is published at once, and then not all the time', async (t) => {
+  const { w, device, sync } = await started(t, {
+    debounceMs: 3_600_000,
+    maxDelayMs: 3_600_000,
+    spaceRetryMs: 400,
+  })
+  await until(() => sync.status().published?.height === 1)
+  await edit(w, device)
+  await sleep(100)
+  t.is(sync.status().published?.height, 1)
+  device.drive.isShortOfSpace = true
+  await until(() => sync.status().published?.height === 2)
+  const times = [sync.status().published!.timeMs]
+  // A program that does not give up.
+  while (times.length < 4) {
+    await edit(w, device)
+    await sleep(10)
+    const { timeMs } = sync.status().published!
+    if (timeMs !== times.at(-1)) times.push(timeMs)
+  }
+  for (let i = 1; i < times.length; i++) t.true(times[i]! - times[i - 1]! >= 400)
+  device.drive.isShortOfSpace = false
+  await sleep(50)
+  await edit(w, device)
+  device.drive.isShortOfSpace = true
+  const begin = systemClock.nowMs()
+  await until(() => sync.status().published!.timeMs >= begin)
+  t.true(sync.status().published!.timeMs - begin < 400, 'there was room meanwhile: at once again')
+})
+
+test('R-63 an upload that finds no space on this machine gives way to what was removed since', async (t) => {
+  let isFull = false
+  const { w, device, sync } = await started(t, { debounceMs: 20, firstRetryMs: 50 }, (world) =>
+    around(world.node, {
+      importBlocks: async (blocks, options) => {
+        const given: NodeBlock[] = []
+        for await (const block of blocks) given.push(block)
+        const bytes = given.reduce((sum, block) => sum + block.bytes.length, 0)
+        if (isFull && bytes > 1_000_000) throw new DriveError('NO_SPACE', 'The disk of the block store is full.')
+        return world.node.importBlocks(given, options)
+      },
+    }),
+  )
+  await until(() => sync.status().published?.height === 1)
+  isFull = true
+  await device.drive.write('/filler', w.random.bytes(3_000_000))
+  await edit(w, device)
+  await until(() => sync.status().lastError?.code === 'NO_SPACE')
+  await device.drive.remove('/filler')
+  device.drive.lastChangeMs = systemClock.nowMs()
+  await until(() => sync.status().published?.height === 2)
+  t.is(sync.status().lastError, undefined)
+  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
 test('a drive that never rests is published all the same', async (t) => {

@@ -25,6 +25,15 @@ export class LostBlock extends Error {
   override readonly name = 'LostBlock'
 }
 
+/** It was lost again and again. */
+export function unreadable(cause: unknown): DriveError {
+  return new DriveError(
+    'CORRUPT',
+    'A block that only this machine had is not readable any more; run `dagdrive fsck`.',
+    { cause },
+  )
+}
+
 interface OutgoingBlock extends OutgoingRow {
   readonly digest: Digest
 }

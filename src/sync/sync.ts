@@ -1,6 +1,6 @@
 /** The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is elsewhere. */
-import { aborted, DriveError } from '../base/index.js'
-import { cidOf, type FetchBlock } from '../dag/index.js'
+import { aborted, DriveError, isDriveError } from '../base/index.js'
+import type { FetchBlock } from '../dag/index.js'
 import type { RemoteSource } from '../store/index.js'
 import { abandonPlan } from './abandon-plan.js'
 import { BackOff } from './back-off.js'
@@ -14,7 +14,9 @@ import {
   type SyncSettings,
   type SyncStatus,
 } from './contract.js'
+import { Due } from './due.js'
 import { DriveNames } from './heads.js'
+import { afterNoSpace, collectGarbage } from './make-room.js'
 import { NodeHealth } from './node-health.js'
 import { NodeReader } from './node-reader.js'
 import { beginAt, prepare, type Preparer } from './prepare.js'
@@ -25,7 +27,8 @@ import { createRemoteSource, localFirst } from './remote-source.js'
 import { requireNoChanges } from './refusals.js'
 import { Requests } from './requests.js'
 import { restoreVersion } from './restore-version.js'
-import { LostBlock } from './send-blocks.js'
+import { LostBlock, unreadable } from './send-blocks.js'
+import { statusOf } from './status-of.js'
 import { SyncState } from './sync-state.js'
 import { Wake } from './wake.js'
 
@@ -50,6 +53,7 @@ class DriveSync implements Sync {
   readonly #names: DriveNames
   readonly #progress: Progress
   readonly #backOff: BackOff
+  readonly #due: Due
   readonly #health: NodeHealth
   readonly #requests = new Requests()
   readonly #wake = new Wake()
@@ -59,7 +63,6 @@ class DriveSync implements Sync {
   #phase: SyncPhase = 'idle'
   #isPaused = false
   #isClosed = false
-  #changedSinceMs: number | undefined
   #newer: Newer | undefined
   #nextLookMs = -Infinity
   #lastEmitMs = -Infinity
@@ -77,32 +80,14 @@ class DriveSync implements Sync {
     this.#progress = new Progress(clock)
     this.remote = createRemoteSource(this.#reader, this.#fetch, state)
     this.#backOff = new BackOff(clock, settings)
+    this.#due = new Due(clock, settings)
     this.#health = new NodeHealth({ ...options, settings })
     this.#nextRefreshMs = clock.monotonicMs() + settings.refreshNamesMs
     this.#running = this.#run()
   }
 
   status(): SyncStatus {
-    const { head } = this.#state
-    const { lastError: error, nextTryMs } = this.#backOff
-    return {
-      phase: this.#phase,
-      ...this.#progress.amounts,
-      lastError: error && { code: error.code, message: error.message },
-      nextTryMs,
-      published: head && {
-        root: cidOf(head.root, 'dag-pb'),
-        height: head.commit.height,
-        timeMs: head.commit.timeMs,
-        deviceSlot: head.commit.deviceSlot,
-        liveBlocks: head.commit.liveBlocks,
-      },
-      newer: this.#newer && {
-        height: this.#newer.version.commit.height,
-        deviceName: this.#newer.version.commit.deviceName,
-      },
-      node: { online: this.#health.isOnline, status: this.#health.status },
-    }
+    return statusOf(this.#phase, this.#state.head, this.#newer, this.#progress, this.#backOff, this.#health)
   }
 
   syncNow({ signal, onProgress }: Parameters<Sync['syncNow']>[0] = {}): Promise<void> {
@@ -130,7 +115,7 @@ class DriveSync implements Sync {
   }
 
   changed(): void {
-    this.#changedSinceMs ??= this.#options.clock.monotonicMs()
+    this.#due.changed()
   }
 
   onChange(listener: (status: SyncStatus) => void): () => void {
@@ -168,7 +153,7 @@ class DriveSync implements Sync {
     if (await this.#health.check(signal)) this.#nodeChanged()
     const isAsked = !this.#requests.isEmpty
     if (!isAsked && this.#backOff.isWaiting) return
-    if (isAsked || (await this.#isDue())) await this.#publish(signal)
+    if (isAsked || (await this.#isDue())) await this.#publishAndMakeRoom(signal)
     else if (this.#options.clock.monotonicMs() >= this.#nextLookMs) await this.#prepare(signal)
     else if (this.#options.clock.monotonicMs() >= this.#nextRefreshMs) await this.#refreshNames(signal)
     else return
@@ -176,23 +161,22 @@ class DriveSync implements Sync {
   }
 
   async #isDue(): Promise<boolean> {
-    const { port, clock } = this.#options
     if (this.#state.plan !== undefined) return true
-    const { dirtyInodes, lastChangeMs } = await port.counts()
-    // A new drive has a name at once; with more than its root in it, the first version is one like any other.
-    if (this.#state.head === undefined && dirtyInodes <= 1) return true
-    if (dirtyInodes === 0) {
-      this.#changedSinceMs = undefined
-      this.#enter('idle')
-      return false
+    const answer = this.#due.ask(await this.#options.port.counts(), this.#state.head === undefined)
+    if (answer !== 'now') this.#enter(answer === 'no' ? 'idle' : 'waiting')
+    return answer === 'now'
+  }
+
+  async #publishAndMakeRoom(signal: AbortSignal): Promise<void> {
+    const maker = { ...this.#options, state: this.#state, nodeStatus: this.#health.status }
+    try {
+      await this.#publish(signal)
+      if (this.#due.isShortOfSpace) await collectGarbage(maker, signal)
+      this.#due.published()
+    } catch (error) {
+      if (isDriveError(error, 'NO_SPACE')) await afterNoSpace(maker, signal)
+      throw error
     }
-    const now = clock.monotonicMs()
-    this.#changedSinceMs ??= now
-    this.#enter('waiting')
-    return (
-      clock.nowMs() - lastChangeMs >= this.#settings.debounceMs ||
-      now - this.#changedSinceMs >= this.#settings.maxDelayMs
-    )
   }
 
   /** One publish of everything up to now; an unfinished one is finished first. */
@@ -208,7 +192,7 @@ class DriveSync implements Sync {
           await publishPlan(unfinished, this.#publisher(), false, signal)
           continue
         }
-        this.#changedSinceMs = undefined
+        this.#due.begun()
         this.#enter('building')
         const plan = await buildCommit(this.#builder(), signal)
         if (plan !== undefined) {
@@ -221,13 +205,7 @@ class DriveSync implements Sync {
         if (!(error instanceof LostBlock)) throw error
         this.#options.log.warn('a block of the upload is gone; building the version anew')
         await abandonPlan(this.#state)
-        if (rebuilds >= MOST_REBUILDS) {
-          throw new DriveError(
-            'CORRUPT',
-            'A block that only this machine had is not readable any more; run `dagdrive fsck`.',
-            { cause: error },
-          )
-        }
+        if (rebuilds >= MOST_REBUILDS) throw unreadable(error)
       } finally {
         this.#progress.end()
       }

@@ -6,7 +6,6 @@ import { truncate } from './content/truncate.js'
 import { attributesOf, type Inode } from './inode.js'
 import { settle, then, Wait } from './maybe.js'
 import { holding } from './namespace/require.js'
-import { requireSpace } from './space.js'
 import type { AttributeChange, Attributes, Caller, Maybe } from './tree.js'
 import { stampChange, type Volume } from './volume.js'
 
@@ -30,7 +29,7 @@ export function setAttributes(
 export function setFileSize(volume: Volume, inode: Inode, size: number, caller: Caller): Maybe<void> {
   if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
   if (!inode.isFile || size < 0) throw new DriveError('INVALID', 'Only the size of a file can be set.')
-  if (size > inode.size) requireSpace(volume.space, volume.meta.pendingBytes, 0)
+  if (size > inode.size) volume.room.require(volume.meta.pendingBytes, 0)
   const result = settle(() => {
     const frozen = volume.committer.whenWritable()
     if (frozen !== undefined) return frozen

@@ -56,9 +56,13 @@ export class Background {
     }
     try {
       await volume.committer.commit()
-      await this.evict()
     } catch {
       // The committer has noted it; the next tick tries again.
+    }
+    try {
+      await this.evict()
+    } catch (error) {
+      volume.failed('blocks could not be evicted', error)
     }
     volume.inodes.trim()
     if (++this.#ticks % REST_TICKS === 0) {
@@ -67,11 +71,11 @@ export class Background {
     }
   }
 
-  /** Keeps the cache at its size, as far as blocks may be evicted. */
+  /** Keeps the cache at its size, and smaller where the disk is nearly full, as far as blocks may be evicted. */
   async evict(): Promise<void> {
-    const { blocks } = this.#volume
-    const limit = this.#cacheBytes()
+    const { blocks, room } = this.#volume
     const { usedBytes, evictableBytes } = blocks.usage
+    const limit = Math.max(0, Math.min(this.#cacheBytes(), usedBytes - room.missingBytes))
     if (usedBytes > limit && evictableBytes > 0) await blocks.evictTo(limit)
   }
 

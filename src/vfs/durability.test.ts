@@ -180,11 +180,13 @@ for (const guarded of [true, false]) {
           code = await codeOf(() => drive.tree.write(ino, handle, at, data, caller))
         }
         t.is(code, 'NO_SPACE')
+        t.is((await drive.port.counts()).isShortOfSpace, guarded)
         t.true(size > 4 * 1024 * KIB)
         t.true((await readInode(drive.tree, safe)).equals(stretch(0, 100 * KIB)))
         if (!guarded) t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'NO_SPACE')
         for (let i = 0; i < 24; i++) unlinkSync(join(scratch.path, 'ballast', String(i)))
         await new Promise((resolve) => setTimeout(resolve, 300))
+        t.false((await drive.port.counts()).isShortOfSpace)
         await drive.tree.setAttributes(ino, { size: size - 4 * 1024 * KIB }, handle, caller)
         t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'ok')
         t.is((await drive.port.counts()).lastError, undefined)

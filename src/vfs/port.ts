@@ -67,7 +67,7 @@ export class VolumePort implements DrivePort {
   }
 
   async counts(): Promise<DriveCounts> {
-    const { counters, held, inodes, blocks, lastError, lastChangeMs } = this.#volume
+    const { counters, held, inodes, blocks, room, lastError, lastChangeMs } = this.#volume
     let dirtyInodes = counters.dirtyInodes
     for (const inode of inodes.changed) if (inode.needsDirtyRow && inode.dirtySequence <= 0) dirtyInodes++
     const { usedBytes, evictableBytes } = blocks.usage
@@ -80,6 +80,7 @@ export class VolumePort implements DrivePort {
       lastError,
       lastChangeMs: dirtyInodes > 0 || held.files.size > 0 ? lastChangeMs : 0,
       dirtyInodes,
+      isShortOfSpace: room.isShort,
     }
   }
 

@@ -7,8 +7,8 @@ export interface SpaceGuard {
   space(): { readonly totalBytes: number; readonly availableBytes: number }
 }
 
-/** Kept free for commits of what was accepted already. */
-export const RESERVED_BYTES = 4 * MIB
+/** Kept free for commits of what was accepted already, and for the version that gives space back. */
+export const RESERVED_BYTES = 16 * MIB
 const STALE_AFTER_MS = 200
 
 /** Never full; for tests and in-memory stores. */
@@ -33,10 +33,42 @@ export function diskSpace(path: string, clock: Clock): SpaceGuard {
   }
 }
 
-/** Throws NO_SPACE when `addedBytes` more, on top of what waits to be written already, would fill the disk. */
-export function requireSpace(guard: SpaceGuard, waitingBytes: number, addedBytes: number): void {
-  const { availableBytes } = guard.space()
-  if (availableBytes - RESERVED_BYTES < (waitingBytes + addedBytes) * 1.25) {
+/** The evictable part of the cache goes before less than this is free. */
+const ROOMY_BYTES = 32 * MIB
+
+/** Whether there is room for what programs write, and how much is missing. */
+export class Room {
+  /** What the last refused write needed, until there is room for as much. */
+  #refusedBytes = 0
+
+  constructor(private readonly guard: SpaceGuard) {}
+
+  /** Throws NO_SPACE when `addedBytes` more, on top of what waits to be written already, would fill the disk. */
+  require(waitingBytes: number, addedBytes: number): void {
+    const neededBytes = (waitingBytes + addedBytes) * 1.25
+    if (this.#spareBytes >= neededBytes) return
+    this.refused(neededBytes)
+    const { availableBytes } = this.guard.space()
     throw new DriveError('NO_SPACE', 'The disk that holds the drive is full.', { about: { availableBytes } })
+  }
+
+  /** The disk was full when so much was to be written. */
+  refused(neededBytes: number): void {
+    this.#refusedBytes = Math.max(1, neededBytes)
+  }
+
+  /** A write was refused, and there still is no room for as much. */
+  get isShort(): boolean {
+    if (this.#refusedBytes > 0 && this.#spareBytes >= this.#refusedBytes) this.#refusedBytes = 0
+    return this.#refusedBytes > 0
+  }
+
+  /** How much the cache should give back. */
+  get missingBytes(): number {
+    return Math.max(0, ROOMY_BYTES - this.#spareBytes, this.isShort ? this.#refusedBytes - this.#spareBytes : 0)
+  }
+
+  get #spareBytes(): number {
+    return this.guard.space().availableBytes - RESERVED_BYTES
   }
 }

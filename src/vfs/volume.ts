@@ -13,7 +13,7 @@ import type { Committer } from './committer.js'
 import type { Inode } from './inode.js'
 import type { InodeTable } from './inode-table.js'
 import type { RemoteDirectories } from './remote-directory.js'
-import type { SpaceGuard } from './space.js'
+import { Room, type SpaceGuard } from './space.js'
 import type { Invalidation, Timestamp } from './tree.js'
 
 export interface MetaTables {
@@ -63,6 +63,7 @@ export class Volume {
   readonly random: Random
   readonly log: Log
   readonly space: SpaceGuard
+  readonly room: Room
   readonly tables: MetaTables
 
   /** The open commit sequence. */
@@ -106,6 +107,7 @@ export class Volume {
     this.random = parts.random
     this.log = parts.log
     this.space = parts.space
+    this.room = new Room(parts.space)
     const open = (name: string): Table => this.meta.table(name, { sealed: true })
     this.tables = {
       inodes: open(TABLES.inodes),
@@ -138,6 +140,7 @@ export class Volume {
   failed(what: string, error: unknown): void {
     const { code, message } = toWire(error)
     this.lastError = `${what}: ${message}`
+    if (code === 'NO_SPACE') this.room.refused(this.held.bytes + this.meta.pendingBytes)
     if (code !== 'INTERNAL' && code !== 'CORRUPT') this.log.warn(what, { code })
     else this.log.error(what, { code, error: message, ...(error instanceof Error && { stack: error.stack }) })
   }

@@ -2,7 +2,6 @@
 import { DriveError } from '../../base/index.js'
 import type { Inode } from '../inode.js'
 import { settle, Wait } from '../maybe.js'
-import { requireSpace } from '../space.js'
 import { FALLOCATE, type Caller, type Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
 import { contentOrWait } from './load-content.js'
@@ -27,8 +26,7 @@ export function allocate(
   }
   const end = offset + length
   const extends_ = (mode & KEEP_SIZE) === 0 && end > inode.size
-  if (mode === 0 || mode === KEEP_SIZE)
-    requireSpace(volume.space, volume.meta.pendingBytes, Math.max(0, end - inode.size))
+  if (mode === 0 || mode === KEEP_SIZE) volume.room.require(volume.meta.pendingBytes, Math.max(0, end - inode.size))
   return settle(() => {
     const frozen = volume.committer.whenWritable()
     if (frozen !== undefined) return frozen

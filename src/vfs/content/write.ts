@@ -3,7 +3,6 @@ import { DriveError, KIB } from '../../base/index.js'
 import { PAGE_BYTES } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import { Wait } from '../maybe.js'
-import { requireSpace } from '../space.js'
 import type { Caller, Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
 import { overlapsRows } from './rows.js'
@@ -30,7 +29,7 @@ const S_IXGRP = 0o010
 export function write(volume: Volume, inode: Inode, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
   if (data.length === 0) return 0
   if (offset + data.length > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
-  requireSpace(volume.space, volume.held.bytes + volume.meta.pendingBytes, data.length)
+  volume.room.require(volume.held.bytes + volume.meta.pendingBytes, data.length)
   const progress = { done: 0 }
   const wait = writeOrWait(volume, inode, offset, data, progress, caller)
   if (wait === undefined) return data.length

@@ -3,7 +3,6 @@ import { DriveError, type PlainName } from '../../base/index.js'
 import type { DentryRecord } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import { settle, Wait } from '../maybe.js'
-import { requireSpace } from '../space.js'
 import type { Caller, Maybe } from '../tree.js'
 import type { Volume } from '../volume.js'
 
@@ -20,7 +19,7 @@ export function directoryOf(volume: Volume, ino: number): Inode {
 export function writableDirectory(volume: Volume, ino: number): Inode {
   const inode = directoryOf(volume, ino)
   if (inode.nlink === 0) throw new DriveError('NOT_FOUND', 'The directory was removed.')
-  requireSpace(volume.space, volume.meta.pendingBytes, METADATA_BYTES)
+  volume.room.require(volume.meta.pendingBytes, METADATA_BYTES)
   return inode
 }
 

@@ -15,7 +15,16 @@ import {
   type Sync,
   type SyncSettings,
 } from '../../../src/sync/index.js'
-import { OPEN, openVfs, ROOT_INO, type Attributes, type Caller, type Tree, type Vfs } from '../../../src/vfs/index.js'
+import {
+  OPEN,
+  openVfs,
+  ROOT_INO,
+  type Attributes,
+  type Caller,
+  type SpaceGuard,
+  type Tree,
+  type Vfs,
+} from '../../../src/vfs/index.js'
 import type { Wrapping, World } from './world.js'
 
 export const caller: Caller = { uid: 0, gid: 0, pid: 1, signal: new AbortController().signal }
@@ -37,10 +46,12 @@ export class RealDevice {
     private readonly world: World,
     private readonly opened: OpenedDrive | undefined,
     private readonly slot: number,
+    private readonly space?: SpaceGuard,
   ) {}
 
-  static async first(world: World): Promise<RealDevice> {
-    const device = new RealDevice(world, undefined, 0)
+  /** @param space of the disk, unlimited by default */
+  static async first(world: World, space?: SpaceGuard): Promise<RealDevice> {
+    const device = new RealDevice(world, undefined, 0, space)
     await device.open()
     return device
   }
@@ -91,6 +102,7 @@ export class RealDevice {
       clock: systemClock,
       random: systemRandom,
       log: silentLog,
+      ...(this.space && { spaceGuard: this.space }),
       freshRoot: this.opened === undefined ? { uid: 0, gid: 0, mode: 0o777 } : { record: inodeOf(this.opened.root) },
     })
     this.#vfs = vfs

@@ -52,6 +52,7 @@ export class TestDrive implements DrivePort {
   readonly blocks = new Map<string, StoredBlock>()
   remote: RemoteSource | undefined
   lastChangeMs = 0
+  isShortOfSpace = false
   #isFrozen = false
 
   constructor(
@@ -278,7 +279,7 @@ export class TestDrive implements DrivePort {
   async counts(): Promise<DriveCounts> {
     const none = { files: 0, bytes: 0 }
     const dirtyInodes = [...this.#dirty.range()].length
-    const { lastChangeMs } = this
+    const { lastChangeMs, isShortOfSpace } = this
     return {
       held: none,
       staged: none,
@@ -288,6 +289,7 @@ export class TestDrive implements DrivePort {
       lastError: undefined,
       lastChangeMs,
       dirtyInodes,
+      isShortOfSpace,
     }
   }
 
