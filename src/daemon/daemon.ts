@@ -15,7 +15,7 @@ import {
   type Log,
 } from '../base/index.js'
 import type { DriveState, MountReport } from '../api/index.js'
-import { readKeyFile, type RootKey } from '../crypto/index.js'
+import { allocatePages, readKeyFile, type RootKey } from '../crypto/index.js'
 import { openNode, type IpfsNode } from '../node/index.js'
 import type { OpenedDrive } from '../sync/index.js'
 import { openDrive, type Drive } from './drive.js'
@@ -236,6 +236,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         log,
         credentials: key,
         version: options.version,
+        allocatePages,
       }),
     async nodeKey() {
       return (await readFileIfAny(paths.nodeKeyFile))?.toString('utf8').trim()

@@ -5,7 +5,16 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import { DriveError, MIB, systemClock, systemRandom, type Log, type LogFields, type LogLevel } from '../base/index.js'
+import {
+  DriveError,
+  MIB,
+  systemClock,
+  systemRandom,
+  type Digest,
+  type Log,
+  type LogFields,
+  type LogLevel,
+} from '../base/index.js'
 import { createRecordSealer, deriveDriveKeys, punchHole, readWithoutWaiting } from '../crypto/index.js'
 import { mountTree, type FuseMount } from '../fuse/index.js'
 import { createCore, openPipeline } from '../pipeline/index.js'
@@ -18,7 +27,7 @@ import {
   type MainThread,
 } from './drive-thread-contract.js'
 import { collectWhenIdle } from './idle-memory.js'
-import { connectRpc, remoteMethods, type Handlers } from './rpc.js'
+import { connectRpc, handOver, remoteMethods, type Handlers } from './rpc.js'
 
 /** Kept free on the disk for commits, logs and others. */
 const RESERVE_BYTES = 16 * MIB
@@ -51,7 +60,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   resume: toPort('resume'),
   published: toPort('published'),
   adopt: toPort('adopt'),
-  readBlocks: toPort('readBlocks'),
+  readBlocks: async (digests: readonly Digest[]) => handOver(await opened().port.readBlocks(digests)),
   flush: toPort('flush'),
   counts: toPort('counts'),
   evictTo: toPort('evictTo'),

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { MessageChannel } from 'node:worker_threads'
 import { DriveError, sleep } from '../base/index.js'
-import { connectRpc, remoteMethods, type Handlers, type Rpc } from './rpc.js'
+import { connectRpc, handOver, remoteMethods, type Handlers, type Rpc } from './rpc.js'
 
 function pair(t: ExecutionContext, left: Handlers, right: Handlers): [Rpc, Rpc] {
   const { port1, port2 } = new MessageChannel()
@@ -22,6 +22,16 @@ test('both sides call each other, bytes and undefined included', async (t) => {
   const face = remoteMethods<{ bytes(given: Uint8Array): Promise<unknown> }>(left, ['bytes'])
   t.deepEqual(await face.bytes(new Uint8Array([7])), [1, undefined, new Uint8Array([7])])
   t.is(await right.call('twice', [4]), 8)
+})
+
+test('bytes handed over arrive and are gone here; those that share memory are copied', async (t) => {
+  const own = Buffer.alloc(5000, 1)
+  const shared = Buffer.alloc(100, 2).subarray(10, 20)
+  const [left] = pair(t, {}, { take: () => handOver([own, undefined, shared, own]) })
+  const got = (await left.call('take', [])) as (Uint8Array | undefined)[]
+  t.deepEqual(got, [new Uint8Array(5000).fill(1), undefined, new Uint8Array(10).fill(2), new Uint8Array(5000).fill(1)])
+  t.is(own.length, 0)
+  t.is(shared.length, 10)
 })
 
 test('an error keeps its code; an unknown method and an answer that cannot be cloned fail', async (t) => {

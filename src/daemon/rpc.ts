@@ -22,6 +22,23 @@ interface Waiting {
   settle(): void
 }
 
+/** An answer whose buffers go over instead of being copied; the handler must not use them any more. */
+class Handover {
+  constructor(
+    readonly value: unknown,
+    readonly buffers: readonly ArrayBuffer[],
+  ) {}
+}
+
+/** Fresh bytes that nobody here looks at any more; those that share their memory with others are copied as usual. */
+export function handOver(bytes: readonly (Uint8Array | undefined)[]): Handover {
+  const buffers = new Set<ArrayBuffer>()
+  for (const one of bytes) {
+    if (one?.buffer instanceof ArrayBuffer && one.byteLength === one.buffer.byteLength) buffers.add(one.buffer)
+  }
+  return new Handover(bytes, [...buffers])
+}
+
 export interface Rpc {
   /** @param given structured-cloneable; an AbortSignal as the last one is carried as a signal */
   call(method: string, given: readonly unknown[]): Promise<unknown>
@@ -43,16 +60,20 @@ export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc 
     setMaxListeners(0, abort.signal)
     running.set(id, abort)
     let reply: Message
+    let buffers: readonly ArrayBuffer[] = []
     try {
       const handler = handlers[method] as ((...given: unknown[]) => unknown) | undefined
       if (handler === undefined) throw new DriveError('INTERNAL', `There is no method ${method}.`)
-      reply = { kind: 'done', id, value: await handler(...given, abort.signal) }
+      const value = await handler(...given, abort.signal)
+      const isHandover = value instanceof Handover
+      if (isHandover) buffers = value.buffers
+      reply = { kind: 'done', id, value: isHandover ? value.value : value }
     } catch (error) {
       reply = { kind: 'failed', id, error: toWire(error) }
     }
     running.delete(id)
     try {
-      port.postMessage(reply)
+      port.postMessage(reply, buffers)
     } catch (error) {
       // An answer that cannot be cloned is our own mistake; the caller must not wait for ever.
       port.postMessage({ kind: 'failed', id, error: toWire(error) } satisfies Message)

@@ -21,6 +21,8 @@ export interface OpenNodeOptions {
   /** Of dagdrive; sent as `User-Agent: dagdrive/<version>`. */
   readonly version?: string | undefined
   readonly timeouts?: Partial<NodeTimeouts> | undefined
+  /** `allocatePages` of src/crypto: lets the embedded node write large imports past the page cache. */
+  readonly allocatePages?: ((bytes: number) => Buffer | undefined) | undefined
 }
 
 /** Milliseconds without any progress after which a call gives up with TIMEOUT. */

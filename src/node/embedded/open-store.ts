@@ -15,6 +15,8 @@ export interface OpenStoreOptions {
   readonly random: Random
   /** Of dagdrive, for the status. */
   readonly version?: string | undefined
+  /** Memory that begins on a page, or undefined where there is none; for direct writes. */
+  readonly allocatePages?: ((bytes: number) => Buffer | undefined) | undefined
 }
 
 export interface OpenStore {
@@ -34,7 +36,7 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
       await checkMarker(path)
       const segmentDirectory = join(path, 'segments')
       await mkdir(segmentDirectory, { recursive: true, mode: 0o700 })
-      const segments = await Segments.open(segmentDirectory)
+      const segments = await Segments.open(segmentDirectory, options.allocatePages)
       const index = new BlockIndex(path)
       const space = new DiskSpace(path)
       await space.refill()

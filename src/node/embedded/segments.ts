@@ -4,10 +4,13 @@
  */
 import { constants, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MIB } from '../../base/index.js'
+import { KIB, MIB } from '../../base/index.js'
+import { DirectWriter, PAGE_BYTES, type AllocatePages } from './direct-writer.js'
 
 export const SEGMENT_BYTES = 64 * MIB
 const OPEN_FILES = 64
+/** Appends from this size on go past the page cache: nobody reads them soon. */
+const DIRECT_FROM_BYTES = 256 * KIB
 
 /** Where a block lies: byte `offset` of segment file `segment`, `length` bytes. */
 export interface Location {
@@ -25,21 +28,23 @@ export class Segments {
   #directoryUnsynced = false
   #current: number
   #append: Promise<unknown> = Promise.resolve()
+  readonly #direct: DirectWriter
 
-  private constructor(directory: string, sizes: Map<number, number>) {
+  private constructor(directory: string, sizes: Map<number, number>, allocatePages: AllocatePages | undefined) {
     this.#directory = directory
     this.#sizes = sizes
+    this.#direct = new DirectWriter(allocatePages)
     this.#current = Math.max(0, ...sizes.keys())
   }
 
   /** @param directory must exist */
-  static async open(directory: string): Promise<Segments> {
+  static async open(directory: string, allocatePages?: AllocatePages): Promise<Segments> {
     const sizes = new Map<number, number>()
     for (const name of await readdir(directory)) {
       const number = /^(\d{8})\.seg$/.exec(name)?.[1]
       if (number !== undefined) sizes.set(Number(number), (await stat(join(directory, name))).size)
     }
-    return new Segments(directory, sizes)
+    return new Segments(directory, sizes, allocatePages)
   }
 
   get sizes(): ReadonlyMap<number, number> {
@@ -63,7 +68,11 @@ export class Segments {
   async #write(blocks: readonly Uint8Array[]): Promise<Location[]> {
     const segment = this.#roomy()
     const file = await this.#file(segment)
-    const start = this.#sizes.get(segment) ?? 0
+    const end = this.#sizes.get(segment) ?? 0
+    const length = blocks.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    const isDirect = length >= DIRECT_FROM_BYTES && this.#direct.isPossible
+    // a direct write begins on a page; what is left out before it belongs to no block
+    const start = isDirect ? Math.ceil(end / PAGE_BYTES) * PAGE_BYTES : end
     let offset = start
     const locations = blocks.map((bytes) => {
       const location = { segment, offset, length: bytes.byteLength }
@@ -72,9 +81,12 @@ export class Segments {
     })
     this.#unsynced.add(segment)
     try {
-      await writeFully(file, blocks, start)
+      const path = join(this.#directory, fileName(segment))
+      const done = isDirect ? await this.#direct.write(path, blocks, start) : 0
+      if (done < length)
+        await writeFully(file, done === 0 ? blocks : [Buffer.concat(blocks).subarray(done)], start + done)
     } catch (error) {
-      await file.truncate(start) // gives back what a full disk took of it
+      await file.truncate(end) // gives back what a full disk took of it
       throw error
     }
     this.#sizes.set(segment, offset)
@@ -116,6 +128,7 @@ export class Segments {
     const segments = [...this.#unsynced]
     await Promise.all(segments.map(async (segment) => (await this.#file(segment)).datasync()))
     for (const segment of segments) this.#unsynced.delete(segment)
+    this.#append = this.#append.then(() => this.#direct.rest())
     if (!this.#directoryUnsynced) return
     await syncDirectory(this.#directory)
     this.#directoryUnsynced = false
@@ -143,6 +156,7 @@ export class Segments {
 
   async close(): Promise<void> {
     await this.#append
+    await this.#direct.rest()
     for (const segment of [...this.#files.keys()]) await this.#closeFile(segment)
   }
 

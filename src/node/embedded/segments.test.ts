@@ -1,0 +1,77 @@
+import test from 'ava'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KIB, MIB, seededRandom } from '../../base/index.js'
+import { allocatePages } from '../../crypto/index.js'
+import { Segments, type Location } from './segments.js'
+
+const seed = (process.pid * 2246822519) >>> 0 || 1
+
+async function folder(): Promise<{ path: string; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'dagdrive-segments-'))
+  return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+for (const [name, allocate] of [
+  ['past the page cache', allocatePages],
+  ['through the page cache', undefined],
+] as const) {
+  test(`blocks of any length appended ${name} are read back, also after others were taken back`, async (t) => {
+    t.timeout(60_000)
+    t.log(`seed ${seed}`)
+    const random = seededRandom(seed)
+    const { path, remove } = await folder()
+    let segments = await Segments.open(path, allocate)
+    const kept: { location: Location; bytes: Uint8Array }[] = []
+    try {
+      for (let round = 0; round < 40; round++) {
+        const blocks = Array.from({ length: 1 + random.next(12) }, () => {
+          const length = [
+            4 * KIB * (1 + random.next(64)),
+            1 + random.next(300 * KIB),
+            1 * MIB,
+            4 * MIB + random.next(3) * KIB,
+          ]
+          return Buffer.from(random.bytes(length[random.next(round % 10 === 0 ? 4 : 2)]!))
+        })
+        const locations = await segments.append(blocks)
+        if (random.next(5) === 0) await segments.discard(locations)
+        else locations.forEach((location, i) => kept.push({ location, bytes: blocks[i]! }))
+        if (random.next(4) === 0) await segments.sync()
+        if (random.next(10) === 0) {
+          await segments.close()
+          segments = await Segments.open(path, allocate)
+        }
+      }
+      for (const { location, bytes } of kept) {
+        t.is(Buffer.compare(await segments.read(location), bytes), 0)
+      }
+      for (const [segment, size] of segments.sizes) {
+        if (size > 0) t.is((await stat(join(path, `${String(segment).padStart(8, '0')}.seg`))).size, size)
+      }
+    } finally {
+      await segments.close()
+      await remove()
+    }
+  })
+}
+
+test('appends and syncs of several imports at once do not disturb each other', async (t) => {
+  const { path, remove } = await folder()
+  const segments = await Segments.open(path, allocatePages)
+  try {
+    const all = await Promise.all(
+      Array.from({ length: 24 }, async (_, i) => {
+        const block = Buffer.alloc(700 * KIB + i, i)
+        const [location] = await segments.append([block])
+        await segments.sync()
+        return { block, location: location! }
+      }),
+    )
+    for (const { block, location } of all) t.is(Buffer.compare(await segments.read(location), block), 0)
+  } finally {
+    await segments.close()
+    await remove()
+  }
+})
