@@ -2,15 +2,15 @@
   'targets': [
     {
       'target_name': 'dagdrive_fuse',
-      'sources': ['native/fuse_channel.c', 'native/mount.c'],
+      'sources': ['native/fuse_channel.c', 'native/fuse_poll.c', 'native/fuse_thread.c', 'native/mount.c'],
       'defines': ['NAPI_VERSION=8'],
-      'cflags': ['-O2', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
+      'cflags': ['-O2', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
     },
     {
       'target_name': 'dagdrive_seal',
       'sources': ['native/seal.c'],
       'defines': ['NAPI_VERSION=8'],
-      'cflags': ['-O3', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
+      'cflags': ['-O3', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
     },
   ],
 }

@@ -14,65 +14,15 @@
  * onEnd(errno) is called once, when reading fails for good: ENODEV after an unmount, ECONNABORTED after an abort.
  */
 #define _GNU_SOURCE
-#include "fuse_native.h"
+#include "fuse_channel.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
-#include <uv.h>
 
 #define HEADER_BYTES 16
 #define MAX_SEGMENTS 1000
-#define GUARD_MS 1000
-#define MODE_POLL 0
-#define MODE_THREAD 1
-#define SPIN_NS 60000 /* how long to look for the next request before sleeping */
-#define SPIN_AGAIN_NS 200000 /* a sleep shorter than this was not worth it */
-#define SPINS_MISSED_MAX 8
-#define TURN_NS 1000000 /* how long requests may keep the event loop waiting */
-
-/* The memory is freed when both the channel and the ArrayBuffer over it are gone. */
-typedef struct {
-  atomic_int users;
-  uint8_t *bytes;
-} shared_memory;
-
-typedef struct channel {
-  struct channel *next;
-  napi_env env;
-  int fd;
-  int mode;
-  bool closed, delivering;
-  shared_memory *memory;
-  uint8_t *arena, *out;
-  uint32_t *index;
-  size_t arena_bytes, request_bytes, out_bytes;
-  uint32_t max_batch;
-  napi_ref on_batch, on_end;
-  napi_async_context context;
-  napi_async_cleanup_hook_handle hook;
-  char *abort_path;
-  uv_poll_t *poll;
-  uv_timer_t *guard;
-  int closing_handles;
-  uint64_t slept_ns;
-  uint32_t spins_missed;
-  /* mode 1 */
-  pthread_t thread;
-  napi_threadsafe_function function;
-  sem_t handled;
-  int wake;
-  atomic_bool stopping;
-  uint32_t batch;
-  int failure;
-} channel;
 
 typedef struct {
   channel *channels;
@@ -86,11 +36,7 @@ static void release_memory(shared_memory *memory) {
 
 static void finalize_memory(napi_env env, void *data, void *hint) { release_memory(hint); }
 
-/*
- * Reads what is there, packed behind each other at multiples of 8. Stops at max_batch or when another full request would
- * not fit. *failure becomes 0, or the errno that ends the channel.
- */
-static uint32_t read_batch(channel *ch, int *failure) {
+uint32_t channel_read_batch(channel *ch, int *failure) {
   size_t offset = 0;
   uint32_t count = 0;
   *failure = 0;
@@ -130,36 +76,11 @@ static void drop_javascript(channel *ch) {
   ch->context = NULL;
 }
 
-static void on_handle_closed(uv_handle_t *handle) {
-  channel *ch = handle->data;
-  free(handle);
-  if (--ch->closing_handles > 0) return;
-  if (ch->hook != NULL) napi_remove_async_cleanup_hook(ch->hook);
-  ch->hook = NULL;
-}
-
 static void close_channel(channel *ch) {
   if (ch->closed) return;
   ch->closed = true;
-  if (ch->mode == MODE_POLL) {
-    uv_poll_stop(ch->poll);
-    ch->closing_handles = 2;
-    uv_close((uv_handle_t *)ch->poll, on_handle_closed);
-    uv_close((uv_handle_t *)ch->guard, on_handle_closed);
-    ch->poll = NULL;
-    ch->guard = NULL;
-  } else {
-    atomic_store(&ch->stopping, true);
-    uint64_t one = 1;
-    while (write(ch->wake, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-    sem_post(&ch->handled);
-    pthread_join(ch->thread, NULL);
-    napi_release_threadsafe_function(ch->function, napi_tsfn_abort);
-    close(ch->wake);
-    if (ch->hook != NULL) napi_remove_async_cleanup_hook(ch->hook);
-    ch->hook = NULL;
-  }
+  if (ch->mode == MODE_POLL) channel_stop_poll(ch);
+  else channel_stop_thread(ch);
   close(ch->fd);
   ch->fd = -1;
   if (!ch->delivering) drop_javascript(ch);
@@ -170,8 +91,7 @@ static void close_channel(channel *ch) {
   ch->index = NULL;
 }
 
-/* A thread inside a notification keeps the connection alive although fd is closed, and the environment would wait for it. */
-static void abort_connection(channel *ch) {
+void channel_abort_connection(channel *ch) {
   if (ch->abort_path == NULL) return;
   int fd = open(ch->abort_path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
@@ -183,12 +103,12 @@ static void abort_connection(channel *ch) {
 static void on_environment_exit(napi_async_cleanup_hook_handle handle, void *data) {
   channel *ch = data;
   if (ch->closed) return; /* its handle is closing already and removes the hook */
-  abort_connection(ch);
+  channel_abort_connection(ch);
   close_channel(ch);
 }
 
 /* stop() may be called from inside a callback; what the callback runs on is dropped only when it has returned. */
-static void deliver(channel *ch, uint32_t count, int failure) {
+void channel_deliver(channel *ch, uint32_t count, int failure) {
   napi_handle_scope scope;
   if (napi_open_handle_scope(ch->env, &scope) != napi_ok) return;
   ch->delivering = true;
@@ -200,71 +120,6 @@ static void deliver(channel *ch, uint32_t count, int failure) {
   ch->delivering = false;
   if (ch->closed) drop_javascript(ch);
   napi_close_handle_scope(ch->env, scope);
-}
-
-static uint64_t now_ns(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-/*
- * A program waits for each answer before its next request, which comes some 20 us later: less than it takes to go to sleep and to
- * be woken on an idle processor of a virtual machine. So look for it a moment before sleeping, but only while looking pays.
- */
-static uint32_t await_next(channel *ch, uint64_t end, int *failure) {
-  if (ch->spins_missed >= SPINS_MISSED_MAX) return 0;
-  uint64_t limit = now_ns() + SPIN_NS;
-  if (limit > end) limit = end;
-  while (now_ns() < limit) {
-    uint32_t count = read_batch(ch, failure);
-    if (count == 0 && *failure == 0) continue;
-    ch->spins_missed = 0;
-    return count;
-  }
-  ch->spins_missed++;
-  return 0;
-}
-
-static void on_readable(uv_poll_t *handle, int status, int events) {
-  channel *ch = handle->data;
-  int failure;
-  uint64_t begin = now_ns();
-  if (begin - ch->slept_ns < SPIN_AGAIN_NS) ch->spins_missed = 0;
-  uint32_t count = read_batch(ch, &failure);
-  if (failure == 0 && status < 0 && count == 0) failure = EIO; /* libuv polls no further after an error */
-  for (;;) {
-    deliver(ch, count, failure);
-    if (ch->closed || failure != 0) return;
-    count = await_next(ch, begin + TURN_NS, &failure); /* then the other events of the loop get their turn */
-    if (count == 0 && failure == 0) break;
-  }
-  ch->slept_ns = now_ns();
-}
-
-/* mode 1 */
-
-static void on_thread_batch(napi_env env, napi_value function, void *context, void *data) {
-  channel *ch = context;
-  if (env != NULL && !ch->closed) deliver(ch, ch->batch, ch->failure);
-  sem_post(&ch->handled);
-}
-
-static void *thread_main(void *data) {
-  channel *ch = data;
-  struct pollfd fds[2] = {{.fd = ch->fd, .events = POLLIN}, {.fd = ch->wake, .events = POLLIN}};
-  while (!atomic_load(&ch->stopping)) {
-    if (poll(fds, 2, -1) < 0 && errno != EINTR) break;
-    if (atomic_load(&ch->stopping)) break;
-    ch->batch = read_batch(ch, &ch->failure);
-    if (ch->batch == 0 && ch->failure == 0) continue;
-    int failure = ch->failure;
-    if (napi_call_threadsafe_function(ch->function, NULL, napi_tsfn_blocking) != napi_ok) break;
-    while (sem_wait(&ch->handled) != 0) {
-    }
-    if (failure != 0) break;
-  }
-  return NULL;
 }
 
 /* The methods; `data` is the channel, which lives as long as the environment. */
@@ -351,18 +206,6 @@ static napi_value js_stop(napi_env env, napi_callback_info info) {
   return dd_integer(env, 0);
 }
 
-/* Runs also while Node waits for outstanding work before the cleanup hooks; calls into JavaScript fail then. */
-static void on_guard(uv_timer_t *handle) {
-  channel *ch = handle->data;
-  napi_handle_scope scope;
-  napi_value global;
-  bool has = false, alive = false;
-  if (napi_open_handle_scope(ch->env, &scope) != napi_ok) return;
-  if (napi_get_global(ch->env, &global) == napi_ok) alive = napi_has_named_property(ch->env, global, "Object", &has) == napi_ok;
-  napi_close_handle_scope(ch->env, scope);
-  if (!alive) abort_connection(ch);
-}
-
 static napi_value js_guard(napi_env env, napi_callback_info info) {
   napi_value arguments[1];
   size_t count = 1;
@@ -370,46 +213,7 @@ static napi_value js_guard(napi_env env, napi_callback_info info) {
   bool on;
   if (ch == NULL || count < 1 || napi_get_value_bool(env, arguments[0], &on) != napi_ok) return dd_integer(env, -EINVAL);
   if (ch->closed) return dd_integer(env, -EBADF);
-  if (ch->guard == NULL) return dd_integer(env, 0);
-  return dd_integer(env, on ? uv_timer_start(ch->guard, on_guard, GUARD_MS, GUARD_MS) : uv_timer_stop(ch->guard));
-}
-
-static int start_poll(channel *ch) {
-  uv_loop_t *loop;
-  if (napi_get_uv_event_loop(ch->env, &loop) != napi_ok) return -EIO;
-  ch->poll = calloc(1, sizeof *ch->poll);
-  ch->guard = calloc(1, sizeof *ch->guard);
-  int status = ch->poll == NULL || ch->guard == NULL ? -ENOMEM : uv_poll_init(loop, ch->poll, ch->fd);
-  if (status != 0) {
-    free(ch->poll);
-    free(ch->guard);
-    ch->guard = NULL;
-    return status;
-  }
-  uv_timer_init(loop, ch->guard);
-  uv_unref((uv_handle_t *)ch->guard);
-  ch->poll->data = ch->guard->data = ch;
-  status = uv_poll_start(ch->poll, UV_READABLE, on_readable);
-  if (status == 0) return 0;
-  uv_close((uv_handle_t *)ch->poll, (uv_close_cb)free);
-  uv_close((uv_handle_t *)ch->guard, (uv_close_cb)free);
-  ch->guard = NULL;
-  return status;
-}
-
-static int start_thread(channel *ch) {
-  napi_value name;
-  ch->wake = eventfd(0, EFD_CLOEXEC);
-  if (ch->wake < 0) return -errno;
-  sem_init(&ch->handled, 0, 0);
-  int failure = 0;
-  if (napi_create_string_utf8(ch->env, "dagdrive:fuse", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-      napi_create_threadsafe_function(ch->env, NULL, NULL, name, 0, 1, NULL, NULL, ch, on_thread_batch, &ch->function) != napi_ok)
-    failure = ENOMEM;
-  else if ((failure = pthread_create(&ch->thread, NULL, thread_main, ch)) != 0)
-    napi_release_threadsafe_function(ch->function, napi_tsfn_abort);
-  if (failure != 0) close(ch->wake);
-  return -failure;
+  return dd_integer(env, channel_guard(ch, on));
 }
 
 static bool is_function(napi_env env, napi_value value) {
@@ -470,7 +274,7 @@ static napi_value js_open(napi_env env, napi_callback_info info) {
                   .out = memory->bytes + arena_bytes + max_batch * 8, .arena_bytes = (size_t)arena_bytes,
                   .request_bytes = (size_t)request_bytes, .out_bytes = (size_t)out_bytes, .max_batch = (uint32_t)max_batch};
   napi_value object = make_object(ch, arguments[6], arguments[7], bytes);
-  int failure = object == NULL ? -ENOMEM : mode == MODE_POLL ? start_poll(ch) : start_thread(ch);
+  int failure = object == NULL ? -ENOMEM : mode == MODE_POLL ? channel_start_poll(ch) : channel_start_thread(ch);
   if (failure != 0) {
     drop_javascript(ch);
     release_memory(memory);

@@ -1,0 +1,73 @@
+/* A channel to the kernel: what its own part (fuse_channel.c) and its two ways to wait for requests (fuse_poll.c, fuse_thread.c) share. */
+#ifndef DAGDRIVE_FUSE_CHANNEL_H
+#define DAGDRIVE_FUSE_CHANNEL_H
+#include "fuse_native.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+#define MODE_POLL 0
+#define MODE_THREAD 1
+
+/* The memory is freed when both the channel and the ArrayBuffer over it are gone. */
+typedef struct {
+  atomic_int users;
+  uint8_t *bytes;
+} shared_memory;
+
+typedef struct channel {
+  struct channel *next;
+  napi_env env;
+  int fd;
+  int mode;
+  bool closed, delivering;
+  shared_memory *memory;
+  uint8_t *arena, *out;
+  uint32_t *index;
+  size_t arena_bytes, request_bytes, out_bytes;
+  uint32_t max_batch;
+  napi_ref on_batch, on_end;
+  napi_async_context context;
+  napi_async_cleanup_hook_handle hook;
+  char *abort_path;
+  /* mode 0 */
+  uv_poll_t *poll;
+  uv_timer_t *guard;
+  int closing_handles;
+  uint64_t slept_ns;
+  uint32_t spins_missed;
+  /* mode 1 */
+  pthread_t thread;
+  napi_threadsafe_function function;
+  sem_t handled;
+  int wake;
+  atomic_bool stopping;
+  uint32_t batch;
+  int failure;
+} channel;
+
+/* fuse_channel.c */
+
+/*
+ * Reads what is there, packed behind each other at multiples of 8. Stops at max_batch or when another full request would
+ * not fit. *failure becomes 0, or the errno that ends the channel.
+ */
+uint32_t channel_read_batch(channel *ch, int *failure);
+/* Hands a batch to JavaScript, then the end if there is one. The channel may be closed when it returns. */
+void channel_deliver(channel *ch, uint32_t count, int failure);
+/* A thread inside a notification keeps the connection alive although fd is closed, and the environment would wait for it. */
+void channel_abort_connection(channel *ch);
+
+/* fuse_poll.c; start answers 0 or -errno. Stopping ends with the cleanup hook, when libuv has closed the handles. */
+int channel_start_poll(channel *ch);
+void channel_stop_poll(channel *ch);
+/* 0 or a libuv error */
+int channel_guard(channel *ch, bool on);
+
+/* fuse_thread.c */
+int channel_start_thread(channel *ch);
+void channel_stop_thread(channel *ch);
+
+#endif

@@ -1,0 +1,108 @@
+/* Mode 0: requests are noticed by the environment's own event loop (uv_poll) and handled on its thread. */
+#define _GNU_SOURCE
+#include "fuse_channel.h"
+
+#include <time.h>
+
+#define GUARD_MS 1000
+#define SPIN_NS 60000        /* how long to look for the next request before sleeping */
+#define SPIN_AGAIN_NS 200000 /* a sleep shorter than this was not worth it */
+#define SPINS_MISSED_MAX 8
+#define TURN_NS 1000000      /* how long requests may keep the event loop waiting */
+
+static uint64_t now_ns(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/*
+ * A program waits for each answer before its next request, which comes some 20 us later: less than it takes to go to sleep and to
+ * be woken on an idle processor of a virtual machine. So look for it a moment before sleeping, but only while looking pays.
+ */
+static uint32_t await_next(channel *ch, uint64_t end, int *failure) {
+  if (ch->spins_missed >= SPINS_MISSED_MAX) return 0;
+  uint64_t limit = now_ns() + SPIN_NS;
+  if (limit > end) limit = end;
+  while (now_ns() < limit) {
+    uint32_t count = channel_read_batch(ch, failure);
+    if (count == 0 && *failure == 0) continue;
+    ch->spins_missed = 0;
+    return count;
+  }
+  ch->spins_missed++;
+  return 0;
+}
+
+static void on_readable(uv_poll_t *handle, int status, int events) {
+  channel *ch = handle->data;
+  int failure;
+  uint64_t begin = now_ns();
+  if (begin - ch->slept_ns < SPIN_AGAIN_NS) ch->spins_missed = 0;
+  uint32_t count = channel_read_batch(ch, &failure);
+  if (failure == 0 && status < 0 && count == 0) failure = EIO; /* libuv polls no further after an error */
+  for (;;) {
+    channel_deliver(ch, count, failure);
+    if (ch->closed || failure != 0) return;
+    count = await_next(ch, begin + TURN_NS, &failure); /* then the other events of the loop get their turn */
+    if (count == 0 && failure == 0) break;
+  }
+  ch->slept_ns = now_ns();
+}
+
+/* Runs also while Node waits for outstanding work before the cleanup hooks; calls into JavaScript fail then. */
+static void on_guard(uv_timer_t *handle) {
+  channel *ch = handle->data;
+  napi_handle_scope scope;
+  napi_value global;
+  bool has = false, alive = false;
+  if (napi_open_handle_scope(ch->env, &scope) != napi_ok) return;
+  if (napi_get_global(ch->env, &global) == napi_ok) alive = napi_has_named_property(ch->env, global, "Object", &has) == napi_ok;
+  napi_close_handle_scope(ch->env, scope);
+  if (!alive) channel_abort_connection(ch);
+}
+
+int channel_guard(channel *ch, bool on) {
+  if (ch->guard == NULL) return 0;
+  return on ? uv_timer_start(ch->guard, on_guard, GUARD_MS, GUARD_MS) : uv_timer_stop(ch->guard);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  channel *ch = handle->data;
+  free(handle);
+  if (--ch->closing_handles > 0) return;
+  if (ch->hook != NULL) napi_remove_async_cleanup_hook(ch->hook);
+  ch->hook = NULL;
+}
+
+int channel_start_poll(channel *ch) {
+  uv_loop_t *loop;
+  if (napi_get_uv_event_loop(ch->env, &loop) != napi_ok) return -EIO;
+  ch->poll = calloc(1, sizeof *ch->poll);
+  ch->guard = calloc(1, sizeof *ch->guard);
+  int status = ch->poll == NULL || ch->guard == NULL ? -ENOMEM : uv_poll_init(loop, ch->poll, ch->fd);
+  if (status != 0) {
+    free(ch->poll);
+    free(ch->guard);
+    ch->guard = NULL;
+    return status;
+  }
+  uv_timer_init(loop, ch->guard);
+  uv_unref((uv_handle_t *)ch->guard);
+  ch->poll->data = ch->guard->data = ch;
+  status = uv_poll_start(ch->poll, UV_READABLE, on_readable);
+  if (status == 0) return 0;
+  uv_close((uv_handle_t *)ch->poll, (uv_close_cb)free);
+  uv_close((uv_handle_t *)ch->guard, (uv_close_cb)free);
+  ch->guard = NULL;
+  return status;
+}
+
+void channel_stop_poll(channel *ch) {
+  uv_poll_stop(ch->poll);
+  ch->closing_handles = 2;
+  uv_close((uv_handle_t *)ch->poll, on_handle_closed);
+  uv_close((uv_handle_t *)ch->guard, on_handle_closed);
+  ch->poll = NULL;
+  ch->guard = NULL;
+}
