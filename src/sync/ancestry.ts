@@ -1,6 +1,7 @@
 /** Which of two versions came after the other, as their commits say. */
 import { isDriveError, type Digest } from '../base/index.js'
 import type { FetchBlock } from '../dag/index.js'
+import { parentHeights } from './ancestors.js'
 import type { Version } from './contract.js'
 import type { DriveNames } from './heads.js'
 
@@ -36,22 +37,30 @@ async function descends(
 ): Promise<boolean> {
   const seen = new Set<string>()
   const waiting: Version[] = [younger]
+  const limit = older.commit.height
   for (let version = waiting.pop(); version !== undefined; version = waiting.pop()) {
     const { parents, height } = version.commit
-    if (height <= older.commit.height) continue
     if (parents.some((parent) => same(parent, older.root))) return true
-    // A parent is at least one lower; one that is no higher than `older` is not it, and leads to lower ones only.
-    if (height - 1 <= older.commit.height) continue
-    for (const parent of parents.toReversed()) {
+    for (const parent of inOrder(version, limit)) {
       const name = Buffer.from(parent).toString('latin1')
       if (seen.has(name)) continue
       seen.add(name)
       const opened = await openIfThere(parent, names, fetch, signal)
       // Heights fall along every path, which the format promises and nobody has to believe.
-      if (opened !== undefined && opened.commit.height < height) waiting.push(opened)
+      if (opened === undefined || opened.commit.height >= height || opened.commit.height <= limit) continue
+      waiting.push(version, opened)
+      break
     }
   }
   return false
+}
+
+/** Parents to look at, the farthest that is still above `limit` first; those that should be below it last. */
+function inOrder({ commit }: Version, limit: number): Digest[] {
+  const heights = parentHeights(commit.height)
+  const isAbove = (_: Digest, i: number): boolean => (heights[i] ?? 0) > limit
+  const { parents } = commit
+  return [...parents.filter(isAbove).toReversed(), ...parents.filter((parent, i) => !isAbove(parent, i))]
 }
 
 /** Undefined when the node has lost it: what was replaced is not pinned any more. */

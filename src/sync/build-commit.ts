@@ -6,6 +6,7 @@ import type { Core } from '../pipeline/index.js'
 import type { DrivePort, EnvironmentReader } from '../store/index.js'
 import { abandonPlan } from './abandon-plan.js'
 import { Pace, type BuildContext } from './build-context.js'
+import { parentsAfter } from './ancestors.js'
 import { buildDuplicates, buildForest, listOutgoing, storeBlock } from './build-live.js'
 import { countRemoved } from './build-removed.js'
 import { buildTree } from './build-tree.js'
@@ -92,7 +93,13 @@ async function buildPlan(context: BuildContext, builder: Builder): Promise<Plan>
     version: 1,
     driveId: driveIdOf(head, builder),
     height: (head?.commit.height ?? 0) + 1,
-    parents: head === undefined ? [] : [head.root],
+    parents:
+      head === undefined
+        ? []
+        : parentsAfter(
+            head,
+            builder.state.bases.map(({ root }) => root),
+          ),
     deviceSlot: builder.deviceSlot,
     deviceName: builder.deviceName,
     timeMs: Math.max(0, Math.floor(builder.clock.nowMs())),

@@ -78,6 +78,11 @@ export class SyncState {
     return this.#read<KnownHead[]>('devices') ?? []
   }
 
+  /** The newest version taken over of each other device: all of them ancestors of the head, or the head. */
+  get bases(): readonly KnownHead[] {
+    return this.#read<KnownHead[]>('bases') ?? []
+  }
+
   get live(): LiveState | undefined {
     return this.#read<LiveState>('live')
   }
@@ -89,6 +94,7 @@ export class SyncState {
   put(name: 'head', value: Head): void
   put(name: 'plan', value: Plan | undefined): void
   put(name: 'takeOver', value: TakeOver | undefined): void
+  put(name: 'bases', value: readonly KnownHead[]): void
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void
   put(name: 'identity', value: DriveIdentity): void

@@ -227,6 +227,23 @@ test('R-31 a head of ours that goes back behind the one we left is noticed', asy
   t.pass()
 })
 
+test('where this device left off, the head itself says that it descends from there, whatever the node has collected', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  await b.start()
+  await b.drive.write('/from b', w.random.bytes(1000))
+  await publish(b)
+  t.true(await a.takeOver())
+  const sync = await a.start()
+  for (let i = 0; i < 9; i++) {
+    await a.drive.write(`/file ${i}`, w.random.bytes(1000))
+    await sync.syncNow()
+  }
+  await w.node.collectGarbage()
+  t.true(await b.takeOver())
+  t.deepEqual(await dumpOf(b), await a.drive.dump())
+})
+
 test('a version whose way from ours is gone from the node is not taken over, however new it says it is', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
@@ -234,8 +251,10 @@ test('a version whose way from ours is gone from the node is not taken over, how
   await b.drive.write('/one', w.random.bytes(1000))
   await sync.syncNow()
   const between = cidOf((await findDrive(w))!.version.root, 'dag-pb')
-  await b.drive.write('/two', w.random.bytes(1000))
-  await sync.syncNow()
+  for (let i = 0; i < 6; i++) {
+    await b.drive.write(`/two ${i}`, w.random.bytes(1000))
+    await sync.syncNow()
+  }
   const dump = await dumpOf(a)
   const forgetful = around(w.node, {
     getBlock: async (cid, options) =>

@@ -129,6 +129,9 @@ export async function finishTakeOver(queue: Environment): Promise<void> {
   const { version, nameSequence, namedRoot, devices } = takeOver
   state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, records: undefined, forestBits: undefined })
   state.put('devices', devices)
+  const { height, deviceSlot: slot } = version.commit
+  const base = { slot, sequence: driveSequence(height, slot), root: version.root }
+  state.put('bases', [base, ...state.bases.filter((one) => one.slot !== slot)])
   state.put('live', { root: version.root, isComplete: false })
   state.put('takeOver', undefined)
   await queue.commit()
