@@ -6,7 +6,7 @@ import type { Drive } from './drive.js'
 /** A drive that was opened for this mount has looked already. */
 const JUST_OPENED_MS = 5_000
 /** A node that needs longer is as good as away. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 20_000
 
 export async function newestDrive(daemon: Daemon, signal: AbortSignal): Promise<Drive> {
   const drive = await daemon.requireDrive()

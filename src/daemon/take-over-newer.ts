@@ -9,7 +9,7 @@ import { openEnvironment, type Environment, type RecordSealer } from '../store/i
 import { beginTakeOver, type TakeOver } from '../sync/index.js'
 
 /** A node that needs longer to tell is as good as away: the drive is opened as it is here. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 20_000
 
 export interface NewerOptions {
   readonly paths: DrivePaths

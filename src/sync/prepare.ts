@@ -27,13 +27,14 @@ export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number
   await state.queue.commit()
 }
 
-/** Where there is a newer version, nothing is prepared: the one here is not to be built on. */
+/** Where there is a newer version, the one here is not to be built on, and its live set stays unread. */
 export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<CheckedHeads> {
   const { state, fetch } = preparer
   if (state.head === undefined) await recoverHead(preparer, signal)
   const heads = await checkHeads(preparer, signal)
-  if (heads.newer !== undefined) return heads
+  // Also where another went on: until this device has a head, the next one may take its slot.
   await claimSlot(preparer, signal)
+  if (heads.newer !== undefined) return heads
   await importLive(state, fetch, signal)
   return heads
 }

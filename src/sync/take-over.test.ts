@@ -174,6 +174,31 @@ test('while it runs, a device with nothing of its own says that there is a newer
   t.is((await findDrive(w))!.version.commit.height, height)
 })
 
+test('a device that was opened and never heard of again claims its slot, whatever was published since', async (t) => {
+  const w = await world(t)
+  const [a] = await two(w)
+  const late = await w.nextDevice()
+  // It is told where it begins, and the node is away.
+  const away = async (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'away'))
+  await late.start({ node: around(w.node, { getName: away, putName: away, check: away }) })
+  await late.stop()
+  await a.start()
+  await a.drive.write('/more', w.random.bytes(1000))
+  await publish(a)
+  const own = new DriveNames(w.keys).device(late.slot)
+  const sync = await late.start()
+  await sync.syncNow()
+  t.truthy(sync.status().newer)
+  t.truthy(await w.node.getName(own))
+  t.true(await late.takeOver())
+  t.deepEqual(await dumpOf(late), await dumpOf(a))
+  await late.start()
+  await late.drive.write('/late', w.random.bytes(1000))
+  await publish(late)
+  t.true(await a.takeOver())
+  t.deepEqual(await dumpOf(a), await dumpOf(late))
+})
+
 test('an idle device notices by itself', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
