@@ -211,7 +211,8 @@ export interface ChunkRecord {
  * - `removed` BE64(counter) → what the published version still has and this tree no longer (codec in row-records.ts):
  *             kind 0 `block`: a block that a chunk row no longer uses (every row deleted or rewritten, its own `born`);
  *             kind 1 `node`: the `ref` of a removed inode whose content was never loaded: its map and all it names;
- *             kind 2 `map`: the `ref` of a removed inode whose content was loaded (directories, long chunk lists): the map's own nodes
+ *             kind 2 `map`: the `ref` of a removed inode whose content was loaded (directories, long chunk lists): the map's own nodes;
+ *             kind 3 `link`: the fileId of a removed inode that had several names: the published link table may have it
  * - `state`   name → value: `sequence` BE48 (the open commit sequence), `published` BE48, `nextIno` BE64, `nextRemoved` BE64,
  *             `clean` (a clean shutdown), and a row `orphan/` || BE64(ino) for every inode without a name that is still open
  * A commit sequence is a counter that grows by one with every commit of the environment.

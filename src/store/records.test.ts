@@ -84,6 +84,7 @@ test('chunk and removed rows come back as they were', (t) => {
   for (const removed of [
     { kind: 'block', digest, born: 123_456_789_012 } as const,
     { kind: 'node', digest, key } as const,
+    { kind: 'link', fileId: digest.subarray(0, 16) } as const,
   ])
     t.deepEqual(decodeRemoved(encodeRemoved(removed)), removed)
   t.throws(() => decodeRemoved(Buffer.alloc(40)))

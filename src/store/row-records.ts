@@ -1,6 +1,6 @@
 /** The bytes of directory entry, chunk and removed-block rows, version 1. Integers are big-endian. */
 import { DriveError, nameFromBytes } from '../base/index.js'
-import type { Digest, SecretKey } from '../base/index.js'
+import type { Digest, FileId, SecretKey } from '../base/index.js'
 import type { ChunkRecord, DentryRecord } from './contract.js'
 import { be48, readBe48, readBe64, writeBe64 } from './keys.js'
 
@@ -52,14 +52,16 @@ export function decodeChunk(offset: number, bytes: Uint8Array): ChunkRecord {
   }
 }
 
-/** What `removed` rows say: a block that chunk rows no longer use, or the content node of a removed inode; see TABLES. */
+/** What `removed` rows say: a block that chunk rows no longer use, the content node of a removed inode, or its fileId; see TABLES. */
 export type RemovedRecord =
   | { readonly kind: 'block'; readonly digest: Digest; readonly born: number }
   | { readonly kind: 'node' | 'map'; readonly digest: Digest; readonly key: SecretKey }
+  | { readonly kind: 'link'; readonly fileId: FileId }
 
-/** Row of `removed`: digest[32] born BE48 0, or digest[32] key[32] 1 (`node`) or 2 (`map`). */
+/** Row of `removed`: digest[32] born BE48 0, or digest[32] key[32] 1 (`node`) or 2 (`map`), or fileId[16] 3 (`link`). */
 export function encodeRemoved(record: RemovedRecord): Buffer {
   if (record.kind === 'block') return Buffer.concat([record.digest, be48(record.born), Buffer.of(0)])
+  if (record.kind === 'link') return Buffer.concat([record.fileId, Buffer.of(3)])
   return Buffer.concat([record.digest, record.key, Buffer.of(record.kind === 'node' ? 1 : 2)])
 }
 
@@ -70,6 +72,7 @@ export function decodeRemoved(bytes: Uint8Array): RemovedRecord {
   if ((kind === 1 || kind === 2) && bytes.length === 65) {
     return { kind: kind === 1 ? 'node' : 'map', digest, key: bytes.subarray(32, 64) }
   }
+  if (kind === 3 && bytes.length === 17) return { kind: 'link', fileId: bytes.subarray(0, 16) }
   throw corrupt('removed-block')
 }
 

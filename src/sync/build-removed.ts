@@ -6,6 +6,7 @@ export async function countRemoved(context: BuildContext): Promise<void> {
   const { view, delta, pace, published, fetch, signal } = context
   for (const removed of view.removed()) {
     await pace.step()
+    if (removed.kind === 'link') continue // the link table is made before
     if (removed.kind === 'block') {
       delta.add(removed.digest, removed.born <= published ? -1 : 0, 'leaf')
       continue

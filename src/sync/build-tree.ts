@@ -93,6 +93,12 @@ async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
       if (record !== undefined) single.push(record)
     }
   }
+  // Found and removed since the published version: the table does not know the inode number they had.
+  for (const removed of view.removed()) {
+    await pace.step()
+    if (removed.kind === 'link' && tables.shared.get(removed.fileId) !== undefined)
+      tables.newShared.put(removed.fileId, new Uint8Array(0))
+  }
   return single
 }
 

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { caller, RealDevice } from '../../test/support/sync/real-device.js'
+import { nameFromText } from '../base/index.js'
 import { OPEN } from '../vfs/index.js'
 import { World, usesOf, forestOf } from '../../test/support/sync/world.js'
 import { findDrive } from './open-existing.js'
@@ -202,5 +203,70 @@ test('a second device works on hard links it has loaded only in part', async (t)
   await second.sync.syncNow()
   await world.node.collectGarbage()
   t.deepEqual(await seenElsewhere(world), await second.dump())
+  await assertForestIsExact(t, world)
+})
+
+test('S-003 a hard link whose last name was found late moves, multiplies and loses names on a second device, and a third sees it', async (t) => {
+  const { world, device } = await start(t, 33)
+  for (const folder of ['/a', '/b', '/c', '/d', '/e']) await device.makeDirectory(folder)
+  const files = ['moved', 'linked', 'edited', 'replaced', 'exchanged', 'open']
+  for (const file of files) {
+    await device.write(`/a/${file}`, 0, world.random.bytes(150_000))
+    await device.link(`/a/${file}`, `/b/${file}`)
+  }
+  await device.sync.syncNow()
+  await device.close()
+  const second = await RealDevice.next(world)
+  t.teardown(async () => {
+    await second.close()
+    second.remove()
+  })
+  const agrees = async (what: string): Promise<void> => {
+    await second.sync.syncNow()
+    await world.node.collectGarbage()
+    t.deepEqual(await seenElsewhere(world), await second.dump(), what)
+  }
+  // The only name that is loaded goes; one file is open meanwhile and gets a new name without any that is known.
+  const { ino } = (await second.find('/a/open'))!
+  const { handle } = await second.tree.open(ino, OPEN.READ_WRITE, caller)
+  for (const file of files) await second.unlink(`/a/${file}`)
+  t.is((await second.tree.getAttributes(ino, caller)).nlink, 1)
+  const { ino: folder } = (await second.find('/d'))!
+  t.is((await second.tree.link(ino, folder, nameFromText('open'), caller)).nlink, 2)
+  await second.tree.write(ino, handle, 1000, Buffer.from('written without a name in sight'), caller)
+  second.tree.release(ino, handle)
+  // Now the other names are found.
+  await second.rename('/b/moved', '/c/moved')
+  await second.link('/c/moved', '/d/moved')
+  await second.link('/c/moved', '/e/moved')
+  await second.link('/b/linked', '/c/linked')
+  await second.unlink('/b/linked')
+  await second.write('/b/edited', 140_000, world.random.bytes(50_000), { sync: true })
+  await second.write('/c/new', 0, world.random.bytes(150_000))
+  await second.rename('/c/new', '/b/replaced')
+  await second.rename('/b/exchanged', '/b/edited', 2)
+  for (const [path, links] of Object.entries({
+    '/d/moved': 3,
+    '/c/linked': 1,
+    '/b/edited': 1,
+    '/b/replaced': 1,
+    '/d/open': 2,
+  }))
+    t.is((await second.find(path))!.nlink, links, path)
+  await agrees('published at once')
+  await second.unlink('/c/moved')
+  await agrees('one name of three less')
+  await second.unlink('/e/moved')
+  await agrees('one name is left')
+  await second.close()
+  await second.open()
+  await second.chmod('/d/moved', 0o600)
+  await second.unlink('/b/open')
+  await agrees('after a new start')
+  await second.rename('/d/open', '/open')
+  await second.link('/open', '/a/open')
+  await second.unlink('/open')
+  await agrees('a name more and one less')
+  await second.sync.syncNow()
   await assertForestIsExact(t, world)
 })

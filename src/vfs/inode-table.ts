@@ -172,7 +172,10 @@ export class InodeTable {
       tables.state.delete(orphanKey(ino))
       markClipped(this.#volume, inode, false)
     }
-    tables.ids.delete(inode.fileId)
+    if (!inode.isDirectory && tables.ids.get(inode.fileId) !== undefined) {
+      this.#volume.addRemoved({ kind: 'link', fileId: inode.fileId })
+      tables.ids.delete(inode.fileId)
+    }
     inode.gone = true
     inode.changed = false
     this.changed.delete(inode)

@@ -81,7 +81,9 @@ function putChild(volume: Volume, parent: number, child: RemoteChild, cookie: nu
     }
     if (isShared) tables.ids.put(record.fileId, be64(ino))
   } else adoptName(volume, known, parent)
-  if (isShared) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
+  // Of several names: with the others gone by now, the one name of a file has no row.
+  const nlink = known === undefined ? record.nlink : volume.inodes.get(known).nlink
+  if (isShared && nlink > 1) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
   putName(volume, parent, hash, child.name, ino, record.mode >>> 12, cookie)
 }
 

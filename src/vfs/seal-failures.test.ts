@@ -69,7 +69,7 @@ for (const step of ['index', 'reference'] as const) {
     await drive.port.resume()
     const removed = [...drive.meta.table('removed', { sealed: true }).range()]
       .map(([, value]) => decodeRemoved(value))
-      .map(({ digest }) => Buffer.from(digest).toString('hex'))
+      .flatMap((row) => (row.kind === 'block' ? [Buffer.from(row.digest).toString('hex')] : []))
     for (const digest of new Set(removed)) {
       const uses = replaced.filter((each) => each === digest).length
       t.true(removed.filter((each) => each === digest).length <= uses, 'a row is counted out once')
@@ -127,6 +127,9 @@ test('sealed bytes behind some that could not be sealed are removed blocks when 
   await tree.unlink(ROOT_INO, name('file'), caller)
   t.is(await find(tree, 'file'), undefined)
   const removed = [...drive.meta.table('removed', { sealed: true }).range()].map(([, value]) => decodeRemoved(value))
-  const bytes = removed.reduce((sum, { digest }) => sum + (drive.blocks.locate(digest)?.length ?? 0), 0)
+  const bytes = removed.reduce(
+    (sum, row) => sum + (row.kind === 'block' ? (drive.blocks.locate(row.digest)?.length ?? 0) : 0),
+    0,
+  )
   t.is(bytes, drive.blocks.usage.usedBytes, 'each block that is left is known to be garbage')
 })
