@@ -144,6 +144,34 @@ testWhere('fuse')(
   },
 )
 
+testWhere('fuse', 'go')(
+  'S-013 R-61 a daemon that stays between two mounts takes over what came meanwhile',
+  async (t) => {
+    const { folder, a, b } = await pair(t, kinds['a real Kubo daemon']!)
+    const daemon = a.run(['daemon', 'run'], 300_000)
+    for (let tries = 0; tries < 200 && a.daemonPid() === undefined; tries++) await sleep(50)
+    await a.mount()
+    await a.unmount()
+    const pid = a.daemonPid()
+    await b.mount()
+    shell(b, 'echo from b > note; rm gone; seq 10 > lines')
+    const copy = copyOf(b, folder)
+    await b.unmount([], 300_000)
+    // A drive that was just opened has just looked.
+    await sleep(5_000)
+    await a.mount()
+    same(t, a, copy, 'mounted again')
+    shell(a, 'echo from a >> note')
+    await a.unmount([], 300_000)
+    t.is(a.daemonPid(), pid)
+    await b.mount()
+    t.is(readFileSync(join(b.mountpoint, 'note'), 'utf8'), 'from b\nfrom a\n')
+    await b.unmount([], 300_000)
+    await a.must(['daemon', 'stop'])
+    t.is((await daemon).code, 0)
+  },
+)
+
 testWhere('fuse')('S-013 unpublished changes and another device ahead: DIVERGED, and nothing is lost', async (t) => {
   const { a, b } = await pair(t, kinds['a store on a disk']!)
   await a.mount()
