@@ -6,8 +6,9 @@ import { throwIfAborted, type Log } from '../base/index.js'
 import type { FetchBlock } from '../dag/index.js'
 import type { IpfsNode } from '../node/index.js'
 import type { DrivePort } from '../store/index.js'
+import { relationOf } from './ancestry.js'
 import { checkHeads } from './check-heads.js'
-import type { SyncPhase, SyncSettings } from './contract.js'
+import type { Newer, SyncPhase, SyncSettings } from './contract.js'
 import type { DriveNames } from './heads.js'
 import { pinVersion } from './pin-version.js'
 import { putNames } from './put-names.js'
@@ -27,6 +28,31 @@ export interface Publisher {
   readonly log: Log
   readonly onPhase: (phase: SyncPhase) => void
   readonly onSent: (blocks: number, bytes: number, wasThere: boolean) => void
+}
+
+/**
+ * Another device went on from here. A plan whose names were put before a crash may be what it went on from: then only what is left to do
+ * here is done.
+ * @throws DIVERGED when there is something here that no version has
+ */
+export async function settleBefore(
+  newer: Newer,
+  unfinished: Plan | undefined,
+  publisher: Publisher,
+  port: Pick<DrivePort, 'counts'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (unfinished !== undefined) {
+    const { phase, version } = unfinished
+    const isNamed = phase === 'naming' || phase === 'settling'
+    if (!isNamed || (await relationOf(newer.version, version, publisher, signal)) !== 'newer') {
+      throw needsMerging(newer, 'plan')
+    }
+    if (phase === 'naming') await tellDriveThread(unfinished, publisher.state, publisher.port)
+    await settle(unfinished, publisher.state)
+  }
+  const { dirtyInodes, held } = await port.counts()
+  if (dirtyInodes > 0 || held.files > 0) throw needsMerging(newer, 'changes')
 }
 
 /** @param isFresh the plan was built just now, and nothing of it was sent before */

@@ -1,8 +1,6 @@
 /** What a person reads when a head on the node is not ours to replace. Every one says that nothing is lost and what helps. */
 import { DriveError } from '../base/index.js'
-import type { DrivePort } from '../store/index.js'
 import type { Newer } from './contract.js'
-import type { Plan } from './sync-state.js'
 
 /** @param what the name that went back */
 export function rolledBack(what: string): DriveError {
@@ -36,15 +34,4 @@ export function needsMerging({ version, who }: Newer, what: 'changes' | 'plan'):
       `${NOTHING_LOST} ${WAY_OUT}`,
     { about: { height, deviceSlot } },
   )
-}
-
-/** @throws DIVERGED when there is something here that no version has */
-export async function requireNoChanges(
-  newer: Newer,
-  unfinished: Plan | undefined,
-  port: Pick<DrivePort, 'counts'>,
-): Promise<void> {
-  if (unfinished !== undefined) throw needsMerging(newer, 'plan')
-  const { dirtyInodes, held } = await port.counts()
-  if (dirtyInodes > 0 || held.files > 0) throw needsMerging(newer, 'changes')
 }

@@ -21,10 +21,9 @@ import { NodeHealth } from './node-health.js'
 import { NodeReader } from './node-reader.js'
 import { beginAt, prepare, type Preparer } from './prepare.js'
 import { Progress } from './progress.js'
-import { publishPlan, type Publisher } from './publish.js'
+import { publishPlan, settleBefore, type Publisher } from './publish.js'
 import { putNames } from './put-names.js'
 import { createRemoteSource, localFirst } from './remote-source.js'
-import { requireNoChanges } from './refusals.js'
 import { Requests } from './requests.js'
 import { restoreVersion } from './restore-version.js'
 import { LostBlock, unreadable } from './send-blocks.js'
@@ -216,7 +215,7 @@ class DriveSync implements Sync {
   async #prepare(signal: AbortSignal): Promise<boolean> {
     const { newer, isKnown } = await prepare(this.#preparer(), signal)
     const unfinished = this.#state.plan
-    if (newer !== undefined) await requireNoChanges(newer, unfinished, this.#options.port)
+    if (newer !== undefined) await settleBefore(newer, unfinished, this.#publisher(), this.#options.port, signal)
     else if (!isKnown && unfinished === undefined) await restoreVersion(this.#publisher(), signal)
     this.#newer = newer
     // Looking again is asking for a few names.

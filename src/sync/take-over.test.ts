@@ -155,6 +155,44 @@ test('an upload that was cut off is not dropped either', async (t) => {
   t.truthy(names)
 })
 
+test('an upload that was cut off after its version was named is no change of its own to another device that went on', async (t) => {
+  for (const cut of ['naming', 'settling']) {
+    const w = await world(t)
+    const [a, b] = await two(w)
+    const names = new DriveNames(w.keys)
+    await a.start()
+    await a.drive.write('/from a', w.random.bytes(1000))
+    const dying = around(w.node, {
+      putName: async (name, record, options) => {
+        await w.node.putName(name, record, options)
+        if (name === names.drive && cut === 'naming') throw new DriveError('OFFLINE', 'gone')
+      },
+    })
+    const { drive } = a
+    const deaf = new Proxy(drive, {
+      get: (target, name): unknown => {
+        const value = Reflect.get(target, name) as unknown
+        if (name === 'published' && cut === 'settling') return () => Promise.reject(new Error('killed'))
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+    await t.throwsAsync((await a.start({ node: dying, port: deaf })).syncNow())
+    await a.stop()
+    t.true(await b.takeOver())
+    await b.start()
+    await b.drive.write('/from b', w.random.bytes(1000))
+    await publish(b)
+    const sync = await a.start()
+    await sync.syncNow()
+    t.truthy(sync.status().newer)
+    t.is(sync.status().lastError, undefined)
+    t.is((await a.drive.counts()).dirtyInodes, 0)
+    t.true(await a.takeOver())
+    t.deepEqual(await dumpOf(a), await dumpOf(b))
+    await assertCountsAreExact(t, w, b)
+  }
+})
+
 test('while it runs, a device with nothing of its own says that there is a newer version, and has no failure', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
