@@ -2,7 +2,7 @@ import test from 'ava'
 import { createHash } from 'node:crypto'
 import { DriveError, hex, type Digest } from '../base/index.js'
 import type { Commit } from '../dag/index.js'
-import { parentHeights, parentsAfter } from './ancestors.js'
+import { basesAfter, parentHeights, parentsAfter } from './ancestors.js'
 import { relationOf } from './ancestry.js'
 import type { Version } from './contract.js'
 
@@ -103,6 +103,24 @@ test('versions that are gone are gone around where there is another way', async 
   line.forget(Array.from({ length: 99 }, (_, i) => i + 1))
   t.is(await line.relation(100, line.versions[89]!), 'unknown')
   t.is(await line.relation(100, line.versions[95]!), 'newer', 'named by the commit itself')
+})
+
+test('what three devices left off at is passed on, the newest first, and not for ever', (t) => {
+  const line = new Line('a').grow(10)
+  let bases = basesAfter(line.versions.at(-1)!, [])
+  for (let turn = 0; turn < 40; turn++) {
+    line.grow(3, bases)
+    // The next device knows of the turns before only what the head says.
+    bases = basesAfter(line.versions.at(-1)!, [])
+  }
+  const heights = bases.map((root) => line.versions.find((one) => hex(one.root) === hex(root))!.commit.height)
+  t.deepEqual(
+    heights.slice(0, 4).map((height) => height > 100),
+    [true, true, true, true],
+  )
+  t.is(heights[0], 130)
+  t.true(heights.length <= 32)
+  t.true(line.versions.at(-1)!.commit.parents.length <= 64)
 })
 
 test('the version another device left off at is named, however many came after it', async (t) => {

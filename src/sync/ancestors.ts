@@ -17,7 +17,7 @@ export function parentHeights(height: number): number[] {
 
 /**
  * @param head the version the next one is made from
- * @param bases versions of other devices it descends from
+ * @param bases versions at which one device took over from another, all of which `head` is or descends from
  */
 export function parentsAfter(head: Version, bases: readonly Digest[]): Digest[] {
   const { height, parents } = head.commit
@@ -33,5 +33,14 @@ export function parentsAfter(head: Version, bases: readonly Digest[]): Digest[] 
   return all
 }
 
-/** A commit names at most 256 parents, some 50 of them by height. */
-const MOST_BASES = 128
+/** Of a version that was taken over: itself, and those it names for that reason, before those known here. */
+export function basesAfter({ root, commit }: Version, known: readonly Digest[]): Digest[] {
+  const bases: Digest[] = []
+  for (const base of [root, ...commit.parents.slice(parentHeights(commit.height).length), ...known]) {
+    if (!bases.some((one) => equalBytes(one, base))) bases.push(base)
+  }
+  return bases.slice(0, MOST_BASES)
+}
+
+/** A commit has room for 256 parents, some 50 of them by height. */
+const MOST_BASES = 32

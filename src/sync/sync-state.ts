@@ -78,9 +78,9 @@ export class SyncState {
     return this.#read<KnownHead[]>('devices') ?? []
   }
 
-  /** The newest version taken over of each other device: all of them ancestors of the head, or the head. */
-  get bases(): readonly KnownHead[] {
-    return this.#read<KnownHead[]>('bases') ?? []
+  /** Versions at which one device took over from another, the newest first: all of them ancestors of the head, or the head. */
+  get bases(): readonly Digest[] {
+    return this.#read<Digest[]>('bases') ?? []
   }
 
   get live(): LiveState | undefined {
@@ -94,7 +94,7 @@ export class SyncState {
   put(name: 'head', value: Head): void
   put(name: 'plan', value: Plan | undefined): void
   put(name: 'takeOver', value: TakeOver | undefined): void
-  put(name: 'bases', value: readonly KnownHead[]): void
+  put(name: 'bases', value: readonly Digest[]): void
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void
   put(name: 'identity', value: DriveIdentity): void

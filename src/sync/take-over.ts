@@ -10,6 +10,7 @@ import { driveSequence } from '../dag/index.js'
 import type { IpfsNode } from '../node/index.js'
 import type { Core } from '../pipeline/index.js'
 import type { Environment } from '../store/index.js'
+import { basesAfter } from './ancestors.js'
 import { checkHeads, type CheckedHeads } from './check-heads.js'
 import { DEFAULT_SETTINGS, type KnownHead, type Newer, type TakeOver } from './contract.js'
 import { DriveView } from './drive-view.js'
@@ -129,9 +130,7 @@ export async function finishTakeOver(queue: Environment): Promise<void> {
   const { version, nameSequence, namedRoot, devices } = takeOver
   state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, records: undefined, forestBits: undefined })
   state.put('devices', devices)
-  const { height, deviceSlot: slot } = version.commit
-  const base = { slot, sequence: driveSequence(height, slot), root: version.root }
-  state.put('bases', [base, ...state.bases.filter((one) => one.slot !== slot)])
+  state.put('bases', basesAfter(version, state.bases))
   state.put('live', { root: version.root, isComplete: false })
   state.put('takeOver', undefined)
   await queue.commit()

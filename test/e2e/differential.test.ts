@@ -28,10 +28,52 @@ testWhere('fuse', 'go')('S-003 R-21 the same through a real Kubo', async (t: Exe
   await differential(t, kubo.url, SECONDS / 2)
 })
 
-async function differential(t: ExecutionContext, node: string, seconds: number): Promise<void> {
+testWhere('fuse')(
+  'S-013 R-30 R-74 random work on three devices in turn equals a plain directory, through kills and collected garbage',
+  async (t: ExecutionContext) => {
+    const seed = startOf(t, SECONDS)
+    const chance = seededRandom(seed)
+    const folder = temporaryFolder(t, 'turns')
+    const node = `file://${join(folder, 'node')}`
+    const plain = join(folder, 'plain')
+    mkdirSync(plain)
+    const phrase = join(folder, 'phrase')
+    const devices: TestDrive[] = []
+    for (const source of ['--phrase-out', '--phrase-file', '--phrase-file']) {
+      const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '200' } })
+      await drive.up(['--node', node, source, phrase])
+      await drive.unmount([], 120_000)
+      shrinkCache(drive)
+      devices.push(drive)
+    }
+    const rounds = Math.max(3, Math.round(SECONDS / SECONDS_A_ROUND))
+    // All of them have to have left off somewhere before versions between are collected.
+    for (let round = 0; round < rounds; round++) {
+      const drive = devices[round < 3 ? round : chance.next(3)]!
+      await drive.mount()
+      await compare(drive, plain)
+      await work(drive, plain, seed + round, chance.next(3) > 0)
+      if (chance.next(2) === 0) {
+        drive.killDaemon()
+        await drive.mount()
+        await compare(drive, plain)
+      }
+      await drive.unmount([], 300_000)
+      if (round >= 2) await collectGarbage(t, node)
+    }
+    t.pass()
+  },
+)
+
+function startOf(t: ExecutionContext, seconds: number): number {
   const seed = Number(process.env['DAGDRIVE_SEED'] ?? systemClock.nowMs() % 1_000_000_007)
   t.log(`seed ${seed}`)
   t.timeout((seconds * 10 + 300) * 1000)
+  return seed
+}
+
+async function differential(t: ExecutionContext, node: string, seconds: number): Promise<void> {
+  const seed = startOf(t, seconds)
   const chance = seededRandom(seed)
   const folder = temporaryFolder(t, 'differential')
   const plain = join(folder, 'plain')
