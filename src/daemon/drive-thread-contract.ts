@@ -37,6 +37,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'adopt',
   'readBlocks',
   'flush',
+  'discardUnpublished',
   'counts',
   'evictTo',
   'isFresh',

@@ -62,6 +62,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   adopt: toPort('adopt'),
   readBlocks: async (digests: readonly Digest[]) => handOver(await opened().port.readBlocks(digests)),
   flush: toPort('flush'),
+  discardUnpublished: toPort('discardUnpublished'),
   counts: toPort('counts'),
   evictTo: toPort('evictTo'),
   isFresh,

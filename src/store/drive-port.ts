@@ -75,6 +75,11 @@ export interface DrivePort {
   readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]>
   /** Everything `staged`. */
   flush(): Promise<void>
+  /**
+   * Gives back the space of blocks that nothing refers to any more and no version ever had, as far as that can be done without a new
+   * version. Only while none is on its way.
+   */
+  discardUnpublished(): Promise<void>
   counts(): Promise<DriveCounts>
   evictTo(bytes: number): Promise<number>
 }

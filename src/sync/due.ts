@@ -24,7 +24,7 @@ export class Due {
     this.#changedSinceMs = undefined
   }
 
-  /** A publish went through. */
+  /** A publish went through, or what can be done without one. */
   published(): void {
     if (this.#isShortOfSpace) this.#triedForSpaceMs = this.clock.monotonicMs()
   }
@@ -34,6 +34,13 @@ export class Due {
     return this.#isShortOfSpace
   }
 
+  /** The disk is full, and that was not tried to be helped just now. */
+  needsRoom({ isShortOfSpace }: Pick<DriveCounts, 'isShortOfSpace'>): boolean {
+    this.#isShortOfSpace = isShortOfSpace
+    if (!isShortOfSpace) this.#triedForSpaceMs = -Infinity
+    return isShortOfSpace && this.clock.monotonicMs() - this.#triedForSpaceMs >= this.settings.spaceRetryMs
+  }
+
   /** @param isNew nothing was ever published */
   ask(
     counts: Pick<DriveCounts, 'dirtyInodes' | 'lastChangeMs' | 'isShortOfSpace'>,
@@ -41,12 +48,11 @@ export class Due {
   ): 'no' | 'later' | 'now' {
     const { dirtyInodes, lastChangeMs } = counts
     const now = this.clock.monotonicMs()
-    this.#isShortOfSpace = counts.isShortOfSpace
-    if (!counts.isShortOfSpace) this.#triedForSpaceMs = -Infinity
+    const needsRoom = this.needsRoom(counts)
     // A new drive has a name at once; with more than its root in it, the first version is one like any other.
     if (isNew && dirtyInodes <= 1) return 'now'
     // What was removed gives its space back with the next version, also what had no name any more.
-    if (counts.isShortOfSpace && now - this.#triedForSpaceMs >= this.settings.spaceRetryMs) return 'now'
+    if (needsRoom) return 'now'
     if (dirtyInodes === 0) {
       this.#changedSinceMs = undefined
       return 'no'

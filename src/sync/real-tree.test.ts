@@ -105,7 +105,11 @@ for (const seed of [11, 12]) {
     const { world, device } = await start(t, seed)
     const paths = new Set<string>()
     for (let round = 0; round < 4; round++) {
-      for (let i = 0; i < 25; i++) await step(world, device, paths)
+      for (let i = 0; i < 15; i++) await step(world, device, paths)
+      // As on a full disk.
+      const discarding = device.port.discardUnpublished()
+      for (let i = 0; i < 10; i++) await step(world, device, paths)
+      await discarding
       const publishing = device.sync.syncNow()
       // The tree goes on while it is published, and the node collects garbage when it likes.
       const collecting = world.node.collectGarbage()

@@ -93,6 +93,37 @@ test('R-63 on a full disk a change is published at once, and then not all the ti
   t.true(sync.status().published!.timeMs - begin < 400, 'there was room meanwhile: at once again')
 })
 
+test('R-63 on a full disk without a node, what no version had is given back now and then', async (t) => {
+  let isOffline = false
+  const { w, device, sync } = await started(
+    t,
+    { debounceMs: 20, spaceRetryMs: 300, firstRetryMs: 3_600_000 },
+    (world) =>
+      around(world.node, {
+        importBlocks: async (blocks, options) => {
+          if (isOffline) throw new DriveError('OFFLINE', 'The node cannot be reached.')
+          return world.node.importBlocks(blocks, options)
+        },
+      }),
+  )
+  await until(() => sync.status().published?.height === 1)
+  isOffline = true
+  await edit(w, device)
+  await until(() => sync.status().lastError?.code === 'OFFLINE')
+  await sleep(100)
+  t.is(device.drive.discards, 0)
+  device.drive.isShortOfSpace = true
+  await until(() => device.drive.discards === 1)
+  const begin = performance.now()
+  await until(() => device.drive.discards === 3)
+  t.true(performance.now() - begin >= 500)
+  t.is(sync.status().lastError?.code, 'OFFLINE')
+  device.drive.isShortOfSpace = false
+  isOffline = false
+  await sync.syncNow()
+  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
+})
+
 test('R-63 an upload that finds no space on this machine gives way to what was removed since', async (t) => {
   let isFull = false
   const { w, device, sync } = await started(t, { debounceMs: 20, firstRetryMs: 50 }, (world) =>

@@ -1,5 +1,5 @@
 /** The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is elsewhere. */
-import { aborted, DriveError, isDriveError } from '../base/index.js'
+import { aborted, DriveError } from '../base/index.js'
 import type { FetchBlock } from '../dag/index.js'
 import type { RemoteSource } from '../store/index.js'
 import { abandonPlan } from './abandon-plan.js'
@@ -16,7 +16,7 @@ import {
 } from './contract.js'
 import { Due } from './due.js'
 import { DriveNames } from './heads.js'
-import { afterNoSpace, collectGarbage } from './make-room.js'
+import { RoomMaker } from './make-room.js'
 import { NodeHealth } from './node-health.js'
 import { NodeReader } from './node-reader.js'
 import { beginAt, prepare, type Preparer } from './prepare.js'
@@ -54,6 +54,7 @@ class DriveSync implements Sync {
   readonly #backOff: BackOff
   readonly #due: Due
   readonly #health: NodeHealth
+  readonly #room: RoomMaker
   readonly #requests = new Requests()
   readonly #wake = new Wake()
   readonly #listeners = new Set<(status: SyncStatus) => void>()
@@ -81,6 +82,7 @@ class DriveSync implements Sync {
     this.#backOff = new BackOff(clock, settings)
     this.#due = new Due(clock, settings)
     this.#health = new NodeHealth({ ...options, settings })
+    this.#room = new RoomMaker(options, state, this.#health, this.#due)
     this.#nextRefreshMs = clock.monotonicMs() + settings.refreshNamesMs
     this.#running = this.#run()
   }
@@ -151,8 +153,8 @@ class DriveSync implements Sync {
     const { signal } = this.#work
     if (await this.#health.check(signal)) this.#nodeChanged()
     const isAsked = !this.#requests.isEmpty
-    if (!isAsked && this.#backOff.isWaiting) return
-    if (isAsked || (await this.#isDue())) await this.#publishAndMakeRoom(signal)
+    if (!isAsked && this.#backOff.isWaiting) return this.#room.whileWaiting(signal)
+    if (isAsked || (await this.#isDue())) await this.#room.around(() => this.#publish(signal), signal)
     else if (this.#options.clock.monotonicMs() >= this.#nextLookMs) await this.#prepare(signal)
     else if (this.#options.clock.monotonicMs() >= this.#nextRefreshMs) await this.#refreshNames(signal)
     else return
@@ -164,18 +166,6 @@ class DriveSync implements Sync {
     const answer = this.#due.ask(await this.#options.port.counts(), this.#state.head === undefined)
     if (answer !== 'now') this.#enter(answer === 'no' ? 'idle' : 'waiting')
     return answer === 'now'
-  }
-
-  async #publishAndMakeRoom(signal: AbortSignal): Promise<void> {
-    const maker = { ...this.#options, state: this.#state, nodeStatus: this.#health.status }
-    try {
-      await this.#publish(signal)
-      if (this.#due.isShortOfSpace) await collectGarbage(maker, signal)
-      this.#due.published()
-    } catch (error) {
-      if (isDriveError(error, 'NO_SPACE')) await afterNoSpace(maker, signal)
-      throw error
-    }
   }
 
   /** One publish of everything up to now; an unfinished one is finished first. */
@@ -196,7 +186,7 @@ class DriveSync implements Sync {
         const plan = await buildCommit(this.#builder(), signal)
         if (plan !== undefined) {
           this.#progress.begin(plan.files, plan.blocks)
-          await publishPlan(plan, this.#publisher(), true, signal)
+          await publishPlan(plan, this.#publisher(), !this.#room.hasGivenUp, signal)
         }
         this.#requests.settle(undefined, asked)
         return

@@ -9,6 +9,7 @@ import {
   type PublishedCommit,
 } from '../store/index.js'
 import type { Background } from './background.js'
+import { neverPublished } from './never-published.js'
 import { stageAll } from './committer.js'
 import { applyPublished } from './published.js'
 import type { Volume } from './volume.js'
@@ -64,6 +65,15 @@ export class VolumePort implements DrivePort {
   async flush(): Promise<void> {
     await stageAll(this.#volume)
     await this.#volume.committer.commit()
+  }
+
+  async discardUnpublished(): Promise<void> {
+    const { blocks, committer } = this.#volume
+    const garbage = await neverPublished(this.#volume)
+    if (garbage.length === 0) return
+    blocks.discard(garbage)
+    this.#volume.blocksChanged = true
+    await committer.commit()
   }
 
   async counts(): Promise<DriveCounts> {

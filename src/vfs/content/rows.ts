@@ -70,6 +70,7 @@ export function replaceRows(
   for (const row of inserted) {
     volume.tables.chunks.put(chunkKey(inode.ino, row.offset), encodeChunk(row))
     if (isNoting) volume.named.digests.add(hex(row.digest))
+    volume.namedSinceLook?.add(hex(row.digest))
   }
 }
 

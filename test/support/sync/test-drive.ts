@@ -53,6 +53,8 @@ export class TestDrive implements DrivePort {
   remote: RemoteSource | undefined
   lastChangeMs = 0
   isShortOfSpace = false
+  /** Calls of discardUnpublished. */
+  discards = 0
   #isFrozen = false
 
   constructor(
@@ -274,6 +276,10 @@ export class TestDrive implements DrivePort {
 
   async flush(): Promise<void> {
     await this.#commit()
+  }
+
+  async discardUnpublished(): Promise<void> {
+    this.discards++
   }
 
   async counts(): Promise<DriveCounts> {
