@@ -52,6 +52,9 @@ export async function checkHeads(checker: HeadChecker, signal?: AbortSignal): Pr
     devices.push(now === undefined ? device : { slot: device.slot, sequence: now.sequence, root: now.root })
     if (now === undefined || same(now.root, device.root)) continue
     if (now.sequence < device.sequence) throw rolledBack('the head of another device')
+    // Built on since, or lost to the drive name; it need not be on the node any more. As for a device that opens the drive.
+    const heights = [state.head, ...candidates.map(({ version }) => version)].map((it) => it?.commit.height ?? 0)
+    if (splitDriveSequence(now.sequence).height <= Math.max(...heights)) continue
     note(await follow(now, checker, signal))
   }
   // Of two versions of one height the drive name's, which comes first, is the one that counts.

@@ -28,8 +28,7 @@ async function two(w: World): Promise<[Device, Device]> {
   await drive.write('/to be removed', w.random.bytes(20_000))
   await publish(first)
   const second = await w.nextDevice()
-  await second.start()
-  await second.stop()
+  await publish(second)
   return [first, second]
 }
 
@@ -305,6 +304,29 @@ test('where this device left off, the head itself says that it descends from the
   await w.node.collectGarbage()
   t.true(await b.takeOver())
   t.deepEqual(await dumpOf(b), await a.drive.dump())
+})
+
+test('heads of other devices that were built on since do not matter, although the node has collected them', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const c = await w.nextDevice()
+  const turn = async (device: Device, name: string): Promise<void> => {
+    await device.takeOver()
+    await device.start()
+    await device.drive.write(name, w.random.bytes(1000))
+    await publish(device)
+  }
+  for (const device of [c, b, a, b, c]) await turn(device, '/before')
+  await turn(b, '/from b')
+  await turn(c, '/from c')
+  await w.node.collectGarbage()
+  t.true(await a.takeOver())
+  t.deepEqual(await dumpOf(a), await dumpOf(c))
+  const sync = await a.start()
+  await sync.syncNow()
+  t.is(sync.status().lastError, undefined)
+  await turn(a, '/from a')
+  t.deepEqual(await w.seenElsewhere(), await dumpOf(a))
 })
 
 test('a version whose way from ours is gone from the node is not taken over, however new it says it is', async (t) => {
