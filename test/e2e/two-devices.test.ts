@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import type { StatusReport } from '../../src/api/index.js'
 import { MIB, seededRandom, sleep } from '../../src/base/index.js'
@@ -149,7 +149,7 @@ testWhere('fuse', 'go')(
   async (t) => {
     const { folder, a, b } = await pair(t, kinds['a real Kubo daemon']!)
     const daemon = a.run(['daemon', 'run'], 300_000)
-    for (let tries = 0; tries < 200 && a.daemonPid() === undefined; tries++) await sleep(50)
+    for (let tries = 0; tries < 400 && !existsSync(join(a.home, 'control.sock')); tries++) await sleep(50)
     await a.mount()
     await a.unmount()
     const pid = a.daemonPid()
