@@ -15,7 +15,7 @@ import {
   type LogFields,
   type LogLevel,
 } from '../base/index.js'
-import { createRecordSealer, deriveDriveKeys, punchHole, readWithoutWaiting } from '../crypto/index.js'
+import { allocatePages, createRecordSealer, deriveDriveKeys, punchHole, readWithoutWaiting } from '../crypto/index.js'
 import { mountTree, type FuseMount } from '../fuse/index.js'
 import { createCore, openPipeline } from '../pipeline/index.js'
 import { createSpaceGuard, openBlockStore, openEnvironment, TABLES, type DrivePort } from '../store/index.js'
@@ -90,7 +90,7 @@ async function open({ root }: Parameters<DriveThread['open']>[0]): Promise<void>
   const blocks = await openBlockStore({
     directory,
     log,
-    fileCalls: { punchHole, readWithoutWaiting },
+    fileCalls: { punchHole, readWithoutWaiting, allocatePages },
     guard: createSpaceGuard({ path: directory, reserveBytes: RESERVE_BYTES }),
   })
   closers.push(() => blocks.close())

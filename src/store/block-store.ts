@@ -24,7 +24,7 @@ export interface BlockStoreOptions {
   /** Holds `index/` and `segments/`; made when absent. */
   readonly directory: string
   readonly log: Log
-  /** `punchHole` and `readWithoutWaiting` of src/crypto; without them space is freed a whole segment at a time. */
+  /** `punchHole`, `readWithoutWaiting` and `allocatePages` of src/crypto; without them space is freed a whole segment at a time. */
   readonly fileCalls?: FileCalls
   /** Asked before `ingest` writes bytes that a node has too: what is here alone may use the last of the disk. */
   readonly guard?: SpaceGuard
@@ -186,6 +186,10 @@ class SegmentBlockStore implements BlockStore {
     const now = this.locate(digest)
     if (now === undefined) return undefined
     return sameLocation(now, location) ? bytes : this.read(digest, scratch)
+  }
+
+  scratch(bytes: number): Uint8Array {
+    return this.#files.scratch(bytes)
   }
 
   evictTo(bytes: number): Promise<number> {

@@ -122,6 +122,8 @@ export interface BlockStore {
    * @param scratch memory for them, used where it is long enough; fresh memory otherwise
    */
   read(digest: Digest, scratch?: Uint8Array): Promise<Uint8Array | undefined>
+  /** Memory that `read` fills past the page cache where it can: for blocks that are opened once and then cached as plaintext. */
+  scratch(bytes: number): Uint8Array
   /** Evict least recently used evictable blocks until `usedBytes` is at most `bytes`. @returns bytes freed on disk */
   evictTo(bytes: number): Promise<number>
   readonly usage: { readonly usedBytes: number; readonly evictableBytes: number; readonly blocks: number }

@@ -44,6 +44,7 @@ export const nativeFileCalls: FileCalls | undefined = native && {
     const count = native.preadNoWait(fd, into, offset)
     return count < 0 ? undefined : count
   },
+  allocatePages: pagesOf,
 }
 
 /** Memory that begins on a page; undefined where the native core was not built. */

@@ -12,6 +12,8 @@ export interface FileHandle {
   sequentialReads: number
   /** Blocks up to this offset were asked for in advance. */
   aheadTo: number
+  /** A read of this sequence had to wait for the disk or a node. */
+  isCold: boolean
 }
 
 export interface DirectoryHandle {
@@ -27,7 +29,7 @@ export class Handles {
 
   openFile(inode: Inode, flags: number): number {
     inode.handles++
-    this.#files.set(this.#next, { inode, flags, nextRead: 0, sequentialReads: 0, aheadTo: 0 })
+    this.#files.set(this.#next, { inode, flags, nextRead: 0, sequentialReads: 0, aheadTo: 0, isCold: false })
     return this.#next++
   }
 

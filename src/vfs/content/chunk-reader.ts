@@ -22,7 +22,10 @@ export class ChunkReader {
   readonly #opened: OpenedBlocks = new Map()
   readonly #loading = new Map<string, Promise<Uint8Array>>()
   readonly #parts: PartReader
+  /** Filled past the page cache. */
   readonly #scratch: Uint8Array[] = []
+  /** Filled through it. */
+  readonly #cachedScratch: Uint8Array[] = []
   readonly #sealed = Buffer.allocUnsafeSlow(MIB)
   #bytes = 0
   #used = false
@@ -71,6 +74,7 @@ export class ChunkReader {
       this.#opened.clear()
       this.#parts.clear()
       this.#scratch.length = 0
+      this.#cachedScratch.length = 0
       this.#bytes = 0
     }
     this.#used = false
@@ -143,24 +147,20 @@ export class ChunkReader {
 
   /** Makes openPartNow possible: the block checked, and its bytes in the page cache. Otherwise the whole goes into `own`. */
   async #loadParts(row: Block, name: string, own: OpenedBlocks): Promise<void> {
-    const isChecked = await this.#withScratch(async (scratch) => {
-      const sealed = await this.#volume.blocks.read(row.digest, scratch)
-      return sealed !== undefined && this.#parts.check(name, row, sealed) !== undefined
-    })
+    const isChecked = await withScratch(
+      this.#cachedScratch,
+      () => Buffer.allocUnsafeSlow(MIB),
+      async (scratch) => {
+        const sealed = await this.#volume.blocks.read(row.digest, scratch)
+        return sealed !== undefined && this.#parts.check(name, row, sealed) !== undefined
+      },
+    )
     if (!isChecked) own.set(name, await this.#loadLocal(row, name))
   }
 
-  async #withScratch<T>(use: (scratch: Uint8Array) => Promise<T>): Promise<T> {
-    const scratch = this.#scratch.pop() ?? Buffer.allocUnsafeSlow(MIB)
-    try {
-      return await use(scratch)
-    } finally {
-      if (this.#scratch.length < MOST_SCRATCH) this.#scratch.push(scratch)
-    }
-  }
-
   async #loadLocal(row: Block, name: string): Promise<Uint8Array> {
-    const plain = await this.#withScratch((scratch) => this.#openLocal(row, name, scratch))
+    const make = (): Uint8Array => this.#volume.blocks.scratch(MIB)
+    const plain = await withScratch(this.#scratch, make, (scratch) => this.#openLocal(row, name, scratch))
     if (plain !== undefined) return plain
     const [fetched] = await this.#volume.remote.fetchBlocks([row.digest])
     return this.#keep(name, this.#volume.core.openLeaf(fetched!, row.key))
@@ -230,6 +230,19 @@ export class ChunkReader {
       }
     }
     return plain
+  }
+}
+
+async function withScratch<T>(
+  pool: Uint8Array[],
+  make: () => Uint8Array,
+  use: (scratch: Uint8Array) => Promise<T>,
+): Promise<T> {
+  const scratch = pool.pop() ?? make()
+  try {
+    return await use(scratch)
+  } finally {
+    if (pool.length < MOST_SCRATCH) pool.push(scratch)
   }
 }
 

@@ -49,9 +49,11 @@ export function read(
       readAhead(volume, content, handle, offset, to)
     }
     isRepeated = true
-    if (hasOnlyRows(inode, content, offset, to)) return viewsOrWait(volume, content, offset, to, opened, mode, caller)
-    const bytes = composeOrWait(volume, inode, content, offset, to, opened, caller)
-    return bytes instanceof Wait ? bytes : [bytes]
+    const bytes = hasOnlyRows(inode, content, offset, to)
+      ? viewsOrWait(volume, content, offset, to, opened, mode, caller)
+      : composeOrWait(volume, inode, content, offset, to, opened, caller)
+    if (bytes instanceof Wait && handle !== undefined) handle.isCold = true
+    return bytes instanceof Uint8Array ? [bytes] : bytes
   })
 }
 
@@ -103,12 +105,15 @@ function addZeros(views: Uint8Array[], length: number): void {
     views.push(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS)
 }
 
-/** On sequential access, blocks that are not on this machine are asked for before they are read. */
+/** On sequential access, blocks that are not in memory are asked for before they are read. */
 function readAhead(volume: Volume, content: FileContent, handle: FileHandle, offset: number, to: number): void {
   const isNext = offset === handle.nextRead
   handle.sequentialReads = isNext ? handle.sequentialReads + 1 : 0
   handle.nextRead = to
-  if (!isNext) handle.aheadTo = to
+  if (!isNext) {
+    handle.aheadTo = to
+    handle.isCold = false
+  }
   if (handle.sequentialReads < SEQUENTIAL_AFTER || handle.aheadTo - to > AHEAD_BYTES / 2) return
   const from = Math.max(to, handle.aheadTo)
   const until = to + AHEAD_BYTES
@@ -117,7 +122,7 @@ function readAhead(volume: Volume, content: FileContent, handle: FileHandle, off
   const { rows } = content
   for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < until; i++) {
     const row = rows[i]!
-    if (!volume.reader.isOpened(row) && !volume.blocks.has(row.digest)) wanted.push(row)
+    if (!volume.reader.isOpened(row) && (handle.isCold || !volume.blocks.has(row.digest))) wanted.push(row)
   }
   volume.reader.prefetch(wanted)
 }
