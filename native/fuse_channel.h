@@ -35,6 +35,7 @@ typedef struct channel {
   /* mode 0 */
   uv_poll_t *poll;
   uv_timer_t *guard;
+  uv_idle_t *turn;
   int closing_handles;
   uint64_t slept_ns;
   uint32_t spins_missed;

@@ -19,19 +19,43 @@ static uint64_t now_ns(void) {
 /*
  * A program waits for each answer before its next request, which comes some 20 us later: less than it takes to go to sleep and to
  * be woken on an idle processor of a virtual machine. So look for it a moment before sleeping, but only while looking pays.
+ * *cut: the turn ended while looking.
  */
-static uint32_t await_next(channel *ch, uint64_t end, int *failure) {
+static uint32_t await_next(channel *ch, uint64_t end, int *failure, bool *cut) {
+  *cut = false;
   if (ch->spins_missed >= SPINS_MISSED_MAX) return 0;
   uint64_t limit = now_ns() + SPIN_NS;
-  if (limit > end) limit = end;
+  *cut = limit > end;
+  if (*cut) limit = end;
   while (now_ns() < limit) {
     uint32_t count = channel_read_batch(ch, failure);
     if (count == 0 && *failure == 0) continue;
     ch->spins_missed = 0;
     return count;
   }
-  ch->spins_missed++;
+  if (!*cut) ch->spins_missed++;
   return 0;
+}
+
+static void on_turn(uv_idle_t *handle);
+
+/* Delivers what was read and what follows it. When the turn ends first, the next one begins after the other events of the loop, without sleep. */
+static void serve(channel *ch, uint64_t begin, uint32_t count, int failure) {
+  for (;;) {
+    if (count > 0 || failure != 0) channel_deliver(ch, count, failure);
+    if (ch->closed || failure != 0) return;
+    bool cut;
+    count = await_next(ch, begin + TURN_NS, &failure, &cut);
+    if (count > 0 || failure != 0) continue;
+    if (cut) uv_idle_start(ch->turn, on_turn);
+    else ch->slept_ns = now_ns();
+    return;
+  }
+}
+
+static void on_turn(uv_idle_t *handle) {
+  uv_idle_stop(handle);
+  serve(handle->data, now_ns(), 0, 0);
 }
 
 static void on_readable(uv_poll_t *handle, int status, int events) {
@@ -41,13 +65,8 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
   if (begin - ch->slept_ns < SPIN_AGAIN_NS) ch->spins_missed = 0;
   uint32_t count = channel_read_batch(ch, &failure);
   if (failure == 0 && status < 0 && count == 0) failure = EIO; /* libuv polls no further after an error */
-  for (;;) {
-    channel_deliver(ch, count, failure);
-    if (ch->closed || failure != 0) return;
-    count = await_next(ch, begin + TURN_NS, &failure); /* then the other events of the loop get their turn */
-    if (count == 0 && failure == 0) break;
-  }
-  ch->slept_ns = now_ns();
+  uv_idle_stop(ch->turn);
+  serve(ch, begin, count, failure);
 }
 
 /* Runs also while Node waits for outstanding work before the cleanup hooks; calls into JavaScript fail then. */
@@ -80,29 +99,35 @@ int channel_start_poll(channel *ch) {
   if (napi_get_uv_event_loop(ch->env, &loop) != napi_ok) return -EIO;
   ch->poll = calloc(1, sizeof *ch->poll);
   ch->guard = calloc(1, sizeof *ch->guard);
-  int status = ch->poll == NULL || ch->guard == NULL ? -ENOMEM : uv_poll_init(loop, ch->poll, ch->fd);
+  ch->turn = calloc(1, sizeof *ch->turn);
+  int status = ch->poll == NULL || ch->guard == NULL || ch->turn == NULL ? -ENOMEM : uv_poll_init(loop, ch->poll, ch->fd);
   if (status != 0) {
     free(ch->poll);
     free(ch->guard);
+    free(ch->turn);
     ch->guard = NULL;
     return status;
   }
   uv_timer_init(loop, ch->guard);
+  uv_idle_init(loop, ch->turn);
   uv_unref((uv_handle_t *)ch->guard);
-  ch->poll->data = ch->guard->data = ch;
+  uv_unref((uv_handle_t *)ch->turn);
+  ch->poll->data = ch->guard->data = ch->turn->data = ch;
   status = uv_poll_start(ch->poll, UV_READABLE, on_readable);
   if (status == 0) return 0;
   uv_close((uv_handle_t *)ch->poll, (uv_close_cb)free);
   uv_close((uv_handle_t *)ch->guard, (uv_close_cb)free);
+  uv_close((uv_handle_t *)ch->turn, (uv_close_cb)free);
   ch->guard = NULL;
   return status;
 }
 
 void channel_stop_poll(channel *ch) {
   uv_poll_stop(ch->poll);
-  ch->closing_handles = 2;
+  ch->closing_handles = 3;
   uv_close((uv_handle_t *)ch->poll, on_handle_closed);
   uv_close((uv_handle_t *)ch->guard, on_handle_closed);
+  uv_close((uv_handle_t *)ch->turn, on_handle_closed);
   ch->poll = NULL;
   ch->guard = NULL;
 }
