@@ -8,7 +8,17 @@
 #define SPIN_NS 60000        /* how long to look for the next request before sleeping */
 #define SPIN_AGAIN_NS 200000 /* a sleep shorter than this was not worth it */
 #define SPINS_MISSED_MAX 8
+#define PAUSES 16            /* between two looks, about 1 us */
 #define TURN_NS 1000000      /* how long requests may keep the event loop waiting */
+
+/* Leaves the other thread of a shared core its turn. */
+static inline void cpu_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
 
 static uint64_t now_ns(void) {
   struct timespec time;
@@ -29,7 +39,10 @@ static uint32_t await_next(channel *ch, uint64_t end, int *failure, bool *cut) {
   if (*cut) limit = end;
   while (now_ns() < limit) {
     uint32_t count = channel_read_batch(ch, failure);
-    if (count == 0 && *failure == 0) continue;
+    if (count == 0 && *failure == 0) {
+      for (int i = 0; i < PAUSES; i++) cpu_pause();
+      continue;
+    }
     ch->spins_missed = 0;
     return count;
   }
