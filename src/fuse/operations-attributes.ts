@@ -3,7 +3,7 @@ import { DriveError } from '../base/index.js'
 import type { AttributeChange, Attributes, FilesystemStatistics } from '../vfs/index.js'
 import { ERRNO } from './errno.js'
 import { replyOk } from './operations-names.js'
-import { GETXATTR_IN, REPLY_HEADER_BYTES, SETATTR_IN, SETATTR_VALID, SETXATTR_IN } from './protocol.js'
+import { ACCESS_IN, GETXATTR_IN, REPLY_HEADER_BYTES, SETATTR_IN, SETATTR_VALID, SETXATTR_IN } from './protocol.js'
 import { malformed, readExact, readString } from './read-request.js'
 import { putAttrOut, putStatfs, putStatxOut } from './reply.js'
 import type { Request } from './request.js'
@@ -15,12 +15,26 @@ import type { Session } from './session.js'
  */
 const CAPABILITY = 'security.capability'
 
+const X_OK = 1
+const S_IFMT = 0o170000
+const S_IFREG = 0o100000
+
 function replyAttributes(s: Session, r: Request, attributes: Attributes): void {
   s.send(r, putAttrOut(s.out, REPLY_HEADER_BYTES, attributes))
 }
 
 export function getAttributes(s: Session, r: Request): void {
   s.settle(r, s.tree.getAttributes(r.nodeId, r), replyAttributes)
+}
+
+/** access(2) and chdir(2) on a mount where only root gets in: all but running a file that nobody may run. */
+export function checkAccess(s: Session, r: Request, at: number): void {
+  const wantsToRun = (s.in.u32(at + ACCESS_IN.mask) & X_OK) !== 0
+  s.settle(r, s.tree.getAttributes(r.nodeId, r), (session, request, { mode }) => {
+    const isRefused = wantsToRun && (mode & S_IFMT) === S_IFREG && (mode & 0o111) === 0
+    if (isRefused) session.sendErrno(request, ERRNO.EACCES)
+    else session.sendOk(request)
+  })
 }
 
 export function statx(s: Session, r: Request): void {

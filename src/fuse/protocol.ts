@@ -40,6 +40,7 @@ export const OP = {
   READDIR: 28,
   RELEASEDIR: 29,
   FSYNCDIR: 30,
+  ACCESS: 34,
   CREATE: 35,
   INTERRUPT: 36,
   DESTROY: 38,
@@ -137,6 +138,7 @@ export const WRITE_IN = { handle: 0, offset: 8, size: 16, writeFlags: 20, bytes:
 export const FSYNC_IN = { handle: 0, flags: 8, bytes: 16 } as const
 /** With SETXATTR_EXT; 8 bytes without. */
 export const SETXATTR_IN = { size: 0, flags: 4, bytes: 16, compatBytes: 8 } as const
+export const ACCESS_IN = { mask: 0, bytes: 8 } as const
 export const GETXATTR_IN = { size: 0, bytes: 8 } as const
 export const INTERRUPT_IN = { unique: 0, bytes: 8 } as const
 export const FALLOCATE_IN = { handle: 0, offset: 8, length: 16, mode: 24, bytes: 32 } as const

@@ -10,6 +10,8 @@ export type Step = readonly [call: string, ...arguments: (string | number)[]]
 export interface Case {
   readonly name: string
   readonly steps: readonly Step[]
+  /** Users other than the one who mounted take part. */
+  readonly needsOthers?: boolean
 }
 
 export interface Difference {

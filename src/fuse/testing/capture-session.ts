@@ -13,7 +13,7 @@ import { createNativeTransport } from '../native-transport.js'
 import { STOPPED_CLOCK } from './loopback.js'
 
 const PROGRAMS = `
-  mkdir d; echo hello > d/f; cat d/f; stat -c %W d/f; ln d/f d/g; ln -s target s; readlink s; mkfifo p; ls -la . d
+  mkdir d; echo hello > d/f; cat d/f; stat -c %W d/f; ln d/f d/g; ln -s target s; readlink s; mkfifo p; (test -x d/f || true); ls -la . d
   mv d/f d/h; mv -n d/h d/g; chmod 600 d/g; chown 1:2 d/g; touch -d @-1.5 d/g; truncate -s 3 d/g
   setfattr -n user.x -v y d/g; getfattr -d d/g; setfattr -x user.x d/g
   fallocate -l 10000 d/big; fallocate -p -o 0 -l 4096 d/big; cp d/big d/copy; cp d/h d/other; sync d/copy; df .
