@@ -1,5 +1,5 @@
 import test from 'ava'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, open, rm, stat, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KIB, MIB, seededRandom } from '../../base/index.js'
@@ -71,6 +71,44 @@ test('appends and syncs of several imports at once do not disturb each other', a
     )
     for (const { block, location } of all) t.is(Buffer.compare(await segments.read(location), block), 0)
   } finally {
+    await segments.close()
+    await remove()
+  }
+})
+
+test.serial('what is appended while another import syncs is synced by the next sync', async (t) => {
+  const { path, remove } = await folder()
+  const segments = await Segments.open(path, allocatePages)
+  const handle = await open(join(path, 'any'), 'w')
+  const handles = Object.getPrototypeOf(handle) as FileHandle
+  const datasync = handles.datasync // eslint-disable-line @typescript-eslint/unbound-method
+  let synced = 0
+  let isAsked!: () => void
+  let letGo!: () => void
+  const asked = new Promise<void>((resolve) => (isAsked = resolve))
+  const goOn = new Promise<void>((resolve) => (letGo = resolve))
+  handles.datasync = async function (this: FileHandle) {
+    isAsked()
+    await goOn
+    await datasync.call(this)
+    synced++
+  }
+  try {
+    await segments.append([Buffer.alloc(300 * KIB, 1)])
+    const first = segments.sync()
+    await asked
+    await segments.append([Buffer.alloc(300 * KIB, 2)])
+    const second = segments.sync()
+    letGo()
+    await first
+    t.is(synced, 1)
+    await second
+    t.is(synced, 2)
+    await segments.sync()
+    t.is(synced, 2, 'nothing is left')
+  } finally {
+    handles.datasync = datasync
+    await handle.close()
     await segments.close()
     await remove()
   }

@@ -28,6 +28,7 @@ export class Segments {
   #directoryUnsynced = false
   #current: number
   #append: Promise<unknown> = Promise.resolve()
+  #syncing: Promise<unknown> = Promise.resolve()
   readonly #direct: DirectWriter
 
   private constructor(directory: string, sizes: Map<number, number>, allocatePages: AllocatePages | undefined) {
@@ -80,6 +81,7 @@ export class Segments {
       return location
     })
     this.#unsynced.add(segment)
+    if (end === 0) this.#directoryUnsynced = true
     try {
       const path = join(this.#directory, fileName(segment))
       const done = isDirect ? await this.#direct.write(path, blocks, start) : 0
@@ -112,7 +114,6 @@ export class Segments {
     if (this.#current > 0 && (this.#sizes.get(this.#current) ?? SEGMENT_BYTES) < SEGMENT_BYTES) return this.#current
     this.#current++
     this.#sizes.set(this.#current, 0)
-    this.#directoryUnsynced = true
     return this.#current
   }
 
@@ -120,18 +121,34 @@ export class Segments {
   seal(): void {
     this.#current++
     this.#sizes.set(this.#current, 0)
-    this.#directoryUnsynced = true
   }
 
-  /** Everything appended so far is on the disk when it resolves. */
-  async sync(): Promise<void> {
+  /** Everything appended so far is on the disk when it resolves. One after the other: each is sure of what those before it began. */
+  sync(): Promise<void> {
+    const done = this.#syncing.then(() => this.#syncNow())
+    this.#syncing = done.catch(() => undefined) // told to whoever asked
+    return done
+  }
+
+  async #syncNow(): Promise<void> {
     const segments = [...this.#unsynced]
-    await Promise.all(segments.map(async (segment) => (await this.#file(segment)).datasync()))
-    for (const segment of segments) this.#unsynced.delete(segment)
-    this.#append = this.#append.then(() => this.#direct.rest())
-    if (!this.#directoryUnsynced) return
-    await syncDirectory(this.#directory)
+    const withDirectory = this.#directoryUnsynced
+    // What another import appends meanwhile is for the next one.
+    this.#unsynced.clear()
     this.#directoryUnsynced = false
+    try {
+      await Promise.all(segments.map(async (segment) => (await this.#file(segment)).datasync()))
+      if (withDirectory) await syncDirectory(this.#directory)
+    } catch (error) {
+      for (const segment of segments) this.#unsynced.add(segment)
+      this.#directoryUnsynced ||= withDirectory
+      throw error
+    }
+    this.#append = this.#append
+      .then(() => this.#direct.rest())
+      .catch(() => {
+        // What was written is synced; a file that does not close well is nobody's failure.
+      })
   }
 
   /** @returns fresh memory; shorter than asked when the file ends early */
