@@ -1,22 +1,14 @@
 /** What sync asks of the drive thread; see DrivePort. */
-import { hex, type Digest } from '../base/index.js'
-import {
-  decodeChunk,
-  secondOf,
-  type BlockStore,
-  type DriveCounts,
-  type DrivePort,
-  type PublishedCommit,
-} from '../store/index.js'
+import type { Digest } from '../base/index.js'
+import type { BlockStore, DriveCounts, DrivePort, PublishedCommit } from '../store/index.js'
 import type { Background } from './background.js'
-import { neverPublished } from './never-published.js'
 import { stageAll } from './committer.js'
+import { discardNeverPublished, discardSettled } from './discard.js'
 import { applyPublished } from './published.js'
 import type { Volume } from './volume.js'
 
 /** Blocks read at once for one request. */
 const READ_TOGETHER = 16
-const ROWS_PER_TURN = 2000
 
 export class VolumePort implements DrivePort {
   readonly #volume: Volume
@@ -41,7 +33,7 @@ export class VolumePort implements DrivePort {
     if (commit.sequence > volume.published) await committer.between(() => applyPublished(volume, commit))
     blocks.markEvictable(commit.confirmed)
     // A large commit comes in several messages; what an older one discarded may be in use again by now.
-    if (commit.sequence === volume.published) blocks.discard(await withoutNamedAgain(volume, commit))
+    if (commit.sequence === volume.published) await discardSettled(volume, commit)
     volume.blocksChanged = true
     await committer.commit()
     await this.#background.evict()
@@ -68,12 +60,10 @@ export class VolumePort implements DrivePort {
   }
 
   async discardUnpublished(): Promise<void> {
-    const { blocks, committer } = this.#volume
-    const garbage = await neverPublished(this.#volume)
-    if (garbage.length === 0) return
-    blocks.discard(garbage)
-    this.#volume.blocksChanged = true
-    await committer.commit()
+    const volume = this.#volume
+    await discardNeverPublished(volume)
+    volume.blocksChanged = true
+    await volume.committer.commit()
   }
 
   async counts(): Promise<DriveCounts> {
@@ -97,19 +87,4 @@ export class VolumePort implements DrivePort {
   async evictTo(bytes: number): Promise<number> {
     return this.#volume.blocks.evictTo(bytes)
   }
-}
-
-/** Those of `discarded` that no row written after the published sequence names again. */
-async function withoutNamedAgain(volume: Volume, { discarded, sequence }: PublishedCommit): Promise<Digest[]> {
-  if (discarded.length === 0) return []
-  const { named } = volume
-  if (named.since === sequence) return discarded.filter((digest) => !named.digests.has(hex(digest)))
-  const candidates = new Map(discarded.map((digest) => [hex(digest), digest]))
-  let rows = 0
-  for (const [key, value] of volume.tables.chunks.range()) {
-    const row = decodeChunk(secondOf(key), value)
-    if (row.born > sequence) candidates.delete(hex(row.digest))
-    if (++rows % ROWS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
-  }
-  return [...candidates.values()]
 }

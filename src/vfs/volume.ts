@@ -82,7 +82,7 @@ export class Volume {
   blocksChanged = false
   /** Blocks that chunk rows written after the commit `since` (of the last freeze in this run) name. */
   named = { since: -1, digests: new Set<string>() }
-  /** Blocks that chunk rows written since neverPublished began to look name. */
+  /** Blocks that chunk rows written since it was begun to look for blocks to discard name. */
   namedSinceLook: Set<string> | undefined
   lastChangeMs = 0
   lastError: string | undefined
