@@ -28,3 +28,16 @@ export function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/** Rejects with ABORTED when the signal fires first; `work` goes on. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => {
+    // With nobody left who waits it is nobody's failure.
+  })
+  if (signal.aborted) return Promise.reject(aborted(signal))
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(aborted(signal))
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}

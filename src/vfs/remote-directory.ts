@@ -1,5 +1,5 @@
 /** Directories whose entries are only on a node: loaded whole when first needed, shared by everyone who waits. */
-import { aborted, type FileId, type PlainName } from '../base/index.js'
+import { unlessAborted, type FileId, type PlainName } from '../base/index.js'
 import {
   be64,
   chunkKey,
@@ -54,16 +54,6 @@ export class RemoteDirectories {
     this.#volume.directories.drop(inode)
     this.#volume.inodes.markUnwritten(inode)
   }
-}
-
-/** Rejects with ABORTED when the signal fires first; the shared work goes on. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(aborted(signal))
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(aborted(signal))
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 function putChild(volume: Volume, parent: number, child: RemoteChild, cookie: number): void {

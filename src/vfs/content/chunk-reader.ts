@@ -2,9 +2,8 @@
  * Plaintext of chunks: a small cache of opened blocks, the local store, then the nodes. Requests for one block are shared;
  * blocks that come from a node are kept in the store.
  */
-import { DriveError, isDriveError, MIB, type Digest } from '../../base/index.js'
+import { DriveError, isDriveError, MIB, unlessAborted, type Digest } from '../../base/index.js'
 import type { ChunkRecord } from '../../store/index.js'
-import { unlessAborted } from '../remote-directory.js'
 import type { Caller } from '../tree.js'
 import type { Volume } from '../volume.js'
 import { PartReader } from './part-reader.js'
@@ -12,6 +11,8 @@ import { PartReader } from './part-reader.js'
 const OPENED_BYTES = 32 * MIB
 /** Buffers kept for sealed blocks on their way from the disk, 1 MiB each. */
 const MOST_SCRATCH = 8
+/** Blocks on their way in advance, for all readers together: each takes a buffer of 1 MiB meanwhile. */
+const MOST_AHEAD = 32
 
 /** Opened blocks by digest; a reader keeps its own while it needs them, whatever the cache drops. */
 export type OpenedBlocks = Map<string, Uint8Array>
@@ -28,6 +29,7 @@ export class ChunkReader {
   readonly #cachedScratch: Uint8Array[] = []
   readonly #sealed = Buffer.allocUnsafeSlow(MIB)
   #bytes = 0
+  #ahead = 0
   #used = false
 
   constructor(volume: Volume) {
@@ -94,12 +96,17 @@ export class ChunkReader {
     await (caller === undefined ? work : unlessAborted(work, caller.signal))
   }
 
-  /** Begins to load blocks nobody asked for yet; failures show when they are asked for. */
-  prefetch(rows: readonly Block[]): void {
-    if (rows.length === 0) return
-    this.#loadAll(rows, new Map()).catch(() => {
+  /** Begins to load blocks nobody asked for yet; failures show when they are asked for. @returns how many, from the first on */
+  prefetch(rows: readonly Block[]): number {
+    const some = rows.slice(0, MOST_AHEAD - this.#ahead)
+    if (some.length === 0) return 0
+    this.#ahead += some.length
+    const done = (): void => {
       // Reading in advance is a favour; the read itself will report.
-    })
+      this.#ahead -= some.length
+    }
+    this.#loadAll(some, new Map()).then(done, done)
+    return some.length
   }
 
   async #loadAll(rows: readonly Block[], own: OpenedBlocks, inParts = false): Promise<void> {

@@ -1,8 +1,8 @@
 /** Content for an operation: from the tables at once, or after its chunk list came from a node. */
+import { unlessAborted } from '../../base/index.js'
 import { chunkKey, encodeChunk } from '../../store/index.js'
 import type { Inode } from '../inode.js'
 import { Wait } from '../maybe.js'
-import { unlessAborted } from '../remote-directory.js'
 import type { Caller } from '../tree.js'
 import type { Volume } from '../volume.js'
 import { openContent, type FileContent } from './file-content.js'

@@ -124,5 +124,6 @@ function readAhead(volume: Volume, content: FileContent, handle: FileHandle, off
     const row = rows[i]!
     if (!volume.reader.isOpened(row) && (handle.isCold || !volume.blocks.has(row.digest))) wanted.push(row)
   }
-  volume.reader.prefetch(wanted)
+  const next = wanted[volume.reader.prefetch(wanted)]
+  if (next !== undefined) handle.aheadTo = next.offset
 }
