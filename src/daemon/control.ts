@@ -24,6 +24,7 @@ export interface ControlOptions {
 
 export function createControl(options: ControlOptions): ControlService {
   const { daemon, endSoon } = options
+  let mounting: Promise<unknown> = Promise.resolve()
   return {
     status: () => statusOf(options),
 
@@ -34,8 +35,11 @@ export function createControl(options: ControlOptions): ControlService {
       return { state: daemon.state }
     },
 
-    async mount(given, { signal }) {
-      return (await newestDrive(daemon, signal)).mount(given)
+    mount(given, { signal }) {
+      // One after the other: the drive one of them looks at, and opens again, is the drive the other would mount.
+      const run = mounting.then(async () => (await newestDrive(daemon, signal)).mount(given))
+      mounting = run.catch(() => undefined) // told to whoever asked
+      return run
     },
 
     async unmount(given, { signal, progress }) {

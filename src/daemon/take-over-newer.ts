@@ -6,7 +6,7 @@ import type { DriveKeys } from '../crypto/index.js'
 import type { IpfsNode } from '../node/index.js'
 import { createCore } from '../pipeline/index.js'
 import { openEnvironment, type Environment, type RecordSealer } from '../store/index.js'
-import { beginTakeOver, type TakeOver } from '../sync/index.js'
+import { beginTakeOver, isTakingOver, type TakeOver } from '../sync/index.js'
 
 /** A node that needs longer to tell is as good as away: the drive is opened as it is here. */
 const PATIENCE_MS = 20_000
@@ -25,7 +25,7 @@ export interface NewerOptions {
 
 /**
  * @returns the version whose root is to be the tree, after the old tree was removed; `finishTakeOver` once that one is durable. Undefined:
- * all stays as it is, also when the node can not tell.
+ * all stays as it is, also when the node can not tell. Rejects only where the old tree may be gone already.
  */
 export async function takeOverNewer(options: NewerOptions): Promise<TakeOver | undefined> {
   const { paths, keys, sealer, queue, node, deviceSlot, log } = options
@@ -53,6 +53,7 @@ async function begun(options: Parameters<typeof beginTakeOver>[0]): Promise<Take
   try {
     return await beginTakeOver(options)
   } catch (error) {
+    if (isTakingOver(options.queue)) throw error
     // Nothing keeps a drive from being opened as it is; what is wrong with node or heads is said by sync.
     options.log.warn('whether there is a newer version is not known', { code: toWire(error).code })
     return undefined

@@ -118,6 +118,11 @@ async function isPublished({ openMeta }: TakeOverOptions, mayBeGone: boolean): P
   }
 }
 
+/** A version was begun to be taken over: the tree of the one before may be gone. */
+export function isTakingOver(queue: Environment): boolean {
+  return new SyncState(queue).takeOver !== undefined
+}
+
 /** The tree and the block index were made anew, durably: sync follows. */
 export async function finishTakeOver(queue: Environment): Promise<void> {
   const state = new SyncState(queue)
