@@ -1,7 +1,7 @@
 /** What the control socket offers, in terms of the daemon and its drive. */
 import { timingSafeEqual } from 'node:crypto'
 import type { ControlService, StatusReport, UnmountReport, UnmountRequest } from '../api/index.js'
-import { DriveError, systemClock } from '../base/index.js'
+import { DriveError, systemClock, throwIfAborted } from '../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../crypto/index.js'
 import type { Daemon } from './daemon.js'
 import { drain } from './drain.js'
@@ -37,7 +37,10 @@ export function createControl(options: ControlOptions): ControlService {
 
     mount(given, { signal }) {
       // One after the other: the drive one of them looks at, and opens again, is the drive the other would mount.
-      const run = mounting.then(async () => (await newestDrive(daemon, signal)).mount(given))
+      const run = mounting.then(async () => {
+        throwIfAborted(signal)
+        return (await newestDrive(daemon, signal)).mount(given)
+      })
       mounting = run.catch(() => undefined) // told to whoever asked
       return run
     },
