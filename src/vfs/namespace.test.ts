@@ -259,6 +259,10 @@ test('times, modes, xattrs, symlinks and nodes come back as they were set (R-01)
     await codeOf(() => drive.tree.setXattr(ino, 'system.posix_acl_access', Buffer.from('2'), 0, caller)),
     'NOT_SUPPORTED',
   )
+  // ACLs are not kept; who hears that once need not ask for each file.
+  for (const other of ['system.posix_acl_access', 'system.posix_acl_default', 'other.a']) {
+    t.is(await codeOf(() => drive.tree.getXattr(ino, other, caller)), 'NOT_SUPPORTED')
+  }
   await drive.tree.removeXattr(ino, 'user.a', caller)
   t.is(await codeOf(() => drive.tree.getXattr(ino, 'user.a', caller)), 'NO_DATA')
   const link = await drive.tree.makeSymlink(ROOT_INO, name('link'), Buffer.from('../target'), caller)

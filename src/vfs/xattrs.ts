@@ -12,8 +12,9 @@ const MAX_TOTAL_BYTES = 96 * 1024
 const OVERHEAD_BYTES = 16
 const NAMESPACES = ['user.', 'trusted.', 'security.']
 
-/** Throws NO_DATA. */
+/** Throws NO_DATA, and NOT_SUPPORTED for other namespaces, among them ACLs: who hears that need not ask for each file. */
 export function getXattr(inode: Inode, name: string): Uint8Array {
+  requireNamespace(name)
   const found = inode.xattrs.find((xattr) => xattr.name === name)
   if (found === undefined) throw noData()
   return found.value
@@ -21,8 +22,7 @@ export function getXattr(inode: Inode, name: string): Uint8Array {
 
 /** Throws EXISTS, NO_DATA (by flags), NOT_SUPPORTED for other namespaces, OUT_OF_RANGE and NO_SPACE for what is too long or too much. */
 export function setXattr(volume: Volume, inode: Inode, name: string, value: Uint8Array, flags: number): void {
-  if (!NAMESPACES.some((prefix) => name.startsWith(prefix)))
-    throw new DriveError('NOT_SUPPORTED', 'No such attributes here.')
+  requireNamespace(name)
   if (name.length > MAX_NAME_BYTES) throw new DriveError('OUT_OF_RANGE', 'The attribute name is too long.')
   if (value.length > MAX_VALUE_BYTES) throw new DriveError('NO_SPACE', 'The attribute value is too long.')
   const exists = inode.xattrs.some((xattr) => xattr.name === name)
@@ -42,6 +42,11 @@ export function removeXattr(volume: Volume, inode: Inode, name: string): void {
   if (kept.length === inode.xattrs.length) throw noData()
   inode.xattrs = kept
   stampChange(volume, inode, false)
+}
+
+function requireNamespace(name: string): void {
+  if (NAMESPACES.some((prefix) => name.startsWith(prefix))) return
+  throw new DriveError('NOT_SUPPORTED', 'No such attributes here.')
 }
 
 function noData(): DriveError {
