@@ -7,7 +7,7 @@ import { openBlockStore, type BlockStoreOptions } from './block-store.js'
 import type { BlockStore, IndexedBlock, SegmentWriter } from './contract.js'
 import type { FileCalls } from './segment-files.js'
 import { openSegmentWriter } from './segment-writer.js'
-import { nativeFileCalls, pagesOf, scratchDirectory } from './testing.js'
+import { nativeFileCalls, scratchDirectory } from './testing.js'
 
 const seed = (process.pid * 3266489917) >>> 0 || 1
 const random = seededRandom(seed)
@@ -95,43 +95,6 @@ test('blocks written by several writers are read back, also after reopening', as
     lacks(t, again, makeBlock(10).digest)
     t.is(await again.read(makeBlock(10).digest), undefined)
   })
-})
-
-test('blocks read into memory of the store are the same, and those that are long and whole pages stay out of the page cache', async (t) => {
-  await withStore(
-    async (open) => {
-      const store = await open()
-      const lengths = [4096, 5000, 128 * KIB, 128 * KIB + 4096, 1024 * KIB, 200_000, 300 * KIB, 256 * KIB]
-      const blocks = lengths.map((length) => makeBlock(length))
-      const whole = openSegmentWriter(store.segmentDirectory, { direct: true })
-      const pages = blocks.filter(({ bytes }) => bytes.length % 4096 === 0)
-      for (const block of pages) {
-        const memory = pagesOf(block.bytes.length) ?? Buffer.alloc(block.bytes.length)
-        memory.set(block.bytes)
-        store.index([{ digest: block.digest, location: whole.append(memory, [memory.length])[0]! }])
-      }
-      const mixed = openSegmentWriter(store.segmentDirectory)
-      store.index(write(mixed, blocks.toReversed()))
-      await store.commit()
-      const scratch = store.scratch(1024 * KIB)
-      for (const { digest, bytes } of blocks) t.true(same(await store.read(digest, scratch), bytes))
-      const long = pages.filter(({ bytes }) => bytes.length >= 128 * KIB)
-      t.log(
-        `${long.filter(({ digest }) => store.readNow(digest, false) !== undefined).length} of ${long.length} cached`,
-      )
-      const all = await Promise.all(blocks.map(({ digest }) => store.read(digest, store.scratch(1024 * KIB))))
-      t.true(all.every((bytes, i) => same(bytes, blocks[i]!.bytes)))
-      const gone = blocks.map(({ digest }) => store.read(digest, store.scratch(1024 * KIB)))
-      store.discard(blocks.map(({ digest }) => digest))
-      await store.commit()
-      for (const [i, bytes] of (await Promise.all(gone)).entries()) {
-        t.true(bytes === undefined || same(bytes, blocks[i]!.bytes))
-      }
-      whole.close()
-      mixed.close()
-    },
-    nativeFileCalls && { fileCalls: nativeFileCalls },
-  )
 })
 
 test('a dedup id finds its block until the block is gone', async (t) => {
