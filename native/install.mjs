@@ -2,7 +2,7 @@
 // the JavaScript pipeline and the fuse-native transport take over, and one clear warning says so.
 // `--strict` (npm run build:native) fails instead.
 import { spawnSync } from 'node:child_process'
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,6 +28,25 @@ function nodeGyp() {
   return require.resolve('node-gyp/bin/node-gyp.js')
 }
 
+/** The headers of this Node.js where they came with it, so that node-gyp need not fetch them from the network. */
+function ownHeaders() {
+  if (process.env.npm_config_nodedir) return [] // the user chose
+  const prefix = dirname(dirname(process.execPath))
+  const file = join(prefix, 'include', 'node', 'node_version.h')
+  if (!existsSync(file)) return []
+  const version = readFileSync(file, 'utf8')
+  const part = (name) => new RegExp(`#define NODE_${name}_VERSION (\\d+)`).exec(version)?.[1]
+  const same = `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}` === process.versions.node
+  return same ? [`--nodedir=${prefix}`] : []
+}
+
+/** The first line that names a failure, out of all that node-gyp, Python, make and the compiler say. */
+function cause(output) {
+  if (output.includes('network connectivity')) return 'the headers of this Node.js could not be downloaded'
+  const line = output.split('\n').find((each) => /(^|\s)(\w*Error|error): /.test(each))
+  return line?.replace(/^gyp ERR! (stack )?/, '').trim()
+}
+
 function build() {
   if (process.platform !== 'linux') return 'the native core is built on Linux only'
   let gyp
@@ -36,14 +55,15 @@ function build() {
   } catch {
     return 'node-gyp was not found beside npm'
   }
-  const done = spawnSync(process.execPath, [gyp, 'rebuild', '--silent'], {
+  const done = spawnSync(process.execPath, [gyp, 'rebuild', ...ownHeaders()], {
     cwd: root,
+    env: { ...process.env, npm_config_loglevel: 'error' },
     encoding: 'utf8',
     timeout: 300_000,
   })
   if (done.status === 0) return undefined
-  const lines = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim().split('\n')
-  return lines.slice(-6).join('\n  ') || String(done.error ?? 'the compiler failed')
+  const because = cause(`${done.stderr ?? ''}\n${done.stdout ?? ''}`)
+  return because ?? (done.error === undefined ? 'the compiler failed' : String(done.error))
 }
 
 const reason = !strict && isCurrent() ? undefined : build()

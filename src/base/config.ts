@@ -50,7 +50,8 @@ export function isDeviceName(text: string): boolean {
 /** True for a node address of a kind this program knows; no credentials may be in it. */
 export function isNodeUrl(text: string): boolean {
   if (text === 'embedded') return true
-  if (!URL.canParse(text)) return false
+  // `file:folder` is read as a folder at the root of the disk, which nobody means.
+  if (!/^(https?:\/\/|(file|unix):\/\/\/)/iu.test(text) || !URL.canParse(text)) return false
   const url = new URL(text)
   return ['http:', 'https:', 'file:', 'unix:'].includes(url.protocol) && url.username === '' && url.password === ''
 }

@@ -80,5 +80,15 @@ test('node addresses: the four kinds, never with credentials in them', (t) => {
   ]) {
     t.true(isNodeUrl(url), url)
   }
-  for (const url of ['', 'ftp://host', '127.0.0.1:5001', 'https://user@host', '/path']) t.false(isNodeUrl(url), url)
+  const others = [
+    '',
+    'ftp://host',
+    '127.0.0.1:5001',
+    'https://user@host',
+    '/path',
+    'file:folder',
+    'file://host/a',
+    'unix:a',
+  ]
+  for (const url of others) t.false(isNodeUrl(url), url)
 })

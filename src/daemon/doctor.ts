@@ -13,7 +13,7 @@ import {
   type DrivePaths,
 } from '../base/index.js'
 import { nativeSeal } from '../crypto/index.js'
-import { fuseAddonProblem, isStale } from '../fuse/index.js'
+import { fuseAddonProblem, hasFuseNative, isStale } from '../fuse/index.js'
 import { openNode } from '../node/index.js'
 import { readMountRecord } from './mount-record.js'
 import { run } from './run-program.js'
@@ -88,7 +88,10 @@ async function fusermount(): Promise<Outcome> {
 }
 
 async function addon(problem: string | undefined): Promise<Outcome> {
-  return problem === undefined ? ['ok', 'built'] : ['problem', `${problem}: run "npm run build:native"`]
+  if (problem === undefined) return ['ok', 'built']
+  const instead = 'fuse-native is used instead, which is slower and can do less'
+  if (hasFuseNative()) return ['warning', `${problem}; ${instead}: run "npm run build:native"`]
+  return ['problem', `${problem}: run "npm run build:native"`]
 }
 
 async function sealingCore(): Promise<Outcome> {

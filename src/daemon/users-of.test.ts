@@ -23,7 +23,10 @@ test('a program that works in a directory is named, and nobody once it has ended
 })
 
 test('a busy drive says who uses it, and what to do', (t) => {
-  t.is(busyMessage('/m', []), 'Programs still use /m. End them, or cut them off with --force.')
-  t.is(busyMessage('/m', ['vim (1)']), 'Programs still use /m: vim (1). End them, or cut them off with --force.')
+  t.is(busyMessage('/m', []), 'Programs still use /m. Leave it and close its files, or cut them off with --force.')
+  t.is(
+    busyMessage('/m', ['vim (1)']),
+    'Programs still use /m: vim (1). Leave it and close its files, or cut them off with --force.',
+  )
   t.regex(busyMessage('/m', ['a', 'b', 'c', 'd', 'e', 'f', 'g']), /: a, b, c, d, e, 2 more\. /)
 })

@@ -21,7 +21,7 @@ export async function usersOf(directory: string): Promise<string[]> {
 export function busyMessage(directory: string, users: readonly string[]): string {
   const more = users.length - MOST_NAMED
   const who = [...users.slice(0, MOST_NAMED), ...(more > 0 ? [`${more} more`] : [])].join(', ')
-  return `Programs still use ${directory}${who === '' ? '' : `: ${who}`}. End them, or cut them off with --force.`
+  return `Programs still use ${directory}${who === '' ? '' : `: ${who}`}. Leave it and close its files, or cut them off with --force.`
 }
 
 async function uses(processDirectory: string, directory: string): Promise<boolean> {

@@ -88,6 +88,11 @@ test('S-011 init and up never overwrite a drive, here or on the node', async (t:
   t.is((await first.run(['init', ...node])).code, 11)
   t.is((await first.run(['init', ...node, '--phrase-out', phrase])).code, 11)
   await first.must(['key', 'verify', '--phrase-file', phrase])
+  const mistaken = join(folder, 'mistaken')
+  writeFileSync(mistaken, readFileSync(phrase, 'utf8').replace(/\w+/, 'dagdrive'), { mode: 0o600 })
+  const answer = await first.run(['key', 'verify', '--phrase-file', mistaken])
+  t.is(answer.code, 46)
+  t.regex(answer.stderr, /Word 1 is not in/)
   await first.unmount()
 
   const second = testDrive(t)

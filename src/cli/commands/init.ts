@@ -69,6 +69,11 @@ async function readRequest(session: Session, options: InitOptions): Promise<Init
   }
 }
 
+/** Who gives a phrase mostly expects a drive. */
+const NONE_OF_THIS_PHRASE =
+  'Made a new drive, which is empty: the node knows none of this phrase.\n' +
+  'If there should be one, it is on another node or has another phrase; docs/RECOVERY.md says how to try again.'
+
 /** The report as printed: a phrase that went to a file is not shown again. */
 export function shownReport(report: InitReport, options: InitOptions): InitReport {
   return options.phraseOut === undefined ? report : { ...report, phrase: undefined }
@@ -78,7 +83,7 @@ export function initText(report: InitReport, options: InitOptions): string {
   const lines =
     report.outcome === 'opened'
       ? [`Opened the published drive, version ${report.publishedHeight}.`]
-      : ['Made a new drive.']
+      : [options.phraseFile === undefined ? 'Made a new drive.' : NONE_OF_THIS_PHRASE]
   lines.push(nodeLine(report.node))
   if (options.phraseOut !== undefined) {
     lines.push(`The recovery phrase is in ${options.phraseOut}. Keep it away from this machine.`)
