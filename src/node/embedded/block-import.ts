@@ -45,7 +45,7 @@ export async function importBlocks(
     options.onProgress?.({ ...done })
   }
   const commit = async (): Promise<void> => {
-    await segments.sync()
+    await segments.sync(Array.from(written.values(), ([, location]) => location))
     await index.commit({ blocks: written.values() })
     options.onStored(Array.from(written.values(), ([digest]) => digest))
     written.clear()

@@ -95,6 +95,6 @@ async function rewrite(rows: readonly Row[], index: BlockIndex, segments: Segmen
     const [now] = await segments.append([await segments.read(location)])
     moved.push([digest, now!])
   }
-  await segments.sync()
+  await segments.sync(moved.map(([, location]) => location))
   await index.commit({ blocks: moved })
 }

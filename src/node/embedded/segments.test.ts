@@ -38,7 +38,7 @@ for (const [name, allocate] of [
         const locations = await segments.append(blocks)
         if (random.next(5) === 0) await segments.discard(locations)
         else locations.forEach((location, i) => kept.push({ location, bytes: blocks[i]! }))
-        if (random.next(4) === 0) await segments.sync()
+        if (random.next(4) === 0) await segments.sync([])
         if (random.next(10) === 0) {
           await segments.close()
           segments = await Segments.open(path, allocate)
@@ -65,7 +65,7 @@ test('appends and syncs of several imports at once do not disturb each other', a
       Array.from({ length: 24 }, async (_, i) => {
         const block = Buffer.alloc(700 * KIB + i, i)
         const [location] = await segments.append([block])
-        await segments.sync()
+        await segments.sync([])
         return { block, location: location! }
       }),
     )
@@ -95,16 +95,16 @@ test.serial('what is appended while another import syncs is synced by the next s
   }
   try {
     await segments.append([Buffer.alloc(300 * KIB, 1)])
-    const first = segments.sync()
+    const first = segments.sync([])
     await asked
     await segments.append([Buffer.alloc(300 * KIB, 2)])
-    const second = segments.sync()
+    const second = segments.sync([])
     letGo()
     await first
     t.is(synced, 1)
     await second
     t.is(synced, 2)
-    await segments.sync()
+    await segments.sync([])
     t.is(synced, 2, 'nothing is left')
   } finally {
     handles.datasync = datasync
@@ -113,3 +113,34 @@ test.serial('what is appended while another import syncs is synced by the next s
     await remove()
   }
 })
+
+test.serial(
+  'what was appended before a sync failed is never taken for durable, what is written again is',
+  async (t) => {
+    const { path, remove } = await folder()
+    const segments = await Segments.open(path, undefined)
+    const file = await open(join(path, 'any'), 'w')
+    const handles = Object.getPrototypeOf(file) as FileHandle
+    const datasync = handles.datasync // eslint-disable-line @typescript-eslint/unbound-method
+    await file.close()
+    try {
+      const synced = await segments.append([Buffer.alloc(1000, 1)])
+      await segments.sync(synced)
+      const one = await segments.append([Buffer.alloc(1000, 2)])
+      const two = await segments.append([Buffer.alloc(1000, 3)])
+      handles.datasync = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))
+      await t.throwsAsync(segments.sync(one), { message: 'EIO' })
+      handles.datasync = datasync
+      await t.throwsAsync(segments.sync(two), { message: /lost/ })
+      const again = await segments.append([Buffer.alloc(1000, 3)])
+      t.not(again[0]!.segment, two[0]!.segment)
+      await segments.sync(again)
+      t.is((await segments.read(synced[0]!))[0], 1)
+      t.is((await segments.read(again[0]!))[0], 3)
+    } finally {
+      handles.datasync = datasync
+      await segments.close()
+      await remove()
+    }
+  },
+)

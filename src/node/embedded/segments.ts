@@ -4,7 +4,7 @@
  */
 import { constants, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { KIB, MIB } from '../../base/index.js'
+import { DriveError, KIB, MIB } from '../../base/index.js'
 import { DirectWriter, PAGE_BYTES, type AllocatePages } from './direct-writer.js'
 
 export const SEGMENT_BYTES = 64 * MIB
@@ -29,6 +29,8 @@ export class Segments {
   #current: number
   #append: Promise<unknown> = Promise.resolve()
   #syncing: Promise<unknown> = Promise.resolve()
+  /** Whose sync failed once. Linux counts the pages it lost as clean from then on, so a later sync of them proves nothing. */
+  readonly #doubtful = new Set<number>()
   readonly #direct: DirectWriter
 
   private constructor(directory: string, sizes: Map<number, number>, allocatePages: AllocatePages | undefined) {
@@ -123,11 +125,13 @@ export class Segments {
     this.#sizes.set(this.#current, 0)
   }
 
-  /** Everything appended so far is on the disk when it resolves. One after the other: each is sure of what those before it began. */
-  sync(): Promise<void> {
+  /** Everything appended so far is on the disk when it resolves; of `written`, for sure, nothing was lost before. One after the other: each is sure of what those before it began. */
+  sync(written: Iterable<Location>): Promise<void> {
     const done = this.#syncing.then(() => this.#syncNow())
     this.#syncing = done.catch(() => undefined) // told to whoever asked
-    return done
+    return done.then(() => {
+      for (const { segment } of written) if (this.#doubtful.has(segment)) throw notDurable()
+    })
   }
 
   async #syncNow(): Promise<void> {
@@ -140,8 +144,9 @@ export class Segments {
       await Promise.all(segments.map(async (segment) => (await this.#file(segment)).datasync()))
       if (withDirectory) await syncDirectory(this.#directory)
     } catch (error) {
-      for (const segment of segments) this.#unsynced.add(segment)
+      for (const segment of segments) this.#doubtful.add(segment)
       this.#directoryUnsynced ||= withDirectory
+      if (segments.includes(this.#current)) this.seal()
       throw error
     }
     this.#append = this.#append
@@ -211,6 +216,10 @@ export class Segments {
     this.#files.delete(segment)
     await (await file)?.close()
   }
+}
+
+function notDurable(): DriveError {
+  return new DriveError('NODE_ERROR', 'The disk of the block store lost what was written to it; it is written again.')
 }
 
 async function writeFully(file: FileHandle, blocks: readonly Uint8Array[], start: number): Promise<void> {
