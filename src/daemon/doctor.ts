@@ -1,8 +1,10 @@
 /** Checks of this machine that need neither the daemon nor an open drive. Each finding says what to do about it. */
 import { access, constants, stat, statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { callControl, controlAnswers } from '../api/index.js'
 import {
   GIB,
+  MIB,
   isDriveError,
   packageVersion,
   readConfig,
@@ -120,11 +122,14 @@ async function keyFile(paths: DrivePaths): Promise<Outcome> {
 }
 
 async function diskSpace(paths: DrivePaths): Promise<Outcome> {
-  const directory =
-    (await stat(paths.directories[0] ?? '/').catch(() => undefined)) === undefined ? '/' : paths.directories[0]
-  const { bavail, bsize } = await statfs(directory ?? '/')
+  let directory = paths.dataDirectory
+  // Made at first use, on the disk of its nearest parent.
+  while (directory !== '/' && (await stat(directory).catch(() => undefined)) === undefined)
+    directory = dirname(directory)
+  const { bavail, bsize } = await statfs(directory)
   const free = bavail * bsize
-  return [free < GIB ? 'warning' : 'ok', `${(free / GIB).toFixed(1)} GiB free for cache and unpublished data`]
+  const shown = free < GIB ? `${Math.floor(free / MIB)} MiB` : `${(free / GIB).toFixed(1)} GiB`
+  return [free < GIB ? 'warning' : 'ok', `${shown} free for cache and unpublished data`]
 }
 
 async function staleMounts(paths: DrivePaths): Promise<Outcome> {

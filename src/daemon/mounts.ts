@@ -1,6 +1,6 @@
 /** The mounts of one drive: where they may be, making them, ending them, and the record that survives a crash. */
-import { readdir, realpath, stat } from 'node:fs/promises'
-import { dirname, join, basename, sep } from 'node:path'
+import { readdir, readlink, realpath, stat } from 'node:fs/promises'
+import { dirname, join, basename, resolve, sep } from 'node:path'
 import type { MountReport, MountRequest } from '../api/index.js'
 import { aborted, DriveError, isDriveError, makeDirectories, sleep, type DrivePaths, type Log } from '../base/index.js'
 import { clearStale, forceUnmount, type MountEnd } from '../fuse/index.js'
@@ -139,17 +139,22 @@ export function createMounts(options: MountsOptions): Mounts {
   }
 }
 
-/** Absolute and without symlinks; the last component need not exist, and is never looked into when a mount is there. */
-export async function resolveFully(path: string): Promise<string> {
+/** Of symlinks in a row, as in Linux. */
+const MAX_LINKS = 40
+
+/** Absolute and without symlinks, as the kernel names mounts; what is there need not exist, and is never looked into when it is a mount. */
+export async function resolveFully(path: string, links = 0): Promise<string> {
   if (!path.startsWith(sep)) throw new DriveError('INVALID', 'A mount directory is an absolute path.')
   const parent = await realpath(dirname(path)).catch(() => {
     // The parents will be made: nothing in them can be a symlink.
     return dirname(path)
   })
-  return path === sep ? sep : join(parent, basename(path))
+  const found = path === sep ? sep : join(parent, basename(path))
+  const target = links < MAX_LINKS ? await readlink(found).catch(() => undefined) : undefined // no symlink
+  return target === undefined ? found : resolveFully(resolve(parent, target), links + 1)
 }
 
-/** Detaches a dead mount of ours, makes the directory when it is missing; NOT_EMPTY, NOT_A_DIRECTORY or INVALID where it cannot carry the drive. */
+/** Detaches a dead mount of ours, makes the directory when it is missing; NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID where it cannot carry the drive. */
 async function requireMountable(directory: string, paths: DrivePaths): Promise<void> {
   for (const own of paths.directories) {
     const home = await realpath(own)
@@ -159,14 +164,24 @@ async function requireMountable(directory: string, paths: DrivePaths): Promise<v
   }
   await clearStale(directory).catch((error: NodeJS.ErrnoException) => {
     // Not there yet: nothing can be mounted on it.
-    if (error.code !== 'ENOENT') throw error
+    if (error.code !== 'ENOENT') throw unusable(directory, error)
   })
-  await makeDirectories(directory).catch((error: unknown) => {
-    throw new DriveError('NOT_A_DIRECTORY', `${directory} could not be made a directory.`, { cause: error })
-  })
-  if ((await readdir(directory)).length > 0) {
+  const entries = await makeDirectories(directory)
+    .then(() => readdir(directory))
+    .catch((error: unknown) => {
+      throw unusable(directory, error)
+    })
+  if (entries.length > 0) {
     throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide what is in it.`)
   }
+}
+
+function unusable(directory: string, error: unknown): DriveError {
+  if (isDriveError(error)) return error
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EACCES' || code === 'EPERM'
+    ? new DriveError('ACCESS_DENIED', `This user may not make or enter ${directory}.`, { cause: error })
+    : new DriveError('NOT_A_DIRECTORY', `${directory} could not be made a directory.`, { cause: error })
 }
 
 /** A BUSY names the programs. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
@@ -74,6 +74,18 @@ test('R-05 S-012 a killed daemon: the dead mount is detached and mounted again b
   t.is(program('sh', ['-c', `grep -c "${drive.mountpoint}" /proc/self/mountinfo`]).trim(), '1')
   drive.killDaemon()
   t.is((await drive.run(['unmount', '--now'])).code in { 0: 1, 3: 1 }, true)
+  t.false(isMounted(drive))
+})
+
+test('S-012 a mount asked for by a symlink is at the place it points to, and comes back there after a kill', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  const link = join(temporaryFolder(t, 'link'), 'link')
+  symlinkSync(drive.mountpoint, link)
+  t.regex(await drive.must(['up', link]), new RegExp(`Mounted at ${drive.mountpoint}\\.`))
+  drive.killDaemon()
+  t.is((await drive.json<{ mounts: unknown[] }>(['status'])).mounts.length, 1)
+  t.is(program('sh', ['-c', `grep -c "${drive.mountpoint}" /proc/self/mountinfo`]).trim(), '1')
+  await drive.must(['unmount', link])
   t.false(isMounted(drive))
 })
 
