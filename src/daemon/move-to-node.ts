@@ -4,7 +4,7 @@
  */
 import { unlink } from 'node:fs/promises'
 import type { NodeReport, NodeRequest, OperationContext } from '../api/index.js'
-import { DriveError, systemClock, writeConfig, writePrivateFile } from '../base/index.js'
+import { DriveError, isDriveError, systemClock, writeConfig, writePrivateFile } from '../base/index.js'
 import type { Daemon } from './daemon.js'
 import { drain } from './drain.js'
 import { findPublished } from './find-published.js'
@@ -39,9 +39,19 @@ export async function moveToNode(
     await save(daemon, { url: given.url, key })
   } catch (error) {
     await connect(before)
+    if (isDriveError(error, 'NOT_FOUND')) throw notAllHere(error)
     throw error
   }
   return report
+}
+
+/** What another device wrote is on the node before, and is not fetched from there to be sent on. */
+function notAllHere(cause: DriveError): DriveError {
+  return new DriveError(
+    'NOT_SUPPORTED',
+    'This machine does not hold all of the drive, so it cannot send it to another node. The node before stays.',
+    { cause },
+  )
 }
 
 async function save(daemon: Daemon, node: { url: string; key: string | undefined }): Promise<void> {

@@ -110,6 +110,10 @@ test('S-011 init and up never overwrite a drive, here or on the node', async (t:
   const second = testDrive(t)
   t.regex(await second.up([...node, '--phrase-file', phrase]), /Opened the published drive/)
   t.is(read(second, 'original'), 'first')
+  const moved = await second.run(['node', 'set', `file://${join(folder, 'elsewhere')}`])
+  t.is(moved.code, 50)
+  t.regex(moved.stderr, /does not hold all of the drive/)
+  t.is(read(second, 'original'), 'first')
   await second.unmount()
 
   const third = testDrive(t)
