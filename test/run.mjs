@@ -5,7 +5,7 @@
 //   npm test -- system            only contract, end-to-end and crash tests
 //   npm test -- path/to.test.ts   one file
 import { spawn, spawnSync } from 'node:child_process'
-import { accessSync, constants, rmSync } from 'node:fs'
+import { accessSync, constants, existsSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -40,6 +40,11 @@ const PROGRAMS = {
 await main(process.argv.slice(2))
 
 async function main(args) {
+  const unknown = args.filter((name) => !(name in GROUPS) && !(name.endsWith('.ts') && existsSync(name)))
+  if (unknown.length > 0) {
+    console.log(`no such tests: ${unknown.join(', ')}; give "unit", "system" or paths of .test.ts files`)
+    process.exit(2)
+  }
   reportMissing()
   step('native core', process.execPath, ['native/install.mjs', ...(process.env.CI ? ['--strict'] : [])], false)
   rmSync('dist', { recursive: true, force: true })
