@@ -39,6 +39,8 @@ export interface MountReport {
   readonly directory: string
   readonly readOnly: boolean
   readonly allowOther: boolean
+  /** In the answer to `mount`, the code of why the node did not say whether another device has published meanwhile. */
+  readonly newerUnknown?: string
 }
 
 export interface QueueReport {

@@ -39,7 +39,9 @@ export function createControl(options: ControlOptions): ControlService {
       // One after the other: the drive one of them looks at, and opens again, is the drive the other would mount.
       const run = mounting.then(async () => {
         throwIfAborted(signal)
-        return (await newestDrive(daemon, signal)).mount(given)
+        const { drive, unknown } = await newestDrive(daemon, signal)
+        const report = await drive.mount(given)
+        return unknown === undefined ? report : { ...report, newerUnknown: unknown }
       })
       mounting = run.catch(() => undefined) // told to whoever asked
       return run

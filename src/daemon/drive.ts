@@ -46,6 +46,8 @@ export interface Drive {
   readonly mounts: readonly MountReport[]
   /** Clock.monotonicMs of the opening. */
   readonly openedMs: number
+  /** The code of why it is not known whether there was a newer version then. */
+  readonly newerUnknown: string | undefined
   counts(): Promise<DriveCounts>
   /** Everything `staged`. */
   flush(): Promise<void>
@@ -72,7 +74,11 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     const queue = openEnvironment({ path: join(paths.dataDirectory, 'queue'), sealer, log })
     closers.push(() => queue.close())
     const { deviceSlot } = await options.config()
-    const newer = await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log })
+    let newerUnknown: string | undefined
+    const onUnknown = (code: string): void => {
+      newerUnknown = code
+    }
+    const newer = await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
     const worker = startDriveWorker({
       dataDirectory: paths.dataDirectory,
       rootKey,
@@ -126,6 +132,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         return mounts.list
       },
       openedMs: systemClock.monotonicMs(),
+      newerUnknown,
       counts: () => worker.thread.counts(),
       flush: () => worker.thread.flush(),
       mount: (request) => mounts.mount(request),

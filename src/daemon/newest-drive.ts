@@ -8,17 +8,28 @@ const JUST_OPENED_MS = 5_000
 /** A node that needs longer is as good as away. */
 const PATIENCE_MS = 20_000
 
-export async function newestDrive(daemon: Daemon, signal: AbortSignal): Promise<Drive> {
+/** @returns also the code of why it is not known whether there is a newer version, when it is not */
+export async function newestDrive(daemon: Daemon, signal: AbortSignal): Promise<{ drive: Drive; unknown?: string }> {
   const drive = await daemon.requireDrive()
   const { mounts, sync } = drive
-  if (mounts.length > 0 || systemClock.monotonicMs() - drive.openedMs < JUST_OPENED_MS) return drive
+  if (mounts.length > 0) return { drive }
+  if (systemClock.monotonicMs() - drive.openedMs < JUST_OPENED_MS) return withReason(drive, drive.newerUnknown)
   const { dirtyInodes, held } = await drive.counts()
-  if (dirtyInodes > 0 || held.files > 0 || sync.status().node.online === false) return drive
+  if (dirtyInodes > 0 || held.files > 0) return { drive }
+  if (sync.status().node.online === false) return withReason(drive, 'OFFLINE')
+  let unknown: string | undefined
   try {
     // With nothing to publish, this only looks at the heads.
     await sync.syncNow({ signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) })
   } catch (error) {
-    daemon.log.warn('whether there is a newer version is not known', { code: toWire(error).code })
+    unknown = toWire(error).code
+    daemon.log.warn('whether there is a newer version is not known', { code: unknown })
   }
-  return sync.status().newer === undefined ? drive : daemon.reopen()
+  if (sync.status().newer === undefined) return withReason(drive, unknown)
+  const opened = await daemon.reopen()
+  return withReason(opened, opened.newerUnknown)
+}
+
+function withReason(drive: Drive, unknown: string | undefined): { drive: Drive; unknown?: string } {
+  return unknown === undefined ? { drive } : { drive, unknown }
 }

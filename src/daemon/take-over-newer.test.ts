@@ -25,7 +25,7 @@ test('S-013 a tree that cannot be looked at is opened as it is, unless a version
   const node = reopeningNode(() => Promise.reject(new Error('no node')))
   const paths = { dataDirectory } as DrivePaths
   const look = (): Promise<unknown> =>
-    takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot: 0, log: silentLog })
+    takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot: 0, log: silentLog, onUnknown: () => undefined })
   t.is(await look(), undefined)
   state.put('takeOver', { version: {} } as never)
   await t.throwsAsync(look())

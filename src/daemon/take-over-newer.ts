@@ -21,6 +21,8 @@ export interface NewerOptions {
   readonly node: IpfsNode
   readonly deviceSlot: number
   readonly log: Log
+  /** Told the code of the failure when the node did not say whether there is a newer version. */
+  readonly onUnknown: (code: string) => void
 }
 
 /**
@@ -28,9 +30,9 @@ export interface NewerOptions {
  * all stays as it is, also when the node can not tell. Rejects only where the old tree may be gone already.
  */
 export async function takeOverNewer(options: NewerOptions): Promise<TakeOver | undefined> {
-  const { paths, keys, sealer, queue, node, deviceSlot, log } = options
+  const { paths, keys, sealer, queue, node, deviceSlot, log, onUnknown } = options
   const path = join(paths.dataDirectory, 'meta')
-  const found = await begun({
+  const found = await begun(onUnknown, {
     queue,
     openMeta: () => openEnvironment({ path, sealer, log }),
     node,
@@ -49,13 +51,18 @@ export async function takeOverNewer(options: NewerOptions): Promise<TakeOver | u
   return found
 }
 
-async function begun(options: Parameters<typeof beginTakeOver>[0]): Promise<TakeOver | undefined> {
+async function begun(
+  onUnknown: NewerOptions['onUnknown'],
+  options: Parameters<typeof beginTakeOver>[0],
+): Promise<TakeOver | undefined> {
   try {
     return await beginTakeOver(options)
   } catch (error) {
     if (isTakingOver(options.queue)) throw error
     // Nothing keeps a drive from being opened as it is; what is wrong with node or heads is said by sync.
-    options.log.warn('whether there is a newer version is not known', { code: toWire(error).code })
+    const { code } = toWire(error)
+    options.log.warn('whether there is a newer version is not known', { code })
+    onUnknown(code)
     return undefined
   }
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { ExecutionContext } from 'ava'
-import type { StatusReport } from '../../src/api/index.js'
+import type { MountReport, StatusReport } from '../../src/api/index.js'
 import { MIB, seededRandom, sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
@@ -216,3 +216,16 @@ async function headsOf(drive: TestDrive): Promise<unknown> {
   await drive.unmount([], 300_000)
   return { publishedHeight, seen }
 }
+
+testWhere('fuse')('S-013 mounting says so when the node could not be asked for newer versions', async (t) => {
+  const { a, b } = await pair(t, kinds['a store on a disk']!)
+  t.is((await b.json<MountReport>(['mount', b.mountpoint])).newerUnknown, undefined)
+  await b.unmount()
+  await b.must(['daemon', 'stop'])
+  // A store on a disk is used by one at a time.
+  await a.mount()
+  const mounted = await b.run(['mount', b.mountpoint])
+  t.is(mounted.code, 0)
+  t.regex(mounted.stderr, /whether another device has published since is not known: the node did not say \([A-Z_]+\)/)
+  await a.unmount()
+})

@@ -58,11 +58,16 @@ async function sameDrive(session: Session, options: InitOptions): Promise<void> 
 }
 
 async function mountNow(session: Session, directory: string, options: MountOptions): Promise<MountReport> {
-  return ask(session, 'mount', {
+  const report = await ask(session, 'mount', {
     directory: resolve(directory),
     readOnly: options.readOnly === true,
     allowOther: options.allowOther === true,
   })
+  if (report.newerUnknown !== undefined) {
+    const why = `the node did not say (${report.newerUnknown})`
+    session.terminal.note(`note: whether another device has published since is not known: ${why}`)
+  }
+  return report
 }
 
 function upText(report: MountReport, isNew: boolean): string {
