@@ -1,0 +1,22 @@
+/**
+ * The benchmarks by name: `npm run bench -- scale|mount|pipeline|car-upload [its options]`. Without a name, it says which there are.
+ */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const BENCHMARKS: Readonly<Record<string, string>> = {
+  scale: 'memory and speed of the daemon over a million files, a huge file, scattered writes',
+  mount: 'the mount against its peers',
+  pipeline: 'chunking, sealing and hashing against restic and borg',
+  'car-upload': 'upload to a real Kubo against `ipfs dag import`',
+}
+
+const [name = '', ...options] = process.argv.slice(2)
+if (BENCHMARKS[name] === undefined) {
+  const lines = Object.entries(BENCHMARKS).map(([each, what]) => `  ${each.padEnd(12)}${what}`)
+  process.stderr.write(`Which benchmark?\n${lines.join('\n')}\nOptions stand at the beginning of bench/NAME.ts.\n`)
+  process.exitCode = 2
+} else {
+  const file = fileURLToPath(new URL(`./${name}.js`, import.meta.url))
+  process.exitCode = spawnSync(process.execPath, [file, ...options], { stdio: 'inherit' }).status ?? 1
+}
