@@ -13,10 +13,17 @@ export function settle<T>(attempt: () => T | Wait): Maybe<T> {
   return settleLater(first, attempt)
 }
 
-/** Something to wait for before an attempt can be repeated. */
+/**
+ * Something to wait for before an attempt can be repeated. Who cannot wait may drop it and go another way: a failure that
+ * nobody waits for is handled here, and the next attempt meets it again.
+ */
 export class Wait {
-  constructor(readonly until: Promise<unknown>) {}
+  constructor(readonly until: Promise<unknown>) {
+    until.catch(ignore)
+  }
 }
+
+const ignore = (): void => undefined
 
 async function settleLater<T>(first: Wait, attempt: () => T | Wait): Promise<T> {
   let wait = first
