@@ -87,8 +87,18 @@ function forgetMap(nodes: readonly MapNode[], { tables }: BuildContext): void {
   if (root !== undefined) tables.mapChanges.put(root, DROPPED)
 }
 
+/** Nodes the published version does not have can neither be reused nor leave it, and the node may have collected them. */
 async function previousNodes(ref: TreeRef | undefined, context: BuildContext): Promise<MapNode[]> {
-  return ref === undefined ? [] : nodesOf(ref, context.tables.maps, context.fetch, context.signal)
+  if (ref === undefined || !isPublished(ref, context)) return []
+  return nodesOf(ref, context.tables.maps, context.fetch, context.signal)
+}
+
+/**
+ * Whether the published version has this map. The tree may still name one that was replaced: that of a directory which was frozen
+ * for a version and removed before it was published.
+ */
+export function isPublished(ref: TreeRef, { tables }: BuildContext): boolean {
+  return tables.live.get(ref.digest) !== undefined
 }
 
 export const MADE = Buffer.of(1)

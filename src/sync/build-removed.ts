@@ -1,6 +1,6 @@
 /** What left the tree since the published version: counted out, or, when it never was in a version, noted as garbage. */
 import { readChunkList } from '../dag/index.js'
-import { dropMap, type BuildContext } from './build-context.js'
+import { dropMap, isPublished, type BuildContext } from './build-context.js'
 
 export async function countRemoved(context: BuildContext): Promise<void> {
   const { view, delta, pace, published, fetch, signal } = context
@@ -12,6 +12,7 @@ export async function countRemoved(context: BuildContext): Promise<void> {
       continue
     }
     const ref = { digest: removed.digest, key: removed.key }
+    if (!isPublished(ref, context)) continue
     if (removed.kind === 'node') {
       for await (const chunk of readChunkList(ref, fetch, { signal })) delta.add(chunk.digest, -1, 'leaf')
     }
