@@ -19,16 +19,16 @@ interface Row {
   /** The least length of the body. */
   readonly bytes: number
   /**
-   * Changes nothing that could be half done, so an interrupted caller gets EINTR at once. Others go on until the tree
+   * Changes nothing that could be half done, so a killed caller is let go at once. Others go on until the tree
    * notices the signal.
    */
-  readonly interruptible: boolean
+  readonly isQuestion: boolean
 }
 
 const TABLE: (Row | undefined)[] = []
 
-function row(opcode: number, bytes: number, run: Operation, interruptible = false): void {
-  TABLE[opcode] = { run, bytes, interruptible }
+function row(opcode: number, bytes: number, run: Operation, isQuestion = false): void {
+  TABLE[opcode] = { run, bytes, isQuestion }
 }
 
 row(p.OP.LOOKUP, 2, names.lookup, true)
@@ -107,6 +107,7 @@ export function dispatch(session: Session, start: number, length: number): void 
     session.sendErrno(request, ERRNO.EIO)
     return
   }
+  request.isQuestion = operation.isQuestion
   try {
     operation.run(session, request, at, end)
   } catch (error) {
@@ -143,7 +144,5 @@ function forgetMany(session: Session, at: number, end: number): void {
 /** A request that has been answered meanwhile needs nothing. */
 function interrupt(session: Session, unique: number): void {
   const request = session.waitingRequest(unique)
-  if (request === undefined) return
-  request.interrupt()
-  if (TABLE[request.opcode]?.interruptible === true) session.sendErrno(request, ERRNO.EINTR)
+  if (request !== undefined) session.interrupted.add(request)
 }

@@ -39,7 +39,7 @@ export const ERRNO = {
 
 /**
  * What a program sees for each of our errors. ENOSYS is never here: the kernel stops asking for an operation answered
- * with it.
+ * with it. Nor is EINTR: a program that handles a signal never sees it from a file, and one that is killed sees nothing.
  */
 export const ERRNO_OF: Readonly<Record<DriveErrorCode, number>> = {
   NOT_FOUND: ERRNO.ENOENT,
@@ -67,7 +67,7 @@ export const ERRNO_OF: Readonly<Record<DriveErrorCode, number>> = {
   CORRUPT: ERRNO.EIO,
   WRONG_KEY: ERRNO.EIO,
   WRONG_BLOCK: ERRNO.EIO,
-  ABORTED: ERRNO.EINTR,
+  ABORTED: ERRNO.EIO,
   TIMEOUT: ERRNO.ETIMEDOUT,
   OFFLINE: ERRNO.ENETUNREACH,
   NODE_DENIED: ERRNO.EIO,

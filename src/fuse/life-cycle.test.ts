@@ -80,15 +80,32 @@ test('forceUnmount from another process ends a program that waits, and gives ope
 for (const [what, call] of [
   ['a question that could wait for ever', "os.getxattr(d + '/f', 'user.a')"],
   ['a change whose tree notices the signal', "os.mkdir(d + '/new')"],
+  ['a sync', "os.fsync(os.open(d + '/f', os.O_RDWR))"],
 ] as const) {
-  test(`a signal interrupts ${what}, and the caller sees it at once`, async (t) => {
+  const python = `import os, signal, sys
+d = os.environ['D']; seen = []; signal.signal(signal.SIGALRM, lambda *_: seen.append(1))`
+
+  test(`S-056 a handled signal does not disturb ${what}`, async (t) => {
+    const mount = await serveMemoryTree(t)
+    await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
+    await mount.ask({ do: 'delay', ms: 600 })
+    const script = `${python}
+signal.setitimer(signal.ITIMER_REAL, 0.1, 0.01); ${call}; signal.setitimer(signal.ITIMER_REAL, 0); print(len(seen) > 0)`
+    t.is(await shell(mount.directory, `python3 -c "${script}"`, 10_000), 'True')
+    await mount.unmount()
+  })
+
+  test(`S-056 a signal that ends a program ends it at once in ${what}, also after signals that it handles`, async (t) => {
     const mount = await serveMemoryTree(t)
     await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
     await mount.ask({ do: 'delay', ms: 600_000 })
-    const script = `import os, signal
-def stop(*_): raise SystemExit(7)
-d = os.environ['D']; signal.signal(signal.SIGALRM, stop); signal.setitimer(signal.ITIMER_REAL, 0.4); ${call}`
-    t.is(await shell(mount.directory, `python3 -c "${script}" || echo $?`, 10_000), '7')
+    const ended = (timer: string, signal: string): string => `rm -f $F; python3 -c "${python}
+${timer}
+open(os.environ['F'], 'w').write('begins'); ${call}" & for i in $(seq 400); do [ -s $F ] && break; sleep 0.05; done
+sleep 0.3; kill -${signal} $!; wait $! || echo $?`
+    const busy = 'signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)'
+    const run = `export F=$(mktemp -u)\n${ended('', 'KILL')}\n${ended('', 'TERM')}\n${ended(busy, 'KILL')}\nrm -f $F`
+    t.is(await shell(mount.directory, run), '137\n143\n137')
     await mount.ask({ do: 'delay', ms: 0 })
     t.is(await shell(mount.directory, 'ls "$D"; getfattr --only-values -n user.a "$D/f"'), 'f\nx')
     await mount.unmount()

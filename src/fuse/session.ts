@@ -5,6 +5,7 @@
 import { DriveError, type Log } from '../base/index.js'
 import type { Maybe, Tree } from '../vfs/index.js'
 import { ERRNO, errnoOf } from './errno.js'
+import { InterruptedRequests } from './pending-kill.js'
 import { REPLY_HEADER_BYTES } from './protocol.js'
 import type { Request } from './request.js'
 import type { Words } from './words.js'
@@ -38,6 +39,8 @@ export class Session {
   /** Agreed in INIT; 0 before. */
   minor = 0
   extendedSetXattr = false
+  /** Requests whose caller got a signal. */
+  readonly interrupted = new InterruptedRequests((request) => this.letGo(request))
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
   private readonly sink: ReplySink
   private readonly waiting = new Map<number, Request>()
@@ -84,6 +87,12 @@ export class Session {
   /** The waiting request with this identity, if it still waits. */
   waitingRequest(unique: number): Request | undefined {
     return this.waiting.get(unique)
+  }
+
+  /** The caller is being killed: nobody will see the answer. */
+  private letGo(request: Request): void {
+    request.interrupt()
+    if (request.isQuestion) this.sendErrno(request, ERRNO.EINTR)
   }
 
   get waitingCount(): number {
@@ -170,6 +179,7 @@ export class Session {
 
   /** The kernel is gone: nobody will send RELEASE or FORGET any more. */
   end(): void {
+    this.interrupted.close()
     for (const request of this.waiting.values()) {
       request.answered = true
       request.interrupt()

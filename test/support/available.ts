@@ -26,6 +26,7 @@ export const available = {
   sqlite3: hasProgram('sqlite3'),
   setfattr: hasProgram('setfattr'),
   go: hasProgram('go'),
+  gcc: hasProgram('gcc'),
 } as const
 
 /** `ava` itself where all named things are there or in CI; `ava.skip` elsewhere. */

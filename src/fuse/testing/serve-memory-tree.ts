@@ -23,7 +23,7 @@ const port = parentPort
 const { mountpoint, options } = workerData as ServerData
 
 /**
- * Reading, writing, asking for attributes and making directories can be made slow. Only the last notices the signal.
+ * Reading, writing, syncing, asking for attributes and making directories can be made slow. Only the last notices the signal.
  * The contract allows promises everywhere; the base class just never needs one.
  */
 class SlowTree extends MemoryTree {
@@ -39,6 +39,10 @@ class SlowTree extends MemoryTree {
 
   override getXattr(ino: number, name: string): Uint8Array {
     return this.later(super.getXattr(ino, name))
+  }
+
+  override sync(): void {
+    return this.later(undefined)
   }
 
   override makeDirectory(parent: number, name: PlainName, mode: number, caller: Caller): Attributes {

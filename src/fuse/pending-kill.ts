@@ -1,0 +1,72 @@
+/**
+ * Requests the kernel sent an INTERRUPT for. The kernel sends it for any signal, once a request. A program that handles the
+ * signal expects the answer all the same: on a local disk no call on a regular file fails with EINTR. So only a caller with
+ * SIGKILL pending is let go. The kernel sets SIGKILL for every thread that a fatal signal ends, whatever the signal was.
+ */
+import { readFileSync } from 'node:fs'
+import type { Request } from './request.js'
+
+/** A request whose caller handled one signal may be killed later, and the kernel does not tell us then. */
+const LOOK_AGAIN_MS = 100
+/** Bit 8 of the masks in /proc/TID/status. */
+const SIGKILL_DIGIT = 3
+const SIGKILL_IN_DIGIT = 1
+
+export class InterruptedRequests {
+  readonly #obey: (request: Request) => void
+  readonly #isKilled: (thread: number) => boolean
+  readonly #waiting = new Set<Request>()
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param obey called at most once a request, which has not been answered */
+  constructor(obey: (request: Request) => void, isKilled: (thread: number) => boolean = hasPendingKill) {
+    this.#obey = obey
+    this.#isKilled = isKilled
+  }
+
+  /** The kernel interrupts this request, which still waits for its answer. */
+  add(request: Request): void {
+    if (this.#isKilled(request.pid)) {
+      this.#obey(request)
+      return
+    }
+    this.#waiting.add(request)
+    this.#timer ??= setInterval(() => this.#look(), LOOK_AGAIN_MS).unref()
+  }
+
+  /** Ends the timer; nothing is obeyed any more. */
+  close(): void {
+    this.#waiting.clear()
+    this.#look()
+  }
+
+  #look(): void {
+    for (const request of this.#waiting) {
+      const isKilled = !request.answered && this.#isKilled(request.pid)
+      if (request.answered || isKilled) this.#waiting.delete(request)
+      if (isKilled) this.#obey(request)
+    }
+    if (this.#waiting.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+/**
+ * Whether SIGKILL is pending for the thread. False when that cannot be known: the caller is in another pid namespace, or
+ * /proc hides it. The thread exists as long as its request waits.
+ */
+export function hasPendingKill(thread: number): boolean {
+  if (thread === 0) return false
+  try {
+    return masksHaveKill(readFileSync(`/proc/${thread}/status`, 'latin1'))
+  } catch {
+    return false // hidden from this user
+  }
+}
+
+/** @param status the text of /proc/TID/status, with its hexadecimal lines SigPnd and ShdPnd */
+export function masksHaveKill(status: string): boolean {
+  const masks = status.matchAll(/^(?:SigPnd|ShdPnd):\s+([0-9a-f]+)$/gm)
+  return [...masks].some(([, mask]) => (parseInt(mask!.at(-SIGKILL_DIGIT)!, 16) & SIGKILL_IN_DIGIT) !== 0)
+}
