@@ -6,11 +6,14 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { MIB, seededRandom, silentLog } from '../src/base/index.js'
-import { createRecordSealer, deriveDriveKeys, punchHole, readWithoutWaiting } from '../src/crypto/index.js'
+import { createRecordSealer, deriveDriveKeys } from '../src/crypto/index.js'
+import { punchHole, readWithoutWaiting } from '../src/platform/index.js'
 import { openPipeline } from '../src/pipeline/index.js'
 import { createBatchSealer, sealedCapacity } from '../src/pipeline/batch-sealer.js'
 import { rowCapacity, Rows } from '../src/pipeline/rows.js'
-import { chunkKey, encodeChunk, openBlockStore, openEnvironment, TABLES } from '../src/store/index.js'
+import { chunkKey, encodeChunk, TABLES } from '../src/tree-state/index.js'
+import { openBlockStore } from '../src/storage/blocks/index.js'
+import { openEnvironment } from '../src/storage/kv/index.js'
 
 const BATCH_BYTES = 4 * MIB
 const IN_FLIGHT = 3

@@ -1,5 +1,28 @@
 /** The control interface: what the daemon offers, serving it, and calling it. Loading this module is cheap. */
-export * from './wire.js'
-export * from './client.js'
-export * from './server.js'
-export * from './http-status.js'
+export { callControl, type CallControlOptions, controlAnswers } from './client.js'
+export { HTTP_STATUS } from './http-status.js'
+export { type ControlServer, type ControlServerOptions, serveControl } from './server.js'
+export {
+  type ControlService,
+  type CopyReport,
+  type DriveState,
+  type InitReport,
+  type InitRequest,
+  type LevelReport,
+  type LevelsReport,
+  type MountReport,
+  type MountRequest,
+  type NodeReport,
+  type NodeRequest,
+  OPERATION_NAMES,
+  type OperationContext,
+  type OperationName,
+  type Operations,
+  type QueueReport,
+  type StatusReport,
+  type SyncReport,
+  type TransferProgress,
+  type UnmountReport,
+  type UnmountRequest,
+  type WireLine,
+} from './wire.js'

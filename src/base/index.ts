@@ -1,12 +1,31 @@
-/** What every module may use: errors, time, randomness, logging, cancellation, bytes, paths, configuration. Imports nothing of ours. */
-export * from './errors.js'
-export * from './clock.js'
-export * from './random.js'
-export * from './log.js'
-export * from './abort.js'
-export * from './bytes.js'
-export * from './make-directories.js'
-export * from './paths.js'
-export * from './private-file.js'
-export * from './config.js'
-export * from './version.js'
+/** What every module may use: errors, time, randomness, logging, cancellation, bytes. Imports nothing of ours. */
+export { aborted, sleep, throwIfAborted, unlessAborted } from './abort.js'
+export {
+  type Digest,
+  equalBytes,
+  type FileId,
+  GIB,
+  hex,
+  KIB,
+  MIB,
+  nameFromBytes,
+  nameFromText,
+  nameToBytes,
+  nameToText,
+  type PlainName,
+  type SecretKey,
+} from './bytes.js'
+export { type Clock, systemClock } from './clock.js'
+export {
+  DRIVE_ERRORS,
+  DriveError,
+  type DriveErrorCode,
+  fromWire,
+  isDriveError,
+  type Retry,
+  toWire,
+  type WireError,
+} from './errors.js'
+export { createLog, type Log, type LogFields, type LogLevel, silentLog } from './log.js'
+export { type Random, seededRandom, systemRandom } from './random.js'
+export { packageVersion } from './version.js'

@@ -10,10 +10,11 @@ import {
   type OperationName,
   type Operations,
 } from '../api/index.js'
-import { DriveError, isOurs, preparePaths, sleep, systemClock, type DrivePaths } from '../base/index.js'
+import { DriveError, sleep, systemClock } from '../base/index.js'
+import { isOurs, preparePaths, type DrivePaths } from '../platform/index.js'
 
 const START_TIMEOUT_MS = 60_000
-/** The daemon's exit status when another one holds the home; see src/daemon/main.ts. */
+/** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/main.ts. */
 const STATUS_LOCKED = 12
 
 /**
@@ -98,11 +99,11 @@ export function daemonCommand(options: StartOptions): ProcessCommand {
     ...(options.leaveMounts === true ? ['leave-mounts'] : []),
     ...(options.stayWithoutMounts === true ? ['stay'] : []),
   ]
-  return commandOf('main.js', flags)
+  return commandOf('lifecycle/main.js', flags)
 }
 
 export function doctorCommand(): ProcessCommand {
-  return commandOf('doctor-main.js', [])
+  return commandOf('doctor/doctor-main.js', [])
 }
 
 function commandOf(file: string, flags: readonly string[]): ProcessCommand {

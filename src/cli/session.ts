@@ -1,6 +1,7 @@
 /** What every command works with: paths, terminal, the daemon, and a drive that is unlocked when it has to be. */
 import { callControl, type CallControlOptions, type OperationName, type Operations } from '../api/index.js'
-import { DriveError, drivePaths, readFileIfAny, type DrivePaths } from '../base/index.js'
+import { DriveError } from '../base/index.js'
+import { drivePaths, readFileIfAny, type DrivePaths } from '../platform/index.js'
 import { callDaemon, findDaemon, type StartOptions } from './daemon-process.js'
 import { readSecretFile } from './secret-file.js'
 import { openTerminal, type Terminal } from './terminal.js'

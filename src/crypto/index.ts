@@ -1,14 +1,18 @@
 /** Keys, ciphers and signatures. Everything derives from one root key, which the recovery phrase spells out. */
-export * from './contract.js'
-export { hkdf } from './hkdf.js'
-export { createRootKey, deriveDriveKeys } from './drive-keys.js'
-export { phraseOfRootKey, rootKeyOfPhrase } from './phrase.js'
-export { unwrapRootKey, wrapRootKey } from './root-slot.js'
-export { keyOfPassphrase, SCRYPT_COST, type ScryptCost } from './passphrase.js'
-export { readKeyFile, writeKeyFile, type KeyFileProtection } from './key-file.js'
 export { aes256Gcm } from './aead-gcm.js'
 export { xchacha20Poly1305, xchacha20Poly1305Noble } from './aead-xchacha.js'
+export {
+  type Aead,
+  type DriveKeys,
+  RECORD_OVERHEAD,
+  type RecordSealer,
+  type RootKey,
+  type WrappedRoot,
+} from './contract.js'
+export { createRootKey, deriveDriveKeys } from './drive-keys.js'
 export { publicKeyOfSeed, signEd25519, verifyEd25519 } from './ed25519.js'
+export { hkdf } from './hkdf.js'
+export { keyOfPassphrase, SCRYPT_COST, type ScryptCost } from './passphrase.js'
+export { phraseOfRootKey, rootKeyOfPhrase } from './phrase.js'
 export { createRecordSealer } from './record-sealer.js'
-export { nativeSeal, type NativeSeal } from './native-seal.js'
-export { allocatePages, punchHole, readWithoutWaiting } from './native-file.js'
+export { unwrapRootKey, wrapRootKey } from './root-slot.js'

@@ -7,12 +7,11 @@ import {
   createRootKey,
   deriveDriveKeys,
   phraseOfRootKey,
-  readKeyFile,
   rootKeyOfPhrase,
   unwrapRootKey,
   wrapRootKey,
-  writeKeyFile,
 } from './index.js'
+import { readKeyFile, writeKeyFile } from '../daemon/keys/key-file.js'
 
 const QUICK = { logN: 12, r: 8, p: 1 }
 

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { isDriveError, seededRandom } from '../base/index.js'
-import { createRecordSealer, nativeSeal, RECORD_OVERHEAD } from './index.js'
+import { createRecordSealer, RECORD_OVERHEAD } from './index.js'
+import { nativeSeal } from '../platform/index.js'
 
 const seed = Number(process.env['SEED'] ?? process.hrtime()[1] | 1)
 const random = seededRandom(seed)

@@ -3,7 +3,7 @@ import { aes256Gcm } from './aead-gcm.js'
 import { tagMismatch } from './aead-errors.js'
 import { RECORD_OVERHEAD, type RecordSealer } from './contract.js'
 import { hkdf } from './hkdf.js'
-import { nativeSeal } from './native-seal.js'
+import { nativeSeal } from '../platform/index.js'
 
 const SALT = 16
 const HEAD = SALT + 8

@@ -1,4 +1,2 @@
 /** The part of this module that pipeline threads load: starting one costs half as much without the rest. */
 export { hkdf } from './hkdf.js'
-export { nativeSeal, type NativeSeal } from './native-seal.js'
-export { allocatePages } from './native-file.js'

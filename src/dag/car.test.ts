@@ -6,7 +6,7 @@ import { readCar } from './car-read.js'
 import { carHeader, carStream, type CarInput } from './car-write.js'
 import { cidBytes, cidOf, parseCid } from './cid.js'
 import { sha256 } from './private-node.js'
-import { damaged, type SeededRandom } from './test-blocks.js'
+import { damaged, type SeededRandom } from '../../test/support/dag/blocks.js'
 
 function randomBlocks(sizes: readonly number[], random: SeededRandom): CarInput[] {
   return sizes.map((size, i) => {

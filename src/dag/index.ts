@@ -1,24 +1,40 @@
-export * from './contract.js'
-export { NODE_CAPACITY, openNode, sealNode, type SealedNode } from './private-node.js'
-export { buildMap, type BuildOptions, type BuiltMap, type MapNode, type ReuseLookup } from './map-build.js'
-export { getFromMap, readMap, readMapLeaves, readMapNodes, type ReadOptions } from './map-read.js'
-export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './entry-record.js'
-export * from './tables.js'
-export { openCommit, sealCommit, type CommitKeys } from './commit.js'
-export { cidBytes, cidFromBytes, cidOf, keyOfName, nameOfKey, parseCid, type Cid, type Codec } from './cid.js'
-export { updateForest, type ForestNode, type ForestState, type UpdatedForest } from './forest-build.js'
-export { digestsWithin } from './sorted-digests.js'
-export { readForest, type ForestLeaf } from './forest-read.js'
-export { type PrefixRange } from './forest-shape.js'
-export { decodeVersionRoot, versionRootBlock, type VersionRoot } from './version-root.js'
-export { carStream, type CarInput } from './car-write.js'
-export { readCar, type Car } from './car-read.js'
+/** The drive's blocks: private nodes, sorted maps, the pin tree, commits, CAR streams, name records. Pure. */
+export { type Car, readCar } from './car-read.js'
+export { type CarInput, carStream } from './car-write.js'
+export { type Cid, cidBytes, cidFromBytes, cidOf, type Codec, keyOfName, nameOfKey, parseCid } from './cid.js'
+export type { Block, Commit, EntryRecord, FetchBlock, FileChunk, TreeRef } from './contract.js'
+export { driveSequence, splitDriveSequence } from './drive-sequence.js'
+export { buildMap, type BuildOptions, type BuiltMap, type MapNode, type ReuseLookup } from './map/map-build.js'
+export { getFromMap, readMap, readMapLeaves, readMapNodes, type ReadOptions } from './map/map-read.js'
 export {
   compareNameRecords,
   makeNameRecord,
-  MAX_RECORD_BYTES,
-  openNameRecord,
   type MakeOptions,
+  MAX_RECORD_BYTES,
   type NameRecord,
+  openNameRecord,
 } from './name-record.js'
-export { driveSequence, splitDriveSequence } from './drive-sequence.js'
+export { type ForestNode, type ForestState, type UpdatedForest, updateForest } from './pin-tree/forest-build.js'
+export { type ForestLeaf, readForest } from './pin-tree/forest-read.js'
+export type { PrefixRange } from './pin-tree/forest-shape.js'
+export { digestsWithin } from './pin-tree/sorted-digests.js'
+export { NODE_CAPACITY, openNode, type SealedNode, sealNode } from './private-node.js'
+export { type CommitKeys, openCommit, sealCommit } from './records/commit.js'
+export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './records/entry-record.js'
+export {
+  chunkRow,
+  type DirectoryChild,
+  directoryRow,
+  directoryRows,
+  duplicateRow,
+  findInDirectory,
+  findLink,
+  linkRow,
+  type MapRow,
+  readChunkList,
+  readDirectory,
+  readDuplicates,
+  readLinks,
+  sortRows,
+} from './records/tables.js'
+export { decodeVersionRoot, type VersionRoot, versionRootBlock } from './records/version-root.js'

@@ -7,8 +7,8 @@ import { publicKeyOfSeed } from '../crypto/index.js'
 import { cidOf, nameOfKey } from './cid.js'
 import { driveSequence, splitDriveSequence } from './drive-sequence.js'
 import { compareNameRecords, makeNameRecord, openNameRecord, type NameRecord } from './name-record.js'
-import { decodeRecordFields, encodeRecordFields } from './record-fields.js'
-import { damaged } from './test-blocks.js'
+import { decodeRecordFields, encodeRecordFields } from './records/record-fields.js'
+import { damaged } from '../../test/support/dag/blocks.js'
 
 const SEED = new Uint8Array(32).fill(5)
 const PUBLIC = publicKeyOfSeed(SEED)

@@ -8,7 +8,7 @@ import { keyOfName, parseCid } from './cid.js'
 import { CborReader } from './cbor-reader.js'
 import { CborWriter } from './cbor-writer.js'
 import { corrupt } from './corrupt.js'
-import { decodeRecordFields, encodeRecordFields, type RecordFields } from './record-fields.js'
+import { decodeRecordFields, encodeRecordFields, type RecordFields } from './records/record-fields.js'
 
 /** Larger records are refused everywhere. */
 export const MAX_RECORD_BYTES = 10 * 1024

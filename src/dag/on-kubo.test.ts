@@ -6,12 +6,12 @@ import { publicKeyOfSeed } from '../crypto/index.js'
 import { openNode } from '../node/index.js'
 import { cidOf, nameOfKey } from './cid.js'
 import type { Block } from './contract.js'
-import { updateForest, type UpdatedForest } from './forest-build.js'
-import { readForest } from './forest-read.js'
+import { updateForest, type UpdatedForest } from './pin-tree/forest-build.js'
+import { readForest } from './pin-tree/forest-read.js'
 import { makeNameRecord, openNameRecord } from './name-record.js'
 import { sha256 } from './private-node.js'
-import { digestsWithin } from './sorted-digests.js'
-import { versionRootBlock } from './version-root.js'
+import { digestsWithin } from './pin-tree/sorted-digests.js'
+import { versionRootBlock } from './records/version-root.js'
 
 for (const version of KUBO_VERSIONS) {
   testWithKubo(

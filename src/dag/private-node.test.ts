@@ -1,7 +1,7 @@
 import test from 'ava'
 import { isDriveError, seededRandom } from '../base/index.js'
 import { NODE_CAPACITY, openNode, pad, sealNode, unpad } from './private-node.js'
-import { damaged } from './test-blocks.js'
+import { damaged } from '../../test/support/dag/blocks.js'
 
 const KIB = 1024
 

@@ -1,6 +1,7 @@
-export * from './contract.js'
-export { openNode, DEFAULT_TIMEOUTS, type NodeTimeouts, type OpenNodeOptions } from './open-node.js'
-export { retrying, type RetryingOptions } from './wrappers/retrying.js'
-export { limited, type Limits } from './wrappers/limited.js'
+/** IPFS nodes behind one contract: embedded, Kubo, and what wraps them. */
+export type { CallOptions, CidOf, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from './contract.js'
+export { DEFAULT_TIMEOUTS, type NodeTimeouts, openNode, type OpenNodeOptions } from './open-node.js'
 export { counted, type NodeCounts } from './wrappers/counted.js'
-export { faulty, type FaultRates } from './wrappers/faulty.js'
+export { type FaultRates, faulty } from './wrappers/faulty.js'
+export { limited, type Limits } from './wrappers/limited.js'
+export { retrying, type RetryingOptions } from './wrappers/retrying.js'

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { seededRandom } from '../base/index.js'
-import { nativeSeal } from '../crypto/index.js'
+import { nativeSeal } from '../platform/index.js'
 import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchItem } from './batch-sealer.js'
 import { rowCapacity, Rows } from './rows.js'
 

@@ -1,7 +1,7 @@
 /** Many chunks at once into reused memory: what a pool worker runs. Two back-ends with the same bytes. */
 import { createHash } from 'node:crypto'
 import { KIB } from '../base/index.js'
-import { nativeSeal, type NativeSeal } from '../crypto/thread.js'
+import { nativeSeal, type NativeSeal } from '../platform/thread.js'
 import { CHUNK, type ContentKeys, type SealItem } from './contract.js'
 import { cutChunks, gearBytes, gearWords } from './gear.js'
 import { encryptPadded, leafKeys } from './leaf-javascript.js'

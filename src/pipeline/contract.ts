@@ -1,6 +1,6 @@
 /** The contract of the pipeline: plaintext in, sealed blocks in segments out; and sealed blocks back to plaintext. */
 import type { Digest, SecretKey } from '../base/index.js'
-import type { BlockLocation } from '../store/thread.js'
+import type { BlockLocation } from '../storage/segments/thread.js'
 
 /** FastCDC limits (docs/FORMAT.md). A sealed leaf block is at most 1 MiB: maximum plaintext 1 MiB − 4 KiB. */
 export const CHUNK = { MIN: 64 * 1024, AVERAGE: 256 * 1024, MAX: 1024 * 1024 - 4096, FIXED: 256 * 1024 } as const

@@ -3,7 +3,7 @@ import { isDriveError, seededRandom, type Random } from '../base/index.js'
 import { CHUNK, type ContentKeys, type Core } from './contract.js'
 import { createCore } from './core.js'
 import { isSealedSize, SEALED_PAGE_BYTES, sealedSize } from './padding.js'
-import { nativeSeal } from '../crypto/index.js'
+import { nativeSeal } from '../platform/index.js'
 
 const seed = Number(process.env['SEED'] ?? process.hrtime()[1] | 1)
 const random = seededRandom(seed)

@@ -1,6 +1,6 @@
 /** The synchronous core of the contract, native where the addon is built. */
 import { DriveError, type Digest, type SecretKey } from '../base/index.js'
-import { nativeSeal, type NativeSeal } from '../crypto/index.js'
+import { nativeSeal, type NativeSeal } from '../platform/index.js'
 import { createBatchSealer, javascriptSealer, MODE_NUMBERS, type BatchSealer } from './batch-sealer.js'
 import { CHUNK, type ChunkMode, type ContentKeys, type Core } from './contract.js'
 import { cutChunks, gearBytes, gearWords } from './gear.js'

@@ -2,14 +2,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import test from 'ava'
-import {
-  createRecordSealer,
-  deriveDriveKeys,
-  keyOfPassphrase,
-  nativeSeal,
-  unwrapRootKey,
-  wrapRootKey,
-} from '../crypto/index.js'
+import { createRecordSealer, deriveDriveKeys, keyOfPassphrase, unwrapRootKey, wrapRootKey } from '../crypto/index.js'
+import { nativeSeal } from '../platform/index.js'
 import { gearBytes } from './gear.js'
 import { createCore } from './index.js'
 

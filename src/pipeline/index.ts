@@ -1,5 +1,18 @@
 /** Chunking, sealing, opening: the synchronous core and the pool of threads over it. */
-export * from './contract.js'
+export {
+  CHUNK,
+  type ChunkMode,
+  type ContentKeys,
+  type Core,
+  type PageTags,
+  type PartOpener,
+  type Pipeline,
+  type PipelineOptions,
+  type SealedChunk,
+  type SealedItem,
+  type SealItem,
+  type SealJob,
+} from './contract.js'
 export { createCore } from './core.js'
-export { isSealedSize, SEALED_PAGE_BYTES, sealedSize } from './padding.js'
 export { openPipeline } from './open-pipeline.js'
+export { isSealedSize, SEALED_PAGE_BYTES, sealedSize } from './padding.js'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { isDriveError, MIB, seededRandom, type Digest } from '../base/index.js'
-import { nativeSeal } from '../crypto/index.js'
+import { nativeSeal } from '../platform/index.js'
 import {
   createCore,
   openPipeline,

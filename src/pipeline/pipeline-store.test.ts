@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { isDriveError, seededRandom, silentLog } from '../base/index.js'
-import { punchHole, readWithoutWaiting } from '../crypto/index.js'
-import { openBlockStore } from '../store/index.js'
+import { punchHole, readWithoutWaiting } from '../platform/index.js'
+import { openBlockStore } from '../storage/blocks/index.js'
 import { createCore, openPipeline, type SealedChunk, type SealItem } from './index.js'
 
 const random = seededRandom(20)

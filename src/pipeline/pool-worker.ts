@@ -1,8 +1,8 @@
 /** A pool thread: owns one segment writer and reused buffers; piscina calls the default export with one task at a time. */
 import { workerData } from 'node:worker_threads'
 import { DriveError, toWire, type WireError } from '../base/index.js'
-import { allocatePages } from '../crypto/thread.js'
-import { openSegmentWriter, type SegmentWriter } from '../store/thread.js'
+import { allocatePages } from '../platform/thread.js'
+import { openSegmentWriter, type SegmentWriter } from '../storage/segments/thread.js'
 import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchSealer } from './batch-sealer.js'
 import { claim, type PoolAnswer, type PoolTask, type WorkerSetup } from './pool-messages.js'
 import { ROW_BYTES, rowCapacity, Rows } from './rows.js'

@@ -1,5 +1,5 @@
 import type { Digest } from '../base/index.js'
-import type { BlockLocation } from '../store/index.js'
+import type { BlockLocation } from '../storage/segments/index.js'
 import type { SealedItem, SealJob } from './contract.js'
 import { sealedSize } from './padding.js'
 import type { PoolAnswer, SealTask } from './pool-messages.js'

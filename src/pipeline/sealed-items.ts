@@ -1,5 +1,5 @@
 import type { Digest } from '../base/index.js'
-import type { BlockLocation } from '../store/index.js'
+import type { BlockLocation } from '../storage/segments/index.js'
 import type { SealedChunk, SealedItem, SealItem } from './contract.js'
 import type { Rows } from './rows.js'
 

@@ -7,7 +7,8 @@ import type { DriveKeys } from '../crypto/index.js'
 import type { Commit, EntryRecord } from '../dag/index.js'
 import type { CidText, IpfsNode, NodeStatus } from '../node/index.js'
 import type { Core } from '../pipeline/index.js'
-import type { DrivePort, Environment, EnvironmentReader, RemoteSource } from '../store/index.js'
+import type { DrivePort, RemoteSource } from '../tree-state/index.js'
+import type { Environment, EnvironmentReader } from '../storage/kv/index.js'
 
 /** A published version, verified: its commit opened with the drive's key and the signature of its device checked. */
 export interface Version {

@@ -1,6 +1,20 @@
 /** Publishing a drive to a node and opening it from there. */
-export * from './contract.js'
+export { inodeOf } from './build/entry-of.js'
+export {
+  DEFAULT_SETTINGS,
+  type FoundDrive,
+  type KnownHead,
+  type Newer,
+  type OpenedDrive,
+  type PublishedVersion,
+  type Sync,
+  type SyncOptions,
+  type SyncPhase,
+  type SyncSettings,
+  type SyncStatus,
+  type TakeOver,
+  type Version,
+} from './contract.js'
+export { findDrive, type FindOptions, openExisting } from './fetch/open-existing.js'
+export { beginTakeOver, finishTakeOver, isTakingOver, type TakeOverOptions } from './fetch/take-over.js'
 export { openSync } from './sync.js'
-export { findDrive, openExisting, type FindOptions } from './open-existing.js'
-export { inodeOf } from './entry-of.js'
-export { beginTakeOver, finishTakeOver, isTakingOver, type TakeOverOptions } from './take-over.js'

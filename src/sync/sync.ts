@@ -1,10 +1,10 @@
 /** The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is elsewhere. */
 import { aborted, DriveError } from '../base/index.js'
 import type { FetchBlock } from '../dag/index.js'
-import type { RemoteSource } from '../store/index.js'
-import { abandonPlan } from './abandon-plan.js'
-import { BackOff } from './back-off.js'
-import { buildCommit } from './build-commit.js'
+import type { RemoteSource } from '../tree-state/index.js'
+import { abandonPlan } from './publish/abandon-plan.js'
+import { BackOff } from './schedule/back-off.js'
+import { buildCommit } from './build/build-commit.js'
 import {
   DEFAULT_SETTINGS,
   type Newer,
@@ -14,22 +14,22 @@ import {
   type SyncSettings,
   type SyncStatus,
 } from './contract.js'
-import { Due } from './due.js'
-import { DriveNames } from './heads.js'
-import { RoomMaker } from './make-room.js'
-import { NodeHealth } from './node-health.js'
-import { NodeReader } from './node-reader.js'
-import { beginAt, prepare, type Preparer } from './prepare.js'
-import { Progress } from './progress.js'
-import { publishPlan, settleBefore, type Publisher } from './publish.js'
-import { putNames } from './put-names.js'
-import { createRemoteSource, localFirst } from './remote-source.js'
-import { Requests } from './requests.js'
-import { restoreVersion } from './restore-version.js'
-import { LostBlock, unreadable } from './send-blocks.js'
-import { statusOf } from './status-of.js'
-import { SyncState } from './sync-state.js'
-import { Wake } from './wake.js'
+import { Due } from './schedule/due.js'
+import { DriveNames } from './heads/heads.js'
+import { RoomMaker } from './schedule/make-room.js'
+import { NodeHealth } from './schedule/node-health.js'
+import { NodeReader } from './fetch/node-reader.js'
+import { beginAt, prepare, type Preparer } from './publish/prepare.js'
+import { Progress } from './schedule/progress.js'
+import { publishPlan, settleBefore, type Publisher } from './publish/publish.js'
+import { putNames } from './publish/put-names.js'
+import { createRemoteSource, localFirst } from './fetch/remote-source.js'
+import { Requests } from './schedule/requests.js'
+import { restoreVersion } from './publish/restore-version.js'
+import { LostBlock, unreadable } from './publish/send-blocks.js'
+import { statusOf } from './schedule/status-of.js'
+import { SyncState } from './state/sync-state.js'
+import { Wake } from './schedule/wake.js'
 
 /** Opens the queue of one drive and begins to work it off. The caller closes `options.queue` after `Sync.close`. */
 export async function openSync(options: SyncOptions): Promise<Sync> {

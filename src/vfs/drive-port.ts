@@ -1,2 +1,9 @@
 /** The port lives in store, so that sync may know it too. */
-export type { DriveCounts, DrivePort, LevelCounts, PublishedCommit, RemoteChild, RemoteSource } from '../store/index.js'
+export type {
+  DriveCounts,
+  DrivePort,
+  LevelCounts,
+  PublishedCommit,
+  RemoteChild,
+  RemoteSource,
+} from '../tree-state/index.js'

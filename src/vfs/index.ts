@@ -1,5 +1,21 @@
 /** The POSIX tree over local storage. */
-export * from './tree.js'
-export * from './drive-port.js'
-export { openVfs, type FreshRoot, type Vfs, type VfsOptions } from './open-vfs.js'
-export { diskSpace, unlimitedSpace, type SpaceGuard } from './space.js'
+export { type FreshRoot, openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
+export { diskSpace, type SpaceGuard, unlimitedSpace } from './staging/space.js'
+export {
+  type AttributeChange,
+  type Attributes,
+  type Caller,
+  type DirectoryEntry,
+  FALLOCATE,
+  type FilesystemStatistics,
+  type Invalidation,
+  type Maybe,
+  OPEN,
+  type Opened,
+  RENAME,
+  ROOT_INO,
+  SEEK,
+  type Timestamp,
+  type Tree,
+  XATTR,
+} from './tree.js'

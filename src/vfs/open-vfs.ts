@@ -1,29 +1,24 @@
 /** Opens the tree over local storage: state read or made, a crash's remains cleared, the background started. */
 import type { Clock, Log, Random, SecretKey } from '../base/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
-import {
-  TYPE,
-  type BlockStore,
-  type DrivePort,
-  type Environment,
-  type InodeRecord,
-  type RemoteSource,
-} from '../store/index.js'
-import { ApplyGate } from './apply-gate.js'
-import { Background } from './background.js'
-import { Committer, stageAll } from './committer.js'
+import { TYPE, type DrivePort, type InodeRecord, type RemoteSource } from '../tree-state/index.js'
+import { type BlockStore } from '../storage/blocks/index.js'
+import { type Environment } from '../storage/kv/index.js'
+import { ApplyGate } from './staging/apply-gate.js'
+import { Background } from './staging/background.js'
+import { Committer, stageAll } from './staging/committer.js'
 import { ChunkReader } from './content/chunk-reader.js'
-import { HeldMemory } from './content/held-memory.js'
-import { SealQueue } from './content/seal-queue.js'
-import { Directories } from './directory.js'
-import { FIRST_COOKIE, InodeTable } from './inode-table.js'
-import { nameHasher } from './name-hash.js'
+import { HeldMemory } from './staging/held-memory.js'
+import { SealQueue } from './staging/seal-queue.js'
+import { Directories } from './namespace/directory.js'
+import { FIRST_COOKIE, InodeTable } from './inodes/inode-table.js'
+import { nameHasher } from './namespace/name-hash.js'
 import { PosixTree } from './posix-tree.js'
-import { VolumePort } from './port.js'
-import { recover } from './recovery.js'
-import { RemoteDirectories } from './remote-directory.js'
-import { unlimitedSpace, type SpaceGuard } from './space.js'
-import { readState, writeClean } from './state-rows.js'
+import { VolumePort } from './staging/port.js'
+import { recover } from './staging/recovery.js'
+import { RemoteDirectories } from './namespace/remote-directory.js'
+import { unlimitedSpace, type SpaceGuard } from './staging/space.js'
+import { readState, writeClean } from './inodes/state-rows.js'
 import { ROOT_INO, type Tree } from './tree.js'
 import { Volume } from './volume.js'
 

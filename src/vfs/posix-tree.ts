@@ -1,23 +1,23 @@
 /** The tree other modules call: every operation finds its inode and handle here, and does its work in a file of its own. */
 import { DriveError, type PlainName } from '../base/index.js'
-import { dropSetId, setAttributes, setFileSize } from './attributes.js'
+import { dropSetId, setAttributes, setFileSize } from './inodes/attributes.js'
 import { allocate } from './content/allocate.js'
 import { copyRange } from './content/copy-range.js'
 import { read } from './content/read.js'
 import { seek } from './content/seek.js'
-import { stage, stageClosed } from './content/stage.js'
+import { stage, stageClosed } from './staging/stage.js'
 import { write } from './content/write.js'
-import { stageAll } from './committer.js'
-import { Handles, requireWritable } from './handles.js'
-import { attributesOf, type Inode } from './inode.js'
+import { stageAll } from './staging/committer.js'
+import { Handles, requireWritable } from './inodes/handles.js'
+import { attributesOf, type Inode } from './inodes/inode.js'
 import { then } from './maybe.js'
 import { link, makeDirectory, makeInode, makeNode, makeSymlink } from './namespace/create.js'
 import { readDirectory } from './namespace/list.js'
 import { removeDirectory, unlink } from './namespace/remove.js'
 import { rename } from './namespace/rename.js'
 import { directoryOf, withEntries } from './namespace/require.js'
-import { RESERVED_BYTES } from './space.js'
-import { TYPE } from '../store/index.js'
+import { RESERVED_BYTES } from './staging/space.js'
+import { TYPE } from '../tree-state/index.js'
 import {
   OPEN,
   ROOT_INO,
@@ -32,7 +32,7 @@ import {
   type Tree,
 } from './tree.js'
 import type { Volume } from './volume.js'
-import { getXattr, removeXattr, setXattr } from './xattrs.js'
+import { getXattr, removeXattr, setXattr } from './inodes/xattrs.js'
 
 const BLOCK_BYTES = 4096
 const MAX_FILES = 2 ** 32

@@ -1,6 +1,6 @@
 /** `dagdrive daemon run` and `dagdrive daemon stop`. */
 import { spawn } from 'node:child_process'
-import { preparePaths } from '../../base/index.js'
+import { preparePaths } from '../../platform/index.js'
 import { daemonCommand, processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'

@@ -6,7 +6,7 @@ import { doctorCommand } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { show, type Session } from '../session.js'
 
-/** One finding of src/daemon/doctor.ts. */
+/** One finding of src/daemon/doctor/doctor.ts. */
 interface Finding {
   readonly check: string
   readonly level: 'ok' | 'warning' | 'problem'

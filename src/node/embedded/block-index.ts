@@ -35,7 +35,7 @@ export class BlockIndex {
   /** @param directory that holds the LMDB data file, `index.mdb` */
   constructor(directory: string) {
     this.#directory = directory
-    // The reasons for these options are those of the local store, src/store/lmdb-database.ts.
+    // The reasons for these options are those of the local store, src/storage/kv/lmdb-database.ts.
     const options = {
       path: join(directory, 'index.mdb'),
       noSubdir: true,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { nodeSuite } from '../../../test/suites/node.suite.js'
 import { silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { allocatePages } from '../../crypto/index.js'
+import { allocatePages } from '../../platform/index.js'
 import { openNode } from '../index.js'
 
 const open = async (address: (directory: string) => string) => {

@@ -3,7 +3,7 @@ import { mkdtemp, open, rm, stat, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KIB, MIB, seededRandom } from '../../base/index.js'
-import { allocatePages } from '../../crypto/index.js'
+import { allocatePages } from '../../platform/index.js'
 import { Segments, type Location } from './segments.js'
 
 const seed = (process.pid * 2246822519) >>> 0 || 1

@@ -9,7 +9,7 @@ import { failsWith } from '../../../test/suites/node.suite.js'
 import { forestOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { testWhere } from '../../../test/support/available.js'
 import { DriveError, MIB, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { allocatePages } from '../../crypto/index.js'
+import { allocatePages } from '../../platform/index.js'
 import { openNode, type IpfsNode, type NodeBlock } from '../index.js'
 
 const CHILD = fileURLToPath(new URL('../../../test/suites/node-import-child.js', import.meta.url))

@@ -1,6 +1,6 @@
 /** fallocate(2): extending, punching holes, zeroing. */
 import { DriveError } from '../../base/index.js'
-import type { Inode } from '../inode.js'
+import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import { FALLOCATE, type Caller, type Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'

@@ -1,7 +1,8 @@
 /** A sealed piece becomes chunk rows, and what it covers goes: older rows, older pages, an inline body. */
 import type { SealedItem } from '../../pipeline/index.js'
-import { PAGE_BYTES, type ChunkRecord, type IndexedBlock } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
+import { type IndexedBlock } from '../../storage/blocks/index.js'
+import type { Inode } from '../inodes/inode.js'
 import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
 import { changePage, dropPage, foldInline } from './pages.js'

@@ -3,7 +3,7 @@
  * blocks that come from a node are kept in the store.
  */
 import { DriveError, isDriveError, MIB, unlessAborted, type Digest } from '../../base/index.js'
-import type { ChunkRecord } from '../../store/index.js'
+import type { ChunkRecord } from '../../tree-state/index.js'
 import type { Caller } from '../tree.js'
 import type { Volume } from '../volume.js'
 import { PartReader } from './part-reader.js'

@@ -1,6 +1,6 @@
 /** The bytes of a range of a file, all layers merged. */
-import { PAGE_BYTES, pageKey, type ChunkRecord } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES, pageKey, type ChunkRecord } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import type { Volume } from '../volume.js'

@@ -1,7 +1,7 @@
 /** copy_file_range(2): whole runs are shared by reference, the rest is copied. */
 import { DriveError, MIB } from '../../base/index.js'
-import { PAGE_BYTES, type ChunkRecord } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
@@ -11,7 +11,7 @@ import { contentOrWait } from './load-content.js'
 import { dropPage } from './pages.js'
 import { read } from './read.js'
 import { firstRowAfter, reference, replaceRows } from './rows.js'
-import { closeTail } from './stage.js'
+import { closeTail } from '../staging/stage.js'
 import { write } from './write.js'
 
 /** A call copies at most this much; the program asks again. */

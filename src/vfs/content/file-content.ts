@@ -3,11 +3,11 @@
  * through the pipeline and held pages, by age; the tail. An epoch orders pages and pieces: a page is over the pieces with a smaller epoch.
  */
 import type { DriveError } from '../../base/index.js'
-import { decodeChunk, PAGE_BYTES, rowsOf, secondOf, type ChunkRecord } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { decodeChunk, PAGE_BYTES, rowsOf, secondOf, type ChunkRecord } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import type { Volume } from '../volume.js'
 import type { Piece } from './piece.js'
-import { dropTail, type Tail } from './tail.js'
+import { dropTail, type Tail } from '../staging/tail.js'
 
 /** Bytes 0 … length of one 4 KiB page; what lies after them in the page comes from the layers below. */
 export interface Page {

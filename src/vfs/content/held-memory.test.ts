@@ -1,6 +1,6 @@
 import test from 'ava'
 import { systemClock } from '../../base/index.js'
-import { HeldMemory } from './held-memory.js'
+import { HeldMemory } from '../staging/held-memory.js'
 
 test('a buffer that is given back twice is lent to one writer only', (t) => {
   const held = new HeldMemory(systemClock)

@@ -1,7 +1,7 @@
 /** Content for an operation: from the tables at once, or after its chunk list came from a node. */
 import { unlessAborted } from '../../base/index.js'
-import { chunkKey, encodeChunk } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { chunkKey, encodeChunk } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import type { Volume } from '../volume.js'

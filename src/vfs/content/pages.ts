@@ -1,6 +1,6 @@
 /** 4 KiB pages over the chunks: writing into them in memory, staging them, and taking them back. */
-import { PAGE_BYTES, pageKey } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Volume } from '../volume.js'
 import { composeOrWait } from './compose.js'

@@ -4,7 +4,7 @@
  */
 import { isDriveError, MIB } from '../../base/index.js'
 import { SEALED_PAGE_BYTES, type PageTags } from '../../pipeline/index.js'
-import type { ChunkRecord } from '../../store/index.js'
+import type { ChunkRecord } from '../../tree-state/index.js'
 import type { Volume } from '../volume.js'
 
 /** Tags of 2 GiB of blocks. */

@@ -1,8 +1,8 @@
 /** A stretch of a file on its way through the pipeline; its bytes stay readable in memory until its chunk rows are there. */
 import type { DriveError } from '../../base/index.js'
 import type { SealedItem } from '../../pipeline/index.js'
-import type { Inode } from '../inode.js'
-import type { Slot } from './held-memory.js'
+import type { Inode } from '../inodes/inode.js'
+import type { Slot } from '../staging/held-memory.js'
 
 export interface Piece {
   readonly inode: Inode

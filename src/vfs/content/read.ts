@@ -1,8 +1,8 @@
 /** read(2): views of opened blocks where nothing lies over them, a merged copy otherwise; and reading ahead. */
 import { KIB, MIB } from '../../base/index.js'
-import type { ChunkRecord } from '../../store/index.js'
-import type { FileHandle } from '../handles.js'
-import type { Inode } from '../inode.js'
+import type { ChunkRecord } from '../../tree-state/index.js'
+import type { FileHandle } from '../inodes/handles.js'
+import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
 import type { Volume } from '../volume.js'

@@ -1,8 +1,8 @@
 /** The content of an inode that leaves: rows deleted, their blocks noted as removed, memory given back. */
-import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf, type ChunkRecord } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf, type ChunkRecord } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import type { Volume } from '../volume.js'
-import { dropTail } from './tail.js'
+import { dropTail } from '../staging/tail.js'
 
 export function removeContent(volume: Volume, inode: Inode): void {
   if (!inode.isFile) return

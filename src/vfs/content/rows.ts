@@ -1,7 +1,7 @@
 /** Chunk rows of one file: finding and replacing runs. Every row that goes or is rewritten leaves a `removed` row. */
 import { DriveError, hex } from '../../base/index.js'
-import { chunkKey, encodeChunk, type ChunkRecord } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { chunkKey, encodeChunk, type ChunkRecord } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
 

@@ -1,7 +1,7 @@
 /** lseek(2) with SEEK_DATA and SEEK_HOLE. */
 import { DriveError } from '../../base/index.js'
-import { PAGE_BYTES } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import { SEEK, type Caller, type Maybe } from '../tree.js'
 import type { Volume } from '../volume.js'

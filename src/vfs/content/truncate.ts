@@ -1,13 +1,13 @@
 /** Setting the size: what lies beyond goes from every layer, what is added is a hole. */
 import { DriveError } from '../../base/index.js'
-import { PAGE_BYTES } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import type { Volume } from '../volume.js'
 import { setSize, type FileContent } from './file-content.js'
 import { changePage, dropPage, foldInline } from './pages.js'
 import { replaceRows } from './rows.js'
-import { INLINE_BYTES } from './stage.js'
-import { dropTail } from './tail.js'
+import { INLINE_BYTES } from '../staging/stage.js'
+import { dropTail } from '../staging/tail.js'
 import { MAX_FILE_BYTES } from './write.js'
 
 /** The times are the caller's business. */

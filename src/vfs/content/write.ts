@@ -1,7 +1,7 @@
 /** write(2): into the tail where the writer goes on sequentially, into pages elsewhere. */
 import { DriveError, KIB } from '../../base/index.js'
-import { PAGE_BYTES } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
@@ -9,8 +9,8 @@ import { overlapsRows } from './rows.js'
 import { closeContent, type FileContent } from './file-content.js'
 import { contentOrWait } from './load-content.js'
 import { writePages } from './pages.js'
-import { closeTail } from './stage.js'
-import { beginTail, beginTailFromInline, writeTail } from './tail.js'
+import { closeTail } from '../staging/stage.js'
+import { beginTail, beginTailFromInline, writeTail } from '../staging/tail.js'
 
 export const MAX_FILE_BYTES = 2 ** 52
 /** Overwriting in place as much at once begins a stream. */

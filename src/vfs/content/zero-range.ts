@@ -1,6 +1,6 @@
 /** Zeros and holes within the size of a file, in every layer. Pieces under way must be settled before. */
-import { PAGE_BYTES } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import { PAGE_BYTES } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
 import { changePage, dropPage } from './pages.js'

@@ -1,8 +1,8 @@
 /** New names: files, directories, nodes, symlinks and hard links. */
 import { DriveError, type PlainName } from '../../base/index.js'
-import { TYPE } from '../../store/index.js'
-import { attributesOf, type Inode } from '../inode.js'
-import { addLink } from '../links.js'
+import { TYPE } from '../../tree-state/index.js'
+import { attributesOf, type Inode } from '../inodes/inode.js'
+import { addLink } from '../inodes/links.js'
 import type { Attributes, Caller, Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
 import { requireAbsent, withEntries, writableDirectory } from './require.js'

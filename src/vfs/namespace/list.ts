@@ -1,7 +1,7 @@
 /** Listings: entries in cookie order, from any cookie on, whatever changed in between. */
-import type { DentryRecord } from '../../store/index.js'
-import type { DirectoryHandle } from '../handles.js'
-import { attributesOf } from '../inode.js'
+import type { DentryRecord } from '../../tree-state/index.js'
+import type { DirectoryHandle } from '../inodes/handles.js'
+import { attributesOf } from '../inodes/inode.js'
 import type { Attributes, Caller, DirectoryEntry, Maybe } from '../tree.js'
 import type { Volume } from '../volume.js'
 import { withEntries } from './require.js'

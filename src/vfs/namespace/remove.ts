@@ -1,7 +1,7 @@
 /** Names that go: unlink and rmdir. */
 import { DriveError, type PlainName } from '../../base/index.js'
-import type { Inode } from '../inode.js'
-import { dropLink } from '../links.js'
+import type { Inode } from '../inodes/inode.js'
+import { dropLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'

@@ -1,7 +1,7 @@
 /** rename(2) and renameat2(2): over existing names, without replacing, and exchanging. */
 import { DriveError, type PlainName } from '../../base/index.js'
-import type { Inode } from '../inode.js'
-import { moveLink } from '../links.js'
+import type { Inode } from '../inodes/inode.js'
+import { moveLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import { RENAME, ROOT_INO, type Caller, type Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'

@@ -1,7 +1,7 @@
 /** Checks and look-ups the namespace operations share. */
 import { DriveError, type PlainName } from '../../base/index.js'
-import type { DentryRecord } from '../../store/index.js'
-import type { Inode } from '../inode.js'
+import type { DentryRecord } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
 import type { Volume } from '../volume.js'

@@ -3,7 +3,8 @@
  * after it nothing the dead sync does has an effect.
  */
 import type { IpfsNode } from '../../../src/node/index.js'
-import type { DrivePort, Environment } from '../../../src/store/index.js'
+import type { DrivePort } from '../../../src/tree-state/index.js'
+import type { Environment } from '../../../src/storage/kv/index.js'
 import type { TestDrive } from './test-drive.js'
 import type { Device, Wrapping } from './world.js'
 

@@ -1,5 +1,5 @@
 /** An environment in memory that can crash: what was not committed is gone. For tests of sync. */
-import type { Environment, EnvironmentReader, RangeOptions, Snapshot, Table } from '../../../src/store/index.js'
+import type { Environment, EnvironmentReader, RangeOptions, Snapshot, Table } from '../../../src/storage/kv/index.js'
 
 type Rows = ReadonlyMap<string, Uint8Array>
 

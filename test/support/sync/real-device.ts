@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { hex, nameFromText, nameToText, silentLog, systemClock, systemRandom } from '../../../src/base/index.js'
-import { createRecordSealer, punchHole, readWithoutWaiting } from '../../../src/crypto/index.js'
+import { createRecordSealer } from '../../../src/crypto/index.js'
+import { punchHole, readWithoutWaiting } from '../../../src/platform/index.js'
 import { openPipeline } from '../../../src/pipeline/index.js'
-import { openBlockStore, openEnvironment, openEnvironmentReader } from '../../../src/store/index.js'
+import { openBlockStore } from '../../../src/storage/blocks/index.js'
+import { openEnvironment, openEnvironmentReader } from '../../../src/storage/kv/index.js'
 import {
   inodeOf,
   openExisting,

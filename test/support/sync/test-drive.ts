@@ -6,9 +6,8 @@ import { createHash } from 'node:crypto'
 import { hex, nameFromText, nameToText, type Digest, type Random } from '../../../src/base/index.js'
 import type { DriveKeys } from '../../../src/crypto/index.js'
 import type { Core } from '../../../src/pipeline/index.js'
+import { be48, be64, readBe48, readBe64, type Table } from '../../../src/storage/kv/index.js'
 import {
-  be48,
-  be64,
   chunkKey,
   decodeChunk,
   decodeDentry,
@@ -22,8 +21,6 @@ import {
   linkKey,
   PAGE_BYTES,
   pageKey,
-  readBe48,
-  readBe64,
   removedKey,
   rowsOf,
   secondOf,
@@ -35,10 +32,9 @@ import {
   type InodeRecord,
   type PublishedCommit,
   type RemoteSource,
-  type Table,
-} from '../../../src/store/index.js'
+} from '../../../src/tree-state/index.js'
 import type { EntryRecord } from '../../../src/dag/index.js'
-import { inodeOf, isDirectory, ROOT_INO } from '../../../src/sync/entry-of.js'
+import { inodeOf, isDirectory, ROOT_INO } from '../../../src/sync/build/entry-of.js'
 import type { MemoryEnvironment } from './memory-environment.js'
 
 export type HowToWrite = 'chunks' | 'pages' | 'inline'

@@ -1,0 +1,179 @@
+/** What the control socket offers, in terms of the daemon and its drive. */
+import { timingSafeEqual } from 'node:crypto'
+import type { ControlService, StatusReport, UnmountReport, UnmountRequest } from '../../api/index.js'
+import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
+import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
+import type { Daemon } from '../lifecycle/daemon.js'
+import { drain } from './drain.js'
+import type { Drive } from '../lifecycle/drive.js'
+import { initDrive } from '../lifecycle/init.js'
+import { resolveFully } from '../mounts/mounts.js'
+import { moveToNode } from '../nodes/move-to-node.js'
+import { newestDrive } from '../lifecycle/newest-drive.js'
+import { testNode } from './test-node.js'
+import { copiesOf, levelsOf, nodeReportFrom, queueReportOf, stoppedBy } from './status.js'
+
+export interface ControlOptions {
+  readonly daemon: Daemon
+  readonly startedMs: number
+  /** A service manager decides when the daemon ends, not the last unmount. */
+  readonly stay: boolean
+  /** End after the current answer. */
+  readonly endSoon: () => void
+}
+
+export function createControl(options: ControlOptions): ControlService {
+  const { daemon, endSoon } = options
+  let mounting: Promise<unknown> = Promise.resolve()
+  return {
+    status: () => statusOf(options),
+
+    init: (given, { signal }) => initDrive(daemon, given, signal),
+
+    async unlock({ passphrase }) {
+      await daemon.unlock(passphrase)
+      return { state: daemon.state }
+    },
+
+    mount(given, { signal }) {
+      // One after the other: the drive one of them looks at, and opens again, is the drive the other would mount.
+      const run = mounting.then(async () => {
+        throwIfAborted(signal)
+        const { drive, unknown } = await newestDrive(daemon, signal)
+        const report = await drive.mount(given)
+        return unknown === undefined ? report : { ...report, newerUnknown: unknown }
+      })
+      mounting = run.catch(() => undefined) // told to whoever asked
+      return run
+    },
+
+    async unmount(given, { signal, progress }) {
+      const drive = await daemon.requireDrive()
+      const directories = await selected(drive, given)
+      const drainAll = (): Promise<void> =>
+        drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
+      if (given.now !== true) await drainAll()
+      for (const directory of directories) await drive.unmount(directory, { force: given.force === true })
+      await drive.flush()
+      // What was written while the first drain ran.
+      if (given.now !== true) await drainAll()
+      return endIfUnmounted(drive, directories)
+    },
+
+    async waitUnmounted({ directory }, { signal }) {
+      await (await daemon.requireDrive()).waitUnmounted(directory, signal)
+      return {}
+    },
+
+    async sync(_given, { signal, progress }) {
+      const drive = await daemon.requireDrive()
+      await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
+      const status = drive.sync.status()
+      return { publishedHeight: status.published?.height ?? 0, levels: levelsOf(await drive.counts(), status) }
+    },
+
+    async keyShow() {
+      await daemon.requireDrive()
+      return { phrase: phraseOfRootKey(requireKey(daemon)) }
+    },
+
+    async keyVerify({ phrase }) {
+      await daemon.requireDrive()
+      return { matches: timingSafeEqual(rootKeyOfPhrase(phrase), requireKey(daemon)) }
+    },
+
+    nodeSet: (given, context) => moveToNode(daemon, given, context),
+
+    nodeTest: (given, { signal }) => testNode(daemon, given, signal),
+
+    async stop() {
+      const drive = daemon.drive
+      await drive?.flush()
+      const staged = drive === undefined ? { files: 0, bytes: 0 } : await stagedOf(drive)
+      endSoon()
+      return { staged, endingPid: process.pid }
+    },
+  }
+
+  async function endIfUnmounted(drive: Drive, unmounted: readonly string[]): Promise<UnmountReport> {
+    const staged = await stagedOf(drive)
+    const ends = !options.stay && drive.mounts.length === 0
+    if (ends) endSoon()
+    return { unmounted, staged, stopped: stoppedBy(drive.sync.status()), endingPid: ends ? process.pid : undefined }
+  }
+}
+
+async function stagedOf(drive: Drive): Promise<{ files: number; bytes: number }> {
+  const counts = await drive.counts()
+  // Removals and renames change no file's bytes and yet have to be published.
+  const files = counts.staged.files + counts.held.files
+  const unpublished = counts.dirtyInodes > 0
+  return {
+    files: files === 0 && unpublished ? counts.dirtyInodes : files,
+    bytes: counts.staged.bytes + counts.held.bytes,
+  }
+}
+
+async function selected(drive: Drive, given: UnmountRequest): Promise<string[]> {
+  if (given.directory === undefined) return drive.mounts.map((mount) => mount.directory)
+  const directory = await resolveFully(given.directory)
+  if (!drive.mounts.some((mount) => mount.directory === directory)) {
+    throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
+  }
+  return [directory]
+}
+
+function requireKey(daemon: Daemon): Uint8Array {
+  if (daemon.rootKey === undefined) throw new DriveError('LOCKED', 'The drive is locked; its passphrase is needed.')
+  return daemon.rootKey
+}
+
+async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusReport> {
+  const base = {
+    daemon: {
+      pid: process.pid,
+      version: daemon.version,
+      uptimeMs: Math.round(systemClock.monotonicMs() - startedMs),
+      residentBytes: process.memoryUsage.rss(),
+    },
+  }
+  if (daemon.state === 'opening') await daemon.requireDrive().catch(() => undefined) // shown as the state below
+  const drive = daemon.drive
+  if (drive === undefined || daemon.state !== 'open') {
+    return {
+      ...base,
+      state: daemon.state,
+      levels: undefined,
+      copies: [],
+      node: undefined,
+      queue: undefined,
+      cache: undefined,
+      mounts: [],
+      publishedHeight: undefined,
+      publishedAtMs: undefined,
+      newer: undefined,
+      lastError: daemon.lastError,
+    }
+  }
+  const [counts, config] = await Promise.all([drive.counts(), daemon.config()])
+  const sync = drive.sync.status()
+  const node = nodeReportFrom(sync, config.nodeUrl, daemon.paths.embeddedNodeDirectory)
+  return {
+    ...base,
+    state: 'open',
+    levels: levelsOf(counts, sync),
+    copies: copiesOf(sync, node),
+    node,
+    queue: queueReportOf(counts, sync, systemClock.nowMs()),
+    cache: {
+      usedBytes: counts.cacheUsedBytes,
+      evictableBytes: counts.cacheEvictableBytes,
+      limitBytes: config.cacheBytes,
+    },
+    mounts: drive.mounts,
+    publishedHeight: sync.published?.height ?? 0,
+    publishedAtMs: sync.published?.timeMs,
+    newer: sync.newer,
+    lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
+  }
+}

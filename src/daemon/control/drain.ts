@@ -1,0 +1,59 @@
+/** Waiting until everything is published, however long the node is away, and saying what happens meanwhile. */
+import { throwIfAborted, type Clock, isDriveError, sleep } from '../../base/index.js'
+import type { TransferProgress } from '../../api/index.js'
+import type { Sync, SyncStatus } from '../../sync/index.js'
+
+export interface DrainOptions {
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly progress: (what: TransferProgress) => void
+  /** Go on after failures that time may cure; otherwise the first one is thrown. */
+  readonly persistent: boolean
+}
+
+const PROGRESS_EVERY_MS = 200
+const LONGEST_WAIT_MS = 15_000
+
+export async function drain(sync: Pick<Sync, 'syncNow' | 'status'>, options: DrainOptions): Promise<void> {
+  const { signal, clock, progress } = options
+  let waitMs = 500
+  let lastSaidMs = -Infinity
+  const onProgress = (status: SyncStatus): void => {
+    if (clock.monotonicMs() - lastSaidMs < PROGRESS_EVERY_MS) return
+    lastSaidMs = clock.monotonicMs()
+    progress(progressOf(status))
+  }
+  for (;;) {
+    throwIfAborted(signal)
+    try {
+      await sync.syncNow({ signal, onProgress })
+      return
+    } catch (error) {
+      const curable = isDriveError(error) && (error.retry === 'backoff' || error.retry === 'when-online')
+      if (!options.persistent || !curable) throw error
+      progress({ ...progressOf(sync.status()), phase: 'waiting', remainingMs: undefined, lastError: error.message })
+      await sleep(waitMs, signal)
+      waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
+    }
+  }
+}
+
+const PHASES: Readonly<Partial<Record<SyncStatus['phase'], TransferProgress['phase']>>> = {
+  uploading: 'uploading',
+  pinning: 'publishing',
+  naming: 'publishing',
+  settling: 'publishing',
+  retrying: 'waiting',
+  paused: 'waiting',
+  refused: 'waiting',
+}
+
+export function progressOf(status: SyncStatus): TransferProgress {
+  return {
+    phase: PHASES[status.phase] ?? 'preparing',
+    doneBytes: status.bytes.done,
+    totalBytes: status.bytes.total,
+    remainingMs: status.secondsLeft === undefined ? undefined : status.secondsLeft * 1000,
+    lastError: status.lastError?.message,
+  }
+}

@@ -1,0 +1,94 @@
+/** From what the parts know to what `status` says. Pure. */
+import { fileURLToPath } from 'node:url'
+import type { CopyReport, LevelsReport, NodeReport, QueueReport } from '../../api/index.js'
+import type { WireError } from '../../base/index.js'
+import type { NodeStatus } from '../../node/index.js'
+import type { DriveCounts } from '../../tree-state/index.js'
+import type { SyncStatus } from '../../sync/index.js'
+
+/** Every file and byte once, at the highest level it has reached. */
+export function levelsOf(counts: DriveCounts, sync: SyncStatus): LevelsReport {
+  const sent = SENT_PHASES.has(sync.phase) ? { files: sync.files.done, bytes: sync.bytes.done } : { files: 0, bytes: 0 }
+  // What the node has confirmed is part of what is staged until a published version names it.
+  const stored = { files: Math.min(sent.files, counts.staged.files), bytes: Math.min(sent.bytes, counts.staged.bytes) }
+  const rest = (which: 'files' | 'bytes'): number =>
+    Math.max(0, counts.total[which] - counts.held[which] - counts.staged[which])
+  return {
+    held: { files: counts.held.files, bytes: counts.held.bytes },
+    staged: { files: counts.staged.files - stored.files, bytes: counts.staged.bytes - stored.bytes },
+    stored,
+    published: { files: rest('files'), bytes: rest('bytes') },
+  }
+}
+
+const SENT_PHASES: ReadonlySet<SyncStatus['phase']> = new Set(['uploading', 'pinning', 'naming', 'settling'])
+
+/** Places that hold everything published; our own cache is not one, as it may be evicted. */
+export function copiesOf(sync: SyncStatus, node: NodeReport): CopyReport[] {
+  return sync.published === undefined ? [] : [{ where: node.where, sameMachine: node.sameMachine }]
+}
+
+export function nodeReportOf(status: NodeStatus): NodeReport {
+  return {
+    kind: status.kind,
+    where: status.where,
+    sameMachine: status.sameMachine,
+    state: 'reachable',
+    version: status.version,
+    peerId: status.peerId,
+    lastError: undefined,
+  }
+}
+
+/** @param address as configured; used while the node has not answered yet */
+export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: string): NodeReport {
+  const known = sync.node.status
+  const isLocal = address === 'embedded' || address.startsWith('file:')
+  const base: NodeReport =
+    known === undefined
+      ? {
+          kind: address === 'embedded' ? 'embedded' : isLocal ? 'folder' : 'kubo',
+          where: address === 'embedded' ? embeddedAt : isLocal ? fileURLToPath(address) : address,
+          sameMachine: isLocal,
+          state: 'unknown',
+          version: undefined,
+          peerId: undefined,
+          lastError: undefined,
+        }
+      : nodeReportOf(known)
+  const error = sync.lastError
+  if (error?.code === 'NODE_DENIED') return { ...base, state: 'denied', lastError: error.message }
+  if (sync.node.online === false) return { ...base, state: 'unreachable', lastError: error?.message }
+  return { ...base, state: sync.node.online === true ? 'reachable' : 'unknown', lastError: undefined }
+}
+
+/** @param nowMs Clock.nowMs */
+export function queueReportOf(counts: DriveCounts, sync: SyncStatus, nowMs: number): QueueReport {
+  return {
+    state: QUEUE_STATES[sync.phase],
+    changed: counts.dirtyInodes,
+    bytes: counts.held.bytes + counts.staged.bytes,
+    nextTryMs: sync.nextTryMs === undefined ? undefined : Math.max(0, sync.nextTryMs - nowMs),
+    lastError: sync.lastError?.message,
+  }
+}
+
+/** What keeps the queue from going on until somebody acts. */
+export function stoppedBy({ phase, lastError }: SyncStatus): WireError | undefined {
+  return phase === 'refused' && lastError !== undefined ? { ...lastError, about: {} } : undefined
+}
+
+const QUEUE_STATES: Readonly<Record<SyncStatus['phase'], QueueReport['state']>> = {
+  idle: 'idle',
+  waiting: 'waiting',
+  preparing: 'uploading',
+  building: 'uploading',
+  uploading: 'uploading',
+  pinning: 'uploading',
+  naming: 'uploading',
+  settling: 'uploading',
+  retrying: 'retrying',
+  refused: 'stopped',
+  paused: 'stopped',
+  closed: 'stopped',
+}

@@ -1,0 +1,156 @@
+/**
+ * The drive thread's entry: store, pipeline, tree and kernel mounts, opened in order and closed in reverse. It alone changes the
+ * tree. Nothing here may touch a path inside a mount synchronously: this thread is the one that would have to answer.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import {
+  DriveError,
+  MIB,
+  systemClock,
+  systemRandom,
+  type Digest,
+  type Log,
+  type LogFields,
+  type LogLevel,
+} from '../../base/index.js'
+import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard } from '../../platform/index.js'
+import { createRecordSealer, deriveDriveKeys } from '../../crypto/index.js'
+import { mountTree, type FuseMount } from '../../fuse/index.js'
+import { createCore, openPipeline } from '../../pipeline/index.js'
+import { openBlockStore } from '../../storage/blocks/index.js'
+import { openEnvironment } from '../../storage/kv/index.js'
+import { TABLES, type DrivePort } from '../../tree-state/index.js'
+import { diskSpace, openVfs, type Vfs } from '../../vfs/index.js'
+import { MAIN_THREAD_METHODS, type DriveThread, type DriveThreadData, type MainThread } from './contract.js'
+import { collectWhenIdle } from '../lifecycle/idle-memory.js'
+import { connectRpc, handOver, remoteMethods, type Handlers } from './rpc.js'
+
+/** Kept free on the disk for commits, logs and others. */
+const RESERVE_BYTES = 16 * MIB
+/** Of a new drive: the maker's alone; chmod the mount to let others in. */
+const ROOT_MODE = 0o700
+
+const data = workerData as DriveThreadData
+const port = parentPort as MessagePort
+const keys = deriveDriveKeys(data.rootKey)
+const mounts = new Map<string, FuseMount>()
+/** What was opened, to be closed in reverse. */
+const closers: (() => Promise<void>)[] = []
+let vfs: Vfs | undefined
+
+collectWhenIdle()
+mkdirSync(data.dataDirectory, { recursive: true, mode: 0o700 })
+
+function opened(): Vfs {
+  if (vfs === undefined) throw new DriveError('INTERNAL', 'The drive thread has not opened its drive.')
+  return vfs
+}
+
+const toPort =
+  <Name extends keyof DrivePort>(name: Name) =>
+  (...given: unknown[]) =>
+    (opened().port[name] as (...given: unknown[]) => unknown)(...given)
+
+const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
+  freeze: toPort('freeze'),
+  resume: toPort('resume'),
+  published: toPort('published'),
+  adopt: toPort('adopt'),
+  readBlocks: async (digests: readonly Digest[]) => handOver(await opened().port.readBlocks(digests)),
+  flush: toPort('flush'),
+  discardUnpublished: toPort('discardUnpublished'),
+  counts: toPort('counts'),
+  evictTo: toPort('evictTo'),
+  isFresh,
+  open,
+  mount,
+  unmount,
+  closeAll,
+} satisfies DriveThread | Record<keyof DriveThread, unknown>
+
+const main = remoteMethods<MainThread>(connectRpc(port, handlers as Handlers), MAIN_THREAD_METHODS)
+const log = logThroughMain()
+const meta = openEnvironment({
+  path: join(data.dataDirectory, 'meta'),
+  sealer: createRecordSealer(keys.localKey, systemRandom),
+  log,
+})
+closers.push(() => meta.close())
+
+async function isFresh(): Promise<boolean> {
+  return [...meta.table(TABLES.state, { sealed: true }).range({ limit: 1 })].length === 0
+}
+
+async function open({ root }: Parameters<DriveThread['open']>[0]): Promise<void> {
+  const directory = data.dataDirectory
+  const blocks = await openBlockStore({
+    directory,
+    log,
+    fileCalls: { punchHole, readWithoutWaiting, allocatePages },
+    guard: createSpaceGuard({ path: directory, reserveBytes: RESERVE_BYTES }),
+  })
+  closers.push(() => blocks.close())
+  // What lies here from before is in no tree of this home any more.
+  if (root !== undefined) await blocks.releaseAll()
+  const pipeline = openPipeline({
+    segmentDirectory: blocks.segmentDirectory,
+    keys,
+    findDuplicate: (dedupId) => blocks.findDuplicate(dedupId),
+  })
+  closers.push(() => pipeline.close())
+  const tree = await openVfs({
+    meta,
+    blocks,
+    pipeline,
+    core: createCore(),
+    remote: main,
+    nameKey: keys.nameKey,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    spaceGuard: diskSpace(directory, systemClock),
+    cacheLimitBytes: data.cacheBytes,
+    freshRoot:
+      root === undefined
+        ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: ROOT_MODE }
+        : { record: root },
+  })
+  closers.push(() => tree.close())
+  vfs = tree
+}
+
+async function mount(directory: string, options: Parameters<DriveThread['mount']>[1]): Promise<string> {
+  const served = await mountTree({ tree: opened().tree, mountpoint: directory, options, log })
+  mounts.set(served.mountpoint, served)
+  served.onEnd((end) => {
+    mounts.delete(served.mountpoint)
+    void main.mountEnded(served.mountpoint, end).catch(() => undefined) // the main thread is ending
+  })
+  return served.mountpoint
+}
+
+async function unmount(mountpoint: string, { lazy }: { readonly lazy: boolean }): Promise<void> {
+  await mounts.get(mountpoint)?.unmount({ lazy })
+}
+
+async function closeAll(): Promise<void> {
+  let failure: Error | undefined
+  for (const close of closers.splice(0).reverse()) {
+    await close().catch((error: unknown) => {
+      failure ??= error instanceof Error ? error : new Error(String(error))
+    })
+  }
+  // After the answer to this call has left, nothing holds the thread.
+  setImmediate(() => port.close())
+  if (failure !== undefined) throw failure
+}
+
+function logThroughMain(): Log {
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}): void =>
+      void main.log(level, message, fields).catch(() => undefined) // the main thread is ending
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') }
+}

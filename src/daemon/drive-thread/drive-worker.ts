@@ -1,0 +1,88 @@
+/** The main thread's side of the drive thread: starting it, calling it, noticing its death. */
+import { Worker } from 'node:worker_threads'
+import { DriveError, isDriveError, type Log } from '../../base/index.js'
+import type { MountEnd } from '../../fuse/index.js'
+import type { RemoteSource } from '../../tree-state/index.js'
+import { DRIVE_THREAD_METHODS, type DriveThread, type DriveThreadData, type MainThread } from './contract.js'
+import { connectRpc, remoteMethods } from './rpc.js'
+
+export interface DriveWorker {
+  readonly thread: DriveThread
+  /** Sync's source of blocks and entries; OFFLINE is answered before it is set. */
+  setRemote(remote: RemoteSource): void
+  /** Called once when the thread dies without having been told to. */
+  onDeath(listener: (reason: DriveError) => void): void
+  /** Everything `staged`, then the thread ends. After a death it only cleans up. */
+  close(): Promise<void>
+}
+
+export interface DriveWorkerOptions extends DriveThreadData {
+  readonly log: Log
+  readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
+}
+
+/** The young generation is bounded: request payloads live in arenas, what dies young is small. */
+const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
+
+export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
+  const { log, onMountEnded, ...data } = options
+  const worker = new Worker(new URL('./drive-thread.js', import.meta.url), {
+    workerData: data satisfies DriveThreadData,
+    resourceLimits: THREAD_LIMITS,
+    name: 'drive',
+  })
+  let remote: RemoteSource | undefined
+  let closing = false
+  let dead = false
+  const deathListeners: ((reason: DriveError) => void)[] = []
+
+  const requireRemote = (): RemoteSource => {
+    if (remote === undefined) throw new DriveError('OFFLINE', 'The node is not open yet.')
+    return remote
+  }
+  const handlers: { readonly [Name in keyof MainThread]: MainThread[Name] } = {
+    fetchBlocks: async (digests, signal) => requireRemote().fetchBlocks(digests, signal),
+    loadDirectory: async (ref, signal) => requireRemote().loadDirectory(ref, signal),
+    loadChunks: async (ref, signal) => requireRemote().loadChunks(ref, signal),
+    mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
+    log: async (level, message, fields) => log[level](message, fields),
+  }
+  const rpc = connectRpc(worker, handlers)
+
+  const ended = new Promise<void>((resolve) => {
+    const die = (reason: DriveError): void => {
+      if (dead) return
+      dead = true
+      rpc.fail(reason)
+      if (!closing) for (const listener of deathListeners) listener(reason)
+    }
+    worker.on('error', (error) => {
+      const message = isDriveError(error) || error instanceof Error ? error.message : String(error)
+      log.error('the drive thread failed', {
+        error: message,
+        ...(error instanceof Error ? { stack: error.stack } : {}),
+      })
+      die(new DriveError('INTERNAL', `The drive thread failed: ${message}`, { cause: error }))
+    })
+    worker.on('exit', (code) => {
+      die(new DriveError('INTERNAL', `The drive thread ended unexpectedly (${code}).`))
+      resolve()
+    })
+  })
+
+  return {
+    thread: remoteMethods<DriveThread>(rpc, DRIVE_THREAD_METHODS),
+    setRemote: (source) => (remote = source),
+    onDeath: (listener) => deathListeners.push(listener),
+    async close() {
+      closing = true
+      try {
+        if (!dead) await rpc.call('closeAll', [])
+      } finally {
+        const timer = setTimeout(() => void worker.terminate(), 5_000)
+        await ended
+        clearTimeout(timer)
+      }
+    },
+  }
+}

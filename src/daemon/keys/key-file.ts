@@ -1,0 +1,173 @@
+/**
+ * The file that holds a drive's root key on one machine: JSON, mode 0600, wrapped by a passphrase or plain (then only the
+ * operating system's file permissions protect it).
+ */
+import { constants } from 'node:fs'
+import { link, open, rename, unlink } from 'node:fs/promises'
+import { DriveError, hex, type Random } from '../../base/index.js'
+import type { RootKey } from '../../crypto/index.js'
+import { keyOfPassphrase, SCRYPT_COST, type ScryptCost, unwrapRootKey, wrapRootKey } from '../../crypto/index.js'
+
+export interface KeyFileProtection {
+  /** Undefined: the key is stored plain. */
+  readonly passphrase?: string | undefined
+  readonly cost?: ScryptCost
+}
+
+interface KeyFile {
+  readonly format: 'dagdrive key'
+  readonly version: 1
+  readonly slot: PlainSlot | PassphraseSlot
+}
+
+interface PlainSlot {
+  readonly kind: 'plain'
+  readonly rootKey: string
+}
+
+interface PassphraseSlot extends ScryptCost {
+  readonly kind: 'passphrase'
+  readonly salt: string
+  readonly nonce: string
+  readonly sealed: string
+  readonly commitment: string
+}
+
+const MAX_BYTES = 16 * 1024
+
+/**
+ * Writes the key durably (file and directory synced) and atomically. Throws EXISTS when the file is there, unless `replace`.
+ */
+export async function writeKeyFile(
+  path: string,
+  root: RootKey,
+  options: KeyFileProtection & { random: Random; replace?: boolean },
+): Promise<void> {
+  const slot = await makeSlot(root, options)
+  const text = JSON.stringify({ format: 'dagdrive key', version: 1, slot } satisfies KeyFile, undefined, 2) + '\n'
+  const draft = `${path}.${hex(options.random.bytes(8))}.new`
+  const file = await open(draft, 'wx', 0o600)
+  try {
+    try {
+      await file.chmod(0o600)
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    if (options.replace) await rename(draft, path)
+    else await linkNew(draft, path)
+  } catch (error) {
+    await unlink(draft).catch(() => undefined)
+    throw error
+  }
+  await syncDirectoryOf(path)
+}
+
+/**
+ * Reads the root key. Throws NOT_FOUND; ACCESS_DENIED when it is another user's, or group or others could read it; WRONG_KEY when a passphrase is missing
+ * or wrong; CORRUPT when it is no key file; NOT_SUPPORTED for a later version.
+ */
+export async function readKeyFile(
+  path: string,
+  protection: Pick<KeyFileProtection, 'passphrase'> = {},
+): Promise<RootKey> {
+  const { slot } = parse(await readPrivately(path))
+  if (slot.kind === 'plain') return bytes(slot.rootKey, 32)
+  if (protection.passphrase === undefined) throw new DriveError('WRONG_KEY', 'The key file needs its passphrase.')
+  const kek = await keyOfPassphrase(protection.passphrase, bytes(slot.salt, 16), slot)
+  return unwrapRootKey(
+    { nonce: bytes(slot.nonce, 24), sealed: bytes(slot.sealed, 48), commitment: bytes(slot.commitment, 32) },
+    kek,
+  )
+}
+
+async function makeSlot(root: RootKey, options: KeyFileProtection & { random: Random }): Promise<KeyFile['slot']> {
+  if (root.length !== 32) throw new DriveError('INVALID', 'A root key has 32 bytes.')
+  if (options.passphrase === undefined) return { kind: 'plain', rootKey: base64(root) }
+  const cost = options.cost ?? SCRYPT_COST
+  const salt = options.random.bytes(16)
+  const wrapped = wrapRootKey(root, await keyOfPassphrase(options.passphrase, salt, cost), options.random)
+  return {
+    kind: 'passphrase',
+    ...cost,
+    salt: base64(salt),
+    nonce: base64(wrapped.nonce),
+    sealed: base64(wrapped.sealed),
+    commitment: base64(wrapped.commitment),
+  }
+}
+
+/** rename(2) would replace a key that another process just wrote; link(2) refuses. */
+async function linkNew(draft: string, path: string): Promise<void> {
+  try {
+    await link(draft, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new DriveError('EXISTS', 'There is a key file already.')
+    throw error
+  }
+  await unlink(draft)
+}
+
+async function syncDirectoryOf(path: string): Promise<void> {
+  const directory = await open(path.replace(/[^/]*$/u, '') || '.', constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+async function readPrivately(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new DriveError('NOT_FOUND', 'There is no key file.', { cause: error })
+    throw error
+  })
+  try {
+    const { mode, size, uid } = await file.stat()
+    if (uid !== (process.getuid?.() ?? uid)) {
+      throw new DriveError('ACCESS_DENIED', 'The key file belongs to another user: whoever made it knows its key.')
+    }
+    if ((mode & 0o077) !== 0) {
+      throw new DriveError(
+        'ACCESS_DENIED',
+        'Others could read the key file: run chmod 600 on it, and consider its key known.',
+      )
+    }
+    if (size > MAX_BYTES) throw notAKeyFile()
+    return await file.readFile('utf8')
+  } finally {
+    await file.close()
+  }
+}
+
+function parse(text: string): KeyFile {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // the parser's message quotes the text, which may hold the key
+    throw notAKeyFile()
+  }
+  const file = value as Partial<KeyFile> | null
+  if (file?.format !== 'dagdrive key') throw notAKeyFile()
+  if (file.version !== 1)
+    throw new DriveError('NOT_SUPPORTED', 'The key file was written by a later version of dagdrive.')
+  if (file.slot?.kind !== 'plain' && file.slot?.kind !== 'passphrase') throw notAKeyFile()
+  return file as KeyFile
+}
+
+function bytes(text: unknown, length: number): Uint8Array {
+  const decoded = typeof text === 'string' ? new Uint8Array(Buffer.from(text, 'base64')) : new Uint8Array(0)
+  if (decoded.length !== length) throw notAKeyFile()
+  return decoded
+}
+
+function base64(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')
+}
+
+function notAKeyFile(): DriveError {
+  return new DriveError('CORRUPT', 'This is not a key file of dagdrive.')
+}

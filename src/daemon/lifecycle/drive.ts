@@ -1,0 +1,173 @@
+/**
+ * One open drive on the main thread: the drive thread, the node and sync, wired; its mounts and their record.
+ * Control (who may ask what, when the daemon ends) is elsewhere.
+ */
+import { rm, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { MountReport, MountRequest } from '../../api/index.js'
+import type { DriveError } from '../../base/index.js'
+import { readFileIfAny, writePrivateFile, type DriveConfig, type DrivePaths } from '../../platform/index.js'
+import { systemClock, systemRandom, type Log } from '../../base/index.js'
+import { createRecordSealer, deriveDriveKeys, type RootKey } from '../../crypto/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import { createCore } from '../../pipeline/index.js'
+import { openEnvironment, openEnvironmentReader } from '../../storage/kv/index.js'
+import { type DriveCounts } from '../../tree-state/index.js'
+import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
+import { startDriveWorker } from '../drive-thread/drive-worker.js'
+import { createMounts } from '../mounts/mounts.js'
+import { takeOverNewer } from '../nodes/take-over-newer.js'
+
+export interface OpenDriveOptions {
+  readonly paths: DrivePaths
+  /** Read after `findStart`, which may have taken a device slot. */
+  readonly config: () => Promise<DriveConfig>
+  readonly cacheBytes: number
+  readonly rootKey: RootKey
+  /** Owned by the drive from here on. */
+  readonly node: IpfsNode
+  /** Asked when there is no local tree yet: the published drive to begin with, or undefined for an empty one. */
+  readonly findStart: () => Promise<OpenedDrive | undefined>
+  readonly log: Log
+  /** The drive thread died; everything but `close` fails from now on. */
+  readonly onDeath: (reason: DriveError) => void
+  readonly onMountsChanged: () => void
+}
+
+export interface Drive {
+  readonly node: IpfsNode
+  readonly sync: Sync
+  readonly mounts: readonly MountReport[]
+  /** Clock.monotonicMs of the opening. */
+  readonly openedMs: number
+  /** The code of why it is not known whether there was a newer version then. */
+  readonly newerUnknown: string | undefined
+  counts(): Promise<DriveCounts>
+  /** Everything `staged`. */
+  flush(): Promise<void>
+  /** Resolves when the mount answers. */
+  mount(request: MountRequest): Promise<MountReport>
+  /** BUSY while programs use it, unless `lazy` or `force`. `force` aborts the kernel connection. */
+  unmount(mountpoint: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
+  waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
+  /** Publishes to another node from now on; the mounts stay. The node before is closed. */
+  changeNode(node: IpfsNode): Promise<void>
+  /** Everything `staged`, every mount detached, all closed. Nothing waits for the node. */
+  close(rememberMounts: boolean): Promise<void>
+}
+
+export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
+  const { paths, rootKey, log } = options
+  const keys = deriveDriveKeys(rootKey)
+  let node = options.node
+  let remember = false
+  const closers: (() => Promise<void>)[] = [() => node.close()]
+  try {
+    await discardHalfBegun(paths, log)
+    const sealer = createRecordSealer(keys.localKey, systemRandom)
+    const queue = openEnvironment({ path: join(paths.dataDirectory, 'queue'), sealer, log })
+    closers.push(() => queue.close())
+    const { deviceSlot } = await options.config()
+    let newerUnknown: string | undefined
+    const onUnknown = (code: string): void => {
+      newerUnknown = code
+    }
+    const newer = await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
+    const worker = startDriveWorker({
+      dataDirectory: paths.dataDirectory,
+      rootKey,
+      cacheBytes: options.cacheBytes,
+      log,
+      onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
+    })
+    const mounts = createMounts({ worker, paths, log, onChanged: options.onMountsChanged })
+    closers.push(() => worker.close())
+    worker.onDeath(options.onDeath)
+    const fresh = newer === undefined && (await worker.thread.isFresh())
+    if (fresh) await writePrivateFile(beginningFile(paths), '')
+    const start = fresh ? await options.findStart() : undefined
+    const config = await options.config()
+    const root = newer?.version.commit.root ?? start?.root
+    await worker.thread.open({ root: root && inodeOf(root) })
+    if (newer !== undefined) await finishTakeOver(queue)
+    const meta = openEnvironmentReader(join(paths.dataDirectory, 'meta'), sealer)
+    closers.push(() => meta.close())
+    const startSync = async (): Promise<Sync> => {
+      const opened = await openSync({
+        port: worker.thread,
+        meta,
+        queue,
+        node,
+        keys,
+        deviceSlot: config.deviceSlot,
+        deviceName: config.deviceName,
+        core: createCore(),
+        clock: systemClock,
+        random: systemRandom,
+        log,
+        ...(start === undefined ? {} : { start }),
+        settings: { debounceMs: config.debounceMs },
+      })
+      worker.setRemote(opened.remote)
+      return opened
+    }
+    let current = await startSync()
+    closers.push(() => current.close())
+    if (fresh) await unlink(beginningFile(paths))
+    closers.push(() => mounts.detachAll(remember))
+    return {
+      get node() {
+        return node
+      },
+      get sync() {
+        return current
+      },
+      get mounts() {
+        return mounts.list
+      },
+      openedMs: systemClock.monotonicMs(),
+      newerUnknown,
+      counts: () => worker.thread.counts(),
+      flush: () => worker.thread.flush(),
+      mount: (request) => mounts.mount(request),
+      unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
+      waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
+      async changeNode(next) {
+        await current.close()
+        await node.close()
+        node = next
+        current = await startSync()
+      },
+      close: (rememberMounts) => {
+        remember = rememberMounts
+        return closeInReverse(closers, log)
+      },
+    }
+  } catch (error) {
+    await closeInReverse(closers, log).catch(() => {
+      // The first failure is the one to report; this one is in the log.
+    })
+    throw error
+  }
+}
+
+/** There from before the first local record until tree and queue both know where they begin. */
+const beginningFile = (paths: DrivePaths): string => join(paths.dataDirectory, 'beginning')
+
+/** A beginning that was cut off is begun anew: nothing was mounted yet, so nothing can be lost. */
+async function discardHalfBegun(paths: DrivePaths, log: Log): Promise<void> {
+  if ((await readFileIfAny(beginningFile(paths))) === undefined) return
+  log.warn('the first opening of this home was interrupted; it begins anew')
+  await rm(paths.dataDirectory, { recursive: true })
+}
+
+async function closeInReverse(closers: (() => Promise<void>)[], log: Log): Promise<void> {
+  let failure: Error | undefined
+  for (const close of closers.splice(0).reverse()) {
+    await close().catch((error: unknown) => {
+      failure ??= error instanceof Error ? error : new Error(String(error))
+      log.error('a part of the drive did not close cleanly', { error: failure.message })
+    })
+  }
+  if (failure !== undefined) throw failure
+}

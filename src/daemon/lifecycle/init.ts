@@ -1,0 +1,65 @@
+/** Making a drive, or opening a published one from its phrase. Never overwrites: neither a key here nor a head there. */
+import type { InitReport, InitRequest } from '../../api/index.js'
+import {
+  DEFAULT_CONFIG,
+  isDeviceName,
+  isNodeUrl,
+  readFileIfAny,
+  writeConfig,
+  writePrivateFile,
+} from '../../platform/index.js'
+import { DriveError, systemRandom } from '../../base/index.js'
+import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
+import { writeKeyFile } from '../keys/key-file.js'
+import type { Daemon } from './daemon.js'
+import { findPublished } from '../nodes/find-published.js'
+import { nodeReportOf } from '../control/status.js'
+
+export async function initDrive(daemon: Daemon, request: InitRequest, signal: AbortSignal): Promise<InitReport> {
+  const { paths } = daemon
+  await daemon.settled()
+  if (daemon.state !== 'no-drive' || (await readFileIfAny(paths.keyFile)) !== undefined) {
+    throw new DriveError('DRIVE_EXISTS', 'There is a drive here already; nothing was changed.')
+  }
+  const config = await daemon.config()
+  const nodeUrl = request.nodeUrl ?? config.nodeUrl
+  if (!isNodeUrl(nodeUrl)) {
+    throw new DriveError(
+      'USAGE',
+      'That is no node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
+    )
+  }
+  if (request.deviceName !== undefined && !isDeviceName(request.deviceName)) {
+    throw new DriveError('USAGE', 'A device name has at most 255 bytes and no control characters.')
+  }
+  // A key belongs to its node: it is not sent to another address.
+  const nodeKey = request.nodeKey ?? (nodeUrl === config.nodeUrl ? await daemon.nodeKey() : undefined)
+  const rootKey = request.phrase === undefined ? createRootKey(systemRandom) : rootKeyOfPhrase(request.phrase)
+  const node = await daemon.connectNode(nodeUrl, nodeKey)
+  let kept = false
+  try {
+    // Asked even when nothing is opened: a drive that cannot publish should be noticed now.
+    const status = await node.check({ signal })
+    const found = request.phrase === undefined ? undefined : await findPublished(node, rootKey, signal)
+    await writeConfig(paths.configFile, {
+      ...config,
+      nodeUrl,
+      deviceSlot: found?.deviceSlot ?? DEFAULT_CONFIG.deviceSlot,
+      deviceName: request.deviceName ?? config.deviceName,
+      openedExisting: found !== undefined,
+    })
+    if (request.nodeKey !== undefined) await writePrivateFile(paths.nodeKeyFile, `${request.nodeKey}\n`)
+    // Last: with the key file the drive exists.
+    await writeKeyFile(paths.keyFile, rootKey, { passphrase: request.passphrase, random: systemRandom })
+    kept = true
+    await daemon.open(rootKey, node, found)
+    return {
+      outcome: found === undefined ? 'created' : 'opened',
+      phrase: request.phrase === undefined ? phraseOfRootKey(rootKey) : undefined,
+      node: nodeReportOf(status),
+      publishedHeight: found?.version.commit.height ?? 0,
+    }
+  } finally {
+    if (!kept) await node.close()
+  }
+}

@@ -1,0 +1,140 @@
+/** The daemon's process: lock, log, socket, signals, and ending when nothing is left to do. */
+import { spawn } from 'node:child_process'
+import { controlAnswers, serveControl, type ControlServer } from '../../api/index.js'
+import { createLog, isDriveError, MIB, packageVersion, sleep, systemClock, type Log } from '../../base/index.js'
+import { drivePaths, preparePaths } from '../../platform/index.js'
+import { createControl } from '../control/control.js'
+import { createDaemon } from './daemon.js'
+import { collectWhenIdle } from './idle-memory.js'
+import { holdLock, type HeldLock } from './lock.js'
+import { boundedLog } from './log-file.js'
+
+const LOG_BYTES = 4 * MIB
+/** Without a mount, a request or an upload, the daemon stays this long for the next command. */
+const IDLE_MS = 10_000
+/** Another daemon may be just ending. */
+const LOCK_PATIENCE_MS = 10_000
+/** The exit status when another daemon holds the home; src/cli/daemon-process.ts knows it. */
+const STATUS_LOCKED = 12
+const GRACE_MS = 1_000
+
+async function main(): Promise<void> {
+  const startedMs = systemClock.monotonicMs()
+  const words = process.argv.slice(2)
+  const stay = words.includes('stay')
+  const paths = drivePaths()
+  process.umask(0o077)
+  await preparePaths(paths)
+  const log = createLog(boundedLog(paths.logFile, LOG_BYTES), 'info', () => systemClock.nowMs())
+  let lock: HeldLock
+  try {
+    lock = await waitForLock(paths.lockFile, paths.socket)
+  } catch (error) {
+    log.warn('not started', { error: error instanceof Error ? error.message : String(error) })
+    process.exitCode = isDriveError(error, 'LOCKED') ? STATUS_LOCKED : 1
+    return
+  }
+
+  let endSoon = false
+  let ending: Promise<void> | undefined
+  let idleTimer: NodeJS.Timeout | undefined
+  let server: ControlServer | undefined = undefined as ControlServer | undefined
+  const daemon = createDaemon({
+    paths,
+    log,
+    version: packageVersion(),
+    leaveMounts: words.includes('leave-mounts'),
+    onMountsChanged: () => considerEnd(),
+  })
+
+  const end = (why: string): Promise<void> =>
+    (ending ??= (async () => {
+      log.info('ending', { why })
+      clearTimeout(idleTimer)
+      // The socket goes first: who comes now starts the next daemon, which waits for our lock.
+      await server?.close(GRACE_MS)
+      try {
+        await daemon.close(stay)
+      } catch (error) {
+        log.error('the drive did not close cleanly', { error: error instanceof Error ? error.message : String(error) })
+        process.exitCode = 1
+      }
+      await lock.release()
+      log.info('ended')
+      // Pools and sockets of libraries may linger; everything of ours is closed and durable.
+      process.exit()
+    })())
+
+  const considerEnd = (): void => {
+    if (ending !== undefined) return
+    if (endSoon && server?.active === 0) {
+      void end('asked to')
+      return
+    }
+    clearTimeout(idleTimer)
+    if (!stay) idleTimer = setTimeout(endWhenIdle, IDLE_MS)
+  }
+  const endWhenIdle = (): void => {
+    const busy =
+      (server?.active ?? 0) > 0 || (daemon.drive?.mounts.length ?? 0) > 0 || daemon.state === 'opening' || isUploading()
+    if (busy) considerEnd()
+    else void end('idle')
+  }
+  const isUploading = (): boolean => {
+    const phase = daemon.drive?.sync.status().phase
+    return phase !== undefined && !['idle', 'retrying', 'refused', 'paused', 'closed'].includes(phase)
+  }
+
+  collectWhenIdle()
+  guard(log, (what) => (daemon.lastError = what))
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
+  // Left alone, it opens Node's debugger on a TCP port, where every user of this machine could read the keys.
+  process.on('SIGUSR1', () => log.warn('the debugger stays closed'))
+  // Before anyone can ask: an early `init` waits for it.
+  const started = daemon.start()
+  server = await serveControl({
+    path: paths.socket,
+    log,
+    service: createControl({
+      daemon,
+      startedMs,
+      stay,
+      endSoon: () => {
+        endSoon = true
+      },
+    }),
+    onAnswered: considerEnd,
+  })
+  log.info('started', { pid: process.pid, version: daemon.version, node: process.version })
+  await started
+  if (process.env['NOTIFY_SOCKET'] !== undefined)
+    spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)
+  considerEnd()
+}
+
+async function waitForLock(path: string, socket: string): Promise<HeldLock> {
+  const deadline = systemClock.monotonicMs() + LOCK_PATIENCE_MS
+  for (;;) {
+    try {
+      return await holdLock(path, { pid: process.pid, socket })
+    } catch (error) {
+      // A daemon that listens is not ending: leave the home to it.
+      if (!isDriveError(error, 'LOCKED') || systemClock.monotonicMs() > deadline || (await controlAnswers(socket)))
+        throw error
+      await sleep(50)
+    }
+  }
+}
+
+/** A failure nobody awaited must neither vanish nor take the mount down. */
+function guard(log: Log, remember: (what: string) => void): void {
+  const note = (kind: string) => (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error)
+    remember(`${kind}: ${message}`)
+    log.error(kind, { error: message, ...(error instanceof Error ? { stack: error.stack } : {}) })
+  }
+  process.on('unhandledRejection', note('an unhandled failure'))
+  process.on('uncaughtException', note('an uncaught failure'))
+}
+
+await main()

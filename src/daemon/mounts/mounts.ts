@@ -1,0 +1,214 @@
+/** The mounts of one drive: where they may be, making them, ending them, and the record that survives a crash. */
+import { readdir, readlink, realpath, stat } from 'node:fs/promises'
+import { dirname, join, basename, resolve, sep } from 'node:path'
+import type { MountReport, MountRequest } from '../../api/index.js'
+import { aborted, DriveError, isDriveError, sleep, type Log } from '../../base/index.js'
+import { makeDirectories, type DrivePaths } from '../../platform/index.js'
+import { clearStale, forceUnmount, type MountEnd } from '../../fuse/index.js'
+import type { DriveWorker } from '../drive-thread/drive-worker.js'
+import { writeMountRecord } from './mount-record.js'
+import { busyMessage, usersOf } from './users-of.js'
+
+const ANSWER_TIMEOUT_MS = 20_000
+
+export interface Mounts {
+  readonly list: readonly MountReport[]
+  mount(request: MountRequest): Promise<MountReport>
+  unmount(directory: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
+  waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
+  /** Told by the drive thread. */
+  ended(mountpoint: string, end: MountEnd): void
+  /** Every mount goes, open files or not. `remember`: the next daemon brings them back. */
+  detachAll(remember: boolean): Promise<void>
+}
+
+export interface MountsOptions {
+  readonly worker: Pick<DriveWorker, 'thread'>
+  readonly paths: DrivePaths
+  readonly log: Log
+  readonly onChanged: () => void
+}
+
+export function createMounts(options: MountsOptions): Mounts {
+  const { worker, paths, log } = options
+  const live = new Map<string, MountReport>()
+  const waiting = new Set<() => void>()
+  let closing = false
+
+  const record = async (): Promise<void> => {
+    if (!closing) await writeMountRecord(paths.mountsFile, [...live.values()])
+  }
+  const forget = (mountpoint: string): void => {
+    if (!live.delete(mountpoint)) return
+    for (const wake of waiting) wake()
+    options.onChanged()
+    void record().catch((error: unknown) => log.error('the record of mounts was not written', { error: String(error) }))
+  }
+
+  let last: Promise<unknown> = Promise.resolve()
+  const oneAtATime = <T>(action: () => Promise<T>): Promise<T> => {
+    const run = last.then(action)
+    last = run.catch(() => undefined) // told to whoever asked
+    return run
+  }
+
+  const mountNow = async (request: MountRequest): Promise<MountReport> => {
+    const wanted = { readOnly: request.readOnly === true, allowOther: request.allowOther === true }
+    const directory = await resolveFully(request.directory)
+    const existing = live.get(directory)
+    if (existing !== undefined) {
+      if (existing.readOnly === wanted.readOnly && existing.allowOther === wanted.allowOther) return existing
+      throw new DriveError('BUSY', `${directory} is mounted with other options; unmount it first.`)
+    }
+    const other = [...live.keys()][0]
+    if (other !== undefined) throw new DriveError('BUSY', `The drive is mounted at ${other}; unmount it there first.`)
+    await requireMountable(directory, paths)
+    const report: MountReport = { directory, ...wanted }
+    await writeMountRecord(paths.mountsFile, [...live.values(), report])
+    try {
+      await worker.thread.mount(directory, wanted)
+      live.set(directory, report)
+      await answers(directory)
+    } catch (error) {
+      live.delete(directory)
+      await record()
+      throw error
+    }
+    log.info('mounted', { readOnly: wanted.readOnly })
+    options.onChanged()
+    return report
+  }
+
+  return {
+    get list() {
+      return [...live.values()]
+    },
+
+    mount: (request) => oneAtATime(() => mountNow(request)),
+
+    async unmount(directory, { lazy = false, force = false }) {
+      if (!live.has(directory)) throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
+      if (force) await forceUnmount(directory)
+      else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
+      log.info('unmounted', { lazy, force })
+      forget(directory)
+      await record()
+    },
+
+    async waitUnmounted(requested, signal) {
+      const directory = await resolveFully(requested)
+      while (live.has(directory)) {
+        await new Promise<void>((resolve, reject) => {
+          const settle = (): void => {
+            waiting.delete(wake)
+            signal.removeEventListener('abort', onAbort)
+          }
+          const wake = (): void => {
+            settle()
+            resolve()
+          }
+          const onAbort = (): void => {
+            settle()
+            reject(aborted(signal))
+          }
+          waiting.add(wake)
+          signal.addEventListener('abort', onAbort, { once: true })
+          if (signal.aborted) onAbort()
+        })
+      }
+    },
+
+    ended(mountpoint, end) {
+      if (live.has(mountpoint)) log.info('the mount has ended', { end })
+      forget(mountpoint)
+    },
+
+    async detachAll(remember) {
+      await last
+      closing = true
+      for (const directory of live.keys()) {
+        await worker.thread.unmount(directory, { lazy: true }).catch(async (error: unknown) => {
+          // The thread is dead, so nobody answers the kernel: cut the connection.
+          log.warn('a mount is cut off', { error: isDriveError(error) ? error.message : String(error) })
+          await forceUnmount(directory)
+        })
+      }
+      live.clear()
+      for (const wake of waiting) wake()
+      if (!remember) await writeMountRecord(paths.mountsFile, [])
+    },
+  }
+}
+
+/** Of symlinks in a row, as in Linux. */
+const MAX_LINKS = 40
+
+/** Absolute and without symlinks, as the kernel names mounts; what is there need not exist, and is never looked into when it is a mount. */
+export async function resolveFully(path: string, links = 0): Promise<string> {
+  if (!path.startsWith(sep)) throw new DriveError('INVALID', 'A mount directory is an absolute path.')
+  const parent = await realpath(dirname(path)).catch(() => {
+    // The parents will be made: nothing in them can be a symlink.
+    return dirname(path)
+  })
+  const found = path === sep ? sep : join(parent, basename(path))
+  const target = links < MAX_LINKS ? await readlink(found).catch(() => undefined) : undefined // no symlink
+  return target === undefined ? found : resolveFully(resolve(parent, target), links + 1)
+}
+
+/** Detaches a dead mount of ours, makes the directory when it is missing; NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID where it cannot carry the drive. */
+async function requireMountable(directory: string, paths: DrivePaths): Promise<void> {
+  for (const own of paths.directories) {
+    const home = await realpath(own)
+    if (within(directory, home) || within(home, directory)) {
+      throw new DriveError('INVALID', `${directory} and the drive's own files in ${home} must not lie in each other.`)
+    }
+  }
+  await clearStale(directory).catch((error: NodeJS.ErrnoException) => {
+    // Not there yet: nothing can be mounted on it.
+    if (error.code !== 'ENOENT') throw unusable(directory, error)
+  })
+  const entries = await makeDirectories(directory)
+    .then(() => readdir(directory))
+    .catch((error: unknown) => {
+      throw unusable(directory, error)
+    })
+  if (entries.length > 0) {
+    throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide what is in it.`)
+  }
+}
+
+function unusable(directory: string, error: unknown): DriveError {
+  if (isDriveError(error)) return error
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EACCES' || code === 'EPERM'
+    ? new DriveError('ACCESS_DENIED', `This user may not make or enter ${directory}.`, { cause: error })
+    : new DriveError('NOT_A_DIRECTORY', `${directory} could not be made a directory.`, { cause: error })
+}
+
+/** A BUSY names the programs. */
+async function explain(error: unknown, directory: string): Promise<never> {
+  if (!isDriveError(error, 'BUSY')) throw error
+  throw new DriveError('BUSY', busyMessage(directory, await usersOf(directory)), { cause: error })
+}
+
+function within(inner: string, outer: string): boolean {
+  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)
+}
+
+/** Asked from a threadpool thread, so that the drive thread may take its time. */
+async function answers(directory: string): Promise<void> {
+  const late = new AbortController()
+  try {
+    await Promise.race([
+      stat(directory),
+      sleep(ANSWER_TIMEOUT_MS, late.signal).then(() => {
+        throw new DriveError('TIMEOUT', 'The mount does not answer.')
+      }),
+    ])
+  } catch (error) {
+    if (error instanceof DriveError) throw error
+    throw new DriveError('MOUNT_FAILED', 'The mount does not answer.', { cause: error })
+  } finally {
+    late.abort()
+  }
+}

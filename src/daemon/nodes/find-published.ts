@@ -1,0 +1,41 @@
+/** Whether a node knows a drive of this key. */
+import { DriveError, isDriveError, type Log } from '../../base/index.js'
+import { readConfig, writeConfig } from '../../platform/index.js'
+import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import { openExisting, type OpenedDrive } from '../../sync/index.js'
+
+/** Undefined only when the node says that it knows none; every doubt is an error, as it might lead to an empty drive. */
+export async function findPublished(
+  node: IpfsNode,
+  rootKey: RootKey,
+  signal?: AbortSignal,
+): Promise<OpenedDrive | undefined> {
+  try {
+    return await openExisting({ node, keys: deriveDriveKeys(rootKey), ...(signal === undefined ? {} : { signal }) })
+  } catch (error) {
+    if (isDriveError(error, 'NO_DRIVE')) return undefined
+    throw error
+  }
+}
+
+/**
+ * For a key without a local tree: its data were lost, or making the drive was interrupted. An empty tree must never take the place of a
+ * published one: NO_DRIVE when this home opened a published drive before and the node does not know it.
+ */
+export async function findAgain(options: {
+  readonly node: IpfsNode
+  readonly rootKey: RootKey
+  readonly configFile: string
+  readonly log: Log
+}): Promise<OpenedDrive | undefined> {
+  const found = await findPublished(options.node, options.rootKey)
+  const config = await readConfig(options.configFile)
+  if (found !== undefined) {
+    options.log.warn('there are no local data; the published drive is opened')
+    await writeConfig(options.configFile, { ...config, deviceSlot: found.deviceSlot, openedExisting: true })
+  } else if (config.openedExisting) {
+    throw new DriveError('NO_DRIVE', 'There are no local data, and the node knows no drive of this key.')
+  }
+  return found
+}

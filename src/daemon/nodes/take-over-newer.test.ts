@@ -1,0 +1,40 @@
+import test from 'ava'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isDriveError, silentLog, sleep, systemRandom } from '../../base/index.js'
+import { type DrivePaths } from '../../platform/index.js'
+import { createRecordSealer, createRootKey, deriveDriveKeys } from '../../crypto/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import { openEnvironment } from '../../storage/kv/index.js'
+import { SyncState } from '../../sync/state/sync-state.js'
+import { reopeningNode } from './reopening-node.js'
+import { takeOverNewer } from './take-over-newer.js'
+
+test('S-013 a tree that cannot be looked at is opened as it is, unless a version was begun to be taken over', async (t) => {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'dagdrive-newer-'))
+  const keys = deriveDriveKeys(createRootKey(systemRandom))
+  const sealer = createRecordSealer(keys.localKey, systemRandom)
+  const queue = openEnvironment({ path: join(dataDirectory, 'queue'), sealer, log: silentLog })
+  t.teardown(async () => {
+    await queue.close()
+    await rm(dataDirectory, { recursive: true })
+  })
+  await writeFile(join(dataDirectory, 'meta'), 'not a directory')
+  const state = new SyncState(queue)
+  state.put('head', { commit: { deviceSlot: 0 } } as never)
+  const node = reopeningNode(() => Promise.reject(new Error('no node')))
+  const paths = { dataDirectory } as DrivePaths
+  const look = (): Promise<unknown> =>
+    takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot: 0, log: silentLog, onUnknown: () => undefined })
+  t.is(await look(), undefined)
+  state.put('takeOver', { version: {} } as never)
+  await t.throwsAsync(look())
+})
+
+test('a node whose disk does not answer keeps nobody waiting who asks with a signal', async (t) => {
+  const node = reopeningNode(() => new Promise<IpfsNode>(() => undefined))
+  const asked = node.getName('k51any', { signal: AbortSignal.timeout(50) })
+  const answer = await Promise.race([asked.catch((error: unknown) => error), sleep(5_000)])
+  t.true(isDriveError(answer, 'ABORTED'))
+})

@@ -1,0 +1,133 @@
+/** Reading sorted maps block by block through the fetcher the caller gives. */
+import type { FetchBlock, TreeRef } from '../contract.js'
+import { corrupt } from '../corrupt.js'
+import { decodeMapNode, requireAscending, type MapChild, type MapInterior, type MapLeaf } from './map-node.js'
+import type { MapNode } from './map-build.js'
+import { openNode, sha256 } from '../private-node.js'
+import { prefetch } from './prefetch.js'
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal
+  /** Nodes fetched at the same time below one interior node; 8 unless given. */
+  readonly width?: number
+}
+
+const DEFAULT_WIDTH = 8
+
+/** All entries in key order. Values are views on a node's plaintext: copy what outlives the loop. CORRUPT when damaged. */
+export async function* readMap(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<readonly [key: Uint8Array, value: Uint8Array], void, undefined> {
+  for await (const items of readMapLeaves(ref, fetch, options)) yield* items
+}
+
+/** As `readMap`, one leaf's entries at a time: cheaper for large maps. */
+export async function* readMapLeaves(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<MapLeaf['items'], void, undefined> {
+  let last: Uint8Array | undefined
+  for await (const { node } of walk(ref, fetch, options)) {
+    if (!isLeaf(node) || node.items.length === 0) continue
+    requireAscending(last, node.items[0]![0])
+    last = node.items.at(-1)![0]
+    yield node.items
+  }
+}
+
+/** Every node, the root last: what `buildMap` returned as `nodes`, for a device that did not build the map itself. */
+export async function readMapNodes(ref: TreeRef, fetch: FetchBlock, options: ReadOptions = {}): Promise<MapNode[]> {
+  const nodes: MapNode[] = []
+  for await (const { node, plain, ref: at } of walk(ref, fetch, options)) {
+    const firstKey = (isLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey) ?? new Uint8Array(0)
+    nodes.push({ level: node.level, firstKey, plainHash: sha256(plain), ref: at })
+  }
+  return nodes
+}
+
+/** The value of one key (a view), or undefined; fetches one node a level. */
+export async function getFromMap(
+  ref: TreeRef,
+  key: Uint8Array,
+  fetch: FetchBlock,
+  options: Pick<ReadOptions, 'signal'> = {},
+): Promise<Uint8Array | undefined> {
+  let { node } = await load(ref, fetch, options.signal)
+  while (!isLeaf(node)) {
+    const child = childFor(node.children, key)
+    if (child === undefined) return undefined
+    node = checkedChild(node, child, (await load(child.ref, fetch, options.signal)).node)
+  }
+  const at = lowerBound(node.items.length, (i) => Buffer.compare(node.items[i]![0], key) >= 0)
+  const item = node.items[at]
+  return item !== undefined && Buffer.compare(item[0], key) === 0 ? item[1] : undefined
+}
+
+interface LoadedNode {
+  readonly node: MapLeaf | MapInterior
+  readonly plain: Uint8Array
+  readonly ref: TreeRef
+}
+
+/** Depth first, children before their parent; the nodes below one parent are prefetched. */
+async function* walk(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions,
+): AsyncGenerator<LoadedNode, void, undefined> {
+  yield* walkBelow(await load(ref, fetch, options.signal), fetch, options)
+}
+
+async function* walkBelow(
+  loaded: LoadedNode,
+  fetch: FetchBlock,
+  options: ReadOptions,
+): AsyncGenerator<LoadedNode, void, undefined> {
+  const { node } = loaded
+  if (!isLeaf(node)) {
+    const width = options.width ?? DEFAULT_WIDTH
+    const below = prefetch(node.children, width, async (child) => {
+      const next = await load(child.ref, fetch, options.signal)
+      checkedChild(node, child, next.node)
+      return next
+    })
+    for await (const next of below) yield* walkBelow(next, fetch, options)
+  }
+  yield loaded
+}
+
+async function load(ref: TreeRef, fetch: FetchBlock, signal: AbortSignal | undefined): Promise<LoadedNode> {
+  const plain = openNode(await fetch(ref.digest, 'raw', signal), ref)
+  return { node: decodeMapNode(plain), plain, ref }
+}
+
+function checkedChild(parent: MapInterior, child: MapChild, node: MapLeaf | MapInterior): MapLeaf | MapInterior {
+  const firstKey = isLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey
+  if (node.level !== parent.level - 1 || firstKey === undefined || Buffer.compare(firstKey, child.firstKey) !== 0) {
+    throw corrupt('a map node is not the child its parent names')
+  }
+  return node
+}
+
+function childFor(children: readonly MapChild[], key: Uint8Array): MapChild | undefined {
+  return children[lowerBound(children.length, (i) => Buffer.compare(children[i]!.firstKey, key) > 0) - 1]
+}
+
+/** The first index in 0 … count where `isAtOrPast` holds. */
+function lowerBound(count: number, isAtOrPast: (index: number) => boolean): number {
+  let low = 0
+  let high = count
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (isAtOrPast(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+function isLeaf(node: MapLeaf | MapInterior): node is MapLeaf {
+  return node.level === 0
+}

@@ -1,0 +1,115 @@
+import type { Digest } from '../../base/index.js'
+import type { Block } from '../contract.js'
+import { leafBits, levelsOf, prefixOf, rangeOf, type PrefixRange } from './forest-shape.js'
+import { linksBlock } from './links-block.js'
+
+/** What the forest is built from: the live set now, and the forest of the version before, if it is known. */
+export interface ForestState {
+  /** Live digests now. */
+  readonly count: number
+  /** Live digests within a range, ascending. */
+  digests(range: PrefixRange): Iterable<Digest>
+  /** `bits` of the forest before; undefined builds anew. */
+  readonly previousBits: number | undefined
+  /** Digest of the forest's node before, at this prefix length and prefix; undefined where there was none. */
+  previousNode(bits: number, prefix: number): Digest | undefined
+  /** Every digest that joined or left since the forest before (more does not hurt). */
+  readonly changed: Iterable<Digest>
+}
+
+/** A node of the forest: the root is at (0, 0). */
+export interface ForestNode {
+  readonly bits: number
+  readonly prefix: number
+  /** Undefined: no longer there. */
+  readonly digest: Digest | undefined
+}
+
+export interface UpdatedForest {
+  readonly root: Digest
+  /** Prefix length of the leaf nodes: `previousBits` of the next update. */
+  readonly bits: number
+  /** The depth changed or there was none before: forget all earlier nodes, `nodes` is the whole table. */
+  readonly rebuilt: boolean
+  /** New dag-pb blocks, children before parents. */
+  readonly blocks: readonly Block[]
+  /** Rows of the node table that changed; all of them when `rebuilt`. */
+  readonly nodes: readonly ForestNode[]
+  /** Nodes of the forest before that this one no longer has; when `rebuilt`, everything in the table before is (nearly always) gone. */
+  readonly dropped: readonly Digest[]
+}
+
+/**
+ * The forest of the live set: deterministic for a set and a depth. Rebuilds only the nodes above changed digests, unless the number of
+ * digests asks for another depth.
+ */
+export function updateForest(state: ForestState): UpdatedForest {
+  const bits = leafBits(state.count, state.previousBits)
+  const rebuilt = bits !== state.previousBits || state.previousNode(0, 0) === undefined
+  const build = new ForestBuild(state, rebuilt)
+  const levels = levelsOf(bits)
+  const leaves = rebuilt ? allPrefixes(bits) : new Set(Array.from(state.changed, (digest) => prefixOf(digest, bits)))
+  build.leaves(bits, leaves)
+  let below: Iterable<number> = leaves
+  for (let at = levels.length - 2; at >= 0; at--) {
+    const [own, child] = [levels[at]!, levels[at + 1]!]
+    const touched = new Set(Array.from(below, (prefix) => prefix >>> (child - own)))
+    build.interior(own, child, touched)
+    below = touched
+  }
+  return { root: build.node(0, 0)!, bits, rebuilt, blocks: build.blocks, nodes: build.nodes, dropped: build.dropped }
+}
+
+class ForestBuild {
+  readonly blocks: Block[] = []
+  readonly nodes: ForestNode[] = []
+  readonly dropped: Digest[] = []
+  readonly #made = new Map<string, Digest | undefined>()
+
+  constructor(
+    private readonly state: ForestState,
+    private readonly rebuilt: boolean,
+  ) {}
+
+  leaves(bits: number, prefixes: Iterable<number>): void {
+    for (const prefix of prefixes) {
+      const links = Array.from(this.state.digests(rangeOf(bits, prefix)), (digest) => ({
+        digest,
+        codec: 'raw' as const,
+      }))
+      this.#put(bits, prefix, links.length === 0 && bits > 0 ? undefined : linksBlock(links))
+    }
+  }
+
+  interior(bits: number, childBits: number, prefixes: Iterable<number>): void {
+    const fanOut = 2 ** (childBits - bits)
+    for (const prefix of prefixes) {
+      const links = []
+      for (let i = 0; i < fanOut; i++) {
+        const digest = this.node(childBits, prefix * fanOut + i)
+        if (digest !== undefined) links.push({ digest, codec: 'dag-pb' as const })
+      }
+      this.#put(bits, prefix, links.length === 0 && bits > 0 ? undefined : linksBlock(links))
+    }
+  }
+
+  node(bits: number, prefix: number): Digest | undefined {
+    const name = `${bits}/${prefix}`
+    if (this.#made.has(name)) return this.#made.get(name)
+    return this.rebuilt ? undefined : this.state.previousNode(bits, prefix)
+  }
+
+  #put(bits: number, prefix: number, block: Block | undefined): void {
+    this.#made.set(`${bits}/${prefix}`, block?.digest)
+    const before = this.rebuilt ? undefined : this.state.previousNode(bits, prefix)
+    if (before !== undefined && block !== undefined && Buffer.compare(before, block.digest) === 0) return
+    if (before === undefined && block === undefined) return
+    if (before !== undefined) this.dropped.push(before)
+    if (block !== undefined) this.blocks.push(block)
+    this.nodes.push({ bits, prefix, digest: block?.digest })
+  }
+}
+
+function allPrefixes(bits: number): number[] {
+  return Array.from({ length: 2 ** bits }, (_, prefix) => prefix)
+}

@@ -1,0 +1,53 @@
+import type { Digest } from '../../base/index.js'
+import type { Cid } from '../cid.js'
+import type { FetchBlock } from '../contract.js'
+import { corrupt } from '../corrupt.js'
+import { bitsOf, MAX_DEPTH } from './forest-shape.js'
+import { decodeLinks } from './links-block.js'
+import type { ReadOptions } from '../map/map-read.js'
+import { prefetch } from '../map/prefetch.js'
+
+export interface ForestLeaf {
+  /** Live digests (raw blocks), ascending within and across leaves. */
+  readonly digests: readonly Digest[]
+  /** Depth of the forest as `UpdatedForest.bits` gives it: build with it to get the same nodes again. */
+  readonly bits: number
+}
+
+const DEFAULT_WIDTH = 16
+
+/** All live digests of a version, one leaf node at a time, with parallel fetches. CORRUPT when it is no forest. */
+export async function* readForest(
+  root: Digest,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<ForestLeaf, void, undefined> {
+  let last: Digest | undefined
+  const top = decodeLinks(await fetch(root, 'dag-pb', options.signal))
+  for await (const { links, depth } of leavesBelow(top, 1, fetch, options)) {
+    const digests = links.map((link) => link.digest)
+    for (const digest of digests) {
+      if (last !== undefined && Buffer.compare(last, digest) >= 0)
+        throw corrupt('the blocks of a version are out of order')
+      last = digest
+    }
+    yield { digests, bits: bitsOf(depth, top.length) }
+  }
+}
+
+async function* leavesBelow(
+  links: readonly Cid[],
+  depth: number,
+  fetch: FetchBlock,
+  options: ReadOptions,
+): AsyncGenerator<{ links: readonly Cid[]; depth: number }, void, undefined> {
+  const kinds = new Set(links.map((link) => link.codec))
+  if (kinds.size > 1 || (links.length === 0 && depth > 1)) throw corrupt('a forest node mixes kinds of links')
+  if (!kinds.has('dag-pb')) return yield { links, depth }
+  if (depth >= MAX_DEPTH) throw corrupt('a forest is too deep')
+  const width = options.width ?? DEFAULT_WIDTH
+  const children = prefetch(links, width, async ({ digest }) =>
+    decodeLinks(await fetch(digest, 'dag-pb', options.signal)),
+  )
+  for await (const child of children) yield* leavesBelow(child, depth + 1, fetch, options)
+}

@@ -1,0 +1,33 @@
+/**
+ * The visible blocks: dag-pb nodes whose links have no name and no Tsize and which hold no data, so a node sees CIDs and nothing else.
+ * Every link is 40 bytes: `12 26 { 0a 24 <CID> }`. https://ipld.io/specs/codecs/dag-pb/spec/
+ */
+import { MIB } from '../../base/index.js'
+import { CID_BYTES, cidBytes, cidFromBytes, type Cid } from '../cid.js'
+import type { Block } from '../contract.js'
+import { corrupt } from '../corrupt.js'
+import { sha256 } from '../private-node.js'
+
+const LINK_HEAD = Uint8Array.of(0x12, CID_BYTES + 2, 0x0a, CID_BYTES)
+const LINK_BYTES = LINK_HEAD.length + CID_BYTES
+const MAX_LINKS = Math.floor(MIB / LINK_BYTES)
+
+export function linksBlock(links: readonly Cid[]): Block {
+  const bytes = new Uint8Array(links.length * LINK_BYTES)
+  links.forEach((link, i) => {
+    bytes.set(LINK_HEAD, i * LINK_BYTES)
+    bytes.set(cidBytes(link), i * LINK_BYTES + LINK_HEAD.length)
+  })
+  return { digest: sha256(bytes), bytes, codec: 'dag-pb' }
+}
+
+/** The links of a block `linksBlock` made; CORRUPT for any other dag-pb node. */
+export function decodeLinks(bytes: Uint8Array): Cid[] {
+  const count = bytes.length / LINK_BYTES
+  if (!Number.isInteger(count) || count > MAX_LINKS) throw corrupt('a list of links has an impossible length')
+  return Array.from({ length: count }, (_, i) => {
+    const link = bytes.subarray(i * LINK_BYTES, (i + 1) * LINK_BYTES)
+    if (!LINK_HEAD.every((byte, at) => link[at] === byte)) throw corrupt('a list of links holds something else')
+    return cidFromBytes(link.subarray(LINK_HEAD.length))
+  })
+}

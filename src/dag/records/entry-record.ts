@@ -1,0 +1,210 @@
+/**
+ * The bytes of an `EntryRecord` (docs/FORMAT.md, "Entry record"): one CBOR list of fixed positions. Unknown versions, kinds and extra
+ * items are refused on purpose: a program that does not understand a record must not rewrite it.
+ */
+import { DriveError, MIB } from '../../base/index.js'
+import { CborReader } from '../cbor-reader.js'
+import { CborWriter } from '../cbor-writer.js'
+import type { EntryRecord, FileChunk, TreeRef } from '../contract.js'
+import { corrupt } from '../corrupt.js'
+
+const VERSION = 1
+const FIELDS = 18
+const KIND = { none: 0, inline: 1, chunks: 2, tree: 3, shared: 4 } as const
+const FLAG_FIXED_CHUNKS = 1
+const U32 = 0xffffffff
+const MAX_NSEC = 999_999_999
+const LEAST_SECONDS = Number.MIN_SAFE_INTEGER
+const MAX_XATTRS = 65_535
+const MAX_XATTR_NAME_BYTES = 1024
+const MAX_XATTR_VALUE_BYTES = 65_536
+/** Longer bodies are chunks; a symlink's target is at most 4,095 bytes. */
+export const MAX_INLINE_BYTES = 65_535
+/** More chunks than this make a list of their own (`kind: 'tree'`). */
+export const MAX_EMBEDDED_CHUNKS = 16
+/** No sealed leaf block is longer, so no run inside one is. */
+const MAX_LEAF_BYTES = MIB
+
+const writer = new CborWriter()
+
+/** @param entry xattrs in any order @throws INVALID when a field is out of its range or the content does not fit the file type */
+export function encodeEntry(entry: EntryRecord): Uint8Array {
+  if (!contentFitsType(entry)) throw new DriveError('INVALID', 'The content of an entry does not fit its type.')
+  const { content } = entry
+  if (content.kind === 'chunks' && content.chunks.length > MAX_EMBEDDED_CHUNKS) {
+    throw new DriveError('INVALID', 'Too many chunks to embed in an entry.')
+  }
+  // Thrown in the middle, a number out of range would leave half a record for the next call.
+  writer.take()
+  writer.array(FIELDS).int(VERSION).bytes(entry.fileId).int(entry.mode).int(entry.uid).int(entry.gid)
+  writer.int(entry.nlink).int(entry.rdev).int(entry.size)
+  writer.int(entry.atimeSec).int(entry.atimeNsec).int(entry.mtimeSec).int(entry.mtimeNsec)
+  writer.int(entry.ctimeSec).int(entry.ctimeNsec).int(entry.btimeSec).int(entry.btimeNsec)
+  writeXattrs(entry.xattrs)
+  writeContent(content, entry.fixedChunks ? FLAG_FIXED_CHUNKS : 0)
+  return writer.take()
+}
+
+/** Opens what `encodeEntry` wrote. Byte fields are copies. CORRUPT for anything else, also for a later version. */
+export function decodeEntry(bytes: Uint8Array): EntryRecord {
+  const reader = new CborReader(bytes)
+  reader.tuple(FIELDS)
+  reader.int(VERSION, VERSION)
+  // One literal, evaluated in order: copying an object of 19 fields would cost as much as the rest.
+  const entry: Mutable<EntryRecord> = {
+    fileId: reader.bytes(16),
+    mode: reader.int(0, U32),
+    uid: reader.int(0, U32),
+    gid: reader.int(0, U32),
+    nlink: reader.int(0, U32),
+    rdev: reader.int(0, U32),
+    size: reader.int(),
+    atimeSec: reader.int(LEAST_SECONDS),
+    atimeNsec: reader.int(0, MAX_NSEC),
+    mtimeSec: reader.int(LEAST_SECONDS),
+    mtimeNsec: reader.int(0, MAX_NSEC),
+    ctimeSec: reader.int(LEAST_SECONDS),
+    ctimeNsec: reader.int(0, MAX_NSEC),
+    btimeSec: reader.int(LEAST_SECONDS),
+    btimeNsec: reader.int(0, MAX_NSEC),
+    fixedChunks: false,
+    xattrs: readXattrs(reader),
+    content: NO_CONTENT,
+  }
+  const { flags, content } = readContent(reader)
+  reader.end()
+  entry.fixedChunks = (flags & FLAG_FIXED_CHUNKS) !== 0
+  entry.content = content
+  if (!contentFitsType(entry)) throw corrupt('the content of an entry does not fit its type')
+  return entry
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+const NO_CONTENT: EntryRecord['content'] = { kind: 'none' }
+
+/** One row of a long chunk list (its key is the offset): `[digest, key, length, skip]`. */
+export function encodeChunk(chunk: Omit<FileChunk, 'offset'>): Uint8Array {
+  writer.take()
+  return writer.array(4).bytes(chunk.digest).bytes(chunk.key).int(chunk.length).int(chunk.skip).take()
+}
+
+export function decodeChunk(offset: number, bytes: Uint8Array): FileChunk {
+  const reader = new CborReader(bytes)
+  reader.tuple(4)
+  const chunk = readRun(reader, offset)
+  reader.end()
+  return chunk
+}
+
+/** Chunks of a file: ascending, not overlapping. CORRUPT otherwise. */
+export function requireDisjoint(before: FileChunk | undefined, chunk: FileChunk): void {
+  if (before !== undefined && before.offset + before.length > chunk.offset)
+    throw corrupt('the chunks of a file overlap')
+}
+
+function writeXattrs(xattrs: EntryRecord['xattrs']): void {
+  writer.array(xattrs.length * 2)
+  const sorted = xattrs.length < 2 ? xattrs : xattrs.toSorted((a, b) => compareText(a.name, b.name))
+  for (const { name, value } of sorted) writer.text(name).bytes(value)
+}
+
+function readXattrs(reader: CborReader): EntryRecord['xattrs'] {
+  const count = reader.array(MAX_XATTRS * 2)
+  if (count % 2 !== 0) throw corrupt('an attribute has no value')
+  const xattrs: { name: string; value: Uint8Array }[] = []
+  for (let i = 0; i < count; i += 2) {
+    const name = reader.text(MAX_XATTR_NAME_BYTES)
+    const before = xattrs.at(-1)
+    if (before !== undefined && compareText(before.name, name) >= 0) throw corrupt('attributes are out of order')
+    xattrs.push({ name, value: reader.bytes(0, MAX_XATTR_VALUE_BYTES) })
+  }
+  return xattrs
+}
+
+function compareText(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+/** `[kind, flags, …]`, the last field of the record. */
+function writeContent(content: EntryRecord['content'], flags: number): void {
+  const kind = KIND[content.kind]
+  if (content.kind === 'inline') {
+    if (content.bytes.length > MAX_INLINE_BYTES) throw new DriveError('INVALID', 'An inline body is too long.')
+    writer.array(3).int(kind).int(flags).bytes(content.bytes)
+  } else if (content.kind === 'tree') {
+    writer.array(4).int(kind).int(flags).bytes(content.ref.digest).bytes(content.ref.key)
+  } else if (content.kind === 'chunks') {
+    writer
+      .array(2 + 5 * content.chunks.length)
+      .int(kind)
+      .int(flags)
+    for (const { offset, digest, key, length, skip } of content.chunks) {
+      writer.int(offset).bytes(digest).bytes(key).int(length).int(skip)
+    }
+  } else {
+    writer.array(2).int(kind).int(flags)
+  }
+}
+
+function readContent(reader: CborReader): { flags: number; content: EntryRecord['content'] } {
+  const count = reader.array(2 + 5 * MAX_EMBEDDED_CHUNKS)
+  const kind = count < 2 ? -1 : reader.int(0, KIND.shared)
+  const flags = count < 2 ? 0 : reader.int(0, FLAG_FIXED_CHUNKS)
+  if (kind === KIND.none && count === 2) return { flags, content: NO_CONTENT }
+  if (kind === KIND.shared && count === 2) return { flags, content: { kind: 'shared' } }
+  if (kind === KIND.inline && count === 3) {
+    return { flags, content: { kind: 'inline', bytes: reader.bytes(0, MAX_INLINE_BYTES) } }
+  }
+  if (kind === KIND.tree && count === 4) return { flags, content: { kind: 'tree', ref: readRef(reader) } }
+  if (kind === KIND.chunks && count % 5 === 2 && count > 2) {
+    return { flags, content: { kind: 'chunks', chunks: readChunks(reader, (count - 2) / 5) } }
+  }
+  throw corrupt('an entry has an unknown kind of content')
+}
+
+function readRef(reader: CborReader): TreeRef {
+  return { digest: reader.bytes(32), key: reader.bytes(32) }
+}
+
+function readChunks(reader: CborReader, count: number): FileChunk[] {
+  const chunks: FileChunk[] = []
+  for (let i = 0; i < count; i++) {
+    const chunk = readRun(reader, reader.int())
+    requireDisjoint(chunks.at(-1), chunk)
+    chunks.push(chunk)
+  }
+  return chunks
+}
+
+function readRun(reader: CborReader, offset: number): FileChunk {
+  const digest = reader.bytes(32)
+  const key = reader.bytes(32)
+  const length = reader.int(1, MAX_LEAF_BYTES)
+  const skip = reader.int(0, MAX_LEAF_BYTES - length)
+  if (offset + length > Number.MAX_SAFE_INTEGER) throw corrupt('a chunk ends past the largest file')
+  return { offset, length, skip, digest, key }
+}
+
+const S_IFMT = 0o170000
+const S_IFDIR = 0o040000
+const S_IFREG = 0o100000
+const S_IFLNK = 0o120000
+/** FIFO, character device, block device, socket. */
+const SPECIAL = [0o010000, 0o020000, 0o060000, 0o140000]
+
+/** What symlink(2) takes. */
+const MAX_TARGET_BYTES = 4095
+
+function contentFitsType({ mode, content }: Pick<EntryRecord, 'mode' | 'content'>): boolean {
+  const { kind } = content
+  const type = mode & S_IFMT
+  if (type === S_IFREG) return true
+  if (type === S_IFDIR) return kind === 'none' || kind === 'tree'
+  if (type === S_IFLNK) return kind === 'shared' || (kind === 'inline' && isTarget(content.bytes))
+  return SPECIAL.includes(type) && (kind === 'none' || kind === 'shared')
+}
+
+function isTarget(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.length <= MAX_TARGET_BYTES && !bytes.includes(0)
+}

@@ -1,0 +1,152 @@
+/** What the drive keeps in sorted maps: directories, long chunk lists, the link table and the table of repeated blocks. */
+import { DriveError, nameFromBytes, nameToBytes, type Digest, type FileId, type PlainName } from '../../base/index.js'
+import { CborReader } from '../cbor-reader.js'
+import { CborWriter } from '../cbor-writer.js'
+import type { EntryRecord, FetchBlock, FileChunk, TreeRef } from '../contract.js'
+import { corrupt } from '../corrupt.js'
+import { decodeChunk, decodeEntry, encodeChunk, encodeEntry, requireDisjoint } from './entry-record.js'
+import { getFromMap, readMapLeaves, type ReadOptions } from '../map/map-read.js'
+
+/** A row for `buildMap`. */
+export type MapRow = readonly [key: Uint8Array, value: Uint8Array]
+
+/** @param name 1 … 255 bytes, no `/`, no NUL, not `.` or `..`; otherwise INVALID */
+export function directoryRow(name: PlainName, entry: EntryRecord): MapRow {
+  const key = nameToBytes(name)
+  if (!isFileName(key)) throw new DriveError('INVALID', 'A file name cannot be stored.')
+  return [key, encodeEntry(entry)]
+}
+
+/** Rows for `buildMap` from entries in any order. */
+export function directoryRows(entries: Iterable<readonly [PlainName, EntryRecord]>): MapRow[] {
+  return sortRows(Array.from(entries, ([name, entry]) => directoryRow(name, entry)))
+}
+
+export interface DirectoryChild {
+  readonly name: PlainName
+  readonly entry: EntryRecord
+}
+
+/** A directory's entries in byte order of their names. */
+export async function* readDirectory(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<DirectoryChild, void, undefined> {
+  for await (const items of readMapLeaves(ref, fetch, options)) {
+    for (const [key, value] of items) {
+      if (!isFileName(key)) throw corrupt('a directory holds an impossible name')
+      yield { name: nameFromBytes(key), entry: decodeEntry(value) }
+    }
+  }
+}
+
+/** One entry of a directory, or undefined. */
+export async function findInDirectory(
+  ref: TreeRef,
+  name: PlainName,
+  fetch: FetchBlock,
+  options: Pick<ReadOptions, 'signal'> = {},
+): Promise<EntryRecord | undefined> {
+  const value = await getFromMap(ref, nameToBytes(name), fetch, options)
+  return value === undefined ? undefined : decodeEntry(value)
+}
+
+/** A row of a file's long chunk list, keyed BE64(offset). */
+export function chunkRow(chunk: FileChunk): MapRow {
+  const key = Buffer.alloc(8)
+  key.writeBigUInt64BE(BigInt(chunk.offset))
+  return [key, encodeChunk(chunk)]
+}
+
+/** A file's chunks in order of their offsets. */
+export async function* readChunkList(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<FileChunk, void, undefined> {
+  let before: FileChunk | undefined
+  for await (const items of readMapLeaves(ref, fetch, options)) {
+    for (const [key, value] of items) {
+      if (key.length !== 8) throw corrupt('a chunk list has an impossible offset')
+      const offset = Number(Buffer.from(key).readBigUInt64BE())
+      if (!Number.isSafeInteger(offset)) throw corrupt('a chunk list has an impossible offset')
+      const chunk = decodeChunk(offset, value)
+      requireDisjoint(before, chunk)
+      before = chunk
+      yield chunk
+    }
+  }
+}
+
+/** A row of the link table; `entry.content` is never `shared`. */
+export function linkRow(entry: EntryRecord): MapRow {
+  if (entry.content.kind === 'shared') throw new DriveError('INVALID', 'A linked file must have its content.')
+  if (isDirectory(entry)) throw new DriveError('INVALID', 'A directory cannot be linked.')
+  return [entry.fileId, encodeEntry(entry)]
+}
+
+export async function* readLinks(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<EntryRecord, void, undefined> {
+  for await (const items of readMapLeaves(ref, fetch, options)) {
+    for (const [key, value] of items) yield linkedEntry(key, value)
+  }
+}
+
+/** The record of a hard-linked file, or undefined. */
+export async function findLink(
+  ref: TreeRef,
+  fileId: FileId,
+  fetch: FetchBlock,
+  options: Pick<ReadOptions, 'signal'> = {},
+): Promise<EntryRecord | undefined> {
+  const value = await getFromMap(ref, fileId, fetch, options)
+  return value === undefined ? undefined : linkedEntry(fileId, value)
+}
+
+function linkedEntry(fileId: FileId, value: Uint8Array): EntryRecord {
+  const entry = decodeEntry(value)
+  if (Buffer.compare(entry.fileId, fileId) !== 0) throw corrupt('a link leads to another file')
+  if (entry.content.kind === 'shared') throw corrupt('a link leads nowhere')
+  // By its name in the link table, not by its hash, a directory could be inside itself.
+  if (isDirectory(entry)) throw corrupt('a link leads to a directory')
+  return entry
+}
+
+/** A row of the table of blocks used more than once: `extraUses` beyond the first, at least 1. */
+export function duplicateRow(digest: Digest, extraUses: number): MapRow {
+  return [digest, new CborWriter().int(extraUses).take()]
+}
+
+export async function* readDuplicates(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<{ readonly digest: Digest; readonly extraUses: number }, void, undefined> {
+  for await (const items of readMapLeaves(ref, fetch, options)) {
+    for (const [key, value] of items) {
+      if (key.length !== 32) throw corrupt('a repeated block has no digest')
+      const reader = new CborReader(value)
+      const extraUses = reader.int(1)
+      reader.end()
+      yield { digest: key, extraUses }
+    }
+  }
+}
+
+/** Rows sorted as `buildMap` wants them. */
+export function sortRows(rows: MapRow[]): MapRow[] {
+  return rows.sort((a, b) => Buffer.compare(a[0], b[0]))
+}
+
+function isDirectory({ mode }: Pick<EntryRecord, 'mode'>): boolean {
+  return (mode & 0o170000) === 0o040000
+}
+
+function isFileName(key: Uint8Array): boolean {
+  if (key.length < 1 || key.length > 255 || key.includes(0) || key.includes(0x2f)) return false
+  return !(key[0] === 0x2e && (key.length === 1 || (key.length === 2 && key[1] === 0x2e)))
+}

@@ -1,0 +1,60 @@
+/** Taking a mount off its name, from any process; uses umount2 where we may, and fusermount3 where we may not. */
+import { execFile } from 'node:child_process'
+import { DriveError } from '../../base/index.js'
+import { ERRNO, errnoName } from '../protocol/errno.js'
+import { loadFuseNative, MNT_DETACH } from '../transports/native.js'
+
+const HELPER_TIMEOUT_MS = 20_000
+
+/**
+ * Unmounts what is at `mountpoint`; `lazy` detaches the name even while programs use it. Runs off this thread.
+ * @returns `busy` when programs use the mount and `lazy` was not asked for, `absent` when nothing is mounted there
+ */
+export async function detach(mountpoint: string, lazy: boolean): Promise<'detached' | 'busy' | 'absent'> {
+  const native = loadFuseNative()
+  if (process.geteuid?.() === 0 && 'addon' in native) {
+    const { result } = await native.addon.umount(mountpoint, lazy ? MNT_DETACH : 0)
+    if (result === 0) return 'detached'
+    if (result === -ERRNO.EBUSY) return 'busy'
+    if (result === -ERRNO.EINVAL || result === -ERRNO.ENOENT) return 'absent'
+    throw failed(errnoName(-result))
+  }
+  return detachWithHelper(mountpoint, lazy)
+}
+
+async function detachWithHelper(mountpoint: string, lazy: boolean): Promise<'detached' | 'busy' | 'absent'> {
+  const asRoot = process.geteuid?.() === 0
+  const [command, args] = asRoot
+    ? (['umount', [...(lazy ? ['-l'] : []), '--', mountpoint]] as const)
+    : (['fusermount3', [lazy ? '-uz' : '-u', '--', mountpoint]] as const)
+  const { code, output } = await run(command, args)
+  if (code === 0) return 'detached'
+  if (/busy/i.test(output)) return 'busy'
+  if (/not (mounted|found in)|no mount point/i.test(output)) return 'absent'
+  throw failed(output.trim().split('\n')[0] ?? command)
+}
+
+function failed(why: string): DriveError {
+  return new DriveError('BUSY', `The drive could not be unmounted: ${why}`)
+}
+
+/** Runs a helper program; never rejects. A program that cannot start or takes too long has the code -1. */
+export function run(
+  command: string,
+  args: readonly string[],
+  timeoutMs = HELPER_TIMEOUT_MS,
+): Promise<{ code: number; output: string; timedOut: boolean }> {
+  return new Promise((resolve) => {
+    const environment = { ...process.env, LC_ALL: 'C' }
+    execFile(
+      command,
+      [...args],
+      { timeout: timeoutMs, killSignal: 'SIGKILL', env: environment },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
+        const output = `${stdout}${stderr}${code === -1 ? (error?.message ?? '') : ''}`
+        resolve({ code, output, timedOut: error?.killed === true })
+      },
+    )
+  })
+}

@@ -1,0 +1,257 @@
+/** How mounts begin and end: unmounting, killing, aborting, stale mounts, places that are refused. */
+import { access, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { findMount, parseMountInfo } from './mount-info.js'
+import { forceUnmount, isStale, probeMount } from './stale.js'
+import { programInside, serveMemoryTree, shell, temporaryMountpoint } from '../../../test/support/fuse/memory-mount.js'
+import { serveInProcess } from '../../../test/support/fuse/served-process.js'
+
+test('R-05 a mount left by kill -9 is stale, and mounting again detaches it first', async (t) => {
+  const directory = await temporaryMountpoint(t)
+  const served = await serveInProcess(t, directory)
+  await shell(directory, 'echo x > "$D/f"; cat "$D/f"')
+  t.false(await isStale(directory))
+  served.child.kill('SIGKILL')
+  await served.exited
+  t.true(await isStale(directory))
+  t.is(await probeMount(directory), 'dead')
+
+  const again = await serveMemoryTree(t, {}, directory)
+  t.is(await shell(directory, 'ls -A "$D" | wc -l; grep -c " $D " /proc/self/mountinfo'), '0\n1')
+  await again.unmount()
+  t.is(await findMount(directory), undefined)
+})
+
+test('a stale mount that a program still stands in is detached too', async (t) => {
+  const directory = await temporaryMountpoint(t)
+  const served = await serveInProcess(t, directory)
+  const inside = await programInside(directory, 'echo left')
+  served.child.kill('SIGKILL')
+  await served.exited
+  const again = await serveMemoryTree(t, {}, directory)
+  await again.unmount()
+  t.is(await inside.leave(), 'left')
+})
+
+test('unmounting is refused as BUSY while a program uses the mount, and changes nothing', async (t) => {
+  const mount = await serveMemoryTree(t)
+  const inside = await programInside(mount.directory, 'echo kept > f; cat f')
+  await t.throwsAsync(mount.unmount(), { message: 'BUSY' })
+  t.is(await inside.leave(), 'kept')
+  await mount.unmount()
+  t.is(await mount.ended, 'unmounted')
+})
+
+test('a lazy unmount takes the name away and serves the program that is still inside', async (t) => {
+  const mount = await serveMemoryTree(t)
+  const inside = await programInside(mount.directory, 'echo served > f; cat f')
+  await mount.unmount({ lazy: true })
+  t.is(await findMount(mount.directory), undefined)
+  t.is(await inside.leave(), 'served')
+  t.is(await mount.ended, 'unmounted')
+})
+
+test('umount(8) from outside is noticed', async (t) => {
+  const mount = await serveMemoryTree(t)
+  await shell(mount.directory, 'echo x > "$D/f"; umount "$D"')
+  t.is(await mount.ended, 'unmounted')
+  t.like(await mount.ask({ do: 'counts' }), { inodes: 2, handles: 0 })
+  await mount.unmount()
+})
+
+test('forceUnmount from another process ends a program that waits, and gives open handles back', async (t) => {
+  const mount = await serveMemoryTree(t)
+  await shell(mount.directory, 'echo x > "$D/f"')
+  await mount.ask({ do: 'delay', ms: 600_000 })
+  const waiting = t.throwsAsync(shell(mount.directory, 'dd if="$D/f" iflag=direct of=/dev/null'), {
+    message: /not connected|connection abort|Input\/output|No such device/,
+  })
+  const waits = `[ "$(cat /sys/fs/fuse/connections/${(await findMount(mount.directory))?.minor}/waiting)" -gt 0 ]`
+  await shell(mount.directory, `for i in $(seq 200); do ${waits} && break; sleep 0.05; done; sleep 0.1`)
+  await forceUnmount(mount.directory)
+  await waiting
+  t.is(await mount.ended, 'aborted')
+  t.is(await findMount(mount.directory), undefined)
+  t.like(await mount.ask({ do: 'counts' }), { inodes: 2, handles: 0 })
+})
+
+for (const [what, call] of [
+  ['a question that could wait for ever', "os.getxattr(d + '/f', 'user.a')"],
+  ['a change whose tree notices the signal', "os.mkdir(d + '/new')"],
+  ['a sync', "os.fsync(os.open(d + '/f', os.O_RDWR))"],
+] as const) {
+  const python = `import os, signal, sys
+d = os.environ['D']; seen = []; signal.signal(signal.SIGALRM, lambda *_: seen.append(1))`
+
+  test(`S-056 a handled signal does not disturb ${what}`, async (t) => {
+    const mount = await serveMemoryTree(t)
+    await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
+    await mount.ask({ do: 'delay', ms: 600 })
+    const script = `${python}
+signal.setitimer(signal.ITIMER_REAL, 0.1, 0.01); ${call}; signal.setitimer(signal.ITIMER_REAL, 0); print(len(seen) > 0)`
+    t.is(await shell(mount.directory, `python3 -c "${script}"`, 10_000), 'True')
+    await mount.unmount()
+  })
+
+  test(`S-056 a signal that ends a program ends it at once in ${what}, also after signals that it handles`, async (t) => {
+    const mount = await serveMemoryTree(t)
+    await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
+    await mount.ask({ do: 'delay', ms: 600_000 })
+    const ended = (timer: string, signal: string): string => `rm -f $F; python3 -c "${python}
+${timer}
+open(os.environ['F'], 'w').write('begins'); ${call}" & for i in $(seq 400); do [ -s $F ] && break; sleep 0.05; done
+sleep 0.3; kill -${signal} $!; wait $! || echo $?`
+    const busy = 'signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)'
+    const run = `export F=$(mktemp -u)\n${ended('', 'KILL')}\n${ended('', 'TERM')}\n${ended(busy, 'KILL')}\nrm -f $F`
+    t.is(await shell(mount.directory, run), '137\n143\n137')
+    await mount.ask({ do: 'delay', ms: 0 })
+    t.is(await shell(mount.directory, 'ls "$D"; getfattr --only-values -n user.a "$D/f"'), 'f\nx')
+    await mount.unmount()
+  })
+}
+
+test('a Worker that is terminated while it serves neither aborts the process nor hangs', async (t) => {
+  const directory = await temporaryMountpoint(t)
+  const served = await serveInProcess(t, directory)
+  await shell(directory, 'echo x > "$D/f"')
+  served.say('terminate')
+  t.is(await served.message('exited'), 1)
+  served.say('exit')
+  t.like(await served.exited, { code: 0, errors: '' })
+  t.true(await isStale(directory))
+})
+
+test('a process that ends while it serves leaves a mount that answers ENOTCONN', async (t) => {
+  const directory = await temporaryMountpoint(t)
+  const served = await serveInProcess(t, directory)
+  served.say('exit')
+  t.like(await served.exited, { code: 0, errors: '' })
+  t.true(await isStale(directory))
+  await forceUnmount(directory)
+  t.is(await findMount(directory), undefined)
+})
+
+test('a place that is missing, no directory, not empty or mounted already is refused', async (t) => {
+  const directory = await temporaryMountpoint(t)
+  await t.throwsAsync(serveMemoryTree(t, {}, join(directory, 'none')), { message: 'NOT_FOUND' })
+  await writeFile(join(directory, 'file'), '')
+  await t.throwsAsync(serveMemoryTree(t, {}, join(directory, 'file')), { message: 'NOT_A_DIRECTORY' })
+  await t.throwsAsync(serveMemoryTree(t, {}, directory), { message: 'NOT_EMPTY' })
+  const over = await serveMemoryTree(t, { over: true }, directory)
+  await t.throwsAsync(serveMemoryTree(t, {}, directory), { message: 'BUSY' })
+  await over.unmount()
+  await access(join(directory, 'file'))
+})
+
+test('a mountpoint behind a symlink and with a space in its name is found again', async (t) => {
+  const parent = await mkdtemp(join(tmpdir(), 'dagdrive-fuse-'))
+  t.teardown(() => rm(parent, { recursive: true, force: true }))
+  await mkdir(join(parent, 'a drive\\'))
+  await symlink(join(parent, 'a drive\\'), join(parent, 'link'))
+  const mount = await serveMemoryTree(t, { source: 'my,drive' }, join(parent, 'link'))
+  t.like(await findMount(join(parent, 'a drive\\')), { filesystem: 'fuse.dagdrive', source: 'my,drive' })
+  await mount.unmount()
+  await t.throwsAsync(forceUnmount(join(parent, 'link')), { code: 'NOT_MOUNTED' })
+})
+
+test('R-04 a read-only mount refuses writers; without allowOther other users are kept out, with it they are not', async (t) => {
+  const mount = await serveMemoryTree(t, { readOnly: true })
+  t.regex(await shell(mount.directory, 'touch "$D/f" 2>&1 || true'), /Read-only/)
+  await mount.unmount()
+  const own = await serveMemoryTree(t)
+  await shell(own.directory, 'chmod 755 "$D/.."; chmod 711 "$D"')
+  const asNobody = 'setpriv --reuid 65534 --regid 65534 --clear-groups stat -c %F "$D" 2>&1 || true'
+  t.regex(await shell(own.directory, asNobody), /Permission denied/)
+  await own.unmount()
+  const shared = await serveMemoryTree(t, { allowOther: true })
+  t.is(await shell(shared.directory, asNobody), 'directory')
+  t.regex(
+    await shell(shared.directory, 'setpriv --reuid 65534 --regid 65534 --clear-groups touch "$D/f" 2>&1 || true'),
+    /Permission denied/,
+  )
+  await shared.unmount()
+})
+
+test('R-04 a user who is not root mounts and unmounts through fusermount3', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'dagdrive-fuse-'))
+  t.teardown(() => rm(directory, { recursive: true, force: true }))
+  const script = `set -e; mknod -m 666 ${directory}.dev c 10 229; mount --bind ${directory}.dev /dev/fuse; rm ${directory}.dev
+    chown 65534:65534 ${directory}; exec setpriv --reuid 65534 --regid 65534 --clear-groups ${process.execPath} "$@"`
+  const command = ['unshare', '--mount', '--propagation', 'private', 'bash', '-c', script, 'bash']
+  const served = await serveInProcess(t, directory, {}, command)
+  const pid = String(served.child.pid)
+  const line = parseMountInfo(await readFile(`/proc/${pid}/mountinfo`, 'latin1')).find(
+    (m) => m.mountpoint === directory,
+  )
+  t.like(line, { filesystem: 'fuse.dagdrive', source: 'dagdrive' })
+  const inNamespace = `nsenter -t ${pid} -m setpriv --reuid 65534 --regid 65534 --clear-groups bash -c`
+  t.is(await shell(directory, `${inNamespace} 'echo mine > "$D/f"; stat -c %u "$D/f"; cat "$D/f"'`), '65534\nmine')
+  served.say('unmount')
+  t.is(await served.message('ended'), 'unmounted')
+  served.say('exit')
+  t.like(await served.exited, { code: 0, errors: '' })
+})
+
+test('a change from elsewhere reaches open files as soon as the kernel has been told', async (t) => {
+  const mount = await serveMemoryTree(t)
+  await shell(mount.directory, 'echo old > "$D/f"; cat "$D/f"')
+  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
+  await mount.ask({ do: 'remote-write', ino, text: 'much newer\n' })
+  t.is(
+    await shell(
+      mount.directory,
+      `for i in $(seq 100); do test $(stat -c %s "$D/f") = 11 && break; sleep 0.05; done; cat "$D/f"`,
+    ),
+    'much newer',
+  )
+  await mount.ask({ do: 'remote-write', ino, text: 'v3\n' })
+  t.is(
+    await shell(
+      mount.directory,
+      `for i in $(seq 100); do test $(stat -c %s "$D/f") = 3 && break; sleep 0.05; done; cat "$D/f"`,
+    ),
+    'v3',
+  )
+  await mount.unmount()
+})
+
+test('with writeback the kernel collects small writes, and sizes and times stay right', async (t) => {
+  const mount = await serveMemoryTree(t, { writeback: true })
+  const script = `cd "$D"; dd if=/dev/urandom of=f bs=1000 count=3000 2>/dev/null; stat -c %s f; sha256sum < f > ../sum-$$
+    sync f; echo 3 > /dev/null; sha256sum < f | cmp - ../sum-$$; rm ../sum-$$; touch -d @77 f; echo x > g; stat -c %Y f`
+  t.is(await shell(mount.directory, script), '3000000\n77')
+  await mount.unmount()
+})
+
+test('with writeback a change from elsewhere to a file with unsaved pages does not deadlock', async (t) => {
+  const mount = await serveMemoryTree(t, { writeback: true })
+  await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"; echo dirty >> "$D/f"')
+  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
+  await mount.ask({ do: 'invalidate', ino })
+  t.is(await shell(mount.directory, 'cat "$D/f"', 10_000), 'old\ndirty')
+  await mount.unmount()
+})
+
+const onEventLoop = process.env['DAGDRIVE_FUSE_CHANNEL'] === 'thread' ? test.skip : test
+onEventLoop('a Worker ends although a notification waits in the kernel for a write nobody will answer', async (t) => {
+  const mount = await serveMemoryTree(t, { writeback: true })
+  await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"')
+  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
+  await mount.ask({ do: 'delay', ms: 600_000 })
+  // Kept open: closing would already write the page back and wait.
+  const writer = `import os, time; f = os.open(os.environ['D'] + '/f', os.O_WRONLY); os.pwrite(f, b'dirty', 0); time.sleep(3)`
+  await shell(mount.directory, `(python3 -c "${writer}" > /dev/null 2>&1 &); sleep 0.5`)
+  await mount.ask({ do: 'invalidate', ino })
+  await shell(mount.directory, 'sleep 0.3')
+  t.is(await mount.worker.terminate(), 1)
+  t.true(await isStale(mount.directory))
+})
+
+test('the mount reads ahead a megabyte', async (t) => {
+  const mount = await serveMemoryTree(t)
+  const entry = await findMount(mount.directory)
+  t.is((await readFile(`/sys/class/bdi/${entry?.device}/read_ahead_kb`, 'utf8')).trim(), '1024')
+  await mount.unmount()
+})

@@ -1,0 +1,55 @@
+/** Unmounting by the process that serves: flush, detach, wait for the kernel, make the tree durable. */
+import { DriveError, sleep } from '../../base/index.js'
+import type { Tree } from '../../vfs/index.js'
+import type { MountEnd, UnmountOptions } from '../contract.js'
+import { detach } from './detach.js'
+import { ERRNO, errnoName } from '../protocol/errno.js'
+import { findMount } from './mount-info.js'
+import type { FuseNative } from '../transports/native.js'
+
+/** How long the kernel may take to end a connection nobody can reach by name any more. */
+const GRACE_MS = 2000
+
+/** @param minor the connection's number, to leave alone what someone else mounted over it */
+export async function unmountServed(
+  addon: Pick<FuseNative, 'syncfs'>,
+  tree: Tree,
+  mountpoint: string,
+  minor: number | undefined,
+  served: { readonly ended: Promise<MountEnd>; readonly hasEnded: () => boolean },
+  how: UnmountOptions,
+): Promise<void> {
+  const lazy = how.lazy === true
+  if (served.hasEnded()) return void (await served.ended)
+  const top = await findMount(mountpoint)
+  if (top !== undefined && minor !== undefined && top.minor !== minor) {
+    throw new DriveError('BUSY', 'Another filesystem is mounted over the drive.')
+  }
+  if (top !== undefined) await flush(addon, mountpoint)
+  const outcome = await detach(mountpoint, false)
+  if (outcome === 'busy') {
+    if (!lazy) throw new DriveError('BUSY', 'Programs still use the drive.')
+    await detach(mountpoint, true)
+  } else if (outcome === 'detached') await served.ended
+  // Someone detached the name before; programs inside may still be served.
+  else if (!lazy) await endSoon(served.ended)
+  await tree.syncAll({ uid: 0, gid: 0, pid: 0, signal: new AbortController().signal })
+}
+
+async function flush(addon: Pick<FuseNative, 'syncfs'>, mountpoint: string): Promise<void> {
+  const { result } = await addon.syncfs(mountpoint)
+  if (result === 0 || result === -ERRNO.ENOTCONN || result === -ERRNO.ECONNABORTED) return
+  const code = result === -ERRNO.ENOSPC ? 'NO_SPACE' : result === -ERRNO.EDQUOT ? 'QUOTA' : 'BUSY'
+  throw new DriveError(code, `What programs wrote could not be flushed: ${errnoName(-result)}`)
+}
+
+async function endSoon(ended: Promise<MountEnd>): Promise<void> {
+  const timer = new AbortController()
+  const late = sleep(GRACE_MS, timer.signal).then(
+    () => true,
+    () => true,
+  )
+  const stillServed = await Promise.race([ended.then(() => false), late])
+  timer.abort()
+  if (stillServed) throw new DriveError('BUSY', 'Programs still use the drive.')
+}

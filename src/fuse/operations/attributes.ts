@@ -1,0 +1,125 @@
+/** Attributes, extended attributes and the filesystem's own figures. */
+import { DriveError } from '../../base/index.js'
+import type { AttributeChange, Attributes, FilesystemStatistics } from '../../vfs/index.js'
+import { ERRNO } from '../protocol/errno.js'
+import { replyOk } from './names.js'
+import {
+  ACCESS_IN,
+  GETXATTR_IN,
+  REPLY_HEADER_BYTES,
+  SETATTR_IN,
+  SETATTR_VALID,
+  SETXATTR_IN,
+} from '../protocol/protocol.js'
+import { malformed, readExact, readString } from '../protocol/read-request.js'
+import { putAttrOut, putStatfs, putStatxOut } from '../protocol/reply.js'
+import type { Request } from '../protocol/request.js'
+import type { Session } from './session.js'
+
+/**
+ * The kernel asks for it before the first write of every open file. The mount is nosuid, so file capabilities have no
+ * effect: they are never stored and never there.
+ */
+const CAPABILITY = 'security.capability'
+
+const X_OK = 1
+const S_IFMT = 0o170000
+const S_IFREG = 0o100000
+
+function replyAttributes(s: Session, r: Request, attributes: Attributes): void {
+  s.send(r, putAttrOut(s.out, REPLY_HEADER_BYTES, attributes))
+}
+
+export function getAttributes(s: Session, r: Request): void {
+  s.settle(r, s.tree.getAttributes(r.nodeId, r), replyAttributes)
+}
+
+/** access(2) and chdir(2) on a mount where only root gets in: all but running a file that nobody may run. */
+export function checkAccess(s: Session, r: Request, at: number): void {
+  const wantsToRun = (s.in.u32(at + ACCESS_IN.mask) & X_OK) !== 0
+  s.settle(r, s.tree.getAttributes(r.nodeId, r), (session, request, { mode }) => {
+    const isRefused = wantsToRun && (mode & S_IFMT) === S_IFREG && (mode & 0o111) === 0
+    if (isRefused) session.sendErrno(request, ERRNO.EACCES)
+    else session.sendOk(request)
+  })
+}
+
+export function statx(s: Session, r: Request): void {
+  s.settle(r, s.tree.getAttributes(r.nodeId, r), (session, request, attributes) => {
+    session.send(request, putStatxOut(session.out, REPLY_HEADER_BYTES, attributes))
+  })
+}
+
+export function setAttributes(s: Session, r: Request, at: number): void {
+  const valid = s.in.u32(at + SETATTR_IN.valid)
+  const handle = (valid & SETATTR_VALID.HANDLE) !== 0 ? readExact(s, at + SETATTR_IN.handle) : undefined
+  if ((valid & SETATTR_VALID.DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
+  s.settle(r, s.tree.setAttributes(r.nodeId, readChange(s, at, valid), handle, r), replyAttributes)
+}
+
+function readChange(s: Session, at: number, valid: number): AttributeChange {
+  const change: { -readonly [K in keyof AttributeChange]: AttributeChange[K] } = {}
+  if (valid & SETATTR_VALID.MODE) change.mode = s.in.u32(at + SETATTR_IN.mode)
+  if (valid & SETATTR_VALID.UID) change.uid = s.in.u32(at + SETATTR_IN.uid)
+  if (valid & SETATTR_VALID.GID) change.gid = s.in.u32(at + SETATTR_IN.gid)
+  if (valid & SETATTR_VALID.SIZE) change.size = readExact(s, at + SETATTR_IN.size)
+  if (valid & SETATTR_VALID.ATIME_NOW) change.atime = 'now'
+  else if (valid & SETATTR_VALID.ATIME) change.atime = readTime(s, at + SETATTR_IN.atime, at + SETATTR_IN.atimeNsec)
+  if (valid & SETATTR_VALID.MTIME_NOW) change.mtime = 'now'
+  else if (valid & SETATTR_VALID.MTIME) change.mtime = readTime(s, at + SETATTR_IN.mtime, at + SETATTR_IN.mtimeNsec)
+  if (valid & SETATTR_VALID.CTIME) change.ctime = readTime(s, at + SETATTR_IN.ctime, at + SETATTR_IN.ctimeNsec)
+  return change
+}
+
+function readTime(s: Session, secAt: number, nsecAt: number): { sec: number; nsec: number } {
+  const sec = s.in.i64(secAt)
+  if (!Number.isSafeInteger(sec)) throw malformed()
+  return { sec, nsec: s.in.u32(nsecAt) % 1_000_000_000 }
+}
+
+export function statistics(s: Session, r: Request): void {
+  s.settle(r, s.tree.statistics(r), (session, request, value: FilesystemStatistics) => {
+    session.send(request, putStatfs(session.out, REPLY_HEADER_BYTES, value))
+  })
+}
+
+export function getXattr(s: Session, r: Request, at: number, end: number): void {
+  const name = readString(s, at + GETXATTR_IN.bytes, end)
+  if (name === CAPABILITY) {
+    s.sendErrno(r, ERRNO.ENODATA)
+    return
+  }
+  r.note = s.in.u32(at + GETXATTR_IN.size)
+  s.settle(r, s.tree.getXattr(r.nodeId, name, r), replySized)
+}
+
+export function listXattrs(s: Session, r: Request, at: number): void {
+  r.note = s.in.u32(at + GETXATTR_IN.size)
+  s.settle(r, s.tree.listXattrs(r.nodeId, r), (session, request, names) => {
+    replySized(session, request, Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'))
+  })
+}
+
+/** `request.note` is the caller's buffer; 0 asks for the size only. */
+function replySized(s: Session, r: Request, value: Uint8Array): void {
+  if (r.note === 0) {
+    s.out.setU32(REPLY_HEADER_BYTES, value.length)
+    s.out.setU32(REPLY_HEADER_BYTES + 4, 0)
+    s.send(r, REPLY_HEADER_BYTES + 8)
+  } else if (value.length > r.note) s.sendErrno(r, ERRNO.ERANGE)
+  else s.sendData(r, [value])
+}
+
+export function setXattr(s: Session, r: Request, at: number, end: number): void {
+  const size = s.in.u32(at + SETXATTR_IN.size)
+  const flags = s.in.u32(at + SETXATTR_IN.flags)
+  const name = readString(s, at + (s.extendedSetXattr ? SETXATTR_IN.bytes : SETXATTR_IN.compatBytes), end)
+  if (s.cursor + size > end) throw malformed()
+  if (name === CAPABILITY) throw new DriveError('NOT_SUPPORTED', 'File capabilities are not kept.')
+  const value = Uint8Array.prototype.slice.call(s.in.bytes, s.cursor, s.cursor + size)
+  s.settle(r, s.tree.setXattr(r.nodeId, name, value, flags, r), replyOk)
+}
+
+export function removeXattr(s: Session, r: Request, at: number, end: number): void {
+  s.settle(r, s.tree.removeXattr(r.nodeId, readString(s, at, end), r), replyOk)
+}

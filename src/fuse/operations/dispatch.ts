@@ -1,0 +1,148 @@
+/**
+ * From an opcode to its operation. Nothing thrown here reaches the channel: a malformed request is answered with an error,
+ * an operation we do not have with ENOSYS, which makes the kernel use its own or stop asking.
+ */
+import { ERRNO } from '../protocol/errno.js'
+import { initialize } from './initialize.js'
+import * as attributes from './attributes.js'
+import * as directories from './directories.js'
+import * as files from './files.js'
+import * as names from './names.js'
+import * as p from '../protocol/protocol.js'
+import { Request } from '../protocol/request.js'
+import type { Session } from './session.js'
+
+type Operation = (session: Session, request: Request, at: number, end: number) => void
+
+interface Row {
+  readonly run: Operation
+  /** The least length of the body. */
+  readonly bytes: number
+  /**
+   * Changes nothing that could be half done, so a killed caller is let go at once. Others go on until the tree
+   * notices the signal.
+   */
+  readonly isQuestion: boolean
+}
+
+const TABLE: (Row | undefined)[] = []
+
+function row(opcode: number, bytes: number, run: Operation, isQuestion = false): void {
+  TABLE[opcode] = { run, bytes, isQuestion }
+}
+
+row(p.OP.LOOKUP, 2, names.lookup, true)
+row(p.OP.GETATTR, 0, attributes.getAttributes, true)
+row(p.OP.SETATTR, p.SETATTR_IN.bytes, attributes.setAttributes)
+row(p.OP.READLINK, 0, names.readLink, true)
+row(p.OP.SYMLINK, 4, names.makeSymlink)
+row(p.OP.MKNOD, p.MKNOD_IN.bytes + 2, names.makeNode)
+row(p.OP.MKDIR, p.MKDIR_IN.bytes + 2, names.makeDirectory)
+row(p.OP.UNLINK, 2, names.unlink)
+row(p.OP.RMDIR, 2, names.removeDirectory)
+row(p.OP.RENAME, p.RENAME_IN.bytes + 4, names.rename)
+row(p.OP.LINK, p.LINK_IN.bytes + 2, names.link)
+row(p.OP.OPEN, p.OPEN_IN.bytes, files.open)
+row(p.OP.READ, p.READ_IN.bytes, files.read, true)
+row(p.OP.WRITE, p.WRITE_IN.bytes, files.write)
+row(p.OP.STATFS, 0, attributes.statistics, true)
+row(p.OP.RELEASE, p.RELEASE_IN.bytes, files.release)
+row(p.OP.FSYNC, p.FSYNC_IN.bytes, files.sync, true)
+row(p.OP.SETXATTR, p.SETXATTR_IN.compatBytes + 2, attributes.setXattr)
+row(p.OP.GETXATTR, p.GETXATTR_IN.bytes + 2, attributes.getXattr, true)
+row(p.OP.LISTXATTR, p.GETXATTR_IN.bytes, attributes.listXattrs, true)
+row(p.OP.REMOVEXATTR, 2, attributes.removeXattr)
+row(p.OP.FLUSH, p.FLUSH_IN.bytes, files.flush, true)
+row(p.OP.INIT, p.INIT_IN.bytes, initialize)
+row(p.OP.OPENDIR, p.OPEN_IN.bytes, directories.openDirectory, true)
+row(p.OP.READDIR, p.READ_IN.bytes, directories.readDirectory, true)
+row(p.OP.RELEASEDIR, p.RELEASE_IN.bytes, directories.releaseDirectory)
+row(p.OP.FSYNCDIR, p.FSYNC_IN.bytes, files.sync, true)
+row(p.OP.ACCESS, p.ACCESS_IN.bytes, attributes.checkAccess, true)
+row(p.OP.CREATE, p.CREATE_IN.bytes + 2, files.create)
+row(p.OP.DESTROY, 0, names.replyOk)
+row(p.OP.FALLOCATE, p.FALLOCATE_IN.bytes, files.allocate)
+row(p.OP.READDIRPLUS, p.READ_IN.bytes, directories.readDirectory, true)
+row(p.OP.RENAME2, p.RENAME2_IN.bytes + 4, names.rename2)
+row(p.OP.LSEEK, p.LSEEK_IN.bytes, files.seek, true)
+row(p.OP.COPY_FILE_RANGE, p.COPY_IN.bytes, files.copyRange)
+row(p.OP.SYNCFS, 8, files.syncAll, true)
+row(p.OP.STATX, 24, attributes.statx, true)
+row(p.OP.COPY_FILE_RANGE_64, p.COPY_IN.bytes, files.copyRange)
+
+/** Answers the request in `session.in[start … start + length)`. */
+export function dispatch(session: Session, start: number, length: number): void {
+  const input = session.in
+  if (length < p.REQUEST_HEADER_BYTES || input.u32(start) !== length) {
+    session.log.error('the kernel sent a request of the wrong length', { length })
+    return
+  }
+  const opcode = input.u32(start + p.HEADER.opcode)
+  const at = start + p.REQUEST_HEADER_BYTES
+  const end = start + length
+  if (
+    opcode === p.OP.FORGET ||
+    opcode === p.OP.BATCH_FORGET ||
+    opcode === p.OP.INTERRUPT ||
+    opcode === p.OP.NOTIFY_REPLY
+  ) {
+    withoutReply(session, opcode, input.u64(start + p.HEADER.nodeId), at, end)
+    return
+  }
+  const request = new Request(
+    opcode,
+    input.u64(start + p.HEADER.nodeId),
+    input.u32(start + p.HEADER.uid),
+    input.u32(start + p.HEADER.gid),
+    input.u32(start + p.HEADER.pid),
+    input.u32(start + p.HEADER.unique),
+    input.u32(start + p.HEADER.unique + 4),
+  )
+  const operation = TABLE[opcode]
+  if (operation === undefined) {
+    session.sendErrno(request, ERRNO.ENOSYS)
+    return
+  }
+  if (end - at < operation.bytes || (session.minor === 0 && opcode !== p.OP.INIT)) {
+    session.sendErrno(request, ERRNO.EIO)
+    return
+  }
+  request.isQuestion = operation.isQuestion
+  try {
+    operation.run(session, request, at, end)
+  } catch (error) {
+    session.fail(request, error)
+  }
+}
+
+/** Requests that the kernel expects no answer to. */
+function withoutReply(session: Session, opcode: number, nodeId: number, at: number, end: number): void {
+  try {
+    if (opcode === p.OP.FORGET) {
+      if (end - at >= p.FORGET_IN.bytes) session.tree.forget(nodeId, session.in.u64(at))
+    } else if (opcode === p.OP.BATCH_FORGET) forgetMany(session, at, end)
+    else if (opcode === p.OP.INTERRUPT && end - at >= p.INTERRUPT_IN.bytes) interrupt(session, session.in.u64(at))
+  } catch (error) {
+    session.log.error('a request without an answer failed', {
+      opcode,
+      error: error instanceof Error ? error.constructor.name : typeof error,
+    })
+  }
+}
+
+function forgetMany(session: Session, at: number, end: number): void {
+  if (end - at < p.BATCH_FORGET_IN.bytes) return
+  const first = at + p.BATCH_FORGET_IN.bytes
+  const room = Math.floor((end - first) / p.BATCH_FORGET_IN.each)
+  const count = Math.min(session.in.u32(at), room)
+  for (let i = 0; i < count; i++) {
+    const each = first + i * p.BATCH_FORGET_IN.each
+    session.tree.forget(session.in.u64(each), session.in.u64(each + 8))
+  }
+}
+
+/** A request that has been answered meanwhile needs nothing. */
+function interrupt(session: Session, unique: number): void {
+  const request = session.waitingRequest(unique)
+  if (request !== undefined) session.interrupted.add(request)
+}

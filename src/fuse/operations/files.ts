@@ -1,0 +1,213 @@
+/** Operations on open files. */
+import { DriveError, isDriveError, type PlainName } from '../../base/index.js'
+import { OPEN, type Attributes, type Maybe, type Opened } from '../../vfs/index.js'
+import { MAX_WRITE_BYTES } from './initialize.js'
+import { replyOk } from './names.js'
+import {
+  COPY_IN,
+  CREATE_IN,
+  FALLOCATE_IN,
+  FLUSH_IN,
+  FSYNC_DATA_ONLY,
+  FSYNC_IN,
+  LSEEK_IN,
+  OPENED,
+  OPEN_DROP_SET_ID,
+  OPEN_IN,
+  READ_IN,
+  RELEASE_IN,
+  REPLY_HEADER_BYTES,
+  WRITE_DROP_SET_ID,
+  WRITE_IN,
+  OP,
+} from '../protocol/protocol.js'
+import { malformed, readExact, readName } from '../protocol/read-request.js'
+import { putEntryOut, putOpenOut } from '../protocol/reply.js'
+import type { Request } from '../protocol/request.js'
+import type { Session } from './session.js'
+
+const O_EXCL = 0o200
+
+/** A reader's close has nothing to report, so the kernel need not send FLUSH for it. */
+function openedFlags(s: Session, opened: Opened, openFlags: number): number {
+  const readOnly = (openFlags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY && !s.options.writeback
+  return (opened.keepCache ? OPENED.KEEP_CACHE : 0) | (readOnly ? OPENED.NO_FLUSH : 0)
+}
+
+export function create(s: Session, r: Request, at: number, end: number): void {
+  const name = readName(s, at + CREATE_IN.bytes, end)
+  const flags = s.in.u32(at + CREATE_IN.flags)
+  const mode = s.in.u32(at + CREATE_IN.mode)
+  r.note = flags
+  const dropSetId = (s.in.u32(at + CREATE_IN.openFlags) & OPEN_DROP_SET_ID) !== 0
+  s.settle(r, createOrOpen(s, r, name, mode, flags, dropSetId), replyCreated)
+}
+
+interface Created {
+  readonly attributes: Attributes
+  readonly opened: Opened
+}
+
+/**
+ * The kernel creates what it believes to be absent, and may be wrong when the name came from elsewhere a moment ago.
+ * Without O_EXCL the caller then means the file that is there.
+ */
+function createOrOpen(
+  s: Session,
+  r: Request,
+  name: PlainName,
+  mode: number,
+  flags: number,
+  dropSetId: boolean,
+): Maybe<Created> {
+  const recover = (error: unknown): Promise<Created> => {
+    if ((flags & O_EXCL) !== 0 || !isDriveError(error, 'EXISTS')) throw error
+    return openExisting(s, r, name, flags, dropSetId)
+  }
+  try {
+    const made = s.tree.create(r.nodeId, name, mode, flags, r)
+    return made instanceof Promise ? made.catch(recover) : made
+  } catch (error) {
+    return recover(error)
+  }
+}
+
+async function openExisting(
+  s: Session,
+  r: Request,
+  name: PlainName,
+  flags: number,
+  dropSetId: boolean,
+): Promise<Created> {
+  const found = await s.tree.lookup(r.nodeId, name, r)
+  if (found === undefined) throw new DriveError('NOT_FOUND', 'The name vanished.')
+  const opened = await s.tree.open(found.ino, flags, r)
+  if (dropSetId) s.tree.dropSetId(found.ino, r)
+  try {
+    return { attributes: await s.tree.getAttributes(found.ino, r), opened }
+  } catch (error) {
+    s.tree.release(found.ino, opened.handle)
+    throw error
+  }
+}
+
+function replyCreated(s: Session, r: Request, made: Created): void {
+  const { attributes, opened } = made
+  s.tree.remember(attributes.ino)
+  s.opened(opened.handle, attributes.ino)
+  const at = putEntryOut(s.out, REPLY_HEADER_BYTES, attributes)
+  if (s.send(r, putOpenOut(s.out, at, opened.handle, openedFlags(s, opened, r.note)))) return
+  s.released(opened.handle)
+  s.tree.release(attributes.ino, opened.handle)
+  s.tree.forget(attributes.ino, 1)
+}
+
+export function open(s: Session, r: Request, at: number): void {
+  const flags = s.in.u32(at + OPEN_IN.flags)
+  r.note = flags
+  if ((s.in.u32(at + OPEN_IN.openFlags) & OPEN_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
+  s.settle(r, s.tree.open(r.nodeId, flags, r), replyOpened)
+}
+
+function replyOpened(s: Session, r: Request, opened: Opened): void {
+  s.opened(opened.handle, r.nodeId)
+  if (s.send(r, putOpenOut(s.out, REPLY_HEADER_BYTES, opened.handle, openedFlags(s, opened, r.note)))) return
+  s.released(opened.handle)
+  s.tree.release(r.nodeId, opened.handle)
+}
+
+function replyData(s: Session, r: Request, segments: readonly Uint8Array[]): void {
+  s.sendData(r, segments)
+}
+
+export function read(s: Session, r: Request, at: number): void {
+  const handle = readExact(s, at + READ_IN.handle)
+  const offset = readExact(s, at + READ_IN.offset)
+  const size = Math.min(s.in.u32(at + READ_IN.size), MAX_WRITE_BYTES)
+  s.settle(r, s.tree.read(r.nodeId, handle, offset, size, r), replyData)
+}
+
+/** struct fuse_write_out, also the answer to COPY_FILE_RANGE. */
+function replyWritten(s: Session, r: Request, count: number): void {
+  s.out.setU32(REPLY_HEADER_BYTES, count)
+  s.out.setU32(REPLY_HEADER_BYTES + 4, 0)
+  s.send(r, REPLY_HEADER_BYTES + 8)
+}
+
+export function write(s: Session, r: Request, at: number, end: number): void {
+  const handle = readExact(s, at + WRITE_IN.handle)
+  const offset = readExact(s, at + WRITE_IN.offset)
+  const size = s.in.u32(at + WRITE_IN.size)
+  const start = at + WRITE_IN.bytes
+  if (start + size > end) throw malformed()
+  if ((s.in.u32(at + WRITE_IN.writeFlags) & WRITE_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
+  const data = s.in.bytes.subarray(start, start + size)
+  s.settle(r, s.tree.write(r.nodeId, handle, offset, data, r), replyWritten)
+}
+
+export function flush(s: Session, r: Request, at: number): void {
+  s.settle(r, s.tree.flush(r.nodeId, readExact(s, at + FLUSH_IN.handle), r), replyOk)
+}
+
+export function release(s: Session, r: Request, at: number): void {
+  const handle = readExact(s, at + RELEASE_IN.handle)
+  s.released(handle)
+  s.tree.release(r.nodeId, handle)
+  s.sendOk(r)
+}
+
+/** FSYNC and FSYNCDIR. */
+export function sync(s: Session, r: Request, at: number): void {
+  const dataOnly = (s.in.u32(at + FSYNC_IN.flags) & FSYNC_DATA_ONLY) !== 0
+  s.settle(r, s.tree.sync(r.nodeId, dataOnly, r), replyOk)
+}
+
+export function syncAll(s: Session, r: Request): void {
+  s.settle(r, s.tree.syncAll(r), replyOk)
+}
+
+export function allocate(s: Session, r: Request, at: number): void {
+  const handle = readExact(s, at + FALLOCATE_IN.handle)
+  const offset = readExact(s, at + FALLOCATE_IN.offset)
+  const length = readExact(s, at + FALLOCATE_IN.length)
+  dropSetIdOfOthers(s, r, r.nodeId)
+  s.settle(r, s.tree.allocate(r.nodeId, handle, s.in.u32(at + FALLOCATE_IN.mode), offset, length, r), replyOk)
+}
+
+export function seek(s: Session, r: Request, at: number): void {
+  const handle = readExact(s, at + LSEEK_IN.handle)
+  const offset = readExact(s, at + LSEEK_IN.offset)
+  s.settle(r, s.tree.seek(r.nodeId, handle, offset, s.in.u32(at + LSEEK_IN.whence), r), reply64)
+}
+
+function reply64(s: Session, r: Request, value: number): void {
+  s.out.set64(REPLY_HEADER_BYTES, value)
+  s.send(r, REPLY_HEADER_BYTES + 8)
+}
+
+/** The 32-bit form answers at most this much; the caller asks again for the rest. */
+const MAX_COPY_BYTES = 0x4000_0000
+
+/** These requests have no flag for it; only root (nearly always) has the capability to keep the bits. */
+function dropSetIdOfOthers(s: Session, r: Request, ino: number): void {
+  if (r.uid !== 0) s.tree.dropSetId(ino, r)
+}
+
+/** COPY_FILE_RANGE and its 64-bit form; they differ in the answer. */
+export function copyRange(s: Session, r: Request, at: number): void {
+  if (s.in.u64(at + COPY_IN.flags) !== 0) throw malformed()
+  const from = {
+    ino: r.nodeId,
+    handle: readExact(s, at + COPY_IN.handleIn),
+    offset: readExact(s, at + COPY_IN.offsetIn),
+  }
+  const to = {
+    ino: readExact(s, at + COPY_IN.nodeIdOut),
+    handle: readExact(s, at + COPY_IN.handleOut),
+    offset: readExact(s, at + COPY_IN.offsetOut),
+  }
+  const length = Math.min(s.in.u64(at + COPY_IN.length), MAX_COPY_BYTES)
+  dropSetIdOfOthers(s, r, to.ino)
+  const copied = s.tree.copyRange(from, to, length, r)
+  s.settle(r, copied, r.opcode === OP.COPY_FILE_RANGE_64 ? reply64 : replyWritten)
+}

@@ -1,0 +1,143 @@
+/** The transport over our own addon: mounts, reads requests in batches, answers them on this thread. */
+import { close } from 'node:fs'
+import { DriveError, type Log } from '../../base/index.js'
+import type { Tree } from '../../vfs/index.js'
+import type { FuseMount, FuseTransport, MountEnd, MountOptions } from '../contract.js'
+import { detach } from '../mounts/detach.js'
+import { dispatch } from '../operations/dispatch.js'
+import { ERRNO, errnoName } from '../protocol/errno.js'
+import { MAX_WRITE_BYTES } from '../operations/initialize.js'
+import { FILESYSTEM_TYPE, findMount } from '../mounts/mount-info.js'
+import { CHANNEL_MODE, MS, type ChannelMode, type FuseNative, type NativeChannel } from './native.js'
+import { createNotifier } from './notifier.js'
+import { Session } from '../operations/session.js'
+import { tuneMount } from '../mounts/tune-mount.js'
+import { unmountServed } from '../mounts/unmount-served.js'
+import { Words } from '../protocol/words.js'
+
+const REQUEST_BYTES = MAX_WRITE_BYTES + 8192
+const ARENA_BYTES = 4 * REQUEST_BYTES
+const MAX_BATCH = 64
+const OUT_BYTES = 64 * 1024
+const DEFAULT_REQUEST_TIMEOUT_SECONDS = 600
+
+export function createNativeTransport(addon: FuseNative, mode: ChannelMode): FuseTransport {
+  const name = mode === CHANNEL_MODE.THREAD ? 'native-thread' : 'native'
+  return {
+    name,
+    async serve(tree, mountpoint, options, log) {
+      const fd = await openMount(addon, mountpoint, options)
+      const entry = await findMount(mountpoint)
+      const served = await detachOnFailure(mountpoint, async () => {
+        const serving = serveDescriptor(addon, mode, fd, tree, options, log)
+        await serving.ready
+        return serving
+      })
+      if (entry !== undefined) {
+        served.channel.abortAtExit(`/sys/fs/fuse/connections/${entry.minor}/abort`)
+        await tuneMount(entry)
+      }
+      const mount: FuseMount = {
+        mountpoint,
+        transport: name,
+        ended: served.ended,
+        onEnd: (listener) => void served.ended.then(listener),
+        unmount: (how = {}) => unmountServed(addon, tree, mountpoint, entry?.minor, served, how),
+      }
+      return mount
+    },
+  }
+}
+
+async function detachOnFailure<T>(mountpoint: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await detach(mountpoint, true)
+    throw error
+  }
+}
+
+async function openMount(addon: FuseNative, mountpoint: string, options: MountOptions): Promise<number> {
+  const asRoot = process.geteuid?.() === 0
+  const source = options.source ?? 'dagdrive'
+  const isShared = options.allowOther === true
+  // Root alone passes every check but that of x bits, which operations-attributes.ts makes. With the kernel's checks each
+  // change of a directory costs a GETATTR more, because the kernel takes the change for a change of its mode.
+  const common = isShared ? 'default_permissions,allow_other' : asRoot ? '' : 'default_permissions'
+  const outcome = asRoot
+    ? await addon.mount(source, mountpoint, FILESYSTEM_TYPE, common, mountFlags(options))
+    : await addon.fusermount(mountpoint, helperOptions(options, source, common))
+  if (outcome.result >= 0) return outcome.result
+  const why = outcome.message !== '' ? outcome.message : errnoName(-outcome.result)
+  const hint = asRoot || outcome.result !== -ERRNO.ENOENT ? '' : ' (is fuse3 installed?)'
+  throw new DriveError('MOUNT_FAILED', `The drive could not be mounted: ${why}${hint}`, {
+    about: { errno: -outcome.result },
+  })
+}
+
+function mountFlags(options: MountOptions): number {
+  return MS.NOSUID | MS.NODEV | (options.readOnly === true ? MS.RDONLY : 0)
+}
+
+function helperOptions(options: MountOptions, source: string, common: string): string {
+  const escaped = source.replace(/[\\,]/g, (character) => `\\${character}`)
+  const access = options.readOnly === true ? 'ro' : 'rw'
+  return `${access},nosuid,nodev,fsname=${escaped},subtype=dagdrive,${common}`
+}
+
+/** A connection that is being answered. */
+export interface Served {
+  readonly channel: NativeChannel
+  /** The handshake is done. */
+  readonly ready: Promise<void>
+  readonly ended: Promise<MountEnd>
+  readonly hasEnded: () => boolean
+}
+
+function serveDescriptor(
+  addon: FuseNative,
+  mode: ChannelMode,
+  fd: number,
+  tree: Tree,
+  options: MountOptions,
+  log: Log,
+): Served {
+  let onEnded: (end: MountEnd) => void = () => {}
+  let over = false
+  const ended = new Promise<MountEnd>((resolve) => {
+    onEnded = resolve
+  })
+  const onBatch = (count: number): void => {
+    for (let i = 0; i < count; i++) dispatch(session, index[i * 2]!, index[i * 2 + 1]!)
+  }
+  const onEnd = (errno: number): void => {
+    over = true
+    session.end()
+    void notifier.close().then(() => {
+      channel.stop()
+      onEnded(errno === ERRNO.ENODEV ? 'unmounted' : errno === ERRNO.ECONNABORTED ? 'aborted' : 'failed')
+    })
+  }
+  const opened = addon.open(fd, ARENA_BYTES, REQUEST_BYTES, MAX_BATCH, OUT_BYTES, mode, onBatch, onEnd)
+  if (typeof opened === 'number') {
+    // Closing the last descriptor ends the connection; the caller takes the name away.
+    close(fd, () => {})
+    throw new DriveError('MOUNT_FAILED', `The FUSE channel could not be opened: ${errnoName(-opened)}`)
+  }
+  const channel = opened
+  const input = new Words(channel.memory, 0, ARENA_BYTES)
+  const index = new Uint32Array(channel.memory, ARENA_BYTES, MAX_BATCH * 2)
+  const output = new Words(channel.memory, ARENA_BYTES + MAX_BATCH * 8, OUT_BYTES)
+  const sessionOptions = {
+    writeback: options.writeback === true,
+    requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
+  }
+  const session = new Session(tree, input, output, channel, sessionOptions, log)
+  const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
+  tree.onInvalidate((what) => notifier.notify(what))
+  const ready = new Promise<void>((resolve, reject) => {
+    session.onInitialized = (failure) => (failure === undefined ? resolve() : reject(failure))
+  })
+  return { channel, ready, ended, hasEnded: () => over }
+}

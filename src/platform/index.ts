@@ -1,0 +1,17 @@
+/** This machine: paths, configuration, private files, durable directories, free space, the native core's calls. */
+export {
+  DEFAULT_CONFIG,
+  type DriveConfig,
+  isDeviceName,
+  isNodeUrl,
+  readConfig,
+  withEnvironment,
+  writeConfig,
+} from './config.js'
+export { makeDurableDirectory, syncDirectory } from './durable-directory.js'
+export { makeDirectories } from './make-directories.js'
+export { allocatePages, punchHole, readWithoutWaiting } from './native-file.js'
+export { nativeSeal, type NativeSeal } from './native-seal.js'
+export { createSpaceGuard, type SpaceGuard, writeFailure } from './no-space.js'
+export { drivePaths, type DrivePaths, type Environment, preparePaths } from './paths.js'
+export { isOurs, readFileIfAny, writePrivateFile } from './private-file.js'

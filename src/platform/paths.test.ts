@@ -1,0 +1,95 @@
+import test from 'ava'
+import { chmod, mkdtemp, rm, stat, readdir, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DEFAULT_CONFIG, drivePaths, isNodeUrl, preparePaths, readConfig, writeConfig } from './index.js'
+import { DriveError } from '../base/index.js'
+
+async function temporary(t: { teardown(action: () => Promise<void>): void }): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'dagdrive-paths-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  return directory
+}
+
+test('DAGDRIVE_HOME selects one directory for data, config and sockets', (t) => {
+  const paths = drivePaths({ DAGDRIVE_HOME: '/somewhere/else', XDG_CONFIG_HOME: '/config' }, '/home/user')
+  t.deepEqual(paths.directories, ['/somewhere/else'])
+  for (const [name, path] of Object.entries(paths)) {
+    if (typeof path === 'string') t.true(path.startsWith('/somewhere/else/'), name)
+  }
+})
+
+test('without DAGDRIVE_HOME the XDG folders are used, and relative ones are ignored', (t) => {
+  const paths = drivePaths(
+    { XDG_CONFIG_HOME: '/config', XDG_DATA_HOME: 'not/absolute', XDG_RUNTIME_DIR: '/run/user/1' },
+    '/home/user',
+  )
+  t.is(paths.configFile, '/config/dagdrive/config.json')
+  t.is(paths.dataDirectory, '/home/user/.local/share/dagdrive/data')
+  t.is(paths.logFile, '/home/user/.local/state/dagdrive/daemon.log')
+  t.is(paths.socket, '/run/user/1/dagdrive/control.sock')
+})
+
+test('the directories are made for their owner alone, and wider ones are narrowed', async (t) => {
+  const directory = await temporary(t)
+  await chmod(directory, 0o755)
+  const paths = drivePaths({ DAGDRIVE_HOME: join(directory, 'deep', 'home') })
+  await preparePaths(paths)
+  await preparePaths(drivePaths({ DAGDRIVE_HOME: directory }))
+  t.is((await stat(join(directory, 'deep', 'home'))).mode & 0o777, 0o700)
+  t.is((await stat(directory)).mode & 0o777, 0o700)
+})
+
+test('a configuration survives writing and reading, is private, and leaves no temporary file', async (t) => {
+  const directory = await temporary(t)
+  const path = join(directory, 'config.json')
+  const config = { ...DEFAULT_CONFIG, nodeUrl: 'http://127.0.0.1:5001', debounceMs: 250 }
+  await writeConfig(path, config)
+  t.deepEqual(await readConfig(path), config)
+  t.is((await stat(path)).mode & 0o777, 0o600)
+  t.deepEqual(await readdir(directory), ['config.json'])
+})
+
+test('an unknown setting, a wrong value and broken JSON are refused by name', async (t) => {
+  const directory = await temporary(t)
+  const path = join(directory, 'config.json')
+  for (const [text, word] of [
+    ['{"nodeUrI":"embedded"}', 'nodeUrI'],
+    ['{"debounceMs":-1}', 'debounceMs'],
+    ['{"nodeUrl":"http://user:secret@host"}', 'nodeUrl'],
+    ['{"__proto__":{"nodeUrl":"http://elsewhere"}}', '__proto__'],
+    ['{"constructor":1}', 'constructor'],
+    [JSON.stringify({ deviceName: 'é'.repeat(128) }), 'deviceName'],
+    [JSON.stringify({ deviceName: '\u001b[2J' }), 'deviceName'],
+    ['{', 'JSON'],
+    ['7', 'JSON'],
+  ] as const) {
+    await writeFile(path, text)
+    const error = await t.throwsAsync(readConfig(path), { instanceOf: DriveError })
+    t.true(error.message.includes(word), error.message)
+  }
+  t.deepEqual(await readConfig(join(directory, 'absent.json')), DEFAULT_CONFIG)
+})
+
+test('node addresses: the four kinds, never with credentials in them', (t) => {
+  for (const url of [
+    'embedded',
+    'file:///mnt/disk/node',
+    'http://127.0.0.1:5001',
+    'https://host/',
+    'unix:///run/api.sock',
+  ]) {
+    t.true(isNodeUrl(url), url)
+  }
+  const others = [
+    '',
+    'ftp://host',
+    '127.0.0.1:5001',
+    'https://user@host',
+    '/path',
+    'file:folder',
+    'file://host/a',
+    'unix:a',
+  ]
+  for (const url of others) t.false(isNodeUrl(url), url)
+})

@@ -1,0 +1,59 @@
+/** Small private files: written whole, durable and 0600, or not at all. */
+import { lstat, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { systemRandom, hex } from '../base/index.js'
+
+/** Replaces `path` atomically: file synced, renamed, directory synced. The directory is made 0700 when missing. */
+export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
+  const directory = dirname(path)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const temporary = `${path}.${hex(systemRandom.bytes(6))}.new`
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await unlink(temporary).catch(() => {
+      // Already gone, or never made: the first failure is the one to report.
+    })
+    throw error
+  }
+  const parent = await open(directory, 'r')
+  try {
+    await parent.sync()
+  } finally {
+    await parent.close()
+  }
+}
+
+/** The file's bytes, or undefined when there is no such file. Other failures are thrown as they are. */
+export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    // ENOTDIR: a file is where a directory would be.
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}
+
+/**
+ * Whether nobody else can have put `path` there: it belongs to this user (a symlink itself counts, not its target), and so does
+ * its directory, in which nobody else may write. False when it is missing.
+ */
+export async function isOurs(path: string): Promise<boolean> {
+  const user = process.getuid?.()
+  if (user === undefined) return true
+  try {
+    const [directory, found] = [await stat(dirname(path)), await lstat(path)]
+    return directory.uid === user && (directory.mode & 0o022) === 0 && found.uid === user
+  } catch {
+    // Missing, or in a directory that may not be looked into: not ours in any case.
+    return false
+  }
+}

@@ -1,0 +1,3 @@
+/** The block cache: its index, the states of blocks, eviction. */
+export { type BlockStoreOptions, openBlockStore } from './block-store.js'
+export type { BlockStore, IndexedBlock } from './contract.js'

@@ -1,0 +1,32 @@
+/** Blocks used since they were last put in order; remembered in memory, applied to the eviction queue now and then. */
+import type { Digest } from '../../base/index.js'
+import type { BlockRows } from './block-rows.js'
+import { latin1 } from '../kv/index.js'
+
+const MAX_REMEMBERED = 65_536
+
+export class RecentlyUsed {
+  /** Least recent first. */
+  readonly #digests = new Set<string>()
+
+  constructor(private readonly rows: BlockRows) {}
+
+  touch(digest: Digest): void {
+    const text = latin1(digest)
+    this.#digests.delete(text)
+    this.#digests.add(text)
+    if (this.#digests.size > MAX_REMEMBERED) this.#digests.delete(this.#digests.values().next().value!)
+  }
+
+  /** Moves up to `limit` of them to the end of the queue. */
+  apply(limit: number): void {
+    let left = limit
+    for (const text of this.#digests) {
+      if (left-- <= 0) return
+      this.#digests.delete(text)
+      const digest = Buffer.from(text, 'latin1')
+      const row = this.rows.get(digest)
+      if (row !== undefined && row.tick !== 0) this.rows.offer(digest, row)
+    }
+  }
+}

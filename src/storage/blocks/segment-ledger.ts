@@ -1,0 +1,178 @@
+/** How much of each segment lives, is dead, or may be evicted; kept in memory, written with each commit of the block index. */
+import type { BlockLocation } from '../segments/index.js'
+import type { Table } from '../kv/index.js'
+import { be48, readBe48 } from '../kv/index.js'
+
+interface Account {
+  /** Bytes and number of indexed blocks. */
+  live: number
+  blocks: number
+  /** Bytes that no block uses and that are still on disk. */
+  dead: number
+  evictable: number
+  /** The end of the last byte ever indexed. */
+  end: number
+  /** Bytes announced in this run, dead ones included; at most the file's length. */
+  announced: number
+  /** From an earlier run: no writer has it. */
+  readonly old: boolean
+}
+
+export class SegmentLedger {
+  readonly #accounts = new Map<number, Account>()
+  readonly #changed = new Set<number>()
+  readonly #empty = new Set<number>()
+  #used = 0
+  #evictable = 0
+  #blocks = 0
+
+  constructor(private readonly table: Table) {
+    for (const [key, value] of table.range()) {
+      const view = new DataView(value.buffer, value.byteOffset, value.length)
+      const [live, blocks, dead, evictable, end] = [0, 8, 16, 24, 32].map((at) => view.getFloat64(at, true)) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ]
+      const segment = readBe48(key)
+      this.#accounts.set(segment, { live, blocks, dead, evictable, end, announced: 0, old: true })
+      if (blocks === 0) this.#empty.add(segment)
+      this.#used += live + dead
+      this.#evictable += evictable
+      this.#blocks += blocks
+    }
+  }
+
+  get usage(): { usedBytes: number; evictableBytes: number; blocks: number } {
+    return { usedBytes: this.#used, evictableBytes: this.#evictable, blocks: this.#blocks }
+  }
+
+  get segments(): IterableIterator<number> {
+    return this.#accounts.keys()
+  }
+
+  /** Segments without a block. */
+  get empty(): ReadonlySet<number> {
+    return this.#empty
+  }
+
+  knows(segment: number): boolean {
+    return this.#accounts.has(segment)
+  }
+
+  /** No block of the segment is an only copy. */
+  isAllEvictable(segment: number): boolean {
+    const account = this.#accounts.get(segment)
+    return account !== undefined && account.evictable === account.live
+  }
+
+  /** Bytes of the segment on disk, as far as known. */
+  bytesOf(segment: number): number {
+    const account = this.#accounts.get(segment)
+    return account === undefined ? 0 : account.live + account.dead
+  }
+
+  deadIn(segment: number): number {
+    return this.#accounts.get(segment)?.dead ?? 0
+  }
+
+  endOf(segment: number): number {
+    return this.#accounts.get(segment)?.end ?? 0
+  }
+
+  isOld(segment: number): boolean {
+    return this.#accounts.get(segment)?.old ?? false
+  }
+
+  /** Bytes of this run's segment that were announced; the writer's file holds exactly these when nothing is on its way. */
+  announcedIn(segment: number): number {
+    return this.#accounts.get(segment)?.announced ?? 0
+  }
+
+  /** A block was written there. @param alive false when its bytes are not needed */
+  announce({ segment, offset, length }: BlockLocation, alive: boolean): void {
+    const account = this.#account(segment)
+    account.announced += length
+    account.end = Math.max(account.end, offset + length)
+    if (alive) {
+      account.live += length
+      account.blocks++
+      this.#blocks++
+      this.#empty.delete(segment)
+    } else {
+      account.dead += length
+      if (account.blocks === 0) this.#empty.add(segment)
+    }
+    this.#used += length
+    this.#changed.add(segment)
+  }
+
+  /** A block is no longer indexed; its bytes stay on disk until `freed`. */
+  kill({ segment, length }: BlockLocation): void {
+    const account = this.#account(segment)
+    account.live -= length
+    account.dead += length
+    account.blocks--
+    this.#blocks--
+    if (account.blocks === 0) this.#empty.add(segment)
+    this.#changed.add(segment)
+  }
+
+  /** @param sign 1 when the block became evictable, −1 when it no longer is */
+  evictable({ segment, length }: BlockLocation, sign: 1 | -1): void {
+    this.#account(segment).evictable += sign * length
+    this.#evictable += sign * length
+    this.#changed.add(segment)
+  }
+
+  /** Dead bytes were given back to the disk. */
+  freed(segment: number, bytes: number): void {
+    this.#account(segment).dead -= bytes
+    this.#used -= bytes
+    this.#changed.add(segment)
+  }
+
+  /** The segment's file takes this much of the disk: what is not live is dead. */
+  measured(segment: number, allocatedBytes: number): void {
+    const account = this.#account(segment)
+    this.freed(segment, account.dead - Math.max(0, allocatedBytes - account.live))
+  }
+
+  /** The segment's file is gone. */
+  forget(segment: number): void {
+    const account = this.#accounts.get(segment)
+    if (account === undefined) return
+    this.#used -= account.live + account.dead
+    this.#evictable -= account.evictable
+    this.#blocks -= account.blocks
+    this.#accounts.delete(segment)
+    this.#empty.delete(segment)
+    this.#changed.add(segment)
+  }
+
+  /** Puts changed accounts into the table; part of the commit being frozen. */
+  write(): void {
+    for (const segment of this.#changed) {
+      const account = this.#accounts.get(segment)
+      if (account === undefined) this.table.delete(be48(segment))
+      else {
+        const { live, blocks, dead, evictable, end } = account
+        const value = Buffer.allocUnsafe(40)
+        ;[live, blocks, dead, evictable, end].forEach((number, i) => value.writeDoubleLE(number, i * 8))
+        this.table.put(be48(segment), value)
+      }
+    }
+    this.#changed.clear()
+  }
+
+  #account(segment: number): Account {
+    let account = this.#accounts.get(segment)
+    if (account === undefined) {
+      account = { live: 0, blocks: 0, dead: 0, evictable: 0, end: 0, announced: 0, old: false }
+      this.#accounts.set(segment, account)
+    }
+    return account
+  }
+}

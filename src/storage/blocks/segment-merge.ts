@@ -1,0 +1,97 @@
+/**
+ * Copies the blocks of many small segments into a few large ones, since every pause of a pipeline thread ends its segment. The
+ * order is that of any write: new bytes synced, index committed, old bytes given back.
+ */
+import { setImmediate } from 'node:timers/promises'
+import type { Digest } from '../../base/index.js'
+import type { BlockRow, BlockRows } from './block-rows.js'
+import type { BlockLocation, SegmentFiles } from '../segments/index.js'
+import type { SegmentLedger } from './segment-ledger.js'
+
+const MIB = 1024 * 1024
+const SMALL_BYTES = 2 * MIB
+/** Fewer small segments than this are left alone. */
+const MANY = 128
+/** Bytes copied in one run, and in one commit of it. */
+const RUN_BYTES = 64 * MIB
+const BATCH_BYTES = 4 * MIB
+
+export interface MergeParts {
+  readonly rows: BlockRows
+  readonly ledger: SegmentLedger
+  readonly files: SegmentFiles
+  /** Appends to a new segment. */
+  append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[]
+  /** The block lies elsewhere now; its old bytes are dead. */
+  moved(digest: Digest, from: BlockLocation, to: BlockLocation): void
+  commit(): Promise<void>
+  /** True when the store is closing. */
+  stopped(): boolean
+}
+
+/** @returns how many blocks were moved */
+export async function mergeSmallSegments(parts: MergeParts): Promise<number> {
+  const chosen = chooseSegments(parts.ledger)
+  if (chosen.size === 0) return 0
+  const digests = await digestsIn(chosen, parts.rows)
+  let count = 0
+  let batch: Copy[] = []
+  let bytes = 0
+  for (const digest of digests) {
+    if (parts.stopped()) return count
+    const row = parts.rows.get(digest)
+    if (row === undefined || !chosen.has(row.location.segment)) continue
+    const read = await parts.files.read(row.location)
+    if (read === undefined) continue
+    batch.push({ digest, row, bytes: read })
+    bytes += read.length
+    if (bytes < BATCH_BYTES) continue
+    count += await move(batch, parts)
+    batch = []
+    bytes = 0
+  }
+  return count + (await move(batch, parts))
+}
+
+interface Copy {
+  readonly digest: Digest
+  readonly row: BlockRow
+  readonly bytes: Uint8Array
+}
+
+function chooseSegments(ledger: SegmentLedger): Set<number> {
+  const small = [...ledger.segments].filter((segment) => ledger.isOld(segment) && ledger.bytesOf(segment) < SMALL_BYTES)
+  if (small.length < MANY) return new Set()
+  let left = RUN_BYTES
+  return new Set(
+    small
+      .sort((a, b) => ledger.bytesOf(a) - ledger.bytesOf(b))
+      .filter((segment) => (left -= ledger.bytesOf(segment)) > 0),
+  )
+}
+
+async function digestsIn(segments: ReadonlySet<number>, rows: BlockRows): Promise<Digest[]> {
+  const found: Digest[] = []
+  let looked = 0
+  for (const [digest, { location }] of rows.all()) {
+    if (segments.has(location.segment)) found.push(digest)
+    if (++looked % 2000 === 0) await setImmediate()
+  }
+  return found
+}
+
+async function move(batch: readonly Copy[], parts: MergeParts): Promise<number> {
+  // blocks that were removed or moved while bytes were read are left out; from here to the index nothing waits
+  const current = batch.filter(({ digest, row }) => {
+    const now = parts.rows.get(digest)?.location
+    return now?.segment === row.location.segment && now.offset === row.location.offset
+  })
+  if (current.length === 0) return 0
+  const locations = parts.append(
+    Buffer.concat(current.map(({ bytes }) => bytes)),
+    current.map(({ bytes }) => bytes.length),
+  )
+  current.forEach(({ digest, row }, i) => parts.moved(digest, row.location, locations[i]!))
+  await parts.commit()
+  return current.length
+}

@@ -1,0 +1,75 @@
+/** What opening the block store does about the traces of a crash. Runs while no segment writer is at work. */
+import { readdir, stat, truncate, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Log } from '../../base/index.js'
+import type { BlockRows } from './block-rows.js'
+import type { BlockLocation, SegmentFiles } from '../segments/index.js'
+import type { SegmentLedger } from './segment-ledger.js'
+import { segmentOfName, segmentPath } from '../segments/index.js'
+
+/** Dead bytes in one segment from which looking for them pays. */
+const SWEEP_BYTES = 4 * 1024 * 1024
+
+/**
+ * Removes segments that hold no indexed block, cuts bytes behind the last indexed one, and forgets blocks whose segment
+ * is missing (which only damage from outside can cause; it is logged as an error). Bytes that died in a commit whose holes were never punched are
+ * looked for where they are many.
+ */
+export async function recoverSegments(
+  directory: string,
+  rows: BlockRows,
+  ledger: SegmentLedger,
+  files: SegmentFiles,
+  log: Log,
+): Promise<void> {
+  const present = new Set<number>()
+  for (const name of await readdir(directory)) {
+    const segment = segmentOfName(name)
+    if (segment === undefined) continue
+    if (ledger.endOf(segment) === 0 || ledger.empty.has(segment)) await unlink(join(directory, name))
+    else present.add(segment)
+  }
+  for (const segment of ledger.empty) ledger.forget(segment)
+
+  const missing = new Set<number>()
+  for (const segment of ledger.segments) {
+    if (!present.has(segment)) missing.add(segment)
+    else await settle(segmentPath(directory, segment), segment, ledger, log)
+  }
+  if (missing.size > 0) forgetBlocks(missing, rows, ledger, log)
+  if (files.canPunch)
+    sweep(new Set([...ledger.segments].filter((segment) => ledger.deadIn(segment) >= SWEEP_BYTES)), rows, ledger, files)
+}
+
+async function settle(path: string, segment: number, ledger: SegmentLedger, log: Log): Promise<void> {
+  const { size, blocks } = await stat(path)
+  const end = ledger.endOf(segment)
+  if (size > end) await truncate(path, end)
+  if (size < end) log.error('a block segment is shorter than its index says', { segment, size, end })
+  // Holes may have been punched after the last commit of the accounts, or not punched after it.
+  ledger.measured(segment, Math.min(blocks * 512, end))
+}
+
+function forgetBlocks(missing: ReadonlySet<number>, rows: BlockRows, ledger: SegmentLedger, log: Log): void {
+  const lost = [...rows.all()].filter(([, row]) => missing.has(row.location.segment))
+  for (const [digest, row] of lost) rows.remove(digest, row)
+  for (const segment of missing) ledger.forget(segment)
+  const onlyCopies = lost.filter(([, row]) => row.tick === 0).length
+  log.error('block segments are missing', { segments: missing.size, blocks: lost.length, onlyCopies })
+}
+
+/** Punches everything between the blocks of these segments. */
+function sweep(segments: ReadonlySet<number>, rows: BlockRows, ledger: SegmentLedger, files: SegmentFiles): void {
+  if (segments.size === 0) return
+  const living = new Map<number, BlockLocation[]>([...segments].map((segment) => [segment, []]))
+  for (const [, { location }] of rows.all()) living.get(location.segment)?.push(location)
+  for (const [segment, locations] of living) {
+    let at = 0
+    locations.push({ segment, offset: ledger.endOf(segment), length: 0 })
+    for (const { offset, length } of locations.sort((a, b) => a.offset - b.offset)) {
+      files.punch({ segment, offset: at, length: offset - at })
+      at = offset + length
+    }
+    ledger.freed(segment, ledger.deadIn(segment))
+  }
+}

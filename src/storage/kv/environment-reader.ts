@@ -1,0 +1,86 @@
+/**
+ * Frozen views of an environment that another thread of this process writes. lmdb-js shares one native environment a path and
+ * process, so a snapshot is one LMDB read transaction: stable while the other thread commits.
+ */
+import { DriveError } from '../../base/index.js'
+import type { Transaction } from 'lmdb'
+import type { EnvironmentReader, RangeOptions, Snapshot, Table } from './contract.js'
+import { CommittedRows, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
+import type { RecordSealer } from './record-sealer.js'
+
+/**
+ * @param path the environment's directory; its writer has opened it and its tables before
+ * @param sealer for sealed tables
+ */
+export function openEnvironmentReader(path: string, sealer?: RecordSealer): EnvironmentReader {
+  return new LmdbReader(path, sealer)
+}
+
+class LmdbReader implements EnvironmentReader {
+  readonly #root: Root
+  readonly #sealer: RecordSealer | undefined
+  readonly #databases = new Map<string, Named>()
+  #open = 0
+
+  constructor(path: string, sealer: RecordSealer | undefined) {
+    this.#root = openRoot(path, 0x20000)
+    this.#sealer = sealer
+  }
+
+  snapshot(): Snapshot {
+    // Opening a database ends the thread's current read transaction, so it happens only while no snapshot is open.
+    if (this.#open === 0) this.#openTables()
+    this.#root.resetReadTxn()
+    const transaction = this.#root.useReadTransaction()
+    this.#open++
+    return new LmdbSnapshot(this.#databases, this.#sealer, transaction, () => this.#open--)
+  }
+
+  close(): Promise<void> {
+    return this.#root.close()
+  }
+
+  #openTables(): void {
+    this.#root.resetReadTxn()
+    // LMDB keeps the names of its databases, NUL-terminated, as keys of the root database.
+    const names = [...this.#root.getKeys()].map((key) => Buffer.from(key).toString('utf8').replace(/\0$/, ''))
+    for (const name of names) {
+      if (!this.#databases.has(name)) this.#databases.set(name, openNamed(this.#root, name))
+    }
+  }
+}
+
+class LmdbSnapshot implements Snapshot {
+  #closed = false
+
+  constructor(
+    private readonly databases: ReadonlyMap<string, Named>,
+    private readonly sealer: RecordSealer | undefined,
+    private readonly transaction: Transaction,
+    private readonly onClose: () => void,
+  ) {}
+
+  table(name: string, { sealed = false }: { sealed?: boolean } = {}): Pick<Table, 'get' | 'range'> {
+    const database = this.databases.get(name)
+    if (database === undefined)
+      throw new DriveError('INTERNAL', `Table ${name} was not there when the snapshot was taken.`)
+    if (sealed && this.sealer === undefined)
+      throw new DriveError('INTERNAL', `Table ${name} is sealed, and no sealer was given.`)
+    const rows = new CommittedRows(database, name, sealed ? this.sealer : undefined)
+    const live = (): Transaction => {
+      if (this.#closed) throw new DriveError('INTERNAL', 'This snapshot is closed.')
+      return this.transaction
+    }
+    return {
+      get: (key) => rows.get(key, live()),
+      range: (options: RangeOptions = {}) => rows.range(options, live()),
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.transaction.done()
+    this.onClose()
+  }
+}

@@ -1,0 +1,303 @@
+import test from 'ava'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDriveError, seededRandom, silentLog } from '../../base/index.js'
+import { be64 } from './key-integers.js'
+import { chunkKey, rowsBetween, rowsOf } from '../../tree-state/keys.js'
+import { openEnvironment, type CommitHook } from './environment.js'
+import type { Environment, Table } from './contract.js'
+import { scratchDirectory, testSealer } from '../../../test/support/storage/storage.js'
+
+const seed = (process.pid * 2246822519) >>> 0 || 1
+const text = (value: Uint8Array | undefined): string | undefined => value && Buffer.from(value).toString('latin1')
+const bytes = (value: string): Buffer => Buffer.from(value, 'latin1')
+
+async function withEnvironment(
+  use: (environment: Environment, path: string) => Promise<void>,
+  hook?: CommitHook,
+): Promise<void> {
+  const scratch = scratchDirectory()
+  const { path } = scratch
+  const environment = openEnvironment({ path, sealer: testSealer(), log: silentLog, ...(hook && { commitHook: hook }) })
+  try {
+    await use(environment, path)
+    await environment.close()
+  } finally {
+    scratch.remove()
+  }
+}
+
+test('a put is read back at once, while its commit runs, after it and after reopening', async (t) => {
+  await withEnvironment(async (environment, path) => {
+    const table = environment.table('rows', { sealed: true })
+    table.put(bytes('a'), bytes('1'))
+    t.is(text(table.get(bytes('a'))), '1')
+    const committing = environment.commit()
+    t.is(text(table.get(bytes('a'))), '1')
+    table.put(bytes('a'), bytes('2'))
+    t.is(text(table.get(bytes('a'))), '2')
+    await committing
+    t.is(text(table.get(bytes('a'))), '2')
+    t.is(environment.pendingCount, 1)
+    await environment.close()
+    const again = openEnvironment({ path, sealer: testSealer(), log: silentLog })
+    t.is(text(again.table('rows', { sealed: true }).get(bytes('a'))), '2')
+    await again.close()
+  })
+})
+
+test('random puts, deletes, ranges and commits agree with a model', async (t) => {
+  t.log(`seed ${String(seed)}`)
+  const random = seededRandom(seed)
+  await withEnvironment(async (environment) => {
+    const table = environment.table('rows', { sealed: true })
+    const model = new Map<string, string>()
+    const randomKey = (): Buffer =>
+      random.next(4) === 0 ? be64(random.next(6)) : chunkKey(random.next(6), random.next(40) * 4096)
+    let compared = 0
+    for (let step = 0; step < 6000; step++) {
+      const action = random.next(20)
+      const key = randomKey()
+      const name = key.toString('latin1')
+      if (action < 9) {
+        const value = bytes(String(random.next(1e9)).repeat(random.next(30)))
+        table.put(key, value)
+        model.set(name, value.toString('latin1'))
+      } else if (action < 13) {
+        table.delete(key)
+        model.delete(name)
+      } else if (action < 16) t.is(text(table.get(key)), model.get(name))
+      else if (action < 19) {
+        const ino = random.next(6)
+        const shapes = [
+          rowsOf(ino),
+          rowsBetween(ino, random.next(40) * 4096),
+          rowsBetween(ino, random.next(20) * 4096, random.next(40) * 4096),
+          { start: be64(ino), end: be64(ino + 2) },
+          { start: chunkKey(ino, 8192) },
+          { end: chunkKey(ino, 8192) },
+          {},
+        ]
+        const range = { ...shapes[random.next(shapes.length)]!, ...(random.next(2) === 0 && { limit: random.next(9) }) }
+        const got = [...table.range(range)].map(([k, v]) => [text(k)!, text(v)!])
+        const wanted = [...model]
+          .filter(([k]) => (!range.start || k >= text(range.start)!) && (!range.end || k < text(range.end)!))
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .slice(0, 'limit' in range ? range.limit : undefined)
+        t.deepEqual(got, wanted)
+        compared += got.length
+      } else if (random.next(3) === 0) {
+        const committing = environment.commit()
+        if (random.next(2) === 0) await committing
+      }
+    }
+    t.true(compared > 1000)
+  })
+})
+
+test('commits made while one runs share the next, and each sees its writes durable', async (t) => {
+  let frozen = 0
+  await withEnvironment(
+    async (environment) => {
+      const table = environment.table('rows')
+      const waits: Promise<void>[] = []
+      for (let i = 0; i < 100; i++) {
+        table.put(be64(i), bytes('x'))
+        waits.push(environment.commit())
+      }
+      await Promise.all(waits)
+      t.is(environment.pendingCount, 0)
+      t.is(frozen, 2)
+      await environment.commit()
+      t.is(frozen, 2)
+    },
+    { freezing: () => void frozen++ },
+  )
+})
+
+test('rows put while freezing belong to that commit, and the frozen hook runs before the transaction', async (t) => {
+  const order: string[] = []
+  let table: Table | undefined
+  await withEnvironment(
+    async (environment) => {
+      table = environment.table('rows')
+      table.put(bytes('a'), bytes('1'))
+      const first = environment.commit()
+      table.put(bytes('late'), bytes('1'))
+      await first
+      order.push('committed')
+      t.is(environment.pendingCount, 1)
+      t.is(text(table.get(bytes('sequence'))), '1')
+      t.deepEqual(order, ['freezing', 'frozen', 'committed'])
+      await environment.commit()
+    },
+    {
+      freezing: () => {
+        order.push('freezing')
+        table!.put(bytes('sequence'), bytes('1'))
+      },
+      frozen: async () => {
+        order.push('frozen')
+      },
+    },
+  )
+})
+
+test('a failed commit loses nothing: rows stay readable and a later commit writes them', async (t) => {
+  let fail = true
+  await withEnvironment(
+    async (environment, path) => {
+      const table = environment.table('rows')
+      table.put(bytes('a'), bytes('1'))
+      table.put(bytes('b'), bytes('1'))
+      const failed = environment.commit()
+      table.put(bytes('b'), bytes('2'))
+      table.delete(bytes('a'))
+      const retried = environment.commit()
+      await t.throwsAsync(failed)
+      t.is(text(table.get(bytes('b'))), '2')
+      t.is(table.get(bytes('a')), undefined)
+      await t.throwsAsync(retried)
+      t.deepEqual(
+        [...table.range()].map(([k, v]) => [text(k), text(v)]),
+        [['b', '2']],
+      )
+      fail = false
+      await environment.commit()
+      t.is(environment.pendingCount, 0)
+      t.is(environment.pendingBytes, 0)
+      await environment.close()
+      const again = openEnvironment({ path, log: silentLog })
+      t.deepEqual(
+        [...again.table('rows').range()].map(([k, v]) => [text(k), text(v)]),
+        [['b', '2']],
+      )
+      await again.close()
+    },
+    { frozen: () => (fail ? Promise.reject(new Error('not yet')) : Promise.resolve()) },
+  )
+})
+
+test('lmdb trap: changing, transferring or sharing a value after put does not change what is stored', async (t) => {
+  await withEnvironment(async (environment) => {
+    const table = environment.table('rows')
+    const changed = Buffer.alloc(5000, 1)
+    const transferred = new Uint8Array(300_000).fill(2)
+    const shared = new Uint8Array(new SharedArrayBuffer(300_000)).fill(3)
+    table.put(bytes('changed'), changed)
+    table.put(bytes('transferred'), transferred)
+    table.put(bytes('shared'), shared)
+    const committing = environment.commit()
+    changed.fill(9)
+    structuredClone(transferred, { transfer: [transferred.buffer] })
+    shared.fill(9)
+    await committing
+    t.deepEqual(table.get(bytes('changed')), Buffer.alloc(5000, 1))
+    t.deepEqual(table.get(bytes('transferred')), Buffer.alloc(300_000, 2))
+    t.deepEqual(table.get(bytes('shared')), Buffer.alloc(300_000, 3))
+  })
+})
+
+test('lmdb trap: values have their own length and memory, empty and large ones too', async (t) => {
+  await withEnvironment(async (environment) => {
+    for (const sealed of [false, true]) {
+      const table = environment.table(sealed ? 'sealed' : 'clear', { sealed })
+      for (const length of [0, 1, 100, 32_767, 32_768, 33_000, 70_000, 2_000_000])
+        table.put(be64(length), Buffer.alloc(length, 5))
+      await environment.commit()
+      const first = table.get(be64(100))!
+      for (const length of [0, 1, 32_767, 32_768, 33_000, 70_000, 2_000_000]) {
+        const value = table.get(be64(length))!
+        t.is(value.length, length)
+        t.is(value.byteLength, length)
+        t.is(Buffer.from(value).length, length)
+        t.true(Buffer.alloc(length, 5).equals(value))
+      }
+      t.deepEqual(Buffer.from(first), Buffer.alloc(100, 5))
+      const ranged = [...table.range()]
+      t.deepEqual(
+        ranged.map(([, value]) => value.byteLength),
+        [0, 1, 100, 32_767, 32_768, 33_000, 70_000, 2_000_000],
+      )
+      t.true(ranged.every(([, value]) => value.every((byte) => byte === 5)))
+    }
+  })
+})
+
+test('a range is a view of the moment it was asked for, also over commits while it is read', async (t) => {
+  await withEnvironment(async (environment) => {
+    const table = environment.table('rows')
+    for (let i = 0; i < 50; i++) table.put(be64(i), bytes('old'))
+    await environment.commit()
+    for (let i = 0; i < 50; i += 2) table.put(be64(i), bytes('new'))
+    const seen: string[] = []
+    for (const [, value] of table.range()) {
+      if (seen.length === 5) {
+        for (let i = 0; i < 60; i++) table.put(be64(i), bytes('later'))
+        await environment.commit()
+      }
+      seen.push(text(value)!)
+    }
+    t.deepEqual(
+      seen,
+      Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? 'new' : 'old')),
+    )
+  })
+})
+
+test('sealed rows show neither value nor, moved to another key, open', async (t) => {
+  await withEnvironment(async (environment, path) => {
+    const table = environment.table('rows', { sealed: true })
+    table.put(bytes('k'), bytes('a-secret-canary'))
+    await environment.commit()
+    t.false(readFileSync(join(path, 'data.mdb')).includes('a-secret-canary'))
+    await environment.close()
+    const raw = openEnvironment({ path, log: silentLog })
+    const rows = raw.table('rows')
+    rows.put(bytes('moved'), rows.get(bytes('k'))!)
+    await raw.close()
+    const again = openEnvironment({ path, sealer: testSealer(), log: silentLog })
+    const sealed = again.table('rows', { sealed: true })
+    t.is(text(sealed.get(bytes('k'))), 'a-secret-canary')
+    t.true(
+      isDriveError(
+        t.throws(() => sealed.get(bytes('moved'))),
+        'CORRUPT',
+      ),
+    )
+    await again.close()
+  })
+})
+
+test('keys have 1 to 1,900 bytes', async (t) => {
+  await withEnvironment(async (environment) => {
+    const table = environment.table('rows', { sealed: true })
+    t.throws(() => table.put(Buffer.alloc(0), bytes('x')))
+    t.throws(() => table.put(Buffer.alloc(1901), bytes('x')))
+    table.put(Buffer.alloc(1900, 255), bytes('x'))
+    await environment.commit()
+    t.is(text(table.get(Buffer.alloc(1900, 255))), 'x')
+  })
+})
+
+test('an environment larger than its first map grows, with a range open', async (t) => {
+  const scratch = scratchDirectory()
+  const { path } = scratch
+  const environment = openEnvironment({ path, log: silentLog, mapSize: 256 * 1024 })
+  try {
+    const table = environment.table('rows')
+    for (let i = 0; i < 10; i++) table.put(be64(i), Buffer.alloc(1000, i))
+    await environment.commit()
+    const rows = table.range()[Symbol.iterator]()
+    t.is((rows.next().value as [Uint8Array, Uint8Array])[1][0], 0)
+    for (let i = 10; i < 4000; i++) table.put(be64(i), Buffer.alloc(4096, i))
+    await environment.commit()
+    let count = 1
+    for (let next = rows.next(); next.done !== true; next = rows.next()) t.is(next.value[1][0], count++)
+    t.is(count, 10)
+    t.is([...table.range()].length, 4000)
+  } finally {
+    await environment.close()
+    scratch.remove()
+  }
+})

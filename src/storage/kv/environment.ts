@@ -1,0 +1,236 @@
+/**
+ * One LMDB environment of one writing thread. Writes live in overlays (overlay.ts) that reads look through; a commit
+ * freezes the overlays, seals their rows and writes them in one durable transaction (see lmdb-database.ts).
+ * Frozen rows stay readable until they are committed, and after a failure until a later commit succeeds.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { DriveError, type Log } from '../../base/index.js'
+import type { Environment, RangeOptions, Table } from './contract.js'
+import { CommittedRows, MAX_KEY_BYTES, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
+import { copyOf, latin1, mergePending, overlayRows, type Row } from './merge-rows.js'
+import { writeFailure } from '../../platform/index.js'
+import { Overlay } from './overlay.js'
+import type { RecordSealer } from './record-sealer.js'
+
+/** What the owner does around each commit. */
+export interface CommitHook {
+  /** Called right before the overlay is frozen, when it is not empty; rows put here belong to this commit. */
+  freezing?(): void
+  /** Awaited after freezing and before the transaction: what must be durable first. A rejection fails the commit. */
+  frozen?(): Promise<void>
+  /** Called right after the transaction became durable, before anyone waiting for it continues. */
+  committed?(): void
+}
+
+export interface EnvironmentOptions {
+  /** A directory, made when absent. */
+  readonly path: string
+  /** Needed for sealed tables. */
+  readonly sealer?: RecordSealer
+  readonly log: Log
+  /** Bytes of address space to begin with; it grows by itself. */
+  readonly mapSize?: number
+  readonly commitHook?: CommitHook
+}
+
+const DEFAULT_MAP_BYTES = 1024 * 1024 * 1024
+/** Rows sealed between two turns of the event loop: about 2 ms. */
+const ROWS_PER_TURN = 500
+
+/** Opens or makes the environment; one writer a path at a time is up to the caller. */
+export function openEnvironment(options: EnvironmentOptions): Environment {
+  return new LmdbEnvironment(options)
+}
+
+class LmdbEnvironment implements Environment {
+  readonly path: string
+  readonly #root: Root
+  readonly #options: EnvironmentOptions
+  readonly #tables = new Map<string, OverlaidTable>()
+  #running: Promise<void> | undefined
+  #next: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: EnvironmentOptions) {
+    this.path = options.path
+    this.#options = options
+    this.#root = openRoot(options.path, options.mapSize ?? DEFAULT_MAP_BYTES)
+  }
+
+  table(name: string, { sealed = false }: { sealed?: boolean } = {}): Table {
+    const known = this.#tables.get(name)
+    if (known !== undefined) {
+      if (known.isSealed !== sealed) throw new DriveError('INTERNAL', `Table ${name} is asked for in two ways.`)
+      return known
+    }
+    const { sealer } = this.#options
+    if (sealed && sealer === undefined)
+      throw new DriveError('INTERNAL', `Table ${name} is sealed, and no sealer was given.`)
+    const database = openNamed(this.#root, name)
+    const table = new OverlaidTable(database, new CommittedRows(database, name, sealed ? sealer : undefined), sealed)
+    this.#tables.set(name, table)
+    return table
+  }
+
+  get pendingCount(): number {
+    return sum(this.#tables.values(), (table) => table.open.count + (table.frozen?.count ?? 0))
+  }
+
+  get pendingBytes(): number {
+    return sum(this.#tables.values(), (table) => table.open.bytes + (table.frozen?.bytes ?? 0))
+  }
+
+  commit(): Promise<void> {
+    if (this.#closed) return Promise.reject(new DriveError('INTERNAL', 'The environment is closed.'))
+    if (this.#running === undefined) return this.#start()
+    if (sum(this.#tables.values(), (table) => table.open.count) === 0) return this.#running
+    const again = (): Promise<void> => {
+      this.#next = undefined
+      return this.commit()
+    }
+    return (this.#next ??= this.#running.then(again, again))
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    try {
+      await this.commit()
+    } finally {
+      this.#closed = true
+      await this.#root.close()
+    }
+  }
+
+  #start(): Promise<void> {
+    if (this.pendingCount === 0) return Promise.resolve()
+    const run = this.#write()
+    const done = (): void => {
+      if (this.#running === run) this.#running = undefined
+    }
+    this.#running = run
+    run.then(done, done)
+    return run
+  }
+
+  async #write(): Promise<void> {
+    const { commitHook, log, path } = this.#options
+    commitHook?.freezing?.()
+    const tables = [...this.#tables.values()].filter((table) => table.freeze())
+    const bytes = sum(tables, (table) => table.frozen?.bytes ?? 0)
+    try {
+      await commitHook?.frozen?.()
+      const rows = await seal(tables)
+      await this.#transact(rows)
+    } catch (error) {
+      const failure = writeFailure(error, path, 2 * bytes)
+      log.warn('a commit of local data failed', { code: failure.code, bytes })
+      throw failure
+    }
+    // This thread's read transaction may be older than the commit; after this line reads see it, so the overlay can go.
+    this.#root.resetReadTxn()
+    for (const table of tables) table.frozen = undefined
+    commitHook?.committed?.()
+  }
+
+  async #transact(rows: readonly SealedRow[]): Promise<void> {
+    try {
+      await this.#root.batch(() => {
+        for (const { database, key, value } of rows) {
+          if (value === undefined) void database.remove(key)
+          else void database.put(key, value)
+        }
+      })
+    } catch (error) {
+      // lmdb-js rejects a second, inner promise with the native error; unhandled it would end the process.
+      const inner = (error as { commitError?: Promise<never> }).commitError
+      if (inner === undefined) throw error
+      throw await inner.catch((cause: unknown) => cause)
+    }
+  }
+}
+
+interface SealedRow {
+  readonly database: Named
+  readonly key: Buffer
+  readonly value: Uint8Array | undefined
+}
+
+/** Frozen rows in the form they are stored in, in key order a table (LMDB inserts ordered keys faster). */
+async function seal(tables: readonly OverlaidTable[]): Promise<SealedRow[]> {
+  const rows: SealedRow[] = []
+  for (const table of tables) {
+    for (const [text, plain] of table.frozen!.between(undefined, undefined)) {
+      const key = Buffer.from(text, 'latin1')
+      rows.push({
+        database: table.database,
+        key,
+        value: plain === null ? undefined : table.committed.sealed(key, plain),
+      })
+      if (table.isSealed && rows.length % ROWS_PER_TURN === 0) await setImmediate()
+    }
+  }
+  return rows
+}
+
+class OverlaidTable implements Table {
+  open = new Overlay()
+  frozen: Overlay | undefined
+
+  constructor(
+    readonly database: Named,
+    readonly committed: CommittedRows,
+    readonly isSealed: boolean,
+  ) {}
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    if (this.open.count > 0 || this.frozen !== undefined) {
+      const text = latin1(key)
+      const own = this.open.get(text)
+      const pending = own === undefined ? this.frozen?.get(text) : own
+      if (pending !== undefined) return pending === null ? undefined : copyOf(pending)
+    }
+    return this.committed.get(key)
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    // Our own copy: the caller may reuse, transfer or share its memory (lmdb-js keeps raw pointers until the commit).
+    this.open.set(checkedKey(key), copyOf(value))
+  }
+
+  delete(key: Uint8Array): void {
+    this.open.set(checkedKey(key), null)
+  }
+
+  range(options: RangeOptions = {}): Iterable<Row> {
+    const start = options.start === undefined ? undefined : latin1(options.start)
+    const end = options.end === undefined ? undefined : latin1(options.end)
+    const pending = mergePending(this.open.between(start, end), this.frozen?.between(start, end) ?? [])
+    if (pending.length === 0) return this.committed.range(options)
+    const { limit = Infinity, ...bounds } = options
+    return overlayRows(pending, this.committed.range(bounds), limit)
+  }
+
+  /** Moves open rows under the frozen ones' name, over rows a failed commit left there. @returns whether there are any */
+  freeze(): boolean {
+    if (this.frozen === undefined) {
+      if (this.open.count === 0) return false
+      this.frozen = this.open
+      this.open = new Overlay()
+    } else if (this.open.count > 0) {
+      for (const [key, value] of this.open.rows()) this.frozen.set(key, value)
+      this.open = new Overlay()
+    }
+    return true
+  }
+}
+
+function checkedKey(key: Uint8Array): string {
+  if (key.length === 0 || key.length > MAX_KEY_BYTES) throw new RangeError('A key has 1 to 1,900 bytes.')
+  return latin1(key)
+}
+
+function sum<T>(items: Iterable<T>, amount: (item: T) => number): number {
+  let total = 0
+  for (const item of items) total += amount(item)
+  return total
+}

@@ -1,0 +1,7 @@
+/** LMDB environments with a write-behind overlay, sealed tables, and snapshots of them. */
+export type { Environment, EnvironmentReader, RangeOptions, Snapshot, Table } from './contract.js'
+export { openEnvironmentReader } from './environment-reader.js'
+export { type CommitHook, type EnvironmentOptions, openEnvironment } from './environment.js'
+export { be48, be64, readBe48, readBe64, writeBe64 } from './key-integers.js'
+export { latin1 } from './merge-rows.js'
+export type { RecordSealer } from './record-sealer.js'

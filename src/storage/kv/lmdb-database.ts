@@ -1,0 +1,92 @@
+/**
+ * How this project opens LMDB, and the reading half of a named database. lmdb-js 3.5.6; the options and their reasons:
+ *
+ * - `keyEncoding` and `encoding` binary: keys are our own bytes, values are ours too, nothing guesses.
+ * - `overlappingSync: false`: a transaction is synced *before* it becomes visible (mdb_txn_commit: mdb_env_sync0, then the
+ *   meta page), so a failed commit was never seen. With overlapping sync it is visible first and the sync may fail after.
+ * - no `noSync`, no `useWritemap` (SIGBUS on a full disk), no `noMemInit` (stale heap bytes, perhaps plaintext, in the file).
+ * - `safeRestore`: harmless here, and keeps an environment once opened with overlapping sync on its last flushed state.
+ * - `batch(callback)` encloses its operations in one start-block … block-end; the writer thread ends a transaction only
+ *   at block depth 0 (writer.cpp, NO_INSTRUCTION_YET), aborts it whole when one operation fails, and sets TXN_COMMITTED,
+ *   which resolves the promise, only after mdb_txn_commit returned. So one batch is one atomic, durable transaction.
+ * - `eventTurnBatching: false`: otherwise each turn's own enclosing block makes a promise nobody holds, and a failed commit ends
+ *   the process with an unhandled rejection. Every write of ours is in a batch anyway.
+ * - The root database only holds the names of the others: it is never cleared (lmdb-js #317).
+ */
+import { makeDurableDirectory, syncDirectory } from '../../platform/index.js'
+import { open } from 'lmdb'
+import type { Database, RootDatabase, Transaction } from 'lmdb'
+import type { RangeOptions } from './contract.js'
+import type { Row } from './merge-rows.js'
+import { placeOf, type RecordSealer } from './record-sealer.js'
+
+export type Root = RootDatabase<Uint8Array, Uint8Array>
+export type Named = Database<Uint8Array, Uint8Array>
+
+/** Missing in lmdb's own types: the transaction to read in. */
+interface FastReader {
+  getBinaryFast(key: Uint8Array, options?: { transaction: Transaction }): Uint8Array | undefined
+}
+
+export const MAX_KEY_BYTES = 1900
+const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
+
+/** @param mapSize bytes of address space to begin with; the map grows by itself */
+export function openRoot(path: string, mapSize: number): Root {
+  makeDurableDirectory(path)
+  const root = open<Uint8Array, Uint8Array>({
+    path,
+    ...DATABASE,
+    noSubdir: false,
+    overlappingSync: false,
+    eventTurnBatching: false,
+    maxDbs: 32,
+    mapSize,
+    ...{ safeRestore: true, remapChunks: false },
+  })
+  syncDirectory(path)
+  return root
+}
+
+export function openNamed(root: Root, name: string): Named {
+  return root.openDB(name, { ...DATABASE })
+}
+
+/** Reads of one named database, opened (decrypted) where the table is sealed. Values are fresh copies. */
+export class CommittedRows {
+  readonly #database: Named & FastReader
+  readonly #sealer: RecordSealer | undefined
+  readonly #place: (key: Uint8Array) => Uint8Array
+
+  /** @param sealer undefined for a table in clear */
+  constructor(database: Named, name: string, sealer: RecordSealer | undefined) {
+    this.#database = database
+    this.#sealer = sealer
+    this.#place = placeOf(name)
+  }
+
+  get(key: Uint8Array, transaction?: Transaction): Uint8Array | undefined {
+    const shared = this.#database.getBinaryFast(key, transaction === undefined ? undefined : { transaction })
+    if (shared === undefined) return undefined
+    // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be looked at, at once.
+    const value = shared.subarray(0, shared.length)
+    return this.#sealer === undefined ? Buffer.from(value) : this.#sealer.open(this.#place(key), value)
+  }
+
+  *range({ start, end, limit }: RangeOptions, transaction?: Transaction): Generator<Row, undefined> {
+    const rows = this.#database.getRange({
+      ...(start === undefined ? {} : { start }),
+      ...(end === undefined ? {} : { end }),
+      ...(limit === undefined ? {} : { limit }),
+      ...(transaction === undefined ? {} : { transaction }),
+    })
+    for (const { key, value } of rows) {
+      yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
+    }
+  }
+
+  /** The bytes to store under `key`, in memory that nothing changes until the commit. */
+  sealed(key: Uint8Array, value: Buffer): Uint8Array {
+    return this.#sealer === undefined ? value : this.#sealer.seal(this.#place(key), value)
+  }
+}

@@ -1,0 +1,17 @@
+/** The contract of append-only segment files, which hold the bytes of sealed blocks. */
+/** Where a sealed block lies: byte `offset` of segment file `segment`, `length` bytes. */
+export interface BlockLocation {
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+}
+
+/**
+ * Appends sealed blocks to a segment file of its own; any thread may hold one. Segment numbers are taken by exclusive
+ * file creation, so writers never meet. Bytes are durable only after `BlockStore.commit` of the owner.
+ */
+export interface SegmentWriter {
+  /** One write(2). `lengths` split `bytes` into consecutive blocks. @returns one location a block */
+  append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[]
+  close(): void
+}

@@ -1,0 +1,189 @@
+/**
+ * Open segment files of the block store: a bounded cache of descriptors for reading, syncing and punching. A descriptor in use by
+ * an asynchronous read is closed only after it, so its number cannot come to mean another file meanwhile.
+ */
+import { closeSync, constants, fdatasync, openSync, read as readCallback, readSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { DriveError } from '../../base/index.js'
+import type { BlockLocation } from './contract.js'
+import { isFinished, segmentPath } from './segment-writer.js'
+
+/** What Node lacks, from the native core; without it nothing is punched, no read is answered at once, and all go through the page cache. */
+export interface FileCalls {
+  /** @returns false when the range could not be given back */
+  punchHole(fd: number, offset: number, length: number): boolean
+  /** @returns bytes read from the page cache, undefined when nothing is at hand */
+  readWithoutWaiting(fd: number, into: Uint8Array, offset: number): number | undefined
+  /** @returns memory that begins on a page, undefined where there is none */
+  allocatePages?(bytes: number): Uint8Array | undefined
+}
+
+interface OpenFile {
+  readonly fd: number
+  /** The same file past the page cache. */
+  directFd?: number
+  users: number
+  /** Out of the cache: close when the last user is done. */
+  doomed: boolean
+}
+
+const PAGE = 4096
+const MAX_OPEN = 96
+/** Smaller blocks lie next to others that are read soon, which the page cache has then read as well. */
+const DIRECT_FROM_BYTES = 128 * 1024
+const sync = promisify(fdatasync)
+const read = promisify(readCallback)
+
+export class SegmentFiles {
+  readonly #open = new Map<number, OpenFile>()
+  /** False once the file system refused. */
+  #punches = true
+  #readsDirect = true
+  /** Memory handed out by `scratch` that begins on a page. */
+  readonly #onPages = new WeakSet<Uint8Array>()
+
+  constructor(
+    private readonly directory: string,
+    private readonly calls: FileCalls | undefined,
+  ) {}
+
+  /** Space inside a segment can be given back. */
+  get canPunch(): boolean {
+    return this.calls !== undefined && this.#punches
+  }
+
+  /** Memory for `read`, which then goes past the page cache where the file system allows it. */
+  scratch(bytes: number): Uint8Array {
+    const pages = this.calls?.allocatePages?.(bytes)
+    if (pages === undefined) return Buffer.allocUnsafeSlow(bytes)
+    this.#onPages.add(pages)
+    return pages
+  }
+
+  /** The bytes, when they can be had without waiting or `wait` is set; undefined otherwise, or when the file ends before. */
+  readNow({ segment, offset, length }: BlockLocation, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined {
+    const fd = this.#file(segment)?.fd
+    if (fd === undefined) return undefined
+    const bytes = roomFor(length, scratch)
+    let done = this.calls?.readWithoutWaiting(fd, bytes, offset) ?? 0
+    while (wait && done < length) {
+      const count = readSync(fd, bytes, done, length - done, offset + done)
+      if (count === 0) break
+      done += count
+    }
+    return done === length ? bytes : undefined
+  }
+
+  /** The bytes; undefined when the file is gone or ends before. */
+  async read({ segment, offset, length }: BlockLocation, scratch?: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#using(segment, async (file) => {
+      const bytes = roomFor(length, scratch)
+      const isDirect = length >= DIRECT_FROM_BYTES && scratch !== undefined && this.#onPages.has(scratch)
+      let done = isDirect ? await this.#readDirect(file, segment, bytes, offset) : 0
+      while (done < length) {
+        const { bytesRead } = await read(file.fd, bytes, done, length - done, offset + done)
+        if (bytesRead === 0) return undefined
+        done += bytesRead
+      }
+      return bytes
+    })
+  }
+
+  /** @returns bytes read; the rest is for the page cache */
+  async #readDirect(file: OpenFile, segment: number, bytes: Uint8Array, offset: number): Promise<number> {
+    if (!this.#readsDirect || offset % PAGE !== 0 || bytes.length % PAGE !== 0) return 0
+    try {
+      const flags = constants.O_RDONLY | constants.O_DIRECT
+      file.directFd ??= openSync(segmentPath(this.directory, segment), flags)
+      return (await read(file.directFd, bytes, 0, bytes.length, offset)).bytesRead
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      // removed since it was opened
+      if (code === 'ENOENT') return 0
+      if (code !== 'EINVAL') throw error
+      this.#readsDirect = false
+      return 0
+    }
+  }
+
+  /** Bytes of the segment durable, whichever thread wrote them. */
+  async sync(segment: number): Promise<void> {
+    const done = await this.#using(segment, async ({ fd }) => {
+      await sync(fd)
+      return true
+    })
+    if (done !== true) throw new DriveError('INTERNAL', 'A block segment vanished before it was durable.')
+  }
+
+  /** Gives whole pages inside the range back to the disk. @returns bytes freed */
+  punch({ segment, offset, length }: BlockLocation): number {
+    const start = Math.ceil(offset / PAGE) * PAGE
+    const freed = Math.floor((offset + length) / PAGE) * PAGE - start
+    if (freed <= 0 || this.calls === undefined) return 0
+    const fd = this.#file(segment)?.fd
+    if (fd === undefined) return 0
+    this.#punches = this.calls.punchHole(fd, start, freed)
+    return this.#punches ? freed : 0
+  }
+
+  /** True when a writer has finished the segment with exactly `contentBytes` in it. */
+  isFinished(segment: number, contentBytes: number): boolean {
+    const fd = this.#file(segment)?.fd
+    return fd === undefined || isFinished(fd, contentBytes)
+  }
+
+  async remove(segment: number): Promise<void> {
+    this.#drop(segment)
+    await unlink(segmentPath(this.directory, segment)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+    })
+  }
+
+  close(): void {
+    for (const segment of [...this.#open.keys()]) this.#drop(segment)
+  }
+
+  async #using<T>(segment: number, use: (file: OpenFile) => Promise<T>): Promise<T | undefined> {
+    const file = this.#file(segment)
+    if (file === undefined) return undefined
+    file.users++
+    try {
+      return await use(file)
+    } finally {
+      if (--file.users === 0 && file.doomed) closeBoth(file)
+    }
+  }
+
+  #file(segment: number): OpenFile | undefined {
+    const known = this.#open.get(segment)
+    if (known !== undefined) return known
+    if (this.#open.size >= MAX_OPEN) this.#drop(this.#open.keys().next().value!)
+    try {
+      const fd = openSync(segmentPath(this.directory, segment), 'r+')
+      const file: OpenFile = { fd, users: 0, doomed: false }
+      this.#open.set(segment, file)
+      return file
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  #drop(segment: number): void {
+    const file = this.#open.get(segment)
+    if (file === undefined) return
+    this.#open.delete(segment)
+    if (file.users === 0) closeBoth(file)
+    else file.doomed = true
+  }
+}
+
+function closeBoth({ fd, directFd }: OpenFile): void {
+  closeSync(fd)
+  if (directFd !== undefined) closeSync(directFd)
+}
+
+function roomFor(length: number, scratch: Uint8Array | undefined): Uint8Array {
+  return scratch !== undefined && scratch.length >= length ? scratch.subarray(0, length) : Buffer.allocUnsafe(length)
+}

@@ -1,0 +1,162 @@
+/**
+ * Segment files: sealed blocks one after another, without headers. A writer has one file at a time, named by a random 47-bit
+ * number and made exclusively, so writers of all threads never meet and numbers never come back. A finished segment
+ * ends with a mark: nothing is appended behind it. Segments of an earlier run are never appended to.
+ */
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { DriveError, systemRandom, type Random } from '../../base/index.js'
+import type { BlockLocation, SegmentWriter } from './contract.js'
+import { makeDurableDirectory, writeFailure, type SpaceGuard } from '../../platform/index.js'
+
+const PAGE = 4096
+export const SEGMENT_BYTES = 64 * 1024 * 1024
+const END_MARK = Buffer.from('dagdrive segment end\n', 'latin1')
+const NAME = /^([0-9a-f]{12})\.segment$/
+
+export interface SegmentWriterOptions {
+  /** A new segment begins when the next append would go past this; default 64 MiB. */
+  readonly segmentBytes?: number
+  /** Asked before every append. */
+  readonly guard?: SpaceGuard
+  readonly random?: Random
+  /**
+   * Past the page cache where the file system allows it, for appends of whole pages (as sealed blocks are) whose memory begins on a
+   * page. Others, and the rest of an append the file system refuses so, go through the page cache.
+   */
+  readonly direct?: boolean
+}
+
+/** @param directory where segments lie (`BlockStore.segmentDirectory`), made when absent */
+export function openSegmentWriter(directory: string, options: SegmentWriterOptions = {}): SegmentWriter {
+  makeDurableDirectory(directory)
+  return new FileSegmentWriter(directory, options)
+}
+
+export function segmentPath(directory: string, segment: number): string {
+  return join(directory, `${segment.toString(16).padStart(12, '0')}.segment`)
+}
+
+/** The number of a segment file, or undefined for any other name. */
+export function segmentOfName(name: string): number | undefined {
+  const match = NAME.exec(name)
+  return match === null ? undefined : parseInt(match[1]!, 16)
+}
+
+/** True when the file holds exactly `contentBytes` and the end mark, so that no writer will touch it again. */
+export function isFinished(fd: number, contentBytes: number): boolean {
+  if (fstatSync(fd).size !== contentBytes + END_MARK.length) return false
+  const tail = Buffer.alloc(END_MARK.length)
+  return readSync(fd, tail, 0, tail.length, contentBytes) === tail.length && tail.equals(END_MARK)
+}
+
+class FileSegmentWriter implements SegmentWriter {
+  readonly #directory: string
+  readonly #segmentBytes: number
+  readonly #guard: SpaceGuard | undefined
+  readonly #random: Random
+  #fd: number | undefined
+  /** The same file without the page cache. */
+  #directFd: number | undefined
+  #isDirect: boolean
+  #segment = 0
+  #end = 0
+  #closed = false
+
+  constructor(directory: string, options: SegmentWriterOptions) {
+    this.#directory = directory
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#guard = options.guard
+    this.#random = options.random ?? systemRandom
+    this.#isDirect = options.direct ?? false
+  }
+
+  append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[] {
+    if (this.#closed) throw new DriveError('INTERNAL', 'The segment writer is closed.')
+    if (lengths.reduce((sum, length) => sum + length, 0) !== bytes.length)
+      throw new RangeError('Lengths do not cover the bytes.')
+    this.#guard?.check(bytes.length)
+    if (this.#fd !== undefined && this.#end > 0 && this.#end + bytes.length > this.#segmentBytes) this.#finish()
+    const fd = this.#fd ?? this.#begin(bytes.length)
+    const start = this.#end
+    try {
+      const done = this.#writeDirect(bytes, start)
+      writeAll(fd, bytes.subarray(done), start + done)
+    } catch (error) {
+      this.#cutBack(fd, start)
+      throw writeFailure(error, this.#directory, bytes.length)
+    }
+    this.#end += bytes.length
+    let offset = start
+    return lengths.map((length) => {
+      const location = { segment: this.#segment, offset, length }
+      offset += length
+      return location
+    })
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#fd !== undefined) this.#finish()
+  }
+
+  #begin(neededBytes: number): number {
+    for (;;) {
+      const number = this.#random.bytes(6)
+      number[0]! &= 0x7f
+      const segment = Buffer.from(number).readUIntBE(0, 6)
+      try {
+        this.#fd = openSync(segmentPath(this.#directory, segment), 'wx', 0o600)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue
+        throw writeFailure(error, this.#directory, neededBytes)
+      }
+      this.#segment = segment
+      this.#end = 0
+      return this.#fd
+    }
+  }
+
+  /** @returns how many bytes are written; the rest is for the page cache */
+  #writeDirect(bytes: Uint8Array, position: number): number {
+    if (!this.#isDirect || bytes.length % PAGE !== 0 || position % PAGE !== 0) return 0
+    let done = 0
+    try {
+      const flags = constants.O_WRONLY | constants.O_DIRECT
+      this.#directFd ??= openSync(segmentPath(this.#directory, this.#segment), flags)
+      while (done < bytes.length) done += writeSync(this.#directFd, bytes, done, bytes.length - done, position + done)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+      // a file system without direct I/O, or with other rules for it
+      this.#isDirect = false
+    }
+    return done
+  }
+
+  #finish(): void {
+    const fd = this.#fd!
+    this.#fd = undefined
+    if (this.#directFd !== undefined) closeSync(this.#directFd)
+    this.#directFd = undefined
+    try {
+      writeAll(fd, END_MARK, this.#end)
+    } catch {
+      // full disk: an unmarked segment is only reclaimed at the next start
+      this.#cutBack(fd, this.#end)
+    }
+    closeSync(fd)
+  }
+
+  #cutBack(fd: number, end: number): void {
+    try {
+      ftruncateSync(fd, end)
+    } catch {
+      // the file only keeps bytes that no index names
+    }
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+}

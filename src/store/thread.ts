@@ -1,3 +1,0 @@
-/** The part of this module that pipeline threads load: starting one costs half as much without LMDB and the rest. */
-export type { BlockLocation, SegmentWriter } from './contract.js'
-export { openSegmentWriter, type SegmentWriterOptions } from './segment-writer.js'

@@ -1,0 +1,134 @@
+/** One publish, up to the point where everything to send is known and durable: a frozen instant of the drive becomes a `Plan`. */
+import { throwIfAborted, type Clock, type Digest, type Random } from '../../base/index.js'
+import type { DriveKeys } from '../../crypto/index.js'
+import { driveSequence, sealCommit, versionRootBlock, type Commit, type FetchBlock } from '../../dag/index.js'
+import type { Core } from '../../pipeline/index.js'
+import type { DrivePort } from '../../tree-state/index.js'
+import type { EnvironmentReader } from '../../storage/kv/index.js'
+import { abandonPlan } from '../publish/abandon-plan.js'
+import { Pace, type BuildContext } from './build-context.js'
+import { parentsAfter } from '../heads/ancestors.js'
+import { buildDuplicates, buildForest, listOutgoing, storeBlock } from './build-live.js'
+import { countRemoved } from './build-removed.js'
+import { buildTree } from './build-tree.js'
+import { DriveView } from './drive-view.js'
+import type { DriveNames } from '../heads/heads.js'
+import { LeafReader } from '../fetch/leaf-reader.js'
+import { LiveDelta } from '../publish/live-delta.js'
+import type { Head, Plan, SyncState } from '../state/sync-state.js'
+
+export interface Builder {
+  readonly state: SyncState
+  readonly port: Pick<DrivePort, 'freeze' | 'resume' | 'adopt' | 'readBlocks'>
+  readonly meta: EnvironmentReader
+  readonly keys: DriveKeys
+  readonly names: DriveNames
+  readonly core: Core
+  readonly clock: Clock
+  readonly random: Random
+  readonly deviceSlot: number
+  readonly deviceName: string
+  /** Tree and forest nodes of published versions. */
+  readonly fetch: FetchBlock
+  /** Sealed leaf blocks that are not on this machine. */
+  readonly fetchBlocks: (digests: readonly Digest[], signal?: AbortSignal) => Promise<Uint8Array[]>
+}
+
+/** @returns undefined when the published version already says everything */
+export async function buildCommit(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
+  const { state } = builder
+  await abandonPlan(state)
+  const { view, sequence } = await frozenView(builder)
+  try {
+    throwIfAborted(signal)
+    if (state.head !== undefined && isUnchanged(view)) return undefined
+    const { tables, queue } = state
+    const leaves = new LeafReader(builder, signal)
+    const context: BuildContext = {
+      view,
+      tables,
+      queue,
+      delta: new LiveDelta(tables),
+      published: view.published,
+      sequence,
+      port: builder.port,
+      core: builder.core,
+      contentKeys: builder.keys,
+      random: builder.random,
+      fetch: builder.fetch,
+      readLeaf: (digest, key) => leaves.read(digest, key),
+      signal,
+      pace: new Pace(queue, signal),
+    }
+    const plan = await buildPlan(context, builder)
+    state.put('plan', plan)
+    await queue.commit()
+    return plan
+  } finally {
+    view.close()
+  }
+}
+
+async function frozenView({ port, meta }: Builder): Promise<{ view: DriveView; sequence: number }> {
+  const { sequence } = await port.freeze()
+  try {
+    return { view: new DriveView(meta.snapshot()), sequence }
+  } finally {
+    await port.resume()
+  }
+}
+
+function isUnchanged(view: DriveView): boolean {
+  return view.dirtyInos().next().done === true && view.removed().next().done === true
+}
+
+async function buildPlan(context: BuildContext, builder: Builder): Promise<Plan> {
+  const head = builder.state.head
+  const tree = await buildTree(head?.commit.links, context)
+  await countRemoved(context)
+  const duplicates = await buildDuplicates(head?.commit.duplicates, context)
+  const { liveChange, ...blocks } = await listOutgoing(context)
+  const liveBlocks = (head?.commit.liveBlocks ?? 0) + liveChange
+  const forest = buildForest(liveBlocks, head?.forestBits, context)
+  const commit: Commit = {
+    version: 1,
+    driveId: driveIdOf(head, builder),
+    height: (head?.commit.height ?? 0) + 1,
+    parents: head === undefined ? [] : parentsAfter(head, builder.state.bases),
+    deviceSlot: builder.deviceSlot,
+    deviceName: builder.deviceName,
+    timeMs: Math.max(0, Math.floor(builder.clock.nowMs())),
+    root: tree.root,
+    links: tree.links,
+    duplicates,
+    forest: forest.root,
+    liveBlocks,
+  }
+  const sealed = sealCommit(commit, builder.keys, builder.random)
+  const root = versionRootBlock({ commit: sealed.digest, forest: forest.root })
+  storeBlock(sealed.digest, sealed.bytes, 'node', context)
+  storeBlock(root.digest, root.bytes, 'dag-pb', context)
+  return {
+    phase: 'sending',
+    version: { root: root.digest, commit, commitDigest: sealed.digest },
+    base: head?.root,
+    nameSequence: driveSequence(commit.height, commit.deviceSlot),
+    sequence: context.sequence,
+    removedBefore: context.view.nextRemoved,
+    forestBits: forest.bits,
+    files: tree.files,
+    records: builder.names.makeRecords(root.digest, commit),
+    blocks: {
+      count: blocks.count + forest.count + 2,
+      bytes: blocks.bytes + forest.bytes + sealed.bytes.length + root.bytes.length,
+    },
+  }
+}
+
+function driveIdOf(head: Head | undefined, { state, random }: Builder): Uint8Array {
+  const known = head?.commit.driveId ?? state.identity?.driveId
+  if (known !== undefined) return known
+  const driveId = random.bytes(16)
+  state.put('identity', { driveId })
+  return driveId
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import test from 'ava'
+import { DriveError, isDriveError, sleep, type Clock, type Digest } from '../../base/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import { NodeReader } from './node-reader.js'
+
+const sha256 = (data: Uint8Array): Digest => new Uint8Array(createHash('sha256').update(data).digest())
+const blocks = Array.from({ length: 40 }, (_, i) => Buffer.from(`block ${i}`))
+const digests = blocks.map(sha256)
+
+class TestClock implements Clock {
+  ms = 0
+  nowMs = (): number => this.ms
+  nowNs = (): bigint => BigInt(this.ms) * 1_000_000n
+  monotonicMs = (): number => this.ms
+}
+
+function reader(getBlock: IpfsNode['getBlock'], clock = new TestClock()): NodeReader {
+  return new NodeReader({ node: { getBlock }, core: { sha256 }, clock, concurrentFetches: 4, offlineMs: 1000 })
+}
+
+/** A node that answers after a moment, and counts. */
+function slowNode(): { getBlock: IpfsNode['getBlock']; asked: number; most: number; stopped: number } {
+  let running = 0
+  let next = 0
+  const node = {
+    asked: 0,
+    most: 0,
+    stopped: 0,
+    getBlock: async (_cid: string, { signal }: { signal?: AbortSignal } = {}) => {
+      node.asked++
+      node.most = Math.max(node.most, ++running)
+      const mine = blocks[next++ % blocks.length]!
+      try {
+        await sleep(5, signal)
+      } catch (error) {
+        node.stopped++
+        throw error
+      } finally {
+        running--
+      }
+      return mine
+    },
+  }
+  return node
+}
+
+test('R-15 blocks are fetched in parallel, no more than allowed, and given in the order asked', async (t) => {
+  const node = slowNode()
+  const found = await reader(node.getBlock).fetchBlocks(digests)
+  t.deepEqual(found.map(String), blocks.map(String))
+  t.is(node.most, 4)
+})
+
+test('a block that several wait for is asked for once', async (t) => {
+  const node = slowNode()
+  const source = reader(node.getBlock)
+  await Promise.all([
+    source.fetchBlocks([digests[0]!]),
+    source.fetchBlocks([digests[0]!]),
+    source.fetchBlocks([digests[0]!]),
+  ])
+  t.is(node.asked, 1)
+})
+
+test('one who gives up does not stop the others; the last one does', async (t) => {
+  const node = slowNode()
+  const source = reader(node.getBlock)
+  const [one, two] = [new AbortController(), new AbortController()]
+  const first = source.fetchBlocks([digests[0]!], one.signal)
+  const second = source.fetchBlocks([digests[0]!], two.signal)
+  one.abort()
+  t.true(isDriveError(await t.throwsAsync(first), 'ABORTED'))
+  t.is((await second).length, 1)
+  const third = source.fetchBlocks([digests[1]!], two.signal)
+  await sleep(1)
+  two.abort()
+  t.true(isDriveError(await t.throwsAsync(third), 'ABORTED'))
+  await sleep(1)
+  t.is(node.stopped, 1)
+})
+
+test('a wrong block is never accepted', async (t) => {
+  const error = await t.throwsAsync(reader(async () => blocks[1]!).fetchBlocks([digests[0]!]))
+  t.true(isDriveError(error, 'WRONG_BLOCK'))
+})
+
+test('after a failure without a node the next fetches fail at once for a while, then try again', async (t) => {
+  const clock = new TestClock()
+  let asked = 0
+  let isOffline = true
+  const source = reader(async () => {
+    asked++
+    if (isOffline) throw new DriveError('OFFLINE', 'The node cannot be reached.')
+    return blocks[0]!
+  }, clock)
+  t.true(isDriveError(await t.throwsAsync(source.fetchBlocks([digests[0]!])), 'OFFLINE'))
+  t.true(isDriveError(await t.throwsAsync(source.fetchBlocks([digests[0]!])), 'OFFLINE'))
+  t.is(asked, 1)
+  isOffline = false
+  clock.ms += 1001
+  await source.fetchBlocks([digests[0]!])
+  t.is(asked, 2)
+})

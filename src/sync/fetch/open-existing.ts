@@ -1,0 +1,113 @@
+/** Finds a drive on a node from its keys alone, and opens it for a new device. */
+import { createHash } from 'node:crypto'
+import { DriveError, equalBytes } from '../../base/index.js'
+import type { DriveKeys } from '../../crypto/index.js'
+import { cidOf, driveSequence, type FetchBlock } from '../../dag/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import type { FoundDrive, KnownHead, OpenedDrive, Version } from '../contract.js'
+import { DriveNames } from '../heads/heads.js'
+
+export interface FindOptions {
+  readonly node: IpfsNode
+  readonly keys: DriveKeys
+  readonly signal?: AbortSignal
+}
+
+const LAST_SLOT = 255
+/** Slots are taken one after the other, so a gap of this many unknown ones ends the search. */
+const UNKNOWN_SLOTS_IN_A_ROW = 2
+
+/** The drive these keys belong to, or undefined when the node knows no head of it. CORRUPT when its head does not open. */
+export async function findDrive({ node, keys, signal }: FindOptions): Promise<FoundDrive | undefined> {
+  const names = new DriveNames(keys)
+  const head = await names.read(names.drive, node, { signal })
+  if (head === undefined) return undefined
+  const version = await names.openVersion(head.root, fetcher(node), signal)
+  if (head.sequence !== driveSequence(version.commit.height, version.commit.deviceSlot)) {
+    throw new DriveError('CORRUPT', 'The name of the drive and the version it names do not fit each other.')
+  }
+  return { version, nameSequence: head.sequence, namedRoot: head.root }
+}
+
+/**
+ * Opens the newest version the node knows: that of the drive name, or of a device head that is ahead of it (a device may have been lost
+ * between its two names, or the node shows an old drive name). Takes a device slot no head is known of. NO_DRIVE when the node knows none.
+ */
+export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
+  const { node, keys, signal } = options
+  const names = new DriveNames(keys)
+  const devices = await knownHeads(names, node, signal)
+  const found = (await findDrive(options)) ?? (await nameDrive(devices, names, options))
+  if (found === undefined) {
+    throw new DriveError('NO_DRIVE', 'The node knows no drive of this recovery phrase.', {
+      about: { name: names.drive },
+    })
+  }
+  const deviceSlot = freeSlot([found.version.commit.deviceSlot, ...devices.map(({ slot }) => slot)])
+  const version = await newest(found.version, devices, names, fetcher(node), signal)
+  return { ...found, version, root: version.commit.root, deviceSlot, devices }
+}
+
+/** A device was lost after it put its own name and before it put the drive's for the first time: that is made up for. */
+async function nameDrive(
+  devices: readonly KnownHead[],
+  names: DriveNames,
+  { node, signal }: FindOptions,
+): Promise<FoundDrive | undefined> {
+  const head = devices.toSorted((a, b) => b.sequence - a.sequence)[0]
+  if (head === undefined) return undefined
+  const version = await names.openVersion(head.root, fetcher(node), signal)
+  const record = names.makeRecords(version.root, version.commit).drive
+  await node.putName(names.drive, record, signal === undefined ? {} : { signal })
+  return { version, nameSequence: head.sequence, namedRoot: head.root }
+}
+
+async function knownHeads(names: DriveNames, node: IpfsNode, signal: AbortSignal | undefined): Promise<KnownHead[]> {
+  const heads: KnownHead[] = []
+  for (let slot = 0, unknown = 0; slot <= LAST_SLOT && unknown < UNKNOWN_SLOTS_IN_A_ROW; slot++) {
+    const head = await names.read(names.device(slot), node, { signal, lenient: true })
+    unknown = head === undefined ? unknown + 1 : 0
+    if (head !== undefined) heads.push({ slot, sequence: head.sequence, root: head.root })
+  }
+  return heads
+}
+
+function freeSlot(taken: readonly number[]): number {
+  const slot = Math.max(...taken) + 1
+  if (slot > LAST_SLOT)
+    throw new DriveError('NOT_SUPPORTED', 'This drive has been opened by 256 devices; no more can be added.')
+  return slot
+}
+
+async function newest(
+  named: Version,
+  devices: readonly KnownHead[],
+  names: DriveNames,
+  fetch: FetchBlock,
+  signal: AbortSignal | undefined,
+): Promise<Version> {
+  let best = named
+  const ahead = devices
+    .filter(
+      ({ slot, sequence }) =>
+        sequence > driveSequence(named.commit.height, named.commit.deviceSlot) && slot <= LAST_SLOT,
+    )
+    .sort((a, b) => a.sequence - b.sequence)
+  for (const { root } of ahead) {
+    if (equalBytes(root, best.root)) continue
+    const version = await names.openVersion(root, fetch, signal)
+    // Of two versions of one height the drive name tells which one counts; a higher one came after it.
+    if (version.commit.height > best.commit.height) best = version
+  }
+  return best
+}
+
+function fetcher(node: IpfsNode): FetchBlock {
+  return async (digest, codec, signal) => {
+    const bytes = await node.getBlock(cidOf(digest, codec), signal === undefined ? {} : { signal })
+    if (!equalBytes(createHash('sha256').update(bytes).digest(), digest)) {
+      throw new DriveError('WRONG_BLOCK', 'The node gave bytes that do not belong to the block asked for.')
+    }
+    return bytes
+  }
+}

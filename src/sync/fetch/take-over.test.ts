@@ -1,0 +1,258 @@
+import test, { type ExecutionContext } from 'ava'
+import { DriveError, isDriveError } from '../../base/index.js'
+import { around } from '../../../test/support/sync/around.js'
+import { Killer } from '../../../test/support/sync/crash.js'
+import { dumpOf, publish, two } from '../../../test/support/sync/turns.js'
+import { assertCountsAreExact, World, type Device } from '../../../test/support/sync/world.js'
+import { cidOf } from '../../dag/index.js'
+import { DriveNames } from '../heads/heads.js'
+import { findDrive } from './open-existing.js'
+
+let seed = 900
+async function world(t: ExecutionContext): Promise<World> {
+  t.log(`seed ${seed}`)
+  const opened = await World.open(seed++)
+  t.teardown(() => opened.close())
+  return opened
+}
+
+test('R-30 one person on two devices in turn: each sees what the other published, and goes on from it', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  let [here, there] = [b, a]
+  for (let turn = 0; turn < 7; turn++) {
+    await here.start()
+    await here.drive.overwrite('/big', 4096 * (turn * 50 + 1), w.random.bytes(9000))
+    await here.drive.write(`/new ${turn}`, w.random.bytes(30_000))
+    await here.drive.write('/small', w.random.bytes(300 + turn), 'inline')
+    if (turn === 1) await here.drive.remove('/to be removed')
+    if (turn === 2) await here.drive.remove('/twin')
+    if (turn === 3) await here.drive.link('/folder/other twin', '/twin again')
+    if (turn > 2) await here.drive.rename(`/new ${turn - 2}`, `/folder/moved ${turn}`)
+    await publish(here)
+    await assertCountsAreExact(t, w, here)
+    const dump = await dumpOf(here)
+    t.true(await there.takeOver(), `turn ${turn}`)
+    t.deepEqual(await dumpOf(there), dump)
+    t.false(await there.takeOver(), 'once')
+    // The one that was followed has nothing to follow.
+    t.false(await here.takeOver())
+    ;[here, there] = [there, here]
+  }
+})
+
+test('many versions behind is as good as one, and nothing is published by following', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const sync = await a.start()
+  for (let i = 0; i < 9; i++) {
+    await a.drive.write(`/file ${i}`, w.random.bytes(1000))
+    await sync.syncNow()
+  }
+  const { root } = (await findDrive(w))!.version
+  t.true(await b.takeOver())
+  t.deepEqual(await dumpOf(b), await a.drive.dump())
+  const other = await b.start()
+  await other.syncNow()
+  t.is(other.status().published?.height, (await findDrive(w))!.version.commit.height)
+  t.deepEqual((await findDrive(w))!.version.root, root)
+})
+
+test('blocks that both versions use stay here; none is held as an only copy', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  await b.start()
+  await b.drive.write('/from b', w.random.bytes(1000))
+  await publish(b)
+  const before = a.drive.blocks.size
+  t.true(await a.takeOver())
+  t.is(a.drive.blocks.size, before)
+  t.true([...a.drive.blocks.values()].every(({ isEvictable }) => isEvictable))
+  // The same bytes again: whatever this home still has of them, the node gets what it lacks.
+  const body = w.random.bytes(70_000)
+  await a.start()
+  await a.drive.write('/again', body)
+  await publish(a)
+  t.deepEqual(await w.seenElsewhere(), await dumpOf(a))
+  await assertCountsAreExact(t, w, a)
+})
+
+test('unpublished changes are never dropped: the version is left alone and sync says what has to be done', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  await b.start()
+  await b.drive.write('/from b', w.random.bytes(1000))
+  await publish(b)
+  await a.start()
+  await a.drive.write('/from a', w.random.bytes(1000))
+  await a.drive.flush()
+  const dump = await a.drive.dump()
+  t.false(await a.takeOver())
+  const sync = await a.start()
+  const error = await t.throwsAsync(sync.syncNow())
+  t.true(isDriveError(error, 'DIVERGED'))
+  t.regex(
+    error.message,
+    /^Device "device 1" has published version \d+, .*there are unpublished changes here: .*need merging/,
+  )
+  t.regex(error.message, /unmount --now/)
+  t.is(sync.status().phase, 'refused')
+  t.deepEqual(await a.drive.dump(), dump)
+  t.deepEqual(await w.seenElsewhere(), await dumpOf(b))
+})
+
+test('R-31 an older version is not taken over', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const names = new DriveNames(w.keys)
+  const old = await w.node.getName(names.drive)
+  await b.start()
+  await b.drive.write('/from b', w.random.bytes(1000))
+  await publish(b)
+  const dump = await dumpOf(b)
+  t.true(await a.takeOver())
+  const replaying = around(w.node, {
+    getName: async (name, options) => (name === names.drive ? old : w.node.getName(name, options)),
+  })
+  t.true(isDriveError(await t.throwsAsync(a.takeOver({ node: replaying })), 'ROLLED_BACK'))
+  const sync = await a.start({ node: replaying })
+  t.true(isDriveError(await t.throwsAsync(sync.syncNow()), 'ROLLED_BACK'))
+  t.deepEqual(await dumpOf(a), dump)
+})
+
+test('R-31 a head of ours that goes back behind the one we left is noticed', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const own = new DriveNames(w.keys).device(a.slot)
+  const old = await w.node.getName(own)
+  await a.start()
+  await a.drive.write('/more', w.random.bytes(1000))
+  await publish(a)
+  t.true(await b.takeOver())
+  await b.start()
+  await b.drive.write('/from b', w.random.bytes(1000))
+  await publish(b)
+  t.true(await a.takeOver())
+  const replaying = around(w.node, {
+    getName: async (name, options) => (name === own ? old : w.node.getName(name, options)),
+  })
+  t.true(isDriveError(await t.throwsAsync((await a.start({ node: replaying })).syncNow()), 'ROLLED_BACK'))
+  await (await a.start()).syncNow()
+  t.pass()
+})
+
+test('where this device left off, the head itself says that it descends from there, whatever the node has collected', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  await b.start()
+  await b.drive.write('/from b', w.random.bytes(1000))
+  await publish(b)
+  t.true(await a.takeOver())
+  const sync = await a.start()
+  for (let i = 0; i < 9; i++) {
+    await a.drive.write(`/file ${i}`, w.random.bytes(1000))
+    await sync.syncNow()
+  }
+  await w.node.collectGarbage()
+  t.true(await b.takeOver())
+  t.deepEqual(await dumpOf(b), await a.drive.dump())
+})
+
+test('heads of other devices that were built on since do not matter, although the node has collected them', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const c = await w.nextDevice()
+  const turn = async (device: Device, name: string): Promise<void> => {
+    await device.takeOver()
+    await device.start()
+    await device.drive.write(name, w.random.bytes(1000))
+    await publish(device)
+  }
+  for (const device of [c, b, a, b, c]) await turn(device, '/before')
+  await turn(b, '/from b')
+  await turn(c, '/from c')
+  await w.node.collectGarbage()
+  t.true(await a.takeOver())
+  t.deepEqual(await dumpOf(a), await dumpOf(c))
+  const sync = await a.start()
+  await sync.syncNow()
+  t.is(sync.status().lastError, undefined)
+  await turn(a, '/from a')
+  t.deepEqual(await w.seenElsewhere(), await dumpOf(a))
+})
+
+test('a version whose way from ours is gone from the node is not taken over, however new it says it is', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const sync = await b.start()
+  await b.drive.write('/one', w.random.bytes(1000))
+  await sync.syncNow()
+  const between = cidOf((await findDrive(w))!.version.root, 'dag-pb')
+  for (let i = 0; i < 6; i++) {
+    await b.drive.write(`/two ${i}`, w.random.bytes(1000))
+    await sync.syncNow()
+  }
+  const dump = await dumpOf(a)
+  const forgetful = around(w.node, {
+    getBlock: async (cid, options) =>
+      cid === between ? Promise.reject(new DriveError('NOT_FOUND', 'gone')) : w.node.getBlock(cid, options),
+  })
+  t.true(isDriveError(await t.throwsAsync(a.takeOver({ node: forgetful })), 'DIVERGED'))
+  t.deepEqual(await dumpOf(a), dump)
+  t.true(await a.takeOver())
+})
+
+test('a node that is away changes nothing', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const dump = await dumpOf(a)
+  await b.start()
+  await b.drive.write('/from b', w.random.bytes(1000))
+  await publish(b)
+  const away = async (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'away'))
+  t.true(isDriveError(await t.throwsAsync(a.takeOver({ node: around(w.node, { getName: away }) })), 'OFFLINE'))
+  t.true(isDriveError(await t.throwsAsync(a.takeOver({ node: around(w.node, { getBlock: away }) })), 'OFFLINE'))
+  t.deepEqual(await dumpOf(a), dump)
+  t.true(await a.takeOver())
+  t.deepEqual(await dumpOf(a), await dumpOf(b))
+})
+
+test('R-74 killed at any step of following, a home is on the old version or on the new one', async (t) => {
+  const w = await world(t)
+  let [here, there] = await two(w)
+  let at = 1
+  for (let isDead = true; isDead; at++) {
+    await here.start()
+    await here.drive.overwrite('/big', 4096 * (at * 3), w.random.bytes(5000))
+    await here.drive.write(`/new ${at}`, w.random.bytes(3000))
+    if (at > 1) await here.drive.remove(`/new ${at - 1}`)
+    await publish(here)
+    const [old, next] = [await dumpOf(there), await dumpOf(here)]
+    const killer = new Killer(at)
+    const { node, queue } = killer.wrap(there, w.node)
+    await there.takeOver({ node: node!, queue: queue!, drive: killer.drive(there.drive) }).catch(() => undefined)
+    isDead = killer.isDead
+    there.queue.crash()
+    there.drive.meta.crash()
+    // The node is away at the next start: what was begun is brought to its end without it.
+    const away = async (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'away'))
+    const isNew = await there
+      .takeOver({ node: around(w.node, { getName: away }) })
+      .catch((error: unknown) => !isDriveError(error, 'OFFLINE'))
+    const dump = await dumpOf(there)
+    if (isNew || !isDead) t.deepEqual(dump, next, `killed at step ${at}`)
+    else t.true(same(dump, old) || same(dump, next), `killed at step ${at}`)
+    // And then it is a home like any other: it goes on from the newest version.
+    if (!same(dump, next)) t.true(await there.takeOver())
+    t.deepEqual(await dumpOf(there), next)
+    ;[here, there] = [there, here]
+  }
+  t.log(`${at - 1} steps`)
+  t.true(at > 15)
+  await publish(here)
+  await assertCountsAreExact(t, w, here)
+})
+
+function same(a: Record<string, string>, b: Record<string, string>): boolean {
+  return JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort())
+}

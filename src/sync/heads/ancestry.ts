@@ -1,0 +1,83 @@
+/** Which of two versions came after the other, as their commits say. */
+import { isDriveError, type Digest } from '../../base/index.js'
+import type { FetchBlock } from '../../dag/index.js'
+import { parentHeights } from './ancestors.js'
+import type { Version } from '../contract.js'
+import type { DriveNames } from './heads.js'
+
+export interface HistoryReader {
+  readonly names: Pick<DriveNames, 'openVersion'>
+  readonly fetch: FetchBlock
+}
+
+/**
+ * `newer` descends from the version asked about, `older` is one it descends from. `unknown`: neither, or versions between them are not
+ * on the node any more, so that it cannot be shown.
+ */
+export type Relation = 'same' | 'newer' | 'older' | 'unknown'
+
+/** What `other` is to `own`. Reads as many commits as lie between them. */
+export async function relationOf(
+  other: Version,
+  own: Version,
+  reader: HistoryReader,
+  signal: AbortSignal | undefined,
+): Promise<Relation> {
+  if (same(other.root, own.root)) return 'same'
+  if (!same(other.commit.driveId, own.commit.driveId)) return 'unknown'
+  if (other.commit.height > own.commit.height) return (await descends(other, own, reader, signal)) ? 'newer' : 'unknown'
+  return (await descends(own, other, reader, signal)) ? 'older' : 'unknown'
+}
+
+async function descends(
+  younger: Version,
+  older: Version,
+  { names, fetch }: HistoryReader,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const seen = new Set<string>()
+  const waiting: Version[] = [younger]
+  const limit = older.commit.height
+  for (let version = waiting.pop(); version !== undefined; version = waiting.pop()) {
+    const { parents, height } = version.commit
+    if (parents.some((parent) => same(parent, older.root))) return true
+    for (const parent of inOrder(version, limit)) {
+      const name = Buffer.from(parent).toString('latin1')
+      if (seen.has(name)) continue
+      seen.add(name)
+      const opened = await openIfThere(parent, names, fetch, signal)
+      // Heights fall along every path, which the format promises and nobody has to believe.
+      if (opened === undefined || opened.commit.height >= height || opened.commit.height <= limit) continue
+      waiting.push(version, opened)
+      break
+    }
+  }
+  return false
+}
+
+/** Parents to look at, the farthest that is still above `limit` first; those that should be below it last. */
+function inOrder({ commit }: Version, limit: number): Digest[] {
+  const heights = parentHeights(commit.height)
+  const isAbove = (_: Digest, i: number): boolean => (heights[i] ?? 0) > limit
+  const { parents } = commit
+  return [...parents.filter(isAbove).toReversed(), ...parents.filter((parent, i) => !isAbove(parent, i))]
+}
+
+/** Undefined when the node has lost it: what was replaced is not pinned any more. */
+async function openIfThere(
+  root: Digest,
+  names: HistoryReader['names'],
+  fetch: FetchBlock,
+  signal: AbortSignal | undefined,
+): Promise<Version | undefined> {
+  try {
+    return await names.openVersion(root, fetch, signal)
+  } catch (error) {
+    if (isDriveError(error, 'NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}

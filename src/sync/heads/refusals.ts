@@ -1,0 +1,37 @@
+/** What a person reads when a head on the node is not ours to replace. Every one says that nothing is lost and what helps. */
+import { DriveError } from '../../base/index.js'
+import type { Newer } from '../contract.js'
+
+/** @param what the name that went back */
+export function rolledBack(what: string): DriveError {
+  return new DriveError(
+    'ROLLED_BACK',
+    `The node shows an older version of ${what} than this device has seen. Nothing was changed there; local changes stay staged. ` +
+      'If the node was restored from a backup, see docs/RECOVERY.md.',
+  )
+}
+
+const NOTHING_LOST = 'Nothing was overwritten; local changes stay staged on this device.'
+const WAY_OUT =
+  'To go on: copy the changed files out of the mount, leave with `dagdrive unmount --now`, and open the drive in a new home (docs/RECOVERY.md).'
+
+/** @param why what is wrong with that version, as a clause */
+export function diverged(who: string, why: string, about: Readonly<Record<string, string | number>>): DriveError {
+  return new DriveError(
+    'DIVERGED',
+    `${who} has published changes this device does not have, and ${why}. ${NOTHING_LOST} ${WAY_OUT}`,
+    { about },
+  )
+}
+
+/** A version that follows ours, which cannot be taken over as there is something here that it does not have. */
+export function needsMerging({ version, who }: Newer, what: 'changes' | 'plan'): DriveError {
+  const { height, deviceSlot } = version.commit
+  const own = what === 'changes' ? 'there are unpublished changes here' : 'an upload of this device is unfinished'
+  return new DriveError(
+    'DIVERGED',
+    `${who} has published version ${height}, which has changes this device does not have, and ${own}: the two need merging, which this version cannot do. ` +
+      `${NOTHING_LOST} ${WAY_OUT}`,
+    { about: { height, deviceSlot } },
+  )
+}

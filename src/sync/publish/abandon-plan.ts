@@ -1,0 +1,35 @@
+/** Forgets a commit that was being built or sent and can not be finished: everything it is about is still staged. */
+import { clearTables, decodeDelta, decodeOutgoing, pagesOf, PLAN_TABLES } from '../state/queue-tables.js'
+import { MADE } from '../build/build-context.js'
+import type { SyncState } from '../state/sync-state.js'
+
+export async function abandonPlan(state: SyncState): Promise<void> {
+  const { tables, queue } = state
+  if (state.plan !== undefined) {
+    state.put('plan', undefined)
+    await queue.commit()
+  }
+  for (const rows of pagesOf(tables.mapChanges)) {
+    for (const [root, change] of rows) if (change[0] === MADE[0]) tables.maps.delete(root)
+    await queue.commit()
+  }
+  // Nodes of an unfinished build are in `delta` only, the forest's in `outgoing` only.
+  for (const rows of pagesOf(tables.delta)) {
+    for (const [digest, value] of rows) {
+      const { kind, change } = decodeDelta(value)
+      if (kind !== 'leaf' && change > 0 && tables.live.get(digest) === undefined) tables.nodes.delete(digest)
+    }
+    await queue.commit()
+  }
+  for (const rows of pagesOf(tables.outgoing)) {
+    for (const [digest, value] of rows) {
+      const { kind, isRepair } = decodeOutgoing(value)
+      if (kind !== 'leaf' && isRepair !== true) tables.nodes.delete(digest)
+    }
+    await queue.commit()
+  }
+  await clearTables(
+    queue,
+    PLAN_TABLES.map((name) => tables[name]),
+  )
+}

@@ -1,0 +1,40 @@
+/** Reads the live set of a version another device made: the forest's digests, how often each is used, and the link table. */
+import type { Digest } from '../../base/index.js'
+import { encodeEntry, readDuplicates, readForest, readLinks, type FetchBlock } from '../../dag/index.js'
+import { be64 } from '../../storage/kv/index.js'
+import { BASE_TABLES, clearTables, encodeCount } from '../state/queue-tables.js'
+import type { SyncState } from '../state/sync-state.js'
+
+const ROWS_A_COMMIT = 20_000
+
+/** Needed before the first publish on top of that version. Begins anew after a crash. */
+export async function importLive(state: SyncState, fetch: FetchBlock, signal: AbortSignal): Promise<void> {
+  const { head, tables, queue } = state
+  if (head === undefined || isImported(head.root, state)) return
+  const { commit } = head
+  await clearTables(
+    queue,
+    BASE_TABLES.map((name) => tables[name]),
+  )
+  for await (const { digests } of readForest(commit.forest, fetch, { signal })) {
+    for (const digest of digests) tables.live.put(digest, encodeCount(1))
+    if (queue.pendingCount > ROWS_A_COMMIT) await queue.commit()
+  }
+  if (commit.duplicates !== undefined) {
+    for await (const { digest, extraUses } of readDuplicates(commit.duplicates, fetch, { signal })) {
+      tables.live.put(digest, encodeCount(1 + extraUses))
+      tables.repeated.put(digest, encodeCount(1 + extraUses))
+    }
+  }
+  if (commit.links !== undefined) {
+    for await (const entry of readLinks(commit.links, fetch, { signal })) {
+      tables.shared.put(entry.fileId, Buffer.concat([be64(0), encodeEntry(entry)]))
+    }
+  }
+  state.put('live', { root: head.root, isComplete: true })
+  await queue.commit()
+}
+
+function isImported(root: Digest, { live }: SyncState): boolean {
+  return live?.isComplete === true && Buffer.compare(live.root, root) === 0
+}

@@ -1,0 +1,133 @@
+/** Puts the drive's one pin on a new version; blocks the node turns out to lack are found and sent again. */
+import { isDriveError, type Log } from '../../base/index.js'
+import { cidOf } from '../../dag/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import type { DriveNames } from '../heads/heads.js'
+import {
+  decodeDelta,
+  decodeOutgoing,
+  digestOf,
+  encodeOutgoing,
+  pagesOf,
+  type BlockKind,
+} from '../state/queue-tables.js'
+import { LiveDelta } from './live-delta.js'
+import { cidText } from './send-blocks.js'
+import type { Plan, SyncState } from '../state/sync-state.js'
+
+export type PinnedPlan = Pick<Plan, 'version' | 'base'>
+
+export interface Pinner {
+  readonly state: SyncState
+  readonly node: Pick<IpfsNode, 'pin' | 'updatePin' | 'unpin' | 'listPins' | 'missing'>
+  readonly names: DriveNames
+  readonly log: Log
+  /** Sends what is unsent in `outgoing`. */
+  readonly sendAgain: (signal: AbortSignal) => Promise<void>
+}
+
+const MOST_REPAIRS = 3
+const CIDS_A_QUESTION = 1000
+
+/** @param plan its version and base are used */
+export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
+  for (let repairs = 0; ; repairs++) {
+    try {
+      return await movePin(plan, pinner, signal)
+    } catch (error) {
+      if (!isHole(error) || repairs === MOST_REPAIRS) throw error
+      const missing = await markMissing(plan, pinner, signal)
+      if (missing === 0) throw error
+      pinner.log.warn('the node lost blocks it had confirmed; sending them again', { blocks: missing })
+      await pinner.sendAgain(signal)
+    }
+  }
+}
+
+/** A block is missing, or its bytes on the node are not its own any more, which comes to the same. */
+function isHole(error: unknown): boolean {
+  return isDriveError(error, 'NODE_ERROR') || isDriveError(error, 'WRONG_BLOCK')
+}
+
+async function movePin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSignal): Promise<void> {
+  const to = cidOf(plan.version.root, 'dag-pb')
+  const from = plan.base === undefined ? undefined : cidOf(plan.base, 'dag-pb')
+  if (from !== undefined) {
+    try {
+      return await node.updatePin(from, to, { signal })
+    } catch (error) {
+      // The old pin is gone (another node, or moved before a crash), or blocks are missing: `pin` tells which.
+      if (!isHole(error) && !isDriveError(error, 'NOT_FOUND')) throw error
+    }
+  }
+  await node.pin(to, { name: names.pin, signal })
+  if (from === undefined) return
+  const pins = await node.listPins({ signal })
+  if (pins.some(({ cid }) => cid === from)) await node.unpin(from, { signal })
+}
+
+/** Looks for every block of the version on the node, and marks the missing ones as to be sent. @returns how many */
+async function markMissing(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<number> {
+  const { state, node } = pinner
+  let found = 0
+  for (const batch of batches(blocksOfVersion(plan, state))) {
+    const missing = new Set(
+      await node.missing(
+        batch.map(({ digest, kind }) => cidText(digest, kind)),
+        { signal },
+      ),
+    )
+    const lost = batch.filter(({ digest, kind }) => missing.has(cidText(digest, kind)))
+    for (const { digest, kind } of lost) {
+      const known = state.tables.outgoing.get(digest)
+      const row = known === undefined ? { kind, sizeBytes: 0, isRepair: true } : decodeOutgoing(known)
+      state.tables.outgoing.put(digest, encodeOutgoing({ ...row, isSent: false }))
+    }
+    found += lost.length
+    if (lost.length > 0) await state.queue.commit()
+  }
+  return found
+}
+
+interface VersionBlock {
+  readonly digest: Uint8Array
+  readonly kind: BlockKind
+}
+
+/** Live blocks, the forest's nodes, the commit and the root. Tree nodes are those whose bytes are kept in `nodes`. */
+function* blocksOfVersion(plan: PinnedPlan, state: SyncState): Generator<VersionBlock> {
+  const { tables } = state
+  const delta = new LiveDelta(tables)
+  const kindOf = (digest: Uint8Array): BlockKind => (tables.nodes.get(digest) === undefined ? 'leaf' : 'node')
+  for (const rows of pagesOf(tables.live)) {
+    for (const [digest] of rows) {
+      const change = tables.delta.get(digest)
+      if (change !== undefined && delta.uses(digest, decodeDelta(change)).after === 0) continue
+      yield { digest: digestOf(digest), kind: kindOf(digest) }
+    }
+  }
+  for (const rows of pagesOf(tables.delta)) {
+    for (const [digest, value] of rows) {
+      const { before, after } = delta.uses(digest, decodeDelta(value))
+      if (before === 0 && after > 0) yield { digest: digestOf(digest), kind: kindOf(digest) }
+    }
+  }
+  for (const table of [tables.forest, tables.newForest]) {
+    for (const rows of pagesOf(table)) {
+      for (const [, digest] of rows)
+        if (tables.nodes.get(digest) !== undefined) yield { digest: digestOf(digest), kind: 'dag-pb' }
+    }
+  }
+  yield { digest: plan.version.commitDigest, kind: 'node' }
+  yield { digest: plan.version.root, kind: 'dag-pb' }
+}
+
+function* batches(blocks: Iterable<VersionBlock>): Generator<VersionBlock[]> {
+  let batch: VersionBlock[] = []
+  for (const block of blocks) {
+    if (batch.push(block) < CIDS_A_QUESTION) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}

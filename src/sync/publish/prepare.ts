@@ -1,0 +1,98 @@
+/** What must hold before a commit is built: the base version is known and ours to continue, its live set is complete, our slot is claimed. */
+import { DriveError, equalBytes } from '../../base/index.js'
+import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-heads.js'
+import type { OpenedDrive } from '../contract.js'
+import { DriveView } from '../build/drive-view.js'
+import { ROOT_INO } from '../build/entry-of.js'
+import { importLive } from './import-live.js'
+import type { EntryRecord } from '../../dag/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import type { EnvironmentReader } from '../../storage/kv/index.js'
+import type { SyncState } from '../state/sync-state.js'
+
+export interface Preparer extends HeadChecker {
+  readonly node: IpfsNode
+  readonly meta: EnvironmentReader
+}
+
+/** The base of a device that opened an existing drive; kept at once, so that a restart begins there too. */
+export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number, state: SyncState): Promise<void> {
+  if (start === undefined || state.head !== undefined) return
+  const { version, nameSequence, namedRoot, devices } = start
+  state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, records: undefined, forestBits: undefined })
+  state.put(
+    'devices',
+    devices.filter(({ slot }) => slot !== deviceSlot),
+  )
+  await state.queue.commit()
+}
+
+/** Where there is a newer version, the one here is not to be built on, and its live set stays unread. */
+export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<CheckedHeads> {
+  const { state, fetch } = preparer
+  if (state.head === undefined) await recoverHead(preparer, signal)
+  const heads = await checkHeads(preparer, signal)
+  // Also where another went on: until this device has a head, the next one may take its slot.
+  await claimSlot(preparer, signal)
+  if (heads.newer !== undefined) return heads
+  await importLive(state, fetch, signal)
+  return heads
+}
+
+/**
+ * Sync's own environment was lost, or a device stopped before it was first written. The node's head is still our base when the tree here
+ * has the same root directory with the same published content; anything else is left alone.
+ */
+async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<void> {
+  const { state, names, node, fetch, deviceSlot, meta, log } = preparer
+  const named = await names.read(names.drive, node, { signal, lenient: publishedSequence(meta) === 0 })
+  if (named === undefined) return
+  const version = await names.openVersion(named.root, fetch, signal)
+  const { commit } = version
+  const sequence = sequenceOfRoot(commit.root, meta)
+  if (sequence === undefined) {
+    throw new DriveError(
+      'DIVERGED',
+      'The node already holds a version of this drive that this device did not begin from. Nothing was overwritten; local changes stay staged on this device.',
+    )
+  }
+  log.warn('the upload queue begins at the version the node holds', { height: commit.height })
+  const records = commit.deviceSlot === deviceSlot ? names.makeRecords(version.root, commit) : undefined
+  const { sequence: nameSequence, root: namedRoot } = named
+  state.put('head', { ...version, nameSequence, namedRoot, sequence, records, forestBits: undefined })
+  await state.queue.commit()
+}
+
+function publishedSequence(meta: EnvironmentReader): number {
+  const view = new DriveView(meta.snapshot())
+  try {
+    return view.published
+  } finally {
+    view.close()
+  }
+}
+
+/** The sequence the tree here was last published at, if its root is that of the version. */
+function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | undefined {
+  const view = new DriveView(meta.snapshot())
+  try {
+    const own = view.inode(ROOT_INO)
+    if (own === undefined || !equalBytes(own.fileId, root.fileId)) return undefined
+    const [here, there] = [own.ref?.digest, root.content.kind === 'tree' ? root.content.ref.digest : undefined]
+    const isSame = here === undefined || there === undefined ? here === there : equalBytes(here, there)
+    return isSame ? view.published : undefined
+  } finally {
+    view.close()
+  }
+}
+
+/** A device that opened a drive puts a head of its own at the version it began from, so that the next device takes another slot. */
+async function claimSlot(preparer: Preparer, signal: AbortSignal): Promise<void> {
+  const { state, names, node, deviceSlot } = preparer
+  const { head, plan } = state
+  if (head === undefined || head.records !== undefined || plan !== undefined) return
+  const name = names.device(deviceSlot)
+  if ((await names.read(name, node, { signal, lenient: true })) !== undefined) return
+  const { height, timeMs } = head.commit
+  await node.putName(name, names.makeRecords(head.root, { height, timeMs, deviceSlot }).device, { signal })
+}

@@ -1,0 +1,219 @@
+/**
+ * Sends the blocks of a plan to the node in parts of bounded size, and records each part the node confirmed. Memory holds a few
+ * blocks a part, whatever the size of the upload.
+ */
+import PQueue from 'p-queue'
+import { aborted, DriveError, throwIfAborted, type Digest } from '../../base/index.js'
+import { cidOf } from '../../dag/index.js'
+import type { IpfsNode, NodeBlock } from '../../node/index.js'
+import type { DrivePort } from '../../tree-state/index.js'
+import type { SyncSettings } from '../contract.js'
+import {
+  decodeNode,
+  decodeOutgoing,
+  digestOf,
+  encodeOutgoing,
+  pagesOf,
+  type OutgoingRow,
+} from '../state/queue-tables.js'
+import type { Plan, SyncState } from '../state/sync-state.js'
+
+export interface Sender {
+  readonly state: SyncState
+  readonly port: Pick<DrivePort, 'readBlocks'>
+  readonly node: Pick<IpfsNode, 'importBlocks' | 'missing'>
+  readonly settings: Pick<SyncSettings, 'partBlocks' | 'partBytes' | 'concurrentParts'>
+  /** Blocks and bytes the node now has, of those in `outgoing`; `wasThere`: without being sent now. */
+  readonly onSent: (blocks: number, bytes: number, wasThere: boolean) => void
+}
+
+/** A block of the plan is neither on this machine nor on the node: the plan can not be finished, a new one can. */
+export class LostBlock extends Error {
+  override readonly name = 'LostBlock'
+}
+
+/** It was lost again and again. */
+export function unreadable(cause: unknown): DriveError {
+  return new DriveError(
+    'CORRUPT',
+    'A block that only this machine had is not readable any more; run `dagdrive fsck`.',
+    { cause },
+  )
+}
+
+interface OutgoingBlock extends OutgoingRow {
+  readonly digest: Digest
+}
+
+const BLOCKS_A_READ = 16
+const CIDS_A_QUESTION = 1000
+
+/** Everything in `outgoing` is confirmed when it resolves. @param askFirst skip what the node already holds (a plan begun earlier) */
+export async function sendBlocks(
+  plan: Pick<Plan, 'version'>,
+  sender: Sender,
+  askFirst: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  if (askFirst) {
+    countSent(sender)
+    await markHeld(sender, signal)
+  }
+  const stop = new AbortController()
+  const onAbort = (): void => stop.abort(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const parts = new PQueue({ concurrency: sender.settings.concurrentParts })
+  let failure: unknown
+  try {
+    for (const part of unsentParts(sender)) {
+      await parts.onSizeLessThan(1)
+      if (failure !== undefined || signal.aborted) break
+      // Failures are kept and thrown below; the other parts stop with the first.
+      void parts.add(async () => {
+        try {
+          await sendPart(part, plan, sender, stop.signal)
+        } catch (error) {
+          failure ??= error
+          stop.abort(error)
+        }
+      })
+    }
+    await parts.onIdle()
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+  throwIfAborted(signal)
+  if (failure !== undefined) throw failure as Error
+}
+
+async function sendPart(
+  part: readonly OutgoingBlock[],
+  plan: Pick<Plan, 'version'>,
+  sender: Sender,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) throw aborted(signal)
+  const { node, state } = sender
+  const source = new PartSource(part, sender, signal)
+  const { blocks } = await node
+    .importBlocks(source.blocks(), { roots: [cidOf(plan.version.root, 'dag-pb')], signal })
+    .catch((error: unknown) => {
+      // A node may say only that its input ended; why is known here.
+      throw source.failure ?? error
+    })
+  if (blocks < part.length) {
+    throw new DriveError('NODE_ERROR', `The node took ${blocks} of ${part.length} blocks.`, { about: { blocks } })
+  }
+  markSent(part, sender, false)
+  await state.queue.commit()
+}
+
+/** Reads a part's blocks a few at a time while the node takes them. */
+class PartSource {
+  failure: unknown
+
+  constructor(
+    private readonly part: readonly OutgoingBlock[],
+    private readonly sender: Sender,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async *blocks(): AsyncGenerator<NodeBlock> {
+    try {
+      for (let at = 0; at < this.part.length; at += BLOCKS_A_READ) {
+        throwIfAborted(this.signal)
+        yield* await this.#read(this.part.slice(at, at + BLOCKS_A_READ))
+      }
+    } catch (error) {
+      this.failure = error
+      throw error
+    }
+  }
+
+  async #read(batch: readonly OutgoingBlock[]): Promise<NodeBlock[]> {
+    const leaves = batch.filter(({ kind }) => kind === 'leaf').map(({ digest }) => digest)
+    const read = leaves.length === 0 ? [] : await this.sender.port.readBlocks(leaves)
+    let next = 0
+    return batch.map(({ digest, kind }) => {
+      const bytes = kind === 'leaf' ? read[next++] : storedBytes(digest, this.sender)
+      if (bytes === undefined) throw new LostBlock(`Block ${cidText(digest, kind)} is not on this machine any more.`)
+      return { cid: cidText(digest, kind), bytes }
+    })
+  }
+}
+
+function storedBytes(digest: Digest, { state }: Sender): Uint8Array | undefined {
+  const stored = state.tables.nodes.get(digest)
+  return stored === undefined ? undefined : decodeNode(stored).bytes
+}
+
+/** What an earlier run sent counts as done. */
+function countSent({ state, onSent }: Sender): void {
+  let [blocks, bytes] = [0, 0]
+  for (const rows of pagesOf(state.tables.outgoing)) {
+    for (const [, value] of rows) {
+      const { isSent, sizeBytes } = decodeOutgoing(value)
+      if (!isSent) continue
+      blocks++
+      bytes += sizeBytes
+    }
+  }
+  if (blocks > 0) onSent(blocks, bytes, true)
+}
+
+/** Marks what the node already holds as sent. */
+async function markHeld(sender: Sender, signal: AbortSignal): Promise<void> {
+  const { node, state } = sender
+  for (const rows of pagesOf(state.tables.outgoing, { pageRows: CIDS_A_QUESTION })) {
+    const unsent = rows
+      .map(([key, value]) => ({ digest: digestOf(key), ...decodeOutgoing(value) }))
+      .filter(({ isSent }) => !isSent)
+    if (unsent.length === 0) continue
+    const missing = new Set(
+      await node.missing(
+        unsent.map(({ digest, kind }) => cidText(digest, kind)),
+        { signal },
+      ),
+    )
+    markSent(
+      unsent.filter(({ digest, kind }) => !missing.has(cidText(digest, kind))),
+      sender,
+      true,
+    )
+    await state.queue.commit()
+  }
+}
+
+function markSent(blocks: readonly OutgoingBlock[], { state, onSent }: Sender, wasThere: boolean): void {
+  for (const { digest, ...row } of blocks) {
+    state.tables.outgoing.put(digest, encodeOutgoing({ ...row, isSent: true }))
+  }
+  onSent(
+    blocks.length,
+    blocks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    wasThere,
+  )
+}
+
+function* unsentParts({ state, settings }: Sender): Generator<OutgoingBlock[]> {
+  let part: OutgoingBlock[] = []
+  let bytes = 0
+  for (const rows of pagesOf(state.tables.outgoing)) {
+    for (const [key, value] of rows) {
+      const row = decodeOutgoing(value)
+      if (row.isSent) continue
+      if (part.length >= settings.partBlocks || (part.length > 0 && bytes + row.sizeBytes > settings.partBytes)) {
+        yield part
+        part = []
+        bytes = 0
+      }
+      part.push({ digest: digestOf(key), ...row })
+      bytes += row.sizeBytes
+    }
+  }
+  if (part.length > 0) yield part
+}
+
+export function cidText(digest: Digest, kind: OutgoingRow['kind']): string {
+  return cidOf(digest, kind === 'dag-pb' ? 'dag-pb' : 'raw')
+}

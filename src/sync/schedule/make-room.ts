@@ -1,0 +1,78 @@
+/** A full disk: what sync does about it, besides publishing at once, which gives back the space of what was removed. */
+import { isDriveError, toWire, type Log } from '../../base/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import type { DrivePort } from '../../tree-state/index.js'
+import { abandonPlan } from '../publish/abandon-plan.js'
+import type { Due } from './due.js'
+import type { NodeHealth } from './node-health.js'
+import type { SyncState } from '../state/sync-state.js'
+
+export interface RoomOptions {
+  readonly port: Pick<DrivePort, 'counts' | 'discardUnpublished'>
+  readonly node: Pick<IpfsNode, 'collectGarbage'>
+  readonly log: Log
+}
+
+export class RoomMaker {
+  readonly #options: RoomOptions
+  readonly #state: SyncState
+  readonly #health: NodeHealth
+  readonly #due: Due
+  /** An upload was given up: the node may have some of the next one. */
+  hasGivenUp = false
+
+  constructor(options: RoomOptions, state: SyncState, health: NodeHealth, due: Due) {
+    this.#options = options
+    this.#state = state
+    this.#health = health
+    this.#due = due
+  }
+
+  async around(publish: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await publish()
+      this.hasGivenUp = false
+      if (this.#due.isShortOfSpace) await this.#collectGarbage(signal)
+      this.#due.published()
+    } catch (error) {
+      if (isDriveError(error, 'NO_SPACE')) await this.#makeRoom(signal)
+      throw error
+    }
+  }
+
+  /** While publishing has to wait, a full disk has not. */
+  async whileWaiting(signal: AbortSignal): Promise<void> {
+    if (!this.#due.needsRoom(await this.#options.port.counts())) return
+    await this.#makeRoom(signal)
+    this.#due.published()
+  }
+
+  /**
+   * No version can be published now. Where it is this machine's disk that is full, an upload is given up, as it may hold what was
+   * removed since and would keep that from being given back; the next one begins anew. A full disk elsewhere waits for its owner.
+   */
+  async #makeRoom(signal: AbortSignal): Promise<void> {
+    const { port, log } = this.#options
+    const state = this.#state
+    try {
+      if (!this.#isOwnNode && !(await port.counts()).isShortOfSpace) return
+      if (state.plan?.phase === 'sending') {
+        this.hasGivenUp = true
+        await abandonPlan(state)
+      }
+      if (state.plan === undefined) await port.discardUnpublished()
+      await this.#collectGarbage(signal)
+    } catch (error) {
+      log.warn('no room could be made', { code: toWire(error).code })
+    }
+  }
+
+  /** The embedded node, which may lie on the same disk, lets go of what no version needs. Other nodes collect when they like. */
+  async #collectGarbage(signal: AbortSignal): Promise<void> {
+    if (this.#isOwnNode) await this.#options.node.collectGarbage({ signal })
+  }
+
+  get #isOwnNode(): boolean {
+    return this.#health.status?.kind === 'embedded'
+  }
+}

@@ -1,0 +1,44 @@
+/** Callers that wait for a publish. */
+import { aborted } from '../../base/index.js'
+
+export interface Request {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+export class Requests {
+  #waiting: readonly Request[] = []
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** Those that wait now; later ones are not among them. */
+  get all(): readonly Request[] {
+    return this.#waiting
+  }
+
+  /** Settled by `settle`, or by the signal with ABORTED. */
+  add(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        signal?.removeEventListener('abort', onAbort)
+        this.#waiting = this.#waiting.filter((each) => each !== request)
+      }
+      const request: Request = {
+        resolve: () => (end(), resolve()),
+        reject: (error) => (end(), reject(error)),
+      }
+      const onAbort = (): void => request.reject(aborted(signal))
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting = [...this.#waiting, request]
+    })
+  }
+
+  settle(error: Error | undefined, requests: readonly Request[] = this.#waiting): void {
+    for (const { resolve, reject } of requests) {
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+  }
+}

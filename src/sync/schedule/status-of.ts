@@ -1,0 +1,32 @@
+/** What sync says of itself. Pure. */
+import { cidOf } from '../../dag/index.js'
+import type { BackOff } from './back-off.js'
+import type { Newer, SyncPhase, SyncStatus } from '../contract.js'
+import type { NodeHealth } from './node-health.js'
+import type { Progress } from './progress.js'
+import type { Head } from '../state/sync-state.js'
+
+export function statusOf(
+  phase: SyncPhase,
+  head: Head | undefined,
+  newer: Newer | undefined,
+  progress: Progress,
+  { lastError: error, nextTryMs }: BackOff,
+  health: NodeHealth,
+): SyncStatus {
+  return {
+    phase,
+    ...progress.amounts,
+    lastError: error && { code: error.code, message: error.message },
+    nextTryMs,
+    published: head && {
+      root: cidOf(head.root, 'dag-pb'),
+      height: head.commit.height,
+      timeMs: head.commit.timeMs,
+      deviceSlot: head.commit.deviceSlot,
+      liveBlocks: head.commit.liveBlocks,
+    },
+    newer: newer && { height: newer.version.commit.height, deviceName: newer.version.commit.deviceName },
+    node: { online: health.isOnline, status: health.status },
+  }
+}

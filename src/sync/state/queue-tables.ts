@@ -1,0 +1,177 @@
+/**
+ * The tables of sync's own environment, and the codecs of their fixed rows. Tables of a commit in progress (`delta` … `newForest`)
+ * are empty when none is.
+ */
+import type { Digest } from '../../base/index.js'
+import type { Environment, Table } from '../../storage/kv/index.js'
+
+export interface QueueTables {
+  /** name → record: `head`, `plan`, `devices`, `progress` of an import; see sync-state.ts. */
+  readonly state: Table
+  /** digest → uses (u32) in the published version. */
+  readonly live: Table
+  /** The rows of `live` above 1. */
+  readonly repeated: Table
+  /** Path of a forest node (see `forestKey`) → its digest, in the published version. */
+  readonly forest: Table
+  /** Root digest of a map → its nodes, to reuse and to drop them. */
+  readonly maps: Table
+  /** fileId → BE64(ino or 0) || entry: the published link table. */
+  readonly shared: Table
+  /** digest → codec || bytes: tree and forest nodes of the published version and of the commit in progress. */
+  readonly nodes: Table
+
+  /** digest → change of uses. */
+  readonly delta: Table
+  /** digest → kind and whether the node confirmed it. */
+  readonly outgoing: Table
+  /** BE64(ino) → digest || key, or empty: content nodes that changed. */
+  readonly refs: Table
+  /** BE64(ino) || BE64(offset) → chunk: rows made from staged pages. */
+  readonly merged: Table
+  /** Root digest → 1 made by this commit, 2 dropped by it. */
+  readonly mapChanges: Table
+  readonly newShared: Table
+  readonly newForest: Table
+}
+
+/** In the order in which they are emptied: `outgoing` tells what the others made, so it goes last. */
+export const PLAN_TABLES = ['newForest', 'mapChanges', 'newShared', 'refs', 'merged', 'delta', 'outgoing'] as const
+export const BASE_TABLES = ['live', 'repeated', 'forest', 'maps', 'shared', 'nodes'] as const
+
+/** Those that hold keys, names or inode numbers. */
+const SEALED = new Set<string>(['state', 'maps', 'shared', 'refs', 'merged', 'newShared'])
+
+export function openTables(queue: Environment): QueueTables {
+  const names = ['state', ...BASE_TABLES, ...PLAN_TABLES] as const
+  return Object.fromEntries(
+    names.map((name) => [name, queue.table(name, { sealed: SEALED.has(name) })]),
+  ) as unknown as QueueTables
+}
+
+const ROWS_A_COMMIT = 20_000
+
+/** Empties tables in steps, each a commit of its own, so that memory stays bounded. */
+export async function clearTables(queue: Environment, tables: readonly Table[]): Promise<void> {
+  for (const table of tables) {
+    for (;;) {
+      const rows = [...table.range({ limit: ROWS_A_COMMIT })]
+      for (const [key] of rows) table.delete(key)
+      if (rows.length > 0) await queue.commit()
+      if (rows.length < ROWS_A_COMMIT) break
+    }
+  }
+}
+
+/**
+ * All rows in key order, some thousands at a time, so that the table may change and be committed between them: rows added behind
+ * the cursor are seen, rows added before it are not.
+ */
+export function* pagesOf(
+  table: Pick<Table, 'range'>,
+  options: { start?: Uint8Array; end?: Uint8Array; pageRows?: number } = {},
+): Generator<(readonly [key: Uint8Array, value: Uint8Array])[]> {
+  const limit = options.pageRows ?? 4096
+  let start = options.start
+  for (;;) {
+    const bounds = { ...(start && { start }), ...(options.end && { end: options.end }), limit }
+    const rows = [...table.range(bounds)]
+    if (rows.length > 0) yield rows
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < limit) return
+    start = Buffer.concat([last[0], Buffer.of(0)])
+  }
+}
+
+export type BlockKind = 'leaf' | 'node' | 'dag-pb'
+const KINDS: readonly BlockKind[] = ['leaf', 'node', 'dag-pb']
+
+/** Row of `delta`. `sizeBytes` is an estimate, for progress only. */
+export interface DeltaRow {
+  readonly change: number
+  readonly kind: BlockKind
+  readonly sizeBytes: number
+}
+
+export function encodeDelta(row: DeltaRow): Buffer {
+  const bytes = Buffer.allocUnsafe(9)
+  bytes.writeInt32BE(row.change, 0)
+  bytes[4] = KINDS.indexOf(row.kind)
+  bytes.writeUInt32BE(row.sizeBytes, 5)
+  return bytes
+}
+
+export function decodeDelta(bytes: Uint8Array): DeltaRow {
+  const view = viewOf(bytes)
+  return { change: view.getInt32(0), kind: KINDS[view.getUint8(4)]!, sizeBytes: view.getUint32(5) }
+}
+
+/** Row of `outgoing`. */
+export interface OutgoingRow {
+  readonly isSent: boolean
+  /** Not new: a block of the published version that the node lost. */
+  readonly isRepair?: boolean
+  readonly kind: BlockKind
+  readonly sizeBytes: number
+}
+
+export function encodeOutgoing(row: OutgoingRow): Buffer {
+  const bytes = Buffer.allocUnsafe(6)
+  bytes[0] = (row.isSent ? 1 : 0) | (row.isRepair === true ? 2 : 0)
+  bytes[1] = KINDS.indexOf(row.kind)
+  bytes.writeUInt32BE(row.sizeBytes, 2)
+  return bytes
+}
+
+export function decodeOutgoing(bytes: Uint8Array): OutgoingRow {
+  const flags = bytes[0]!
+  return {
+    isSent: (flags & 1) !== 0,
+    isRepair: (flags & 2) !== 0,
+    kind: KINDS[bytes[1]!]!,
+    sizeBytes: viewOf(bytes).getUint32(2),
+  }
+}
+
+export function encodeCount(count: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(count, 0)
+  return bytes
+}
+
+export function decodeCount(bytes: Uint8Array | undefined): number {
+  return bytes === undefined ? 0 : viewOf(bytes).getUint32(0)
+}
+
+/** bits u8, prefix u32: the root is (0, 0). */
+export function forestKey(bits: number, prefix: number): Buffer {
+  const key = Buffer.allocUnsafe(5)
+  key[0] = bits
+  key.writeUInt32BE(prefix, 1)
+  return key
+}
+
+/** A row of `newForest` that says: none of the rows before count. */
+export const FOREST_REBUILT = Buffer.of(255)
+
+export interface StoredNode {
+  readonly codec: 'raw' | 'dag-pb'
+  readonly bytes: Uint8Array
+}
+
+export function encodeNode(node: StoredNode): Buffer {
+  return Buffer.concat([Buffer.of(node.codec === 'raw' ? 0 : 1), node.bytes])
+}
+
+export function decodeNode(bytes: Uint8Array): StoredNode {
+  return { codec: bytes[0] === 0 ? 'raw' : 'dag-pb', bytes: bytes.subarray(1) }
+}
+
+/** A copy that owns its memory: row values may be views. */
+export function digestOf(key: Uint8Array): Digest {
+  return new Uint8Array(key)
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,115 @@
+/** What sync remembers between runs, in the table `state` of its environment. */
+import type { Digest } from '../../base/index.js'
+import { openTables, type QueueTables } from './queue-tables.js'
+import { decodePlain, encodePlain } from './plain-record.js'
+import type { Environment } from '../../storage/kv/index.js'
+import type { KnownHead, TakeOver, Version } from '../contract.js'
+
+/** The version this device's tree is based on: the last one it published, or the one it opened. */
+export interface Head extends Version {
+  /** Sequence of the drive name's record, and the root it names: this version, or at a device's start one it descends from. */
+  readonly nameSequence: number
+  readonly namedRoot: Digest
+  /** Meta sequence of the publish; 0 for a version another device made. */
+  readonly sequence: number
+  /** Our own signed records, to be put again; absent for a version another device made. */
+  readonly records: HeadRecords | undefined
+  /** Depth of the forest; undefined: its nodes are not known here. */
+  readonly forestBits: number | undefined
+}
+
+export interface HeadRecords {
+  readonly device: Uint8Array
+  readonly drive: Uint8Array
+}
+
+/**
+ * A commit that is built but not settled. It and everything it needs are durable from `sending` on, so a crash at any point goes on
+ * with the same blocks and the same records.
+ */
+export interface Plan {
+  readonly phase: 'sending' | 'pinning' | 'naming' | 'settling'
+  readonly version: Version
+  /** The head it was built on, undefined for the first. */
+  readonly base: Digest | undefined
+  readonly nameSequence: number
+  readonly sequence: number
+  readonly removedBefore: number
+  readonly forestBits: number
+  readonly files: number
+  /** Signed once, so that a repeat puts the same bytes. */
+  readonly records: HeadRecords
+  readonly blocks: { readonly count: number; readonly bytes: number }
+}
+
+export interface DriveIdentity {
+  readonly driveId: Uint8Array
+}
+
+/** How complete `live` is for `head`: while false it is being read from the forest of a version another device made. */
+export interface LiveState {
+  readonly root: Digest
+  readonly isComplete: boolean
+}
+
+export class SyncState {
+  readonly tables: QueueTables
+  /** Read once: nobody else writes them. Also there after the environment was closed. */
+  readonly #values = new Map<string, unknown>()
+
+  constructor(readonly queue: Environment) {
+    this.tables = openTables(queue)
+  }
+
+  get head(): Head | undefined {
+    return this.#read<Head>('head')
+  }
+
+  get plan(): Plan | undefined {
+    return this.#read<Plan>('plan')
+  }
+
+  get takeOver(): TakeOver | undefined {
+    return this.#read<TakeOver>('takeOver')
+  }
+
+  /** Heads of devices seen so far, each the newest; our own where it stayed behind a version taken over. */
+  get devices(): readonly KnownHead[] {
+    return this.#read<KnownHead[]>('devices') ?? []
+  }
+
+  /** Versions at which one device took over from another, the newest first: all of them ancestors of the head, or the head. */
+  get bases(): readonly Digest[] {
+    return this.#read<Digest[]>('bases') ?? []
+  }
+
+  get live(): LiveState | undefined {
+    return this.#read<LiveState>('live')
+  }
+
+  get identity(): DriveIdentity | undefined {
+    return this.#read<DriveIdentity>('identity')
+  }
+
+  put(name: 'head', value: Head): void
+  put(name: 'plan', value: Plan | undefined): void
+  put(name: 'takeOver', value: TakeOver | undefined): void
+  put(name: 'bases', value: readonly Digest[]): void
+  put(name: 'devices', value: readonly KnownHead[]): void
+  put(name: 'live', value: LiveState): void
+  put(name: 'identity', value: DriveIdentity): void
+  put(name: string, value: unknown): void {
+    this.#values.set(name, value)
+    const key = Buffer.from(name)
+    if (value === undefined) this.tables.state.delete(key)
+    else this.tables.state.put(key, encodePlain(value))
+  }
+
+  #read<T>(name: string): T | undefined {
+    if (!this.#values.has(name)) {
+      const value = this.tables.state.get(Buffer.from(name))
+      this.#values.set(name, value === undefined ? undefined : decodePlain<T>(value))
+    }
+    return this.#values.get(name) as T | undefined
+  }
+}

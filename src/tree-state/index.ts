@@ -1,0 +1,34 @@
+/** The schema of the tree in the environment `meta`: tables, keys, codecs; and what the drive thread and sync say to each other. */
+export {
+  type ChunkRecord,
+  type DentryRecord,
+  type InodeRecord,
+  type NodeRef,
+  PAGE_BYTES,
+  TABLES,
+  TYPE,
+} from './contract.js'
+export type { DriveCounts, DrivePort, LevelCounts, PublishedCommit, RemoteSource } from './drive-port.js'
+export { decodeInode, encodeInode } from './inode-record.js'
+export {
+  chunkKey,
+  dentryKey,
+  dirtyKey,
+  inodeKey,
+  linkKey,
+  pageKey,
+  removedKey,
+  rowsBetween,
+  rowsOf,
+  secondOf,
+} from './keys.js'
+export type { RemoteChild } from './remote.js'
+export {
+  decodeChunk,
+  decodeDentry,
+  decodeRemoved,
+  encodeChunk,
+  encodeDentry,
+  encodeRemoved,
+  type RemovedRecord,
+} from './row-records.js'

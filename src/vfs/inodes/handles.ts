@@ -1,0 +1,83 @@
+/** Open files and directories by number. */
+import { DriveError } from '../../base/index.js'
+import type { DentryRecord } from '../../tree-state/index.js'
+import type { Inode } from './inode.js'
+import { OPEN } from '../tree.js'
+
+export interface FileHandle {
+  readonly inode: Inode
+  readonly flags: number
+  /** Where the last read ended, and how many reads in a row went on from there. */
+  nextRead: number
+  sequentialReads: number
+  /** Blocks up to this offset were asked for in advance. */
+  aheadTo: number
+  /** A read of this sequence had to wait for the disk or a node. */
+  isCold: boolean
+}
+
+export interface DirectoryHandle {
+  readonly inode: Inode
+  /** The listing as of the first read from its start. */
+  listing: readonly DentryRecord[] | undefined
+}
+
+export class Handles {
+  readonly #files = new Map<number, FileHandle>()
+  readonly #directories = new Map<number, DirectoryHandle>()
+  #next = 1
+
+  openFile(inode: Inode, flags: number): number {
+    inode.handles++
+    this.#files.set(this.#next, { inode, flags, nextRead: 0, sequentialReads: 0, aheadTo: 0, isCold: false })
+    return this.#next++
+  }
+
+  openDirectory(inode: Inode): number {
+    inode.handles++
+    this.#directories.set(this.#next, { inode, listing: undefined })
+    return this.#next++
+  }
+
+  /** Throws BAD_HANDLE. */
+  file(handle: number): FileHandle {
+    const found = this.#files.get(handle)
+    if (found === undefined) throw badHandle()
+    return found
+  }
+
+  directory(handle: number): DirectoryHandle {
+    const found = this.#directories.get(handle)
+    if (found === undefined) throw badHandle()
+    return found
+  }
+
+  closeFile(handle: number): Inode | undefined {
+    return close(this.#files, handle)
+  }
+
+  closeDirectory(handle: number): Inode | undefined {
+    return close(this.#directories, handle)
+  }
+
+  get openCount(): number {
+    return this.#files.size + this.#directories.size
+  }
+}
+
+/** Throws BAD_HANDLE when the handle was opened for reading only. */
+export function requireWritable(handle: FileHandle): void {
+  if ((handle.flags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY) throw badHandle()
+}
+
+function close(table: Map<number, { readonly inode: Inode }>, handle: number): Inode | undefined {
+  const found = table.get(handle)
+  if (found === undefined) return undefined
+  table.delete(handle)
+  found.inode.handles--
+  return found.inode
+}
+
+function badHandle(): DriveError {
+  return new DriveError('BAD_HANDLE', 'The file is not open in that way.')
+}

@@ -1,0 +1,299 @@
+/**
+ * The inodes in memory: loading, numbering, the kernel's references, what waits to be written, and removal.
+ * Clean inodes nobody has open are dropped when there are too many; the kernel's reference counts are kept apart, so a
+ * million cached kernel dentries cost a map entry each and no object.
+ */
+import { DriveError } from '../../base/index.js'
+import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
+import type { InodeRecord } from '../../tree-state/index.js'
+import { removeContent } from '../content/remove-content.js'
+import { persistedSize } from '../content/file-content.js'
+import { decodeDirty, encodeDirty } from './dirty-row.js'
+import { Inode, isDroppable, withSize } from './inode.js'
+import { clippedKey, orphanKey } from './state-rows.js'
+import type { Volume } from '../volume.js'
+
+const MAX_INODES = 30_000
+const SWEEP = 256
+
+export class InodeTable {
+  readonly #volume: Volume
+  readonly #cache = new Map<number, Inode>()
+  readonly #lookups = new Map<number, number>()
+  readonly #limit: number
+  #fileIds: Uint8Array = new Uint8Array(0)
+  #fileIdsUsed = 0
+  /** Inodes whose row the next commit writes. */
+  readonly changed = new Set<Inode>()
+
+  constructor(volume: Volume, limit: number = MAX_INODES) {
+    this.#volume = volume
+    this.#limit = limit
+  }
+
+  /** Throws STALE when there is no such inode. */
+  get(ino: number): Inode {
+    const inode = this.find(ino)
+    if (inode === undefined) throw new DriveError('STALE', 'The file no longer exists.', { about: { ino } })
+    return inode
+  }
+
+  find(ino: number): Inode | undefined {
+    const known = this.#cache.get(ino)
+    if (known !== undefined) {
+      known.used = true
+      return known
+    }
+    const row = this.#volume.tables.inodes.get(inodeKey(ino))
+    if (row === undefined) return undefined
+    const inode = new Inode(decodeInode(ino, row), true)
+    this.#add(inode)
+    return inode
+  }
+
+  /** The object if it is in memory. */
+  cached(ino: number): Inode | undefined {
+    return this.#cache.get(ino)
+  }
+
+  /** A new inode; its row is written by the next commit. */
+  create(fields: {
+    mode: number
+    uid: number
+    gid: number
+    nlink: number
+    rdev: number
+    parent: number
+    inline?: Uint8Array
+    ino?: number
+  }): Inode {
+    const { sec, nsec } = this.#volume.now()
+    const inode = new Inode(
+      {
+        ino: fields.ino ?? this.nextIno(),
+        fileId: this.newFileId(),
+        mode: fields.mode,
+        uid: fields.uid,
+        gid: fields.gid,
+        nlink: fields.nlink,
+        rdev: fields.rdev,
+        size: fields.inline?.length ?? 0,
+        atimeSec: sec,
+        atimeNsec: nsec,
+        mtimeSec: sec,
+        mtimeNsec: nsec,
+        ctimeSec: sec,
+        ctimeNsec: nsec,
+        btimeSec: sec,
+        btimeNsec: nsec,
+        parent: fields.parent,
+        nextCookie: FIRST_COOKIE,
+        fixedChunks: false,
+        inline: fields.inline,
+        ref: undefined,
+        unloaded: false,
+        xattrs: [],
+      },
+      false,
+    )
+    this.#add(inode)
+    if (inode.isFile) this.#volume.counters.totalFiles++
+    this.markChanged(inode)
+    return inode
+  }
+
+  nextIno(): number {
+    return this.#volume.counters.nextIno++
+  }
+
+  newFileId(): Uint8Array {
+    if (this.#fileIdsUsed === this.#fileIds.length) {
+      this.#fileIds = this.#volume.random.bytes(4096)
+      this.#fileIdsUsed = 0
+    }
+    return this.#fileIds.slice(this.#fileIdsUsed, (this.#fileIdsUsed += 16))
+  }
+
+  /** A row of the published tree's making: in the store already, not changed. */
+  putLoaded(record: InodeRecord): void {
+    this.#volume.tables.inodes.put(inodeKey(record.ino), encodeInode(record))
+    if (record.mode >>> 12 === TYPE.FILE) {
+      this.#volume.counters.totalFiles++
+      this.#volume.counters.totalBytes += record.size
+    }
+  }
+
+  /** Content, attributes or entries changed: written by the next commit, published by the next published commit. */
+  markChanged(inode: Inode): void {
+    if (inode.nlink > 0) inode.needsDirtyRow = true
+    this.markUnwritten(inode)
+    this.#volume.lastChangeMs = this.#volume.clock.nowMs()
+  }
+
+  /** The row must be written, but nothing changed that others would see. */
+  markUnwritten(inode: Inode): void {
+    if (inode.changed || inode.gone) return
+    inode.changed = true
+    this.changed.add(inode)
+  }
+
+  remember(ino: number): void {
+    this.#lookups.set(ino, (this.#lookups.get(ino) ?? 0) + 1)
+  }
+
+  forget(ino: number, count: number): void {
+    const left = (this.#lookups.get(ino) ?? 0) - count
+    if (left > 0) {
+      this.#lookups.set(ino, left)
+      return
+    }
+    this.#lookups.delete(ino)
+    const inode = this.#cache.get(ino)
+    if (inode !== undefined) this.removeIfUnused(inode)
+  }
+
+  /** The kernel holds no reference any more. */
+  forgetAll(): void {
+    this.#lookups.clear()
+    for (const inode of [...this.#cache.values()]) this.removeIfUnused(inode)
+  }
+
+  /** Deletes every row of an inode without names, handles and kernel references. */
+  removeIfUnused(inode: Inode): void {
+    if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone || this.#lookups.has(inode.ino)) return
+    const { tables } = this.#volume
+    const { ino, ref } = inode
+    removeContent(this.#volume, inode)
+    if (ref !== undefined)
+      this.#volume.addRemoved({ kind: inode.unloaded ? 'node' : 'map', digest: ref.digest, key: ref.key })
+    this.#volume.directories.drop(inode)
+    if (inode.persisted) {
+      tables.inodes.delete(inodeKey(ino))
+      tables.state.delete(orphanKey(ino))
+      markClipped(this.#volume, inode, false)
+    }
+    if (!inode.isDirectory && tables.ids.get(inode.fileId) !== undefined) {
+      this.#volume.addRemoved({ kind: 'link', fileId: inode.fileId })
+      tables.ids.delete(inode.fileId)
+    }
+    inode.gone = true
+    inode.changed = false
+    this.changed.delete(inode)
+    this.#cache.delete(ino)
+  }
+
+  /** The last name is gone: no longer part of the tree, but alive while it is open or known to the kernel. */
+  unlinked(inode: Inode): void {
+    const { counters, tables } = this.#volume
+    inode.parent = 0
+    if (inode.isFile) {
+      counters.totalFiles--
+      counters.totalBytes -= inode.size
+    }
+    this.loadDirty(inode)
+    if (inode.dirtySequence > 0) {
+      tables.dirty.delete(dirtyKey(inode.ino))
+      counters.dirtyInodes--
+      if (inode.isFile) counters.dirtyFiles--
+    }
+    counters.unpublishedBytes -= inode.unpublishedBytes
+    inode.unpublishedBytes = 0
+    inode.dirtySequence = 0
+    inode.needsDirtyRow = false
+    this.removeIfUnused(inode)
+  }
+
+  /** Reads what the `dirty` row says, once. */
+  loadDirty(inode: Inode): void {
+    if (inode.dirtySequence !== -1) return
+    const row = this.#volume.tables.dirty.get(dirtyKey(inode.ino))
+    const known = row === undefined ? undefined : decodeDirty(row)
+    inode.dirtySequence = known?.sequence ?? 0
+    inode.unpublishedBytes = known?.unpublishedBytes ?? 0
+  }
+
+  /** `bytes` of the file were staged; never counts more than the file has. */
+  addUnpublished(inode: Inode, bytes: number): void {
+    if (inode.nlink === 0) return
+    this.loadDirty(inode)
+    const before = inode.unpublishedBytes
+    inode.unpublishedBytes = Math.max(0, Math.min(inode.size, before + bytes))
+    this.#volume.counters.unpublishedBytes += inode.unpublishedBytes - before
+  }
+
+  /** Puts the rows of all changed inodes into the overlay, under the open sequence. */
+  writeChanged(): void {
+    const { tables, sequence } = this.#volume
+    for (const inode of this.changed) {
+      const size = persistedSize(inode)
+      markClipped(this.#volume, inode, size !== inode.size)
+      tables.inodes.put(
+        inodeKey(inode.ino),
+        size === inode.size ? encodeInode(inode) : encodeInode(withSize(inode, size)),
+      )
+      inode.persisted = true
+      inode.changed = false
+      if (inode.nlink === 0) tables.state.put(orphanKey(inode.ino), Buffer.of(1))
+      else if (inode.needsDirtyRow) this.#writeDirty(inode, sequence)
+    }
+    this.changed.clear()
+    this.trim()
+  }
+
+  /** Forgets that the inode changed, when a published commit holds that change. */
+  clearDirty(ino: number, unpublishedBytes: number, isFile: boolean): void {
+    const { counters, tables } = this.#volume
+    tables.dirty.delete(dirtyKey(ino))
+    counters.dirtyInodes--
+    if (isFile) counters.dirtyFiles--
+    counters.unpublishedBytes -= unpublishedBytes
+    const inode = this.#cache.get(ino)
+    if (inode !== undefined) {
+      inode.dirtySequence = 0
+      inode.unpublishedBytes = 0
+    }
+  }
+
+  /** Drops unused objects while there are too many: a bounded look at the oldest ones. */
+  trim(): void {
+    let steps = SWEEP
+    for (const [ino, inode] of this.#cache) {
+      if (this.#cache.size <= this.#limit || steps-- === 0) return
+      this.#cache.delete(ino)
+      if (inode.used || !isDroppable(inode)) this.#cache.set(ino, inode)
+      inode.used = false
+    }
+  }
+
+  get size(): number {
+    return this.#cache.size
+  }
+
+  #add(inode: Inode): void {
+    this.#cache.set(inode.ino, inode)
+    if (this.#cache.size > this.#limit && this.#cache.size % 32 === 0) this.trim()
+  }
+
+  #writeDirty(inode: Inode, sequence: number): void {
+    const { counters, tables } = this.#volume
+    this.loadDirty(inode)
+    if (inode.dirtySequence === 0) {
+      counters.dirtyInodes++
+      if (inode.isFile) counters.dirtyFiles++
+    }
+    inode.dirtySequence = sequence
+    inode.needsDirtyRow = false
+    tables.dirty.put(dirtyKey(inode.ino), encodeDirty(sequence, inode))
+  }
+}
+
+/** Notes at commit that the row claims less than was written: rows beyond it may be in the store after a crash. */
+function markClipped(volume: Volume, inode: Inode, isClipped: boolean): void {
+  if (inode.isClipped === isClipped) return
+  inode.isClipped = isClipped
+  if (isClipped) volume.tables.state.put(clippedKey(inode.ino), Buffer.of(1))
+  else volume.tables.state.delete(clippedKey(inode.ino))
+}
+
+/** Cookies below it are left to `.` and `..`. */
+export const FIRST_COOKIE = 3

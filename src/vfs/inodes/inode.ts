@@ -1,0 +1,161 @@
+/** An inode in memory: the stored record's fields, open for change, and what this thread knows besides. */
+import type { FileId, PlainName } from '../../base/index.js'
+import { TYPE, type InodeRecord, type NodeRef } from '../../tree-state/index.js'
+import type { FileContent } from '../content/file-content.js'
+import type { Directory } from '../namespace/directory.js'
+import type { Attributes } from '../tree.js'
+
+export class Inode implements InodeRecord {
+  readonly ino: number
+  readonly fileId: FileId
+  mode: number
+  uid: number
+  gid: number
+  nlink: number
+  readonly rdev: number
+  size: number
+  atimeSec: number
+  atimeNsec: number
+  mtimeSec: number
+  mtimeNsec: number
+  ctimeSec: number
+  ctimeNsec: number
+  readonly btimeSec: number
+  readonly btimeNsec: number
+  parent: number
+  nextCookie: number
+  fixedChunks: boolean
+  inline: Uint8Array | undefined
+  ref: NodeRef | undefined
+  unloaded: boolean
+  xattrs: InodeRecord['xattrs']
+
+  /** Open handles. */
+  handles = 0
+  /** Operations under way that keep the object in memory. */
+  pins = 0
+  /** In `InodeTable.changed`: the row must be written by the next commit. */
+  changed = false
+  /** The next commit also marks the inode as changed since the last published commit. */
+  needsDirtyRow = false
+  /** The sequence in its `dirty` row, 0 for none, -1 when not looked up yet. */
+  dirtySequence: number
+  /** The stored row claims less than the file's size. */
+  isClipped = false
+  /** File bytes staged since the last published commit. */
+  unpublishedBytes = 0
+  /** A name it was last found or made under. */
+  hint: PlainName | undefined
+  /** Looked up since the last sweep of the table. */
+  used = false
+  /** A row exists in `inodes`. */
+  persisted: boolean
+  /** Rows are deleted; only pieces still in the pipeline may name it. */
+  gone = false
+  content: FileContent | undefined
+  directory: Directory | undefined
+
+  constructor(record: InodeRecord, persisted: boolean) {
+    this.ino = record.ino
+    this.fileId = record.fileId
+    this.mode = record.mode
+    this.uid = record.uid
+    this.gid = record.gid
+    this.nlink = record.nlink
+    this.rdev = record.rdev
+    this.size = record.size
+    this.atimeSec = record.atimeSec
+    this.atimeNsec = record.atimeNsec
+    this.mtimeSec = record.mtimeSec
+    this.mtimeNsec = record.mtimeNsec
+    this.ctimeSec = record.ctimeSec
+    this.ctimeNsec = record.ctimeNsec
+    this.btimeSec = record.btimeSec
+    this.btimeNsec = record.btimeNsec
+    this.parent = record.parent
+    this.nextCookie = record.nextCookie
+    this.fixedChunks = record.fixedChunks
+    this.inline = record.inline
+    this.ref = record.ref
+    this.unloaded = record.unloaded
+    this.xattrs = record.xattrs
+    this.persisted = persisted
+    this.dirtySequence = persisted ? -1 : 0
+  }
+
+  /** DT_* of the mode. */
+  get type(): number {
+    return this.mode >>> 12
+  }
+
+  get isDirectory(): boolean {
+    return this.mode >>> 12 === TYPE.DIRECTORY
+  }
+
+  get isFile(): boolean {
+    return this.mode >>> 12 === TYPE.FILE
+  }
+}
+
+/** A copy of what stat shows. */
+export function attributesOf(inode: Inode): Attributes {
+  return {
+    ino: inode.ino,
+    size: inode.size,
+    blocks: inode.isFile ? Math.ceil(inode.size / 512) : 0,
+    mode: inode.mode,
+    nlink: inode.nlink,
+    uid: inode.uid,
+    gid: inode.gid,
+    rdev: inode.rdev,
+    atimeSec: inode.atimeSec,
+    atimeNsec: inode.atimeNsec,
+    mtimeSec: inode.mtimeSec,
+    mtimeNsec: inode.mtimeNsec,
+    ctimeSec: inode.ctimeSec,
+    ctimeNsec: inode.ctimeNsec,
+    btimeSec: inode.btimeSec,
+    btimeNsec: inode.btimeNsec,
+  }
+}
+
+/** Whether keeping the object in memory saves nothing but time: it can be loaded again unchanged. */
+export function isDroppable(inode: Inode): boolean {
+  return (
+    inode.handles === 0 &&
+    inode.pins === 0 &&
+    !inode.changed &&
+    inode.nlink > 0 &&
+    inode.content === undefined &&
+    inode.directory === undefined
+  )
+}
+
+/** The record with another size than the inode has in memory. */
+export function withSize(inode: Inode, size: number): InodeRecord {
+  return {
+    ino: inode.ino,
+    fileId: inode.fileId,
+    mode: inode.mode,
+    uid: inode.uid,
+    gid: inode.gid,
+    nlink: inode.nlink,
+    rdev: inode.rdev,
+    size,
+    atimeSec: inode.atimeSec,
+    atimeNsec: inode.atimeNsec,
+    mtimeSec: inode.mtimeSec,
+    mtimeNsec: inode.mtimeNsec,
+    ctimeSec: inode.ctimeSec,
+    ctimeNsec: inode.ctimeNsec,
+    btimeSec: inode.btimeSec,
+    btimeNsec: inode.btimeNsec,
+    parent: inode.parent,
+    nextCookie: inode.nextCookie,
+    fixedChunks: inode.fixedChunks,
+    inline: inode.inline,
+    ref: inode.ref,
+    unloaded: inode.unloaded,
+    xattrs: inode.xattrs,
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Commits of `meta`, in groups, always after the blocks their rows name. Everything the tree did before the moment the
+ * overlay is taken belongs to the commit; what is still held in memory is clipped from the sizes it claims.
+ */
+import { DriveError, isDriveError, MIB } from '../../base/index.js'
+import { stage, stagePieces, stageRest } from './stage.js'
+import type { Inode } from '../inodes/inode.js'
+import { Wait } from '../maybe.js'
+import { closeSequence } from '../inodes/state-rows.js'
+import type { Volume } from '../volume.js'
+
+interface Hold {
+  /** Ends by itself. */
+  readonly isBrief: boolean
+  readonly released: Promise<void>
+  readonly release: () => void
+}
+
+interface Taken {
+  readonly sequence: number
+  readonly committed: Promise<void>
+}
+
+/** Times a commit waits anew for files that were renamed over others while it waited. */
+const MAX_ROUNDS = 5
+/** So much of them it rather writes as pages. */
+const MAX_PAGED_BYTES = 1 * MIB
+
+export class Committer {
+  readonly #volume: Volume
+  #running: Promise<number> | undefined
+  /** The running commit has not taken the overlay yet: what is staged now still belongs to it. */
+  #isJoinable = false
+  #next: Promise<number> | undefined
+  #hold: Hold | undefined
+  #quiet: Hold | undefined
+
+  constructor(volume: Volume) {
+    this.#volume = volume
+  }
+
+  get isPending(): boolean {
+    const { inodes, meta, blocksChanged } = this.#volume
+    return inodes.changed.size > 0 || meta.pendingCount > 0 || blocksChanged
+  }
+
+  /** Everything staged so far is durable when it resolves; rejects with NO_SPACE and keeps everything for the next try. */
+  async commit(): Promise<void> {
+    if (this.#running === undefined && !this.isPending) return
+    // No step may lie between finding no hold and joining: another waiter for the same hold could take the next.
+    while (this.#hold !== undefined) await this.#hold.released
+    await this.#join()
+  }
+
+  /** Begins a commit unless one runs; what goes wrong is in the status. */
+  begin(): void {
+    if (this.#running !== undefined) return
+    this.commit().catch(() => {
+      // The committer has noted it, and the next commit tries again.
+    })
+  }
+
+  /** What a writer must wait for; undefined when it may go on. */
+  whenWritable(): Wait | undefined {
+    return this.#quiet === undefined ? undefined : new Wait(this.#quiet.released)
+  }
+
+  /**
+   * Stages and commits everything while writers wait, and holds further commits until `resume`.
+   * @returns the sequence of the commit
+   */
+  async freeze(): Promise<number> {
+    while (this.#hold?.isBrief === true) await this.#hold.released
+    if (this.#hold !== undefined) throw new DriveError('BUSY', 'Commits are held already.')
+    const hold = (this.#hold = makeHold(false))
+    const quiet = (this.#quiet = makeHold(true))
+    try {
+      while (this.#volume.held.files.size > 0) await stageAll(this.#volume)
+      while (this.#running !== undefined) await this.#running.catch(() => 0)
+      return await this.#start(true)
+    } catch (error) {
+      this.#hold = undefined
+      hold.release()
+      throw error
+    } finally {
+      this.#release(quiet)
+    }
+  }
+
+  resume(): void {
+    const hold = this.#hold
+    this.#hold = undefined
+    hold?.release()
+  }
+
+  /** Runs `work` while no commit runs; rows it puts all belong to the next one. */
+  async between(work: () => Promise<void>): Promise<void> {
+    while (this.#hold !== undefined) await this.#hold.released
+    const hold = (this.#hold = makeHold(true))
+    try {
+      while (this.#running !== undefined) await this.#running.catch(() => 0)
+      await work()
+    } finally {
+      if (this.#hold === hold) this.#hold = undefined
+      hold.release()
+    }
+  }
+
+  #join(): Promise<number> {
+    if (this.#running === undefined) return this.#start(false)
+    if (this.#isJoinable) return this.#running
+    const again = async (): Promise<number> => {
+      this.#next = undefined
+      while (this.#hold !== undefined) await this.#hold.released
+      return this.#join()
+    }
+    return (this.#next ??= this.#running.then(again, again))
+  }
+
+  #start(isHolder: boolean): Promise<number> {
+    const run = this.#run(isHolder)
+    this.#running = run
+    return run
+  }
+
+  async #run(isHolder: boolean): Promise<number> {
+    const volume = this.#volume
+    this.#isJoinable = true
+    try {
+      // The caller has set `#running` when this goes on.
+      await Promise.resolve()
+      await stageUrgent(volume)
+      const sequence = await this.#write(isHolder)
+      volume.lastError = undefined
+      return sequence
+    } catch (error) {
+      volume.failed('a commit failed', error)
+      throw error
+    } finally {
+      this.#isJoinable = false
+      this.#running = undefined
+    }
+  }
+
+  async #write(isHolder: boolean): Promise<number> {
+    const volume = this.#volume
+    for (let round = 1; ; round++) {
+      let taken: Taken | undefined
+      volume.gate.close()
+      try {
+        await commitBlocks(volume)
+        if (round === MAX_ROUNDS || bytesUnderWay(urgentFiles(volume)) <= MAX_PAGED_BYTES) {
+          taken = this.#takeOverlay(isHolder)
+        }
+      } finally {
+        volume.gate.open()
+      }
+      if (taken !== undefined) {
+        await taken.committed
+        return taken.sequence
+      }
+      await stageUrgent(volume)
+    }
+  }
+
+  /** The moment a commit is of: all rows so far, and none later. */
+  #takeOverlay(isHolder: boolean): Taken {
+    const volume = this.#volume
+    for (const inode of urgentFiles(volume)) {
+      stagePieces(volume, inode, inode.content!)
+      stageRest(volume, inode, inode.content!)
+    }
+    const isNothing = !this.isPending
+    if (!isNothing) volume.inodes.writeChanged()
+    const sequence = isNothing ? volume.sequence - 1 : closeSequence(volume)
+    const committed = isNothing ? Promise.resolve() : volume.meta.commit()
+    this.#isJoinable = false
+    if (isHolder) {
+      volume.named = { since: sequence, digests: new Set() }
+      if (this.#quiet !== undefined) this.#release(this.#quiet)
+    }
+    return { sequence, committed }
+  }
+
+  #release(quiet: Hold): void {
+    if (this.#quiet === quiet) this.#quiet = undefined
+    quiet.release()
+  }
+}
+
+async function commitBlocks(volume: Volume): Promise<void> {
+  if (!volume.blocksChanged) return
+  volume.blocksChanged = false
+  try {
+    await volume.blocks.commit()
+  } catch (error) {
+    volume.blocksChanged = true
+    throw error
+  }
+}
+
+/** Everything held now is staged when it resolves. Rejects with the first failure, after all were tried. */
+export async function stageAll(volume: Volume): Promise<void> {
+  const inodes = [...volume.held.files.keys()]
+  const work = inodes.map((inode) => stage(volume, inode))
+  volume.sealing.flushBatch()
+  const failures = (await Promise.allSettled(work)).filter((result) => result.status === 'rejected')
+  const reason: unknown = failures[0]?.reason
+  if (reason === undefined) return
+  throw isDriveError(reason) ? reason : new DriveError('INTERNAL', 'Staging failed.', { cause: reason })
+}
+
+async function stageUrgent(volume: Volume): Promise<void> {
+  const urgent = urgentFiles(volume)
+  if (urgent.length > 0) await Promise.allSettled(urgent.map((inode) => stage(volume, inode)))
+}
+
+/** Files whose content belongs to their name: a commit has both. */
+function urgentFiles(volume: Volume): Inode[] {
+  return [...volume.held.files.keys()].filter((inode) => inode.content?.isUrgent === true && inode.content.hasHeld)
+}
+
+function bytesUnderWay(inodes: readonly Inode[]): number {
+  return inodes.reduce((sum, { content }) => sum + content!.pieces.reduce((all, piece) => all + piece.limit, 0), 0)
+}
+
+function makeHold(isBrief: boolean): Hold {
+  let release!: () => void
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  return { isBrief, released, release }
+}

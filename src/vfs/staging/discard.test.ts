@@ -1,0 +1,145 @@
+import test from 'ava'
+import { DriveError, seededRandom } from '../../base/index.js'
+import { decodeChunk, secondOf, type PublishedCommit } from '../../tree-state/index.js'
+import {
+  caller,
+  codeOf,
+  createFile,
+  find,
+  name,
+  readInode,
+  scratchDrive,
+  writeFile,
+  type OpenDrive,
+} from '../../../test/support/vfs/drive.js'
+import { ROOT_INO } from '../tree.js'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const random = seededRandom(91)
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+function digestsIn(drive: OpenDrive): Uint8Array[] {
+  const rows = drive.meta.table('chunks', { sealed: true }).range()
+  return Array.from(rows, ([key, value]) => Buffer.from(decodeChunk(secondOf(key), value).digest))
+}
+
+function commitOf(drive: OpenDrive, sequence: number, discarded: readonly Uint8Array[]): PublishedCommit {
+  const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
+  const removedBefore = Number(Buffer.from(counter).readBigUInt64BE())
+  return { sequence, removedBefore, refs: [], merged: [], confirmed: [], discarded }
+}
+
+async function frozen(drive: OpenDrive): Promise<number> {
+  const { sequence } = await drive.port.freeze()
+  await drive.port.resume()
+  return sequence
+}
+
+const full = (): Promise<never> => Promise.reject(new DriveError('NO_SPACE', 'The disk is full.'))
+
+test('S-002 blocks of a removed file stay until the removal is durable: a crash brings the whole file back', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const { meta, tree, port, blocks } = drive
+  const [own, shared] = [Buffer.from(random.bytes(300 * KIB)), Buffer.from(random.bytes(300 * KIB))]
+  for (const [file, plain] of Object.entries({ alone: own, one: shared, two: shared }))
+    await writeFile(tree, file, plain)
+  await port.flush()
+  for (const file of ['alone', 'one']) await tree.unlink(ROOT_INO, name(file), caller)
+  Object.assign(meta, { commit: full })
+  t.is(await codeOf(() => port.discardUnpublished()), 'NO_SPACE')
+  const first = scratch.crashCopy()
+  // The other one goes when the commit has taken its rows.
+  const commit = (Object.getPrototypeOf(meta) as typeof meta).commit.bind(meta)
+  const once = async (): Promise<void> => {
+    Object.assign(meta, { commit: full })
+    await commit()
+    await tree.unlink(ROOT_INO, name('two'), caller)
+  }
+  Object.assign(meta, { commit: once })
+  await codeOf(() => port.discardUnpublished())
+  const second = scratch.crashCopy()
+  Reflect.deleteProperty(meta, 'commit')
+  await port.discardUnpublished()
+  t.is(blocks.usage.blocks, 0)
+  await drive.shut()
+  for (const [crashed, file, plain] of [
+    [first, 'alone', own],
+    [second, 'two', shared],
+  ] as const) {
+    const copy = await crashed.open()
+    const { ino } = (await find(copy.tree, file))!
+    t.deepEqual(await readInode(copy.tree, ino), plain, file)
+    await copy.shut()
+    crashed.remove()
+  }
+  scratch.remove()
+})
+
+test('S-004 a block that a waiting part of a file needs stays when a version without it is published', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const { tree, port, pipeline } = drive
+  const [start, end] = [Buffer.from(random.bytes(4 * MIB)), Buffer.from(random.bytes(4 * MIB))]
+  await writeFile(tree, 'old', end)
+  await port.flush()
+  const digests = digestsIn(drive)
+  await tree.unlink(ROOT_INO, name('old'), caller)
+  const sequence = await frozen(drive)
+  const works = pipeline.seal.bind(pipeline)
+  let jobs = 0
+  pipeline.seal = (...given) => (jobs++ === 0 ? full() : works(...given))
+  const { ino, handle } = await createFile(tree, 'new')
+  await tree.write(ino, handle, 0, start, caller)
+  await tree.write(ino, handle, 4 * MIB, end, caller)
+  for (let i = 0; i < 200 && (jobs < 2 || pipeline.load > 0); i++) await sleep(10)
+  t.true(jobs >= 2)
+  await sleep(50)
+  await port.published(commitOf(drive, sequence, digests))
+  await tree.sync(ino, false, caller)
+  t.true((await readInode(tree, ino)).equals(Buffer.concat([start, end])))
+  tree.release(ino, handle)
+  await drive.shut()
+  scratch.remove()
+})
+
+test('S-002 a block that a file names again while a version begun before a restart is settled stays', async (t) => {
+  const scratch = scratchDrive()
+  let drive = await scratch.open()
+  const plain = Buffer.from(random.bytes(20 * KIB))
+  await writeFile(drive.tree, 'old', plain)
+  await drive.port.flush()
+  const digests = digestsIn(drive)
+  // More rows than are looked at in one turn.
+  for (let i = 0; i < 2100; i++) await writeFile(drive.tree, `file ${String(i)}`, random.bytes(3 * KIB))
+  await drive.tree.unlink(ROOT_INO, name('old'), caller)
+  const sequence = await frozen(drive)
+  await drive.shut()
+  drive = await scratch.open()
+  const { tree, port, pipeline, meta } = drive
+  let goOn!: () => void
+  const looking = new Promise<void>((resolve) => (goOn = resolve))
+  const works = pipeline.seal.bind(pipeline)
+  let isSealed = false
+  pipeline.seal = async (...given) => {
+    const sealed = await works(...given)
+    isSealed = true
+    await looking
+    return sealed
+  }
+  const ino = await writeFile(tree, 'again', plain)
+  for (let i = 0; i < 200 && !isSealed; i++) await sleep(10)
+  const chunks = meta.table('chunks', { sealed: true })
+  const range = chunks.range.bind(chunks)
+  chunks.range = (...given) => {
+    goOn()
+    return range(...given)
+  }
+  await port.published(commitOf(drive, sequence, digests))
+  await port.flush()
+  t.deepEqual(await readInode(tree, ino), plain)
+  t.true(digests.every((digest) => drive.blocks.has(digest)))
+  await drive.shut()
+  scratch.remove()
+})

@@ -1,0 +1,53 @@
+import test from 'ava'
+import {
+  caller,
+  codeOf,
+  createFile,
+  find,
+  name,
+  readInode,
+  root,
+  scratchDrive,
+  writeFile,
+} from '../../../test/support/vfs/drive.js'
+import { ROOT_INO } from '../tree.js'
+
+test('sparse files whose sizes add up beyond 2^53 keep nothing from being committed', async (t) => {
+  const scratch = scratchDrive()
+  let drive = await scratch.open()
+  for (const text of ['a', 'b', 'c']) {
+    const { ino, handle } = await createFile(drive.tree, text)
+    await drive.tree.setAttributes(ino, { size: 2 ** 52 }, handle, caller)
+    await drive.tree.sync(ino, false, caller)
+    drive.tree.release(ino, handle)
+  }
+  await writeFile(drive.tree, 'small', Buffer.from('still here'))
+  await drive.shut()
+  drive = await scratch.open()
+  t.is((await find(drive.tree, 'a'))!.size, 2 ** 52)
+  t.is(String(await readInode(drive.tree, (await find(drive.tree, 'small'))!.ino)), 'still here')
+  for (const text of ['a', 'b', 'c']) await drive.tree.unlink(ROOT_INO, name(text), caller)
+  t.true((await drive.port.counts()).total.bytes >= 0)
+  await drive.shut()
+  scratch.remove()
+})
+
+test('attributes that no published version could hold are refused, at a file and at the root', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const file = await writeFile(drive.tree, 'file', Buffer.from('x'))
+  for (const ino of [file, ROOT_INO]) {
+    const codes: string[] = []
+    for (let i = 0; i < 5; i++)
+      codes.push(await codeOf(() => drive.tree.setXattr(ino, `user.${String(i)}`, Buffer.alloc(60_000), 0, root)))
+    t.deepEqual(codes, ['ok', 'NO_SPACE', 'NO_SPACE', 'NO_SPACE', 'NO_SPACE'])
+    t.is(
+      await codeOf(() => drive.tree.setXattr(ino, 'user.0', Buffer.alloc(10), 0, root)),
+      'ok',
+      'a shorter value takes the place',
+    )
+    t.is(await codeOf(() => drive.tree.setXattr(ino, 'user.1', Buffer.alloc(60_000), 0, root)), 'ok')
+  }
+  await drive.shut()
+  scratch.remove()
+})

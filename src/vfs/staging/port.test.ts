@@ -1,0 +1,231 @@
+import test from 'ava'
+import { createCore } from '../../pipeline/index.js'
+import {
+  decodeChunk,
+  decodeInode,
+  decodeRemoved,
+  inodeKey,
+  secondOf,
+  type ChunkRecord,
+  type PublishedCommit,
+} from '../../tree-state/index.js'
+import {
+  caller,
+  contentKeys,
+  createFile,
+  find,
+  name,
+  readInode,
+  scratchDrive,
+  writeFile,
+  type OpenDrive,
+} from '../../../test/support/vfs/drive.js'
+import { ROOT_INO } from '../tree.js'
+
+const core = createCore()
+const KIB = 1024
+
+const rowsOfTable = (drive: OpenDrive, table: string): (readonly [Uint8Array, Uint8Array])[] => [
+  ...drive.meta.table(table, { sealed: true }).range(),
+]
+
+function commitOf(drive: OpenDrive, sequence: number, more: Partial<PublishedCommit> = {}): PublishedCommit {
+  const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
+  return {
+    sequence,
+    removedBefore: Number(Buffer.from(counter).readBigUInt64BE()),
+    refs: [],
+    merged: [],
+    confirmed: [],
+    discarded: [],
+    ...more,
+  }
+}
+
+test('freeze stages everything, holds commits until resume, and later changes are not in the frozen state', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const { ino, handle } = await createFile(drive.tree, 'file')
+  await drive.tree.write(ino, handle, 0, Buffer.alloc(700 * KIB, 1), caller)
+  const small = await writeFile(drive.tree, 'small', Buffer.from('small'))
+  t.true((await drive.port.counts()).held.bytes > 0)
+  const freezing = drive.port.freeze()
+  const during = drive.tree.write(ino, handle, 700 * KIB, Buffer.alloc(100 * KIB, 2), caller)
+  t.true(during instanceof Promise, 'writers wait while the drive is quiesced')
+  const { sequence } = await freezing
+  await during
+  await drive.tree.makeDirectory(ROOT_INO, name('later'), 0o755, caller)
+  let synced = false
+  const syncing = Promise.resolve(drive.tree.sync(ino, false, caller)).then(() => (synced = true))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.false(synced, 'commits are held')
+  const frozen = scratch.crashCopy()
+  await drive.port.resume()
+  await syncing
+  const copy = await frozen.open()
+  t.is((await readInode(copy.tree, ino)).length, 700 * KIB)
+  t.is(String(await readInode(copy.tree, small)), 'small')
+  t.is(await find(copy.tree, 'later'), undefined)
+  await copy.shut()
+  const { sequence: second } = await drive.port.freeze()
+  await drive.port.resume()
+  t.true(second > sequence)
+  await drive.shut()
+  frozen.remove()
+  scratch.remove()
+})
+
+test('a published commit clears what it holds, and only that', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const a = await writeFile(drive.tree, 'a', Buffer.alloc(300 * KIB, 3))
+  const b = await writeFile(drive.tree, 'b', Buffer.alloc(200 * KIB, 4))
+  const { sequence } = await drive.port.freeze()
+  await drive.port.resume()
+  const staged = (await drive.port.counts()).staged
+  t.deepEqual(staged, { files: 2, bytes: 500 * KIB })
+  const { handle } = await drive.tree.open(b, 2, caller)
+  await drive.tree.write(b, handle, 0, Buffer.from('newer'), caller)
+  const digests = rowsOfTable(drive, 'chunks').map(([key, value]) => decodeChunk(secondOf(key), value).digest)
+  const ref = { digest: Buffer.alloc(32, 9), key: Buffer.alloc(32, 8) }
+  await drive.port.published(commitOf(drive, sequence, { confirmed: digests, refs: [{ ino: ROOT_INO, ref }] }))
+  await drive.port.published(commitOf(drive, sequence, { confirmed: digests }))
+  const counts = await drive.port.counts()
+  t.is(counts.dirtyInodes, 1, 'the file that was written since')
+  t.true(counts.cacheEvictableBytes > 0)
+  t.deepEqual(decodeInode(1, drive.meta.table('inodes', { sealed: true }).get(inodeKey(1))!).ref, ref)
+  drive.tree.release(b, handle)
+  await drive.port.flush()
+  t.is((await drive.port.counts()).staged.files, 1)
+  t.is((await readInode(drive.tree, a)).length, 300 * KIB)
+  await drive.shut()
+  scratch.remove()
+})
+
+async function merge(drive: OpenDrive, plain: Buffer, sequence: number): Promise<ChunkRecord[]> {
+  const rows: ChunkRecord[] = []
+  let from = 0
+  for (const end of core.cut(plain, 'content-defined', true, contentKeys)) {
+    const { sealed, digest, key, dedupId } = core.sealLeaf(plain.subarray(from, end), contentKeys)
+    await drive.port.adopt([{ digest, bytes: sealed, dedupId }])
+    rows.push({ offset: from, length: end - from, skip: 0, digest, key, born: sequence })
+    from = end
+  }
+  return rows
+}
+
+for (const changedSince of [false, true]) {
+  test(`merged pages ${changedSince ? 'are not applied to a file that changed since' : 'replace pages and the rows below'}`, async (t) => {
+    const scratch = scratchDrive()
+    const drive = await scratch.open()
+    const plain = Buffer.alloc(400 * KIB)
+    for (let i = 0; i < plain.length; i += 4) plain.writeUInt32LE((i * 2654435761) >>> 0, i)
+    const ino = await writeFile(drive.tree, 'file', plain)
+    await drive.port.flush()
+    const { handle } = await drive.tree.open(ino, 2, caller)
+    for (const at of [10, 90_000, 399 * KIB]) {
+      plain.write('changed', at)
+      await drive.tree.write(ino, handle, at, Buffer.from('changed'), caller)
+    }
+    const { sequence } = await drive.port.freeze()
+    await drive.port.resume()
+    t.true(rowsOfTable(drive, 'pages').length >= 3)
+    const before = rowsOfTable(drive, 'chunks').length
+    const rows = await merge(drive, plain, sequence)
+    const commit = commitOf(drive, sequence, { merged: [{ ino, rows }] })
+    if (changedSince) {
+      plain.write('again', 200_000)
+      await drive.tree.write(ino, handle, 200_000, Buffer.from('again'), caller)
+    }
+    await drive.port.published(commit)
+    t.deepEqual(await readInode(drive.tree, ino), plain)
+    const removed = rowsOfTable(drive, 'removed').map(([, value]) => decodeRemoved(value))
+    if (changedSince) {
+      t.deepEqual(
+        removed,
+        rows.map(({ digest }) => ({ kind: 'block', digest: Buffer.from(digest), born: sequence })) as never,
+      )
+    } else {
+      t.is(removed.length, before)
+      t.is(rowsOfTable(drive, 'pages').length, 0)
+      t.is(rowsOfTable(drive, 'dirty').length, 0)
+    }
+    drive.tree.release(ino, handle)
+    await drive.shut()
+    const again = await scratch.open()
+    t.deepEqual(await readInode(again.tree, ino), plain)
+    await again.shut()
+    scratch.remove()
+  })
+}
+
+test('merged pages replace the pages of a file that is still open after an append', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const plain = Buffer.from('a line of a journal that stays open\n'.repeat(600))
+  const { ino, handle } = await createFile(drive.tree, 'journal')
+  await drive.tree.write(ino, handle, 0, plain, caller)
+  const { sequence } = await drive.port.freeze()
+  await drive.port.resume()
+  const rows = await merge(drive, plain, sequence)
+  await drive.port.published(commitOf(drive, sequence, { merged: [{ ino, rows }] }))
+  const removed = rowsOfTable(drive, 'removed').map(([, value]) => decodeRemoved(value))
+  t.deepEqual(removed, [], 'the published entry names these blocks and is not made anew')
+  t.is(rowsOfTable(drive, 'dirty').length, 0)
+  const more = Buffer.from('one more line\n')
+  await drive.tree.write(ino, handle, plain.length, more, caller)
+  t.deepEqual(await readInode(drive.tree, ino), Buffer.concat([plain, more]))
+  drive.tree.release(ino, handle)
+  await drive.shut()
+  const again = await scratch.open()
+  t.deepEqual(await readInode(again.tree, ino), Buffer.concat([plain, more]))
+  await again.shut()
+  scratch.remove()
+})
+
+test('a discarded block stays when a file names it again since the freeze', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const plain = Buffer.alloc(100 * KIB, 5)
+  await writeFile(drive.tree, 'one', plain)
+  await drive.port.flush()
+  const digests = rowsOfTable(drive, 'chunks').map(([key, value]) => decodeChunk(secondOf(key), value).digest)
+  await drive.tree.unlink(ROOT_INO, name('one'), caller)
+  const { sequence } = await drive.port.freeze()
+  await drive.port.resume()
+  const two = await writeFile(drive.tree, 'two', plain)
+  await drive.port.flush()
+  await drive.port.published(commitOf(drive, sequence, { discarded: digests }))
+  t.deepEqual(await readInode(drive.tree, two), plain)
+  await drive.tree.unlink(ROOT_INO, name('two'), caller)
+  const { sequence: next } = await drive.port.freeze()
+  await drive.port.resume()
+  await drive.port.published(commitOf(drive, next, { discarded: digests }))
+  t.true(digests.every((digest) => !drive.blocks.has(digest)))
+  await drive.shut()
+  scratch.remove()
+})
+
+test('counts follow a file from memory to the disk', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const { ino, handle } = await createFile(drive.tree, 'file')
+  await drive.tree.write(ino, handle, 0, Buffer.alloc(10_000, 1), caller)
+  const held = await drive.port.counts()
+  t.deepEqual([held.held, held.staged.bytes, held.total], [{ files: 1, bytes: 10_000 }, 0, { files: 1, bytes: 10_000 }])
+  await drive.tree.sync(ino, false, caller)
+  const staged = await drive.port.counts()
+  t.deepEqual([staged.held.bytes, staged.staged], [0, { files: 1, bytes: 10_000 }])
+  await drive.tree.unlink(ROOT_INO, name('file'), caller)
+  drive.tree.release(ino, handle)
+  const after = await drive.port.counts()
+  t.deepEqual(
+    [after.staged, after.total],
+    [
+      { files: 0, bytes: 0 },
+      { files: 0, bytes: 0 },
+    ],
+  )
+  await drive.shut()
+  scratch.remove()
+})

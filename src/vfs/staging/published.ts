@@ -1,0 +1,88 @@
+/** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
+import { pageKey, removedKey, type PublishedCommit } from '../../tree-state/index.js'
+import { readBe64 } from '../../storage/kv/index.js'
+import { closeContent, openContent, unstagedTail } from '../content/file-content.js'
+import { replaceRows } from '../content/rows.js'
+import { dropTail } from './tail.js'
+import { decodeDirty } from '../inodes/dirty-row.js'
+import type { Inode } from '../inodes/inode.js'
+import { writePublished } from '../inodes/state-rows.js'
+import type { Volume } from '../volume.js'
+
+const ROWS_PER_TURN = 1000
+
+/** Puts all rows of it into the overlay; the caller keeps commits from running meanwhile. */
+export async function applyPublished(volume: Volume, commit: PublishedCommit): Promise<void> {
+  for (const merged of commit.merged) applyMerged(volume, merged, commit.sequence)
+  for (const { ino, ref } of commit.refs) {
+    const inode = volume.inodes.find(ino)
+    if (inode !== undefined) {
+      inode.ref = ref
+      volume.inodes.markUnwritten(inode)
+    } else if (ref !== undefined) volume.addRemoved({ kind: 'map', digest: ref.digest, key: ref.key })
+  }
+  await dropRemoved(volume, commit.removedBefore)
+  await clearDirty(volume, commit.sequence)
+  writePublished(volume, commit.sequence)
+}
+
+function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][number], sequence: number): void {
+  const inode = volume.inodes.find(ino)
+  if (inode === undefined || rows.length === 0 || !isUnchanged(volume, inode, sequence)) {
+    for (const { digest } of rows) volume.addRemoved({ kind: 'block', digest, born: sequence })
+    return
+  }
+  const content = openContent(volume, inode)
+  // The merged rows hold what was inline before, and the staged tail of a file that is still open.
+  dropTail(volume, content)
+  inode.inline = undefined
+  for (const run of contiguous(rows)) {
+    const first = run[0]!
+    const last = run.at(-1)!
+    replaceRows(volume, inode, content, first.offset, last.offset + last.length, run)
+  }
+  for (const index of content.pages.keys()) volume.tables.pages.delete(pageKey(ino, index))
+  content.pages.clear()
+  volume.inodes.markUnwritten(inode)
+  volume.held.account(inode)
+  closeContent(volume, inode)
+}
+
+/** Nothing was written to the file since the commit of that sequence. */
+function isUnchanged(volume: Volume, inode: Inode, sequence: number): boolean {
+  volume.inodes.loadDirty(inode)
+  if (inode.nlink === 0 || inode.needsDirtyRow || inode.dirtySequence > sequence) return false
+  const { content } = inode
+  return content === undefined || (!content.hasHeld && unstagedTail(content.tail) === 0)
+}
+
+function contiguous(rows: PublishedCommit['merged'][number]['rows']): (typeof rows)[number][][] {
+  const runs: (typeof rows)[number][][] = []
+  for (const row of rows) {
+    const run = runs.at(-1)
+    const last = run?.at(-1)
+    if (run !== undefined && last !== undefined && last.offset + last.length === row.offset) run.push(row)
+    else runs.push([row])
+  }
+  return runs
+}
+
+async function dropRemoved(volume: Volume, before: number): Promise<void> {
+  const { removed } = volume.tables
+  await inTurns([...removed.range({ end: removedKey(before) })], ([key]) => removed.delete(key))
+}
+
+async function clearDirty(volume: Volume, sequence: number): Promise<void> {
+  await inTurns([...volume.tables.dirty.range()], ([key, value]) => {
+    const row = decodeDirty(value)
+    if (row.sequence <= sequence) volume.inodes.clearDirty(readBe64(key), row.unpublishedBytes, row.isFile)
+  })
+}
+
+/** Lets other work go on now and then. */
+async function inTurns<T>(items: readonly T[], each: (item: T) => void): Promise<void> {
+  for (let i = 0; i < items.length; i++) {
+    each(items[i]!)
+    if (i % ROWS_PER_TURN === ROWS_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve))
+  }
+}

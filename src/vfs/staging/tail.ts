@@ -1,0 +1,84 @@
+/**
+ * The stretch a sequential writer is filling. It begins as a small heap buffer (most files end there), moves to a shared
+ * slot when it grows, and becomes a piece when the slot is full.
+ */
+import { KIB } from '../../base/index.js'
+import type { Inode } from '../inodes/inode.js'
+import { Wait } from '../maybe.js'
+import type { Volume } from '../volume.js'
+import { setSize, type FileContent } from '../content/file-content.js'
+import { SLOT_BYTES, type Slot } from './held-memory.js'
+
+export interface Tail {
+  readonly start: number
+  data: Uint8Array
+  length: number
+  /** The first so many bytes are staged as pages, or are the inline body. */
+  stagedLength: number
+  slot: Slot | undefined
+}
+
+const FIRST_BYTES = 4 * KIB
+/** Tails that outgrow it move to a slot. */
+const HEAP_BYTES = 256 * KIB
+
+export function beginTail(content: FileContent, start: number): Tail {
+  const tail: Tail = { start, data: EMPTY, length: 0, stagedLength: 0, slot: undefined }
+  content.tail = tail
+  return tail
+}
+
+/** A small file's body goes on as a tail, so that the next body is made in memory. */
+export function beginTailFromInline(content: FileContent, inline: Uint8Array): Tail {
+  const tail = beginTail(content, 0)
+  tail.data = Buffer.allocUnsafe(Math.max(FIRST_BYTES, inline.length))
+  tail.data.set(inline)
+  tail.length = inline.length
+  tail.stagedLength = inline.length
+  return tail
+}
+
+/** Writes at `offset`, which is in the tail or at its end; bytes between the end and it become zeros. @returns bytes taken */
+export function writeTail(volume: Volume, inode: Inode, tail: Tail, offset: number, data: Uint8Array): number | Wait {
+  const at = offset - tail.start
+  const taken = Math.min(data.length, SLOT_BYTES - at)
+  if (taken <= 0) {
+    volume.sealing.sealTail(inode)
+    return 0
+  }
+  const needed = at + taken
+  if (needed > tail.data.length && !grow(volume, inode, tail, needed)) return new Wait(volume.held.whenRoom())
+  if (at > tail.length) tail.data.fill(0, tail.length, at)
+  tail.data.set(taken === data.length ? data : data.subarray(0, taken), at)
+  tail.stagedLength = Math.min(tail.stagedLength, at, tail.length)
+  tail.length = Math.max(tail.length, needed)
+  if (tail.start + tail.length > inode.size) setSize(volume, inode, tail.start + tail.length)
+  if (tail.length === SLOT_BYTES) volume.sealing.sealTail(inode)
+  return taken
+}
+
+function grow(volume: Volume, inode: Inode, tail: Tail, needed: number): boolean {
+  if (needed <= HEAP_BYTES) {
+    const size = Math.min(HEAP_BYTES, Math.max(FIRST_BYTES, needed, tail.data.length * 2))
+    const data = Buffer.allocUnsafe(size)
+    data.set(tail.data.subarray(0, tail.length))
+    tail.data = data
+    return true
+  }
+  const slot = volume.held.takeSlot()
+  if (slot === undefined) return false
+  slot.bytes.set(tail.data.subarray(0, tail.length))
+  tail.data = slot.bytes
+  tail.slot = slot
+  slot.owner = inode
+  return true
+}
+
+/** Forgets the tail; its slot is free again. */
+export function dropTail(volume: Volume, content: FileContent): void {
+  const { tail } = content
+  content.tail = undefined
+  if (tail?.slot !== undefined) volume.held.releaseSlot(tail.slot)
+}
+
+const EMPTY = new Uint8Array(0)
