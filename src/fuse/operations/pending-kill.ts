@@ -4,7 +4,7 @@
  * SIGKILL pending is let go. The kernel sets SIGKILL for every thread that a fatal signal ends, whatever the signal was.
  */
 import { readFileSync } from 'node:fs'
-import type { Request } from './request.js'
+import type { Request } from '../protocol/request.js'
 
 /** A request whose caller handled one signal may be killed later, and the kernel does not tell us then. */
 const LOOK_AGAIN_MS = 100
