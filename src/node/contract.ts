@@ -54,7 +54,8 @@ export interface IpfsNode {
   /** Move a recursive pin, walking only the difference; the old pin goes. Same failure as `pin`. */
   updatePin(from: CidText, to: CidText, options?: CallOptions): Promise<void>
   unpin(cid: CidText, options?: CallOptions): Promise<void>
-  listPins(options?: CallOptions): Promise<{ cid: CidText; name: string }[]>
+  /** Recursive pins; with `name`, those of exactly that name. NODE_ERROR for more than 10,000 of them. */
+  listPins(options?: CallOptions & { readonly name?: string }): Promise<{ cid: CidText; name: string }[]>
   /** Store a signed IPNS record under its name; DIVERGED when the node has a record with an equal or higher sequence and other bytes. */
   putName(name: CidText, record: Uint8Array, options?: CallOptions): Promise<void>
   /** The best record the node knows, signature and name verified; NOT_FOUND when none. */

@@ -101,8 +101,11 @@ class EmbeddedNode implements IpfsNode {
     await this.#work(options, (signal) => this.#use.shared(forget, signal))
   }
 
-  async listPins(options?: CallOptions): Promise<{ cid: CidText; name: string }[]> {
-    return this.#run(options, async () => this.#store.index.pins())
+  async listPins(options?: CallOptions & { readonly name?: string }): Promise<{ cid: CidText; name: string }[]> {
+    const wanted = options?.name
+    return this.#run(options, async () =>
+      this.#store.index.pins().filter(({ name }) => wanted === undefined || name === wanted),
+    )
   }
 
   async putName(name: CidText, bytes: Uint8Array, options?: CallOptions): Promise<void> {

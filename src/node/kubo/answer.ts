@@ -1,14 +1,18 @@
-/** The answer to one call: bytes, one JSON value or a stream of JSON lines. Only an answer that came whole is believed. */
+/** The answer to one call: bytes, one JSON value or a stream of JSON lines, all bounded. Only an answer that came whole is believed. */
 import type { IncomingMessage } from 'node:http'
-import { DriveError, MIB } from '../../base/index.js'
+import { DriveError } from '../../base/index.js'
+import { LINE_BYTES } from './call-limits.js'
 import { connectionFailure, nodeFailure, refusal } from './failures.js'
 
-const ANSWER_BYTES = 4 * MIB
 const REFUSAL_BYTES = 64 * 1024
 
 interface Call {
   readonly command: string
   readonly where: string
+  /** The one CID or name that was asked about. */
+  readonly argument: string | undefined
+  /** The most bytes of the whole answer. */
+  readonly answerBytes: number
   /** Why this side ended the call, if it did: cancelled, or too long silent. */
   readonly gaveUp: () => DriveError | undefined
   /** Takes our credentials out of what the node says. */
@@ -32,19 +36,12 @@ export class RpcAnswer {
     // The connection may carry an unfinished body, so it is not used again.
     const text = await this.#text(REFUSAL_BYTES).catch(() => '')
     this.#message.destroy()
-    throw refusal(status, this.#call.hide(text), this.#call.command, this.#call.where)
+    throw this.#call.gaveUp() ?? refusal(status, this.#call.hide(text), this.#call)
   }
 
-  /** @param limit bytes; a longer answer is NODE_ERROR */
-  async bytes(limit: number = ANSWER_BYTES): Promise<Uint8Array> {
-    const parts: Uint8Array[] = []
-    let length = 0
-    for await (const part of this.#parts()) {
-      length += part.byteLength
-      if (length > limit) throw this.#malformed('The answer of the node is too long.')
-      parts.push(part)
-    }
-    return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length)
+  /** NODE_ERROR when it is longer than the command may answer. */
+  async bytes(): Promise<Uint8Array> {
+    return this.#bytes(this.#call.answerBytes)
   }
 
   /** One JSON object; NODE_ERROR for anything else. What its fields are is not checked here. */
@@ -59,10 +56,10 @@ export class RpcAnswer {
     for await (const part of this.#parts()) {
       const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
       rest = lines.pop() ?? ''
-      if (rest.length > ANSWER_BYTES) throw this.#malformed('The answer of the node is too long.')
-      for (const line of lines) if (line.trim() !== '') yield this.#parse<T>(line)
+      for (const line of lines) if (line.trim() !== '') yield this.#line<T>(line)
+      if (rest.length > LINE_BYTES) throw this.#tooLong()
     }
-    if (rest.trim() !== '') yield this.#parse<T>(rest)
+    if (rest.trim() !== '') yield this.#line<T>(rest)
   }
 
   /** Reads to the end and forgets. */
@@ -70,12 +67,32 @@ export class RpcAnswer {
     for await (const _part of this.#parts()) continue
   }
 
+  async #bytes(limit: number): Promise<Uint8Array> {
+    const parts: Uint8Array[] = []
+    let length = 0
+    for await (const part of this.#parts(limit)) {
+      length += part.byteLength
+      parts.push(part)
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length)
+  }
+
+  #line<T>(line: string): T {
+    if (line.length > LINE_BYTES) throw this.#tooLong()
+    return this.#parse<T>(line)
+  }
+
   /** The body, then the proof that it was whole: the last chunk arrived and no failure is in the trailer. */
-  async *#parts(): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#parts(limit = this.#call.answerBytes): AsyncGenerator<Uint8Array, void, undefined> {
     const { command, where, gaveUp, hide } = this.#call
     const message = this.#message
+    let length = 0
     try {
-      for await (const part of message) yield part as Uint8Array
+      for await (const part of message as AsyncIterable<Uint8Array>) {
+        length += part.byteLength
+        if (length > limit) throw this.#tooLong()
+        yield part
+      }
       if (!message.complete)
         throw new DriveError('OFFLINE', 'The connection to the node broke.', { about: { where, command } })
     } catch (error) {
@@ -86,11 +103,11 @@ export class RpcAnswer {
       if (!message.complete) message.destroy()
     }
     const failure = message.trailers['x-stream-error']
-    if (failure !== undefined) throw nodeFailure(hide(failure), { where, command })
+    if (failure !== undefined) throw nodeFailure(hide(failure), this.#call)
   }
 
   async #text(limit: number): Promise<string> {
-    return Buffer.from(await this.bytes(limit)).toString()
+    return Buffer.from(await this.#bytes(limit)).toString()
   }
 
   #parse<T>(text: string): T {
@@ -102,6 +119,10 @@ export class RpcAnswer {
     }
     if (typeof value === 'object' && value !== null) return value as T
     throw this.#malformed('The node answered with something else than was asked for.')
+  }
+
+  #tooLong(): DriveError {
+    return this.#malformed('The answer of the node is too long.')
   }
 
   #malformed(message: string): DriveError {

@@ -9,14 +9,13 @@ const OLDEST = { major: 0, minor: 40 } as const
 
 export async function checkNode(rpc: Rpc, options: CallOptions): Promise<NodeStatus> {
   const { signal } = options
-  const totalMs = 2 * rpc.timeouts.idleMs
-  const { Version } = await (await rpc.call('version', { signal, totalMs })).json<{ Version?: unknown }>()
+  const { Version } = await (await rpc.call('version', { signal })).json<{ Version?: unknown }>()
   const version = textOf(Version)
   requireVersion(version, rpc.endpoint.where)
-  const { ID } = await (await rpc.call('id', { signal, totalMs })).json<{ ID?: unknown }>()
+  const { ID } = await (await rpc.call('id', { signal })).json<{ ID?: unknown }>()
   // Without `size-only` the node would walk over all its blocks.
   const { RepoSize } = await (
-    await rpc.call('repo/stat', { query: { 'size-only': true }, signal, totalMs })
+    await rpc.call('repo/stat', { query: { 'size-only': true }, signal })
   ).json<{ RepoSize?: unknown }>()
   return {
     kind: 'kubo',

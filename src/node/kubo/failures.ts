@@ -15,10 +15,25 @@ export function connectionFailure(error: unknown, where: string): DriveError {
   return new DriveError('OFFLINE', 'The node cannot be reached.', { cause: error, about })
 }
 
-/** An answer with a status other than 2xx. @param body what the node said; JSON `{ Message }` or text */
-export function refusal(status: number, body: string, command: string, where: string): DriveError {
-  const said = messageOf(body)
-  const about = { where, command, status, ...(said === '' ? {} : { said }) }
+/** Which call failed. */
+export interface FailedCall {
+  readonly command: string
+  readonly where: string
+  /** The one CID or name that was asked about. */
+  readonly argument: string | undefined
+}
+
+/**
+ * An answer with a status other than 2xx. Only status 500 with Kubo's own JSON is Kubo speaking (`said` in the error); any other text
+ * (`heard`) is shown and decides nothing.
+ * @param body what the node said
+ */
+export function refusal(status: number, body: string, call: FailedCall): DriveError {
+  const said = status === 500 ? wordsOfKubo(body) : undefined
+  if (said !== undefined) return nodeFailure(said, call, status)
+  const heard = shorten(body)
+  const { command, where } = call
+  const about = { where, command, status, ...(heard === '' ? {} : { heard }) }
   if (status === 401 || status === 403) {
     return new DriveError(
       'NODE_DENIED',
@@ -36,23 +51,40 @@ export function refusal(status: number, body: string, command: string, where: st
       { about },
     )
   }
-  return nodeFailure(said, about)
+  return new DriveError('NODE_ERROR', 'The node reported an error.', { about })
 }
 
-/** A failure Kubo reports in words: as status 500, as a trailer after the answer began, or inside the answer. */
-export function nodeFailure(said: string, about: Readonly<Record<string, string | number>>): DriveError {
-  const code = WORDS.find(([pattern]) => pattern.test(said))?.[1] ?? 'NODE_ERROR'
+/** A failure Kubo reports in words: as status 500, or as a trailer after the answer began. */
+export function nodeFailure(words: string, call: FailedCall, status?: number): DriveError {
+  const said = shorten(words)
+  const code = codeOf(said, call) ?? 'NODE_ERROR'
+  const { where, command } = call
   return new DriveError(code, SENTENCES[code] ?? 'The node reported an error.', {
-    about: { ...about, said: shorten(said) },
+    about: { where, command, ...(status === undefined ? {} : { status }), said },
   })
 }
 
-const WORDS: readonly (readonly [RegExp, DriveErrorCode])[] = [
-  [/no space left on device|disk quota exceeded/i, 'NO_SPACE'],
-  [/mismatch in content integrity/i, 'WRONG_BLOCK'],
-  [/context deadline exceeded|timed? ?out/i, 'TIMEOUT'],
-  [/block was not found locally|could not find|routing: not found|record not found|not found/i, 'NOT_FOUND'],
-]
+/** Kubo's own words in a failure, empty for others. */
+export function saidBy(error: unknown): string {
+  return isDriveError(error) && typeof error.about['said'] === 'string' ? error.about['said'] : ''
+}
+
+/**
+ * A wrong "not found" would make an empty drive of a full one, so these are Kubo's exact answers (seen on 0.40 and 0.43, online and
+ * offline, with every kind of routing), each for the command that gives it.
+ */
+function codeOf(said: string, { command, argument }: FailedCall): DriveErrorCode | undefined {
+  if (/^(?:pin: )?context deadline exceeded$/.test(said)) return 'TIMEOUT'
+  if (command === 'name/get') return said === 'routing: not found' ? 'NOT_FOUND' : undefined
+  const absent = /^(?:pin: )?block was not found locally \(offline\): ipld: could not find (\w+)$/.exec(said)?.[1]
+  if (absent !== undefined && (PINNING.has(command) || absent === argument)) return 'NOT_FOUND'
+  if (/no space left on device|disk quota exceeded/i.test(said)) return 'NO_SPACE'
+  if (/mismatch in content integrity/i.test(said)) return 'WRONG_BLOCK'
+  return undefined
+}
+
+/** They name the block below the root that is missing. */
+const PINNING: ReadonlySet<string> = new Set(['pin/add', 'pin/update'])
 
 const SENTENCES: Partial<Record<DriveErrorCode, string>> = {
   NO_SPACE: "The node's disk is full.",
@@ -61,12 +93,12 @@ const SENTENCES: Partial<Record<DriveErrorCode, string>> = {
   NOT_FOUND: 'The node does not have that.',
 }
 
-function messageOf(body: string): string {
+function wordsOfKubo(body: string): string | undefined {
   try {
-    const parsed = JSON.parse(body) as { Message?: unknown }
-    return typeof parsed.Message === 'string' ? shorten(parsed.Message) : ''
+    const parsed = JSON.parse(body) as { Message?: unknown; Type?: unknown } | null
+    return parsed?.Type === 'error' && typeof parsed.Message === 'string' ? parsed.Message : undefined
   } catch {
-    return shorten(body) // plain text, from Kubo's access check or a proxy
+    return undefined // plain text, from Kubo's access check or a proxy
   }
 }
 

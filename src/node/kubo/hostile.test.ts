@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { publicKeyOfSeed } from '../../crypto/index.js'
-import { nameOfKey } from '../../dag/index.js'
+import { makeNameRecord, nameOfKey } from '../../dag/index.js'
 import { cidText, CODEC } from '../cid.js'
 import { openNode, type IpfsNode } from '../index.js'
 
@@ -78,17 +78,55 @@ test('a credential that a server repeats in its error is not in ours', async (t)
   ] as const) {
     const node = await nodeThatSays(t, { 'pin/ls': `you sent authorization: ${sent}` }, 500, credentials)
     const error = await t.throwsAsync<DriveError>(node.listPins(), { instanceOf: DriveError })
-    const said = String(error?.about['said'])
+    const said = Object.values(error?.about ?? {}).join(' ')
     t.regex(said, /hidden/)
     t.notRegex(said, /s3cret|lovelace|YWRh/)
   }
 })
 
-test('an answer that trickles for ever is given up', async (t) => {
+/** What is not Kubo's own answer, word for word, though it speaks of things that are not found. */
+const NOT_KUBO = [
+  'upstream host not found',
+  JSON.stringify({ Message: 'tenant not found', Code: 0, Type: 'error' }),
+  JSON.stringify({ Message: 'could not find a backend', Code: 0, Type: 'error' }),
+  JSON.stringify({ Message: 'record not found in our cache, timed out', Code: 0, Type: 'error' }),
+  JSON.stringify({ Message: 'this pod is not pinned to a host', Code: 0, Type: 'error' }),
+  JSON.stringify({ Message: 'routing: not found' }),
+  JSON.stringify({
+    Message: `block was not found locally (offline): ipld: could not find ${cidText(Buffer.alloc(32, 9), CODEC.RAW)}`,
+    Type: 'error',
+  }),
+]
+
+test('S-046 only the exact answers of Kubo mean that something is not there; any other words are a failure', async (t) => {
+  const name = nameOfKey(publicKeyOfSeed(new Uint8Array(32)))
+  for (const text of NOT_KUBO) {
+    const asked = { 'name/get': text, 'block/get': text, 'block/stat': text, 'pin/rm': text, 'pin/update': text }
+    const node = await nodeThatSays(t, asked, 500)
+    const to = cidText(Buffer.alloc(32, 2), CODEC.DAG_PB)
+    const calls = [node.getBlock(CID), node.missing([CID]), node.unpin(CID), node.updatePin(CID, to)]
+    if (!text.includes('routing: not found"')) calls.push(node.getName(name))
+    for (const call of calls) {
+      const error = await t.throwsAsync<DriveError>(call, { instanceOf: DriveError }, text)
+      t.is(error?.code, 'NODE_ERROR', text)
+    }
+  }
+  const bare = await nodeThatSays(t, { 'name/get': NOT_KUBO[5]! }, 500)
+  t.is((await t.throwsAsync<DriveError>(bare.getName(name)))?.code, 'NODE_ERROR')
+})
+
+/** A node that answers every call with `piece` again and again, until the other side has enough. */
+async function endlessNode(t: ExecutionContext, piece: string, everyMs: number): Promise<IpfsNode> {
   const server = createServer((request, answer) => {
-    const timer = setInterval(() => answer.write(' '), 20)
+    const say = (): void => {
+      if (everyMs > 0) answer.write(piece)
+      else while (!answer.destroyed && answer.write(piece)) continue
+    }
+    const timer = everyMs > 0 ? setInterval(say, everyMs) : undefined
+    if (everyMs === 0) answer.on('drain', say)
     answer.on('close', () => clearInterval(timer))
     request.resume()
+    say()
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const node = await openNode(`http://127.0.0.1:${String((server.address() as AddressInfo).port)}`, {
@@ -103,7 +141,64 @@ test('an answer that trickles for ever is given up', async (t) => {
     server.closeAllConnections()
     server.close()
   })
-  const name = nameOfKey(publicKeyOfSeed(new Uint8Array(32)))
-  const calls = [node.check(), node.getBlock(CID), node.missing([CID]), node.getName(name)]
-  for (const call of calls) t.is((await t.throwsAsync<DriveError>(call))?.code, 'TIMEOUT')
-})
+  return node
+}
+
+function everyCall(node: IpfsNode): Readonly<Record<string, Promise<unknown>>> {
+  const key = new Uint8Array(32)
+  const name = nameOfKey(publicKeyOfSeed(key))
+  const record = makeNameRecord({ cid: CID, sequence: 1, validUntilMs: systemClock.nowMs() + 1e9, ttlMs: 1000 }, key)
+  const to = cidText(Buffer.alloc(32, 2), CODEC.DAG_PB)
+  return {
+    check: node.check(),
+    getBlock: node.getBlock(CID),
+    missing: node.missing([CID]),
+    getName: node.getName(name),
+    putName: node.putName(name, record),
+    pin: node.pin(CID, { name: 'x' }),
+    updatePin: node.updatePin(CID, to),
+    samePin: node.updatePin(CID, CID),
+    unpin: node.unpin(CID),
+    listPins: node.listPins(),
+    importBlocks: node.importBlocks([], { roots: [] }),
+    collectGarbage: node.collectGarbage(),
+  }
+}
+
+const TRICKLES = {
+  spaces: ' ',
+  lines: '{}\n',
+  'progress of a pin': '{"Progress":1}\n',
+  'removed blocks': '{"Key":{"/":"bafy"}}\n',
+}
+
+for (const [what, piece] of Object.entries(TRICKLES)) {
+  test(`S-047 an answer that trickles for ever (${what}) is given up, whatever was asked`, async (t) => {
+    const node = await endlessNode(t, piece, 20)
+    for (const [call, answer] of Object.entries(everyCall(node))) {
+      const error = await t.throwsAsync<DriveError>(answer, { instanceOf: DriveError }, call)
+      t.true(['TIMEOUT', 'NODE_ERROR'].includes(error?.code ?? ''), `${call}: ${error?.code}`)
+    }
+  })
+}
+
+const FLOODS = {
+  'one line without an end': 'x'.repeat(64 * 1024),
+  'blank lines': '\n'.repeat(64 * 1024),
+  'pins with long names': `${JSON.stringify({ Cid: CID, Name: 'n'.repeat(60_000) })}\n`,
+  'pins of another drive': `${JSON.stringify({ Cid: CID, Name: 'other' })}\n`.repeat(500),
+  'removed blocks': `${JSON.stringify({ Key: { '/': CID } })}\n`.repeat(500),
+}
+
+for (const [what, piece] of Object.entries(FLOODS)) {
+  test.serial(`S-047 an answer as fast as the node can (${what}) is given up before it fills the memory`, async (t) => {
+    const node = await endlessNode(t, piece, 0)
+    const before = process.memoryUsage().rss
+    for (const [call, answer] of Object.entries(everyCall(node))) {
+      const error = await t.throwsAsync<DriveError>(answer, { instanceOf: DriveError }, call)
+      t.true(['TIMEOUT', 'NODE_ERROR'].includes(error?.code ?? ''), `${call}: ${error?.code}`)
+    }
+    const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20
+    t.true(grownMiB < 200, `${grownMiB} MiB more`)
+  })
+}

@@ -35,7 +35,6 @@ export async function importCar(
     query: { 'pin-roots': false, stats: true, 'fast-provide-root': false },
     body: streamedFile('file', car, options.boundary),
     signal: options.signal,
-    idleMs: rpc.timeouts.workMs,
   })
   let stats: ImportLine['Stats']
   for await (const line of answer.lines<ImportLine>()) {

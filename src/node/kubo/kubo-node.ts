@@ -10,20 +10,14 @@ import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import type { NodeTimeouts, OpenNodeOptions } from '../open-node.js'
 import { checkNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'
-import { shorten } from './failures.js'
+import { saidBy, shorten } from './failures.js'
 import { importCar } from './import-car.js'
 import { movePin, pinned, pinTree } from './pins.js'
 import { Rpc } from './rpc.js'
 import { smallFile } from './send-body.js'
 
-/** Kubo refuses larger blocks; the rest is room for headers of other codecs. */
-const BLOCK_BYTES = 4 * 1024 * 1024
 /** `block/stat` calls under way at once: each costs the node one look into its index. */
 const STAT_CALLS = 16
-/** A block of 1 MiB at 2 KiB/s still comes through. */
-const BLOCK_PATIENCE = 5
-/** Marking a large repository takes long and says nothing meanwhile. */
-const COLLECT_PATIENCE = 10
 
 export function openKuboNode(url: URL, options: OpenNodeOptions & { readonly timeouts: NodeTimeouts }): IpfsNode {
   const endpoint = endpointOf(url, options)
@@ -53,8 +47,7 @@ class KuboNode implements IpfsNode {
     const answer = await this.#rpc
       .call('block/get', {
         query: { arg: cid, ...(timeoutMs === 0 ? { offline: true } : { timeout: `${timeoutMs}ms` }) },
-        idleMs: timeoutMs + this.#rpc.timeouts.idleMs,
-        totalMs: timeoutMs + this.#rpc.timeouts.workMs * BLOCK_PATIENCE,
+        lookMs: timeoutMs,
         signal: options.signal,
       })
       .catch((error: unknown) => {
@@ -62,7 +55,7 @@ class KuboNode implements IpfsNode {
         if (isDriveError(error, 'TIMEOUT') && 'said' in error.about) throw absent(cid, error)
         throw error
       })
-    const bytes = await answer.bytes(BLOCK_BYTES)
+    const bytes = await answer.bytes()
     if (!matches(bytes, digest)) {
       throw new DriveError('WRONG_BLOCK', 'The node answered with bytes that do not match the CID.', {
         about: { cid, where: this.#rpc.endpoint.where },
@@ -100,11 +93,11 @@ class KuboNode implements IpfsNode {
       const answer = await this.#rpc.call('pin/rm', { query: { arg: cid }, signal: options.signal })
       await answer.drain()
     } catch (error) {
-      if (!/not pinned/.test(saidBy(error))) throw error
+      if (saidBy(error) !== 'not pinned or pinned indirectly') throw error
     }
   }
 
-  async listPins(options: CallOptions = {}): Promise<{ cid: CidText; name: string }[]> {
+  async listPins(options: CallOptions & { readonly name?: string } = {}): Promise<{ cid: CidText; name: string }[]> {
     return pinned(this.#rpc, options)
   }
 
@@ -115,7 +108,6 @@ class KuboNode implements IpfsNode {
         query: { arg: name, 'allow-offline': true },
         body: smallFile('record', bytes, this.#boundary()),
         signal: options.signal,
-        idleMs: this.#rpc.timeouts.workMs,
       })
       await answer.drain()
     } catch (error) {
@@ -133,11 +125,10 @@ class KuboNode implements IpfsNode {
   }
 
   async getName(name: CidText, options: CallOptions = {}): Promise<Uint8Array> {
-    const { nameMs, idleMs } = this.#rpc.timeouts
+    const { nameMs } = this.#rpc.timeouts
     const answer = await this.#rpc.call('name/get', {
       query: { arg: name, timeout: `${nameMs}ms` },
-      idleMs: nameMs + idleMs,
-      totalMs: nameMs + 2 * idleMs,
+      lookMs: nameMs,
       signal: options.signal,
     })
     const bytes = await answer.bytes()
@@ -157,7 +148,6 @@ class KuboNode implements IpfsNode {
     const answer = await this.#rpc.call('repo/gc', {
       query: { 'stream-errors': true },
       signal: options.signal,
-      idleMs: this.#rpc.timeouts.workMs * COLLECT_PATIENCE,
     })
     let removedBlocks = 0
     let failure: string | undefined
@@ -184,7 +174,6 @@ class KuboNode implements IpfsNode {
       const answer = await this.#rpc.call('block/stat', {
         query: { arg: cid, offline: true },
         signal,
-        totalMs: 2 * this.#rpc.timeouts.idleMs,
       })
       await answer.drain()
       return true
@@ -201,9 +190,4 @@ class KuboNode implements IpfsNode {
 
 function absent(cid: CidText, cause: unknown): DriveError {
   return new DriveError('NOT_FOUND', 'The node does not have that block.', { cause, about: { cid } })
-}
-
-/** Kubo's own words in a failure, empty for others. */
-function saidBy(error: unknown): string {
-  return isDriveError(error) && typeof error.about['said'] === 'string' ? error.about['said'] : ''
 }

@@ -5,10 +5,13 @@
 import { aborted, DriveError, isDriveError } from '../../base/index.js'
 import { withAnySignal } from '../any-signal.js'
 import type { CallOptions, CidText } from '../contract.js'
+import { saidBy } from './failures.js'
 import type { Rpc } from './rpc.js'
 
-/** A node with more pins than this is not one that serves a drive; the list is held in memory. */
-const MOST_PINS = 1_000_000
+/** The list is held in memory. A drive has a few pins, of one name; a node may have many of others. */
+const MOST_PINS = 10_000
+/** The longest CID or name of a pin that is looked at. */
+const MOST_TEXT = 512
 
 interface PinLine {
   readonly Pins?: readonly string[] | null
@@ -44,7 +47,7 @@ async function addPin(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const query = { arg: cid, recursive: true, progress: true, name, 'fast-provide-root': false }
-  const answer = await rpc.call('pin/add', { query, signal, idleMs: rpc.timeouts.workMs })
+  const answer = await rpc.call('pin/add', { query, signal })
   let reached = 0
   let pins: readonly string[] = []
   for await (const line of answer.lines<PinLine>()) {
@@ -62,20 +65,20 @@ export async function movePin(rpc: Rpc, from: CidText, to: CidText, options: Cal
     if (!(await isPinned(rpc, to, options))) throw noPin(from)
     return
   }
-  const { workMs, idleMs } = rpc.timeouts
+  const { workMs } = rpc.timeouts
   try {
     const answer = await rpc.call('pin/update', {
       query: { arg: [from, to], unpin: true, timeout: `${workMs}ms`, 'fast-provide-root': false },
       signal: options.signal,
-      idleMs: workMs + idleMs,
+      lookMs: workMs,
     })
     const { Pins } = await answer.json<PinLine>()
     if (Pins?.includes(to) !== true) throw unconfirmed(to)
   } catch (error) {
-    const said = isDriveError(error) ? String(error.about['said'] ?? '') : ''
-    if (/was not recursively pinned already/.test(said)) {
+    const said = saidBy(error)
+    if (said === "'from' cid was not recursively pinned already") {
       if (!(await isPinned(rpc, to, options))) throw noPin(from)
-    } else if (/was already recursively pinned/.test(said)) {
+    } else if (said === "'to' cid was already recursively pinned") {
       const answer = await rpc.call('pin/rm', { query: { arg: from }, signal: options.signal })
       await answer.drain()
     } else {
@@ -84,18 +87,27 @@ export async function movePin(rpc: Rpc, from: CidText, to: CidText, options: Cal
   }
 }
 
-export async function pinned(rpc: Rpc, options: CallOptions): Promise<{ cid: CidText; name: string }[]> {
+/** The recursive pins of one name, or all; what is not asked for is read past and not held. */
+export async function pinned(
+  rpc: Rpc,
+  { signal, name }: CallOptions & { readonly name?: string },
+): Promise<{ cid: CidText; name: string }[]> {
   const answer = await rpc.call('pin/ls', {
-    query: { type: 'recursive', names: true, stream: true },
-    signal: options.signal,
-    idleMs: rpc.timeouts.workMs,
+    // The node's own filter takes any part of a name.
+    query: { type: 'recursive', names: true, stream: true, ...(name === undefined ? {} : { name }) },
+    signal,
   })
   const pins: { cid: CidText; name: string }[] = []
-  for await (const line of answer.lines<{ Cid?: string; Name?: string }>()) {
-    if (line.Cid === undefined || line.Cid === '') continue
-    if (pins.push({ cid: line.Cid, name: line.Name ?? '' }) > MOST_PINS) throw tooManyPins()
+  for await (const line of answer.lines<{ Cid?: unknown; Name?: unknown }>()) {
+    const pin = { cid: textOf(line.Cid), name: textOf(line.Name) }
+    if (pin.cid === '' || (name !== undefined && pin.name !== name)) continue
+    if (pins.push(pin) > MOST_PINS) throw tooManyPins()
   }
   return pins
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' && value.length <= MOST_TEXT ? value : ''
 }
 
 async function isPinned(rpc: Rpc, cid: CidText, options: CallOptions): Promise<boolean> {
@@ -104,7 +116,7 @@ async function isPinned(rpc: Rpc, cid: CidText, options: CallOptions): Promise<b
     await answer.drain()
     return true
   } catch (error) {
-    if (isDriveError(error) && /not pinned/.test(String(error.about['said'] ?? ''))) return false
+    if (saidBy(error) === `path '${cid}' is not pinned`) return false
     throw error
   }
 }

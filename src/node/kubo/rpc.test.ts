@@ -98,7 +98,7 @@ test('a slow node slows the upload: what waits in memory is bounded', async (t) 
       yield new Uint8Array(128 * 1024)
     }
   }
-  await (await rpcAt(t, url).call('x', { body: streamedFile('file', source(), 'boundary') })).drain()
+  await (await rpcAt(t, url).call('dag/import', { body: streamedFile('file', source(), 'boundary') })).drain()
   t.true(mostAhead < 24 * 1024 * 1024, `${mostAhead} bytes ahead of the node`)
 })
 

@@ -1,6 +1,6 @@
 /**
- * Calls to the Kubo RPC API over node:http: kept-alive and unix sockets, streamed bodies with back-pressure, time-outs that
- * count silence rather than length, and the trailer in which Kubo reports failures after an answer has begun.
+ * Calls to the Kubo RPC API over node:http: kept-alive and unix sockets, streamed bodies with back-pressure, limits for every
+ * call (call-limits.ts), and the trailer in which Kubo reports failures after an answer has begun.
  * https://docs.ipfs.tech/reference/kubo/rpc/
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
@@ -8,19 +8,19 @@ import { request as httpsRequest } from 'node:https'
 import { aborted, DriveError, throwIfAborted } from '../../base/index.js'
 import type { NodeTimeouts } from '../open-node.js'
 import { RpcAnswer } from './answer.js'
+import { limitsOf, type Command } from './call-limits.js'
 import type { Endpoint } from './endpoint.js'
 import { connectionFailure } from './failures.js'
 import { sendBody, type Body } from './send-body.js'
+import { SendPatience } from './send-patience.js'
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[]>>
 
 export interface RpcOptions {
   readonly query?: Query | undefined
   readonly signal?: AbortSignal | undefined
-  /** Silence after which the call fails with TIMEOUT; default `timeouts.idleMs`. */
-  readonly idleMs?: number | undefined
-  /** Time for the whole answer, however it trickles; no limit unless given. */
-  readonly totalMs?: number | undefined
+  /** How long the node was told to look for something; its limits are longer by that. */
+  readonly lookMs?: number | undefined
   readonly body?: Body | undefined
 }
 
@@ -38,7 +38,7 @@ export class Rpc {
   }
 
   /** @returns an answer with status 2xx; the caller reads it to its end. Other statuses throw. */
-  async call(command: string, options: RpcOptions = {}): Promise<RpcAnswer> {
+  async call(command: Command, options: RpcOptions = {}): Promise<RpcAnswer> {
     throwIfAborted(options.signal)
     if (this.#closed)
       throw new DriveError('OFFLINE', 'The connection to the node is closed.', {
@@ -59,9 +59,10 @@ export class Rpc {
     this.endpoint.close()
   }
 
-  async #once(command: string, options: RpcOptions): Promise<RpcAnswer> {
+  async #once(command: Command, options: RpcOptions): Promise<RpcAnswer> {
     const { signal, body } = options
     const { where } = this.endpoint
+    const { idleMs, totalMs, answerBytes } = limitsOf(command, this.timeouts, options.lookMs)
     const request = this.#open(command, options)
     let bodyBegun = false
     let gaveUp: DriveError | undefined
@@ -71,23 +72,27 @@ export class Rpc {
     }
     const onAbort = (): void => giveUp(aborted(signal))
     signal?.addEventListener('abort', onAbort, { once: true })
-    const { totalMs } = options
-    const deadline =
-      totalMs === undefined ? undefined : setTimeout(() => giveUp(tooSlow(where, command, totalMs)), totalMs)
+    const slow = (): void => giveUp(tooSlow(where, command, totalMs))
+    let deadline = body?.waitsForContinue === true ? undefined : setTimeout(slow, totalMs)
     const release = (): void => {
       signal?.removeEventListener('abort', onAbort)
       clearTimeout(deadline)
     }
-    const idleMs = options.idleMs ?? this.timeouts.idleMs
     request.setTimeout(idleMs, () => giveUp(silent(where, command, idleMs)))
     this.#limitConnecting(request, giveUp)
     try {
       const answered = this.#response(request)
       if (body === undefined) request.end()
-      else await sendBody(request, body, answered, () => (bodyBegun = true))
+      else {
+        const patience = new SendPatience(this.timeouts.workMs, slow)
+        await sendBody(request, body, answered, { onBegin: () => (bodyBegun = true), patience })
+      }
+      deadline ??= setTimeout(slow, totalMs)
       const answer = new RpcAnswer(await answered, {
         command,
         where,
+        argument: argumentOf(options.query),
+        answerBytes,
         gaveUp: () => gaveUp,
         hide: this.endpoint.hide,
         release,
@@ -166,6 +171,12 @@ function hostOf({ target }: Endpoint): string {
   if (typeof target.hostname !== 'string') return 'localhost'
   const host = target.hostname.includes(':') ? `[${target.hostname}]` : target.hostname
   return `${host}:${String(target.port)}`
+}
+
+/** What was asked about, when it is one thing. */
+function argumentOf(query: Query | undefined): string | undefined {
+  const argument = query?.['arg']
+  return typeof argument === 'string' ? argument : undefined
 }
 
 function queryText(query: Query | undefined): string {

@@ -3,6 +3,7 @@
  * sent, and stops when the node answers early. The writer waits whenever the socket is full.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { SendPatience } from './send-patience.js'
 
 /** Servers that do not know `Expect` just wait for the body (RFC 9110, 10.1.1). */
 const CONTINUE_MS = 2000
@@ -64,7 +65,7 @@ export async function sendBody(
   request: ClientRequest,
   body: Body,
   answered: Promise<IncomingMessage>,
-  onBegin: () => void,
+  { onBegin, patience }: { readonly onBegin: () => void; readonly patience: SendPatience },
 ): Promise<void> {
   const end = new EarlyEnd(answered)
   if (body.waitsForContinue) {
@@ -81,7 +82,8 @@ export async function sendBody(
       return
     }
     if (next.done === true) break
-    if (!request.write(next.value) && (await end.or(drained(request))) === ENDED) {
+    if (request.write(next.value)) continue
+    if ((await patience.during(end.or(drained(request)), next.value.byteLength)) === ENDED) {
       await chunks.return?.()
       return
     }

@@ -62,7 +62,7 @@ async function movePin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortS
   }
   await node.pin(to, { name: names.pin, signal })
   if (from === undefined) return
-  const pins = await node.listPins({ signal })
+  const pins = await node.listPins({ signal, name: names.pin })
   if (pins.some(({ cid }) => cid === from)) await node.unpin(from, { signal })
 }
 

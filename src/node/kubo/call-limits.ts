@@ -1,0 +1,73 @@
+/**
+ * What each command may cost: silence, time, bytes and the length of a line. A node decides none of them, so a hostile one can
+ * neither hold a call for ever nor fill the memory.
+ */
+import { KIB, MIB } from '../../base/index.js'
+import type { NodeTimeouts } from '../open-node.js'
+
+/** Every command of Kubo that is used. */
+export type Command =
+  | 'version'
+  | 'id'
+  | 'repo/stat'
+  | 'repo/gc'
+  | 'block/get'
+  | 'block/stat'
+  | 'dag/import'
+  | 'pin/add'
+  | 'pin/update'
+  | 'pin/rm'
+  | 'pin/ls'
+  | 'name/put'
+  | 'name/get'
+
+export interface CallLimits {
+  /** Silence after which the call fails with TIMEOUT. */
+  readonly idleMs: number
+  /** Time for the whole call, however busy it is; for a streamed upload, from the end of the upload. */
+  readonly totalMs: number
+  /** Bytes of the answer; more is NODE_ERROR. */
+  readonly answerBytes: number
+}
+
+/** An upload may keep this side waiting `workMs`, and as long again as its bytes take at this rate. */
+export const LEAST_UPLOAD_BYTES_PER_SECOND = 2 * KIB
+/** One line of an answer in lines: a pin's name has at most 255 bytes. */
+export const LINE_BYTES = 16 * KIB
+/** Kubo refuses larger blocks; the rest is room for headers of other codecs. */
+const BLOCK_BYTES = 4 * MIB
+/** A block of 1 MiB at 2 KiB/s still comes through. */
+const BLOCK_PATIENCE = 5
+/** A first pin walks the whole tree, and a collection marks the whole repository. */
+const WALK_PATIENCE = 30
+const LIST_PATIENCE = 5
+
+/** @param lookMs how long the node was told to look for something before it answers */
+export function limitsOf(command: Command, { idleMs, workMs }: NodeTimeouts, lookMs = 0): CallLimits {
+  const limits = (): CallLimits => {
+    switch (command) {
+      case 'version':
+      case 'id':
+      case 'repo/stat':
+      case 'block/stat':
+      case 'name/get':
+        return { idleMs, totalMs: 2 * idleMs, answerBytes: 64 * KIB }
+      case 'pin/rm':
+      case 'pin/update':
+      case 'name/put':
+        return { idleMs: Math.max(idleMs, workMs), totalMs: idleMs + workMs, answerBytes: 64 * KIB }
+      case 'block/get':
+        return { idleMs, totalMs: workMs * BLOCK_PATIENCE, answerBytes: BLOCK_BYTES }
+      case 'dag/import':
+        return { idleMs: workMs, totalMs: workMs * BLOCK_PATIENCE, answerBytes: MIB }
+      case 'pin/add':
+        return { idleMs: workMs, totalMs: workMs * WALK_PATIENCE, answerBytes: 16 * MIB }
+      case 'pin/ls':
+        return { idleMs: workMs, totalMs: workMs * LIST_PATIENCE, answerBytes: 256 * MIB }
+      case 'repo/gc':
+        return { idleMs: workMs * LIST_PATIENCE, totalMs: workMs * WALK_PATIENCE, answerBytes: 1024 * MIB }
+    }
+  }
+  const found = limits()
+  return { ...found, idleMs: found.idleMs + lookMs, totalMs: found.totalMs + lookMs }
+}
