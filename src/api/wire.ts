@@ -85,8 +85,10 @@ export interface InitRequest {
   /** Absent: the configured node, or the embedded one. */
   readonly nodeUrl?: string
   readonly nodeKey?: string
-  /** Open the drive of this recovery phrase where the node knows it, else make a drive with it. */
+  /** Open the drive of this recovery phrase. NO_DRIVE where the node knows none. */
   readonly phrase?: string
+  /** With a phrase: make a new drive with it. DRIVE_EXISTS where the node knows one. */
+  readonly isNew?: boolean
   /** Seal the key file with this passphrase. */
   readonly passphrase?: string
   readonly deviceName?: string

@@ -11,7 +11,8 @@ function withInitOptions(command: Command): Command {
   return command
     .option('--node <url>', 'where to publish: http(s)://host:port, unix:///socket, file:///path, or "embedded"')
     .option('--node-key-file <file>', 'credential of the node (bearer:… or basic:…)')
-    .option('--phrase-file <file>', 'open the drive of this recovery phrase, or make one with it')
+    .option('--phrase-file <file>', 'open the drive of this recovery phrase')
+    .option('--new', 'with --phrase-file: make a new, empty drive with that phrase')
     .option('--phrase-out <file>', 'write the new recovery phrase here, 0600, instead of showing it')
     .option('--passphrase-file <file>', 'seal the key file with this passphrase')
     .option('--device-name <name>', 'how this device is called in the history')

@@ -11,6 +11,7 @@ export interface InitOptions {
   readonly nodeKeyFile?: string
   readonly phraseFile?: string
   readonly phraseOut?: string
+  readonly new?: boolean
   readonly passphraseFile?: string
   readonly deviceName?: string
   readonly json?: boolean
@@ -31,6 +32,9 @@ export async function makeDrive(session: Session, options: InitOptions): Promise
   }
   if (options.phraseFile !== undefined && options.phraseOut !== undefined) {
     throw new DriveError('USAGE', '--phrase-out is for a new phrase; with --phrase-file there is none.')
+  }
+  if (options.new === true && options.phraseFile === undefined) {
+    throw new DriveError('USAGE', '--new is for a phrase that is given; without --phrase-file every drive is new.')
   }
   const request = await readRequest(session, options)
   const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
@@ -65,14 +69,10 @@ async function readRequest(session: Session, options: InitOptions): Promise<Init
     ...(options.node === undefined ? {} : { nodeUrl: options.node }),
     ...(nodeKey === undefined ? {} : { nodeKey }),
     ...(phrase === undefined ? {} : { phrase }),
+    ...(options.new === undefined ? {} : { isNew: options.new }),
     ...(passphrase === undefined ? {} : { passphrase }),
   }
 }
-
-/** Who gives a phrase mostly expects a drive. */
-const NONE_OF_THIS_PHRASE =
-  'Made a new drive, which is empty: the node knows none of this phrase.\n' +
-  'If there should be one, it is on another node or has another phrase; docs/RECOVERY.md says how to try again.'
 
 /** The report as printed: a phrase that went to a file is not shown again. */
 export function shownReport(report: InitReport, options: InitOptions): InitReport {
@@ -83,7 +83,7 @@ export function initText(report: InitReport, options: InitOptions): string {
   const lines =
     report.outcome === 'opened'
       ? [`Opened the published drive, version ${report.publishedHeight}.`]
-      : [options.phraseFile === undefined ? 'Made a new drive.' : NONE_OF_THIS_PHRASE]
+      : [options.phraseFile === undefined ? 'Made a new drive.' : 'Made a new, empty drive with the given phrase.']
   lines.push(nodeLine(report.node))
   if (options.phraseOut !== undefined) {
     lines.push(`The recovery phrase is in ${options.phraseOut}. Keep it away from this machine.`)

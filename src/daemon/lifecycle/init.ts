@@ -41,6 +41,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
     // Asked even when nothing is opened: a drive that cannot publish should be noticed now.
     const status = await node.check({ signal })
     const found = request.phrase === undefined ? undefined : await findPublished(node, rootKey, signal)
+    if (request.phrase !== undefined) requireAsMeant(found !== undefined, request.isNew === true)
     await writeConfig(paths.configFile, {
       ...config,
       nodeUrl,
@@ -62,4 +63,19 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   } finally {
     if (!kept) await node.close()
   }
+}
+
+/** Who gives a phrase expects a drive: an empty one must not take its place because a node, or an address, is another one. */
+function requireAsMeant(isFound: boolean, isNew: boolean): void {
+  if (isFound && isNew) {
+    throw new DriveError(
+      'DRIVE_EXISTS',
+      'The node knows a drive of this recovery phrase; open it by leaving out --new. Nothing was changed.',
+    )
+  }
+  if (isFound || isNew) return
+  throw new DriveError(
+    'NO_DRIVE',
+    'The node knows no drive of this recovery phrase: is it on another node? Nothing was made; --new makes a new, empty drive with this phrase.',
+  )
 }
