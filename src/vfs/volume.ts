@@ -111,7 +111,7 @@ export class Volume {
     this.random = parts.random
     this.log = parts.log
     this.space = parts.space
-    this.room = new Room(parts.space)
+    this.room = new Room(parts.space, () => parts.blocks.usage.usedBytes)
     const open = (name: string): Table => this.meta.table(name, { sealed: true })
     this.tables = {
       inodes: open(TABLES.inodes),

@@ -10,6 +10,7 @@ import {
   scratchDrive,
   writeFile,
 } from '../../../test/support/vfs/drive.js'
+import type { Space } from './space.js'
 import { ROOT_INO } from '../tree.js'
 
 test('sparse files whose sizes add up beyond 2^53 keep nothing from being committed', async (t) => {
@@ -48,6 +49,21 @@ test('attributes that no published version could hold are refused, at a file and
     )
     t.is(await codeOf(() => drive.tree.setXattr(ino, 'user.1', Buffer.alloc(60_000), 0, root)), 'ok')
   }
+  await drive.shut()
+  scratch.remove()
+})
+
+test('S-004 an impossible fallocate is refused and says nothing about space: the cache stays', async (t) => {
+  const disk: Space = { totalBytes: 2 ** 40, availableBytes: 2 ** 31 }
+  const scratch = scratchDrive()
+  const drive = await scratch.open({ spaceGuard: { space: () => ({ ...disk }) } })
+  const { ino, handle } = await createFile(drive.tree, 'file')
+  for (const length of [5 * 2 ** 40, 2 ** 39]) {
+    t.is(await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, length, caller)), 'NO_SPACE')
+    t.false((await drive.port.counts()).isShortOfSpace, `${String(length)} bytes`)
+  }
+  t.is(await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, 2 ** 30, caller)), 'ok', 'what fits is granted')
+  drive.tree.release(ino, handle)
   await drive.shut()
   scratch.remove()
 })

@@ -18,6 +18,8 @@ export interface Space {
 /** Kept free for commits of what was accepted already, and for the version that gives space back. */
 export const RESERVED_BYTES = 16 * MIB
 const STALE_AFTER_MS = 200
+/** For a request up to this size everything is tried: more than what may wait to be written. */
+const ALWAYS_TRIED_BYTES = 256 * MIB
 
 /** Never full; for tests and in-memory stores. */
 export const unlimitedSpace: SpaceGuard = {
@@ -53,14 +55,19 @@ export class Room {
   /** On its way to the disk when it was measured, or accepted since. */
   #claimedBytes = 0
 
-  constructor(private readonly guard: SpaceGuard) {}
+  /** @param cachedBytes what the block cache holds */
+  constructor(
+    private readonly guard: SpaceGuard,
+    private readonly cachedBytes: () => number,
+  ) {}
 
   /** Throws NO_SPACE when `addedBytes` more, on top of what waits to be written already, would fill the disk. */
   require(waitingBytes: number, addedBytes: number): void {
     if (this.#claim(this.guard.space(), waitingBytes, addedBytes)) return
     const space = this.guard.space(true)
     if (this.#claim(space, waitingBytes, addedBytes)) return
-    this.refused((waitingBytes + addedBytes) * 1.25)
+    const neededBytes = (waitingBytes + addedBytes) * 1.25
+    if (neededBytes <= this.#reachableBytes(space)) this.refused(neededBytes)
     const { availableBytes } = space
     throw new DriveError('NO_SPACE', 'The disk that holds the drive is full.', { about: { availableBytes } })
   }
@@ -73,6 +80,15 @@ export class Room {
     const hasRoom = spareOf(space) >= (this.#claimedBytes + addedBytes) * 1.25
     if (hasRoom) this.#claimedBytes += addedBytes
     return hasRoom
+  }
+
+  /**
+   * What eviction and a new version could make room for: the cache may go, and on the same disk the node may hold as much
+   * again. The refusal of a larger request says nothing about space.
+   */
+  #reachableBytes(space: Space): number {
+    const reachable = Math.max(ALWAYS_TRIED_BYTES, spareOf(space) + 2 * this.cachedBytes())
+    return Math.min(space.totalBytes - RESERVED_BYTES, reachable)
   }
 
   /** The disk was full when so much was to be written. */
