@@ -41,7 +41,10 @@ export class Overlay {
     const group = key.length <= GROUP_BYTES ? this.#short : this.#groupOf(key.slice(0, GROUP_BYTES))
     const before = group.rows.get(key)
     if (before === undefined) {
-      group.sorted = undefined
+      // Rows that are walked in order and deleted on the way stay in order.
+      const last = group.sorted?.at(-1)
+      if (last !== undefined && key > last) group.sorted!.push(key)
+      else group.sorted = undefined
       this.#count++
       this.#bytes += key.length
     } else if (before !== null) this.#bytes -= before.length

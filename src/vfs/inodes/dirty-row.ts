@@ -13,7 +13,14 @@ export function encodeDirty(sequence: number, inode: Inode): Buffer {
 }
 
 /** What a `dirty` row says. */
-export function decodeDirty(row: Uint8Array): { sequence: number; unpublishedBytes: number; isFile: boolean } {
+export interface DirtyRow {
+  readonly sequence: number
+  /** Staged since the last published commit. */
+  readonly unpublishedBytes: number
+  readonly isFile: boolean
+}
+
+export function decodeDirty(row: Uint8Array): DirtyRow {
   const isComplete = row.length >= ROW_BYTES
   return {
     sequence: readBe48(row),

@@ -8,7 +8,7 @@ import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-s
 import type { InodeRecord } from '../../tree-state/index.js'
 import { removeContent } from '../content/remove-content.js'
 import { persistedSize } from '../content/file-content.js'
-import { decodeDirty, encodeDirty } from './dirty-row.js'
+import { decodeDirty, encodeDirty, type DirtyRow } from './dirty-row.js'
 import { Inode, isDroppable, withSize } from './inode.js'
 import { clippedKey, orphanKey } from './state-rows.js'
 import type { Volume } from '../volume.js'
@@ -240,18 +240,31 @@ export class InodeTable {
     this.trim()
   }
 
-  /** Forgets that the inode changed, when a published commit holds that change. */
-  clearDirty(ino: number, unpublishedBytes: number, isFile: boolean): void {
+  /** Forgets what the `dirty` row says, which a published commit holds. */
+  clearDirty(ino: number, row: DirtyRow): void {
     const { counters, tables } = this.#volume
     tables.dirty.delete(dirtyKey(ino))
     counters.dirtyInodes--
-    if (isFile) counters.dirtyFiles--
-    counters.unpublishedBytes -= unpublishedBytes
+    if (row.isFile) counters.dirtyFiles--
     const inode = this.#cache.get(ino)
+    const known = inode === undefined || inode.dirtySequence === -1 ? row.unpublishedBytes : inode.unpublishedBytes
+    // What was staged since the row was written is in the next version.
+    const left = inode?.needsDirtyRow === true ? Math.max(0, known - row.unpublishedBytes) : 0
+    counters.unpublishedBytes -= known - left
     if (inode !== undefined) {
       inode.dirtySequence = 0
-      inode.unpublishedBytes = 0
+      inode.unpublishedBytes = left
     }
+  }
+
+  /** Inodes with changes that no published commit holds. Whether there are any is what the tables say, not the counter. */
+  countDirty(): number {
+    const { counters, tables } = this.#volume
+    let unwritten = 0
+    for (const inode of this.changed) if (inode.needsDirtyRow && inode.dirtySequence <= 0) unwritten++
+    if (unwritten > 0) return Math.max(0, counters.dirtyInodes) + unwritten
+    for (const _ of tables.dirty.range({ limit: 1 })) return Math.max(1, counters.dirtyInodes)
+    return 0
   }
 
   /** Drops unused objects while there are too many: a bounded look at the oldest ones. */

@@ -1,6 +1,7 @@
 /** Rows of the table `state`: the open sequence, the counters, and which inodes have no name any more. */
 import { be48, be64, readBe48, readBe64 } from '../../storage/kv/index.js'
 import type { Counters, Volume } from '../volume.js'
+import { decodeDirty } from './dirty-row.js'
 
 const text = (name: string): Buffer => Buffer.from(name, 'latin1')
 const SEQUENCE = text('sequence')
@@ -37,11 +38,21 @@ export function readState(volume: Volume): boolean {
     nextRemoved: number(NEXT_REMOVED, 1),
     totalFiles: count(0),
     totalBytes: count(1),
-    dirtyInodes: count(2),
-    dirtyFiles: count(3),
-    unpublishedBytes: count(4),
+    ...countDirty(volume),
   }
   return true
+}
+
+/** What the `dirty` rows say, all of them: a count that was kept is not trusted with what is to be published. */
+export function countDirty({ tables }: Volume): Pick<Counters, 'dirtyInodes' | 'dirtyFiles' | 'unpublishedBytes'> {
+  const counts = { dirtyInodes: 0, dirtyFiles: 0, unpublishedBytes: 0 }
+  for (const [, value] of tables.dirty.range()) {
+    const { isFile, unpublishedBytes } = decodeDirty(value)
+    counts.dirtyInodes++
+    if (isFile) counts.dirtyFiles++
+    counts.unpublishedBytes += unpublishedBytes
+  }
+  return counts
 }
 
 /** Closes the open sequence: what is in the overlay now belongs to it, what follows to the next. @returns the closed sequence */

@@ -69,8 +69,7 @@ export class VolumePort implements DrivePort {
 
   async counts(): Promise<DriveCounts> {
     const { counters, held, inodes, blocks, room, lastError, lastChangeMs } = this.#volume
-    let dirtyInodes = counters.dirtyInodes
-    for (const inode of inodes.changed) if (inode.needsDirtyRow && inode.dirtySequence <= 0) dirtyInodes++
+    const dirtyInodes = inodes.countDirty()
     const { usedBytes, evictableBytes } = blocks.usage
     return {
       held: { files: held.files.size, bytes: held.bytes },

@@ -1,6 +1,6 @@
 /** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
 import { pageKey, removedKey, type PublishedCommit } from '../../tree-state/index.js'
-import { readBe64 } from '../../storage/kv/index.js'
+import { readBe64, type Table } from '../../storage/kv/index.js'
 import { closeContent, openContent, unstagedTail } from '../content/file-content.js'
 import { replaceRows } from '../content/rows.js'
 import { dropTail } from './tail.js'
@@ -69,20 +69,29 @@ function contiguous(rows: PublishedCommit['merged'][number]['rows']): (typeof ro
 
 async function dropRemoved(volume: Volume, before: number): Promise<void> {
   const { removed } = volume.tables
-  await inTurns([...removed.range({ end: removedKey(before) })], ([key]) => removed.delete(key))
+  await inPages(removed, removedKey(before), (key) => removed.delete(key))
 }
 
+/** Rows are read right before they are cleared: a file that is removed meanwhile takes its row, and its count, with it. */
 async function clearDirty(volume: Volume, sequence: number): Promise<void> {
-  await inTurns([...volume.tables.dirty.range()], ([key, value]) => {
+  await inPages(volume.tables.dirty, undefined, (key, value) => {
     const row = decodeDirty(value)
-    if (row.sequence <= sequence) volume.inodes.clearDirty(readBe64(key), row.unpublishedBytes, row.isFile)
+    if (row.sequence <= sequence) volume.inodes.clearDirty(readBe64(key), row)
   })
 }
 
-/** Lets other work go on now and then. */
-async function inTurns<T>(items: readonly T[], each: (item: T) => void): Promise<void> {
-  for (let i = 0; i < items.length; i++) {
-    each(items[i]!)
-    if (i % ROWS_PER_TURN === ROWS_PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve))
+/** Visits rows in pages, which other work comes between; each page is as the table is then. */
+async function inPages(
+  table: Table,
+  end: Uint8Array | undefined,
+  visit: (key: Uint8Array, value: Uint8Array) => void,
+): Promise<void> {
+  const until = end === undefined ? {} : { end }
+  for (let start = new Uint8Array(0); ; await new Promise((resolve) => setImmediate(resolve))) {
+    const from = start.length === 0 ? {} : { start }
+    const page = [...table.range({ ...from, ...until, limit: ROWS_PER_TURN })]
+    for (const [key, value] of page) visit(key, value)
+    if (page.length < ROWS_PER_TURN) return
+    start = Buffer.concat([page.at(-1)![0], Buffer.of(0)])
   }
 }

@@ -14,8 +14,9 @@ import {
 } from '../../../src/base/index.js'
 import { createCore, openPipeline, type Pipeline } from '../../../src/pipeline/index.js'
 import { openBlockStore, type BlockStore } from '../../../src/storage/blocks/index.js'
-import { openEnvironment, type Environment, type RecordSealer } from '../../../src/storage/kv/index.js'
-import { type RemoteSource } from '../../../src/tree-state/index.js'
+import { openEnvironment, readBe64, type Environment, type RecordSealer } from '../../../src/storage/kv/index.js'
+import { decodeInode, TABLES, TYPE, type RemoteSource } from '../../../src/tree-state/index.js'
+import { decodeDirty } from '../../../src/vfs/inodes/dirty-row.js'
 import { openVfs, type Vfs, type VfsOptions } from '../../../src/vfs/open-vfs.js'
 import { OPEN, ROOT_INO, type Attributes, type Caller, type DirectoryEntry, type Tree } from '../../../src/vfs/tree.js'
 
@@ -197,4 +198,25 @@ export async function codeOf(action: () => unknown): Promise<string> {
     return error instanceof DriveError ? error.code : String(error)
   }
   return 'ok'
+}
+
+/** The counters as `counts` reports them beside what the tables say; after a commit, with nothing held, they are the same. */
+export async function countsAndTables(drive: OpenDrive): Promise<{ counted: object; inTables: object }> {
+  const { dirtyInodes, staged, total } = await drive.port.counts()
+  const inTables = { dirtyInodes: 0, staged: { files: 0, bytes: 0 }, total: { files: 0, bytes: 0 } }
+  const rows = (table: string): Iterable<readonly [Uint8Array, Uint8Array]> =>
+    drive.meta.table(table, { sealed: true }).range()
+  for (const [, value] of rows(TABLES.dirty)) {
+    const { isFile, unpublishedBytes } = decodeDirty(value)
+    inTables.dirtyInodes++
+    inTables.staged.files += isFile ? 1 : 0
+    inTables.staged.bytes += unpublishedBytes
+  }
+  for (const [key, value] of rows(TABLES.inodes)) {
+    const { mode, nlink, size } = decodeInode(readBe64(key), value)
+    if (mode >>> 12 !== TYPE.FILE || nlink === 0) continue
+    inTables.total.files++
+    inTables.total.bytes += size
+  }
+  return { counted: { dirtyInodes, staged, total }, inTables }
 }
