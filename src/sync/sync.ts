@@ -193,7 +193,7 @@ class DriveSync implements Sync {
       } catch (error) {
         if (!(error instanceof LostBlock)) throw error
         this.#options.log.warn('a block of the upload is gone; building the version anew')
-        await abandonPlan(this.#state)
+        await abandonPlan(this.#state, this.#options.port)
         if (rebuilds >= MOST_REBUILDS) throw unreadable(error)
       } finally {
         this.#progress.end()

@@ -61,6 +61,13 @@ export interface PublishedCommit {
   readonly discarded: readonly Digest[]
 }
 
+export interface GivenBack {
+  /** Not in the published version: they vanish unless a chunk row names them. */
+  readonly unused: readonly Digest[]
+  /** In the published version: evictable again. */
+  readonly published: readonly Digest[]
+}
+
 export interface DrivePort {
   /**
    * Quiesce writers, make everything `staged`, commit, and hold further commits until `resume`, so that the caller can open a
@@ -71,6 +78,8 @@ export interface DrivePort {
   published(commit: PublishedCommit): Promise<void>
   /** Blocks sealed elsewhere (merged pages): durable and only-copy when it resolves. */
   adopt(blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId: Uint8Array }[]): Promise<void>
+  /** Adopted blocks of a version that will not be made. May be repeated. */
+  giveBack(blocks: GivenBack): Promise<void>
   /** Sealed bytes of blocks on this machine; undefined where absent. */
   readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]>
   /** Everything `staged`. */

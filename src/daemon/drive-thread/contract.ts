@@ -35,6 +35,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'resume',
   'published',
   'adopt',
+  'giveBack',
   'readBlocks',
   'flush',
   'discardUnpublished',

@@ -58,6 +58,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   resume: toPort('resume'),
   published: toPort('published'),
   adopt: toPort('adopt'),
+  giveBack: toPort('giveBack'),
   readBlocks: async (digests: readonly Digest[]) => handOver(await opened().port.readBlocks(digests)),
   flush: toPort('flush'),
   discardUnpublished: toPort('discardUnpublished'),

@@ -1,5 +1,5 @@
 /** One publish, up to the point where everything to send is known and durable: a frozen instant of the drive becomes a `Plan`. */
-import { throwIfAborted, type Clock, type Digest, type Random } from '../../base/index.js'
+import { throwIfAborted, toWire, type Clock, type Digest, type Log, type Random } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { driveSequence, sealCommit, versionRootBlock, type Commit, type FetchBlock } from '../../dag/index.js'
 import type { Core } from '../../pipeline/index.js'
@@ -19,13 +19,14 @@ import type { Head, Plan, SyncState } from '../state/sync-state.js'
 
 export interface Builder {
   readonly state: SyncState
-  readonly port: Pick<DrivePort, 'freeze' | 'resume' | 'adopt' | 'readBlocks'>
+  readonly port: Pick<DrivePort, 'freeze' | 'resume' | 'adopt' | 'giveBack' | 'readBlocks'>
   readonly meta: EnvironmentReader
   readonly keys: DriveKeys
   readonly names: DriveNames
   readonly core: Core
   readonly clock: Clock
   readonly random: Random
+  readonly log: Log
   readonly deviceSlot: number
   readonly deviceName: string
   /** Tree and forest nodes of published versions. */
@@ -36,8 +37,26 @@ export interface Builder {
 
 /** @returns undefined when the published version already says everything */
 export async function buildCommit(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
+  try {
+    return await build(builder, signal)
+  } catch (error) {
+    if (!signal.aborted) await forgetBuild(builder)
+    throw error
+  }
+}
+
+/** Gives the space of a failed build back at once; where that fails too, the next build begins with it. */
+async function forgetBuild({ state, port, log }: Builder): Promise<void> {
+  try {
+    await abandonPlan(state, port)
+  } catch (error) {
+    log.warn('a failed build was not undone yet', { code: toWire(error).code })
+  }
+}
+
+async function build(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   const { state } = builder
-  await abandonPlan(state)
+  await abandonPlan(state, builder.port)
   const { view, sequence } = await frozenView(builder)
   try {
     throwIfAborted(signal)

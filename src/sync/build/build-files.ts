@@ -2,6 +2,7 @@
 import { chunkRow, MAX_EMBEDDED_CHUNKS, type EntryRecord } from '../../dag/index.js'
 import { be64 } from '../../storage/kv/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
+import { adopt } from './adopt.js'
 import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
 import { chunkOf, isFile, treeContent } from './entry-of.js'
 import { mergePages, readMerged, type MergeInput } from './merge-pages.js'
@@ -56,7 +57,7 @@ async function currentContent(record: InodeRecord, rows: ChunkRecord[], context:
     core: context.core,
     contentKeys: context.contentKeys,
     readLeaf: context.readLeaf,
-    adopt: (blocks) => context.port.adopt(blocks),
+    adopt: (blocks) => adopt(blocks, context),
   })
   for (const row of merged.added) {
     context.delta.add(row.digest, 1, 'leaf', row.length)

@@ -1,14 +1,18 @@
 /** Forgets a commit that was being built or sent and can not be finished: everything it is about is still staged. */
 import { clearTables, decodeDelta, decodeOutgoing, pagesOf, PLAN_TABLES } from '../state/queue-tables.js'
+import { giveBackAdopted } from '../build/adopt.js'
 import { MADE } from '../build/build-context.js'
 import type { SyncState } from '../state/sync-state.js'
+import type { DrivePort } from '../../tree-state/index.js'
 
-export async function abandonPlan(state: SyncState): Promise<void> {
+/** @param port is given back what it adopted for the commit */
+export async function abandonPlan(state: SyncState, port: Pick<DrivePort, 'giveBack'>): Promise<void> {
   const { tables, queue } = state
   if (state.plan !== undefined) {
     state.put('plan', undefined)
     await queue.commit()
   }
+  await giveBackAdopted(tables, port)
   for (const rows of pagesOf(tables.mapChanges)) {
     for (const [root, change] of rows) if (change[0] === MADE[0]) tables.maps.delete(root)
     await queue.commit()

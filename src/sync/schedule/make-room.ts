@@ -8,7 +8,7 @@ import type { NodeHealth } from './node-health.js'
 import type { SyncState } from '../state/sync-state.js'
 
 export interface RoomOptions {
-  readonly port: Pick<DrivePort, 'counts' | 'discardUnpublished'>
+  readonly port: Pick<DrivePort, 'counts' | 'discardUnpublished' | 'giveBack'>
   readonly node: Pick<IpfsNode, 'collectGarbage'>
   readonly log: Log
 }
@@ -58,7 +58,7 @@ export class RoomMaker {
       if (!this.#isOwnNode && !(await port.counts()).isShortOfSpace) return
       if (state.plan?.phase === 'sending') {
         this.hasGivenUp = true
-        await abandonPlan(state)
+        await abandonPlan(state, port)
       }
       if (state.plan === undefined) await port.discardUnpublished()
       await this.#collectGarbage(signal)

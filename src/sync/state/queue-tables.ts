@@ -31,12 +31,23 @@ export interface QueueTables {
   readonly merged: Table
   /** Root digest → 1 made by this commit, 2 dropped by it. */
   readonly mapChanges: Table
+  /** digest → nothing: blocks the drive thread was asked to adopt for this commit, written before it is asked. */
+  readonly adopted: Table
   readonly newShared: Table
   readonly newForest: Table
 }
 
 /** In the order in which they are emptied: `outgoing` tells what the others made, so it goes last. */
-export const PLAN_TABLES = ['newForest', 'mapChanges', 'newShared', 'refs', 'merged', 'delta', 'outgoing'] as const
+export const PLAN_TABLES = [
+  'newForest',
+  'mapChanges',
+  'newShared',
+  'refs',
+  'merged',
+  'adopted',
+  'delta',
+  'outgoing',
+] as const
 export const BASE_TABLES = ['live', 'repeated', 'forest', 'maps', 'shared', 'nodes'] as const
 
 /** Those that hold keys, names or inode numbers. */

@@ -23,6 +23,14 @@ export async function discardNeverPublished(volume: Volume): Promise<void> {
   if (candidates.size > 0) await discardUnnamed(volume, candidates, from)
 }
 
+/** Those of `digests` that no row names. Commits first, for the same reason. */
+export async function discardUnused(volume: Volume, digests: readonly Digest[]): Promise<void> {
+  if (digests.length === 0) return
+  const from = volume.counters.nextRemoved
+  await volume.committer.commit()
+  await discardUnnamed(volume, new Map(digests.map((digest) => [hex(digest), digest])), from)
+}
+
 /** Those that nothing referred to in a published version, unless something does since. */
 export async function discardSettled(volume: Volume, commit: PublishedCommit): Promise<void> {
   const { discarded, sequence, removedBefore } = commit

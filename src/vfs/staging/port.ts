@@ -4,7 +4,7 @@ import type { BlockStore } from '../../storage/blocks/index.js'
 import type { DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
 import type { Background } from './background.js'
 import { stageAll } from './committer.js'
-import { discardNeverPublished, discardSettled } from './discard.js'
+import { discardNeverPublished, discardSettled, discardUnused } from './discard.js'
 import { applyPublished } from './published.js'
 import type { Volume } from '../volume.js'
 
@@ -44,6 +44,14 @@ export class VolumePort implements DrivePort {
     const store: BlockStore = this.#volume.blocks
     store.ingest(blocks, { onlyCopy: true })
     await store.commit()
+  }
+
+  async giveBack({ unused, published }: Parameters<DrivePort['giveBack']>[0]): Promise<void> {
+    const volume = this.#volume
+    volume.blocks.markEvictable(published)
+    await discardUnused(volume, unused)
+    volume.blocksChanged = true
+    await volume.committer.commit()
   }
 
   async readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {

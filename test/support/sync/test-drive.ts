@@ -266,6 +266,15 @@ export class TestDrive implements DrivePort {
     for (const { digest, bytes } of blocks) this.blocks.set(hex(digest), { bytes, isEvictable: false })
   }
 
+  async giveBack({ unused, published }: Parameters<DrivePort['giveBack']>[0]): Promise<void> {
+    const used = this.#digestsBornAfter(-1)
+    for (const digest of unused) if (!used.has(hex(digest))) this.blocks.delete(hex(digest))
+    for (const digest of published) {
+      const block = this.blocks.get(hex(digest))
+      if (block !== undefined) block.isEvictable = true
+    }
+  }
+
   async readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {
     return digests.map((digest) => this.blocks.get(hex(digest))?.bytes)
   }

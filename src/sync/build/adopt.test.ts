@@ -1,0 +1,116 @@
+import test, { type ExecutionContext } from 'ava'
+import { DriveError } from '../../base/index.js'
+import { around } from '../../../test/support/sync/around.js'
+import { RealDevice } from '../../../test/support/sync/real-device.js'
+import { World } from '../../../test/support/sync/world.js'
+import type { DrivePort } from '../../tree-state/index.js'
+
+const KIB = 1024
+const TRIES = 6
+
+/** A published file of 4 MiB, cut in fixed chunks. */
+async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
+  const world = await World.open(seed)
+  const device = await RealDevice.first(world)
+  t.teardown(async () => {
+    await device.close()
+    device.remove()
+    await world.close()
+  })
+  await device.write('/database', 0, world.random.bytes(4096 * KIB))
+  await device.sync.syncNow()
+  t.is(await onlyCopyBytes(device), 0)
+  return { world, device }
+}
+
+async function onlyCopyBytes({ port }: RealDevice): Promise<number> {
+  const { cacheUsedBytes, cacheEvictableBytes } = await port.counts()
+  return cacheUsedBytes - cacheEvictableBytes
+}
+
+/** Scattered pages, which the next build merges into new chunks. */
+async function writePages({ random }: World, device: RealDevice): Promise<void> {
+  for (let i = 0; i < 10; i++) await device.write('/database', i * 400 * KIB, random.bytes(4 * KIB), { sync: true })
+}
+
+/** A port whose `adopt` is followed by `after`. */
+function withAdopt(port: DrivePort, after: () => Promise<void>): DrivePort {
+  const adopt = async (blocks: Parameters<DrivePort['adopt']>[0]): Promise<void> => {
+    await port.adopt(blocks)
+    await after()
+  }
+  return new Proxy(port, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as unknown
+      if (name === 'adopt') return adopt
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+}
+
+test('S-037 builds that fail again and again take no space: what they adopted is given back', async (t) => {
+  const { world, device } = await start(t, 81)
+  await device.close()
+  const fails = (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'The build fails here.'))
+  await device.open((port) => ({ port: withAdopt(port, fails) }))
+  for (let i = 0; i < TRIES; i++) {
+    await writePages(world, device)
+    await t.throwsAsync(device.sync.syncNow(), { code: 'OFFLINE' })
+    t.is(await onlyCopyBytes(device), 0, `try ${i}`)
+  }
+  const before = await device.dump()
+  await device.close()
+  await device.open()
+  await device.sync.syncNow()
+  await device.sync.syncNow()
+  t.is(await onlyCopyBytes(device), 0)
+  t.deepEqual(await device.dump(), before)
+})
+
+test('S-037 what a killed build adopted is given back by the next one', async (t) => {
+  const { world, device } = await start(t, 82)
+  await writePages(world, device)
+  await device.close()
+  const [whenAdopted, released] = [gate(), gate()]
+  const hangs = (): Promise<void> => (whenAdopted.open(), released.opened)
+  await device.open((port) => ({ port: withAdopt(port, hangs) }))
+  device.sync.syncNow().catch(() => undefined)
+  await whenAdopted.opened
+  t.true((await onlyCopyBytes(device)) > 0)
+  const killed = device.kill()
+  released.open()
+  await killed
+  // Other contents: the next build makes other blocks.
+  await writePages(world, device)
+  await device.sync.syncNow()
+  await device.sync.syncNow()
+  t.is(await onlyCopyBytes(device), 0)
+})
+
+test('S-037 what an abandoned upload adopted is given back', async (t) => {
+  const { world, device } = await start(t, 83)
+  await device.close()
+  let isFirst = true
+  await device.open(() => ({
+    node: around(world.node, {
+      importBlocks: async (blocks, options) => {
+        if (!isFirst) return world.node.importBlocks(blocks, options)
+        isFirst = false
+        throw new DriveError('NO_SPACE', 'The disk is full.')
+      },
+    }),
+  }))
+  await writePages(world, device)
+  await t.throwsAsync(device.sync.syncNow(), { code: 'NO_SPACE' })
+  t.is(await onlyCopyBytes(device), 0)
+  await writePages(world, device)
+  await device.sync.syncNow()
+  await device.sync.syncNow()
+  t.is(await onlyCopyBytes(device), 0)
+})
+
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = (): void => undefined
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open: () => open() }
+}
