@@ -15,10 +15,12 @@ import {
   OPEN_DROP_SET_ID,
   OPEN_IN,
   READ_IN,
+  READ_PAST_CACHE,
   RELEASE_IN,
   REPLY_HEADER_BYTES,
   WRITE_DROP_SET_ID,
   WRITE_IN,
+  WRITE_PAST_CACHE,
   OP,
 } from '../protocol/protocol.js'
 import { malformed, readExact, readName } from '../protocol/read-request.js'
@@ -94,10 +96,10 @@ async function openExisting(
 function replyCreated(s: Session, r: Request, made: Created): void {
   const { attributes, opened } = made
   s.tree.remember(attributes.ino)
-  s.opened(opened.handle, attributes.ino)
+  s.files.opened(opened.handle, attributes.ino)
   const at = putEntryOut(s.out, REPLY_HEADER_BYTES, attributes)
   if (s.send(r, putOpenOut(s.out, at, opened.handle, openedFlags(s, opened, r.note)))) return
-  s.released(opened.handle)
+  s.files.released(opened.handle)
   s.tree.release(attributes.ino, opened.handle)
   s.tree.forget(attributes.ino, 1)
 }
@@ -110,9 +112,9 @@ export function open(s: Session, r: Request, at: number): void {
 }
 
 function replyOpened(s: Session, r: Request, opened: Opened): void {
-  s.opened(opened.handle, r.nodeId)
+  s.files.opened(opened.handle, r.nodeId)
   if (s.send(r, putOpenOut(s.out, REPLY_HEADER_BYTES, opened.handle, openedFlags(s, opened, r.note)))) return
-  s.released(opened.handle)
+  s.files.released(opened.handle)
   s.tree.release(r.nodeId, opened.handle)
 }
 
@@ -124,6 +126,7 @@ export function read(s: Session, r: Request, at: number): void {
   const handle = readExact(s, at + READ_IN.handle)
   const offset = readExact(s, at + READ_IN.offset)
   const size = Math.min(s.in.u32(at + READ_IN.size), MAX_WRITE_BYTES)
+  if ((s.in.u32(at + READ_IN.readFlags) & READ_PAST_CACHE) === 0) s.files.pagesFilled(r.nodeId)
   s.settle(r, s.tree.read(r.nodeId, handle, offset, size, r), replyData)
 }
 
@@ -140,9 +143,22 @@ export function write(s: Session, r: Request, at: number, end: number): void {
   const size = s.in.u32(at + WRITE_IN.size)
   const start = at + WRITE_IN.bytes
   if (start + size > end) throw malformed()
-  if ((s.in.u32(at + WRITE_IN.writeFlags) & WRITE_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
+  const flags = s.in.u32(at + WRITE_IN.writeFlags)
+  if ((flags & WRITE_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
+  const isDirect = (flags & WRITE_PAST_CACHE) !== 0
+  if (!isDirect) s.files.pagesFilled(r.nodeId)
+  r.note = offset
   const data = s.in.bytes.subarray(start, start + size)
-  s.settle(r, s.tree.write(r.nodeId, handle, offset, data, r), replyWritten)
+  s.settle(r, s.tree.write(r.nodeId, handle, offset, data, r), isDirect ? replyPastCache : replyWritten)
+}
+
+/**
+ * The kernel drops the pages of a direct write when it begins. It drops those read in meanwhile only for writes that the
+ * program waits for, not for asynchronous ones. So they go here, between the write and its answer.
+ */
+function replyPastCache(s: Session, r: Request, count: number): void {
+  if (!s.files.hasPages(r.nodeId)) replyWritten(s, r, count)
+  else s.settle(r, s.dropPages(r.nodeId, r.note, count), () => replyWritten(s, r, count))
 }
 
 export function flush(s: Session, r: Request, at: number): void {
@@ -151,7 +167,7 @@ export function flush(s: Session, r: Request, at: number): void {
 
 export function release(s: Session, r: Request, at: number): void {
   const handle = readExact(s, at + RELEASE_IN.handle)
-  s.released(handle)
+  s.files.released(handle)
   s.tree.release(r.nodeId, handle)
   s.sendOk(r)
 }

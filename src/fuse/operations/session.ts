@@ -5,6 +5,7 @@
 import { DriveError, type Log } from '../../base/index.js'
 import type { Maybe, Tree } from '../../vfs/index.js'
 import { ERRNO, errnoOf } from '../protocol/errno.js'
+import { OpenFiles } from './open-files.js'
 import { InterruptedRequests } from './pending-kill.js'
 import { REPLY_HEADER_BYTES } from '../protocol/protocol.js'
 import type { Request } from '../protocol/request.js'
@@ -41,10 +42,12 @@ export class Session {
   extendedSetXattr = false
   /** Requests whose caller got a signal. */
   readonly interrupted = new InterruptedRequests((request) => this.letGo(request))
+  readonly files = new OpenFiles()
+  /** Resolves when the kernel has dropped cached pages of the range, or the mount has ended. */
+  dropPages: (ino: number, offset: number, length: number) => Promise<void> = () => Promise.resolve()
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
   private readonly sink: ReplySink
   private readonly waiting = new Map<number, Request>()
-  private readonly handles = new Map<number, number>()
   private readonly directoryHandles = new Map<number, number>()
 
   constructor(tree: Tree, input: Words, output: Words, sink: ReplySink, options: SessionOptions, log: Log) {
@@ -161,16 +164,8 @@ export class Session {
     return false
   }
 
-  opened(handle: number, ino: number): void {
-    this.handles.set(handle, ino)
-  }
-
   openedDirectory(handle: number, ino: number): void {
     this.directoryHandles.set(handle, ino)
-  }
-
-  released(handle: number): void {
-    this.handles.delete(handle)
   }
 
   releasedDirectory(handle: number): void {
@@ -184,9 +179,9 @@ export class Session {
       request.answered = true
       request.interrupt()
     }
-    for (const [handle, ino] of this.handles) this.tree.release(ino, handle)
+    for (const [handle, ino] of this.files.entries()) this.tree.release(ino, handle)
     for (const [handle, ino] of this.directoryHandles) this.tree.releaseDirectory(ino, handle)
-    this.handles.clear()
+    this.files.clear()
     this.directoryHandles.clear()
     this.tree.forgetAll?.()
     this.onInitialized(new DriveError('MOUNT_FAILED', 'The mount ended before it was ready.'))

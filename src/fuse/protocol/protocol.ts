@@ -99,6 +99,13 @@ export const OPENED = { KEEP_CACHE: 1 << 1, CACHE_DIR: 1 << 3, NO_FLUSH: 1 << 5 
 export const WRITE_DROP_SET_ID = 1 << 2
 export const OPEN_DROP_SET_ID = 1 << 0
 
+/**
+ * In READ's and WRITE's own flags: they carry the owner of locks. The kernel sets it where a program's own buffer is read or
+ * written (O_DIRECT), never for the page cache, through whatever descriptor the pages are asked for.
+ */
+export const READ_PAST_CACHE = 1 << 1
+export const WRITE_PAST_CACHE = 1 << 1
+
 export const FSYNC_DATA_ONLY = 1
 
 export const NOTIFY = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const
@@ -133,7 +140,7 @@ export const OPEN_IN = { flags: 0, openFlags: 4, bytes: 8 } as const
 export const CREATE_IN = { flags: 0, mode: 4, openFlags: 12, bytes: 16 } as const
 export const RELEASE_IN = { handle: 0, bytes: 24 } as const
 export const FLUSH_IN = { handle: 0, bytes: 24 } as const
-export const READ_IN = { handle: 0, offset: 8, size: 16, bytes: 40 } as const
+export const READ_IN = { handle: 0, offset: 8, size: 16, readFlags: 20, bytes: 40 } as const
 export const WRITE_IN = { handle: 0, offset: 8, size: 16, writeFlags: 20, bytes: 40 } as const
 export const FSYNC_IN = { handle: 0, flags: 8, bytes: 16 } as const
 /** With SETXATTR_EXT; 8 bytes without. */

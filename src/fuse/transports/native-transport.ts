@@ -135,6 +135,7 @@ function serveDescriptor(
   }
   const session = new Session(tree, input, output, channel, sessionOptions, log)
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
+  session.dropPages = (ino, offset, length) => notifier.dropPages(ino, offset, length)
   tree.onInvalidate((what) => notifier.notify(what))
   const ready = new Promise<void>((resolve, reject) => {
     session.onInitialized = (failure) => (failure === undefined ? resolve() : reject(failure))

@@ -9,9 +9,24 @@ import { ERRNO } from '../protocol/errno.js'
 import { NOTIFY, REPLY_HEADER_BYTES } from '../protocol/protocol.js'
 import { Words } from '../protocol/words.js'
 
+/** Cached pages of a byte range. */
+interface PageRange {
+  readonly kind: 'pages'
+  readonly ino: number
+  readonly offset: number
+  readonly length: number
+}
+
+interface Waiting {
+  readonly what: Invalidation | PageRange
+  readonly onDone: (() => void)[]
+}
+
 export interface Notifier {
   /** Queues a message. The same one already waiting is not sent twice. */
   notify(what: Invalidation): void
+  /** Resolves when the kernel has dropped the pages of the range: it waits for those that are being read. */
+  dropPages(ino: number, offset: number, length: number): Promise<void>
   /** Drops what waits and resolves when nothing is being written. */
   close(): Promise<void>
 }
@@ -23,7 +38,7 @@ const EXPECTED: ReadonlySet<number> = new Set([ERRNO.ENOENT, ERRNO.ENODEV, ERRNO
  * @param guard called with true while a message is being written, which may take as long as the requests it waits for
  */
 export function createNotifier(fd: number, guard: (on: boolean) => void, log: Log): Notifier {
-  const queue = new Map<string, Invalidation>()
+  const queue = new Map<string, Waiting>()
   let closed = false
   let writing = false
   let onIdle: (() => void) | undefined
@@ -39,25 +54,39 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
     if (!writing) guard(true)
     writing = true
     queue.delete(first[0])
-    write(fd, encodeNotification(first[1]), (error) => {
+    const { what, onDone } = first[1]
+    write(fd, encodeNotification(what), (error) => {
       // ENOENT: the kernel does not know the inode or name. The others: the mount has ended.
       const errno = -(error?.errno ?? 0)
       if (error !== null && !EXPECTED.has(errno)) {
         log.warn('the kernel refused an invalidation', { errno })
       }
+      for (const done of onDone) done()
       next()
     })
+  }
+
+  const add = (key: string, what: Invalidation | PageRange, onDone?: () => void): void => {
+    const waiting = queue.get(key) ?? { what, onDone: [] }
+    queue.set(key, waiting)
+    if (onDone !== undefined) waiting.onDone.push(onDone)
+    if (!writing) next()
   }
 
   return {
     notify(what) {
       if (closed) return
-      const key = what.kind === 'inode' ? `${what.ino} ${what.attributesOnly}` : `${what.parent}/${what.name}`
-      queue.set(key, what)
-      if (!writing) next()
+      add(what.kind === 'inode' ? `${what.ino} ${what.attributesOnly}` : `${what.parent}/${what.name}`, what)
+    },
+    dropPages(ino, offset, length) {
+      if (closed) return Promise.resolve()
+      return new Promise((resolve) =>
+        add(`${ino} ${offset} ${length}`, { kind: 'pages', ino, offset, length }, resolve),
+      )
     },
     close() {
       closed = true
+      for (const { onDone } of queue.values()) for (const done of onDone) done()
       queue.clear()
       if (!writing) return Promise.resolve()
       return new Promise((resolve) => {
@@ -67,15 +96,23 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
   }
 }
 
-/** NOTIFY_INVAL_INODE with the whole range, or none for attributes alone; NOTIFY_INVAL_ENTRY with the name and its NUL. */
-export function encodeNotification(what: Invalidation): Buffer {
-  const length = REPLY_HEADER_BYTES + (what.kind === 'inode' ? 24 : 16 + what.name.length + 1)
+/**
+ * NOTIFY_INVAL_INODE with a range, the whole of it, or none for attributes alone; NOTIFY_INVAL_ENTRY with the name and
+ * its NUL.
+ */
+export function encodeNotification(what: Invalidation | PageRange): Buffer {
+  const isEntry = what.kind === 'entry'
+  const length = REPLY_HEADER_BYTES + (isEntry ? 16 + what.name.length + 1 : 24)
   const words = new Words(new ArrayBuffer((length + 7) & ~7), 0, (length + 7) & ~7)
   words.setU32(0, length)
-  words.setU32(4, what.kind === 'inode' ? NOTIFY.INVAL_INODE : NOTIFY.INVAL_ENTRY)
+  words.setU32(4, isEntry ? NOTIFY.INVAL_ENTRY : NOTIFY.INVAL_INODE)
   if (what.kind === 'inode') {
     words.set64(16, what.ino)
     words.set64(24, what.attributesOnly ? -1 : 0)
+  } else if (what.kind === 'pages') {
+    words.set64(16, what.ino)
+    words.set64(24, what.offset)
+    words.set64(32, what.length)
   } else {
     words.set64(16, what.parent)
     words.setU32(24, what.name.length)

@@ -1,0 +1,47 @@
+/** Files the kernel holds open: which inode each handle names, and whether the page cache was filled since. */
+
+interface OpenFile {
+  handles: number
+  hasPages: boolean
+}
+
+export class OpenFiles {
+  readonly #inodes = new Map<number, number>()
+  readonly #files = new Map<number, OpenFile>()
+
+  opened(handle: number, ino: number): void {
+    this.#inodes.set(handle, ino)
+    const file = this.#files.get(ino)
+    if (file === undefined) this.#files.set(ino, { handles: 1, hasPages: false })
+    else file.handles++
+  }
+
+  released(handle: number): void {
+    const ino = this.#inodes.get(handle)
+    if (ino === undefined) return
+    this.#inodes.delete(handle)
+    const file = this.#files.get(ino)
+    if (file !== undefined && --file.handles === 0) this.#files.delete(ino)
+  }
+
+  /** The kernel reads bytes into the page cache, or writes bytes that it keeps there. */
+  pagesFilled(ino: number): void {
+    const file = this.#files.get(ino)
+    if (file !== undefined) file.hasPages = true
+  }
+
+  /** Whether `pagesFilled` was called since the file was opened first. */
+  hasPages(ino: number): boolean {
+    return this.#files.get(ino)?.hasPages === true
+  }
+
+  /** Every handle with its inode. */
+  entries(): Iterable<readonly [handle: number, ino: number]> {
+    return this.#inodes
+  }
+
+  clear(): void {
+    this.#inodes.clear()
+    this.#files.clear()
+  }
+}
