@@ -1,4 +1,5 @@
 import tseslint from 'typescript-eslint'
+import { dagdrive } from './test/meta/layer-rule.mjs'
 
 export default tseslint.config(
   { ignores: ['dist/**', 'build/**', 'node_modules/**', 'native/**', 'fixtures/**', 'eslint.config.js', '**/*.mjs'] },
@@ -16,4 +17,6 @@ export default tseslint.config(
       'no-empty': ['error', { allowEmptyCatch: true }],
     },
   },
+  { plugins: { dagdrive } },
+  { files: ['src/**/*.ts'], ignores: ['src/**/*.test.ts'], rules: { 'dagdrive/layers': 'error' } },
 )

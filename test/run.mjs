@@ -5,7 +5,7 @@
 //   npm test -- system            only contract, end-to-end and crash tests
 //   npm test -- path/to.test.ts   one file
 import { spawn, spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, rmSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -47,7 +47,7 @@ async function main(args) {
   }
   reportMissing()
   step('native core', process.execPath, ['native/install.mjs', ...(process.env.CI ? ['--strict'] : [])], false)
-  rmSync('dist', { recursive: true, force: true })
+  removeStale()
   step('TypeScript', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], false)
   buildKubo(args)
   const total = { passed: 0, failed: 0, skipped: 0 }
@@ -58,6 +58,20 @@ async function main(args) {
   }
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
   process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
+}
+
+/** What was built from a source that is gone, and the compiler's memory where something it built is missing. */
+function removeStale() {
+  if (!existsSync('dist')) return
+  for (const path of readdirSync('dist', { recursive: true })) {
+    const source = /^(.*)\.js(\.map)?$/.exec(path)?.[1]
+    if (source !== undefined && !existsSync(`${source}.ts`)) rmSync(join('dist', path))
+  }
+  const isBuilt = (path) => !path.endsWith('.ts') || existsSync(join('dist', path.replace(/\.ts$/, '.js')))
+  const sources = ['src', 'test', 'bench'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true }).map((path) => join(folder, path)),
+  )
+  if (!sources.every(isBuilt)) rmSync('dist/.tsbuildinfo', { force: true })
 }
 
 function groupsFor(args) {

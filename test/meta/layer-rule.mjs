@@ -1,0 +1,130 @@
+/**
+ * The layer table as an ESLint rule: who may import whom, and why no more. docs/ARCHITECTURE.md says the same in words; a meta test
+ * compares the two. `type` imports count too, since a layer is also the names one has to know.
+ */
+import { posix, relative } from 'node:path'
+
+const LAYERS = {
+  base: { may: [], why: 'everything stands on it, so it stands on nothing' },
+  platform: { may: ['base'], why: 'it knows this machine and nothing of drives' },
+  crypto: {
+    may: ['base', 'platform'],
+    why: 'keys and ciphers can be checked alone; the native core is the only machine they need',
+  },
+  dag: { may: ['base', 'crypto'], why: 'blocks are pure: no disk, no network, no local tables' },
+  'storage/kv': { may: ['base', 'platform'], why: 'rows are bytes to it' },
+  'storage/segments': { may: ['base', 'platform'], why: 'pipeline threads load it, and blocks are bytes to it' },
+  'storage/blocks': {
+    may: ['base', 'platform', 'storage/kv', 'storage/segments'],
+    why: 'it keeps sealed blocks and cannot open them',
+  },
+  'tree-state': { may: ['base', 'storage/kv'], why: 'a schema that vfs and sync share belongs to neither' },
+  pipeline: {
+    may: ['base', 'platform', 'crypto', 'storage/segments'],
+    why: 'its threads load in milliseconds: no LMDB, no tree, no network',
+  },
+  node: {
+    may: ['base', 'platform', 'dag', 'storage/kv', 'storage/segments'],
+    why: 'a node sees sealed blocks and signed records, never keys',
+  },
+  vfs: {
+    may: ['base', 'platform', 'storage/kv', 'storage/blocks', 'tree-state', 'pipeline'],
+    why: 'the tree answers without a network; what is elsewhere comes through RemoteSource',
+  },
+  sync: {
+    may: ['base', 'platform', 'crypto', 'dag', 'storage/kv', 'storage/blocks', 'tree-state', 'pipeline', 'node'],
+    why: 'it reads the tree through tree-state and changes it through DrivePort only',
+  },
+  fuse: { may: ['base', 'platform', 'vfs'], why: 'the kernel is one client of the tree among others' },
+  api: {
+    may: ['base', 'vfs', 'sync', 'node', 'tree-state'],
+    why: 'it names what clients see; the command line loads it',
+  },
+  daemon: {
+    may: [
+      'base',
+      'platform',
+      'crypto',
+      'dag',
+      'storage/kv',
+      'storage/segments',
+      'storage/blocks',
+      'tree-state',
+      'pipeline',
+      'node',
+      'vfs',
+      'sync',
+      'fuse',
+      'api',
+    ],
+    why: 'it wires all parts, and nobody imports it',
+  },
+  cli: { may: ['base', 'platform', 'api'], why: 'a command starts fast and asks the daemon' },
+}
+
+/** `thread.js` is the light part of a module, for threads that start often. */
+const DOORS = ['index.js', 'thread.js']
+
+/** `storage` is three modules; every other folder of src is one. @param path relative to the checkout, with `/` */
+function moduleOf(path) {
+  const [, first = '', second = ''] = path.split('/')
+  return first === 'storage' ? `${first}/${second}` : first
+}
+
+function problemOf(from, target) {
+  const own = moduleOf(from)
+  const resolved = posix.join(posix.dirname(from), target)
+  if (!resolved.startsWith('src/')) return `Product code does not import ${resolved}.`
+  const other = moduleOf(resolved)
+  if (other === own) return undefined
+  const layer = LAYERS[own]
+  if (layer === undefined) return `${own} is not in the layer table (test/meta/layer-rule.mjs).`
+  if (!layer.may.includes(other)) return `${own} may not import ${other}: ${layer.why}.`
+  if (!DOORS.includes(resolved.slice(`src/${other}/`.length))) return `Import ${other} through its index.js.`
+  return undefined
+}
+
+const layers = {
+  meta: { type: 'problem', schema: [] },
+  create(context) {
+    const from = relative(context.cwd, context.filename).replaceAll('\\', '/')
+    const check = (node) => {
+      const target = node.source?.value
+      if (typeof target !== 'string' || !target.startsWith('.')) return
+      const message = problemOf(from, target)
+      if (message !== undefined) context.report({ node, message })
+    }
+    return {
+      ImportDeclaration: check,
+      ImportExpression: check,
+      ExportNamedDeclaration: check,
+      ExportAllDeclaration: check,
+    }
+  },
+}
+
+/** Comments are prose: they end where a reader's eye does. */
+const commentWidth = {
+  meta: { type: 'layout', schema: [{ type: 'integer' }] },
+  create(context) {
+    const [most] = context.options
+    return {
+      Program() {
+        const lines = context.sourceCode.lines
+        for (const comment of context.sourceCode.getAllComments()) {
+          for (let line = comment.loc.start.line; line <= comment.loc.end.line; line++) {
+            const width = lines[line - 1].length
+            if (width > most)
+              context.report({
+                loc: { line, column: most },
+                message: `A comment line of ${width} columns; ${most} are the most.`,
+              })
+          }
+        }
+      },
+    }
+  },
+}
+
+export { LAYERS, moduleOf, problemOf }
+export const dagdrive = { rules: { layers, 'comment-width': commentWidth } }
