@@ -8,6 +8,7 @@
 #include "batch.h"
 #include "core.h"
 #include "file_calls.h"
+#include "memory_calls.h"
 #include "page_tags.h"
 #include "record.h"
 
@@ -191,6 +192,8 @@ NAPI_MODULE_INIT() {
       {"punchHole", NULL, punch_hole, NULL, NULL, NULL, napi_enumerable, NULL},
       {"preadNoWait", NULL, pread_no_wait, NULL, NULL, NULL, napi_enumerable, NULL},
       {"bytesToPage", NULL, bytes_to_page, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"forgetMapped", NULL, forget_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"trimHeap", NULL, trim_heap, NULL, NULL, NULL, napi_enumerable, NULL},
       {"hashing", NULL, hashing, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof exports_list / sizeof *exports_list, exports_list);

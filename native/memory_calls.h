@@ -1,0 +1,62 @@
+/* Entry points for giving memory back to the system; included by seal.c once. */
+#ifndef DAGDRIVE_MEMORY_CALLS_H
+#define DAGDRIVE_MEMORY_CALLS_H
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "napi_args.h"
+
+/*
+ * forgetMapped(path): takes the pages of every shared mapping of this file out of the process (they stay in the page cache, and come
+ * back when they are touched). The caller makes sure that nobody unmaps the file meanwhile. Returns the bytes of address space that were
+ * looked at, or a negative errno.
+ */
+static napi_value forget_mapped(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  char path[4096];
+  size_t length;
+  if (!get_args(env, info, args, 1)) return NULL;
+  if (napi_get_value_string_utf8(env, args[0], path, sizeof path, &length) != napi_ok || length + 1 >= sizeof path)
+    return fail_range(env, "forgetMapped: bad path"), NULL;
+  struct stat file;
+  if (stat(path, &file) < 0) return js_number(env, -errno);
+  const char *slash = strrchr(path, '/');
+  const char *name = slash ? slash + 1 : path;
+  FILE *maps = fopen("/proc/self/maps", "re");
+  if (!maps) return js_number(env, -errno);
+  char *line = NULL;
+  size_t room = 0;
+  double looked = 0;
+  while (getline(&line, &room, maps) > 0) {
+    unsigned long start, end, inode;
+    char flags[5];
+    int at = 0;
+    if (sscanf(line, "%lx-%lx %4s %*s %*s %lu %n", &start, &end, flags, &inode, &at) < 4) continue;
+    /* The device number is not compared: some file systems show another one here than stat does. */
+    if (flags[3] != 's' || inode != (unsigned long)file.st_ino || at == 0) continue;
+    const char *mapped = strrchr(line + at, '/');
+    if (!mapped || strncmp(mapped + 1, name, strlen(name)) != 0) continue;
+    if (madvise((void *)start, end - start, MADV_DONTNEED) == 0) looked += (double)(end - start);
+  }
+  free(line);
+  fclose(maps);
+  return js_number(env, looked);
+}
+
+/* trimHeap(): free memory of the C heap goes back to the system, also from its middle. */
+static napi_value trim_heap(napi_env env, napi_callback_info info) {
+#ifdef __GLIBC__
+  return js_number(env, malloc_trim(0));
+#else
+  return js_number(env, 0);
+#endif
+}
+
+#endif
