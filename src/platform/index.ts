@@ -10,7 +10,7 @@ export {
 } from './config.js'
 export { makeDurableDirectory, syncDirectory } from './durable-directory.js'
 export { makeDirectories } from './make-directories.js'
-export { allocatePages, punchHole, readWithoutWaiting } from './native-file.js'
+export { allocatePages, forgetMapped, punchHole, readWithoutWaiting, trimHeap } from './native-file.js'
 export { nativeSeal, type NativeSeal } from './native-seal.js'
 export { createSpaceGuard, type SpaceGuard, writeFailure } from './no-space.js'
 export { drivePaths, type DrivePaths, type Environment, preparePaths } from './paths.js'

@@ -32,3 +32,16 @@ export function allocatePages(bytes: number): Buffer | undefined {
   const start = native.bytesToPage(memory)
   return memory.subarray(start, start + bytes)
 }
+
+/**
+ * Takes the pages of all shared mappings of a file out of this process. Nobody may unmap the file meanwhile.
+ * Without the native core nothing happens.
+ */
+export function forgetMapped(path: string): void {
+  nativeSeal()?.forgetMapped?.(path)
+}
+
+/** Gives free memory of the C heap back to the system, also from its middle. Takes some milliseconds. */
+export function trimHeap(): void {
+  nativeSeal()?.trimHeap?.()
+}

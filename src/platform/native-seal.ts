@@ -47,6 +47,9 @@ export interface NativeSeal {
   preadNoWait(fd: number, into: Uint8Array, offset: number): number
   /** @returns how many bytes of `memory` lie before the next page boundary, 0 to 4,095 */
   bytesToPage(memory: Uint8Array): number
+  /** @returns bytes of address space of the file's mappings, or a negative errno. Absent from a core that was built before it. */
+  forgetMapped?(path: string): number
+  trimHeap?(): number
   hashing(mode?: 'portable' | 'best'): 'lanes' | 'portable'
 }
 

@@ -7,6 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import { DriveError, type Log } from '../../base/index.js'
 import type { Environment, RangeOptions, Table } from './contract.js'
 import { CommittedRows, MAX_KEY_BYTES, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
+import { MappedMemory } from './mapped-memory.js'
 import { copyOf, latin1, mergePending, overlayRows, type Row } from './merge-rows.js'
 import { writeFailure } from '../../platform/index.js'
 import { Overlay } from './overlay.js'
@@ -45,6 +46,7 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
 class LmdbEnvironment implements Environment {
   readonly path: string
   readonly #root: Root
+  readonly #mapped: MappedMemory
   readonly #options: EnvironmentOptions
   readonly #tables = new Map<string, OverlaidTable>()
   #running: Promise<void> | undefined
@@ -55,6 +57,7 @@ class LmdbEnvironment implements Environment {
     this.path = options.path
     this.#options = options
     this.#root = openRoot(options.path, options.mapSize ?? DEFAULT_MAP_BYTES)
+    this.#mapped = new MappedMemory(options.path)
   }
 
   table(name: string, { sealed = false }: { sealed?: boolean } = {}): Table {
@@ -97,6 +100,7 @@ class LmdbEnvironment implements Environment {
       await this.commit()
     } finally {
       this.#closed = true
+      this.#mapped.close()
       await this.#root.close()
     }
   }
@@ -204,9 +208,11 @@ class OverlaidTable implements Table {
   range(options: RangeOptions = {}): Iterable<Row> {
     const start = options.start === undefined ? undefined : latin1(options.start)
     const end = options.end === undefined ? undefined : latin1(options.end)
-    const pending = mergePending(this.open.between(start, end), this.frozen?.between(start, end) ?? [])
-    if (pending.length === 0) return this.committed.range(options)
     const { limit = Infinity, ...bounds } = options
+    const newer = this.open.between(start, end, limit)
+    // Each newer row may hide one of the older.
+    const pending = mergePending(newer, this.frozen?.between(start, end, limit + newer.length) ?? [])
+    if (pending.length === 0) return this.committed.range(options)
     return overlayRows(pending, this.committed.range(bounds), limit)
   }
 

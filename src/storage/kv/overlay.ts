@@ -1,29 +1,26 @@
 /**
- * Writes of one table that are not in LMDB yet. Keys are held as latin1 strings, whose order is byte order. Rows with
- * keys over 8 bytes are grouped by their first 8 bytes (an inode), so that a range inside one inode never looks at others.
+ * Writes of one table that are not in LMDB yet. Keys are held as latin1 strings, whose order is byte order. New keys are put in order
+ * when a range is first asked for, in stretches of bounded length: a range looks at no rows but its own, and as few as it may return.
  */
 
 /** A value, or null for a deleted row. */
 export type Pending = Buffer | null
 export type PendingRow = readonly [key: string, value: Pending]
 
-interface Group {
-  readonly rows: Map<string, Pending>
-  /** Keys in order; undefined after a new key. */
-  sorted: string[] | undefined
-}
-
-const GROUP_BYTES = 8
+const STRETCH = 256
+/** More new keys than this share of all are put in order all at once. */
+const MANY = 1 / 8
 
 export class Overlay {
-  readonly #short: Group = { rows: new Map(), sorted: undefined }
-  readonly #groups = new Map<string, Group>()
-  #count = 0
+  readonly #rows = new Map<string, Pending>()
+  /** Every key but the fresh ones, ascending; no stretch is empty. */
+  #stretches: string[][] = []
+  #fresh: string[] = []
   #bytes = 0
 
   /** Rows held. */
   get count(): number {
-    return this.#count
+    return this.#rows.size
   }
 
   /** Bytes of keys and values held. */
@@ -33,92 +30,90 @@ export class Overlay {
 
   /** undefined: nothing pending for this key; null: deleted. */
   get(key: string): Pending | undefined {
-    if (key.length <= GROUP_BYTES) return this.#short.rows.get(key)
-    return this.#groups.get(key.slice(0, GROUP_BYTES))?.rows.get(key)
+    return this.#rows.get(key)
   }
 
   set(key: string, value: Pending): void {
-    const group = key.length <= GROUP_BYTES ? this.#short : this.#groupOf(key.slice(0, GROUP_BYTES))
-    const before = group.rows.get(key)
+    const before = this.#rows.get(key)
     if (before === undefined) {
-      // Rows that are walked in order and deleted on the way stay in order.
-      const last = group.sorted?.at(-1)
-      if (last !== undefined && key > last) group.sorted!.push(key)
-      else group.sorted = undefined
-      this.#count++
+      this.#fresh.push(key)
       this.#bytes += key.length
     } else if (before !== null) this.#bytes -= before.length
     if (value !== null) this.#bytes += value.length
-    group.rows.set(key, value)
+    this.#rows.set(key, value)
   }
 
   /** Every row, in no order. */
-  *rows(): Iterable<PendingRow> {
-    yield* this.#short.rows
-    for (const group of this.#groups.values()) yield* group.rows
+  rows(): Iterable<PendingRow> {
+    return this.#rows
   }
 
-  /** Rows from `start` up to but without `end`, in key order; undefined means unbounded. */
-  between(start: string | undefined, end: string | undefined): PendingRow[] {
-    if (this.#count === 0) return []
+  /**
+   * Rows from `start` up to but without `end`, in key order; undefined means unbounded.
+   * @param puts it may end after so many rows that are not deleted ones
+   */
+  between(start: string | undefined, end: string | undefined, puts = Infinity): PendingRow[] {
+    if (this.#rows.size === 0 || puts <= 0) return []
+    this.#arrange()
     const found: PendingRow[] = []
-    this.#collect(this.#short, start, end, found)
-    const only = singleGroup(start, end)
-    if (only !== undefined) {
-      const group = this.#groups.get(only)
-      const mixed = found.length > 0
-      if (group !== undefined) this.#collect(group, start, end, found)
-      return mixed ? found.sort(byKey) : found
+    let left = puts
+    let at = start === undefined ? 0 : stretchOf(this.#stretches, start)
+    let i = start === undefined || at === this.#stretches.length ? 0 : firstAtLeast(this.#stretches[at]!, start)
+    for (; at < this.#stretches.length; at++, i = 0) {
+      const keys = this.#stretches[at]!
+      for (; i < keys.length; i++) {
+        const key = keys[i]!
+        if (end !== undefined && key >= end) return found
+        const value = this.#rows.get(key)!
+        found.push([key, value])
+        if (value !== null && --left <= 0) return found
+      }
     }
-    for (const [prefix, group] of this.#groups) {
-      if (end !== undefined && prefix >= end) continue
-      if (start !== undefined && prefix < start.slice(0, GROUP_BYTES)) continue
-      this.#collect(group, start, end, found)
-    }
-    return found.sort(byKey)
+    return found
   }
 
-  #collect(group: Group, start: string | undefined, end: string | undefined, into: PendingRow[]): void {
-    if (group.rows.size === 0) return
-    const keys = (group.sorted ??= [...group.rows.keys()].sort())
-    for (let i = start === undefined ? 0 : firstAtLeast(keys, start); i < keys.length; i++) {
-      const key = keys[i]!
-      if (end !== undefined && key >= end) break
-      into.push([key, group.rows.get(key)!])
+  #arrange(): void {
+    const fresh = this.#fresh
+    if (fresh.length === 0) return
+    this.#fresh = []
+    if (fresh.length > this.#rows.size * MANY) {
+      this.#stretches = cut([...this.#rows.keys()].sort())
+      return
     }
+    for (const key of fresh) this.#insert(key)
   }
 
-  #groupOf(prefix: string): Group {
-    let group = this.#groups.get(prefix)
-    if (group === undefined) this.#groups.set(prefix, (group = { rows: new Map(), sorted: undefined }))
-    return group
+  #insert(key: string): void {
+    const at = Math.min(stretchOf(this.#stretches, key), this.#stretches.length - 1)
+    const keys = this.#stretches[at]!
+    keys.splice(firstAtLeast(keys, key), 0, key)
+    if (keys.length >= 2 * STRETCH) this.#stretches.splice(at, 1, ...cut(keys))
   }
 }
 
-/** The one group a range can touch: both ends in it, or `end` is the next 8-byte prefix. */
-function singleGroup(start: string | undefined, end: string | undefined): string | undefined {
-  if (start === undefined || end === undefined || start.length < GROUP_BYTES) return undefined
-  const prefix = start.slice(0, GROUP_BYTES)
-  if (end.startsWith(prefix) || (end.length === GROUP_BYTES && end === nextPrefix(prefix))) return prefix
-  return undefined
+function cut(keys: readonly string[]): string[][] {
+  const stretches: string[][] = []
+  for (let at = 0; at < keys.length; at += STRETCH) stretches.push(keys.slice(at, at + STRETCH))
+  return stretches
 }
 
-function nextPrefix(prefix: string): string | undefined {
-  let at = prefix.length - 1
-  while (at >= 0 && prefix.charCodeAt(at) === 255) at--
-  if (at < 0) return undefined
-  return prefix.slice(0, at) + String.fromCharCode(prefix.charCodeAt(at) + 1) + '\0'.repeat(prefix.length - 1 - at)
+/** The first stretch with a key that is at least `wanted`. */
+function stretchOf(stretches: readonly string[][], wanted: string): number {
+  return lowerBound(stretches.length, (i) => stretches[i]!.at(-1)! >= wanted)
 }
 
 function firstAtLeast(keys: readonly string[], wanted: string): number {
+  return lowerBound(keys.length, (i) => keys[i]! >= wanted)
+}
+
+/** The first of 0 … count for which `isAtOrPast` holds. */
+function lowerBound(count: number, isAtOrPast: (index: number) => boolean): number {
   let low = 0
-  let high = keys.length
+  let high = count
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (keys[middle]! < wanted) low = middle + 1
-    else high = middle
+    if (isAtOrPast(middle)) high = middle
+    else low = middle + 1
   }
   return low
 }
-
-const byKey = (a: PendingRow, b: PendingRow): number => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)

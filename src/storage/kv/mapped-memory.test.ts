@@ -1,0 +1,44 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { silentLog } from '../../base/index.js'
+import { forgetMapped, nativeSeal } from '../../platform/index.js'
+import { openEnvironment } from './environment.js'
+
+const ROWS = 4_000
+
+test('S-066 pages of the map that were read leave the process when they are forgotten, and are read again', async (t) => {
+  const path = mkdtempSync(join(tmpdir(), 'dagdrive-mapped-'))
+  const environment = openEnvironment({ path, log: silentLog })
+  t.teardown(async () => {
+    await environment.close()
+    rmSync(path, { recursive: true, force: true })
+  })
+  const table = environment.table('rows')
+  for (let i = 0; i < ROWS; i++) table.put(keyOf(i), Buffer.alloc(1000, i))
+  await environment.commit()
+  const readAll = (): number => [...table.range()].reduce((sum, [, value]) => sum + value[0]!, 0)
+  const total = readAll()
+  const before = residentKib(join(path, 'data.mdb'))
+  t.true(before >= ROWS / 2, `${before} KiB of the map are resident after reading it`)
+  forgetMapped(join(path, 'data.mdb'))
+  if (nativeSeal()?.forgetMapped !== undefined) t.true(residentKib(join(path, 'data.mdb')) < before / 4)
+  t.is(readAll(), total)
+})
+
+function keyOf(i: number): Buffer {
+  const key = Buffer.alloc(4)
+  key.writeUInt32BE(i)
+  return key
+}
+
+/** Resident KiB of all mappings of a file, as the system counts them. */
+function residentKib(path: string): number {
+  let [isOurs, sum] = [false, 0]
+  for (const line of readFileSync('/proc/self/smaps', 'latin1').split('\n')) {
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) isOurs = line.endsWith(path)
+    else if (isOurs && line.startsWith('Rss:')) sum += Number(/\d+/.exec(line)![0])
+  }
+  return sum
+}
