@@ -2,9 +2,9 @@
  * One daemon a home. The lock is the kernel's (flock on an open file), so it vanishes with the process however that ends,
  * and no stale pid can stand in the way. The file's content only says who holds it.
  */
-import { spawnSync } from 'node:child_process'
-import { open, readFile, type FileHandle } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
+import { tryLockFile } from '../../platform/index.js'
 
 export interface HeldLock {
   release(): Promise<void>
@@ -20,7 +20,7 @@ export interface LockHolder {
 export async function holdLock(path: string, holder: LockHolder): Promise<HeldLock> {
   const file = await open(path, 'a+', 0o600)
   try {
-    lockDescriptor(file, path)
+    if (!(await tryLockFile(file))) throw new DriveError('LOCKED', `Another dagdrive daemon uses this home (${path}).`)
     await file.truncate(0)
     await file.writeFile(`${JSON.stringify(holder)}\n`)
   } catch (error) {
@@ -28,26 +28,6 @@ export async function holdLock(path: string, holder: LockHolder): Promise<HeldLo
     throw error
   }
   return { release: () => file.close() }
-}
-
-/**
- * flock(2) belongs to the open file, not to the process that asked, so the util-linux program can take it for us on an
- * inherited descriptor; Node has no call for it.
- */
-function lockDescriptor(file: FileHandle, path: string): void {
-  const done = spawnSync('flock', ['-xn', '3'], { stdio: ['ignore', 'ignore', 'ignore', file.fd], timeout: 10_000 })
-  if (done.error !== undefined) {
-    throw new DriveError(
-      'NOT_SUPPORTED',
-      'The program "flock" (util-linux or busybox) is needed and could not be run.',
-      {
-        cause: done.error,
-      },
-    )
-  }
-  if (done.status !== 0) {
-    throw new DriveError('LOCKED', `Another dagdrive daemon uses this home (${path}).`)
-  }
 }
 
 export async function readLockHolder(path: string): Promise<LockHolder | undefined> {

@@ -5,6 +5,7 @@
 import { DriveError, hex, MIB, throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, ImportResult, NodeBlock } from '../contract.js'
 import { matches, parseCid } from '../cid.js'
+import { MAX_BLOCK_BYTES } from './block-record.js'
 import type { BlockIndex } from './block-index.js'
 import type { Location, Segments } from './segments.js'
 
@@ -56,6 +57,7 @@ export async function importBlocks(
     for await (const block of blocks) {
       throwIfAborted(options.signal)
       const { digest } = parseCid(block.cid)
+      if (block.bytes.byteLength > MAX_BLOCK_BYTES) throw tooLarge(block.cid)
       if (!matches(block.bytes, digest)) throw wrongBlock(block.cid)
       done.blocks++
       done.bytes += block.bytes.byteLength
@@ -79,4 +81,8 @@ export async function importBlocks(
 
 function wrongBlock(cid: string): DriveError {
   return new DriveError('WRONG_BLOCK', 'A block does not match its CID and was not stored.', { about: { cid } })
+}
+
+function tooLarge(cid: string): DriveError {
+  return new DriveError('INVALID', 'A block is larger than a block store takes.', { about: { cid } })
 }

@@ -1,20 +1,25 @@
 /**
- * What the store knows, in one LMDB environment: where each block lies, the pins and the name records. Every change is one
- * durable transaction.
+ * What a store knows: where each block lies, the pins and the name records. A store may be carried about, on a disk that others had in
+ * their hands, so no byte of it is given to LMDB, which trusts its file and would let a damaged one corrupt the memory of the process
+ * that holds the keys. Blocks: a sorted file (`blocks.sorted`), and what changed since in memory and in `blocks.log`. Pins and names:
+ * roots-file.ts. Every record has a checksum.
  */
-import { statfs } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { open, type Database, type RootDatabase } from 'lmdb'
-import { DriveError, MIB, type Digest } from '../../base/index.js'
+import type { Digest } from '../../base/index.js'
 import type { CidText } from '../contract.js'
-import type { Location } from './segments.js'
-import { errnoOf } from './store-error.js'
+import { encodeRecords, type BlockRecord } from './block-record.js'
+import { RecentRecords, type BlockRow } from './recent-records.js'
+import { RecordLog } from './record-log.js'
+import { createAside } from './replace-file.js'
+import { RootsFile } from './roots-file.js'
+import { syncDirectory, type Location } from './segments.js'
+import { SortedRecords } from './sorted-records.js'
 
-const LOCATION_BYTES = 16
-/** About 5 ms of work. */
 const PAGE_ROWS = 2000
-/** A failed commit on a disk with less room than this is a full disk. */
-const SPARE_BYTES = 4 * MIB
+/** Changes are merged into the sorted file when they are an eighth of it, within these bounds: about 25 MB of memory. */
+const LEAST_MERGED = 16_384
+const MOST_MERGED = 98_304
 
 export interface IndexChanges {
   readonly blocks?: Iterable<readonly [Digest, Location]>
@@ -25,126 +30,167 @@ export interface IndexChanges {
 }
 
 export class BlockIndex {
-  readonly #root: RootDatabase<Buffer, Buffer>
-  readonly #blocks: Database<Buffer, Buffer>
-  readonly #pins: Database<Buffer, Buffer>
-  readonly #names: Database<Buffer, Buffer>
-
   readonly #directory: string
+  readonly #roots: RootsFile
+  readonly #recent: RecentRecords
+  readonly #log: RecordLog
+  readonly #mergeAt: number | undefined
+  #sorted: SortedRecords
+  #count = 0
+  #committing: Promise<unknown> = Promise.resolve()
 
-  /** @param directory that holds the LMDB data file, `index.mdb` */
-  constructor(directory: string) {
+  private constructor(
+    directory: string,
+    parts: { roots: RootsFile; recent: RecentRecords; log: RecordLog; sorted: SortedRecords },
+    mergeAt: number | undefined,
+  ) {
     this.#directory = directory
-    // The reasons for these options are those of the local store, src/storage/kv/lmdb-database.ts.
-    const options = {
-      path: join(directory, 'index.mdb'),
-      noSubdir: true,
-      maxDbs: 4,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      overlappingSync: false,
-      eventTurnBatching: false,
-      safeRestore: true,
-      remapChunks: false,
-    } as const
-    this.#root = open<Buffer, Buffer>(options)
-    const table = (name: string): Database<Buffer, Buffer> =>
-      this.#root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' })
-    this.#blocks = table('blocks')
-    this.#pins = table('pins')
-    this.#names = table('names')
+    this.#roots = parts.roots
+    this.#recent = parts.recent
+    this.#log = parts.log
+    this.#sorted = parts.sorted
+    this.#mergeAt = mergeAt
+    this.#count = parts.sorted.count
+    for (const { digest, location } of parts.recent.all()) {
+      this.#count += (location === undefined ? 0 : 1) - (parts.sorted.find(digest) === undefined ? 0 : 1)
+    }
+  }
+
+  /** @param mergeAt how many changes are merged into the sorted file; for tests */
+  static async open(directory: string, mergeAt?: number): Promise<BlockIndex> {
+    const roots = await RootsFile.open(directory)
+    const recent = new RecentRecords()
+    const log = await RecordLog.open(join(directory, 'blocks.log'), (record) => recent.set(record))
+    try {
+      const sorted = await SortedRecords.open(join(directory, 'blocks.sorted'))
+      return new BlockIndex(directory, { roots, recent, log, sorted }, mergeAt)
+    } catch (error) {
+      await log.close()
+      throw error
+    }
   }
 
   has(digest: Digest): boolean {
-    return this.#blocks.doesExist(asBuffer(digest))
+    return this.locate(digest) !== undefined
   }
 
   locate(digest: Digest): Location | undefined {
-    const row = this.#blocks.get(asBuffer(digest))
-    return row === undefined ? undefined : decodeLocation(row)
+    const recent = this.#recent.get(digest)
+    return recent === undefined ? this.#sorted.find(digest) : recent.location
   }
 
   get blockCount(): number {
-    return (this.#blocks.getStats() as { entryCount: number }).entryCount
+    return this.#count
   }
 
   /** All rows, a page at a time: between two pages the caller may let other work go on. Rows deleted meanwhile are left out. */
-  *pages(): Generator<(readonly [Digest, Location])[], void, undefined> {
-    for (let start: Buffer | undefined; ;) {
-      const range = { limit: PAGE_ROWS, ...(start === undefined ? {} : { start }) }
-      const page = Array.from(
-        this.#blocks.getRange(range),
-        ({ key, value }) => [Uint8Array.from(key), decodeLocation(value)] as const,
-      )
+  *pages(): Generator<BlockRow[], void, undefined> {
+    let after: Digest | undefined
+    let sorted = this.#sorted
+    for (let at = 0, isLast = false; !isLast;) {
+      if (sorted !== this.#sorted) {
+        sorted = this.#sorted
+        at = after === undefined ? 0 : sorted.indexAfter(after)
+      }
+      const rows = sorted.read(at, PAGE_ROWS)
+      at += PAGE_ROWS
+      isLast = at >= sorted.count
+      const upTo = isLast ? undefined : rows.at(-1)?.digest
+      if (!isLast && upTo === undefined) continue
+      const page = this.#recent.merge(rows, after, upTo)
       if (page.length > 0) yield page
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE_ROWS) return
-      start = Buffer.concat([last[0], Buffer.alloc(1)])
+      after = upTo ?? after
     }
   }
 
   pinName(cid: CidText): string | undefined {
-    return this.#pins.get(Buffer.from(cid))?.toString()
+    return this.#roots.now.pins.get(cid)
   }
 
   pins(): { cid: CidText; name: string }[] {
-    return Array.from(this.#pins.getRange(), ({ key, value }) => ({ cid: key.toString(), name: value.toString() }))
+    return Array.from(this.#roots.now.pins, ([cid, name]) => ({ cid, name }))
   }
 
   record(name: CidText): Uint8Array | undefined {
-    const row = this.#names.get(Buffer.from(name))
-    return row === undefined ? undefined : Uint8Array.from(row)
+    return this.#roots.now.names.get(name)
   }
 
-  /** All or nothing, durable when it resolves. Rejects with NO_SPACE when the disk is full. */
-  async commit(changes: IndexChanges): Promise<void> {
-    const rows = Array.from(changes.blocks ?? [], ([digest, at]) => [asBuffer(digest), encodeLocation(at)] as const)
-    const { pinned, unpinned, record } = changes
-    const forgotten = Array.from(changes.forgotten ?? [], asBuffer)
-    try {
-      await this.#root.batch(() => {
-        for (const [key, value] of rows) void this.#blocks.put(key, value)
-        for (const key of forgotten) void this.#blocks.remove(key)
-        if (pinned !== undefined) void this.#pins.put(Buffer.from(pinned.cid), Buffer.from(pinned.name))
-        if (unpinned !== undefined) void this.#pins.remove(Buffer.from(unpinned))
-        if (record !== undefined) void this.#names.put(Buffer.from(record.name), Buffer.from(record.bytes))
-      })
-    } catch (error) {
-      throw await this.#failure(error)
+  /** Damage took pins or names: what is not pinned may all the same be needed, and an unknown name may have had a record. */
+  get areRootsIncomplete(): boolean {
+    return this.#roots.now.areIncomplete
+  }
+
+  /** All or nothing for blocks, and for pins and names; durable when it resolves. */
+  commit(changes: IndexChanges): Promise<void> {
+    const done = this.#committing.then(() => this.#commit(changes))
+    this.#committing = done.catch(() => undefined) // told to its caller
+    return done
+  }
+
+  async close(): Promise<void> {
+    await this.#committing
+    await this.#log.close()
+    await this.#sorted.close()
+  }
+
+  async #commit({ blocks, forgotten, pinned, unpinned, record }: IndexChanges): Promise<void> {
+    const records: BlockRecord[] = [
+      ...Array.from(blocks ?? [], ([digest, location]) => ({ digest, location })),
+      ...Array.from(forgotten ?? [], (digest) => ({ digest, location: undefined })),
+    ]
+    if (records.length > 0) {
+      await this.#log.append(records, this.#recent.all())
+      for (const one of records) {
+        const was = this.has(one.digest)
+        this.#recent.set(one)
+        this.#count += (one.location === undefined ? 0 : 1) - (was ? 1 : 0)
+      }
     }
-    // The read transaction of this thread may be older than the commit.
-    this.#root.resetReadTxn()
+    if (pinned !== undefined || unpinned !== undefined || record !== undefined) {
+      const now = this.#roots.now
+      const pins = new Map(now.pins)
+      const names = new Map(now.names)
+      if (pinned !== undefined) pins.set(pinned.cid, pinned.name)
+      if (unpinned !== undefined) pins.delete(unpinned)
+      if (record !== undefined) names.set(record.name, Uint8Array.from(record.bytes))
+      await this.#roots.replace({ ...now, pins, names })
+    }
+    await this.#mergeIfMany()
   }
 
-  /** lmdb reports a full disk as EIO, in an inner promise that would end the process if nobody awaited it. */
-  async #failure(error: unknown): Promise<unknown> {
-    const inner = (error as { commitError?: Promise<never> } | undefined)?.commitError
-    const cause = inner === undefined ? error : await inner.catch((reason: unknown) => reason)
-    const { bavail, bsize } = await statfs(this.#directory)
-    if (bavail * bsize > SPARE_BYTES && errnoOf(cause) !== 'ENOSPC') return cause
-    return new DriveError('NO_SPACE', 'The disk of the block store is full.', {
-      cause,
-      about: { where: this.#directory },
-    })
+  /** Best effort: without room for it the log grows, and the next commit tries again. */
+  async #mergeIfMany(): Promise<void> {
+    const limit = this.#mergeAt ?? Math.min(MOST_MERGED, Math.max(LEAST_MERGED, this.#sorted.count / 8))
+    if (this.#recent.size < limit) return
+    try {
+      await this.#merge()
+    } catch {
+      // What the log holds is durable; only its size suffers.
+    }
   }
 
-  close(): Promise<void> {
-    return this.#root.close()
+  /** The new sorted file is there before the log loses its records; both together say the same as either. */
+  async #merge(): Promise<void> {
+    const path = join(this.#directory, 'blocks.sorted')
+    const file = await createAside(`${path}.new`)
+    let count = 0
+    try {
+      for (const page of this.pages()) {
+        const bytes = encodeRecords(page.map(([digest, location]) => ({ digest, location })))
+        await file.appendFile(bytes)
+        count += page.length
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(`${path}.new`, path)
+    await syncDirectory(this.#directory)
+    const old = this.#sorted
+    this.#sorted = await SortedRecords.open(path)
+    await old.close()
+    await this.#log.replace([])
+    this.#recent.clear()
+    this.#count = count
   }
-}
-
-function encodeLocation(location: Location): Buffer {
-  const row = Buffer.allocUnsafeSlow(LOCATION_BYTES)
-  row.writeUInt32BE(location.segment, 0)
-  row.writeUIntBE(location.offset, 4, 6)
-  row.writeUIntBE(location.length, 10, 6)
-  return row
-}
-
-function decodeLocation(row: Buffer): Location {
-  return { segment: row.readUInt32BE(0), offset: row.readUIntBE(4, 6), length: row.readUIntBE(10, 6) }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -23,6 +23,8 @@ export async function collectGarbage(
   source: WalkSource,
   options: CallOptions = {},
 ): Promise<{ removedBlocks: number }> {
+  if (index.areRootsIncomplete)
+    throw new DriveError('NODE_ERROR', 'Garbage was not collected: damage took the list of what is needed.')
   const live = await reachable(index, source, options.signal)
   let removedBlocks = 0
   for (const page of index.pages()) {

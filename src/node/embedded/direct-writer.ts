@@ -2,8 +2,9 @@
  * Writes past the page cache, from one reused buffer that begins on a page: what an import stores is read again at most by another
  * device, and fresh pages of the cache cost more than the write. docs/decisions/014 has the measurements.
  */
-import { constants, open, type FileHandle } from 'node:fs/promises'
+import { constants, type FileHandle } from 'node:fs/promises'
 import { MIB } from '../../base/index.js'
+import { openRegularFile } from '../../platform/index.js'
 
 export const PAGE_BYTES = 4096
 const BUFFER_BYTES = 4 * MIB
@@ -71,7 +72,7 @@ export class DirectWriter {
   async #open(path: string): Promise<FileHandle> {
     if (this.#file?.path === path) return this.#file.handle
     await this.#closeFile()
-    this.#file = { path, handle: await open(path, constants.O_WRONLY | constants.O_DIRECT) }
+    this.#file = { path, handle: await openRegularFile(path, constants.O_WRONLY | constants.O_DIRECT) }
     return this.#file.handle
   }
 

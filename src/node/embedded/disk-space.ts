@@ -2,9 +2,10 @@
  * Room on the disk of a block store. Uploads stop early, so that the index can still be written; and a file of no meaning is kept
  * as a reserve, so that a disk that others filled can still be relieved by collecting garbage, which itself needs a little room.
  */
-import { rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { lstat, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, MIB } from '../../base/index.js'
+import { createAside } from './replace-file.js'
 
 /** Left free by uploads. */
 const SPARE_BYTES = 4 * MIB
@@ -40,14 +41,19 @@ export class DiskSpace {
 
   /** Best effort: without room there is no reserve. */
   async refill(): Promise<void> {
-    const size = await stat(this.#reserve).then(
-      (found) => found.size,
+    const size = await lstat(this.#reserve).then(
+      (found) => (found.isFile() ? found.size : 0),
       () => 0,
     )
     if (size >= RESERVE_BYTES) return
     try {
       await this.require(RESERVE_BYTES)
-      await writeFile(this.#reserve, Buffer.alloc(RESERVE_BYTES), { mode: 0o600 })
+      const file = await createAside(this.#reserve)
+      try {
+        await file.writeFile(Buffer.alloc(RESERVE_BYTES))
+      } finally {
+        await file.close()
+      }
     } catch {
       await rm(this.#reserve, { force: true }) // a full disk
     }

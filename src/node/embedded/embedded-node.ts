@@ -123,6 +123,8 @@ class EmbeddedNode implements IpfsNode {
   async getName(name: CidText, options?: CallOptions): Promise<Uint8Array> {
     return this.#run(options, async () => {
       const record = this.#store.index.record(name)
+      if (record === undefined && this.#store.index.areRootsIncomplete)
+        throw new DriveError('NODE_ERROR', 'The block store is damaged: it had names that cannot be read any more.')
       if (record === undefined)
         throw new DriveError('NOT_FOUND', 'The node knows no record of that name.', { about: { name } })
       checkRecord(name, record)
@@ -161,8 +163,13 @@ class EmbeddedNode implements IpfsNode {
     await this.#use.alone(() => this.#store.close())
   }
 
+  /** The index names a place that its segment has, and nothing else was found there. */
   #holds(digest: Digest): boolean {
-    return this.#store.index.has(digest) && (this.#damaged.size === 0 || !this.#damaged.has(hex(digest)))
+    const { index, segments } = this.#store
+    const location = index.locate(digest)
+    return (
+      location !== undefined && segments.has(location) && (this.#damaged.size === 0 || !this.#damaged.has(hex(digest)))
+    )
   }
 
   async #read(cid: ParsedCid): Promise<Uint8Array> {

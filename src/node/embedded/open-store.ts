@@ -1,18 +1,23 @@
 /** Opens or makes the directory of a block store: marker, lock, index, segments. */
-import { access, mkdir, open, readdir, readFile } from 'node:fs/promises'
+import { access, mkdir, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { DriveError, type Random } from '../../base/index.js'
+import { DriveError } from '../../base/index.js'
+import { readRegularFile, requireDirectory } from '../../platform/index.js'
 import { BlockIndex } from './block-index.js'
+import { convertFormat1 } from './convert-format-1.js'
 import { DiskSpace } from './disk-space.js'
+import { replaceFile } from './replace-file.js'
 import { Segments, syncDirectory } from './segments.js'
 import { errnoOf, storeError } from './store-error.js'
 import { lockStore } from './store-lock.js'
 
+const MARKER = 'dagdrive-store'
 /** First line of the marker file; the number grows when an older program could no longer read the store. */
-const FORMAT = 'dagdrive block store, format 1'
+const FORMAT = 'dagdrive block store, format 2'
+/** Its index was an LMDB file. */
+const FORMAT_1 = 'dagdrive block store, format 1'
 
 export interface OpenStoreOptions {
-  readonly random: Random
   /** Of dagdrive, for the status. */
   readonly version?: string | undefined
   /** Memory that begins on a page, or undefined where there is none; for direct writes. */
@@ -28,35 +33,31 @@ export interface OpenStore {
   close(): Promise<void>
 }
 
+/** @throws INVALID when a file of the store is a link, a device or a pipe; nothing is written through it */
 export async function openStore(path: string, options: OpenStoreOptions): Promise<OpenStore> {
+  const opened: { close(): Promise<void> }[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const one of opened.splice(0).reverse()) await one.close()
+  }
   try {
     await makeDirectory(path)
-    const lock = await lockStore(path, options.random)
-    try {
-      await checkMarker(path)
-      const segmentDirectory = join(path, 'segments')
-      await mkdir(segmentDirectory, { recursive: true, mode: 0o700 })
-      const segments = await Segments.open(segmentDirectory, options.allocatePages)
-      const index = new BlockIndex(path)
-      const space = new DiskSpace(path)
-      await space.refill()
-      await syncDirectory(path)
-      return {
-        index,
-        segments,
-        space,
-        probe: () => access(segmentDirectory),
-        close: async () => {
-          await segments.close()
-          await index.close()
-          await lock.release()
-        },
-      }
-    } catch (error) {
-      await lock.release()
-      throw error
-    }
+    if ((await readMarker(path)) === '') await refuseForeign(path)
+    const lock = await lockStore(path)
+    opened.push({ close: () => lock.release() })
+    await checkMarker(path)
+    const segmentDirectory = join(path, 'segments')
+    await mkdir(segmentDirectory, { mode: 0o700 }).catch(unlessThere)
+    await requireDirectory(segmentDirectory)
+    const index = await BlockIndex.open(path)
+    opened.push(index)
+    const segments = await Segments.open(segmentDirectory, options.allocatePages)
+    opened.push(segments)
+    const space = new DiskSpace(path)
+    await space.refill()
+    await syncDirectory(path)
+    return { index, segments, space, probe: () => access(segmentDirectory), close: closeAll }
   } catch (error) {
+    await closeAll()
     throw storeError(error, path)
   }
 }
@@ -67,31 +68,35 @@ async function makeDirectory(path: string): Promise<void> {
     await mkdir(path, { mode: 0o700 })
     await syncDirectory(dirname(path))
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error
+    unlessThere(error)
   }
 }
 
 async function checkMarker(path: string): Promise<void> {
-  const marker = join(path, 'dagdrive-store')
-  const text = await readFile(marker, 'utf8').catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  })
-  if (text?.split('\n')[0] === FORMAT) return
-  if (text !== undefined && text.length > 0) {
+  const text = await readMarker(path)
+  if (text === FORMAT) return
+  if (text === FORMAT_1) await convertFormat1(path)
+  else if (text !== '')
     throw new DriveError('INVALID', 'This block store was made by another version of dagdrive.', { about: { path } })
-  }
-  const foreign = (await readdir(path)).filter((name) => name !== 'dagdrive-store' && !name.startsWith('lock'))
-  if (foreign.length > 0) {
-    throw new DriveError('INVALID', 'That folder holds other files; a block store needs a folder of its own.', {
-      about: { path },
-    })
-  }
-  const file = await open(marker, 'w', 0o600)
-  try {
-    await file.writeFile(`${FORMAT}\n`)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
+  else await refuseForeign(path)
+  await replaceFile(join(path, MARKER), Buffer.from(`${FORMAT}\n`))
+  await syncDirectory(path)
+  for (const name of ['index.mdb', 'index.mdb-lock']) await rm(join(path, name), { force: true })
+}
+
+/** The first line of the marker file, empty when there is none. */
+async function readMarker(path: string): Promise<string> {
+  return (await readRegularFile(join(path, MARKER), 100))?.toString('latin1').split('\n')[0] ?? ''
+}
+
+async function refuseForeign(path: string): Promise<void> {
+  const foreign = (await readdir(path)).filter((name) => !name.startsWith(MARKER) && !name.startsWith('lock'))
+  if (foreign.length === 0) return
+  throw new DriveError('INVALID', 'That folder holds other files; a block store needs a folder of its own.', {
+    about: { path },
+  })
+}
+
+function unlessThere(error: unknown): void {
+  if (errnoOf(error) !== 'EEXIST') throw error
 }

@@ -2,9 +2,10 @@
  * The bytes of blocks: append-only segment files. Which part of which file is a block is the index's business; bytes that
  * no index row names (after a crash, or after garbage collection) are dead space until their segment is rewritten.
  */
-import { constants, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { constants, open, readdir, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, KIB, MIB } from '../../base/index.js'
+import { openRegularFile, statRegularFile } from '../../platform/index.js'
 import { DirectWriter, PAGE_BYTES, type AllocatePages } from './direct-writer.js'
 
 export const SEGMENT_BYTES = 64 * MIB
@@ -45,13 +46,19 @@ export class Segments {
     const sizes = new Map<number, number>()
     for (const name of await readdir(directory)) {
       const number = /^(\d{8})\.seg$/.exec(name)?.[1]
-      if (number !== undefined) sizes.set(Number(number), (await stat(join(directory, name))).size)
+      if (number === undefined) continue
+      sizes.set(Number(number), (await statRegularFile(join(directory, name))).size)
     }
     return new Segments(directory, sizes, allocatePages)
   }
 
   get sizes(): ReadonlyMap<number, number> {
     return this.#sizes
+  }
+
+  /** The segment's file reaches that far. */
+  has({ segment, offset, length }: Location): boolean {
+    return offset + length <= (this.#sizes.get(segment) ?? 0)
   }
 
   get usedBytes(): number {
@@ -158,6 +165,7 @@ export class Segments {
 
   /** @returns fresh memory; shorter than asked when the file ends early */
   async read(location: Location): Promise<Uint8Array> {
+    if (!this.has(location)) return new Uint8Array(0)
     const file = await this.#file(location.segment)
     const bytes = Buffer.allocUnsafeSlow(location.length)
     let done = 0
@@ -189,12 +197,8 @@ export class Segments {
       this.#files.set(segment, known)
       return known
     }
-    const isNew = this.#sizes.get(segment) === 0
-    const file = open(
-      join(this.#directory, fileName(segment)),
-      isNew ? constants.O_RDWR | constants.O_CREAT : 'r+',
-      0o600,
-    )
+    const create = this.#sizes.get(segment) === 0 ? constants.O_CREAT : 0
+    const file = openRegularFile(join(this.#directory, fileName(segment)), constants.O_RDWR | create)
     file.catch(() => this.#files.delete(segment))
     this.#files.set(segment, file)
     this.#closeOldest()

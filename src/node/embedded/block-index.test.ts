@@ -1,0 +1,82 @@
+import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { hex, seededRandom, type Digest } from '../../base/index.js'
+import { BlockIndex } from './block-index.js'
+import { RECORD_BYTES } from './block-record.js'
+import type { Location } from './segments.js'
+
+const seed = (process.pid * 2654435761) >>> 0 || 1
+
+async function folder(t: ExecutionContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'dagdrive-index-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+test('the index of a store says what a map of the same changes says, also after openings and merges', async (t) => {
+  t.log(`seed ${seed}`)
+  const random = seededRandom(seed)
+  const path = await folder(t)
+  const model = new Map<string, { digest: Digest; location: Location }>()
+  let index = await BlockIndex.open(path, 300)
+  for (let round = 0; round < 60; round++) {
+    const known = [...model.values()]
+    const forgotten = known.filter(() => random.next(8) === 0).map(({ digest }) => digest)
+    const moved = known.filter(() => random.next(10) === 0).map(({ digest }) => digest)
+    const fresh = Array.from({ length: random.next(200) }, () => Uint8Array.from(random.bytes(32)))
+    const blocks = [...moved, ...fresh].map(
+      (digest) =>
+        [digest, { segment: random.next(1000), offset: random.next(2 ** 30), length: random.next(2 ** 20) }] as const,
+    )
+    await index.commit({ forgotten })
+    for (const digest of forgotten) model.delete(hex(digest))
+    await index.commit({ blocks })
+    for (const [digest, location] of blocks) model.set(hex(digest), { digest, location })
+    if (random.next(10) === 0) {
+      await index.close()
+      index = await BlockIndex.open(path, 300)
+    }
+    t.is(index.blockCount, model.size)
+  }
+  for (const { digest, location } of model.values()) t.deepEqual(index.locate(digest), location)
+  for (let i = 0; i < 500; i++) t.false(index.has(random.bytes(32)))
+  const rows = [...index.pages()].flat()
+  t.deepEqual(
+    rows.map(([digest]) => hex(digest)),
+    [...model.keys()].sort(),
+  )
+  await index.close()
+})
+
+test('S-041 damaged records cost the blocks they name, and no others', async (t) => {
+  const random = seededRandom(seed)
+  const path = await folder(t)
+  const digests = Array.from({ length: 3000 }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
+    Buffer.compare(a, b),
+  )
+  const at = (i: number): Location => ({ segment: 1, offset: i * 100, length: 100 })
+  let index = await BlockIndex.open(path, 1)
+  await index.commit({ blocks: digests.map((digest, i) => [digest, at(i)] as const) })
+  await index.close()
+  const file = join(path, 'blocks.sorted')
+  t.is((await stat(file)).size, digests.length * RECORD_BYTES)
+  const bytes = await readFile(file)
+  const damaged = new Set<number>()
+  for (let i = 0; i < 40; i++) damaged.add(random.next(digests.length))
+  for (let i = 1000; i < 1400; i++) damaged.add(i)
+  for (const i of damaged) bytes[i * RECORD_BYTES + random.next(RECORD_BYTES)]! ^= 1 << random.next(8)
+  await writeFile(file, bytes)
+  await truncate(file, 2900 * RECORD_BYTES + 13)
+  index = await BlockIndex.open(path)
+  digests.forEach((digest, i) =>
+    t.deepEqual(index.locate(digest), damaged.has(i) || i >= 2900 ? undefined : at(i), `block ${i}`),
+  )
+  const sound = digests.filter((_, i) => !damaged.has(i) && i < 2900)
+  t.deepEqual(
+    [...index.pages()].flat().map(([digest]) => hex(digest)),
+    sound.map((digest) => hex(digest)),
+  )
+  await index.close()
+})

@@ -1,0 +1,241 @@
+/** A store on a disk that was damaged, or prepared by somebody: nothing outside it is touched, and no process dies of it. */
+import { execFileSync, spawn } from 'node:child_process'
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import test, { type ExecutionContext } from 'ava'
+import { open } from 'lmdb'
+import { forestOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
+import { isDriveError, seededRandom, silentLog, systemClock, systemRandom } from '../../base/index.js'
+import { openNode, type IpfsNode } from '../index.js'
+import { BlockIndex } from './block-index.js'
+
+const CHILD = fileURLToPath(new URL('../../../test/suites/node-hostile-child.js', import.meta.url))
+const seed = (process.pid * 2654435761) >>> 0 || 1
+
+async function folder(t: ExecutionContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'dagdrive-hostile-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+function openAt(path: string): Promise<IpfsNode> {
+  const common = { dataDirectory: '/nonexistent', clock: systemClock, log: silentLog, random: systemRandom }
+  return openNode(pathToFileURL(path).href, common)
+}
+
+/** With all kinds of files: blocks in a sorted file and in the log, pins, names. */
+async function makeStore(path: string): Promise<void> {
+  const node = await openAt(path)
+  const first = forestOver(rawBlocks(60, 3000, 1))
+  await node.importBlocks(first.blocks, { roots: [] })
+  await node.pin(first.root, { name: 'one' })
+  const key = await nameKey(1)
+  await node.putName(key.name, await key.record(first.root, 9n))
+  await node.close()
+  const index = await BlockIndex.open(path, 1)
+  await index.commit({ forgotten: [new Uint8Array(32)] })
+  await index.close()
+  const again = await openAt(path)
+  await again.importBlocks(rawBlocks(60, 2000, 2), { roots: [] })
+  await again.close()
+}
+
+test.serial('S-041 a store with any of its files damaged kills no process and gives no wrong bytes', async (t) => {
+  t.timeout(170_000)
+  t.log(`seed ${seed}`)
+  const base = await folder(t)
+  await makeStore(join(base, 'sound'))
+  const deaths: string[] = []
+  let found = 0
+  const run = async (worker: number): Promise<void> => {
+    const random = seededRandom(seed + worker)
+    const paths: string[] = []
+    for (let round = 0; round < 40; round++) {
+      const path = join(base, `damaged-${worker}-${round}`)
+      await cp(join(base, 'sound'), path, { recursive: true })
+      const many = 1 + random.next(3)
+      for (let i = 0; i < many; i++) await damage(path, random)
+      paths.push(path)
+    }
+    const child = spawn(process.execPath, [CHILD, ...paths], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.on('data', (text: Buffer) => (output += text.toString()))
+    const [status, signal] = await new Promise<[number | null, string | null]>((resolve) =>
+      child.once('close', (...end) => resolve(end)),
+    )
+    if (status !== 0 || signal !== null) deaths.push(`${status ?? signal}: ${output.trim().split('\n').at(-1)}`)
+    found += output.split('\n').filter((line) => line.startsWith('damage seen')).length
+  }
+  await Promise.all([run(1), run(2)])
+  t.deepEqual(deaths, [])
+  t.true(found > 10, `damage was noticed in ${found} of 80 stores`)
+})
+
+test.serial('S-041 no file of a store is followed to another place, and no pipe is waited for', async (t) => {
+  const base = await folder(t)
+  await makeStore(join(base, 'sound'))
+  const names = (await readdir(join(base, 'sound'), { recursive: true })).sort()
+  t.deepEqual(names, [
+    'blocks.log',
+    'blocks.sorted',
+    'dagdrive-store',
+    'lock',
+    'reserve',
+    'roots',
+    'roots.copy',
+    'segments',
+    'segments/00000001.seg',
+  ])
+  for (const name of names) {
+    for (const kind of ['link', 'hard link', 'dangling link', 'pipe']) {
+      const path = join(base, 'store')
+      const outside = join(base, 'outside')
+      await cp(join(base, 'sound'), path, { recursive: true })
+      await rename(join(path, name), outside)
+      if (kind === 'link') await symlink(outside, join(path, name))
+      else if (kind === 'dangling link') await symlink(join(base, 'made'), join(path, name))
+      else if (kind === 'pipe') execFileSync('mkfifo', [join(path, name)])
+      else if ((await stat(outside)).isFile()) execFileSync('ln', [outside, join(path, name)])
+      else await writeFile(join(path, name), '')
+      const before = await contentOf(outside)
+      const end = await openAt(path).then(
+        async (node) => {
+          await node.importBlocks(rawBlocks(30, 40_000, 3), { roots: [] })
+          await node.close()
+          return 'opened'
+        },
+        (error: unknown) => error,
+      )
+      // The reserve holds nothing: it is made anew in its place.
+      if (end !== 'opened' || name !== 'reserve')
+        t.true(isDriveError(end, 'INVALID'), `${kind} for ${name}: ${String(end)}`)
+      t.deepEqual(await contentOf(outside), before, `${kind} for ${name}`)
+      t.false((await readdir(base)).includes('made'))
+      await rm(path, { recursive: true })
+      await rm(outside, { recursive: true })
+    }
+  }
+})
+
+test.serial(
+  'S-041 pins and names survive damage of either of their files; after damage of both nothing is collected',
+  async (t) => {
+    const base = await folder(t)
+    await makeStore(join(base, 'store'))
+    const path = join(base, 'store')
+    const { name } = await nameKey(1)
+    for (const file of ['roots', 'roots.copy']) {
+      const sound = await readFile(join(path, file))
+      await writeFile(join(path, file), 'damaged')
+      const node = await openAt(path)
+      t.is((await node.listPins()).length, 1)
+      await node.getName(name)
+      await node.close()
+      await writeFile(join(path, file), sound)
+    }
+    await truncate(join(path, 'roots'), 20)
+    await truncate(join(path, 'roots.copy'), 0)
+    for (let opening = 0; opening < 2; opening++) {
+      const node = await openAt(path)
+      t.true(isDriveError(await t.throwsAsync(node.getName(name)), 'NODE_ERROR'), 'never "there is no such name"')
+      t.true(isDriveError(await t.throwsAsync(node.collectGarbage()), 'NODE_ERROR'))
+      const forest = forestOver(rawBlocks(60, 3000, 1))
+      await node.pin(forest.root, { name: 'again' })
+      await node.close()
+    }
+  },
+)
+
+test.serial(
+  'S-041 a store of format 1 is converted, and its LMDB file, damaged or not, is never opened in this process',
+  async (t) => {
+    t.timeout(120_000)
+    const random = seededRandom(seed)
+    t.log(`seed ${seed}`)
+    const base = await folder(t)
+    await makeStore(join(base, 'sound'))
+    await makeFormat1(join(base, 'sound'))
+    const forest = forestOver(rawBlocks(60, 3000, 1))
+    let refused = 0
+    for (let round = 0; round < 7; round++) {
+      const path = join(base, `store-${round}`)
+      await cp(join(base, 'sound'), path, { recursive: true })
+      const file = join(path, 'index.mdb')
+      const bytes = await readFile(file)
+      for (let i = 0; i < 30 * round; i++) bytes[random.next(bytes.length)]! ^= 1 + random.next(255)
+      await writeFile(file, bytes)
+      const node = await openAt(path).catch((error: unknown) => {
+        t.true(isDriveError(error, 'NODE_ERROR'), String(error))
+      })
+      if (node === undefined) {
+        refused++
+        continue
+      }
+      if (round === 0) {
+        for (const { cid, bytes } of [...forest.blocks, ...rawBlocks(60, 2000, 2)])
+          t.is(Buffer.compare(await node.getBlock(cid), bytes), 0)
+        t.deepEqual(await node.listPins(), [{ cid: forest.root, name: 'one' }])
+        await node.getName((await nameKey(1)).name)
+        t.false((await readdir(path)).some((name) => name.startsWith('index.mdb')))
+      }
+      await node.close()
+    }
+    t.log(`${refused} of 6 damaged indexes were refused`)
+  },
+)
+
+/** Puts an index in LMDB in the place of ours, as format 1 had it. */
+async function makeFormat1(path: string): Promise<void> {
+  const index = await BlockIndex.open(path)
+  const format = { encoding: 'binary', keyEncoding: 'binary' } as const
+  const root = open<Buffer, Buffer>({ path: join(path, 'index.mdb'), noSubdir: true, maxDbs: 4, ...format })
+  const [blocks, pins, names] = ['blocks', 'pins', 'names'].map((name) =>
+    root.openDB<Buffer, Buffer>({ name, ...format }),
+  )
+  for (const [digest, { segment, offset, length }] of [...index.pages()].flat()) {
+    const row = Buffer.alloc(16)
+    row.writeUInt32BE(segment, 0)
+    row.writeUIntBE(offset, 4, 6)
+    row.writeUIntBE(length, 10, 6)
+    await blocks!.put(Buffer.from(digest), row)
+  }
+  for (const { cid, name } of index.pins()) await pins!.put(Buffer.from(cid), Buffer.from(name))
+  const { name } = await nameKey(1)
+  await names!.put(Buffer.from(name), Buffer.from(index.record(name)!))
+  await root.close()
+  await index.close()
+  for (const file of ['blocks.sorted', 'blocks.log', 'roots', 'roots.copy']) await rm(join(path, file))
+  await writeFile(join(path, 'dagdrive-store'), 'dagdrive block store, format 1\n')
+}
+
+async function damage(path: string, random: ReturnType<typeof seededRandom>): Promise<void> {
+  const names = (await readdir(path, { recursive: true })).filter((name) => name !== 'segments' && name !== 'lock')
+  const file = join(path, names[random.next(names.length)]!)
+  const bytes = await readFile(file)
+  const at = random.next(bytes.length + 1)
+  switch (random.next(6)) {
+    case 0:
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << random.next(8))
+      return writeFile(file, bytes)
+    case 1:
+      Buffer.from(random.bytes(64)).copy(bytes, at)
+      return writeFile(file, bytes)
+    case 2:
+      return truncate(file, at)
+    case 3:
+      return writeFile(file, Buffer.concat([bytes, random.bytes(1 + random.next(500))]))
+    case 4:
+      bytes.fill(random.next(2) * 255, at, Math.min(bytes.length, at + random.next(5000)))
+      return writeFile(file, bytes)
+    default:
+      return rm(file)
+  }
+}
+
+async function contentOf(path: string): Promise<unknown> {
+  if ((await stat(path)).isFile()) return (await readFile(path)).toString('hex')
+  const names = await readdir(path)
+  return Promise.all(names.map(async (name) => [name, (await readFile(join(path, name))).toString('hex')]))
+}

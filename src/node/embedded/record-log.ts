@@ -1,0 +1,103 @@
+/**
+ * The file that makes changes of a block index durable: block records in the order they came. A record cut off by a crash, or damaged
+ * since, is passed over. It is written anew, with what counts, when it was merged and when a sync of it failed.
+ */
+import { constants } from 'node:fs'
+import { rename, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { MIB } from '../../base/index.js'
+import { openRegularFile } from '../../platform/index.js'
+import { decodeRecord, encodeRecords, RECORD_BYTES, type BlockRecord } from './block-record.js'
+import { createAside } from './replace-file.js'
+import { syncDirectory } from './segments.js'
+
+const PIECE_BYTES = 1 * MIB
+
+export class RecordLog {
+  readonly #path: string
+  #file: FileHandle
+  #end: number
+  /** A sync failed: Linux counts the lost pages as clean from then on, so a later sync of this file proves nothing. */
+  #isDoubtful = false
+
+  private constructor(path: string, file: FileHandle, end: number) {
+    this.#path = path
+    this.#file = file
+    this.#end = end
+  }
+
+  /** @param replay gets every sound record, oldest first */
+  static async open(path: string, replay: (record: BlockRecord) => void): Promise<RecordLog> {
+    const file = await openRegularFile(path, constants.O_RDWR | constants.O_CREAT)
+    try {
+      const { size } = await file.stat()
+      const piece = Buffer.allocUnsafe(PIECE_BYTES)
+      const end = size - (size % RECORD_BYTES)
+      for (let at = 0; at < end; at += PIECE_BYTES) {
+        const { bytesRead } = await file.read(piece, 0, Math.min(PIECE_BYTES, end - at), at)
+        for (let record = 0; record + RECORD_BYTES <= bytesRead; record += RECORD_BYTES) {
+          const found = decodeRecord(piece, record)
+          if (found !== undefined) replay(found)
+        }
+        if (bytesRead < PIECE_BYTES) break
+      }
+      return new RecordLog(path, file, end)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  /**
+   * Durable when it resolves. After a failure nothing of it counts.
+   * @param all what the log has to hold besides, should it have to be written anew
+   */
+  async append(records: readonly BlockRecord[], all: Iterable<BlockRecord>): Promise<void> {
+    if (this.#isDoubtful) await this.replace(all)
+    const bytes = encodeRecords(records)
+    let isWritten = false
+    try {
+      await writeAll(this.#file, bytes, this.#end)
+      isWritten = true
+      await this.#file.datasync()
+    } catch (error) {
+      const isCutBack = await this.#file.truncate(this.#end).then(
+        () => true,
+        () => false,
+      )
+      this.#isDoubtful = isWritten || !isCutBack
+      throw error
+    }
+    this.#end += bytes.length
+  }
+
+  /** The log with these records alone; the old one stays when it fails. */
+  async replace(records: Iterable<BlockRecord>): Promise<void> {
+    const bytes = encodeRecords([...records])
+    const aside = `${this.#path}.new`
+    const file = await createAside(aside)
+    try {
+      await writeAll(file, bytes, 0)
+      await file.sync()
+      await rename(aside, this.#path)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    await this.#file.close()
+    this.#file = file
+    this.#end = bytes.length
+    await syncDirectory(dirname(this.#path))
+    this.#isDoubtful = false
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * The pins and name records of a block store. They say what may not be collected and how the drive is found, so they are kept in two
+ * equal files, `roots` and `roots.copy`, each with a checksum: one line of JSON, then the SHA-256 of that line. The sound one with the
+ * greater number counts.
+ */
+import { hash } from 'node:crypto'
+import { join } from 'node:path'
+import { DriveError } from '../../base/index.js'
+import { readRegularFile } from '../../platform/index.js'
+import { parseCid } from '../cid.js'
+import type { CidText } from '../contract.js'
+import { replaceFile } from './replace-file.js'
+import { syncDirectory } from './segments.js'
+
+const FILES = ['roots', 'roots.copy'] as const
+const MOST_BYTES = 16 * 1024 * 1024
+const MOST_RECORD_BYTES = 10 * 1024
+const PRINTABLE = /^[\x20-\x7e]{0,255}$/
+
+export interface Roots {
+  readonly pins: ReadonlyMap<CidText, string>
+  readonly names: ReadonlyMap<CidText, Uint8Array>
+  /** Both files were damaged once: there were pins and names that are not among these. */
+  readonly areIncomplete: boolean
+}
+
+interface Wire {
+  readonly number: number
+  readonly areIncomplete: boolean
+  readonly pins: readonly (readonly [CidText, string])[]
+  readonly names: readonly (readonly [CidText, string])[]
+}
+
+export class RootsFile {
+  readonly #directory: string
+  #number: number
+  #roots: Roots
+
+  private constructor(directory: string, number: number, roots: Roots) {
+    this.#directory = directory
+    this.#number = number
+    this.#roots = roots
+  }
+
+  static async open(directory: string): Promise<RootsFile> {
+    const texts = await Promise.all(FILES.map((name) => readRegularFile(join(directory, name), MOST_BYTES)))
+    const sound = texts.flatMap((text) => (text === undefined ? [] : (parse(text) ?? [])))
+    const best = sound.sort((a, b) => b.number - a.number)[0]
+    if (best !== undefined) return new RootsFile(directory, best.number, best.roots)
+    const areIncomplete = texts.some((text) => text !== undefined)
+    return new RootsFile(directory, 0, { pins: new Map(), names: new Map(), areIncomplete })
+  }
+
+  get now(): Roots {
+    return this.#roots
+  }
+
+  /** Durable when it resolves. @throws INVALID for a name of a pin that could not be read back */
+  async replace(roots: Roots): Promise<void> {
+    const number = this.#number + 1
+    const line = JSON.stringify({
+      number,
+      areIncomplete: roots.areIncomplete,
+      pins: [...roots.pins],
+      names: Array.from(roots.names, ([name, bytes]) => [name, Buffer.from(bytes).toString('base64')] as const),
+    } satisfies Wire)
+    const content = Buffer.from(`${line}\n${hash('sha256', line)}\n`)
+    if (parse(content) === undefined)
+      throw new DriveError('INVALID', 'A pin or a name has a form that the block store cannot keep.')
+    for (const name of FILES) await replaceFile(join(this.#directory, name), content)
+    await syncDirectory(this.#directory)
+    this.#number = number
+    this.#roots = roots
+  }
+}
+
+function parse(content: Buffer): { number: number; roots: Roots } | undefined {
+  const [line, sum] = content.toString('utf8').split('\n')
+  if (line === undefined || hash('sha256', line) !== sum) return undefined
+  try {
+    const wire = JSON.parse(line) as Wire
+    const pins = new Map(wire.pins.map(([cid, name]) => [checkedCid(cid), checkedName(name)]))
+    const names = new Map(wire.names.map(([name, record]) => [checkedName(name), checkedRecord(record)]))
+    if (!Number.isSafeInteger(wire.number)) return undefined
+    return { number: wire.number, roots: { pins, names, areIncomplete: wire.areIncomplete === true } }
+  } catch {
+    // Of another form than ours: as good as damaged.
+    return undefined
+  }
+}
+
+function checkedCid(text: unknown): CidText {
+  const cid = checkedName(text)
+  parseCid(cid)
+  return cid
+}
+
+function checkedName(text: unknown): string {
+  if (typeof text !== 'string' || !PRINTABLE.test(text)) throw new TypeError('not a printable text')
+  return text
+}
+
+function checkedRecord(text: unknown): Uint8Array {
+  if (typeof text !== 'string' || text.length > 2 * MOST_RECORD_BYTES) throw new TypeError('not a record')
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length > MOST_RECORD_BYTES) throw new TypeError('not a record')
+  return bytes
+}
