@@ -4,7 +4,15 @@ export { type CarInput, carStream } from './car-write.js'
 export { type Cid, cidBytes, cidFromBytes, cidOf, type Codec, keyOfName, nameOfKey, parseCid } from './cid.js'
 export type { Block, Commit, EntryRecord, FetchBlock, FileChunk, TreeRef } from './contract.js'
 export { driveSequence, splitDriveSequence } from './drive-sequence.js'
-export { buildMap, type BuildOptions, type BuiltMap, type MapNode, type ReuseLookup } from './map/map-build.js'
+export {
+  buildMap,
+  MapBuilder,
+  type BuildOptions,
+  type BuiltMap,
+  type FinishedMap,
+  type MapNode,
+  type ReuseLookup,
+} from './map/map-build.js'
 export { getFromMap, readMap, readMapLeaves, readMapNodes, type ReadOptions } from './map/map-read.js'
 export {
   compareNameRecords,

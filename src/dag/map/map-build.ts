@@ -1,3 +1,4 @@
+/** Building a sorted map from its entries in order, node by node: what a map holds is never in memory at once. */
 import { DriveError, type Digest, type Random } from '../../base/index.js'
 import type { Block, TreeRef } from '../contract.js'
 import { MapNodeWriter, MAX_KEY_BYTES, type MapChild } from './map-node.js'
@@ -33,6 +34,16 @@ export interface BuiltMap {
   readonly dropped: readonly TreeRef[]
 }
 
+/** What `MapBuilder.finish` adds to what the callbacks have seen. */
+export type FinishedMap = Omit<BuiltMap, 'blocks'>
+
+interface Level {
+  readonly writer: MapNodeWriter
+  /** Nodes that were made, and the last of them. */
+  made: number
+  last: MapChild | undefined
+}
+
 /**
  * Builds a sorted map of byte keys to byte values as private nodes. One changed entry changes the nodes on its path; nodes whose
  * plaintext is found by `reuse` or in `previous` keep their block.
@@ -42,55 +53,57 @@ export function buildMap(
   entries: Iterable<readonly [key: Uint8Array, value: Uint8Array]>,
   options: BuildOptions,
 ): BuiltMap {
-  const builder = new Builder(options)
-  let level = builder.buildLeaves(entries)
-  for (let at = 1; level.length > 1; at++) level = builder.buildInterior(at, level)
-  return builder.finish(level[0]!.ref)
+  const blocks: Block[] = []
+  const builder = new MapBuilder(options, (block) => blocks.push(block))
+  for (const [key, value] of entries) builder.add(key, value)
+  return { ...builder.finish(), blocks }
 }
 
-class Builder {
-  readonly #blocks: Block[] = []
+/** As `buildMap`, for entries that come bit by bit: `onBlock` gets each new block as soon as it is made, children before parents. */
+export class MapBuilder {
+  readonly #levels: Level[] = [newLevel(0)]
   readonly #nodes: MapNode[] = []
   readonly #previous = new Map<string, MapNode>()
+  #lastKey: Uint8Array | undefined
 
-  constructor(private readonly options: BuildOptions) {
+  constructor(
+    private readonly options: BuildOptions,
+    private readonly onBlock: (block: Block) => void,
+  ) {
     for (const node of options.previous ?? []) this.#previous.set(identity(node.level, node.plainHash), node)
   }
 
-  buildLeaves(entries: Iterable<readonly [Uint8Array, Uint8Array]>): MapChild[] {
-    const writer = new MapNodeWriter(0)
-    const made: MapChild[] = []
-    let last: Uint8Array | undefined
-    for (const [key, value] of entries) {
-      if (key.length > MAX_KEY_BYTES) throw new DriveError('INVALID', 'A map key is too long.')
-      if (last !== undefined && Buffer.compare(last, key) >= 0)
-        throw new DriveError('INVALID', 'Map keys are not ascending.')
-      last = key
-      if (!writer.fits(key, value.length)) made.push(this.#seal(0, writer))
-      if (writer.addEntry(key, value)) made.push(this.#seal(0, writer))
-    }
-    if (!writer.isEmpty || made.length === 0) made.push(this.#seal(0, writer))
-    return made
+  /** @param key greater than the one before */
+  add(key: Uint8Array, value: Uint8Array): void {
+    if (key.length > MAX_KEY_BYTES) throw new DriveError('INVALID', 'A map key is too long.')
+    if (this.#lastKey !== undefined && Buffer.compare(this.#lastKey, key) >= 0)
+      throw new DriveError('INVALID', 'Map keys are not ascending.')
+    this.#lastKey = key
+    const { writer } = this.#levels[0]!
+    if (!writer.fits(key, value.length)) this.#end(0)
+    if (writer.addEntry(key, value)) this.#end(0)
   }
 
-  buildInterior(level: number, children: readonly MapChild[]): MapChild[] {
-    const writer = new MapNodeWriter(level)
-    const made: MapChild[] = []
-    for (const child of children) {
-      if (!writer.fits(child.firstKey, 64)) made.push(this.#seal(level, writer))
-      if (writer.addChild(child)) made.push(this.#seal(level, writer))
+  finish(): FinishedMap {
+    for (let at = 0; ; at++) {
+      const level = this.#levels[at]!
+      if (!level.writer.isEmpty || level.made === 0) this.#end(at)
+      // A level with one node has the root; what was begun above it is not needed.
+      if (level.made > 1) continue
+      const dropped = [...this.#previous.values()].map((node) => node.ref)
+      return { ref: level.last!.ref, nodes: this.#nodes, dropped }
     }
-    if (!writer.isEmpty) made.push(this.#seal(level, writer))
-    return made
   }
 
-  finish(ref: TreeRef): BuiltMap {
-    return {
-      ref,
-      blocks: this.#blocks,
-      nodes: this.#nodes,
-      dropped: [...this.#previous.values()].map((node) => node.ref),
-    }
+  /** The node that is being written at this level is complete. */
+  #end(at: number): void {
+    const level = this.#levels[at]!
+    const child = this.#seal(at, level.writer)
+    level.made++
+    level.last = child
+    const { writer } = (this.#levels[at + 1] ??= newLevel(at + 1))
+    if (!writer.fits(child.firstKey, CHILD_BYTES)) this.#end(at + 1)
+    if (writer.addChild(child)) this.#end(at + 1)
   }
 
   #seal(level: number, writer: MapNodeWriter): MapChild {
@@ -112,9 +125,15 @@ class Builder {
 
   #sealNew(plain: Uint8Array): TreeRef {
     const { ref, block } = sealNode(plain, this.options.random)
-    this.#blocks.push(block)
+    this.onBlock(block)
     return ref
   }
+}
+
+const CHILD_BYTES = 64
+
+function newLevel(level: number): Level {
+  return { writer: new MapNodeWriter(level), made: 0, last: undefined }
 }
 
 function identity(level: number, plainHash: Digest): string {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { isDriveError, seededRandom } from '../../base/index.js'
-import { buildMap, type BuiltMap } from './map-build.js'
+import { buildMap, MapBuilder, type BuiltMap } from './map-build.js'
 import { decodeMapNode } from './map-node.js'
 import { getFromMap, readMap, readMapNodes } from './map-read.js'
 import { openNode, sealNode } from '../private-node.js'
@@ -195,4 +195,20 @@ test('a missing block rejects once and leaves no unhandled rejection', async (t)
     for await (const row of readMap(built.ref, blocks.fetch)) t.truthy(row)
   })()
   t.true(isDriveError(await t.throwsAsync(reading), 'NOT_FOUND'))
+})
+
+test('S-064 a map is built bit by bit: blocks leave as soon as they are made, and are those of the map built at once', (t) => {
+  const entries = rows(20_000, seededRandom(50))
+  let made = 0
+  let early = 0
+  const builder = new MapBuilder({ random: seededRandom(51) }, () => made++)
+  for (const [key, value] of entries) {
+    builder.add(key, value)
+    early = made
+  }
+  const finished = builder.finish()
+  t.true(made - early <= finished.nodes.at(-1)!.level + 1)
+  const atOnce = buildMap(entries, { random: seededRandom(51) })
+  t.deepEqual(finished.ref, atOnce.ref)
+  t.is(made, atOnce.blocks.length)
 })
