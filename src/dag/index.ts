@@ -1,5 +1,4 @@
 /** The drive's blocks: private nodes, sorted maps, the pin tree, commits, CAR streams, name records. Pure. */
-export { type Car, readCar } from './car-read.js'
 export { type CarInput, carStream } from './car-write.js'
 export { type Cid, cidBytes, cidFromBytes, cidOf, type Codec, keyOfName, nameOfKey, parseCid } from './cid.js'
 export type { Block, Commit, EntryRecord, FetchBlock, FileChunk, TreeRef } from './contract.js'

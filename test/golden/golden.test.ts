@@ -18,7 +18,6 @@ import {
   openCommit,
   openNameRecord,
   parseCid,
-  readCar,
   readChunkList,
   readDirectory,
   readDuplicates,
@@ -32,6 +31,7 @@ import {
   type FetchBlock,
   type TreeRef,
 } from '../../src/dag/index.js'
+import { readCar } from '../support/dag/car-read.js'
 import { createCore } from '../../src/pipeline/index.js'
 import { projectRoot } from '../support/sources.js'
 import { describeEntry, type GoldenDrive, type GoldenEntry } from './golden-drive.js'

@@ -1,11 +1,11 @@
 /** A strict reader of CAR version 1 streams that hold only this format's blocks. */
-import { DriveError, KIB, MIB } from '../base/index.js'
-import { cidBytes, cidFromBytes, cidOf, CID_BYTES, type Cid } from './cid.js'
-import { carHeader } from './car-write.js'
-import type { Block } from './contract.js'
-import { corrupt } from './corrupt.js'
-import { sha256 } from './private-node.js'
-import { VarintReader } from './varint.js'
+import { DriveError, KIB, MIB } from '../../../src/base/index.js'
+import { cidBytes, cidFromBytes, cidOf, CID_BYTES, type Cid } from '../../../src/dag/cid.js'
+import { carHeader } from '../../../src/dag/car-write.js'
+import type { Block } from '../../../src/dag/contract.js'
+import { corrupt } from '../../../src/dag/corrupt.js'
+import { sha256 } from '../../../src/dag/private-node.js'
+import { VarintReader } from '../../../src/dag/varint.js'
 
 const MAX_HEADER_BYTES = 64 * KIB
 /** Kubo refuses larger blocks too. */
