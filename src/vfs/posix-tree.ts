@@ -247,8 +247,9 @@ export class PosixTree implements Tree {
     return getXattr(this.#volume.inodes.get(ino), name)
   }
 
-  listXattrs(ino: number, _caller: Caller): readonly string[] {
-    return this.#volume.inodes.get(ino).xattrs.map(({ name }) => name)
+  listXattrs(ino: number, caller: Caller): readonly string[] {
+    const names = this.#volume.inodes.get(ino).xattrs.map(({ name }) => name)
+    return caller.uid === 0 ? names : names.filter((name) => !name.startsWith('trusted.'))
   }
 
   setXattr(ino: number, name: string, value: Uint8Array, flags: number, _caller: Caller): void {

@@ -41,6 +41,11 @@ export interface Caller {
   readonly gid: number
   readonly pid: number
   readonly signal: AbortSignal
+  /**
+   * Bits to take from the mode of what is made, where the directory has no default ACL. Absent or 0 where the kernel
+   * has taken them already.
+   */
+  readonly umask?: number
 }
 
 /** Fields to change; absent ones stay. `'now'` takes the tree's clock. */
@@ -66,7 +71,8 @@ export const OPEN = {
 export const RENAME = { NO_REPLACE: 1, EXCHANGE: 2 } as const
 export const FALLOCATE = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const
 export const SEEK = { DATA: 3, HOLE: 4 } as const
-export const XATTR = { CREATE: 1, REPLACE: 2 } as const
+/** DROP_SET_GROUP is ours: an access ACL takes S_ISGID away. */
+export const XATTR = { CREATE: 1, REPLACE: 2, DROP_SET_GROUP: 4 } as const
 
 export const ROOT_INO = 1
 
@@ -187,7 +193,10 @@ export interface Tree {
   ): Maybe<void>
   releaseDirectory(ino: number, handle: number): void
 
-  /** Attribute names hold one character per byte (latin1), like file names. */
+  /**
+   * Attribute names hold one character per byte (latin1), like file names. POSIX ACLs are attributes: the access ACL and the
+   * mode change together, and what is made in a directory with a default ACL inherits it.
+   */
   getXattr(ino: number, name: string, caller: Caller): Maybe<Uint8Array>
   listXattrs(ino: number, caller: Caller): Maybe<readonly string[]>
   setXattr(ino: number, name: string, value: Uint8Array, flags: number, caller: Caller): Maybe<void>

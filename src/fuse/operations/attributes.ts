@@ -1,6 +1,6 @@
 /** Attributes, extended attributes and the filesystem's own figures. */
 import { DriveError } from '../../base/index.js'
-import type { AttributeChange, Attributes, FilesystemStatistics } from '../../vfs/index.js'
+import { XATTR, type AttributeChange, type Attributes, type FilesystemStatistics } from '../../vfs/index.js'
 import { ERRNO } from '../protocol/errno.js'
 import { replyOk } from './names.js'
 import {
@@ -9,6 +9,7 @@ import {
   REPLY_HEADER_BYTES,
   SETATTR_IN,
   SETATTR_VALID,
+  SETXATTR_DROP_SET_GROUP,
   SETXATTR_IN,
 } from '../protocol/protocol.js'
 import { malformed, readExact, readString } from '../protocol/read-request.js'
@@ -22,6 +23,7 @@ import type { Session } from './session.js'
  */
 const CAPABILITY = 'security.capability'
 
+const ACCESS_ACL = 'system.posix_acl_access'
 const X_OK = 1
 const S_IFMT = 0o170000
 const S_IFREG = 0o100000
@@ -112,12 +114,20 @@ function replySized(s: Session, r: Request, value: Uint8Array): void {
 
 export function setXattr(s: Session, r: Request, at: number, end: number): void {
   const size = s.in.u32(at + SETXATTR_IN.size)
-  const flags = s.in.u32(at + SETXATTR_IN.flags)
+  const ownFlags = s.extendedSetXattr ? s.in.u32(at + SETXATTR_IN.ownFlags) : 0
+  const dropsSetGroup = (ownFlags & SETXATTR_DROP_SET_GROUP) !== 0
+  const flags = s.in.u32(at + SETXATTR_IN.flags) | (dropsSetGroup ? XATTR.DROP_SET_GROUP : 0)
   const name = readString(s, at + (s.extendedSetXattr ? SETXATTR_IN.bytes : SETXATTR_IN.compatBytes), end)
   if (s.cursor + size > end) throw malformed()
   if (name === CAPABILITY) throw new DriveError('NOT_SUPPORTED', 'File capabilities are not kept.')
   const value = Uint8Array.prototype.slice.call(s.in.bytes, s.cursor, s.cursor + size)
-  s.settle(r, s.tree.setXattr(r.nodeId, name, value, flags, r), replyOk)
+  const changesMode = name === ACCESS_ACL && !s.hasAcls
+  s.settle(r, s.tree.setXattr(r.nodeId, name, value, flags, r), changesMode ? replyModeChanged : replyOk)
+}
+
+/** Without ACLs of its own the kernel does not know that an attribute changed the mode. */
+function replyModeChanged(s: Session, r: Request): void {
+  s.settle(r, s.dropAttributes(r.nodeId), replyOk)
 }
 
 export function removeXattr(s: Session, r: Request, at: number, end: number): void {

@@ -40,6 +40,7 @@ export function create(s: Session, r: Request, at: number, end: number): void {
   const name = readName(s, at + CREATE_IN.bytes, end)
   const flags = s.in.u32(at + CREATE_IN.flags)
   const mode = s.in.u32(at + CREATE_IN.mode)
+  if (s.usesUmask) r.umask = s.in.u32(at + CREATE_IN.umask)
   r.note = flags
   const dropSetId = (s.in.u32(at + CREATE_IN.openFlags) & OPEN_DROP_SET_ID) !== 0
   s.settle(r, createOrOpen(s, r, name, mode, flags, dropSetId), replyCreated)

@@ -25,13 +25,15 @@ const INIT_OUT_BYTES = 64
  * Not asked for: WRITEBACK_CACHE unless the mount wants it (the kernel then ignores sizes from other writers, and unsynced
  * data dies with the daemon); POSIX_LOCKS and FLOCK_LOCKS (the kernel then locks locally, and correctly); AUTO_INVAL_DATA
  * (our own writes change mtime, which would drop the page cache). HANDLE_KILLPRIV_V2 makes us clear set-ID bits, and spares a
- * GETXATTR before every write and a GETATTR before every chown.
+ * GETXATTR before every write and a GETATTR before every chown. POSIX_ACL makes the kernel check permissions, so it is asked for
+ * only where it does that anyway. With DONT_MASK the umask is ours to use, because a default ACL takes its place.
  */
 const WANTED =
   INIT.ASYNC_READ |
   INIT.ATOMIC_O_TRUNC |
   INIT.EXPORT_SUPPORT |
   INIT.BIG_WRITES |
+  INIT.DONT_MASK |
   INIT.DO_READDIRPLUS |
   INIT.READDIRPLUS_AUTO |
   INIT.ASYNC_DIO |
@@ -61,10 +63,14 @@ export function initialize(s: Session, r: Request, at: number, end: number): voi
   const offered = s.in.u32(at + INIT_IN.flags)
   const extended = (offered & INIT.INIT_EXT) !== 0 && end - at >= INIT_IN.flags2 + 4
   const offered2 = extended ? s.in.u32(at + INIT_IN.flags2) : 0
-  const flags = (WANTED | (s.options.writeback ? INIT.WRITEBACK_CACHE : 0)) & offered
+  const writeback = s.options.writeback ? INIT.WRITEBACK_CACHE : 0
+  const acls = s.options.checksPermissions ? INIT.POSIX_ACL : 0
+  const flags = (WANTED | writeback | acls) & offered
   const timeout = s.options.requestTimeoutSeconds
   const flags2 = (INIT2.HAS_EXPIRE_ONLY | (timeout > 0 ? INIT2.REQUEST_TIMEOUT : 0)) & offered2
   s.minor = Math.min(minor, NEWEST_MINOR)
+  s.hasAcls = (flags & INIT.POSIX_ACL) !== 0
+  s.usesUmask = (flags & INIT.DONT_MASK) !== 0
   s.extendedSetXattr = (flags & INIT.SETXATTR_EXT) !== 0
 
   const out = s.out

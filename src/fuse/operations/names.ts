@@ -36,12 +36,14 @@ export function lookup(s: Session, r: Request, at: number, end: number): void {
 
 export function makeNode(s: Session, r: Request, at: number, end: number): void {
   const name = readName(s, at + MKNOD_IN.bytes, end)
+  if (s.usesUmask) r.umask = s.in.u32(at + MKNOD_IN.umask)
   const made = s.tree.makeNode(r.nodeId, name, s.in.u32(at + MKNOD_IN.mode), s.in.u32(at + MKNOD_IN.rdev), r)
   s.settle(r, made, replyEntry)
 }
 
 export function makeDirectory(s: Session, r: Request, at: number, end: number): void {
   const name = readName(s, at + MKDIR_IN.bytes, end)
+  if (s.usesUmask) r.umask = s.in.u32(at + MKDIR_IN.umask)
   s.settle(r, s.tree.makeDirectory(r.nodeId, name, s.in.u32(at + MKDIR_IN.mode), r), replyEntry)
 }
 

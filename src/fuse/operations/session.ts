@@ -19,6 +19,8 @@ export interface ReplySink {
 
 export interface SessionOptions {
   readonly writeback: boolean
+  /** The kernel checks permissions on this mount, so that it can check ACLs as well. */
+  readonly checksPermissions: boolean
   readonly requestTimeoutSeconds: number
 }
 
@@ -40,10 +42,16 @@ export class Session {
   /** Agreed in INIT; 0 before. */
   minor = 0
   extendedSetXattr = false
+  /** Agreed in INIT: the kernel reads ACLs when it checks permissions. */
+  hasAcls = false
+  /** Agreed in INIT: modes of what is made come with the caller's umask not yet taken from them. */
+  usesUmask = false
   /** Requests whose caller got a signal. */
   readonly interrupted = new InterruptedRequests((request) => this.letGo(request))
   readonly files = new OpenFiles()
-  /** Resolves when the kernel has dropped cached pages of the range, or the mount has ended. */
+  /** Resolves when the kernel has dropped the inode's attributes, or the mount has ended. */
+  dropAttributes: (ino: number) => Promise<void> = () => Promise.resolve()
+  /** The same for cached pages of a range. */
   dropPages: (ino: number, offset: number, length: number) => Promise<void> = () => Promise.resolve()
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
   private readonly sink: ReplySink

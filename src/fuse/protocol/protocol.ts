@@ -62,11 +62,13 @@ export const INIT = {
   ATOMIC_O_TRUNC: 1 << 3,
   EXPORT_SUPPORT: 1 << 4,
   BIG_WRITES: 1 << 5,
+  DONT_MASK: 1 << 6,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
   ASYNC_DIO: 1 << 15,
   WRITEBACK_CACHE: 1 << 16,
   PARALLEL_DIROPS: 1 << 18,
+  POSIX_ACL: 1 << 20,
   ABORT_ERROR: 1 << 21,
   MAX_PAGES: 1 << 22,
   CACHE_SYMLINKS: 1 << 23,
@@ -131,20 +133,22 @@ export const SETATTR_IN = {
   gid: 80,
   bytes: 88,
 } as const
-export const MKNOD_IN = { mode: 0, rdev: 4, bytes: 16 } as const
-export const MKDIR_IN = { mode: 0, bytes: 8 } as const
+export const MKNOD_IN = { mode: 0, rdev: 4, umask: 8, bytes: 16 } as const
+export const MKDIR_IN = { mode: 0, umask: 4, bytes: 8 } as const
 export const RENAME_IN = { newParent: 0, bytes: 8 } as const
 export const RENAME2_IN = { newParent: 0, flags: 8, bytes: 16 } as const
 export const LINK_IN = { nodeId: 0, bytes: 8 } as const
 export const OPEN_IN = { flags: 0, openFlags: 4, bytes: 8 } as const
-export const CREATE_IN = { flags: 0, mode: 4, openFlags: 12, bytes: 16 } as const
+export const CREATE_IN = { flags: 0, mode: 4, umask: 8, openFlags: 12, bytes: 16 } as const
 export const RELEASE_IN = { handle: 0, bytes: 24 } as const
 export const FLUSH_IN = { handle: 0, bytes: 24 } as const
 export const READ_IN = { handle: 0, offset: 8, size: 16, readFlags: 20, bytes: 40 } as const
 export const WRITE_IN = { handle: 0, offset: 8, size: 16, writeFlags: 20, bytes: 40 } as const
 export const FSYNC_IN = { handle: 0, flags: 8, bytes: 16 } as const
 /** With SETXATTR_EXT; 8 bytes without. */
-export const SETXATTR_IN = { size: 0, flags: 4, bytes: 16, compatBytes: 8 } as const
+export const SETXATTR_IN = { size: 0, flags: 4, ownFlags: 8, bytes: 16, compatBytes: 8 } as const
+/** In SETXATTR's own flags: a new ACL takes S_ISGID away, because the caller is not of the file's group. */
+export const SETXATTR_DROP_SET_GROUP = 1 << 0
 export const ACCESS_IN = { mask: 0, bytes: 8 } as const
 export const GETXATTR_IN = { size: 0, bytes: 8 } as const
 export const INTERRUPT_IN = { unique: 0, bytes: 8 } as const

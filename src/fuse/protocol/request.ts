@@ -12,6 +12,8 @@ export class Request implements Caller {
   readonly uniqueHigh: number
   /** A reply was sent, or will never be; a later one only takes back what it would have granted. */
   answered = false
+  /** Of a caller that makes something, where the kernel leaves its use to us. */
+  umask = 0
   /** Changes nothing that could be half done: a caller that is being killed need not wait for the answer. */
   isQuestion = false
   /** What the reply needs to know of the request: a buffer size, a handle. Its meaning is the handler's. */

@@ -61,10 +61,8 @@ async function detachOnFailure<T>(mountpoint: string, work: () => Promise<T>): P
 async function openMount(addon: FuseNative, mountpoint: string, options: MountOptions): Promise<number> {
   const asRoot = process.geteuid?.() === 0
   const source = options.source ?? 'dagdrive'
-  const isShared = options.allowOther === true
-  // Root alone passes every check but that of x bits, which operations-attributes.ts makes. With the kernel's checks each
-  // change of a directory costs a GETATTR more, because the kernel takes the change for a change of its mode.
-  const common = isShared ? 'default_permissions,allow_other' : asRoot ? '' : 'default_permissions'
+  const checks = checksPermissions(options) ? ['default_permissions'] : []
+  const common = [...checks, ...(options.allowOther === true ? ['allow_other'] : [])].join(',')
   const outcome = asRoot
     ? await addon.mount(source, mountpoint, FILESYSTEM_TYPE, common, mountFlags(options))
     : await addon.fusermount(mountpoint, helperOptions(options, source, common))
@@ -74,6 +72,14 @@ async function openMount(addon: FuseNative, mountpoint: string, options: MountOp
   throw new DriveError('MOUNT_FAILED', `The drive could not be mounted: ${why}${hint}`, {
     about: { errno: -outcome.result },
   })
+}
+
+/**
+ * Root alone passes every check but that of x bits, which operations/attributes.ts makes. With the kernel's checks each
+ * change of a directory costs a GETATTR more, because the kernel takes the change for a change of its mode.
+ */
+function checksPermissions(options: MountOptions): boolean {
+  return options.allowOther === true || process.geteuid?.() !== 0
 }
 
 function mountFlags(options: MountOptions): number {
@@ -131,10 +137,12 @@ function serveDescriptor(
   const output = new Words(channel.memory, ARENA_BYTES + MAX_BATCH * 8, OUT_BYTES)
   const sessionOptions = {
     writeback: options.writeback === true,
+    checksPermissions: checksPermissions(options),
     requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
   }
   const session = new Session(tree, input, output, channel, sessionOptions, log)
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
+  session.dropAttributes = (ino) => notifier.dropAttributes(ino)
   session.dropPages = (ino, offset, length) => notifier.dropPages(ino, offset, length)
   tree.onInvalidate((what) => notifier.notify(what))
   const ready = new Promise<void>((resolve, reject) => {

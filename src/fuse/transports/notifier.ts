@@ -27,6 +27,8 @@ export interface Notifier {
   notify(what: Invalidation): void
   /** Resolves when the kernel has dropped the pages of the range: it waits for those that are being read. */
   dropPages(ino: number, offset: number, length: number): Promise<void>
+  /** Resolves when the kernel has dropped the inode's attributes. */
+  dropAttributes(ino: number): Promise<void>
   /** Drops what waits and resolves when nothing is being written. */
   close(): Promise<void>
 }
@@ -83,6 +85,10 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
       return new Promise((resolve) =>
         add(`${ino} ${offset} ${length}`, { kind: 'pages', ino, offset, length }, resolve),
       )
+    },
+    dropAttributes(ino) {
+      if (closed) return Promise.resolve()
+      return new Promise((resolve) => add(`${ino} true`, { kind: 'inode', ino, attributesOnly: true }, resolve))
     },
     close() {
       closed = true

@@ -4,6 +4,7 @@ import { closeContent } from '../content/file-content.js'
 import { contentOrWait } from '../content/load-content.js'
 import { truncate } from '../content/truncate.js'
 import { attributesOf, type Inode } from './inode.js'
+import { followMode } from './xattrs.js'
 import { settle, then, Wait } from '../maybe.js'
 import { holding } from '../namespace/require.js'
 import type { AttributeChange, Attributes, Caller, Maybe } from '../tree.js'
@@ -49,8 +50,10 @@ function applyChange(volume: Volume, inode: Inode, change: AttributeChange): Att
   const now = { sec: inode.ctimeSec, nsec: inode.ctimeNsec }
   if (uid !== undefined) inode.uid = uid
   if (gid !== undefined) inode.gid = gid
-  if (mode !== undefined) inode.mode = (inode.mode & S_IFMT) | (mode & ~S_IFMT)
-  else if ((uid !== undefined || gid !== undefined) && !inode.isDirectory) clearSetId(inode)
+  if (mode !== undefined) {
+    inode.mode = (inode.mode & S_IFMT) | (mode & ~S_IFMT)
+    followMode(inode)
+  } else if ((uid !== undefined || gid !== undefined) && !inode.isDirectory) clearSetId(inode)
   if (atime !== undefined) {
     const { sec, nsec } = atime === 'now' ? now : atime
     inode.atimeSec = sec

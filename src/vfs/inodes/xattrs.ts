@@ -1,5 +1,7 @@
-/** Extended attributes, kept in the inode's row. */
+/** Extended attributes, kept in the inode's row. An access ACL and the mode show the same permissions, always. */
 import { DriveError } from '../../base/index.js'
+import { ACCESS_ACL, aclAfterChmod, applyAcl, checkAcl, DEFAULT_ACL, inheritedAcl, type AppliedAcl } from './acl.js'
+import { TYPE } from '../../tree-state/index.js'
 import type { Inode } from './inode.js'
 import { XATTR } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
@@ -11,8 +13,10 @@ const MAX_TOTAL_BYTES = 96 * 1024
 /** What an attribute counts for beyond its name (two bytes a character as UTF-8) and value. */
 const OVERHEAD_BYTES = 16
 const NAMESPACES = ['user.', 'trusted.', 'security.']
+const PERMISSIONS = 0o777
+const S_ISGID = 0o2000
 
-/** Throws NO_DATA, and NOT_SUPPORTED for other namespaces, among them ACLs: who hears that need not ask for each file. */
+/** Throws NO_DATA, INVALID for a namespace alone, and NOT_SUPPORTED for other namespaces. */
 export function getXattr(inode: Inode, name: string): Uint8Array {
   requireNamespace(name)
   const found = inode.xattrs.find((xattr) => xattr.name === name)
@@ -20,32 +24,90 @@ export function getXattr(inode: Inode, name: string): Uint8Array {
   return found.value
 }
 
-/** Throws EXISTS, NO_DATA (by flags), NOT_SUPPORTED for other namespaces, OUT_OF_RANGE and NO_SPACE for what is too long or too much. */
+/**
+ * Setting an access ACL sets the mode; one that says no more than the mode is not kept. Throws EXISTS, NO_DATA (by flags), INVALID,
+ * NOT_SUPPORTED for other namespaces, ACCESS_DENIED for a default ACL of a file, OUT_OF_RANGE and NO_SPACE for what is too long or too much.
+ */
 export function setXattr(volume: Volume, inode: Inode, name: string, value: Uint8Array, flags: number): void {
   requireNamespace(name)
   if (name.length > MAX_NAME_BYTES) throw new DriveError('OUT_OF_RANGE', 'The attribute name is too long.')
   if (value.length > MAX_VALUE_BYTES) throw new DriveError('NO_SPACE', 'The attribute value is too long.')
+  if (isAcl(name)) {
+    setAcl(volume, inode, name, value, flags)
+    return
+  }
   const exists = inode.xattrs.some((xattr) => xattr.name === name)
   if (exists && (flags & XATTR.CREATE) !== 0) throw new DriveError('EXISTS', 'The attribute exists.')
   if (!exists && (flags & XATTR.REPLACE) !== 0) throw noData()
+  put(inode, name, value)
+  stampChange(volume, inode, false)
+}
+
+function put(inode: Inode, name: string, value: Uint8Array): void {
+  const exists = inode.xattrs.some((xattr) => xattr.name === name)
   const added = { name, value: Uint8Array.prototype.slice.call(value) }
   const all = exists ? inode.xattrs.map((xattr) => (xattr.name === name ? added : xattr)) : [...inode.xattrs, added]
   const total = all.reduce((sum, xattr) => sum + 2 * xattr.name.length + xattr.value.length + OVERHEAD_BYTES, 0)
   if (total > MAX_TOTAL_BYTES) throw new DriveError('NO_SPACE', 'The attributes of the file are too many or too long.')
   inode.xattrs = all
-  stampChange(volume, inode, false)
 }
 
-/** Throws NO_DATA. */
+/** Throws NO_DATA, but not for an ACL: without one the mode is the ACL. INVALID and NOT_SUPPORTED as above. */
 export function removeXattr(volume: Volume, inode: Inode, name: string): void {
+  requireNamespace(name)
   const kept = inode.xattrs.filter((xattr) => xattr.name !== name)
-  if (kept.length === inode.xattrs.length) throw noData()
+  if (kept.length === inode.xattrs.length) {
+    if (isAcl(name)) return
+    throw noData()
+  }
   inode.xattrs = kept
   stampChange(volume, inode, false)
 }
 
+function setAcl(volume: Volume, inode: Inode, name: string, value: Uint8Array, flags: number): void {
+  if (inode.type === TYPE.SYMLINK) throw new DriveError('NOT_SUPPORTED', 'A symbolic link has no access control list.')
+  if (name === DEFAULT_ACL) {
+    if (!inode.isDirectory) throw new DriveError('ACCESS_DENIED', 'Only a directory has a default ACL.')
+    checkAcl(value)
+    put(inode, name, value)
+  } else {
+    setAccess(inode, applyAcl(value))
+    if ((flags & XATTR.DROP_SET_GROUP) !== 0) inode.mode &= ~S_ISGID
+  }
+  stampChange(volume, inode, false)
+}
+
+function setAccess(inode: Inode, { value, permissions }: AppliedAcl): void {
+  if (value !== undefined) put(inode, ACCESS_ACL, value)
+  else inode.xattrs = inode.xattrs.filter((xattr) => xattr.name !== ACCESS_ACL)
+  inode.mode = (inode.mode & ~PERMISSIONS) | permissions
+}
+
+/** The mode has changed: so does the access ACL, if there is one. */
+export function followMode(inode: Inode): void {
+  const access = inode.xattrs.find(({ name }) => name === ACCESS_ACL)
+  if (access !== undefined) put(inode, ACCESS_ACL, aclAfterChmod(access.value, inode.mode))
+}
+
+/** A new inode takes its ACLs from the directory's default ACL; without one, the caller's umask takes bits from its mode. */
+export function inheritAcl(inode: Inode, parent: Inode, umask: number): void {
+  if (inode.type === TYPE.SYMLINK) return
+  const inherited = parent.xattrs.find(({ name }) => name === DEFAULT_ACL)
+  if (inherited === undefined) {
+    inode.mode &= ~(umask & PERMISSIONS)
+    return
+  }
+  if (inode.isDirectory) put(inode, DEFAULT_ACL, inherited.value)
+  setAccess(inode, inheritedAcl(inherited.value, inode.mode))
+}
+
+function isAcl(name: string): boolean {
+  return name === ACCESS_ACL || name === DEFAULT_ACL
+}
+
 function requireNamespace(name: string): void {
-  if (NAMESPACES.some((prefix) => name.startsWith(prefix))) return
+  if (NAMESPACES.includes(name)) throw new DriveError('INVALID', 'The attribute has no name.')
+  if (isAcl(name) || NAMESPACES.some((prefix) => name.startsWith(prefix))) return
   throw new DriveError('NOT_SUPPORTED', 'No such attributes here.')
 }
 

@@ -3,6 +3,7 @@ import { DriveError, type PlainName } from '../../base/index.js'
 import { TYPE } from '../../tree-state/index.js'
 import { attributesOf, type Inode } from '../inodes/inode.js'
 import { addLink } from '../inodes/links.js'
+import { inheritAcl } from '../inodes/xattrs.js'
 import type { Attributes, Caller, Maybe } from '../tree.js'
 import { stampChange, type Volume } from '../volume.js'
 import { requireAbsent, withEntries, writableDirectory } from './require.js'
@@ -30,6 +31,7 @@ export function makeInode(
       parent: parent.ino,
       ...(what.inline === undefined ? {} : { inline: what.inline }),
     })
+    inheritAcl(inode, parent, caller.umask ?? 0)
     enter(volume, parent, name, inode)
     return inode
   })
@@ -53,6 +55,7 @@ export function makeDirectory(
       rdev: 0,
       parent: parent.ino,
     })
+    inheritAcl(inode, parent, caller.umask ?? 0)
     volume.directories.begin(inode)
     parent.nlink++
     enter(volume, parent, name, inode)

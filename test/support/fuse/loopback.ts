@@ -40,7 +40,7 @@ export function createLoopback(tree: Tree, options: Partial<SessionOptions> = {}
       return loopback.result
     },
   }
-  const sessionOptions = { writeback: false, requestTimeoutSeconds: 600, ...options }
+  const sessionOptions = { writeback: false, checksPermissions: false, requestTimeoutSeconds: 600, ...options }
   const session = new Session(tree, input, output, sink, sessionOptions, silentLog)
   const loopback: Loopback = {
     session,

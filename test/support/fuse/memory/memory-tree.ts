@@ -61,7 +61,8 @@ export class MemoryTree extends MemoryFiles implements Tree {
     this.requireAlive(folder)
     if (folder.directory.entries.has(name)) throw new DriveError('EXISTS', 'The name exists.')
     const gid = (folder.mode & SET_GROUP_ID) !== 0 ? folder.gid : caller.gid
-    const inode = this.make(mode, caller.uid, gid, folder.ino, rdev, target)
+    const masked = target === undefined ? mode & ~((caller.umask ?? 0) & 0o777) : mode
+    const inode = this.make(masked, caller.uid, gid, folder.ino, rdev, target)
     inode.nlink = 1
     this.enter(folder, name, inode.ino)
     return inode
