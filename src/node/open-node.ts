@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DriveError, type Clock, type Log, type Random } from '../base/index.js'
 import type { IpfsNode } from './contract.js'
+import type { Listener } from './kubo/listener.js'
 import { openEmbeddedNode } from './embedded/embedded-node.js'
 
 export interface OpenNodeOptions {
@@ -16,6 +17,11 @@ export interface OpenNodeOptions {
    * bare token. Never part of the address, of an error or of a log line.
    */
   readonly credentials?: string | undefined
+  /**
+   * Who listened on the node's port when it was set (`listenerOf`). With credentials and plain http on this machine, nothing is sent while
+   * somebody else listens there: NODE_DENIED.
+   */
+  readonly listener?: Listener | undefined
   /** PEM certificates to trust besides the system's, for https nodes with a private authority. */
   readonly certificateAuthority?: string | undefined
   /** Of dagdrive; sent as `User-Agent: dagdrive/<version>`. */
@@ -67,6 +73,26 @@ export async function openNode(address: string, options: OpenNodeOptions): Promi
     default:
       throw unknownForm()
   }
+}
+
+/** The one node a credential is for: scheme, host, port and path, or the socket. Undefined for addresses that take none. */
+export function originOf(address: string): string | undefined {
+  if (!/^(https?|unix):/i.test(address)) return undefined
+  const url = parse(address)
+  const path = url.pathname.replace(/\/+$/, '')
+  return url.protocol === 'unix:' ? `unix://${path}` : `${url.origin}${path}`
+}
+
+/** Who listens at this address now, to be kept beside its credential; undefined where that says nothing. OFFLINE when nobody does. */
+export async function listenerOf(address: string): Promise<Listener | undefined> {
+  if (!/^http:/i.test(address)) return undefined
+  const [{ listenerFor }, { connectionFailure }] = await Promise.all([
+    import('./kubo/endpoint.js'),
+    import('./kubo/failures.js'),
+  ])
+  return listenerFor(parse(address)).catch((error: unknown) => {
+    throw connectionFailure(error, originOf(address) ?? '')
+  })
 }
 
 function parse(address: string): URL {

@@ -2,27 +2,38 @@
 import type { NodeReport, NodeRequest } from '../../api/index.js'
 import { DriveError } from '../../base/index.js'
 import { isNodeUrl } from '../../platform/index.js'
+import type { NodeCredential } from '../keys/node-keys.js'
 import type { Daemon } from '../lifecycle/daemon.js'
 import { nodeReportOf } from './status.js'
 
-/** The open drive's own node is asked through it: an embedded store has one user at a time. */
-export async function testNode(daemon: Daemon, given: NodeRequest, signal: AbortSignal): Promise<NodeReport> {
+/**
+ * The open drive's own node is asked through it: an embedded store has one user at a time.
+ * @param credential what to show the node, instead of the key given or the one kept for it
+ */
+export async function testNode(
+  daemon: Daemon,
+  given: NodeRequest,
+  signal: AbortSignal,
+  credential?: NodeCredential,
+): Promise<NodeReport> {
   const config = await daemon.config()
   const address = given.url ?? config.nodeUrl
-  if (!isNodeUrl(address)) {
-    throw new DriveError(
-      'USAGE',
-      'That is no node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
-    )
-  }
-  const own = given.key === undefined && address === config.nodeUrl
+  requireNodeUrl(address)
+  const own = given.key === undefined && credential === undefined && address === config.nodeUrl
   if (own && daemon.drive !== undefined) return nodeReportOf(await daemon.drive.node.check({ signal }))
-  // A key belongs to its node: it is not sent to another address.
-  const key = given.key ?? (own ? await daemon.nodeKey() : undefined)
-  const node = await daemon.connectNode(address, key)
+  const node = await daemon.connectNode(address, credential ?? (await daemon.nodeCredential(address, given.key)))
   try {
     return nodeReportOf(await node.check({ signal }))
   } finally {
     await node.close()
   }
+}
+
+/** USAGE for a text that is no address of a node. */
+export function requireNodeUrl(address: string): void {
+  if (isNodeUrl(address)) return
+  throw new DriveError(
+    'USAGE',
+    'That is no node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
+  )
 }

@@ -3,10 +3,11 @@ import { access, constants, stat, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { callControl, controlAnswers } from '../../api/index.js'
 import { GIB, MIB, isDriveError, packageVersion, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { readConfig, readFileIfAny, type DrivePaths, nativeSeal } from '../../platform/index.js'
+import { readConfig, type DrivePaths, nativeSeal } from '../../platform/index.js'
 import { fuseAddonProblem, hasFuseNative, isStale } from '../../fuse/index.js'
 import { openNode } from '../../node/index.js'
 import { readMountRecord } from '../mounts/mount-record.js'
+import { readNodeKey } from '../keys/node-keys.js'
 import { run } from './run-program.js'
 
 export interface Finding {
@@ -152,13 +153,15 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
       return ['ok', `${NODE_KINDS[report.kind]} ${report.version ?? ''} at ${report.where}`]
     }
     if (config.nodeUrl === 'embedded') return ['ok', 'embedded, on this machine']
+    const credential = await readNodeKey(paths.nodeKeyFile, config.nodeUrl)
     const node = await openNode(config.nodeUrl, {
       dataDirectory: paths.dataDirectory,
       clock: systemClock,
       random: systemRandom,
       log: silentLog,
       version: packageVersion(),
-      credentials: (await readFileIfAny(paths.nodeKeyFile))?.toString('utf8').trim(),
+      credentials: credential?.key,
+      listener: credential?.listener,
     })
     try {
       const status = await node.check({ signal })
@@ -167,7 +170,7 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
       await node.close()
     }
   } catch (error) {
-    const denied = isDriveError(error, 'NODE_DENIED')
+    const denied = isDriveError(error, 'NODE_DENIED') && !error.message.includes('node set')
     return [
       'problem',
       `${messageOf(error)}${denied ? ' Set its key with "dagdrive node set URL --key-file FILE".' : ''}`,

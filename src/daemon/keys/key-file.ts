@@ -5,6 +5,7 @@
 import { constants } from 'node:fs'
 import { link, open, rename, unlink } from 'node:fs/promises'
 import { DriveError, hex, type Random } from '../../base/index.js'
+import { readPrivateText } from '../../platform/index.js'
 import type { RootKey } from '../../crypto/index.js'
 import { keyOfPassphrase, SCRYPT_COST, type ScryptCost, unwrapRootKey, wrapRootKey } from '../../crypto/index.js'
 
@@ -120,26 +121,9 @@ async function syncDirectoryOf(path: string): Promise<void> {
 }
 
 async function readPrivately(path: string): Promise<string> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new DriveError('NOT_FOUND', 'There is no key file.', { cause: error })
-    throw error
-  })
-  try {
-    const { mode, size, uid } = await file.stat()
-    if (uid !== (process.getuid?.() ?? uid)) {
-      throw new DriveError('ACCESS_DENIED', 'The key file belongs to another user: whoever made it knows its key.')
-    }
-    if ((mode & 0o077) !== 0) {
-      throw new DriveError(
-        'ACCESS_DENIED',
-        'Others could read the key file: run chmod 600 on it, and consider its key known.',
-      )
-    }
-    if (size > MAX_BYTES) throw notAKeyFile()
-    return await file.readFile('utf8')
-  } finally {
-    await file.close()
-  }
+  const text = await readPrivateText(path, 'The key file', MAX_BYTES)
+  if (text === undefined) throw new DriveError('NOT_FOUND', 'There is no key file.')
+  return text
 }
 
 function parse(text: string): KeyFile {

@@ -14,8 +14,9 @@ import {
 } from '../../platform/index.js'
 import type { DriveState, MountReport } from '../../api/index.js'
 import { readKeyFile } from '../keys/key-file.js'
+import { readNodeKey, type NodeCredential } from '../keys/node-keys.js'
 import { type RootKey } from '../../crypto/index.js'
-import { openNode, type IpfsNode } from '../../node/index.js'
+import { listenerOf, openNode, type IpfsNode } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import { openDrive, type Drive } from './drive.js'
 import { findAgain } from '../nodes/find-published.js'
@@ -55,8 +56,9 @@ export interface Daemon {
   /** Closes and opens again, with the configuration as it is on disk. */
   reopen(): Promise<Drive>
   /** The configured node, or another address. */
-  connectNode(address: string, key: string | undefined): Promise<IpfsNode>
-  nodeKey(): Promise<string | undefined>
+  connectNode(address: string, credential: NodeCredential | undefined): Promise<IpfsNode>
+  /** What was kept for this node, or `key` as given now for it. Never that of another node. */
+  nodeCredential(address: string, key?: string): Promise<NodeCredential | undefined>
   config(): Promise<DriveConfig>
   /** Everything `staged`, unmounted, closed. `rememberMounts`: the next daemon brings them back. */
   close(rememberMounts: boolean): Promise<void>
@@ -151,11 +153,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return undefined
     }
     const config = await daemon.config()
-    const nodeKey = await daemon.nodeKey()
     // A node that cannot be opened now must not keep the drive from being mounted.
     return openNow(
       key,
-      reopeningNode(() => daemon.connectNode(config.nodeUrl, nodeKey)),
+      reopeningNode(async () => daemon.connectNode(config.nodeUrl, await daemon.nodeCredential(config.nodeUrl))),
       { isNew: false },
     )
   }
@@ -227,18 +228,20 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await remount(opened, wanted)
         return opened
       }),
-    connectNode: (address, key) =>
+    connectNode: (address, credential) =>
       openNode(address, {
         dataDirectory: dirname(paths.embeddedNodeDirectory),
         clock: systemClock,
         random: systemRandom,
         log,
-        credentials: key,
+        credentials: credential?.key,
+        listener: credential?.listener,
         version: options.version,
         allocatePages,
       }),
-    async nodeKey() {
-      return (await readFileIfAny(paths.nodeKeyFile))?.toString('utf8').trim()
+    async nodeCredential(address, key) {
+      if (key === undefined) return readNodeKey(paths.nodeKeyFile, address)
+      return { key, listener: await listenerOf(address) }
     },
     config: () => readConfig(paths.configFile),
     async close(rememberMounts) {

@@ -1,19 +1,14 @@
 /** Making a drive, or opening a published one from its phrase. Never overwrites: neither a key here nor a head there. */
 import type { InitReport, InitRequest } from '../../api/index.js'
-import {
-  DEFAULT_CONFIG,
-  isDeviceName,
-  isNodeUrl,
-  readFileIfAny,
-  writeConfig,
-  writePrivateFile,
-} from '../../platform/index.js'
+import { DEFAULT_CONFIG, isDeviceName, readFileIfAny, writeConfig } from '../../platform/index.js'
 import { DriveError, systemRandom } from '../../base/index.js'
 import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { writeKeyFile } from '../keys/key-file.js'
+import { saveNodeKey } from '../keys/node-keys.js'
 import type { Daemon } from './daemon.js'
 import { findPublished } from '../nodes/find-published.js'
 import { nodeReportOf } from '../control/status.js'
+import { requireNodeUrl } from '../control/test-node.js'
 
 export async function initDrive(daemon: Daemon, request: InitRequest, signal: AbortSignal): Promise<InitReport> {
   const { paths } = daemon
@@ -23,25 +18,20 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   }
   const config = await daemon.config()
   const nodeUrl = request.nodeUrl ?? config.nodeUrl
-  if (!isNodeUrl(nodeUrl)) {
-    throw new DriveError(
-      'USAGE',
-      'That is no node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
-    )
-  }
+  requireNodeUrl(nodeUrl)
   if (request.deviceName !== undefined && !isDeviceName(request.deviceName)) {
     throw new DriveError('USAGE', 'A device name has at most 255 bytes and no control characters.')
   }
-  // A key belongs to its node: it is not sent to another address.
-  const nodeKey = request.nodeKey ?? (nodeUrl === config.nodeUrl ? await daemon.nodeKey() : undefined)
+  const credential = await daemon.nodeCredential(nodeUrl, request.nodeKey)
   const rootKey = request.phrase === undefined ? createRootKey(systemRandom) : rootKeyOfPhrase(request.phrase)
-  const node = await daemon.connectNode(nodeUrl, nodeKey)
+  const node = await daemon.connectNode(nodeUrl, credential)
   let kept = false
   try {
     // Asked even when nothing is opened: a drive that cannot publish should be noticed now.
     const status = await node.check({ signal })
     const found = request.phrase === undefined ? undefined : await findPublished(node, rootKey, signal)
     if (request.phrase !== undefined) requireAsMeant(found !== undefined, request.isNew === true)
+    if (request.nodeKey !== undefined) await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
     await writeConfig(paths.configFile, {
       ...config,
       nodeUrl,
@@ -49,7 +39,6 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
       deviceName: request.deviceName ?? config.deviceName,
       openedExisting: found !== undefined,
     })
-    if (request.nodeKey !== undefined) await writePrivateFile(paths.nodeKeyFile, `${request.nodeKey}\n`)
     // Last: with the key file the drive exists.
     await writeKeyFile(paths.keyFile, rootKey, { passphrase: request.passphrase, random: systemRandom })
     kept = true

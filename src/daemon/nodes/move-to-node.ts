@@ -2,14 +2,14 @@
  * Publishing to another node from now on. The node counts only when it has the published version: until then, and after any
  * failure, the node before stays the drive's node.
  */
-import { unlink } from 'node:fs/promises'
 import type { NodeReport, NodeRequest, OperationContext } from '../../api/index.js'
 import { DriveError, isDriveError, systemClock } from '../../base/index.js'
-import { writeConfig, writePrivateFile } from '../../platform/index.js'
+import { writeConfig } from '../../platform/index.js'
+import { keepOnlyNodeKey, saveNodeKey, type NodeCredential } from '../keys/node-keys.js'
 import type { Daemon } from '../lifecycle/daemon.js'
 import { drain } from '../control/drain.js'
 import { findPublished } from './find-published.js'
-import { testNode } from '../control/test-node.js'
+import { requireNodeUrl, testNode } from '../control/test-node.js'
 
 export async function moveToNode(
   daemon: Daemon,
@@ -17,19 +17,18 @@ export async function moveToNode(
   { signal, progress }: OperationContext<'nodeSet'>,
 ): Promise<NodeReport> {
   const drive = await daemon.requireDrive()
-  const report = await testNode(daemon, given, signal)
-  const before = { url: (await daemon.config()).nodeUrl, key: await daemon.nodeKey() }
-  // A key belongs to its node: it is not sent to another address.
-  const key = given.key ?? (given.url === before.url ? before.key : undefined)
-  const connect = async (to: { url: string; key: string | undefined }): Promise<void> =>
-    drive.changeNode(await daemon.connectNode(to.url, to.key))
-  if (given.url === before.url) {
+  const before = (await daemon.config()).nodeUrl
+  const credential = await credentialFor(daemon, given)
+  const report = await testNode(daemon, given, signal, credential)
+  const connect = async (url: string, shown: NodeCredential | undefined): Promise<void> =>
+    drive.changeNode(await daemon.connectNode(url, shown))
+  if (given.url === before) {
     // The same store cannot be open twice; only the key may differ.
-    await save(daemon, { url: given.url, key })
+    await save(daemon, given.url, credential)
     await daemon.reopen()
     return report
   }
-  await connect({ url: given.url, key })
+  await connect(given.url, credential)
   try {
     await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
     const height = drive.sync.status().published?.height ?? 0
@@ -37,9 +36,9 @@ export async function moveToNode(
     if ((found?.version.commit.height ?? 0) < height) {
       throw new DriveError('NODE_ERROR', 'The node did not take the published version, so the drive keeps its node.')
     }
-    await save(daemon, { url: given.url, key })
+    await save(daemon, given.url, credential)
   } catch (error) {
-    await connect(before)
+    await connect(before, await daemon.nodeCredential(before))
     if (isDriveError(error, 'NOT_FOUND')) throw notAllHere(error)
     throw error
   }
@@ -55,15 +54,22 @@ function notAllHere(cause: DriveError): DriveError {
   )
 }
 
-async function save(daemon: Daemon, node: { url: string; key: string | undefined }): Promise<void> {
-  const { paths } = daemon
-  await writeConfig(paths.configFile, { ...(await daemon.config()), nodeUrl: node.url })
-  if (node.key !== undefined) await writePrivateFile(paths.nodeKeyFile, `${node.key}\n`)
-  else {
-    await unlink(paths.nodeKeyFile).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-    })
-  }
+/** The key given, or the one kept for that node, with who listens there now: repeating the command accepts that. */
+async function credentialFor(
+  daemon: Daemon,
+  { url, key }: NodeRequest & { readonly url: string },
+): Promise<NodeCredential | undefined> {
+  requireNodeUrl(url)
+  const shown = key ?? (await daemon.nodeCredential(url))?.key
+  return shown === undefined ? undefined : daemon.nodeCredential(url, shown)
+}
+
+/** A key is bound to its node, so at every moment between these steps the configured node has its own. */
+async function save(daemon: Daemon, url: string, credential: NodeCredential | undefined): Promise<void> {
+  const { configFile, nodeKeyFile } = daemon.paths
+  await saveNodeKey(nodeKeyFile, url, credential)
+  await writeConfig(configFile, { ...(await daemon.config()), nodeUrl: url })
+  await keepOnlyNodeKey(nodeKeyFile, url)
 }
 
 function requireKey(daemon: Daemon): Uint8Array {

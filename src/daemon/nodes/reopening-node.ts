@@ -28,6 +28,8 @@ export function reopeningNode(open: () => Promise<IpfsNode>): IpfsNode {
     if (closed) throw new DriveError('ABORTED', 'The node is closed.')
     opening ??= patiently().catch((error: unknown) => {
       opening = undefined
+      // A key that may not be used is for its owner to see to; everything else may pass.
+      if (isDriveError(error, 'NODE_DENIED')) throw error
       const message = error instanceof Error ? error.message : 'The node cannot be opened.'
       throw new DriveError('OFFLINE', message, { cause: error })
     })

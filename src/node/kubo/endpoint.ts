@@ -1,9 +1,10 @@
 /** Where a Kubo RPC API is, and what opens it. Credentials live in `authorization` only, never in a text that is shown. */
-import { Agent as HttpAgent, type RequestOptions } from 'node:http'
+import { Agent as HttpAgent, type AgentOptions, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { DriveError } from '../../base/index.js'
+import { guardedAgent, listenerBehind, type Listener } from './listener.js'
 
 export interface Endpoint {
   /** For people: the address without credentials. */
@@ -25,8 +26,11 @@ export interface Endpoint {
 export interface EndpointOptions {
   readonly credentials?: string | undefined
   readonly certificateAuthority?: string | undefined
+  /** Who has to listen on a plain http port of this machine for the credentials to be sent there. */
+  readonly listener?: Listener | undefined
 }
 
+const CONNECT_MS = 10_000
 /** Sockets kept for this node; more calls than this wait for one. */
 const SOCKETS = 32
 
@@ -40,13 +44,15 @@ export function endpointOf(url: URL, options: EndpointOptions): Endpoint {
   if (url.protocol === 'unix:') return unixEndpoint(url, authorization)
   const secure = url.protocol === 'https:'
   const agentOptions = { keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' } as const
-  const agent = secure
-    ? new HttpsAgent({ ...agentOptions, ...trust(options.certificateAuthority) })
-    : new HttpAgent(agentOptions)
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
   const sameMachine = isLoopback(hostname)
+  const where = url.origin + withoutSlash(url.pathname)
+  const guard = authorization !== undefined && sameMachine ? options.listener : undefined
+  const agent = secure
+    ? new HttpsAgent({ ...agentOptions, ...trust(options.certificateAuthority) })
+    : plainAgent(where, guard, agentOptions)
   return {
-    where: url.origin + withoutSlash(url.pathname),
+    where,
     sameMachine,
     secure,
     target: { protocol: url.protocol, hostname, port: url.port || (secure ? 443 : 80), agent },
@@ -56,6 +62,10 @@ export function endpointOf(url: URL, options: EndpointOptions): Endpoint {
     hide: hiding(authorization),
     close: () => agent.destroy(),
   }
+}
+
+function plainAgent(where: string, guard: Listener | undefined, options: AgentOptions): HttpAgent {
+  return guard === undefined ? new HttpAgent(options) : guardedAgent(guard, where, CONNECT_MS, options)
 }
 
 function unixEndpoint(url: URL, authorization: string | undefined): Endpoint {
@@ -102,6 +112,13 @@ function hiding(authorization: string | undefined): (said: string) => string {
 /** Node trusts what `ca` lists and nothing else, so the well-known authorities are listed too. */
 function trust(certificateAuthority: string | undefined): { ca?: string[] } {
   return certificateAuthority === undefined ? {} : { ca: [...rootCertificates, certificateAuthority] }
+}
+
+/** Who listens there now, where a credential would cross a port of this machine in the clear; undefined for every other address. */
+export async function listenerFor(url: URL): Promise<Listener | undefined> {
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
+  if (url.protocol !== 'http:' || !isLoopback(hostname)) return undefined
+  return listenerBehind(hostname, Number(url.port || 80), CONNECT_MS)
 }
 
 function isLoopback(hostname: string): boolean {

@@ -1,0 +1,113 @@
+/**
+ * `node.key`: the credentials of Kubo nodes, each bound to the node it was given for. One file, replaced as a whole, so a key and its node
+ * are never of two minds. The configured node and one that is being moved to may both have one.
+ */
+import { unlink } from 'node:fs/promises'
+import { DriveError } from '../../base/index.js'
+import { originOf, type Listener } from '../../node/index.js'
+import { readPrivateText, writePrivateFile } from '../../platform/index.js'
+
+export interface NodeCredential {
+  /** `bearer:TOKEN`, `basic:USER:PASSWORD` or a bare token. Secret. */
+  readonly key: string
+  /** Who listened on the node's port when it was set; only for plain http on this machine. */
+  readonly listener?: Listener | undefined
+}
+
+interface BoundCredential extends NodeCredential {
+  readonly origin: string
+}
+
+const FORMAT = 'dagdrive node keys'
+const MOST_BYTES = 64 * 1024
+
+/**
+ * The credential of this node, undefined when there is none. NODE_DENIED, with what to do, when the file cannot be trusted or says not
+ * which node its key is for.
+ */
+export async function readNodeKey(path: string, address: string): Promise<NodeCredential | undefined> {
+  const origin = originOf(address)
+  if (origin === undefined) return undefined
+  const found = (await readKeys(path)).find((key) => key.origin === origin)
+  return found && { key: found.key, listener: found.listener }
+}
+
+/** Keeps the credential of one node, durably; undefined: it has none. Those of others stay. */
+export async function saveNodeKey(
+  path: string,
+  address: string,
+  credential: NodeCredential | undefined,
+): Promise<void> {
+  const origin = originOf(address)
+  const others = (await keysIfSound(path)).filter((key) => key.origin !== origin)
+  const own = origin === undefined || credential === undefined ? [] : [{ origin, ...credential }]
+  await writeKeys(path, [...others, ...own])
+}
+
+/** Forgets every credential but that of this node. */
+export async function keepOnlyNodeKey(path: string, address: string): Promise<void> {
+  const origin = originOf(address)
+  await writeKeys(
+    path,
+    (await keysIfSound(path)).filter((key) => key.origin === origin),
+  )
+}
+
+async function writeKeys(path: string, keys: readonly BoundCredential[]): Promise<void> {
+  if (keys.length > 0) {
+    await writePrivateFile(path, `${JSON.stringify({ format: FORMAT, version: 1, keys }, undefined, 2)}\n`)
+    return
+  }
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+  })
+}
+
+/** For writing: what cannot be trusted is replaced. */
+async function keysIfSound(path: string): Promise<BoundCredential[]> {
+  try {
+    return await readKeys(path)
+  } catch {
+    // said when it is read for use
+    return []
+  }
+}
+
+async function readKeys(path: string): Promise<BoundCredential[]> {
+  try {
+    const text = await readPrivateText(path, "The file of the node's key", MOST_BYTES)
+    return text === undefined ? [] : parse(text)
+  } catch (error) {
+    const { message } = error instanceof DriveError ? error : unreadable()
+    throw new DriveError(
+      'NODE_DENIED',
+      `${message} Give the key again with \`dagdrive node set URL --key-file FILE\`.`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+function parse(text: string): BoundCredential[] {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // the parser's message quotes the text, which holds the key
+    throw unreadable()
+  }
+  const { format, version, keys } = (value ?? {}) as { format?: unknown; version?: unknown; keys?: unknown }
+  if (format !== FORMAT || version !== 1 || !Array.isArray(keys) || !keys.every(isBound)) throw unreadable()
+  return keys
+}
+
+function isBound(value: unknown): value is BoundCredential {
+  const { origin, key, listener } = (value ?? {}) as Record<string, unknown>
+  const isUids = (list: unknown): boolean => Array.isArray(list) && list.every((uid) => Number.isSafeInteger(uid))
+  return typeof origin === 'string' && typeof key === 'string' && (listener === undefined || isUids(listener))
+}
+
+function unreadable(): DriveError {
+  return new DriveError('CORRUPT', "The file of the node's key does not say which node it is for.")
+}

@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import test, { type ExecutionContext } from 'ava'
+import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
+import { listenerOf, openNode, originOf } from '../index.js'
+import { listenerAt } from './listener.js'
+
+const own = process.getuid?.() ?? 0
+const common = { dataDirectory: '/nonexistent', clock: systemClock, log: silentLog, random: systemRandom }
+
+async function listening(t: ExecutionContext, host: string, port = 0): Promise<{ port: number; heard: () => string }> {
+  let heard = ''
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (data) => {
+      heard += String(data)
+      socket.end('HTTP/1.1 403 no\r\ncontent-length: 0\r\n\r\n')
+    })
+  })
+  server.listen(port, host)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return { port: (server.address() as AddressInfo).port, heard: () => heard }
+}
+
+test('S-048 who listens is found for an address, for every address, and for IPv6', async (t) => {
+  const exact = await listening(t, '127.0.0.1')
+  t.deepEqual(await listenerAt('127.0.0.1', exact.port), [own])
+  t.deepEqual(await listenerAt('127.0.0.2', exact.port), [])
+  t.deepEqual(await listenerAt('::1', exact.port), [])
+  const every = await listening(t, '0.0.0.0')
+  t.deepEqual(await listenerAt('127.0.0.1', every.port), [own])
+  const six = await listening(t, '::')
+  t.deepEqual(await listenerAt('::1', six.port), [own])
+  t.deepEqual(await listenerAt('127.0.0.1', six.port), [own])
+  const six1 = await listening(t, '::1')
+  t.deepEqual(await listenerAt('::1', six1.port), [own])
+  t.deepEqual(await listenerOf(`http://[::1]:${six1.port}`), [own])
+  t.deepEqual(await listenerOf(`http://localhost:${exact.port}`), [own])
+  t.is(await listenerOf('https://127.0.0.1:1'), undefined)
+  t.is(await listenerOf('http://192.0.2.1:5001'), undefined)
+  t.is(await listenerOf('unix:///run/api.sock'), undefined)
+  t.is((await t.throwsAsync<DriveError>(listenerOf('http://127.0.0.1:1')))?.code, 'OFFLINE')
+})
+
+test('S-048 a key is sent where the known user listens, and nothing where another one does', async (t) => {
+  const { port, heard } = await listening(t, '127.0.0.1')
+  const address = `http://127.0.0.1:${port}`
+  const known = await openNode(address, { ...common, credentials: 'token-one', listener: [own] })
+  t.teardown(() => known.close())
+  await t.throwsAsync(known.check())
+  t.regex(heard(), /token-one/)
+  for (const listener of [[own + 1], [], [own, own + 1]]) {
+    const node = await openNode(address, { ...common, credentials: 'token-two', listener })
+    t.teardown(() => node.close())
+    const error = await t.throwsAsync<DriveError>(node.check(), { instanceOf: DriveError })
+    t.is(error?.code, 'NODE_DENIED')
+    t.is((await t.throwsAsync<DriveError>(node.getBlock('bafkqaaa').catch(() => node.listPins())))?.code, 'NODE_DENIED')
+  }
+  t.false(heard().includes('token-two'))
+})
+
+test('a node whose listener is checked and that is away is OFFLINE', async (t) => {
+  const node = await openNode('http://127.0.0.1:1', { ...common, credentials: 'token', listener: [own] })
+  t.is((await t.throwsAsync<DriveError>(node.check(), { instanceOf: DriveError }))?.code, 'OFFLINE')
+  await node.close()
+})
+
+const asRoot = own === 0 ? test : test.skip
+
+asRoot("S-048 another user's listener is told from ours", async (t) => {
+  const program =
+    "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })"
+  const other = spawn(process.execPath, ['-e', program], { uid: 65_534, gid: 65_534, cwd: '/' })
+  t.teardown(() => void other.kill('SIGKILL'))
+  const [port] = (await once(other.stdout, 'data')) as [Buffer]
+  t.deepEqual(await listenerAt('127.0.0.1', Number(String(port))), [65_534])
+})
+
+test('S-048 a credential is bound to scheme, host, port and path', (t) => {
+  t.is(originOf('HTTPS://Home-Server:5001/'), 'https://home-server:5001')
+  t.is(originOf('https://home/kubo/'), 'https://home/kubo')
+  t.is(originOf('http://home'), 'http://home')
+  t.not(originOf('http://home:5001'), originOf('https://home:5001'))
+  t.is(originOf('unix:///run/api.sock'), 'unix:///run/api.sock')
+  t.is(originOf('embedded'), undefined)
+  t.is(originOf('file:///disk'), undefined)
+})

@@ -1,0 +1,168 @@
+/** The credential of a node goes to that node and nowhere else. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { startKubo, type KuboDaemon } from '../kubo/daemon.js'
+import { startFaultProxy, type FaultProxy } from '../kubo/fault-proxy.js'
+import { testWhere } from '../support/available.js'
+import { temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+
+const TOKEN = 'a-secret-token'
+const NODE_DENIED = 21
+
+interface World {
+  readonly kubo: KuboDaemon
+  readonly proxy: FaultProxy
+  readonly drive: TestDrive
+  readonly keyFile: string
+}
+
+/** A drive on a Kubo that wants a key, behind a proxy of this user. */
+async function locked(t: ExecutionContext): Promise<World> {
+  t.timeout(4 * 60_000)
+  const kubo = await startKubo({
+    version: '0.43',
+    authorizations: { drive: { AuthSecret: `bearer:${TOKEN}`, AllowedPaths: ['/api/v0'] } },
+  })
+  t.teardown(() => kubo.stop())
+  const proxy = await startFaultProxy(kubo.url)
+  t.teardown(() => proxy.close())
+  const keyFile = join(temporaryFolder(t, 'credential'), 'key')
+  writeFileSync(keyFile, `bearer:${TOKEN}\n`, { mode: 0o600 })
+  const drive = testDrive(t)
+  await drive.must(['init', '--node', proxy.url, '--node-key-file', keyFile])
+  await drive.must(['sync'])
+  return { kubo, proxy, drive, keyFile }
+}
+
+/** A server that notes what it is sent. */
+async function listeningNode(t: ExecutionContext): Promise<{ url: string; heard: string[] }> {
+  const heard: string[] = []
+  const server = createServer((request, answer) => {
+    heard.push(`${request.url} ${request.headers.authorization ?? ''}`)
+    request.resume()
+    answer.writeHead(403).end()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, heard }
+}
+
+function configure(drive: TestDrive, nodeUrl: string): void {
+  const path = join(drive.home, 'config.json')
+  const config = JSON.parse(readFileSync(path, 'utf8')) as object
+  writeFileSync(path, JSON.stringify({ ...config, nodeUrl }))
+}
+
+testWhere('go')(
+  'S-048 R-21 a configuration that names another node, as after a crash, does not bring it the key',
+  async (t: ExecutionContext) => {
+    const { drive, proxy } = await locked(t)
+    const other = await listeningNode(t)
+    await drive.must(['daemon', 'stop'])
+    configure(drive, other.url)
+    t.is((await drive.run(['sync'])).code, NODE_DENIED)
+    await drive.run(['node', 'test'])
+    t.true(other.heard.length > 0, 'the other node was asked')
+    t.false(other.heard.join().includes(TOKEN), other.heard.join())
+    await drive.must(['daemon', 'stop'])
+    configure(drive, proxy.url)
+    await drive.must(['sync'])
+  },
+)
+
+testWhere('go')(
+  'S-048 a key file that others could read, or that is a link, or anything else than a key file, is not used, and said to be',
+  async (t: ExecutionContext) => {
+    const { drive, keyFile, proxy } = await locked(t)
+    const path = join(drive.home, 'node.key')
+    const refused = async (what: RegExp): Promise<void> => {
+      await drive.must(['daemon', 'stop'])
+      const { code, stderr } = await drive.run(['sync'])
+      t.is(code, NODE_DENIED, stderr)
+      t.regex(stderr, what)
+    }
+    chmodSync(path, 0o644)
+    await refused(/chmod 600/)
+    chmodSync(path, 0o600)
+    renameSync(path, `${path}.real`)
+    symlinkSync(`${path}.real`, path)
+    await refused(/symbolic link/)
+    renameSync(`${path}.real`, path)
+    const text = readFileSync(path, 'utf8')
+    writeFileSync(path, `bearer:${TOKEN}\n`)
+    await refused(/dagdrive node set URL --key-file FILE/)
+    writeFileSync(path, text)
+    if (process.getuid?.() === 0) {
+      chownSync(path, 65_534, 65_534)
+      await refused(/another user/)
+      chownSync(path, 0, 0)
+    }
+    await drive.must(['sync'])
+    writeFileSync(path, 'damaged')
+    await drive.must(['node', 'set', proxy.url, '--key-file', keyFile])
+    await drive.must(['sync'])
+  },
+)
+
+const SQUATTER = `
+  const { createServer } = require('node:net')
+  createServer((socket) => {
+    console.log('connected')
+    socket.on('data', (data) => console.log(String(data))).on('error', () => {})
+  }).listen(Number(process.argv[1]), '127.0.0.1', () => console.log('listening'))
+`
+
+testWhere('go', 'root')(
+  "S-048 a squatter of another user on the node's loopback port is told no key, until node set is repeated",
+  async (t: ExecutionContext) => {
+    const { drive, proxy, keyFile } = await locked(t)
+    const { port } = new URL(proxy.url)
+    await drive.must(['daemon', 'stop'])
+    await proxy.goDown()
+    const squatter = spawn(process.execPath, ['-e', SQUATTER, port], { uid: 65_534, gid: 65_534, cwd: '/' })
+    t.teardown(() => void squatter.kill('SIGKILL'))
+    let heard = ''
+    squatter.stdout.on('data', (data) => (heard += String(data)))
+    await once(squatter.stdout, 'data')
+    const { code, stderr } = await drive.run(['sync'])
+    t.is(code, NODE_DENIED, stderr)
+    t.regex(stderr, /another user/)
+    t.true(heard.includes('connected'), 'the squatter was reached')
+    t.false(heard.includes(TOKEN))
+    t.false(heard.includes('/api/v0'), 'nothing at all was said to it')
+    const status = await drive.json<{ node: { state: string } }>(['status'])
+    t.is(status.node.state, 'denied')
+
+    const gone = once(squatter, 'exit')
+    squatter.kill('SIGKILL')
+    await gone
+    await proxy.comeBack()
+    await drive.must(['sync'])
+    // The node moves to another user for good: the repeated command takes it as it is now.
+    configureListener(drive, 12_345)
+    await drive.must(['daemon', 'stop'])
+    t.is((await drive.run(['sync'])).code, NODE_DENIED)
+    await drive.must(['node', 'set', proxy.url, '--key-file', keyFile])
+    await drive.must(['sync'])
+    configureListener(drive, 12_345)
+    await drive.must(['daemon', 'stop'])
+    await drive.must(['node', 'set', proxy.url])
+    await drive.must(['sync'])
+  },
+)
+
+/** As if another user had listened at the last `node set`. */
+function configureListener(drive: TestDrive, listener: number): void {
+  const path = join(drive.home, 'node.key')
+  const file = JSON.parse(readFileSync(path, 'utf8')) as { keys: object[] }
+  writeFileSync(path, JSON.stringify({ ...file, keys: file.keys.map((key) => ({ ...key, listener: [listener] })) }))
+}
