@@ -11,7 +11,7 @@ import { systemClock, systemRandom, type Log } from '../../base/index.js'
 import { createRecordSealer, deriveDriveKeys, type RootKey } from '../../crypto/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { createCore } from '../../pipeline/index.js'
-import { openEnvironment, openEnvironmentReader } from '../../storage/kv/index.js'
+import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../../storage/kv/index.js'
 import { type DriveCounts } from '../../tree-state/index.js'
 import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
 import { startDriveWorker } from '../drive-thread/drive-worker.js'
@@ -56,6 +56,9 @@ export interface Drive {
   close(rememberMounts: boolean): Promise<void>
 }
 
+/** Folders of the local data that are LMDB environments. */
+const ENVIRONMENTS = ['meta', 'index', 'queue'] as const
+
 export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
   const { paths, rootKey, log } = options
   const keys = deriveDriveKeys(rootKey)
@@ -64,6 +67,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
   const closers: (() => Promise<void>)[] = [() => node.close()]
   try {
     await discardHalfBegun(paths, log)
+    for (const name of ENVIRONMENTS) await shrinkEnvironment(join(paths.dataDirectory, name), { log })
     const sealer = createRecordSealer(keys.localKey, systemRandom)
     const queue = openEnvironment({ path: join(paths.dataDirectory, 'queue'), sealer, log })
     closers.push(() => queue.close())
