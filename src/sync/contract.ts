@@ -4,20 +4,14 @@
  */
 import type { Clock, Digest, DriveErrorCode, Log, Random } from '../base/index.js'
 import type { DriveKeys } from '../crypto/index.js'
-import type { Commit, EntryRecord } from '../dag/index.js'
+import type { Version } from '../commits/index.js'
+import type { EntryRecord } from '../dag/index.js'
 import type { CidText, IpfsNode, NodeStatus } from '../node/index.js'
 import type { Core } from '../pipeline/index.js'
 import type { DrivePort, RemoteSource } from '../tree-state/index.js'
 import type { Environment, EnvironmentReader } from '../storage/kv/index.js'
 
-/** A published version, verified: its commit opened with the drive's key and the signature of its device checked. */
-export interface Version {
-  /** Digest of the version root (dag-pb), which the pin and the names point to. */
-  readonly root: Digest
-  readonly commit: Commit
-  /** Digest of the sealed commit block. */
-  readonly commitDigest: Digest
-}
+export type { Version } from '../commits/index.js'
 
 /** A drive found on a node. */
 export interface FoundDrive {

@@ -1,5 +1,5 @@
 /** Publishing a drive to a node and opening it from there. */
-export { inodeOf } from './build/entry-of.js'
+export { inodeOf } from '../commits/index.js'
 export {
   DEFAULT_SETTINGS,
   type FoundDrive,

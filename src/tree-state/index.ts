@@ -32,3 +32,4 @@ export {
   encodeRemoved,
   type RemovedRecord,
 } from './row-records.js'
+export { type StagedPage, type TreeChange, TreeView } from './tree-view.js'

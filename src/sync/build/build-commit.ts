@@ -2,19 +2,25 @@
 import { throwIfAborted, toWire, type Clock, type Digest, type Log, type Random } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { driveSequence, sealCommit, versionRootBlock, type Commit, type FetchBlock } from '../../dag/index.js'
-import type { Core } from '../../pipeline/index.js'
-import type { DrivePort } from '../../tree-state/index.js'
+import { CHUNK, type Core } from '../../pipeline/index.js'
+import { type DrivePort, TreeView } from '../../tree-state/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import { abandonPlan } from '../publish/abandon-plan.js'
-import { Pace, type BuildContext } from './build-context.js'
-import { parentsAfter } from '../heads/ancestors.js'
-import { buildDuplicates, buildForest, listOutgoing, storeBlock } from './build-live.js'
-import { countRemoved } from './build-removed.js'
-import { buildTree } from './build-tree.js'
-import { DriveView } from './drive-view.js'
+import {
+  Pace,
+  type BuildContext,
+  type ChunkSealer,
+  parentsAfter,
+  buildDuplicates,
+  buildForest,
+  listOutgoing,
+  storeBlock,
+  countRemoved,
+  buildTree,
+  LiveDelta,
+} from '../../commits/index.js'
 import type { DriveNames } from '../heads/heads.js'
 import { LeafReader } from '../fetch/leaf-reader.js'
-import { LiveDelta } from '../publish/live-delta.js'
 import type { Head, Plan, SyncState } from '../state/sync-state.js'
 
 export interface Builder {
@@ -71,8 +77,7 @@ async function build(builder: Builder, signal: AbortSignal): Promise<Plan | unde
       published: view.published,
       sequence,
       port: builder.port,
-      core: builder.core,
-      contentKeys: builder.keys,
+      sealer: sealerOf(builder),
       random: builder.random,
       fetch: builder.fetch,
       readLeaf: (digest, key) => leaves.read(digest, key),
@@ -88,17 +93,29 @@ async function build(builder: Builder, signal: AbortSignal): Promise<Plan | unde
   }
 }
 
-async function frozenView({ port, meta }: Builder): Promise<{ view: DriveView; sequence: number }> {
+/** Merged pages are cut and sealed on this thread, a window at a time. */
+function sealerOf({ core, keys }: Builder): ChunkSealer {
+  return {
+    fixedBytes: CHUNK.FIXED,
+    cut: (plain, mode, isEnd) => core.cut(plain, mode, isEnd, keys),
+    seal: (plain) => {
+      const { sealed, digest, key, dedupId } = core.sealLeaf(plain, keys)
+      return { digest, bytes: sealed, dedupId, key }
+    },
+  }
+}
+
+async function frozenView({ port, meta }: Builder): Promise<{ view: TreeView; sequence: number }> {
   const { sequence } = await port.freeze()
   try {
-    return { view: new DriveView(meta.snapshot()), sequence }
+    return { view: new TreeView(meta.snapshot()), sequence }
   } finally {
     await port.resume()
   }
 }
 
-function isUnchanged(view: DriveView): boolean {
-  return view.dirtyInos().next().done === true && view.removed().next().done === true
+function isUnchanged(view: TreeView): boolean {
+  return !view.hasChanges && !view.hasRemoved
 }
 
 async function buildPlan(context: BuildContext, builder: Builder): Promise<Plan> {

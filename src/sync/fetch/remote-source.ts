@@ -9,8 +9,8 @@ import {
   type FetchBlock,
 } from '../../dag/index.js'
 import { readBe64 } from '../../storage/kv/index.js'
-import { type RemoteChild, type RemoteSource } from '../../tree-state/index.js'
-import { inodeOf } from '../build/entry-of.js'
+import type { RemoteChild, RemoteSource } from '../../tree-state/index.js'
+import { inodeOf } from '../../commits/index.js'
 import type { NodeReader } from './node-reader.js'
 import type { SyncState } from '../state/sync-state.js'
 

@@ -9,15 +9,13 @@ import type { DriveKeys } from '../../crypto/index.js'
 import { driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
-import type { Environment } from '../../storage/kv/index.js'
-import { basesAfter } from '../heads/ancestors.js'
+import { type Environment, clearTables } from '../../storage/kv/index.js'
+import { basesAfter, ROOT_INO, BASE_TABLES, PLAN_TABLES } from '../../commits/index.js'
 import { checkHeads, type CheckedHeads } from '../heads/check-heads.js'
 import { DEFAULT_SETTINGS, type KnownHead, type Newer, type TakeOver } from '../contract.js'
-import { DriveView } from '../build/drive-view.js'
-import { ROOT_INO } from '../build/entry-of.js'
+import { TreeView } from '../../tree-state/index.js'
 import { DriveNames } from '../heads/heads.js'
 import { NodeReader } from './node-reader.js'
-import { BASE_TABLES, clearTables, PLAN_TABLES } from '../state/queue-tables.js'
 import { SyncState, type Head } from '../state/sync-state.js'
 
 export interface TakeOverOptions {
@@ -110,9 +108,9 @@ function ownHead(head: Head, state: SyncState, deviceSlot: number): KnownHead | 
 /** Everything in the tree is in the published version. Rows of `removed` alone are only accounts of blocks. */
 async function isPublished({ openMeta }: TakeOverOptions, mayBeGone: boolean): Promise<boolean> {
   const meta = openMeta()
-  const view = new DriveView({ table: (name, how) => meta.table(name, how), close: () => undefined })
+  const view = new TreeView({ table: (name, how) => meta.table(name, how), close: () => undefined })
   try {
-    return (mayBeGone || view.inode(ROOT_INO) !== undefined) && view.dirtyInos().next().done === true
+    return (mayBeGone || view.inode(ROOT_INO) !== undefined) && !view.hasChanges
   } finally {
     await meta.close()
   }

@@ -5,7 +5,7 @@
 import { DriveError, isDriveError, type Digest, type DriveErrorCode, type Log } from '../../base/index.js'
 import { driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
-import { relationOf, type Relation } from './ancestry.js'
+import { relationOf, type Relation } from '../../commits/index.js'
 import type { KnownHead, Newer, Version } from '../contract.js'
 import type { DriveNames, NamedHead } from './heads.js'
 import { diverged, rolledBack } from './refusals.js'

@@ -1,7 +1,6 @@
 /** Forgets a commit that was being built or sent and can not be finished: everything it is about is still staged. */
-import { clearTables, decodeDelta, decodeOutgoing, pagesOf, PLAN_TABLES } from '../state/queue-tables.js'
-import { giveBackAdopted } from '../build/adopt.js'
-import { MADE } from '../build/build-context.js'
+import { clearTables, pagesOf } from '../../storage/kv/index.js'
+import { decodeDelta, decodeOutgoing, PLAN_TABLES, giveBackAdopted, MADE } from '../../commits/index.js'
 import type { SyncState } from '../state/sync-state.js'
 import type { DrivePort } from '../../tree-state/index.js'
 

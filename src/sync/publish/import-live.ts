@@ -1,8 +1,8 @@
 /** Reads the live set of a version another device made: the forest's digests, how often each is used, and the link table. */
 import type { Digest } from '../../base/index.js'
 import { encodeEntry, readDuplicates, readForest, readLinks, type FetchBlock } from '../../dag/index.js'
-import { be64 } from '../../storage/kv/index.js'
-import { BASE_TABLES, clearTables, encodeCount } from '../state/queue-tables.js'
+import { be64, clearTables } from '../../storage/kv/index.js'
+import { BASE_TABLES, encodeCount } from '../../commits/index.js'
 import type { SyncState } from '../state/sync-state.js'
 
 const ROWS_A_COMMIT = 20_000

@@ -3,15 +3,15 @@ import { isDriveError, type Log } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { DriveNames } from '../heads/heads.js'
+import { pagesOf } from '../../storage/kv/index.js'
 import {
   decodeDelta,
   decodeOutgoing,
   digestOf,
   encodeOutgoing,
-  pagesOf,
   type BlockKind,
-} from '../state/queue-tables.js'
-import { LiveDelta } from './live-delta.js'
+  LiveDelta,
+} from '../../commits/index.js'
 import { cidText } from './send-blocks.js'
 import type { Plan, SyncState } from '../state/sync-state.js'
 

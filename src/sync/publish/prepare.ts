@@ -2,8 +2,8 @@
 import { DriveError, equalBytes } from '../../base/index.js'
 import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-heads.js'
 import type { OpenedDrive } from '../contract.js'
-import { DriveView } from '../build/drive-view.js'
-import { ROOT_INO } from '../build/entry-of.js'
+import { TreeView } from '../../tree-state/index.js'
+import { ROOT_INO } from '../../commits/index.js'
 import { importLive } from './import-live.js'
 import type { EntryRecord } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
@@ -64,7 +64,7 @@ async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<voi
 }
 
 function publishedSequence(meta: EnvironmentReader): number {
-  const view = new DriveView(meta.snapshot())
+  const view = new TreeView(meta.snapshot())
   try {
     return view.published
   } finally {
@@ -74,7 +74,7 @@ function publishedSequence(meta: EnvironmentReader): number {
 
 /** The sequence the tree here was last published at, if its root is that of the version. */
 function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | undefined {
-  const view = new DriveView(meta.snapshot())
+  const view = new TreeView(meta.snapshot())
   try {
     const own = view.inode(ROOT_INO)
     if (own === undefined || !equalBytes(own.fileId, root.fileId)) return undefined

@@ -3,7 +3,7 @@ import { DriveError } from '../../base/index.js'
 import { pinVersion } from './pin-version.js'
 import type { Publisher } from './publish.js'
 import { putNames } from './put-names.js'
-import { clearTables } from '../state/queue-tables.js'
+import { clearTables } from '../../storage/kv/index.js'
 import { LostBlock, sendBlocks } from './send-blocks.js'
 
 /** Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is published. */

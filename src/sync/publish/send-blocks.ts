@@ -8,14 +8,8 @@ import { cidOf } from '../../dag/index.js'
 import type { IpfsNode, NodeBlock } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
 import type { SyncSettings } from '../contract.js'
-import {
-  decodeNode,
-  decodeOutgoing,
-  digestOf,
-  encodeOutgoing,
-  pagesOf,
-  type OutgoingRow,
-} from '../state/queue-tables.js'
+import { pagesOf } from '../../storage/kv/index.js'
+import { decodeNode, decodeOutgoing, digestOf, encodeOutgoing, type OutgoingRow } from '../../commits/index.js'
 import type { Plan, SyncState } from '../state/sync-state.js'
 
 export interface Sender {

@@ -7,20 +7,18 @@ import {
   type DrivePort,
   type PublishedCommit,
 } from '../../tree-state/index.js'
-import { readBe64 } from '../../storage/kv/index.js'
-import { LiveDelta } from './live-delta.js'
+import { readBe64, clearTables, pagesOf } from '../../storage/kv/index.js'
 import {
-  clearTables,
+  LiveDelta,
   decodeDelta,
   decodeOutgoing,
   digestOf,
   encodeCount,
   FOREST_REBUILT,
-  pagesOf,
   PLAN_TABLES,
-} from '../state/queue-tables.js'
+  DROPPED,
+} from '../../commits/index.js'
 import type { Head, Plan, SyncState } from '../state/sync-state.js'
-import { DROPPED } from '../build/build-context.js'
 
 const DIGESTS_A_MESSAGE = 10_000
 

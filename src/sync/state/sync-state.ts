@@ -1,6 +1,6 @@
 /** What sync remembers between runs, in the table `state` of its environment. */
 import type { Digest } from '../../base/index.js'
-import { openTables, type QueueTables } from './queue-tables.js'
+import { openTables, type QueueTables } from '../../commits/index.js'
 import { decodePlain, encodePlain } from './plain-record.js'
 import type { Environment } from '../../storage/kv/index.js'
 import type { KnownHead, TakeOver, Version } from '../contract.js'

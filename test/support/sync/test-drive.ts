@@ -34,7 +34,7 @@ import {
   type RemoteSource,
 } from '../../../src/tree-state/index.js'
 import type { EntryRecord } from '../../../src/dag/index.js'
-import { inodeOf, isDirectory, ROOT_INO } from '../../../src/sync/build/entry-of.js'
+import { inodeOf, isDirectory, ROOT_INO } from '../../../src/commits/index.js'
 import type { MemoryEnvironment } from './memory-environment.js'
 
 export type HowToWrite = 'chunks' | 'pages' | 'inline'

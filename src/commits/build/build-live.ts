@@ -2,7 +2,17 @@
 import type { Digest } from '../../base/index.js'
 import { duplicateRow, sortRows, updateForest, type ForestState, type MapRow, type TreeRef } from '../../dag/index.js'
 import { buildVersion, dropMap, type BuildContext } from './build-context.js'
-import { decodeCount, decodeDelta, digestOf, encodeNode, encodeOutgoing, FOREST_REBUILT, forestKey, pagesOf, type BlockKind } from '../state/queue-tables.js'
+import { pagesOf } from '../../storage/kv/index.js'
+import {
+  decodeCount,
+  decodeDelta,
+  digestOf,
+  encodeNode,
+  encodeOutgoing,
+  FOREST_REBUILT,
+  forestKey,
+  type BlockKind,
+} from '../tables/queue-tables.js'
 
 /** The table of blocks used more than once. @param previous of the published version */
 export async function buildDuplicates(

@@ -2,9 +2,8 @@ import test from 'ava'
 import { createHash } from 'node:crypto'
 import { DriveError, hex, type Digest } from '../../base/index.js'
 import type { Commit } from '../../dag/index.js'
-import { basesAfter, parentHeights, parentsAfter } from './ancestors.js'
-import { relationOf } from './ancestry.js'
-import type { Version } from '../contract.js'
+import { basesAfter, parentHeights, parentsAfter, relationOf } from '../index.js'
+import type { Version } from './version.js'
 
 const digest = (name: string): Digest => createHash('sha256').update(name).digest()
 

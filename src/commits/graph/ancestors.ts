@@ -3,7 +3,7 @@
  * is shown in few steps, and from the versions other devices left off at in none.
  */
 import { equalBytes, type Digest } from '../../base/index.js'
-import type { Version } from '../contract.js'
+import type { Version } from './version.js'
 
 /** Heights of the versions a commit of this height names, falling: the one before it, and for each power of two the last multiple. */
 export function parentHeights(height: number): number[] {

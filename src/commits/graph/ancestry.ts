@@ -2,11 +2,10 @@
 import { isDriveError, type Digest } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
 import { parentHeights } from './ancestors.js'
-import type { Version } from '../contract.js'
-import type { DriveNames } from './heads.js'
+import type { Version, VersionOpener } from './version.js'
 
 export interface HistoryReader {
-  readonly names: Pick<DriveNames, 'openVersion'>
+  readonly names: VersionOpener
   readonly fetch: FetchBlock
 }
 

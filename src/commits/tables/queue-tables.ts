@@ -60,40 +60,6 @@ export function openTables(queue: Environment): QueueTables {
   ) as unknown as QueueTables
 }
 
-const ROWS_A_COMMIT = 20_000
-
-/** Empties tables in steps, each a commit of its own, so that memory stays bounded. */
-export async function clearTables(queue: Environment, tables: readonly Table[]): Promise<void> {
-  for (const table of tables) {
-    for (;;) {
-      const rows = [...table.range({ limit: ROWS_A_COMMIT })]
-      for (const [key] of rows) table.delete(key)
-      if (rows.length > 0) await queue.commit()
-      if (rows.length < ROWS_A_COMMIT) break
-    }
-  }
-}
-
-/**
- * All rows in key order, some thousands at a time, so that the table may change and be committed between them: rows added behind
- * the cursor are seen, rows added before it are not.
- */
-export function* pagesOf(
-  table: Pick<Table, 'range'>,
-  options: { start?: Uint8Array; end?: Uint8Array; pageRows?: number } = {},
-): Generator<(readonly [key: Uint8Array, value: Uint8Array])[]> {
-  const limit = options.pageRows ?? 4096
-  let start = options.start
-  for (;;) {
-    const bounds = { ...(start && { start }), ...(options.end && { end: options.end }), limit }
-    const rows = [...table.range(bounds)]
-    if (rows.length > 0) yield rows
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < limit) return
-    start = Buffer.concat([last[0], Buffer.of(0)])
-  }
-}
-
 export type BlockKind = 'leaf' | 'node' | 'dag-pb'
 const KINDS: readonly BlockKind[] = ['leaf', 'node', 'dag-pb']
 

@@ -1,13 +1,13 @@
 /** New versions of the directories a set of changes affects, bottom-up, and of the link table. */
 import { DriveError } from '../../base/index.js'
 import { directoryRow, encodeEntry, sortRows, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
-import { be64, readBe64 } from '../../storage/kv/index.js'
-import { type InodeRecord } from '../../tree-state/index.js'
+import { be64, readBe64, pagesOf } from '../../storage/kv/index.js'
+import type { InodeRecord } from '../../tree-state/index.js'
 import { affectedBy } from './affected.js'
 import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
 import { contentOf, countRows } from './build-files.js'
-import { entryOf, isDirectory, isHardLinked, ROOT_INO, sharedEntryOf, treeContent } from './entry-of.js'
-import { digestOf, pagesOf } from '../state/queue-tables.js'
+import { entryOf, isDirectory, isHardLinked, ROOT_INO, sharedEntryOf, treeContent } from '../entry-of.js'
+import { digestOf } from '../tables/queue-tables.js'
 
 export interface BuiltTree {
   readonly root: EntryRecord
@@ -106,7 +106,7 @@ async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
 /** Changed files with one name, by identity: the link table may know them without knowing their inode numbers here. */
 async function linkedNoMore({ view, tables, pace }: BuildContext): Promise<ReadonlyMap<string, number>> {
   const single = new Map<string, number>()
-  for (const ino of view.dirtyInos()) {
+  for (const { ino } of view.changes()) {
     await pace.step()
     const record = view.inode(ino)
     if (record === undefined || isDirectory(record) || isHardLinked(record)) continue

@@ -4,8 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, MIB, type Digest, type SecretKey } from '../../base/index.js'
-import { CHUNK, type ContentKeys, type Core } from '../../pipeline/index.js'
-import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
+import { PAGE_BYTES, type ChunkRecord, type StagedPage } from '../../tree-state/index.js'
 
 export interface MergeInput {
   readonly sizeBytes: number
@@ -19,14 +18,17 @@ export interface MergeInput {
   readonly sequence: number
 }
 
-export interface StagedPage {
-  readonly index: number
-  readonly bytes: Uint8Array
+/** Cuts and seals as the pipeline does, so that equal bytes become equal blocks. */
+export interface ChunkSealer {
+  /** Length of chunks of files that are written in place. */
+  readonly fixedBytes: number
+  /** Ends of the chunks in `plain`. @param isEnd no bytes of the region follow: the last chunk is cut too */
+  cut(plain: Uint8Array, mode: 'fixed' | 'content-defined', isEnd: boolean): Iterable<number>
+  seal(plain: Uint8Array): SealedBlock & { readonly key: SecretKey }
 }
 
 export interface MergeContext {
-  readonly core: Core
-  readonly contentKeys: ContentKeys
+  readonly sealer: ChunkSealer
   /** Opened plaintext of a leaf block. */
   readLeaf(digest: Digest, key: SecretKey): Promise<Uint8Array>
   /** Takes new sealed blocks; durable when it resolves. */
@@ -56,7 +58,7 @@ const WINDOW_BYTES = 8 * MIB
 
 export async function mergePages(input: MergeInput, context: MergeContext): Promise<Merged> {
   const added: ChunkRecord[] = []
-  const regions = touchedRegions(input)
+  const regions = touchedRegions(input, context.sealer.fixedBytes)
   for (const region of regions) added.push(...(await cutRegion(region, input, context)))
   let at = 0
   const kept = input.rows.filter((row) => {
@@ -95,13 +97,13 @@ function place(out: Uint8Array, start: number, at: number, bytes: Uint8Array): v
 }
 
 /** Where new chunks are needed, ascending and apart: pages (in fixed mode the 256 KiB around them), widened to whole rows. */
-function touchedRegions(input: MergeInput): Region[] {
+function touchedRegions(input: MergeInput, fixedBytes: number): Region[] {
   const { sizeBytes, fixedChunks, rows } = input
   const regions: Region[] = []
   let at = 0
   const touch = (from: number, to: number): void => {
-    const start = fixedChunks ? Math.floor(from / CHUNK.FIXED) * CHUNK.FIXED : from
-    const end = Math.min(sizeBytes, fixedChunks ? Math.ceil(to / CHUNK.FIXED) * CHUNK.FIXED : to)
+    const start = fixedChunks ? Math.floor(from / fixedBytes) * fixedBytes : from
+    const end = Math.min(sizeBytes, fixedChunks ? Math.ceil(to / fixedBytes) * fixedBytes : to)
     if (start >= end) return
     const region = { start, end }
     const before = regions.at(-1)
@@ -124,7 +126,7 @@ function touchedRegions(input: MergeInput): Region[] {
 }
 
 async function cutRegion(region: Region, input: MergeInput, context: MergeContext): Promise<ChunkRecord[]> {
-  const { core, contentKeys } = context
+  const { sealer } = context
   const made: ChunkRecord[] = []
   const mode = input.fixedChunks ? 'fixed' : 'content-defined'
   for (let at = region.start; at < region.end;) {
@@ -132,10 +134,10 @@ async function cutRegion(region: Region, input: MergeInput, context: MergeContex
     const plain = await readMerged(input, at, windowEnd, context)
     const blocks: SealedBlock[] = []
     let from = 0
-    for (const end of core.cut(plain, mode, windowEnd === region.end, contentKeys)) {
-      const { sealed, digest, key, dedupId } = core.sealLeaf(plain.subarray(from, end), contentKeys)
-      blocks.push({ digest, bytes: sealed, dedupId })
-      made.push({ offset: at + from, length: end - from, skip: 0, digest, key, born: input.sequence })
+    for (const end of sealer.cut(plain, mode, windowEnd === region.end)) {
+      const { key, ...block } = sealer.seal(plain.subarray(from, end))
+      blocks.push(block)
+      made.push({ offset: at + from, length: end - from, skip: 0, digest: block.digest, key, born: input.sequence })
       from = end
     }
     await context.adopt(blocks)

@@ -1,6 +1,6 @@
 /** An inode's attributes as a directory entry, and back. */
-import { TYPE, type ChunkRecord, type InodeRecord, type NodeRef } from '../../tree-state/index.js'
-import type { EntryRecord, FileChunk, TreeRef } from '../../dag/index.js'
+import { TYPE, type ChunkRecord, type InodeRecord, type NodeRef } from '../tree-state/index.js'
+import type { EntryRecord, FileChunk, TreeRef } from '../dag/index.js'
 
 /** @param content what the entry points to @returns the entry of `record` with its own attributes */
 export function entryOf(record: InodeRecord, content: EntryRecord['content']): EntryRecord {

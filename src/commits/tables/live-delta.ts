@@ -7,7 +7,7 @@ import {
   type BlockKind,
   type DeltaRow,
   type QueueTables,
-} from '../state/queue-tables.js'
+} from './queue-tables.js'
 
 export class LiveDelta {
   constructor(private readonly tables: Pick<QueueTables, 'live' | 'delta'>) {}

@@ -2,16 +2,15 @@
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted, type Digest, type Random, type SecretKey } from '../../base/index.js'
 import { buildMap, type BuiltMap, type FetchBlock, type MapNode, type TreeRef } from '../../dag/index.js'
-import type { ContentKeys, Core } from '../../pipeline/index.js'
-import type { DrivePort } from '../../tree-state/index.js'
+import type { ChunkSealer } from './merge-pages.js'
+import type { DrivePort, TreeView } from '../../tree-state/index.js'
 import type { Environment } from '../../storage/kv/index.js'
-import type { DriveView } from './drive-view.js'
-import type { LiveDelta } from '../publish/live-delta.js'
-import { encodeMapNodes, nodesOf, rootDigestOf } from '../state/map-nodes.js'
-import { encodeNode, type QueueTables } from '../state/queue-tables.js'
+import type { LiveDelta } from '../tables/live-delta.js'
+import { encodeMapNodes, nodesOf, rootDigestOf } from '../tables/map-nodes.js'
+import { encodeNode, type QueueTables } from '../tables/queue-tables.js'
 
 export interface BuildContext {
-  readonly view: DriveView
+  readonly view: TreeView
   readonly tables: QueueTables
   readonly queue: Environment
   readonly delta: LiveDelta
@@ -20,8 +19,7 @@ export interface BuildContext {
   /** The instant being published. */
   readonly sequence: number
   readonly port: Pick<DrivePort, 'adopt'>
-  readonly core: Core
-  readonly contentKeys: ContentKeys
+  readonly sealer: ChunkSealer
   readonly random: Random
   /** Tree nodes of the published version, from here or from the node. */
   readonly fetch: FetchBlock

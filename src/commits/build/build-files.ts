@@ -4,7 +4,7 @@ import { be64 } from '../../storage/kv/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
 import { adopt } from './adopt.js'
 import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
-import { chunkOf, isFile, treeContent } from './entry-of.js'
+import { chunkOf, isFile, treeContent } from '../entry-of.js'
 import { mergePages, readMerged, type MergeInput } from './merge-pages.js'
 
 /** Bodies up to this size live in their entry. */
@@ -20,7 +20,7 @@ export async function contentOf(record: InodeRecord, isDirty: boolean, context: 
   if (!isFile(record)) return record.inline === undefined ? { kind: 'none' } : { kind: 'inline', bytes: record.inline }
   if (record.unloaded || (!isDirty && record.ref !== undefined)) return treeContent(record.ref)
   const { ino } = record
-  const rows = context.view.chunks(ino)
+  const rows = [...context.view.chunks(ino)]
   if (isDirty) countNewRows(rows, context)
   const content = await currentContent(record, rows, context)
   if (isDirty) await settleRef(record, content, context)
@@ -32,7 +32,7 @@ export function countRows(ino: number, context: BuildContext): void {
   countNewRows(context.view.chunks(ino), context)
 }
 
-function countNewRows(rows: readonly ChunkRecord[], { delta, published }: BuildContext): void {
+function countNewRows(rows: Iterable<ChunkRecord>, { delta, published }: BuildContext): void {
   for (const row of rows) if (row.born > published) delta.add(row.digest, 1, 'leaf', row.length)
 }
 
@@ -54,8 +54,7 @@ async function currentContent(record: InodeRecord, rows: ChunkRecord[], context:
   if (size === 0) return { kind: 'none' }
   if (size <= INLINE_BYTES) return { kind: 'inline', bytes: await readMerged(input, 0, size, context) }
   const merged = await mergePages(input, {
-    core: context.core,
-    contentKeys: context.contentKeys,
+    sealer: context.sealer,
     readLeaf: context.readLeaf,
     adopt: (blocks) => adopt(blocks, context),
   })

@@ -1,8 +1,8 @@
 /** Blocks sealed for a commit before it exists: journaled, so that those of a commit that is never made are given back. */
 import type { Digest } from '../../base/index.js'
-import type { Environment } from '../../storage/kv/index.js'
+import { type Environment, pagesOf } from '../../storage/kv/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
-import { digestOf, pagesOf, type QueueTables } from '../state/queue-tables.js'
+import { digestOf, type QueueTables } from '../tables/queue-tables.js'
 
 export interface Adopter {
   readonly tables: Pick<QueueTables, 'adopted'>

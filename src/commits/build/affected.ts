@@ -1,7 +1,6 @@
 /** Which directories a set of changes makes new versions of: those that changed, and all above them. */
-import { ROOT_INO, isDirectory, isHardLinked } from './entry-of.js'
-import type { InodeRecord } from '../../tree-state/index.js'
-import type { DriveView } from './drive-view.js'
+import { ROOT_INO, isDirectory, isHardLinked } from '../entry-of.js'
+import type { InodeRecord, TreeView } from '../../tree-state/index.js'
 
 export interface Affected {
   /** Changed inodes that are in the tree or still open. */
@@ -11,7 +10,7 @@ export interface Affected {
 }
 
 /** @param changed more inodes whose entries change although they are not dirty */
-export function affectedBy(view: DriveView, changed: Iterable<InodeRecord>): Affected {
+export function affectedBy(view: TreeView, changed: Iterable<InodeRecord>): Affected {
   const dirty = new Set<number>()
   const parentOf = new Map<number, number>()
   const climb = (directory: number): void => {
@@ -22,7 +21,7 @@ export function affectedBy(view: DriveView, changed: Iterable<InodeRecord>): Aff
       at = at === ROOT_INO ? 0 : record.parent
     }
   }
-  for (const ino of view.dirtyInos()) {
+  for (const { ino } of view.changes()) {
     const record = view.inode(ino)
     if (record === undefined) continue
     dirty.add(ino)

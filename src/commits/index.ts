@@ -1,0 +1,13 @@
+/** Versions of a tree: how one is built from a view of the tree and the version before, and how versions descend from one another. */
+export { adopt, type Adopter, giveBackAdopted } from './build/adopt.js'
+export { type BuildContext, DROPPED, MADE, Pace } from './build/build-context.js'
+export { buildDuplicates, buildForest, listOutgoing, storeBlock } from './build/build-live.js'
+export { countRemoved } from './build/build-removed.js'
+export { buildTree } from './build/build-tree.js'
+export type { ChunkSealer } from './build/merge-pages.js'
+export { inodeOf, isDirectory, ROOT_INO } from './entry-of.js'
+export { basesAfter, parentHeights, parentsAfter } from './graph/ancestors.js'
+export { relationOf, type HistoryReader, type Relation } from './graph/ancestry.js'
+export type { Version, VersionOpener } from './graph/version.js'
+export { LiveDelta } from './tables/live-delta.js'
+export * from './tables/queue-tables.js'
