@@ -1,26 +1,32 @@
 /** Opens the tree over local storage: state read or made, a crash's remains cleared, the background started. */
 import type { Clock, Log, Random, SecretKey } from '../base/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
+import type { BlockStore } from '../storage/blocks/index.js'
+import type { Environment } from '../storage/kv/index.js'
 import { TYPE, type DrivePort, type InodeRecord, type RemoteSource } from '../tree-state/index.js'
-import { type BlockStore } from '../storage/blocks/index.js'
-import { type Environment } from '../storage/kv/index.js'
+import { ChunkReader } from './content/chunk-reader.js'
+import { removeContent } from './content/remove-content.js'
+import { Changes } from './inodes/changes.js'
+import { FIRST_COOKIE, InodeTable } from './inodes/inode-table.js'
+import { Invalidations } from './inodes/invalidations.js'
+import { readState, writeClean } from './inodes/state-rows.js'
+import { TreeState } from './inodes/tree-state.js'
+import { Directories } from './namespace/directories.js'
+import { nameHasher } from './namespace/name-hash.js'
+import { RemoteDirectories } from './namespace/remote-directory.js'
+import { PosixTree } from './posix-tree.js'
 import { ApplyGate } from './staging/apply-gate.js'
 import { Background } from './staging/background.js'
 import { Committer, stageAll } from './staging/committer.js'
-import { ChunkReader } from './content/chunk-reader.js'
+import { Failures } from './staging/failures.js'
 import { HeldMemory } from './staging/held-memory.js'
-import { SealQueue } from './staging/seal-queue.js'
-import { Directories } from './namespace/directory.js'
-import { FIRST_COOKIE, InodeTable } from './inodes/inode-table.js'
-import { nameHasher } from './namespace/name-hash.js'
-import { PosixTree } from './posix-tree.js'
-import { VolumePort } from './staging/port.js'
+import { NamedBlocks } from './staging/named-blocks.js'
+import { TreePort } from './staging/port.js'
 import { recover } from './staging/recovery.js'
-import { RemoteDirectories } from './namespace/remote-directory.js'
-import { unlimitedSpace, type SpaceGuard } from './staging/space.js'
-import { readState, writeClean } from './inodes/state-rows.js'
+import { SealQueue } from './staging/seal-queue.js'
+import { Room, unlimitedSpace, type SpaceGuard } from './staging/space.js'
+import { TreeBlocks } from './staging/tree-blocks.js'
 import { ROOT_INO, type Tree } from './tree.js'
-import { Volume } from './volume.js'
 
 /** The root of a drive that has no local state yet: an empty one, or what a published commit says. */
 export type FreshRoot =
@@ -54,38 +60,78 @@ export interface VfsOptions {
 export interface Vfs {
   readonly tree: Tree
   readonly port: DrivePort
+  /** Events of every change. */
+  readonly changes: Changes
+  /** Tells the kernel to forget what something else than the kernel changed. */
+  readonly invalidations: Invalidations
   /** Stages and commits everything and stops. Rejects with NO_SPACE when something could not be staged; it is closed nonetheless. */
   close(): Promise<void>
 }
 
 export async function openVfs(options: VfsOptions): Promise<Vfs> {
-  const volume = new Volume({ ...options, space: options.spaceGuard ?? unlimitedSpace })
-  volume.inodes = new InodeTable(volume)
-  volume.directories = new Directories(volume, nameHasher(options.nameKey))
-  volume.remoteDirectories = new RemoteDirectories(volume)
-  volume.reader = new ChunkReader(volume)
-  volume.held = new HeldMemory(options.clock, options.heldLimitBytes)
-  volume.sealing = new SealQueue(volume)
-  volume.gate = new ApplyGate()
-  volume.committer = new Committer(volume)
-  if (readState(volume)) recover(volume)
-  else makeRoot(volume, options.freshRoot)
-  if (volume.counters.dirtyInodes > 0) volume.lastChangeMs = volume.clock.nowMs()
-  writeClean(volume, false)
-  await volume.committer.commit()
+  const parts = makeParts(options)
+  const { state, inodes, directories, committer } = parts
+  if (readState(state)) recover(parts)
+  else makeRoot(inodes, directories, options.freshRoot)
+  if (state.counters.dirtyInodes > 0) state.noteChange()
+  writeClean(state, false)
+  await committer.commit()
 
   const { cacheLimitBytes = Infinity } = options
   const limit = typeof cacheLimitBytes === 'function' ? cacheLimitBytes : (): number => cacheLimitBytes
-  const background = new Background(volume, limit)
+  const background = new Background(parts, limit)
   let closing: Promise<void> | undefined
   return {
-    tree: new PosixTree(volume),
-    port: new VolumePort(volume, background),
-    close: () => (closing ??= close(volume, background)),
+    tree: new PosixTree(parts),
+    port: new TreePort(parts, background),
+    changes: parts.changes,
+    invalidations: parts.invalidations,
+    close: () => (closing ??= close(parts, background)),
   }
 }
 
-function makeRoot(volume: Volume, root: FreshRoot): void {
+type Parts = ReturnType<typeof makeParts>
+
+/** From the bottom up: each part gets those below it. Nobody keeps all of them; every function says which it takes. */
+function makeParts(options: VfsOptions) {
+  const { meta, pipeline, core, remote, nameKey, clock, random, log, spaceGuard: space = unlimitedSpace } = options
+  const state = new TreeState(meta, clock)
+  const blocks = new TreeBlocks(options.blocks)
+  const room = new Room(space, () => blocks.store.usage.usedBytes)
+  const held = new HeldMemory(clock, options.heldLimitBytes)
+  const failures = new Failures({ log, room, held, state })
+  const changes = new Changes((error) => failures.note('a listener of changes failed', error))
+  const invalidations = new Invalidations()
+  const named = new NamedBlocks()
+  const gate = new ApplyGate()
+
+  const inodes = new InodeTable(state, random)
+  const directories = new Directories(state.tables.dentries, nameHasher(nameKey))
+  const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote })
+  const reader = new ChunkReader({ blocks, core, remote, log })
+
+  const content = { state, blocks, named, inodes, reader, held }
+  const sealing = new SealQueue({ ...content, pipeline, gate, failures })
+  const committer = new Committer({ ...content, sealing, gate, failures })
+  inodes.onDeparture((inode) => removeContent({ state, held, sealing }, inode))
+  inodes.onDeparture((inode) => directories.drop(inode))
+  return {
+    ...content,
+    clock,
+    space,
+    room,
+    failures,
+    changes,
+    invalidations,
+    remote,
+    directories,
+    remoteDirectories,
+    sealing,
+    committer,
+  }
+}
+
+function makeRoot(inodes: InodeTable, directories: Directories, root: FreshRoot): void {
   if (!('record' in root)) {
     const { uid, gid, mode } = root
     const fields = {
@@ -97,20 +143,21 @@ function makeRoot(volume: Volume, root: FreshRoot): void {
       rdev: 0,
       parent: 0,
     }
-    volume.directories.begin(volume.inodes.create(fields))
+    directories.begin(inodes.create(fields))
     return
   }
-  volume.inodes.putLoaded({ ...root.record, ino: ROOT_INO, parent: 0, nextCookie: FIRST_COOKIE })
+  inodes.putLoaded({ ...root.record, ino: ROOT_INO, parent: 0, nextCookie: FIRST_COOKIE })
 }
 
-async function close(volume: Volume, background: Background): Promise<void> {
-  volume.committer.resume()
+async function close(parts: Parts, background: Background): Promise<void> {
+  const { committer, sealing, state } = parts
+  committer.resume()
   await background.close()
   try {
-    await stageAll(volume)
+    await stageAll(parts)
   } finally {
-    await volume.sealing.idle()
-    writeClean(volume, true)
-    await volume.committer.commit()
+    await sealing.idle()
+    writeClean(state, true)
+    await committer.commit()
   }
 }

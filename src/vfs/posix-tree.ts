@@ -2,7 +2,7 @@
 import { DriveError, type PlainName } from '../base/index.js'
 import { dropSetId, setAttributes, setFileSize } from './inodes/attributes.js'
 import { allocate } from './content/allocate.js'
-import { copyRange } from './content/copy-range.js'
+import { copyRange, type CopyParts } from './content/copy-range.js'
 import { read } from './content/read.js'
 import { seek } from './content/seek.js'
 import { stage, stageClosed } from './staging/stage.js'
@@ -11,12 +11,12 @@ import { stageAll } from './staging/committer.js'
 import { Handles, requireWritable } from './inodes/handles.js'
 import { attributesOf, type Inode } from './inodes/inode.js'
 import { then } from './maybe.js'
-import { link, makeDirectory, makeInode, makeNode, makeSymlink } from './namespace/create.js'
+import { link, makeDirectory, makeInode, makeNode, makeSymlink, type NamespaceParts } from './namespace/create.js'
 import { readDirectory } from './namespace/list.js'
 import { removeDirectory, unlink } from './namespace/remove.js'
 import { rename } from './namespace/rename.js'
 import { directoryOf, withEntries } from './namespace/require.js'
-import { RESERVED_BYTES } from './staging/space.js'
+import { RESERVED_BYTES, type SpaceGuard } from './staging/space.js'
 import { TYPE } from '../tree-state/index.js'
 import {
   OPEN,
@@ -31,90 +31,105 @@ import {
   type Opened,
   type Tree,
 } from './tree.js'
-import type { Volume } from './volume.js'
 import { getXattr, removeXattr, setXattr } from './inodes/xattrs.js'
+import type { TruncateParts } from './content/truncate.js'
+import type { TreeBlocks } from './staging/tree-blocks.js'
+import type { Invalidations } from './inodes/invalidations.js'
+
+/** What the operations take, all together. */
+export interface PosixParts extends NamespaceParts, CopyParts, TruncateParts {
+  readonly state: NamespaceParts['state']
+  readonly inodes: NamespaceParts['inodes']
+  readonly room: NamespaceParts['room']
+  readonly changes: NamespaceParts['changes']
+  readonly held: CopyParts['held']
+  readonly reader: CopyParts['reader']
+  readonly blocks: TreeBlocks
+  readonly invalidations: Invalidations
+  readonly space: SpaceGuard
+}
 
 const BLOCK_BYTES = 4096
 const MAX_FILES = 2 ** 32
 
 export class PosixTree implements Tree {
-  readonly #volume: Volume
+  readonly #parts: PosixParts
   readonly #handles = new Handles()
 
-  constructor(volume: Volume) {
-    this.#volume = volume
+  constructor(parts: PosixParts) {
+    this.#parts = parts
   }
 
   lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined> {
-    const volume = this.#volume
-    const directory = directoryOf(volume, parent)
+    const parts = this.#parts
+    const directory = directoryOf(parts, parent)
     const find = (): Attributes | undefined => {
-      const dentry = volume.directories.find(directory, name)
+      const dentry = parts.directories.find(directory, name)
       if (dentry === undefined) return undefined
-      const inode = volume.inodes.get(dentry.ino)
+      const inode = this.#parts.inodes.get(dentry.ino)
       inode.hint = name
       return attributesOf(inode)
     }
-    return directory.unloaded ? withEntries(volume, [directory], caller, find) : find()
+    return directory.unloaded ? withEntries(parts, [directory], caller, find) : find()
   }
 
   parentOf(ino: number): number {
-    return ino === ROOT_INO ? ROOT_INO : this.#volume.inodes.get(ino).parent || ROOT_INO
+    return ino === ROOT_INO ? ROOT_INO : this.#parts.inodes.get(ino).parent || ROOT_INO
   }
 
   remember(ino: number): void {
-    this.#volume.inodes.remember(ino)
+    this.#parts.inodes.remember(ino)
   }
 
   forget(ino: number, count: number): void {
-    this.#volume.inodes.forget(ino, count)
+    this.#parts.inodes.forget(ino, count)
   }
 
   forgetAll(): void {
-    this.#volume.inodes.forgetAll()
+    this.#parts.inodes.forgetAll()
   }
 
   getAttributes(ino: number, _caller: Caller): Attributes {
-    return attributesOf(this.#volume.inodes.get(ino))
+    return attributesOf(this.#parts.inodes.get(ino))
   }
 
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes> {
     if (change.size !== undefined && handle !== undefined) requireWritable(this.#handles.file(handle))
-    return setAttributes(this.#volume, this.#volume.inodes.get(ino), change, caller)
+    return setAttributes(this.#parts, this.#parts.inodes.get(ino), change, caller)
   }
 
   dropSetId(ino: number, caller: Caller): void {
-    dropSetId(this.#volume, this.#volume.inodes.get(ino), caller)
+    dropSetId(this.#parts, this.#parts.inodes.get(ino), caller)
   }
 
   readLink(ino: number, _caller: Caller): Uint8Array {
-    const inode = this.#volume.inodes.get(ino)
+    const inode = this.#parts.inodes.get(ino)
     if (inode.type !== TYPE.SYMLINK) throw new DriveError('INVALID', 'Not a symbolic link.')
     return inode.inline ?? new Uint8Array(0)
   }
 
   makeDirectory(parent: number, name: PlainName, mode: number, caller: Caller): Maybe<Attributes> {
-    return makeDirectory(this.#volume, parent, name, mode, caller)
+    return makeDirectory(this.#parts, parent, name, mode, caller)
   }
 
   makeNode(parent: number, name: PlainName, mode: number, rdev: number, caller: Caller): Maybe<Attributes> {
-    return then(makeNode(this.#volume, parent, name, mode, rdev, caller), attributesOf)
+    return then(makeNode(this.#parts, parent, name, mode, rdev, caller), attributesOf)
   }
 
   makeSymlink(parent: number, name: PlainName, target: Uint8Array, caller: Caller): Maybe<Attributes> {
-    return then(makeSymlink(this.#volume, parent, name, target, caller), attributesOf)
+    return then(makeSymlink(this.#parts, parent, name, target, caller), attributesOf)
   }
 
   link(ino: number, newParent: number, newName: PlainName, caller: Caller): Maybe<Attributes> {
-    return link(this.#volume, ino, newParent, newName, caller)
+    return link(this.#parts, ino, newParent, newName, caller)
   }
 
   unlink(parent: number, name: PlainName, caller: Caller): Maybe<void> {
-    return unlink(this.#volume, parent, name, caller)
+    return unlink(this.#parts, parent, name, caller)
   }
 
   removeDirectory(parent: number, name: PlainName, caller: Caller): Maybe<void> {
-    return removeDirectory(this.#volume, parent, name, caller)
+    return removeDirectory(this.#parts, parent, name, caller)
   }
 
   rename(
@@ -125,7 +140,7 @@ export class PosixTree implements Tree {
     flags: number,
     caller: Caller,
   ): Maybe<void> {
-    return rename(this.#volume, { parent, name }, { parent: newParent, name: newName }, flags, caller)
+    return rename(this.#parts, { parent, name }, { parent: newParent, name: newName }, flags, caller)
   }
 
   create(
@@ -135,17 +150,17 @@ export class PosixTree implements Tree {
     flags: number,
     caller: Caller,
   ): Maybe<{ attributes: Attributes; opened: Opened }> {
-    const made = makeInode(this.#volume, parent, name, { mode: (mode & 0o7777) | (TYPE.FILE << 12) }, caller)
+    const made = makeInode(this.#parts, parent, name, { mode: (mode & 0o7777) | (TYPE.FILE << 12) }, caller)
     return then(made, (inode) => ({ attributes: attributesOf(inode), opened: this.#opened(inode, flags) }))
   }
 
   open(ino: number, flags: number, caller: Caller): Maybe<Opened> {
-    const inode = this.#volume.inodes.get(ino)
+    const inode = this.#parts.inodes.get(ino)
     if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
     const opened = this.#opened(inode, flags)
     if ((flags & OPEN.TRUNCATE) === 0 || !inode.isFile || (flags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY) return opened
     try {
-      const cut = setFileSize(this.#volume, inode, 0, caller)
+      const cut = setFileSize(this.#parts, inode, 0, caller)
       if (!(cut instanceof Promise)) return opened
       return cut.then(
         () => opened,
@@ -162,14 +177,14 @@ export class PosixTree implements Tree {
 
   read(_ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]> {
     const file = this.#handles.file(handle)
-    return read(this.#volume, file.inode, file, offset, size, caller)
+    return read(this.#parts, file.inode, file, offset, size, caller)
   }
 
   write(_ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
     const file = this.#handles.file(handle)
     requireWritable(file)
     const at = (file.flags & OPEN.APPEND) === 0 ? offset : Math.max(offset, file.inode.size)
-    return write(this.#volume, file.inode, at, data, caller)
+    return write(this.#parts, file.inode, at, data, caller)
   }
 
   flush(_ino: number, handle: number, _caller: Caller): void {
@@ -180,29 +195,29 @@ export class PosixTree implements Tree {
   release(_ino: number, handle: number): void {
     const inode = this.#handles.closeFile(handle)
     if (inode === undefined || inode.handles > 0) return
-    if (inode.nlink > 0) stageClosed(this.#volume, inode)
-    this.#volume.inodes.removeIfUnused(inode)
+    if (inode.nlink > 0) stageClosed(this.#parts, inode)
+    this.#parts.inodes.removeIfUnused(inode)
   }
 
   async sync(ino: number, _dataOnly: boolean, _caller: Caller): Promise<void> {
-    const inode = this.#volume.inodes.get(ino)
-    await stage(this.#volume, inode)
-    await this.#volume.committer.commit()
+    const inode = this.#parts.inodes.get(ino)
+    await stage(this.#parts, inode)
+    await this.#parts.committer.commit()
   }
 
   async syncAll(_caller: Caller): Promise<void> {
-    await stageAll(this.#volume)
-    await this.#volume.committer.commit()
+    await stageAll(this.#parts)
+    await this.#parts.committer.commit()
   }
 
   allocate(_ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
     const file = this.#handles.file(handle)
     requireWritable(file)
-    return allocate(this.#volume, file.inode, mode, offset, length, caller)
+    return allocate(this.#parts, file.inode, mode, offset, length, caller)
   }
 
   seek(_ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number> {
-    return seek(this.#volume, this.#handles.file(handle).inode, offset, whence, caller)
+    return seek(this.#parts, this.#handles.file(handle).inode, offset, whence, caller)
   }
 
   copyRange(
@@ -215,7 +230,7 @@ export class PosixTree implements Tree {
     const target = this.#handles.file(to.handle)
     requireWritable(target)
     return copyRange(
-      this.#volume,
+      this.#parts,
       { inode: source.inode, offset: from.offset },
       { inode: target.inode, offset: to.offset },
       length,
@@ -224,7 +239,7 @@ export class PosixTree implements Tree {
   }
 
   openDirectory(ino: number, _caller: Caller): Opened {
-    return { handle: this.#handles.openDirectory(directoryOf(this.#volume, ino)), keepCache: true }
+    return { handle: this.#handles.openDirectory(directoryOf(this.#parts, ino)), keepCache: true }
   }
 
   readDirectory(
@@ -235,37 +250,37 @@ export class PosixTree implements Tree {
     visit: (entry: DirectoryEntry) => boolean,
     caller: Caller,
   ): Maybe<void> {
-    return readDirectory(this.#volume, this.#handles.directory(handle), cookie, withAttributes, visit, caller)
+    return readDirectory(this.#parts, this.#handles.directory(handle), cookie, withAttributes, visit, caller)
   }
 
   releaseDirectory(_ino: number, handle: number): void {
     const inode = this.#handles.closeDirectory(handle)
-    if (inode !== undefined) this.#volume.inodes.removeIfUnused(inode)
+    if (inode !== undefined) this.#parts.inodes.removeIfUnused(inode)
   }
 
   getXattr(ino: number, name: string, _caller: Caller): Uint8Array {
-    return getXattr(this.#volume.inodes.get(ino), name)
+    return getXattr(this.#parts.inodes.get(ino), name)
   }
 
   listXattrs(ino: number, caller: Caller): readonly string[] {
-    const names = this.#volume.inodes.get(ino).xattrs.map(({ name }) => name)
+    const names = this.#parts.inodes.get(ino).xattrs.map(({ name }) => name)
     return caller.uid === 0 ? names : names.filter((name) => !name.startsWith('trusted.'))
   }
 
   setXattr(ino: number, name: string, value: Uint8Array, flags: number, _caller: Caller): void {
-    setXattr(this.#volume, this.#volume.inodes.get(ino), name, value, flags)
+    setXattr(this.#parts, this.#parts.inodes.get(ino), name, value, flags)
   }
 
   removeXattr(ino: number, name: string, _caller: Caller): void {
-    removeXattr(this.#volume, this.#volume.inodes.get(ino), name)
+    removeXattr(this.#parts, this.#parts.inodes.get(ino), name)
   }
 
   statistics(_caller: Caller): FilesystemStatistics {
-    const { space, held, meta, counters } = this.#volume
+    const { space, held, state } = this.#parts
     const { totalBytes, availableBytes } = space.space()
     const free = Math.max(
       0,
-      Math.floor((availableBytes - RESERVED_BYTES - held.bytes - meta.pendingBytes) / BLOCK_BYTES),
+      Math.floor((availableBytes - RESERVED_BYTES - held.bytes - state.pendingBytes) / BLOCK_BYTES),
     )
     return {
       blockSize: BLOCK_BYTES,
@@ -273,13 +288,13 @@ export class PosixTree implements Tree {
       freeBlocks: free,
       availableBlocks: free,
       totalFiles: MAX_FILES,
-      freeFiles: Math.max(0, MAX_FILES - counters.nextIno),
+      freeFiles: Math.max(0, MAX_FILES - state.counters.nextIno),
       maxNameBytes: 255,
     }
   }
 
   onInvalidate(listener: (what: Invalidation) => void): void {
-    this.#volume.listeners.push(listener)
+    this.#parts.invalidations.listen(listener)
   }
 
   get openHandles(): number {

@@ -3,16 +3,19 @@ import { DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import { FALLOCATE, type Caller, type Maybe } from '../tree.js'
-import { stampChange, type Volume } from '../volume.js'
 import { contentOrWait } from './load-content.js'
-import { truncate } from './truncate.js'
+import { truncate, type TruncateParts } from './truncate.js'
 import { zeroRange } from './zero-range.js'
+import type { WriteParts } from './write.js'
+
+/** What fallocate takes. */
+export type AllocateParts = WriteParts & TruncateParts
 
 const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE } = FALLOCATE
 
 /** Space is not reserved: blocks are made when data comes. Throws NOT_SUPPORTED for other modes, INVALID. */
 export function allocate(
-  volume: Volume,
+  parts: AllocateParts,
   inode: Inode,
   mode: number,
   offset: number,
@@ -26,18 +29,20 @@ export function allocate(
   }
   const end = offset + length
   const extends_ = (mode & KEEP_SIZE) === 0 && end > inode.size
-  if (mode === 0 || mode === KEEP_SIZE) volume.room.require(volume.meta.pendingBytes, Math.max(0, end - inode.size))
+  if (mode === 0 || mode === KEEP_SIZE) parts.room.require(parts.state.pendingBytes, Math.max(0, end - inode.size))
   return settle(() => {
-    const frozen = volume.committer.whenWritable()
+    const frozen = parts.committer.whenWritable()
     if (frozen !== undefined) return frozen
-    const content = contentOrWait(volume, inode, caller)
+    const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
     if (zeroes) {
-      if (content.pieces.length > 0) return new Wait(volume.sealing.settle([...content.pieces]))
-      zeroRange(volume, inode, content, offset, Math.min(end, inode.size))
+      if (content.pieces.length > 0) return new Wait(parts.sealing.settle(inode, content.pieces))
+      zeroRange(parts, inode, content, offset, Math.min(end, inode.size))
     }
-    if (extends_ && end > inode.size) truncate(volume, inode, content, end)
-    if (mode !== KEEP_SIZE) stampChange(volume, inode, true)
+    if (extends_ && end > inode.size) truncate(parts, inode, content, end)
+    if (mode === KEEP_SIZE) return undefined
+    parts.inodes.stampChange(inode, true)
+    parts.changes.changed(inode)
     return undefined
   })
 }

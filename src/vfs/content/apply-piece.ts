@@ -3,54 +3,55 @@ import type { SealedItem } from '../../pipeline/index.js'
 import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import { type IndexedBlock } from '../../storage/blocks/index.js'
 import type { Inode } from '../inodes/inode.js'
-import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
-import { changePage, dropPage, foldInline } from './pages.js'
+import { changePage, dropPage, foldInline, type PageParts } from './pages.js'
 import type { Piece } from './piece.js'
-import { replaceRows } from './rows.js'
+import { replaceRows, type RowParts } from './rows.js'
+
+/** What turning sealed pieces into rows takes. */
+export type ApplyParts = RowParts & PageParts
 
 /** Announces the blocks. @returns for each item, whether all its blocks are in the store */
-export function indexSealed(volume: Volume, items: readonly SealedItem[]): boolean[] {
+export function indexSealed(parts: ApplyParts, items: readonly SealedItem[]): boolean[] {
   const added: IndexedBlock[] = []
   for (const { chunks } of items) {
     for (const { digest, dedupId, location } of chunks) {
       if (location !== undefined) added.push({ digest, dedupId, location })
     }
   }
-  volume.blocksChanged = true
-  if (added.length > 0) volume.blocks.index(added)
+  parts.blocks.index(added)
   return items.map(({ chunks }) => {
-    const known = chunks.filter(({ location }) => location === undefined).map(({ digest }) => digest)
-    if (!known.every((digest) => volume.blocks.has(digest))) return false
-    if (known.length > 0) volume.blocks.reference(known)
+    const known = chunks.filter(({ location }) => location === undefined)
+    if (!known.every(({ digest }) => parts.blocks.store.has(digest))) return false
+    parts.blocks.reference(known)
     return true
   })
 }
 
 /** Its blocks are indexed. Bytes beyond `piece.limit`, or of a file that is gone, become removed blocks. */
-export function applyPiece(volume: Volume, piece: Piece): void {
-  const { inode, start } = piece
+export function applyPiece(parts: ApplyParts, inode: Inode, piece: Piece): void {
+  const { start } = piece
   const content = inode.gone ? undefined : inode.content
   const rows: ChunkRecord[] = []
   let at = 0
   for (const { digest, key, plainLength } of piece.sealed!.chunks) {
     const length = content === undefined ? 0 : Math.min(plainLength, piece.limit - at)
-    if (length > 0) rows.push({ offset: start + at, length, skip: 0, digest, key, born: volume.sequence })
-    else volume.addRemoved({ kind: 'block', digest, born: volume.sequence })
+    if (length > 0) rows.push({ offset: start + at, length, skip: 0, digest, key, born: parts.state.sequence })
+    else parts.state.addRemoved({ kind: 'block', digest, born: parts.state.sequence })
     at += plainLength
   }
   if (content === undefined || rows.length === 0) return
   const end = start + Math.min(piece.limit, at)
   if (start === 0 && inode.inline !== undefined && end >= inode.inline.length) inode.inline = undefined
-  else foldInline(volume, inode, content)
-  replaceRows(volume, inode, content, start, end, rows)
-  settlePages(volume, inode, content, piece, end)
-  volume.inodes.markChanged(inode)
-  volume.inodes.addUnpublished(inode, end - start)
+  else foldInline(parts, inode, content)
+  replaceRows(parts, inode, content, start, end, rows)
+  settlePages(parts, inode, content, piece, end)
+  parts.inodes.markChanged(inode)
+  parts.inodes.addUnpublished(inode, end - start)
 }
 
 /** Older pages go where the piece covers them; where it covers them in part, its bytes go into them. */
-function settlePages(volume: Volume, inode: Inode, content: FileContent, piece: Piece, end: number): void {
+function settlePages(parts: ApplyParts, inode: Inode, content: FileContent, piece: Piece, end: number): void {
   if (content.pages.size === 0) return
   const first = Math.floor(piece.start / PAGE_BYTES)
   const last = Math.floor((end - 1) / PAGE_BYTES)
@@ -60,14 +61,14 @@ function settlePages(volume: Volume, inode: Inode, content: FileContent, piece: 
     const pageStart = index * PAGE_BYTES
     const pageEnd = pageStart + page.length
     if (piece.start <= pageStart && end >= pageEnd) {
-      dropPage(volume, inode, content, index)
+      dropPage(parts, inode, content, index)
       return
     }
     const from = Math.max(piece.start, pageStart)
     const to = Math.min(end, pageEnd)
     if (from >= to) return
     const covering = piece.data.subarray(from - piece.start, to - piece.start)
-    changePage(volume, inode, index, page, (bytes) => {
+    changePage(parts, inode, index, page, (bytes) => {
       bytes.set(covering.subarray(0, Math.max(0, bytes.length - (from - pageStart))), from - pageStart)
       return bytes
     })

@@ -2,11 +2,21 @@
  * Plaintext of chunks: a small cache of opened blocks, the local store, then the nodes. Requests for one block are shared;
  * blocks that come from a node are kept in the store.
  */
-import { DriveError, isDriveError, MIB, unlessAborted, type Digest } from '../../base/index.js'
-import type { ChunkRecord } from '../../tree-state/index.js'
+import { DriveError, isDriveError, MIB, unlessAborted, type Digest, type Log } from '../../base/index.js'
+import type { ChunkRecord, RemoteSource } from '../../tree-state/index.js'
 import type { Caller } from '../tree.js'
-import type { Volume } from '../volume.js'
 import { PartReader } from './part-reader.js'
+import type { Core } from '../../pipeline/index.js'
+import type { BlockStore } from '../../storage/blocks/index.js'
+import type { TreeBlocks } from '../staging/tree-blocks.js'
+
+/** Where plaintext comes from. */
+export interface ChunkReaderParts {
+  readonly blocks: TreeBlocks
+  readonly core: Core
+  readonly remote: Pick<RemoteSource, 'fetchBlocks'>
+  readonly log: Log
+}
 
 const OPENED_BYTES = 32 * MIB
 /** Buffers kept for sealed blocks on their way from the disk, 1 MiB each. */
@@ -19,7 +29,11 @@ export type OpenedBlocks = Map<string, Uint8Array>
 type Block = Pick<ChunkRecord, 'digest' | 'key'>
 
 export class ChunkReader {
-  readonly #volume: Volume
+  readonly #blocks: TreeBlocks
+  readonly #store: BlockStore
+  readonly #core: Core
+  readonly #remote: Pick<RemoteSource, 'fetchBlocks'>
+  readonly #log: Log
   readonly #opened: OpenedBlocks = new Map()
   readonly #loading = new Map<string, Promise<Uint8Array>>()
   readonly #parts: PartReader
@@ -32,9 +46,13 @@ export class ChunkReader {
   #ahead = 0
   #used = false
 
-  constructor(volume: Volume) {
-    this.#volume = volume
-    this.#parts = new PartReader(volume)
+  constructor(parts: ChunkReaderParts) {
+    this.#blocks = parts.blocks
+    this.#store = parts.blocks.store
+    this.#core = parts.core
+    this.#remote = parts.remote
+    this.#log = parts.log
+    this.#parts = new PartReader(parts.blocks.store, parts.core)
   }
 
   /** The plaintext when it is at hand without waiting for disk or network. */
@@ -43,11 +61,11 @@ export class ChunkReader {
     this.#used = true
     const known = own?.get(name) ?? this.#recent(name)
     if (known !== undefined) return known
-    const sealed = this.#volume.blocks.readNow(row.digest, false, this.#sealed)
+    const sealed = this.#store.readNow(row.digest, false, this.#sealed)
     if (sealed === undefined) return undefined
-    this.#volume.blocks.touch(row.digest)
+    this.#store.touch(row.digest)
     try {
-      return this.#keep(name, this.#volume.core.openLeaf(sealed, row.key))
+      return this.#keep(name, this.#core.openLeaf(sealed, row.key))
     } catch (error) {
       // A damaged local copy: `load` asks a node for another one.
       if (isDriveError(error, 'CORRUPT')) return undefined
@@ -66,7 +84,7 @@ export class ChunkReader {
     const known = own.get(name) ?? this.#recent(name)
     if (known !== undefined) return to <= known.length ? known.subarray(from, to) : undefined
     const part = this.#parts.open(name, row, from, to, wait)
-    if (part !== undefined) this.#volume.blocks.touch(row.digest)
+    if (part !== undefined) this.#store.touch(row.digest)
     return part
   }
 
@@ -92,7 +110,7 @@ export class ChunkReader {
    * @param inParts local ones need not be in `own` if `openPartNow` can answer then, which is to be tried first
    */
   async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
-    const work = this.#loadAll(rows, own, inParts && this.#volume.core.parts !== undefined)
+    const work = this.#loadAll(rows, own, inParts && this.#core.parts !== undefined)
     await (caller === undefined ? work : unlessAborted(work, caller.signal))
   }
 
@@ -121,7 +139,7 @@ export class ChunkReader {
       }
       let loading = this.#loading.get(name)
       if (loading === undefined) {
-        const isLocal = this.#volume.blocks.has(row.digest)
+        const isLocal = this.#store.has(row.digest)
         if (isLocal && inParts) {
           waits.push(this.#loadParts(row, name, own))
           continue
@@ -158,7 +176,7 @@ export class ChunkReader {
       this.#cachedScratch,
       () => Buffer.allocUnsafeSlow(MIB),
       async (scratch) => {
-        const sealed = await this.#volume.blocks.read(row.digest, scratch)
+        const sealed = await this.#store.read(row.digest, scratch)
         return sealed !== undefined && this.#parts.check(name, row, sealed) !== undefined
       },
     )
@@ -166,23 +184,23 @@ export class ChunkReader {
   }
 
   async #loadLocal(row: Block, name: string): Promise<Uint8Array> {
-    const make = (): Uint8Array => this.#volume.blocks.scratch(MIB)
+    const make = (): Uint8Array => this.#store.scratch(MIB)
     const plain = await withScratch(this.#scratch, make, (scratch) => this.#openLocal(row, name, scratch))
     if (plain !== undefined) return plain
-    const [fetched] = await this.#volume.remote.fetchBlocks([row.digest])
-    return this.#keep(name, this.#volume.core.openLeaf(fetched!, row.key))
+    const [fetched] = await this.#remote.fetchBlocks([row.digest])
+    return this.#keep(name, this.#core.openLeaf(fetched!, row.key))
   }
 
   async #openLocal(row: Block, name: string, scratch: Uint8Array): Promise<Uint8Array | undefined> {
-    const sealed = await this.#volume.blocks.read(row.digest, scratch)
+    const sealed = await this.#store.read(row.digest, scratch)
     if (sealed !== undefined) {
       try {
-        const plain = this.#keep(name, this.#volume.core.openLeaf(sealed, row.key))
-        this.#volume.blocks.touch(row.digest)
+        const plain = this.#keep(name, this.#core.openLeaf(sealed, row.key))
+        this.#store.touch(row.digest)
         return plain
       } catch (error) {
         if (!isDriveError(error, 'CORRUPT')) throw error
-        this.#volume.log.error('a local block is damaged; asking the nodes for it')
+        this.#log.error('a local block is damaged; asking the nodes for it')
       }
     }
     return undefined
@@ -191,11 +209,11 @@ export class ChunkReader {
   async #fetch(absent: readonly { row: Block; name: string; settle: Deferred }[]): Promise<void> {
     try {
       const digests = absent.map(({ row }) => row.digest)
-      const sealed = await this.#volume.remote.fetchBlocks(digests)
-      this.#store(digests, sealed)
+      const sealed = await this.#remote.fetchBlocks(digests)
+      this.#keepFetched(digests, sealed)
       absent.forEach(({ row, name, settle }, i) => {
         try {
-          settle.resolve(this.#keep(name, this.#volume.core.openLeaf(sealed[i]!, row.key)))
+          settle.resolve(this.#keep(name, this.#core.openLeaf(sealed[i]!, row.key)))
         } catch (error) {
           settle.reject(asError(error))
         }
@@ -206,14 +224,12 @@ export class ChunkReader {
   }
 
   /** Keeps fetched blocks; a full disk does not keep anyone from reading. */
-  #store(digests: readonly Digest[], sealed: readonly Uint8Array[]): void {
-    const { blocks, log } = this.#volume
-    this.#volume.blocksChanged = true
+  #keepFetched(digests: readonly Digest[], sealed: readonly Uint8Array[]): void {
     try {
       const fetched = sealed.map((bytes, i) => ({ digest: digests[i]!, bytes }))
-      blocks.ingest(fetched, { onlyCopy: false })
+      this.#blocks.keepFetched(fetched)
     } catch (error) {
-      log.warn('fetched blocks could not be kept', { code: isDriveError(error) ? error.code : 'INTERNAL' })
+      this.#log.warn('fetched blocks could not be kept', { code: isDriveError(error) ? error.code : 'INTERNAL' })
     }
   }
 

@@ -3,14 +3,21 @@ import { PAGE_BYTES, pageKey, type ChunkRecord } from '../../tree-state/index.js
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
-import type { Volume } from '../volume.js'
 import type { OpenedBlocks } from './chunk-reader.js'
 import type { FileContent, Page } from './file-content.js'
 import { bytesOfRow, firstRowAfter } from './rows.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { ChunkReader } from './chunk-reader.js'
+
+/** What merging the layers of a file takes. */
+export interface ComposeParts {
+  readonly state: Pick<TreeState, 'tables'>
+  readonly reader: ChunkReader
+}
 
 /** `from … to`, or what to wait for: blocks that must be read first. The range lies within the file. */
 export function composeOrWait(
-  volume: Volume,
+  parts: ComposeParts,
   inode: Inode,
   content: FileContent,
   from: number,
@@ -19,11 +26,11 @@ export function composeOrWait(
   caller?: Caller,
 ): Buffer | Wait {
   const out = Buffer.alloc(to - from)
-  const missing = paintRows(volume, content, out, from, to, opened)
-  if (missing.length > 0) return new Wait(volume.reader.load(missing, opened ?? new Map<string, Uint8Array>(), caller))
+  const missing = paintRows(parts, content, out, from, to, opened)
+  if (missing.length > 0) return new Wait(parts.reader.load(missing, opened ?? new Map<string, Uint8Array>(), caller))
   if (inode.inline !== undefined) paint(out, from, 0, inode.inline)
-  if (content.pieces.length === 0) paintPages(volume, inode, content, out, from, -1, Infinity)
-  else paintPieces(volume, inode, content, out, from)
+  if (content.pieces.length === 0) paintPages(parts, inode, content, out, from, -1, Infinity)
+  else paintPieces(parts, inode, content, out, from)
   const { tail } = content
   if (tail !== undefined) paint(out, from, tail.start, tail.data, tail.length)
   return out
@@ -50,7 +57,7 @@ export function visibleRows(content: FileContent, from: number, to: number): Chu
 }
 
 function paintRows(
-  volume: Volume,
+  parts: ComposeParts,
   content: FileContent,
   out: Buffer,
   from: number,
@@ -59,26 +66,26 @@ function paintRows(
 ): ChunkRecord[] {
   const missing: ChunkRecord[] = []
   for (const row of visibleRows(content, from, to)) {
-    const plain = volume.reader.openNow(row, opened)
+    const plain = parts.reader.openNow(row, opened)
     if (plain === undefined) missing.push(row)
     else if (missing.length === 0) paint(out, from, row.offset, bytesOfRow(plain, row))
   }
   return missing
 }
 
-function paintPieces(volume: Volume, inode: Inode, content: FileContent, out: Buffer, from: number): void {
+function paintPieces(parts: ComposeParts, inode: Inode, content: FileContent, out: Buffer, from: number): void {
   let painted = -1
   for (const piece of content.pieces) {
-    paintPages(volume, inode, content, out, from, painted, piece.epoch)
+    paintPages(parts, inode, content, out, from, painted, piece.epoch)
     paint(out, from, piece.start, piece.data, piece.limit)
     painted = piece.epoch
   }
-  paintPages(volume, inode, content, out, from, painted, Infinity)
+  paintPages(parts, inode, content, out, from, painted, Infinity)
 }
 
 /** Pages with an epoch over `after` and up to `upTo`. */
 function paintPages(
-  volume: Volume,
+  parts: ComposeParts,
   inode: Inode,
   content: FileContent,
   out: Buffer,
@@ -91,12 +98,12 @@ function paintPages(
   for (let index = Math.floor(from / PAGE_BYTES); index <= last; index++) {
     const page = content.pages.get(index)
     if (page === undefined || page.epoch <= after || page.epoch > upTo) continue
-    paint(out, from, index * PAGE_BYTES, bytesOf(volume, inode, index, page), page.length)
+    paint(out, from, index * PAGE_BYTES, bytesOf(parts, inode, index, page), page.length)
   }
 }
 
-export function bytesOf(volume: Volume, inode: Inode, index: number, page: Page): Uint8Array {
-  return page.data ?? volume.tables.pages.get(pageKey(inode.ino, index))!
+export function bytesOf(parts: ComposeParts, inode: Inode, index: number, page: Page): Uint8Array {
+  return page.data ?? parts.state.tables.pages.get(pageKey(inode.ino, index))!
 }
 
 /** Copies what of `bytes` (file bytes from `start` on) lies in `out` (file bytes from `from` on). */

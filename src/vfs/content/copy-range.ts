@@ -4,15 +4,17 @@ import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
-import { stampChange, type Volume } from '../volume.js'
 import { hasOnlyRows } from './compose.js'
-import { setSize, type FileContent } from './file-content.js'
+import type { FileContent } from './file-content.js'
 import { contentOrWait } from './load-content.js'
 import { dropPage } from './pages.js'
-import { read } from './read.js'
-import { firstRowAfter, reference, replaceRows } from './rows.js'
+import { read, type ReadParts } from './read.js'
+import { firstRowAfter, replaceRows, type RowParts } from './rows.js'
 import { closeTail } from '../staging/stage.js'
-import { write } from './write.js'
+import { write, type WriteParts } from './write.js'
+
+/** What copying takes. */
+export type CopyParts = WriteParts & ReadParts & RowParts
 
 /** A call copies at most this much; the program asks again. */
 const MAX_BYTES = 256 * MIB
@@ -24,7 +26,7 @@ interface Place {
 
 /** @returns bytes copied, 0 at the end of the source. Throws INVALID for overlapping ranges of one file. */
 export async function copyRange(
-  volume: Volume,
+  parts: CopyParts,
   from: Place,
   to: Place,
   length: number,
@@ -39,15 +41,21 @@ export async function copyRange(
   while (done < wanted) {
     const source = { inode: from.inode, offset: from.offset + done }
     const target = { inode: to.inode, offset: to.offset + done }
-    const count = await copyStep(volume, source, target, wanted - done, caller)
+    const count = await copyStep(parts, source, target, wanted - done, caller)
     if (count === 0) break
     done += count
   }
   return done
 }
 
-async function copyStep(volume: Volume, source: Place, target: Place, length: number, caller: Caller): Promise<number> {
-  const content = await loaded(volume, source.inode, caller)
+async function copyStep(
+  parts: CopyParts,
+  source: Place,
+  target: Place,
+  length: number,
+  caller: Caller,
+): Promise<number> {
+  const content = await loaded(parts, source.inode, caller)
   const row = content.rows[firstRowAfter(content.rows, source.offset)]
   let limit = Math.min(length, MIB)
   if (row !== undefined) {
@@ -56,25 +64,25 @@ async function copyStep(volume: Volume, source: Place, target: Place, length: nu
     if (
       isWhole &&
       hasOnlyRows(source.inode, content, row.offset, end) &&
-      (await share(volume, source.inode, row, target, caller))
+      (await share(parts, source.inode, row, target, caller))
     ) {
       return row.length
     }
     limit = Math.min(limit, row.offset > source.offset ? row.offset - source.offset : end - source.offset)
   }
-  return copyBytes(volume, source, target, limit, caller)
+  return copyBytes(parts, source, target, limit, caller)
 }
 
 async function copyBytes(
-  volume: Volume,
+  parts: CopyParts,
   source: Place,
   target: Place,
   length: number,
   caller: Caller,
 ): Promise<number> {
   let done = 0
-  for (const view of await read(volume, source.inode, undefined, source.offset, length, caller)) {
-    await write(volume, target.inode, target.offset + done, view, caller)
+  for (const view of await read(parts, source.inode, undefined, source.offset, length, caller)) {
+    await write(parts, target.inode, target.offset + done, view, caller)
     done += view.length
   }
   return done
@@ -82,24 +90,24 @@ async function copyBytes(
 
 /** @returns false when the target has something in the way, or the source changed meanwhile; then the bytes are copied */
 async function share(
-  volume: Volume,
+  parts: CopyParts,
   source: Inode,
   row: ChunkRecord,
   { inode, offset }: Place,
   caller: Caller,
 ): Promise<boolean> {
   for (;;) {
-    const frozen = volume.committer.whenWritable()
+    const frozen = parts.committer.whenWritable()
     if (frozen !== undefined) {
       await frozen.until
       continue
     }
-    const content = await loaded(volume, inode, caller)
-    const closing = closeTail(volume, inode, content)
+    const content = await loaded(parts, inode, caller)
+    const closing = closeTail(parts, inode, content)
     if (closing !== undefined) await closing.until
-    else if (content.pieces.length > 0) await volume.sealing.settle([...content.pieces])
+    else if (content.pieces.length > 0) await parts.sealing.settle(inode, content.pieces)
     else if (inode.content === content && content.tail === undefined)
-      return isCurrent(source, row) && shareNow(volume, row, inode, content, offset)
+      return isCurrent(source, row) && shareNow(parts, row, inode, content, offset)
   }
 }
 
@@ -110,20 +118,21 @@ function isCurrent(source: Inode, row: ChunkRecord): boolean {
   return hasOnlyRows(source, content, row.offset, row.offset + row.length)
 }
 
-function shareNow(volume: Volume, row: ChunkRecord, inode: Inode, content: FileContent, offset: number): boolean {
+function shareNow(parts: CopyParts, row: ChunkRecord, inode: Inode, content: FileContent, offset: number): boolean {
   const end = offset + row.length
   if (inode.inline !== undefined || hasEdgePages(content, offset, end)) return false
   for (const index of [...content.pages.keys()]) {
     if (index * PAGE_BYTES < offset || index * PAGE_BYTES >= end) continue
-    dropPage(volume, inode, content, index)
+    dropPage(parts, inode, content, index)
   }
-  const shared = { ...row, offset, born: volume.sequence }
-  replaceRows(volume, inode, content, offset, end, [shared])
-  reference(volume, [shared])
-  if (end > inode.size) setSize(volume, inode, end)
-  stampChange(volume, inode, true)
-  volume.inodes.addUnpublished(inode, row.length)
-  volume.held.account(inode)
+  const shared = { ...row, offset, born: parts.state.sequence }
+  replaceRows(parts, inode, content, offset, end, [shared])
+  parts.blocks.reference([shared])
+  if (end > inode.size) parts.state.setSize(inode, end)
+  parts.inodes.stampChange(inode, true)
+  parts.changes.changed(inode)
+  parts.inodes.addUnpublished(inode, row.length)
+  parts.held.account(inode)
   return true
 }
 
@@ -136,9 +145,9 @@ function hasEdgePages(content: FileContent, from: number, to: number): boolean {
   return last !== undefined && index * PAGE_BYTES + last.length > to
 }
 
-async function loaded(volume: Volume, inode: Inode, caller: Caller): Promise<FileContent> {
+async function loaded(parts: CopyParts, inode: Inode, caller: Caller): Promise<FileContent> {
   for (;;) {
-    const content = contentOrWait(volume, inode, caller)
+    const content = contentOrWait(parts, inode, caller)
     if (!(content instanceof Wait)) return content
     await content.until
   }

@@ -1,20 +1,28 @@
 /** Content for an operation: from the tables at once, or after its chunk list came from a node. */
 import { unlessAborted } from '../../base/index.js'
-import { chunkKey, encodeChunk } from '../../tree-state/index.js'
+import { chunkKey, decodeChunk, encodeChunk, rowsOf, secondOf, type RemoteSource } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
-import type { Volume } from '../volume.js'
-import { openContent, type FileContent } from './file-content.js'
+import { FileContent } from './file-content.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+
+/** What reading a file's chunk list takes. */
+export interface LoadParts {
+  readonly state: Pick<TreeState, 'tables'>
+  readonly inodes: InodeTable
+  readonly remote: Pick<RemoteSource, 'loadChunks'>
+}
 
 const loading = new WeakMap<Inode, Promise<void>>()
 
 /** The content, or a wait for the chunk list of a large file from elsewhere (OFFLINE without a node). */
-export function contentOrWait(volume: Volume, inode: Inode, caller: Caller | undefined): FileContent | Wait {
-  if (!inode.unloaded) return openContent(volume, inode)
+export function contentOrWait(parts: LoadParts, inode: Inode, caller: Caller | undefined): FileContent | Wait {
+  if (!inode.unloaded) return openContent(parts, inode)
   let work = loading.get(inode)
   if (work === undefined) {
-    work = loadChunks(volume, inode).finally(() => loading.delete(inode))
+    work = loadChunks(parts, inode).finally(() => loading.delete(inode))
     work.catch(() => {
       // Every caller that waits gets the failure.
     })
@@ -23,19 +31,36 @@ export function contentOrWait(volume: Volume, inode: Inode, caller: Caller | und
   return new Wait(caller === undefined ? work : unlessAborted(work, caller.signal))
 }
 
-async function loadChunks(volume: Volume, inode: Inode): Promise<void> {
+async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
   const { ref } = inode
   if (ref === undefined) return
   inode.pins++
   try {
-    const chunks = await volume.remote.loadChunks(ref)
+    const chunks = await parts.remote.loadChunks(ref)
     if (!inode.unloaded || inode.gone) return
     for (const chunk of chunks)
-      volume.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
+      parts.state.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
     inode.unloaded = false
-    volume.inodes.markUnwritten(inode)
+    parts.inodes.markUnwritten(inode)
   } finally {
     inode.pins--
-    volume.inodes.removeIfUnused(inode)
+    parts.inodes.removeIfUnused(inode)
+  }
+}
+
+/** The content, read from the tables at first use. A file whose chunk list is on a node must be loaded before. */
+export function openContent(parts: Pick<LoadParts, 'state'>, inode: Inode): FileContent {
+  if (inode.content !== undefined) return inode.content
+  const content = new FileContent(inode.size)
+  if (inode.inline === undefined && inode.size > 0) readRows(parts, inode, content)
+  inode.content = content
+  return content
+}
+
+function readRows(parts: Pick<LoadParts, 'state'>, inode: Inode, content: FileContent): void {
+  const { chunks, pages } = parts.state.tables
+  for (const [key, value] of chunks.range(rowsOf(inode.ino))) content.rows.push(decodeChunk(secondOf(key), value))
+  for (const [key, value] of pages.range(rowsOf(inode.ino))) {
+    content.pages.set(secondOf(key), { length: value.length, data: undefined, epoch: 0, stored: true })
   }
 }

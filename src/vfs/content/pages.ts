@@ -2,34 +2,42 @@
 import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
-import type { Volume } from '../volume.js'
 import { composeOrWait } from './compose.js'
-import { setSize, type FileContent, type Page } from './file-content.js'
+import type { FileContent, Page } from './file-content.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import type { ComposeParts } from './compose.js'
+
+/** What changing pages takes. */
+export interface PageParts extends ComposeParts {
+  readonly state: TreeState
+  readonly inodes: InodeTable
+}
 
 /** A page as the table has it from now on. @param epoch newer than all pieces by default */
 export function putPage(
-  volume: Volume,
+  parts: PageParts,
   inode: Inode,
   content: FileContent,
   index: number,
   bytes: Uint8Array,
   epoch: number = content.epoch,
 ): void {
-  volume.tables.pages.put(pageKey(inode.ino, index), bytes)
+  parts.state.tables.pages.put(pageKey(inode.ino, index), bytes)
   content.heldPages.delete(index)
   content.pages.set(index, { length: bytes.length, data: undefined, epoch, stored: true })
 }
 
 /** The page is no longer there, in memory and in the table. */
-export function dropPage(volume: Volume, inode: Inode, content: FileContent, index: number): void {
-  if (content.pages.get(index)?.stored === true) volume.tables.pages.delete(pageKey(inode.ino, index))
+export function dropPage(parts: PageParts, inode: Inode, content: FileContent, index: number): void {
+  if (content.pages.get(index)?.stored === true) parts.state.tables.pages.delete(pageKey(inode.ino, index))
   content.pages.delete(index)
   content.heldPages.delete(index)
 }
 
 /** Changes a page's bytes wherever they are: in memory, in the table, or in both. `change` may return a shorter view. */
 export function changePage(
-  volume: Volume,
+  parts: PageParts,
   inode: Inode,
   index: number,
   page: Page,
@@ -37,30 +45,30 @@ export function changePage(
 ): void {
   if (page.stored) {
     const key = pageKey(inode.ino, index)
-    volume.tables.pages.put(key, change(Buffer.from(volume.tables.pages.get(key)!)))
+    parts.state.tables.pages.put(key, change(Buffer.from(parts.state.tables.pages.get(key)!)))
   }
   if (page.data !== undefined) change(page.data.subarray(0, page.length))
 }
 
 /** A file with pages or chunk rows has no inline body: it becomes a page below everything that was written since. */
-export function foldInline(volume: Volume, inode: Inode, content: FileContent): void {
+export function foldInline(parts: PageParts, inode: Inode, content: FileContent): void {
   const { inline } = inode
   if (inline === undefined) return
   const page = content.pages.get(0)
-  if (inline.length > 0 && page === undefined) putPage(volume, inode, content, 0, inline, 0)
+  if (inline.length > 0 && page === undefined) putPage(parts, inode, content, 0, inline, 0)
   else if (page !== undefined && page.length < inline.length) {
     // No rows lie under an inline body, so nothing has to be waited for.
-    const bytes = composeOrWait(volume, inode, content, 0, inline.length) as Buffer
+    const bytes = composeOrWait(parts, inode, content, 0, inline.length) as Buffer
     const wasHeld = content.heldPages.has(0)
-    putPage(volume, inode, content, 0, bytes, page.epoch)
-    if (wasHeld) volume.inodes.addUnpublished(inode, bytes.length)
+    putPage(parts, inode, content, 0, bytes, page.epoch)
+    if (wasHeld) parts.inodes.addUnpublished(inode, bytes.length)
   }
   inode.inline = undefined
 }
 
 /** Writes `data` into held pages. The bytes of a page before the written ones are read first: it may have to wait. */
 export function writePages(
-  volume: Volume,
+  parts: PageParts,
   inode: Inode,
   content: FileContent,
   offset: number,
@@ -72,19 +80,19 @@ export function writePages(
     const index = Math.floor(at / PAGE_BYTES)
     const within = at - index * PAGE_BYTES
     const count = Math.min(PAGE_BYTES - within, data.length - done)
-    const page = pageFor(volume, inode, content, index, within, count)
+    const page = pageFor(parts, inode, content, index, within, count)
     if (page instanceof Wait) return done > 0 ? done : page
     page.data!.set(count === data.length ? data : data.subarray(done, done + count), within)
     page.length = Math.max(page.length, within + count)
     done += count
-    if (at + count > inode.size) setSize(volume, inode, at + count)
+    if (at + count > inode.size) parts.state.setSize(inode, at + count)
   }
   return done
 }
 
 /** The held page, with bytes 0 … `within` in place. */
 function pageFor(
-  volume: Volume,
+  parts: PageParts,
   inode: Inode,
   content: FileContent,
   index: number,
@@ -102,7 +110,7 @@ function pageFor(
   const keep = isWhole ? 0 : Math.max(within, page?.length ?? 0)
   const data = Buffer.allocUnsafe(PAGE_BYTES)
   if (keep > 0) {
-    const base = composeOrWait(volume, inode, content, start, start + keep)
+    const base = composeOrWait(parts, inode, content, start, start + keep)
     if (base instanceof Wait) return base
     data.set(base)
   }

@@ -3,9 +3,9 @@
  * needs, which must be the pages that were checked (PartOpener in src/pipeline). Otherwise each such read would open 256 KiB.
  */
 import { isDriveError, MIB } from '../../base/index.js'
-import { SEALED_PAGE_BYTES, type PageTags } from '../../pipeline/index.js'
+import { SEALED_PAGE_BYTES, type Core, type PageTags } from '../../pipeline/index.js'
 import type { ChunkRecord } from '../../tree-state/index.js'
-import type { Volume } from '../volume.js'
+import type { BlockStore } from '../../storage/blocks/index.js'
 
 /** Tags of 2 GiB of blocks. */
 const TAG_BYTES = 8 * MIB
@@ -18,7 +18,8 @@ interface Checked {
 }
 
 export class PartReader {
-  readonly #volume: Volume
+  readonly #store: BlockStore
+  readonly #core: Core
   readonly #checked = new Map<string, Checked>()
   #tagBytes = 0
   readonly #sealed = Buffer.allocUnsafeSlow(MIB)
@@ -26,8 +27,9 @@ export class PartReader {
   /** Where results go, one behind the other; never used twice. */
   #room = Buffer.alloc(0)
 
-  constructor(volume: Volume) {
-    this.#volume = volume
+  constructor(store: BlockStore, core: Core) {
+    this.#store = store
+    this.#core = core
   }
 
   /** Plaintext bytes `from … to` of the block; undefined when not at hand, damaged, shorter, or parts cannot be opened. */
@@ -38,16 +40,16 @@ export class PartReader {
     to: number,
     wait: boolean,
   ): Uint8Array | undefined {
-    if (this.#volume.core.parts === undefined) return undefined
+    if (this.#core.parts === undefined) return undefined
     const known = this.#checked.get(name)
     if (known === undefined || Buffer.compare(known.key, row.key) !== 0) return this.#openWhole(name, row, from, to)
     if (to > known.plainLength) return undefined
     const first = Math.floor(from / SEALED_PAGE_BYTES)
     const pages = this.#sealed.subarray(0, (Math.ceil(to / SEALED_PAGE_BYTES) - first) * SEALED_PAGE_BYTES)
-    if (!this.#volume.blocks.readPartNow(row.digest, first * SEALED_PAGE_BYTES, pages, wait)) return undefined
+    if (!this.#store.readPartNow(row.digest, first * SEALED_PAGE_BYTES, pages, wait)) return undefined
     const into = this.#take(to - from)
     const skip = from - first * SEALED_PAGE_BYTES
-    if (this.#volume.core.parts.open(pages, first, known.pages, row.key, skip, into)) return into
+    if (this.#core.parts.open(pages, first, known.pages, row.key, skip, into)) return into
     this.#forget(name)
     return undefined
   }
@@ -57,7 +59,7 @@ export class PartReader {
    * @returns the plaintext's length, which is in `#plain`; undefined when the block is damaged or parts cannot be opened
    */
   check(name: string, row: Pick<ChunkRecord, 'key'>, sealed: Uint8Array): number | undefined {
-    const { core } = this.#volume
+    const core = this.#core
     if (core.parts === undefined) return undefined
     this.#forget(name)
     let plainLength: number
@@ -85,7 +87,7 @@ export class PartReader {
   }
 
   #openWhole(name: string, row: Pick<ChunkRecord, 'digest' | 'key'>, from: number, to: number): Uint8Array | undefined {
-    const sealed = this.#volume.blocks.readNow(row.digest, false, this.#sealed)
+    const sealed = this.#store.readNow(row.digest, false, this.#sealed)
     if (sealed === undefined) return undefined
     const length = this.check(name, row, sealed)
     if (length === undefined || to > length) return undefined

@@ -1,11 +1,9 @@
 /** A stretch of a file on its way through the pipeline; its bytes stay readable in memory until its chunk rows are there. */
 import type { DriveError } from '../../base/index.js'
 import type { SealedItem } from '../../pipeline/index.js'
-import type { Inode } from '../inodes/inode.js'
-import type { Slot } from '../staging/held-memory.js'
+import type { Slot } from '../staging/slot.js'
 
 export interface Piece {
-  readonly inode: Inode
   readonly start: number
   readonly length: number
   /** Bytes still wanted: less than `length` after a truncation. */
@@ -26,7 +24,7 @@ export interface Piece {
   reject: (error: DriveError) => void
 }
 
-export function makePiece(fields: Pick<Piece, 'inode' | 'start' | 'length' | 'data' | 'slot' | 'epoch'>): Piece {
+export function makePiece(fields: Pick<Piece, 'start' | 'length' | 'data' | 'slot' | 'epoch'>): Piece {
   const piece: Piece = {
     ...fields,
     limit: fields.length,

@@ -5,12 +5,18 @@ import type { FileHandle } from '../inodes/handles.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
-import type { Volume } from '../volume.js'
 import type { OpenedBlocks } from './chunk-reader.js'
-import { composeOrWait, hasOnlyRows, visibleRows } from './compose.js'
+import { type ComposeParts, composeOrWait, hasOnlyRows, visibleRows } from './compose.js'
 import type { FileContent } from './file-content.js'
-import { contentOrWait } from './load-content.js'
+import { contentOrWait, type LoadParts } from './load-content.js'
 import { bytesOfRow, firstRowAfter } from './rows.js'
+import type { TreeBlocks } from '../staging/tree-blocks.js'
+
+/** What reading takes. */
+export interface ReadParts extends ComposeParts, LoadParts {
+  readonly state: LoadParts['state']
+  readonly blocks: TreeBlocks
+}
 
 const ZEROS = Buffer.alloc(MIB)
 const AHEAD_BYTES = 8 * MIB
@@ -24,7 +30,7 @@ const NOTHING: readonly Uint8Array[] = []
 
 /** Up to `size` bytes, fewer only at the end. Rejects with OFFLINE when blocks are elsewhere and no node answers. */
 export function read(
-  volume: Volume,
+  parts: ReadParts,
   inode: Inode,
   handle: FileHandle | undefined,
   offset: number,
@@ -40,25 +46,25 @@ export function read(
   return settle(() => {
     const to = Math.min(inode.size, offset + size)
     if (offset >= to) return NOTHING
-    const content = contentOrWait(volume, inode, caller)
+    const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
     opened ??= new Map()
     if (isRepeated) mode = mode === 'whole' ? 'whole' : 'parts again'
     else if (handle !== undefined) {
       if (to - offset <= PART_BYTES && offset !== handle.nextRead) mode = 'parts'
-      readAhead(volume, content, handle, offset, to)
+      readAhead(parts, content, handle, offset, to)
     }
     isRepeated = true
     const bytes = hasOnlyRows(inode, content, offset, to)
-      ? viewsOrWait(volume, content, offset, to, opened, mode, caller)
-      : composeOrWait(volume, inode, content, offset, to, opened, caller)
+      ? viewsOrWait(parts, content, offset, to, opened, mode, caller)
+      : composeOrWait(parts, inode, content, offset, to, opened, caller)
     if (bytes instanceof Wait && handle !== undefined) handle.isCold = true
     return bytes instanceof Uint8Array ? [bytes] : bytes
   })
 }
 
 function viewsOrWait(
-  volume: Volume,
+  parts: ReadParts,
   content: FileContent,
   from: number,
   to: number,
@@ -73,9 +79,9 @@ function viewsOrWait(
     const row = rows[i]!
     const begin = Math.max(at, row.offset)
     const end = Math.min(to, row.offset + row.length)
-    const view = viewNow(volume, row, begin - row.offset, end - row.offset, opened, mode)
+    const view = viewNow(parts, row, begin - row.offset, end - row.offset, opened, mode)
     if (view === undefined)
-      return new Wait(volume.reader.load(visibleRows(content, from, to), opened, caller, mode === 'parts'))
+      return new Wait(parts.reader.load(visibleRows(content, from, to), opened, caller, mode === 'parts'))
     if (row.offset > at) addZeros(views, row.offset - at)
     views.push(view)
     at = end
@@ -85,7 +91,7 @@ function viewsOrWait(
 }
 
 function viewNow(
-  volume: Volume,
+  parts: ReadParts,
   row: ChunkRecord,
   from: number,
   to: number,
@@ -93,10 +99,10 @@ function viewNow(
   mode: Mode,
 ): Uint8Array | undefined {
   if (mode !== 'whole') {
-    const part = volume.reader.openPartNow(row, row.skip + from, row.skip + to, opened, mode === 'parts again')
+    const part = parts.reader.openPartNow(row, row.skip + from, row.skip + to, opened, mode === 'parts again')
     if (part !== undefined) return part
   }
-  const plain = volume.reader.openNow(row, opened)
+  const plain = parts.reader.openNow(row, opened)
   return plain && bytesOfRow(plain, row).subarray(from, to)
 }
 
@@ -106,7 +112,7 @@ function addZeros(views: Uint8Array[], length: number): void {
 }
 
 /** On sequential access, blocks that are not in memory are asked for before they are read. */
-function readAhead(volume: Volume, content: FileContent, handle: FileHandle, offset: number, to: number): void {
+function readAhead(parts: ReadParts, content: FileContent, handle: FileHandle, offset: number, to: number): void {
   const isNext = offset === handle.nextRead
   handle.sequentialReads = isNext ? handle.sequentialReads + 1 : 0
   handle.nextRead = to
@@ -122,8 +128,8 @@ function readAhead(volume: Volume, content: FileContent, handle: FileHandle, off
   const { rows } = content
   for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < until; i++) {
     const row = rows[i]!
-    if (!volume.reader.isOpened(row) && (handle.isCold || !volume.blocks.has(row.digest))) wanted.push(row)
+    if (!parts.reader.isOpened(row) && (handle.isCold || !parts.blocks.store.has(row.digest))) wanted.push(row)
   }
-  const next = wanted[volume.reader.prefetch(wanted)]
+  const next = wanted[parts.reader.prefetch(wanted)]
   if (next !== undefined) handle.aheadTo = next.offset
 }

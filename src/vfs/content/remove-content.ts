@@ -1,36 +1,46 @@
 /** The content of an inode that leaves: rows deleted, their blocks noted as removed, memory given back. */
 import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
-import type { Volume } from '../volume.js'
-import { dropTail } from '../staging/tail.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { HeldMemory } from '../staging/held-memory.js'
+import type { SealQueue } from '../staging/seal-queue.js'
 
-export function removeContent(volume: Volume, inode: Inode): void {
+/** What taking the content of a file apart takes. */
+export interface RemoveParts {
+  readonly state: TreeState
+  readonly held: HeldMemory
+  readonly sealing: SealQueue
+}
+
+export function removeContent(parts: RemoveParts, inode: Inode): void {
   if (!inode.isFile) return
   const { content } = inode
-  const { chunks, pages } = volume.tables
-  const rows = content?.rows ?? storedRows(volume, inode)
+  const { chunks, pages } = parts.state.tables
+  const rows = content?.rows ?? storedRows(parts, inode)
   for (const row of rows) {
     chunks.delete(chunkKey(inode.ino, row.offset))
-    volume.addRemoved({ kind: 'block', digest: row.digest, born: row.born })
+    parts.state.addRemoved({ kind: 'block', digest: row.digest, born: row.born })
   }
-  for (const index of content?.pages.keys() ?? storedPages(volume, inode)) pages.delete(pageKey(inode.ino, index))
+  for (const index of content?.pages.keys() ?? storedPages(parts, inode)) pages.delete(pageKey(inode.ino, index))
   if (content === undefined) return
-  dropTail(volume, content)
-  volume.held.forget(inode)
+  parts.held.dropTail(content)
+  parts.held.forget(inode)
   inode.content = undefined
-  volume.sealing.abandon(content.pieces)
+  parts.sealing.abandon(inode, content.pieces)
 }
 
 function hasNoRows(inode: Inode): boolean {
   return inode.inline !== undefined || inode.size === 0 || inode.unloaded
 }
 
-function storedRows(volume: Volume, inode: Inode): ChunkRecord[] {
+function storedRows(parts: RemoveParts, inode: Inode): ChunkRecord[] {
   if (hasNoRows(inode)) return []
-  return [...volume.tables.chunks.range(rowsOf(inode.ino))].map(([key, value]) => decodeChunk(secondOf(key), value))
+  return [...parts.state.tables.chunks.range(rowsOf(inode.ino))].map(([key, value]) =>
+    decodeChunk(secondOf(key), value),
+  )
 }
 
-function storedPages(volume: Volume, inode: Inode): number[] {
+function storedPages(parts: RemoveParts, inode: Inode): number[] {
   if (hasNoRows(inode)) return []
-  return [...volume.tables.pages.range(rowsOf(inode.ino))].map(([key]) => secondOf(key))
+  return [...parts.state.tables.pages.range(rowsOf(inode.ino))].map(([key]) => secondOf(key))
 }

@@ -1,9 +1,18 @@
 /** Chunk rows of one file: finding and replacing runs. Every row that goes or is rewritten leaves a `removed` row. */
-import { DriveError, hex } from '../../base/index.js'
+import { DriveError } from '../../base/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
-import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { TreeBlocks } from '../staging/tree-blocks.js'
+import type { NamedBlocks } from '../staging/named-blocks.js'
+
+/** What changing chunk rows takes. */
+export interface RowParts {
+  readonly state: TreeState
+  readonly blocks: TreeBlocks
+  readonly named: NamedBlocks
+}
 
 /** Index of the first row that ends after `offset`. */
 export function firstRowAfter(rows: readonly ChunkRecord[], offset: number): number {
@@ -35,7 +44,7 @@ export function bytesOfRow(plain: Uint8Array, row: ChunkRecord): Uint8Array {
  * are cut. @param added sorted rows within the range, or none
  */
 export function replaceRows(
-  volume: Volume,
+  parts: RowParts,
   inode: Inode,
   content: FileContent,
   from: number,
@@ -50,32 +59,24 @@ export function replaceRows(
   while (after < rows.length && rows[after]!.offset < to) {
     const old = rows[after++]!
     const end = old.offset + old.length
-    if (old.offset < from) inserted.push({ ...old, length: from - old.offset, born: volume.sequence })
+    if (old.offset < from) inserted.push({ ...old, length: from - old.offset, born: parts.state.sequence })
     if (end > to) {
       const skipped = to - old.offset
-      rightParts.push({ ...old, offset: to, length: end - to, skip: old.skip + skipped, born: volume.sequence })
+      rightParts.push({ ...old, offset: to, length: end - to, skip: old.skip + skipped, born: parts.state.sequence })
     }
   }
   // What may fail comes first: a row is counted out once.
   const kept = inserted.length + rightParts.length
-  if (kept > 0) reference(volume, [...inserted, ...rightParts])
+  if (kept > 0) parts.blocks.reference([...inserted, ...rightParts])
   for (const old of rows.slice(first, after)) {
-    volume.tables.chunks.delete(chunkKey(inode.ino, old.offset))
-    volume.addRemoved({ kind: 'block', digest: old.digest, born: old.born })
+    parts.state.tables.chunks.delete(chunkKey(inode.ino, old.offset))
+    parts.state.addRemoved({ kind: 'block', digest: old.digest, born: old.born })
   }
   inserted.push(...added, ...rightParts)
   if (first === rows.length) rows.push(...inserted)
   else if (inserted.length > 0 || after > first) rows.splice(first, after - first, ...inserted)
-  const isNoting = volume.named.since >= 0
   for (const row of inserted) {
-    volume.tables.chunks.put(chunkKey(inode.ino, row.offset), encodeChunk(row))
-    if (isNoting) volume.named.digests.add(hex(row.digest))
-    volume.namedSinceLook?.add(hex(row.digest))
+    parts.state.tables.chunks.put(chunkKey(inode.ino, row.offset), encodeChunk(row))
+    parts.named.note(row.digest)
   }
-}
-
-/** New uses of blocks that are in the store already. */
-export function reference(volume: Volume, rows: readonly { readonly digest: Uint8Array }[]): void {
-  volume.blocks.reference(rows.map(({ digest }) => digest))
-  volume.blocksChanged = true
 }

@@ -4,17 +4,16 @@ import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import { SEEK, type Caller, type Maybe } from '../tree.js'
-import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
-import { contentOrWait } from './load-content.js'
+import { contentOrWait, type LoadParts } from './load-content.js'
 import { firstRowAfter } from './rows.js'
 
 /** Throws NO_SUCH_ADDRESS past the end and where no data follows, INVALID for other kinds. */
-export function seek(volume: Volume, inode: Inode, offset: number, whence: number, caller: Caller): Maybe<number> {
+export function seek(parts: LoadParts, inode: Inode, offset: number, whence: number, caller: Caller): Maybe<number> {
   if (whence !== SEEK.DATA && whence !== SEEK.HOLE) throw new DriveError('INVALID', 'No such kind of seek.')
   if (offset < 0 || offset >= inode.size) throw pastEnd()
   return settle(() => {
-    const content = contentOrWait(volume, inode, caller)
+    const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
     const extents = dataExtents(inode, content, offset)
     if (whence === SEEK.DATA) {

@@ -2,30 +2,35 @@
 import { DriveError } from '../../base/index.js'
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
-import type { Volume } from '../volume.js'
-import { setSize, type FileContent } from './file-content.js'
-import { changePage, dropPage, foldInline } from './pages.js'
-import { replaceRows } from './rows.js'
+import type { FileContent } from './file-content.js'
+import { changePage, dropPage, foldInline, type PageParts } from './pages.js'
+import { replaceRows, type RowParts } from './rows.js'
 import { INLINE_BYTES } from '../staging/stage.js'
-import { dropTail } from '../staging/tail.js'
 import { MAX_FILE_BYTES } from './write.js'
+import type { HeldMemory } from '../staging/held-memory.js'
 
-/** The times are the caller's business. */
-export function truncate(volume: Volume, inode: Inode, content: FileContent, size: number): void {
-  if (size > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
-  if (size < inode.size) shrink(volume, inode, content, size)
-  else if (size > inode.size) extend(volume, inode, content, size)
-  volume.held.account(inode)
+/** What changing the size takes. */
+export interface TruncateParts extends RowParts, PageParts {
+  readonly state: PageParts['state']
+  readonly held: HeldMemory
 }
 
-function shrink(volume: Volume, inode: Inode, content: FileContent, size: number): void {
+/** The times are the caller's business. */
+export function truncate(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
+  if (size > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
+  if (size < inode.size) shrink(parts, inode, content, size)
+  else if (size > inode.size) extend(parts, inode, content, size)
+  parts.held.account(inode)
+}
+
+function shrink(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   if (size === 0) content.wasEmptied = true
-  replaceRows(volume, inode, content, size, Infinity, [])
-  cutPages(volume, inode, content, size)
+  replaceRows(parts, inode, content, size, Infinity, [])
+  cutPages(parts, inode, content, size)
   for (const piece of content.pieces) piece.limit = Math.max(0, Math.min(piece.limit, size - piece.start))
   const { tail } = content
   if (tail !== undefined) {
-    if (size <= tail.start) dropTail(volume, content)
+    if (size <= tail.start) parts.held.dropTail(content)
     else if (size < tail.start + tail.length) {
       tail.length = size - tail.start
       tail.stagedLength = Math.min(tail.stagedLength, tail.length)
@@ -34,26 +39,26 @@ function shrink(volume: Volume, inode: Inode, content: FileContent, size: number
   if (content.streamEnd > size) content.streamEnd = -1
   if (inode.inline !== undefined) inode.inline = size === 0 ? undefined : Buffer.from(inode.inline.subarray(0, size))
   content.solidSize = Math.min(content.solidSize, size)
-  setSize(volume, inode, size)
-  volume.inodes.addUnpublished(inode, 0)
+  parts.state.setSize(inode, size)
+  parts.inodes.addUnpublished(inode, 0)
 }
 
-function extend(volume: Volume, inode: Inode, content: FileContent, size: number): void {
+function extend(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   const { inline } = inode
   if (inline !== undefined) {
     if (size <= INLINE_BYTES) inode.inline = Buffer.concat([inline], size)
-    else foldInline(volume, inode, content)
+    else foldInline(parts, inode, content)
   }
-  setSize(volume, inode, size)
+  parts.state.setSize(inode, size)
 }
 
-function cutPages(volume: Volume, inode: Inode, content: FileContent, size: number): void {
+function cutPages(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   for (const [index, page] of content.pages) {
     const keep = size - index * PAGE_BYTES
     if (keep >= page.length) continue
-    if (keep <= 0) dropPage(volume, inode, content, index)
+    if (keep <= 0) dropPage(parts, inode, content, index)
     else {
-      changePage(volume, inode, index, page, (bytes) => bytes.subarray(0, keep))
+      changePage(parts, inode, index, page, (bytes) => bytes.subarray(0, keep))
       page.length = keep
     }
   }

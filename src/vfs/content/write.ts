@@ -4,13 +4,24 @@ import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
-import { stampChange, type Volume } from '../volume.js'
 import { overlapsRows } from './rows.js'
-import { closeContent, type FileContent } from './file-content.js'
-import { contentOrWait } from './load-content.js'
+import type { FileContent } from './file-content.js'
+import { contentOrWait, type LoadParts } from './load-content.js'
 import { writePages } from './pages.js'
-import { closeTail } from '../staging/stage.js'
+import { closeTail, type StageParts } from '../staging/stage.js'
 import { beginTail, beginTailFromInline, writeTail } from '../staging/tail.js'
+import type { Committer } from '../staging/committer.js'
+import type { Room } from '../staging/space.js'
+import type { Changes } from '../inodes/changes.js'
+
+/** What writing takes. */
+export interface WriteParts extends StageParts, LoadParts {
+  readonly state: StageParts['state']
+  readonly inodes: StageParts['inodes']
+  readonly committer: Committer
+  readonly room: Room
+  readonly changes: Changes
+}
 
 export const MAX_FILE_BYTES = 2 ** 52
 /** Overwriting in place as much at once begins a stream. */
@@ -26,18 +37,24 @@ const S_ISGID = 0o2000
 const S_IXGRP = 0o010
 
 /** Writes all of `data`; level reached: `held`. `data` is copied before anything is waited for. Throws NO_SPACE, FILE_TOO_LARGE. */
-export function write(volume: Volume, inode: Inode, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
+export function write(
+  parts: WriteParts,
+  inode: Inode,
+  offset: number,
+  data: Uint8Array,
+  caller: Caller,
+): Maybe<number> {
   if (data.length === 0) return 0
   if (offset + data.length > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
-  volume.room.require(volume.held.bytes + volume.meta.pendingBytes, data.length)
+  parts.room.require(parts.held.bytes + parts.state.pendingBytes, data.length)
   const progress = { done: 0 }
-  const wait = writeOrWait(volume, inode, offset, data, progress, caller)
+  const wait = writeOrWait(parts, inode, offset, data, progress, caller)
   if (wait === undefined) return data.length
-  return writeLater(volume, inode, offset, Uint8Array.prototype.slice.call(data), progress, caller, wait)
+  return writeLater(parts, inode, offset, Uint8Array.prototype.slice.call(data), progress, caller, wait)
 }
 
 async function writeLater(
-  volume: Volume,
+  parts: WriteParts,
   inode: Inode,
   offset: number,
   data: Uint8Array,
@@ -49,55 +66,56 @@ async function writeLater(
   try {
     for (let wait: Wait | undefined = first; wait !== undefined;) {
       await wait.until
-      wait = writeOrWait(volume, inode, offset, data, progress, caller)
+      wait = writeOrWait(parts, inode, offset, data, progress, caller)
     }
     return data.length
   } finally {
     inode.pins--
-    closeContent(volume, inode)
-    volume.inodes.removeIfUnused(inode)
+    parts.held.close(inode)
+    parts.inodes.removeIfUnused(inode)
   }
 }
 
 /** Goes on from `progress`; what it did stays done when it has to wait. */
 function writeOrWait(
-  volume: Volume,
+  parts: WriteParts,
   inode: Inode,
   offset: number,
   data: Uint8Array,
   progress: { done: number },
   caller: Caller,
 ): Wait | undefined {
-  const wait = volume.committer.whenWritable() ?? roomFor(volume, data.length - progress.done)
+  const wait = parts.committer.whenWritable() ?? roomFor(parts, data.length - progress.done)
   if (wait !== undefined) return wait
-  const content = contentOrWait(volume, inode, caller)
+  const content = contentOrWait(parts, inode, caller)
   if (content instanceof Wait) return content
   const before = progress.done
   let stopped: Wait | undefined
   while (progress.done < data.length && stopped === undefined) {
     const rest = progress.done === 0 ? data : data.subarray(progress.done)
-    const taken = writeSome(volume, inode, content, offset + progress.done, rest)
+    const taken = writeSome(parts, inode, content, offset + progress.done, rest)
     if (taken instanceof Wait) stopped = taken
     else progress.done += taken
   }
   if (progress.done > before) {
     clearSetId(inode, caller)
-    stampChange(volume, inode, true)
-    volume.held.account(inode)
+    parts.inodes.stampChange(inode, true)
+    parts.changes.changed(inode)
+    parts.held.account(inode)
   }
   return stopped
 }
 
-function roomFor(volume: Volume, bytes: number): Wait | undefined {
-  const { held, meta } = volume
-  if (meta.pendingBytes > COMMITTED_FROM_BYTES) volume.committer.begin()
-  if (meta.pendingBytes > MAX_PENDING_BYTES) return new Wait(volume.committer.commit())
+function roomFor(parts: WriteParts, bytes: number): Wait | undefined {
+  const { held, state } = parts
+  if (state.pendingBytes > COMMITTED_FROM_BYTES) parts.committer.begin()
+  if (state.pendingBytes > MAX_PENDING_BYTES) return new Wait(parts.committer.commit())
   if (held.hasRoom(bytes)) return undefined
   return new Wait(held.whenRoom())
 }
 
 function writeSome(
-  volume: Volume,
+  parts: WriteParts,
   inode: Inode,
   content: FileContent,
   offset: number,
@@ -115,19 +133,19 @@ function writeSome(
   if (tail !== undefined) {
     const end = tail.start + tail.length
     const isNear = offset >= tail.start && (offset <= end || (end >= inode.size && offset - end <= GAP_BYTES))
-    if (isNear) return writeTail(volume, inode, tail, offset, data)
+    if (isNear) return writeTail(parts, inode, tail, offset, data)
   }
   if (beginsStream(inode, content, offset, data.length)) {
-    const wait = closeTail(volume, inode, content)
+    const wait = closeTail(parts, inode, content)
     if (wait !== undefined) return wait
-    return writeTail(volume, inode, beginTail(content, offset), offset, data)
+    return writeTail(parts, inode, beginTail(content, offset), offset, data)
   }
   if (!inode.fixedChunks && offset < inode.size && overlapsRows(content.rows, offset, offset + data.length)) {
     inode.fixedChunks = true
   }
   // Up to the tail only: what lies in the tail is changed there.
   const room = tail !== undefined && offset < tail.start ? tail.start - offset : data.length
-  return writePages(volume, inode, content, offset, room < data.length ? data.subarray(0, room) : data)
+  return writePages(parts, inode, content, offset, room < data.length ? data.subarray(0, room) : data)
 }
 
 function beginsStream(inode: Inode, content: FileContent, offset: number, length: number): boolean {

@@ -1,16 +1,22 @@
 /** Zeros and holes within the size of a file, in every layer. Pieces under way must be settled before. */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
-import type { Volume } from '../volume.js'
 import type { FileContent } from './file-content.js'
-import { changePage, dropPage } from './pages.js'
-import { replaceRows } from './rows.js'
+import { changePage, dropPage, type PageParts } from './pages.js'
+import { replaceRows, type RowParts } from './rows.js'
+import type { HeldMemory } from '../staging/held-memory.js'
+
+/** What zeroing takes. */
+export interface ZeroParts extends RowParts, PageParts {
+  readonly state: PageParts['state']
+  readonly held: HeldMemory
+}
 
 /** The bytes `from … to` read as zeros. */
-export function zeroRange(volume: Volume, inode: Inode, content: FileContent, from: number, to: number): void {
+export function zeroRange(parts: ZeroParts, inode: Inode, content: FileContent, from: number, to: number): void {
   if (from >= to) return
-  replaceRows(volume, inode, content, from, to, [])
-  zeroPages(volume, inode, content, from, to)
+  replaceRows(parts, inode, content, from, to, [])
+  zeroPages(parts, inode, content, from, to)
   const { tail } = content
   if (tail !== undefined) {
     const begin = Math.max(0, from - tail.start)
@@ -22,18 +28,18 @@ export function zeroRange(volume: Volume, inode: Inode, content: FileContent, fr
   }
   if (inode.inline !== undefined && from < inode.inline.length)
     inode.inline = Buffer.from(inode.inline).fill(0, from, Math.min(to, inode.inline.length))
-  volume.held.account(inode)
+  parts.held.account(inode)
 }
 
-function zeroPages(volume: Volume, inode: Inode, content: FileContent, from: number, to: number): void {
+function zeroPages(parts: ZeroParts, inode: Inode, content: FileContent, from: number, to: number): void {
   for (const [index, page] of content.pages) {
     const start = index * PAGE_BYTES
     const begin = Math.max(from, start) - start
     const end = Math.min(to, start + page.length) - start
     if (begin >= end) continue
-    if (begin === 0 && end === page.length) dropPage(volume, inode, content, index)
+    if (begin === 0 && end === page.length) dropPage(parts, inode, content, index)
     else
-      changePage(volume, inode, index, page, (bytes) => {
+      changePage(parts, inode, index, page, (bytes) => {
         // A row in the table may be shorter than the page in memory.
         bytes.subarray(begin, end).fill(0)
         return bytes

@@ -1,14 +1,16 @@
 /** chmod, chown, utimens and truncate by path or handle. */
 import { DriveError } from '../../base/index.js'
-import { closeContent } from '../content/file-content.js'
 import { contentOrWait } from '../content/load-content.js'
-import { truncate } from '../content/truncate.js'
+import { truncate, type TruncateParts } from '../content/truncate.js'
 import { attributesOf, type Inode } from './inode.js'
 import { followMode } from './xattrs.js'
 import { settle, then, Wait } from '../maybe.js'
 import { holding } from '../namespace/require.js'
 import type { AttributeChange, Attributes, Caller, Maybe } from '../tree.js'
-import { stampChange, type Volume } from '../volume.js'
+import type { WriteParts } from '../content/write.js'
+
+/** What changing attributes takes. */
+export type AttributeParts = WriteParts & TruncateParts
 
 const S_IFMT = 0o170000
 const S_ISUID = 0o4000
@@ -16,37 +18,39 @@ const S_ISGID = 0o2000
 const S_IXGRP = 0o010
 
 export function setAttributes(
-  volume: Volume,
+  parts: AttributeParts,
   inode: Inode,
   change: AttributeChange,
   caller: Caller,
 ): Maybe<Attributes> {
   const { size } = change
-  if (size === undefined) return applyChange(volume, inode, change)
-  return then(setFileSize(volume, inode, size, caller), () => applyChange(volume, inode, change))
+  if (size === undefined) return applyChange(parts, inode, change)
+  return then(setFileSize(parts, inode, size, caller), () => applyChange(parts, inode, change))
 }
 
 /** ftruncate(2). Throws IS_A_DIRECTORY, INVALID. */
-export function setFileSize(volume: Volume, inode: Inode, size: number, caller: Caller): Maybe<void> {
+export function setFileSize(parts: AttributeParts, inode: Inode, size: number, caller: Caller): Maybe<void> {
   if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
   if (!inode.isFile || size < 0) throw new DriveError('INVALID', 'Only the size of a file can be set.')
-  if (size > inode.size) volume.room.require(volume.meta.pendingBytes, 0)
+  if (size > inode.size) parts.room.require(parts.state.pendingBytes, 0)
   const result = settle(() => {
-    const frozen = volume.committer.whenWritable()
+    const frozen = parts.committer.whenWritable()
     if (frozen !== undefined) return frozen
-    const content = contentOrWait(volume, inode, caller)
+    const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
-    truncate(volume, inode, content, size)
-    stampChange(volume, inode, true)
-    closeContent(volume, inode)
+    truncate(parts, inode, content, size)
+    parts.inodes.stampChange(inode, true)
+    parts.changes.changed(inode)
+    parts.held.close(inode)
     return undefined
   })
-  return result instanceof Promise ? holding(volume, [inode], result) : result
+  return result instanceof Promise ? holding(parts, [inode], result) : result
 }
 
-function applyChange(volume: Volume, inode: Inode, change: AttributeChange): Attributes {
+function applyChange(parts: AttributeParts, inode: Inode, change: AttributeChange): Attributes {
   const { mode, uid, gid, atime, mtime, ctime } = change
-  stampChange(volume, inode, change.size !== undefined)
+  parts.inodes.stampChange(inode, change.size !== undefined)
+  parts.changes.changed(inode)
   const now = { sec: inode.ctimeSec, nsec: inode.ctimeNsec }
   if (uid !== undefined) inode.uid = uid
   if (gid !== undefined) inode.gid = gid
@@ -77,9 +81,11 @@ function clearSetId(inode: Inode, isOfGroup = true): void {
 }
 
 /** `Tree.dropSetId`. */
-export function dropSetId(volume: Volume, inode: Inode, caller: Caller): void {
+export function dropSetId(parts: AttributeParts, inode: Inode, caller: Caller): void {
   if ((inode.mode & (S_ISUID | S_ISGID)) === 0 || !inode.isFile) return
   const { mode } = inode
   clearSetId(inode, caller.uid === 0 || inode.gid === caller.gid)
-  if (inode.mode !== mode) stampChange(volume, inode, false)
+  if (inode.mode === mode) return
+  parts.inodes.stampChange(inode, false)
+  parts.changes.changed(inode)
 }

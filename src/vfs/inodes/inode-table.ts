@@ -3,21 +3,22 @@
  * Clean inodes nobody has open are dropped when there are too many; the kernel's reference counts are kept apart, so a
  * million cached kernel dentries cost a map entry each and no object.
  */
-import { DriveError } from '../../base/index.js'
+import { DriveError, type Random } from '../../base/index.js'
 import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
-import { removeContent } from '../content/remove-content.js'
-import { persistedSize } from '../content/file-content.js'
+import { persistedSize } from '../content/persisted-size.js'
 import { decodeDirty, encodeDirty, type DirtyRow } from './dirty-row.js'
 import { Inode, isDroppable, withSize } from './inode.js'
 import { clippedKey, orphanKey } from './state-rows.js'
-import type { Volume } from '../volume.js'
+import type { TreeState, TreeTables } from './tree-state.js'
 
 const MAX_INODES = 30_000
 const SWEEP = 256
 
 export class InodeTable {
-  readonly #volume: Volume
+  readonly #state: TreeState
+  readonly #random: Random
+  readonly #departures: ((inode: Inode) => void)[] = []
   readonly #cache = new Map<number, Inode>()
   readonly #lookups = new Map<number, number>()
   readonly #limit: number
@@ -26,9 +27,15 @@ export class InodeTable {
   /** Inodes whose row the next commit writes. */
   readonly changed = new Set<Inode>()
 
-  constructor(volume: Volume, limit: number = MAX_INODES) {
-    this.#volume = volume
+  constructor(state: TreeState, random: Random, limit: number = MAX_INODES) {
+    this.#state = state
+    this.#random = random
     this.#limit = limit
+  }
+
+  /** @param listener takes apart what else there is of an inode whose rows go, before they do */
+  onDeparture(listener: (inode: Inode) => void): void {
+    this.#departures.push(listener)
   }
 
   /** Throws STALE when there is no such inode. */
@@ -44,7 +51,7 @@ export class InodeTable {
       known.used = true
       return known
     }
-    const row = this.#volume.tables.inodes.get(inodeKey(ino))
+    const row = this.#state.tables.inodes.get(inodeKey(ino))
     if (row === undefined) return undefined
     const inode = new Inode(decodeInode(ino, row), true)
     this.#add(inode)
@@ -67,7 +74,7 @@ export class InodeTable {
     inline?: Uint8Array
     ino?: number
   }): Inode {
-    const { sec, nsec } = this.#volume.now()
+    const { sec, nsec } = this.#state.now()
     const inode = new Inode(
       {
         ino: fields.ino ?? this.nextIno(),
@@ -97,18 +104,18 @@ export class InodeTable {
       false,
     )
     this.#add(inode)
-    if (inode.isFile) this.#volume.counters.totalFiles++
+    if (inode.isFile) this.#state.counters.totalFiles++
     this.markChanged(inode)
     return inode
   }
 
   nextIno(): number {
-    return this.#volume.counters.nextIno++
+    return this.#state.counters.nextIno++
   }
 
   newFileId(): Uint8Array {
     if (this.#fileIdsUsed === this.#fileIds.length) {
-      this.#fileIds = this.#volume.random.bytes(4096)
+      this.#fileIds = this.#random.bytes(4096)
       this.#fileIdsUsed = 0
     }
     return this.#fileIds.slice(this.#fileIdsUsed, (this.#fileIdsUsed += 16))
@@ -116,10 +123,10 @@ export class InodeTable {
 
   /** A row of the published tree's making: in the store already, not changed. */
   putLoaded(record: InodeRecord): void {
-    this.#volume.tables.inodes.put(inodeKey(record.ino), encodeInode(record))
+    this.#state.tables.inodes.put(inodeKey(record.ino), encodeInode(record))
     if (record.mode >>> 12 === TYPE.FILE) {
-      this.#volume.counters.totalFiles++
-      this.#volume.counters.totalBytes += record.size
+      this.#state.counters.totalFiles++
+      this.#state.counters.totalBytes += record.size
     }
   }
 
@@ -127,7 +134,7 @@ export class InodeTable {
   markChanged(inode: Inode): void {
     if (inode.nlink > 0) inode.needsDirtyRow = true
     this.markUnwritten(inode)
-    this.#volume.lastChangeMs = this.#volume.clock.nowMs()
+    this.#state.noteChange()
   }
 
   /** The row must be written, but nothing changed that others would see. */
@@ -135,6 +142,18 @@ export class InodeTable {
     if (inode.changed || inode.gone) return
     inode.changed = true
     this.changed.add(inode)
+  }
+
+  /** ctime (and with `modified` also mtime) becomes now; the inode's row is written by the next commit. */
+  stampChange(inode: Inode, modified: boolean): void {
+    const { sec, nsec } = this.#state.now()
+    inode.ctimeSec = sec
+    inode.ctimeNsec = nsec
+    if (modified) {
+      inode.mtimeSec = sec
+      inode.mtimeNsec = nsec
+    }
+    this.markChanged(inode)
   }
 
   remember(ino: number): void {
@@ -161,19 +180,18 @@ export class InodeTable {
   /** Deletes every row of an inode without names, handles and kernel references. */
   removeIfUnused(inode: Inode): void {
     if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone || this.#lookups.has(inode.ino)) return
-    const { tables } = this.#volume
+    const { tables } = this.#state
     const { ino, ref } = inode
-    removeContent(this.#volume, inode)
+    for (const leave of this.#departures) leave(inode)
     if (ref !== undefined)
-      this.#volume.addRemoved({ kind: inode.unloaded ? 'node' : 'map', digest: ref.digest, key: ref.key })
-    this.#volume.directories.drop(inode)
+      this.#state.addRemoved({ kind: inode.unloaded ? 'node' : 'map', digest: ref.digest, key: ref.key })
     if (inode.persisted) {
       tables.inodes.delete(inodeKey(ino))
       tables.state.delete(orphanKey(ino))
-      markClipped(this.#volume, inode, false)
+      markClipped(this.#state.tables, inode, false)
     }
     if (!inode.isDirectory && tables.ids.get(inode.fileId) !== undefined) {
-      this.#volume.addRemoved({ kind: 'link', fileId: inode.fileId })
+      this.#state.addRemoved({ kind: 'link', fileId: inode.fileId })
       tables.ids.delete(inode.fileId)
     }
     inode.gone = true
@@ -184,7 +202,7 @@ export class InodeTable {
 
   /** The last name is gone: no longer part of the tree, but alive while it is open or known to the kernel. */
   unlinked(inode: Inode): void {
-    const { counters, tables } = this.#volume
+    const { counters, tables } = this.#state
     inode.parent = 0
     if (inode.isFile) {
       counters.totalFiles--
@@ -206,7 +224,7 @@ export class InodeTable {
   /** Reads what the `dirty` row says, once. */
   loadDirty(inode: Inode): void {
     if (inode.dirtySequence !== -1) return
-    const row = this.#volume.tables.dirty.get(dirtyKey(inode.ino))
+    const row = this.#state.tables.dirty.get(dirtyKey(inode.ino))
     const known = row === undefined ? undefined : decodeDirty(row)
     inode.dirtySequence = known?.sequence ?? 0
     inode.unpublishedBytes = known?.unpublishedBytes ?? 0
@@ -218,15 +236,15 @@ export class InodeTable {
     this.loadDirty(inode)
     const before = inode.unpublishedBytes
     inode.unpublishedBytes = Math.max(0, Math.min(inode.size, before + bytes))
-    this.#volume.counters.unpublishedBytes += inode.unpublishedBytes - before
+    this.#state.counters.unpublishedBytes += inode.unpublishedBytes - before
   }
 
   /** Puts the rows of all changed inodes into the overlay, under the open sequence. */
   writeChanged(): void {
-    const { tables, sequence } = this.#volume
+    const { tables, sequence } = this.#state
     for (const inode of this.changed) {
       const size = persistedSize(inode)
-      markClipped(this.#volume, inode, size !== inode.size)
+      markClipped(this.#state.tables, inode, size !== inode.size)
       tables.inodes.put(
         inodeKey(inode.ino),
         size === inode.size ? encodeInode(inode) : encodeInode(withSize(inode, size)),
@@ -242,7 +260,7 @@ export class InodeTable {
 
   /** Forgets what the `dirty` row says, which a published commit holds. */
   clearDirty(ino: number, row: DirtyRow): void {
-    const { counters, tables } = this.#volume
+    const { counters, tables } = this.#state
     tables.dirty.delete(dirtyKey(ino))
     counters.dirtyInodes--
     if (row.isFile) counters.dirtyFiles--
@@ -259,7 +277,7 @@ export class InodeTable {
 
   /** Inodes with changes that no published commit holds. Whether there are any is what the tables say, not the counter. */
   countDirty(): number {
-    const { counters, tables } = this.#volume
+    const { counters, tables } = this.#state
     let unwritten = 0
     for (const inode of this.changed) if (inode.needsDirtyRow && inode.dirtySequence <= 0) unwritten++
     if (unwritten > 0) return Math.max(0, counters.dirtyInodes) + unwritten
@@ -288,7 +306,7 @@ export class InodeTable {
   }
 
   #writeDirty(inode: Inode, sequence: number): void {
-    const { counters, tables } = this.#volume
+    const { counters, tables } = this.#state
     this.loadDirty(inode)
     if (inode.dirtySequence === 0) {
       counters.dirtyInodes++
@@ -301,11 +319,11 @@ export class InodeTable {
 }
 
 /** Notes at commit that the row claims less than was written: rows beyond it may be in the store after a crash. */
-function markClipped(volume: Volume, inode: Inode, isClipped: boolean): void {
+function markClipped({ state }: TreeTables, inode: Inode, isClipped: boolean): void {
   if (inode.isClipped === isClipped) return
   inode.isClipped = isClipped
-  if (isClipped) volume.tables.state.put(clippedKey(inode.ino), Buffer.of(1))
-  else volume.tables.state.delete(clippedKey(inode.ino))
+  if (isClipped) state.put(clippedKey(inode.ino), Buffer.of(1))
+  else state.delete(clippedKey(inode.ino))
 }
 
 /** Cookies below it are left to `.` and `..`. */

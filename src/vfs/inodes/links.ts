@@ -6,43 +6,52 @@ import { DriveError, type PlainName } from '../../base/index.js'
 import { be64 } from '../../storage/kv/index.js'
 import { linkKey, rowsOf, secondOf } from '../../tree-state/index.js'
 import type { Inode } from './inode.js'
-import type { Volume } from '../volume.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import type { Directories } from '../namespace/directories.js'
+
+/** What keeping several names of an inode takes. */
+export interface LinkParts {
+  readonly state: TreeState
+  readonly inodes: InodeTable
+  readonly directories: Directories
+}
 
 const PRESENT = Buffer.of(1)
 export const MAX_LINKS = 65_000
 
 /** `inode` gets one more name. */
-export function addLink(volume: Volume, inode: Inode, parent: number, name: PlainName): void {
+export function addLink(parts: LinkParts, inode: Inode, parent: number, name: PlainName): void {
   if (inode.nlink >= MAX_LINKS) throw new DriveError('TOO_MANY_LINKS', 'The file has too many hard links.')
-  const { links, ids } = volume.tables
+  const { links, ids } = parts.state.tables
   if (inode.nlink === 1) {
-    const first = nameIn(volume, inode)
-    if (first !== undefined) links.put(linkKey(inode.ino, inode.parent, volume.directories.hashOf(first)), PRESENT)
+    const first = nameIn(parts, inode)
+    if (first !== undefined) links.put(linkKey(inode.ino, inode.parent, parts.directories.hashOf(first)), PRESENT)
     ids.put(inode.fileId, be64(inode.ino))
   }
-  links.put(linkKey(inode.ino, parent, volume.directories.hashOf(name)), PRESENT)
+  links.put(linkKey(inode.ino, parent, parts.directories.hashOf(name)), PRESENT)
   if (inode.nlink === 0) inode.parent = parent
   inode.nlink++
 }
 
 /** One name of `inode` is gone; with the last one the inode leaves the tree. */
-export function dropLink(volume: Volume, inode: Inode, parent: number, name: PlainName): void {
-  const { links } = volume.tables
+export function dropLink(parts: LinkParts, inode: Inode, parent: number, name: PlainName): void {
+  const { links } = parts.state.tables
   if (inode.nlink > 1) {
-    links.delete(linkKey(inode.ino, parent, volume.directories.hashOf(name)))
+    links.delete(linkKey(inode.ino, parent, parts.directories.hashOf(name)))
     inode.nlink--
-    const next = firstLink(volume, inode.ino)
+    const next = firstLink(parts, inode.ino)
     inode.parent = next?.parent ?? 0
     if (inode.nlink === 1 && next !== undefined) links.delete(next.key)
     return
   }
   inode.nlink = 0
-  volume.inodes.unlinked(inode)
+  parts.inodes.unlinked(inode)
 }
 
 /** A name of `inode` moved. */
 export function moveLink(
-  volume: Volume,
+  parts: LinkParts,
   inode: Inode,
   from: { parent: number; name: PlainName },
   to: { parent: number; name: PlainName },
@@ -51,23 +60,24 @@ export function moveLink(
     inode.parent = to.parent
     return
   }
-  const { links } = volume.tables
-  const { directories } = volume
+  const { links } = parts.state.tables
+  const { directories } = parts
   links.delete(linkKey(inode.ino, from.parent, directories.hashOf(from.name)))
   links.put(linkKey(inode.ino, to.parent, directories.hashOf(to.name)), PRESENT)
   if (inode.parent === from.parent) inode.parent = to.parent
 }
 
 /** The name of an inode that has one name only. */
-function nameIn(volume: Volume, inode: Inode): PlainName | undefined {
-  const parent = volume.inodes.find(inode.parent)
+function nameIn(parts: LinkParts, inode: Inode): PlainName | undefined {
+  const parent = parts.inodes.find(inode.parent)
   if (parent === undefined) return undefined
   const { hint } = inode
-  if (hint !== undefined && volume.directories.find(parent, hint)?.ino === inode.ino) return hint
-  return volume.directories.list(parent).find(({ ino }) => ino === inode.ino)?.name
+  if (hint !== undefined && parts.directories.find(parent, hint)?.ino === inode.ino) return hint
+  return parts.directories.list(parent).find(({ ino }) => ino === inode.ino)?.name
 }
 
-function firstLink(volume: Volume, ino: number): { parent: number; key: Uint8Array } | undefined {
-  for (const [key] of volume.tables.links.range({ ...rowsOf(ino), limit: 1 })) return { parent: secondOf(key), key }
+function firstLink(parts: LinkParts, ino: number): { parent: number; key: Uint8Array } | undefined {
+  for (const [key] of parts.state.tables.links.range({ ...rowsOf(ino), limit: 1 }))
+    return { parent: secondOf(key), key }
   return undefined
 }

@@ -4,7 +4,14 @@ import { ACCESS_ACL, aclAfterChmod, applyAcl, checkAcl, DEFAULT_ACL, inheritedAc
 import { TYPE } from '../../tree-state/index.js'
 import type { Inode } from './inode.js'
 import { XATTR } from '../tree.js'
-import { stampChange, type Volume } from '../volume.js'
+import type { Changes } from './changes.js'
+import type { InodeTable } from './inode-table.js'
+
+/** What changing extended attributes takes. */
+export interface XattrParts {
+  readonly inodes: InodeTable
+  readonly changes: Changes
+}
 
 const MAX_NAME_BYTES = 255
 const MAX_VALUE_BYTES = 64 * 1024
@@ -28,19 +35,20 @@ export function getXattr(inode: Inode, name: string): Uint8Array {
  * Setting an access ACL sets the mode; one that says no more than the mode is not kept. Throws EXISTS, NO_DATA (by flags), INVALID,
  * NOT_SUPPORTED for other namespaces, ACCESS_DENIED for a default ACL of a file, OUT_OF_RANGE and NO_SPACE for what is too long or too much.
  */
-export function setXattr(volume: Volume, inode: Inode, name: string, value: Uint8Array, flags: number): void {
+export function setXattr(parts: XattrParts, inode: Inode, name: string, value: Uint8Array, flags: number): void {
   requireNamespace(name)
   if (name.length > MAX_NAME_BYTES) throw new DriveError('OUT_OF_RANGE', 'The attribute name is too long.')
   if (value.length > MAX_VALUE_BYTES) throw new DriveError('NO_SPACE', 'The attribute value is too long.')
   if (isAcl(name)) {
-    setAcl(volume, inode, name, value, flags)
+    setAcl(parts, inode, name, value, flags)
     return
   }
   const exists = inode.xattrs.some((xattr) => xattr.name === name)
   if (exists && (flags & XATTR.CREATE) !== 0) throw new DriveError('EXISTS', 'The attribute exists.')
   if (!exists && (flags & XATTR.REPLACE) !== 0) throw noData()
   put(inode, name, value)
-  stampChange(volume, inode, false)
+  parts.inodes.stampChange(inode, false)
+  parts.changes.changed(inode)
 }
 
 function put(inode: Inode, name: string, value: Uint8Array): void {
@@ -53,7 +61,7 @@ function put(inode: Inode, name: string, value: Uint8Array): void {
 }
 
 /** Throws NO_DATA, but not for an ACL: without one the mode is the ACL. INVALID and NOT_SUPPORTED as above. */
-export function removeXattr(volume: Volume, inode: Inode, name: string): void {
+export function removeXattr(parts: XattrParts, inode: Inode, name: string): void {
   requireNamespace(name)
   const kept = inode.xattrs.filter((xattr) => xattr.name !== name)
   if (kept.length === inode.xattrs.length) {
@@ -61,10 +69,11 @@ export function removeXattr(volume: Volume, inode: Inode, name: string): void {
     throw noData()
   }
   inode.xattrs = kept
-  stampChange(volume, inode, false)
+  parts.inodes.stampChange(inode, false)
+  parts.changes.changed(inode)
 }
 
-function setAcl(volume: Volume, inode: Inode, name: string, value: Uint8Array, flags: number): void {
+function setAcl(parts: XattrParts, inode: Inode, name: string, value: Uint8Array, flags: number): void {
   if (inode.type === TYPE.SYMLINK) throw new DriveError('NOT_SUPPORTED', 'A symbolic link has no access control list.')
   if (name === DEFAULT_ACL) {
     if (!inode.isDirectory) throw new DriveError('ACCESS_DENIED', 'Only a directory has a default ACL.')
@@ -74,7 +83,8 @@ function setAcl(volume: Volume, inode: Inode, name: string, value: Uint8Array, f
     setAccess(inode, applyAcl(value))
     if ((flags & XATTR.DROP_SET_GROUP) !== 0) inode.mode &= ~S_ISGID
   }
-  stampChange(volume, inode, false)
+  parts.inodes.stampChange(inode, false)
+  parts.changes.changed(inode)
 }
 
 function setAccess(inode: Inode, { value, permissions }: AppliedAcl): void {

@@ -3,12 +3,11 @@ import type { DentryRecord } from '../../tree-state/index.js'
 import type { DirectoryHandle } from '../inodes/handles.js'
 import { attributesOf } from '../inodes/inode.js'
 import type { Attributes, Caller, DirectoryEntry, Maybe } from '../tree.js'
-import type { Volume } from '../volume.js'
-import { withEntries } from './require.js'
+import { type LookupParts, withEntries } from './require.js'
 
 /** A listing shows the entries of the moment it was begun (cookie 0), without those that have gone since. */
 export function readDirectory(
-  volume: Volume,
+  parts: LookupParts,
   handle: DirectoryHandle,
   cookie: number,
   withAttributes: boolean,
@@ -16,16 +15,16 @@ export function readDirectory(
   caller: Caller,
 ): Maybe<void> {
   const { inode } = handle
-  return withEntries(volume, [inode], caller, () => {
+  return withEntries(parts, [inode], caller, () => {
     if (inode.nlink === 0) return
-    if (cookie === 0 || handle.listing === undefined) handle.listing = volume.directories.list(inode)
+    if (cookie === 0 || handle.listing === undefined) handle.listing = parts.directories.list(inode)
     const { listing } = handle
     for (let i = firstAfter(listing, cookie); i < listing.length; i++) {
       const dentry = listing[i]!
-      if (!volume.directories.mayStillHave(inode, dentry)) continue
+      if (!parts.directories.mayStillHave(inode, dentry)) continue
       let attributes: Attributes | undefined
       if (withAttributes) {
-        const child = volume.inodes.find(dentry.ino)
+        const child = parts.inodes.find(dentry.ino)
         if (child === undefined || child.nlink === 0) continue
         child.hint = dentry.name
         attributes = attributesOf(child)

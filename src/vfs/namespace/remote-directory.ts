@@ -9,19 +9,30 @@ import {
   linkKey,
   TYPE,
   type RemoteChild,
+  type RemoteSource,
 } from '../../tree-state/index.js'
 import { FIRST_COOKIE } from '../inodes/inode-table.js'
 import type { Inode } from '../inodes/inode.js'
 import type { Caller } from '../tree.js'
-import type { Volume } from '../volume.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import type { Directories } from '../namespace/directories.js'
+
+/** What loading a directory takes. */
+export interface RemoteDirectoryParts {
+  readonly state: TreeState
+  readonly inodes: InodeTable
+  readonly directories: Directories
+  readonly remote: Pick<RemoteSource, 'loadDirectory'>
+}
 
 /** Loads directories; at most one request a directory at a time. */
 export class RemoteDirectories {
-  readonly #volume: Volume
+  readonly #parts: RemoteDirectoryParts
   readonly #loading = new Map<number, Promise<void>>()
 
-  constructor(volume: Volume) {
-    this.#volume = volume
+  constructor(parts: RemoteDirectoryParts) {
+    this.#parts = parts
   }
 
   /** Rejects with OFFLINE without a node, and with ABORTED for a caller that was interrupted. */
@@ -44,40 +55,40 @@ export class RemoteDirectories {
   async #load(inode: Inode): Promise<void> {
     const ref = inode.ref
     if (!inode.unloaded || ref === undefined) return
-    const children = await this.#volume.remote.loadDirectory(ref)
+    const children = await this.#parts.remote.loadDirectory(ref)
     if (!inode.unloaded || inode.gone) return
     let cookie = Math.max(FIRST_COOKIE, inode.nextCookie)
-    for (const child of children) putChild(this.#volume, inode.ino, child, cookie++)
+    for (const child of children) putChild(this.#parts, inode.ino, child, cookie++)
     inode.nextCookie = cookie
     inode.unloaded = false
-    this.#volume.directories.drop(inode)
-    this.#volume.inodes.markUnwritten(inode)
+    this.#parts.directories.drop(inode)
+    this.#parts.inodes.markUnwritten(inode)
   }
 }
 
-function putChild(volume: Volume, parent: number, child: RemoteChild, cookie: number): void {
-  const { tables } = volume
+function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChild, cookie: number): void {
+  const { tables } = parts.state
   const { record } = child
   const isShared = record.nlink > 1 && record.mode >>> 12 !== TYPE.DIRECTORY
-  const known = isShared ? inoOf(volume, record.fileId) : undefined
-  const ino = known ?? volume.inodes.nextIno()
-  const hash = volume.directories.hashOf(child.name)
+  const known = isShared ? inoOf(parts, record.fileId) : undefined
+  const ino = known ?? parts.inodes.nextIno()
+  const hash = parts.directories.hashOf(child.name)
   if (known === undefined) {
     // An entry is a name; a record without one would be removed as soon as nobody looks.
-    volume.inodes.putLoaded({ ...record, nlink: Math.max(1, record.nlink), ino, parent, nextCookie: FIRST_COOKIE })
+    parts.inodes.putLoaded({ ...record, nlink: Math.max(1, record.nlink), ino, parent, nextCookie: FIRST_COOKIE })
     for (const chunk of child.chunks ?? []) {
       tables.chunks.put(chunkKey(ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
     }
     if (isShared) tables.ids.put(record.fileId, be64(ino))
-  } else adoptName(volume, known, parent)
+  } else adoptName(parts, known, parent)
   // Of several names: with the others gone by now, the one name of a file has no row.
-  const nlink = known === undefined ? record.nlink : volume.inodes.get(known).nlink
+  const nlink = known === undefined ? record.nlink : parts.inodes.get(known).nlink
   if (isShared && nlink > 1) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
-  putName(volume, parent, hash, child.name, ino, record.mode >>> 12, cookie)
+  putName(parts, parent, hash, child.name, ino, record.mode >>> 12, cookie)
 }
 
 function putName(
-  volume: Volume,
+  parts: RemoteDirectoryParts,
   parent: number,
   hash: Uint8Array,
   name: PlainName,
@@ -85,18 +96,18 @@ function putName(
   type: number,
   cookie: number,
 ): void {
-  volume.tables.dentries.put(dentryKey(parent, hash), encodeDentry({ name, ino, type, cookie }))
+  parts.state.tables.dentries.put(dentryKey(parent, hash), encodeDentry({ name, ino, type, cookie }))
 }
 
 /** A hard link known from elsewhere, whose other known names may be gone by now. */
-function adoptName(volume: Volume, ino: number, parent: number): void {
-  const inode = volume.inodes.get(ino)
+function adoptName(parts: RemoteDirectoryParts, ino: number, parent: number): void {
+  const inode = parts.inodes.get(ino)
   if (inode.parent !== 0) return
   inode.parent = parent
-  volume.inodes.markUnwritten(inode)
+  parts.inodes.markUnwritten(inode)
 }
 
-function inoOf(volume: Volume, fileId: FileId): number | undefined {
-  const row = volume.tables.ids.get(fileId)
+function inoOf(parts: RemoteDirectoryParts, fileId: FileId): number | undefined {
+  const row = parts.state.tables.ids.get(fileId)
   return row === undefined ? undefined : readBe64(row)
 }

@@ -4,49 +4,55 @@ import type { Inode } from '../inodes/inode.js'
 import { dropLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
-import { stampChange, type Volume } from '../volume.js'
-import { directoryOf, entryOf, needsLoading, withEntries } from './require.js'
+import { directoryOf, entryOf, needsLoading, withEntries, type LookupParts } from './require.js'
+import type { NamespaceParts } from './create.js'
 
 /** Throws IS_A_DIRECTORY. */
-export function unlink(volume: Volume, parentIno: number, name: PlainName, caller: Caller): Maybe<void> {
-  const parent = directoryOf(volume, parentIno)
-  return withEntries(volume, [parent], caller, () => {
-    const inode = volume.inodes.get(entryOf(volume, parent, name).ino)
+export function unlink(parts: NamespaceParts, parentIno: number, name: PlainName, caller: Caller): Maybe<void> {
+  const parent = directoryOf(parts, parentIno)
+  return withEntries(parts, [parent], caller, () => {
+    const inode = parts.inodes.get(entryOf(parts, parent, name).ino)
     if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
-    volume.directories.delete(parent, name)
-    stampChange(volume, parent, true)
-    removeName(volume, inode, parent.ino, name)
+    parts.directories.delete(parent, name)
+    parts.inodes.stampChange(parent, true)
+    removeName(parts, inode, parent.ino, name)
   })
 }
 
 /** Throws NOT_A_DIRECTORY, NOT_EMPTY. */
-export function removeDirectory(volume: Volume, parentIno: number, name: PlainName, caller: Caller): Maybe<void> {
-  const parent = directoryOf(volume, parentIno)
-  return withEntries(volume, [parent], caller, () => {
-    const inode = directoryOf(volume, entryOf(volume, parent, name).ino)
-    const wait = requireEmpty(volume, inode, caller)
+export function removeDirectory(
+  parts: NamespaceParts,
+  parentIno: number,
+  name: PlainName,
+  caller: Caller,
+): Maybe<void> {
+  const parent = directoryOf(parts, parentIno)
+  return withEntries(parts, [parent], caller, () => {
+    const inode = directoryOf(parts, entryOf(parts, parent, name).ino)
+    const wait = requireEmpty(parts, inode, caller)
     if (wait !== undefined) return wait
-    volume.directories.delete(parent, name)
+    parts.directories.delete(parent, name)
     parent.nlink--
-    stampChange(volume, parent, true)
-    removeName(volume, inode, parent.ino, name)
+    parts.inodes.stampChange(parent, true)
+    removeName(parts, inode, parent.ino, name)
     return undefined
   })
 }
 
 /** Throws NOT_EMPTY; a directory that is not loaded must be waited for. */
-export function requireEmpty(volume: Volume, inode: Inode, caller: Caller): Wait | undefined {
-  const wait = needsLoading(volume, [inode], caller)
+export function requireEmpty(parts: LookupParts, inode: Inode, caller: Caller): Wait | undefined {
+  const wait = needsLoading(parts, [inode], caller)
   if (wait !== undefined) return wait
-  if (!volume.directories.isEmpty(inode)) throw new DriveError('NOT_EMPTY', 'The directory is not empty.')
+  if (!parts.directories.isEmpty(inode)) throw new DriveError('NOT_EMPTY', 'The directory is not empty.')
   return undefined
 }
 
 /** The inode loses a name whose entry is gone already; with the last one its rows go too, unless it is in use. */
-export function removeName(volume: Volume, inode: Inode, parent: number, name: PlainName): void {
-  stampChange(volume, inode, false)
+export function removeName(parts: NamespaceParts, inode: Inode, parent: number, name: PlainName): void {
+  parts.inodes.stampChange(inode, false)
+  parts.changes.removed(inode, parent, name)
   if (inode.isDirectory) {
     inode.nlink = 0
-    volume.inodes.unlinked(inode)
-  } else dropLink(volume, inode, parent, name)
+    parts.inodes.unlinked(inode)
+  } else dropLink(parts, inode, parent, name)
 }

@@ -4,9 +4,9 @@ import type { Inode } from '../inodes/inode.js'
 import { moveLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import { RENAME, ROOT_INO, type Caller, type Maybe } from '../tree.js'
-import { stampChange, type Volume } from '../volume.js'
 import { removeName, requireEmpty } from './remove.js'
 import { directoryOf, entryOf, withEntries, writableDirectory } from './require.js'
+import type { NamespaceParts } from './create.js'
 
 interface Place {
   readonly directory: Inode
@@ -14,7 +14,7 @@ interface Place {
 }
 
 export function rename(
-  volume: Volume,
+  parts: NamespaceParts,
   from: { parent: number; name: PlainName },
   to: { parent: number; name: PlainName },
   flags: number,
@@ -23,41 +23,42 @@ export function rename(
   if (flags !== 0 && flags !== RENAME.NO_REPLACE && flags !== RENAME.EXCHANGE) {
     throw new DriveError('INVALID', 'These rename flags are not supported.')
   }
-  const source: Place = { directory: directoryOf(volume, from.parent), name: from.name }
-  const target: Place = { directory: writableDirectory(volume, to.parent), name: to.name }
-  return withEntries(volume, [source.directory, target.directory], caller, () => {
-    const moved = volume.inodes.get(entryOf(volume, source.directory, source.name).ino)
-    const existing = volume.directories.find(target.directory, target.name)
-    requireOutside(volume, moved, target.directory)
+  const source: Place = { directory: directoryOf(parts, from.parent), name: from.name }
+  const target: Place = { directory: writableDirectory(parts, to.parent), name: to.name }
+  return withEntries(parts, [source.directory, target.directory], caller, () => {
+    const moved = parts.inodes.get(entryOf(parts, source.directory, source.name).ino)
+    const existing = parts.directories.find(target.directory, target.name)
+    requireOutside(parts, moved, target.directory)
     if (flags === RENAME.EXCHANGE) {
       if (existing === undefined) throw new DriveError('NOT_FOUND', 'There is nothing to exchange with.')
-      const other = volume.inodes.get(existing.ino)
-      requireOutside(volume, other, source.directory)
-      exchange(volume, source, moved, target, other)
+      const other = parts.inodes.get(existing.ino)
+      requireOutside(parts, other, source.directory)
+      exchange(parts, source, moved, target, other)
       return undefined
     }
-    if (existing === undefined) return move(volume, source, target, moved)
+    if (existing === undefined) return move(parts, source, target, moved)
     if (flags === RENAME.NO_REPLACE) throw new DriveError('EXISTS', 'The name is taken.')
     if (existing.ino === moved.ino) return undefined
-    return replace(volume, source, target, moved, volume.inodes.get(existing.ino), caller)
+    return replace(parts, source, target, moved, parts.inodes.get(existing.ino), caller)
   })
 }
 
-function move(volume: Volume, source: Place, target: Place, moved: Inode): void {
-  volume.directories.delete(source.directory, source.name)
-  volume.directories.set(target.directory, target.name, moved.ino, moved.type)
-  moveLink(volume, moved, nameAt(source), nameAt(target))
+function move(parts: NamespaceParts, source: Place, target: Place, moved: Inode): void {
+  parts.directories.delete(source.directory, source.name)
+  parts.directories.set(target.directory, target.name, moved.ino, moved.type)
+  moveLink(parts, moved, nameAt(source), nameAt(target))
   moved.hint = target.name
   if (moved.isDirectory && source.directory !== target.directory) {
     source.directory.nlink--
     target.directory.nlink++
   }
-  stampChange(volume, moved, false)
-  stampParents(volume, source, target)
+  parts.inodes.stampChange(moved, false)
+  parts.changes.moved(moved, nameAt(source), nameAt(target))
+  stampParents(parts, source, target)
 }
 
 function replace(
-  volume: Volume,
+  parts: NamespaceParts,
   source: Place,
   target: Place,
   moved: Inode,
@@ -69,24 +70,24 @@ function replace(
   if (!moved.isDirectory && old.isDirectory)
     throw new DriveError('IS_A_DIRECTORY', 'A file cannot replace a directory.')
   if (old.isDirectory) {
-    const wait = requireEmpty(volume, old, caller)
+    const wait = requireEmpty(parts, old, caller)
     if (wait !== undefined) return wait
     target.directory.nlink--
   }
-  volume.directories.delete(target.directory, target.name)
-  removeName(volume, old, target.directory.ino, target.name)
+  parts.directories.delete(target.directory, target.name)
+  removeName(parts, old, target.directory.ino, target.name)
   // Written anew and renamed over the old: no commit may hold the new name with less than the new content.
   if (moved.content !== undefined) moved.content.isUrgent = true
-  move(volume, source, target, moved)
+  move(parts, source, target, moved)
   return undefined
 }
 
-function exchange(volume: Volume, a: Place, first: Inode, b: Place, second: Inode): void {
+function exchange(parts: NamespaceParts, a: Place, first: Inode, b: Place, second: Inode): void {
   if (first === second) return
-  volume.directories.set(b.directory, b.name, first.ino, first.type)
-  volume.directories.set(a.directory, a.name, second.ino, second.type)
-  moveLink(volume, first, nameAt(a), nameAt(b))
-  moveLink(volume, second, nameAt(b), nameAt(a))
+  parts.directories.set(b.directory, b.name, first.ino, first.type)
+  parts.directories.set(a.directory, a.name, second.ino, second.type)
+  moveLink(parts, first, nameAt(a), nameAt(b))
+  moveLink(parts, second, nameAt(b), nameAt(a))
   first.hint = b.name
   second.hint = a.name
   const change = (first.isDirectory ? 1 : 0) - (second.isDirectory ? 1 : 0)
@@ -94,23 +95,25 @@ function exchange(volume: Volume, a: Place, first: Inode, b: Place, second: Inod
     a.directory.nlink -= change
     b.directory.nlink += change
   }
-  stampChange(volume, first, false)
-  stampChange(volume, second, false)
-  stampParents(volume, a, b)
+  parts.inodes.stampChange(first, false)
+  parts.inodes.stampChange(second, false)
+  parts.changes.moved(first, nameAt(a), nameAt(b))
+  parts.changes.moved(second, nameAt(b), nameAt(a))
+  stampParents(parts, a, b)
 }
 
 /** A directory cannot move into itself or below. */
-function requireOutside(volume: Volume, moved: Inode, directory: Inode): void {
+function requireOutside(parts: NamespaceParts, moved: Inode, directory: Inode): void {
   if (!moved.isDirectory) return
-  for (let at = directory; ; at = volume.inodes.get(at.parent)) {
+  for (let at = directory; ; at = parts.inodes.get(at.parent)) {
     if (at === moved) throw new DriveError('INVALID', 'A directory cannot be moved into itself.')
     if (at.ino === ROOT_INO || at.parent === 0) return
   }
 }
 
-function stampParents(volume: Volume, a: Place, b: Place): void {
-  stampChange(volume, a.directory, true)
-  if (a.directory !== b.directory) stampChange(volume, b.directory, true)
+function stampParents(parts: NamespaceParts, a: Place, b: Place): void {
+  parts.inodes.stampChange(a.directory, true)
+  if (a.directory !== b.directory) parts.inodes.stampChange(b.directory, true)
 }
 
 const nameAt = ({ directory, name }: Place): { parent: number; name: PlainName } => ({ parent: directory.ino, name })

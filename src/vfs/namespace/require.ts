@@ -4,22 +4,35 @@ import type { DentryRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
-import type { Volume } from '../volume.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import type { Room } from '../staging/space.js'
+import type { Directories } from '../namespace/directories.js'
+import type { RemoteDirectories } from './remote-directory.js'
+
+/** What looking things up in directories takes. */
+export interface LookupParts {
+  readonly state: TreeState
+  readonly inodes: InodeTable
+  readonly directories: Directories
+  readonly remoteDirectories: RemoteDirectories
+  readonly room: Room
+}
 
 const METADATA_BYTES = 4096
 
 /** The directory, which must still be in the tree. Throws NOT_A_DIRECTORY, STALE. */
-export function directoryOf(volume: Volume, ino: number): Inode {
-  const inode = volume.inodes.get(ino)
+export function directoryOf(parts: Pick<LookupParts, 'inodes'>, ino: number): Inode {
+  const inode = parts.inodes.get(ino)
   if (!inode.isDirectory) throw new DriveError('NOT_A_DIRECTORY', 'Not a directory.')
   return inode
 }
 
 /** A directory that may get new entries: NOT_FOUND when it was removed, NO_SPACE when the disk is full. */
-export function writableDirectory(volume: Volume, ino: number): Inode {
-  const inode = directoryOf(volume, ino)
+export function writableDirectory(parts: LookupParts, ino: number): Inode {
+  const inode = directoryOf(parts, ino)
   if (inode.nlink === 0) throw new DriveError('NOT_FOUND', 'The directory was removed.')
-  volume.room.require(volume.meta.pendingBytes, METADATA_BYTES)
+  parts.room.require(parts.state.pendingBytes, METADATA_BYTES)
   return inode
 }
 
@@ -28,40 +41,40 @@ export function writableDirectory(volume: Volume, ino: number): Inode {
  * objects `attempt` closes over are still the ones in use.
  */
 export function withEntries<T>(
-  volume: Volume,
+  parts: LookupParts,
   inodes: readonly Inode[],
   caller: Caller,
   attempt: () => T | Wait,
 ): Maybe<T> {
-  const result = settle(() => needsLoading(volume, inodes, caller) ?? attempt())
-  return result instanceof Promise ? holding(volume, inodes, result) : result
+  const result = settle(() => needsLoading(parts, inodes, caller) ?? attempt())
+  return result instanceof Promise ? holding(parts, inodes, result) : result
 }
 
 /** Keeps the inodes in memory until `work` is done. */
-export function holding<T>(volume: Volume, inodes: readonly Inode[], work: Promise<T>): Promise<T> {
+export function holding<T>(parts: Pick<LookupParts, 'inodes'>, inodes: readonly Inode[], work: Promise<T>): Promise<T> {
   for (const inode of inodes) inode.pins++
   return work.finally(() => {
     for (const inode of inodes) {
       inode.pins--
-      volume.inodes.removeIfUnused(inode)
+      parts.inodes.removeIfUnused(inode)
     }
   })
 }
 
 /** What to wait for before the entries of these directories can be used; undefined when they can. */
-export function needsLoading(volume: Volume, directories: readonly Inode[], caller: Caller): Wait | undefined {
+export function needsLoading(parts: LookupParts, directories: readonly Inode[], caller: Caller): Wait | undefined {
   const unloaded = directories.find((inode) => inode.unloaded && inode.isDirectory)
-  return unloaded === undefined ? undefined : new Wait(volume.remoteDirectories.load(unloaded, caller))
+  return unloaded === undefined ? undefined : new Wait(parts.remoteDirectories.load(unloaded, caller))
 }
 
 /** Throws NOT_FOUND. */
-export function entryOf(volume: Volume, directory: Inode, name: PlainName): DentryRecord {
-  const dentry = volume.directories.find(directory, name)
+export function entryOf(parts: LookupParts, directory: Inode, name: PlainName): DentryRecord {
+  const dentry = parts.directories.find(directory, name)
   if (dentry === undefined) throw new DriveError('NOT_FOUND', 'No such file or directory.')
   return dentry
 }
 
 /** Throws EXISTS. */
-export function requireAbsent(volume: Volume, directory: Inode, name: PlainName): void {
-  if (volume.directories.find(directory, name) !== undefined) throw new DriveError('EXISTS', 'The name is taken.')
+export function requireAbsent(parts: LookupParts, directory: Inode, name: PlainName): void {
+  if (parts.directories.find(directory, name) !== undefined) throw new DriveError('EXISTS', 'The name is taken.')
 }

@@ -1,9 +1,23 @@
 /** What happens by itself: data held for long is staged, changes are committed, memory is given back, the cache is kept small. */
 import { DriveError, isDriveError } from '../../base/index.js'
-import { stage } from './stage.js'
+import { stage, type StageParts } from './stage.js'
 import { unstagedTail } from '../content/file-content.js'
-import { dropTail } from './tail.js'
-import type { Volume } from '../volume.js'
+import type { Clock } from '../../base/index.js'
+import type { ChunkReader } from '../content/chunk-reader.js'
+import type { Committer } from './committer.js'
+import type { Failures } from './failures.js'
+import type { Room } from './space.js'
+import type { TreeBlocks } from './tree-blocks.js'
+
+/** What background work takes. */
+export interface BackgroundParts extends StageParts {
+  readonly clock: Clock
+  readonly committer: Committer
+  readonly blocks: TreeBlocks
+  readonly room: Room
+  readonly failures: Failures
+  readonly reader: ChunkReader
+}
 
 const TICK_MS = 1000
 /** Held data older than this is staged by the next tick. */
@@ -12,7 +26,7 @@ const HELD_AT_MOST_MS = 1000
 const REST_TICKS = 10
 
 export class Background {
-  readonly #volume: Volume
+  readonly #parts: BackgroundParts
   readonly #cacheBytes: () => number
   #timer: NodeJS.Timeout | undefined
   #ticking: Promise<void> = Promise.resolve()
@@ -21,12 +35,10 @@ export class Background {
   #closed = false
 
   /** @param cacheBytes the most the block cache may use, as far as blocks can be evicted */
-  constructor(volume: Volume, cacheBytes: () => number) {
-    this.#volume = volume
+  constructor(parts: BackgroundParts, cacheBytes: () => number) {
+    this.#parts = parts
     this.#cacheBytes = cacheBytes
-    volume.held.relieve = () => {
-      void this.#relieve()
-    }
+    parts.held.onPressure(() => void this.#relieve())
     this.#schedule()
   }
 
@@ -46,79 +58,80 @@ export class Background {
   }
 
   async #tick(): Promise<void> {
-    const volume = this.#volume
-    const before = volume.clock.monotonicMs() - HELD_AT_MOST_MS
-    const old = [...volume.held.files].filter(([, since]) => since <= before).map(([inode]) => inode)
+    const parts = this.#parts
+    const before = parts.clock.monotonicMs() - HELD_AT_MOST_MS
+    const old = [...parts.held.files].filter(([, since]) => since <= before).map(([inode]) => inode)
     try {
-      await Promise.all(old.map((inode) => stage(volume, inode)))
+      await Promise.all(old.map((inode) => stage(parts, inode)))
     } catch (error) {
-      volume.failed('files could not be staged', error)
+      parts.failures.note('files could not be staged', error)
     }
     try {
-      await volume.committer.commit()
+      await parts.committer.commit()
     } catch {
       // The committer has noted it; the next tick tries again.
     }
     try {
       await this.evict()
     } catch (error) {
-      volume.failed('blocks could not be evicted', error)
+      parts.failures.note('blocks could not be evicted', error)
     }
-    volume.inodes.trim()
+    parts.inodes.trim()
     if (++this.#ticks % REST_TICKS === 0) {
-      volume.reader.rest()
-      if (volume.held.files.size === 0) volume.held.rest()
+      parts.reader.rest()
+      if (parts.held.files.size === 0) parts.held.rest()
     }
   }
 
   /** Keeps the cache at its size, and smaller where the disk is nearly full, as far as blocks may be evicted. */
   async evict(): Promise<void> {
-    const { blocks, room } = this.#volume
-    const { usedBytes, evictableBytes } = blocks.usage
+    const { blocks, room } = this.#parts
+    const { usedBytes, evictableBytes } = blocks.store.usage
     const limit = Math.max(0, Math.min(this.#cacheBytes(), usedBytes - room.missingBytes))
-    if (usedBytes > limit && evictableBytes > 0) await blocks.evictTo(limit)
+    if (usedBytes > limit && evictableBytes > 0) await blocks.store.evictTo(limit)
   }
 
   /** Memory or slots ran out: the longest holding files are staged, half of what is allowed. */
   async #relieve(): Promise<void> {
     if (this.#relieving) return
     this.#relieving = true
-    const volume = this.#volume
+    const parts = this.#parts
     try {
       this.#freeSlots()
-      let bytes = volume.held.bytes - volume.held.limitBytes / 2
+      let bytes = parts.held.bytes - parts.held.limitBytes / 2
       const work: Promise<void>[] = []
-      for (const inode of volume.held.files.keys()) {
+      for (const inode of parts.held.files.keys()) {
         if (bytes <= 0 && work.length > 0) break
         bytes -= inode.content?.accounted ?? 0
-        work.push(stage(volume, inode))
+        work.push(stage(parts, inode))
       }
-      volume.sealing.flushBatch()
+      parts.sealing.flushBatch()
       await Promise.all(work)
     } catch (error) {
       const failure = isDriveError(error) ? error : new DriveError('INTERNAL', 'Staging failed.', { cause: error })
-      volume.held.fail(failure)
+      parts.held.fail(failure)
     } finally {
       this.#relieving = false
       // Who came meanwhile found this running and waits for another round.
-      if (volume.held.isWaitedFor) setImmediate(() => this.#relieveAgain())
+      if (parts.held.isWaitedFor) setImmediate(() => this.#relieveAgain())
     }
   }
 
   #relieveAgain(): void {
-    const { held } = this.#volume
+    const { held } = this.#parts
     if (held.files.size === 0) held.wake()
     else if (held.isWaitedFor) void this.#relieve()
   }
 
-  /** Tails that fill shared buffers go on their way, so that their buffers come back. */
+  /** A tail that fills a shared buffer goes on its way, so that its buffer comes back. */
   #freeSlots(): void {
-    const volume = this.#volume
-    for (const { owner } of volume.held.slots) {
-      const content = owner?.content
-      if (owner === undefined || content?.tail === undefined) continue
-      if (unstagedTail(content.tail) === 0) dropTail(volume, content)
-      else volume.sealing.sealTail(owner)
+    const { held, inodes, sealing } = this.#parts
+    for (const { owner } of held.slots) {
+      const inode = owner === undefined ? undefined : inodes.cached(owner)
+      const content = inode?.content
+      if (inode === undefined || content?.tail === undefined) continue
+      if (unstagedTail(content.tail) === 0) held.dropTail(content)
+      else sealing.sealTail(inode)
       return
     }
   }

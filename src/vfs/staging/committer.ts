@@ -3,11 +3,22 @@
  * overlay is taken belongs to the commit; what is still held in memory is clipped from the sizes it claims.
  */
 import { DriveError, isDriveError, MIB } from '../../base/index.js'
-import { stage, stagePieces, stageRest } from './stage.js'
+import { stage, stagePieces, stageRest, type StageParts } from './stage.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import { closeSequence } from '../inodes/state-rows.js'
-import type { Volume } from '../volume.js'
+import type { ApplyGate } from './apply-gate.js'
+import type { Failures } from './failures.js'
+import type { NamedBlocks } from './named-blocks.js'
+import type { TreeBlocks } from './tree-blocks.js'
+
+/** What a commit takes. */
+export interface CommitParts extends StageParts {
+  readonly blocks: TreeBlocks
+  readonly named: NamedBlocks
+  readonly gate: ApplyGate
+  readonly failures: Failures
+}
 
 interface Hold {
   /** Ends by itself. */
@@ -27,7 +38,7 @@ const MAX_ROUNDS = 5
 const MAX_PAGED_BYTES = 1 * MIB
 
 export class Committer {
-  readonly #volume: Volume
+  readonly #parts: CommitParts
   #running: Promise<number> | undefined
   /** The running commit has not taken the overlay yet: what is staged now still belongs to it. */
   #isJoinable = false
@@ -35,13 +46,13 @@ export class Committer {
   #hold: Hold | undefined
   #quiet: Hold | undefined
 
-  constructor(volume: Volume) {
-    this.#volume = volume
+  constructor(parts: CommitParts) {
+    this.#parts = parts
   }
 
   get isPending(): boolean {
-    const { inodes, meta, blocksChanged } = this.#volume
-    return inodes.changed.size > 0 || meta.pendingCount > 0 || blocksChanged
+    const { inodes, state, blocks } = this.#parts
+    return inodes.changed.size > 0 || state.hasPending || blocks.hasChanges
   }
 
   /** Everything staged so far is durable when it resolves; rejects with NO_SPACE and keeps everything for the next try. */
@@ -75,7 +86,7 @@ export class Committer {
     const hold = (this.#hold = makeHold(false))
     const quiet = (this.#quiet = makeHold(true))
     try {
-      while (this.#volume.held.files.size > 0) await stageAll(this.#volume)
+      while (this.#parts.held.files.size > 0) await stageAll(this.#parts)
       while (this.#running !== undefined) await this.#running.catch(() => 0)
       return await this.#start(true)
     } catch (error) {
@@ -124,17 +135,17 @@ export class Committer {
   }
 
   async #run(isHolder: boolean): Promise<number> {
-    const volume = this.#volume
+    const parts = this.#parts
     this.#isJoinable = true
     try {
       // The caller has set `#running` when this goes on.
       await Promise.resolve()
-      await stageUrgent(volume)
+      await stageUrgent(parts)
       const sequence = await this.#write(isHolder)
-      volume.lastError = undefined
+      parts.failures.last = undefined
       return sequence
     } catch (error) {
-      volume.failed('a commit failed', error)
+      parts.failures.note('a commit failed', error)
       throw error
     } finally {
       this.#isJoinable = false
@@ -143,40 +154,40 @@ export class Committer {
   }
 
   async #write(isHolder: boolean): Promise<number> {
-    const volume = this.#volume
+    const parts = this.#parts
     for (let round = 1; ; round++) {
       let taken: Taken | undefined
-      volume.gate.close()
+      parts.gate.close()
       try {
-        await commitBlocks(volume)
-        if (round === MAX_ROUNDS || bytesUnderWay(urgentFiles(volume)) <= MAX_PAGED_BYTES) {
+        await parts.blocks.commit()
+        if (round === MAX_ROUNDS || bytesUnderWay(urgentFiles(parts)) <= MAX_PAGED_BYTES) {
           taken = this.#takeOverlay(isHolder)
         }
       } finally {
-        volume.gate.open()
+        parts.gate.open()
       }
       if (taken !== undefined) {
         await taken.committed
         return taken.sequence
       }
-      await stageUrgent(volume)
+      await stageUrgent(parts)
     }
   }
 
   /** The moment a commit is of: all rows so far, and none later. */
   #takeOverlay(isHolder: boolean): Taken {
-    const volume = this.#volume
-    for (const inode of urgentFiles(volume)) {
-      stagePieces(volume, inode, inode.content!)
-      stageRest(volume, inode, inode.content!)
+    const parts = this.#parts
+    for (const inode of urgentFiles(parts)) {
+      stagePieces(parts, inode, inode.content!)
+      stageRest(parts, inode, inode.content!)
     }
     const isNothing = !this.isPending
-    if (!isNothing) volume.inodes.writeChanged()
-    const sequence = isNothing ? volume.sequence - 1 : closeSequence(volume)
-    const committed = isNothing ? Promise.resolve() : volume.meta.commit()
+    if (!isNothing) parts.inodes.writeChanged()
+    const sequence = isNothing ? parts.state.sequence - 1 : closeSequence(parts.state)
+    const committed = isNothing ? Promise.resolve() : parts.state.commit()
     this.#isJoinable = false
     if (isHolder) {
-      volume.named = { since: sequence, digests: new Set() }
+      parts.named.frozenAt(sequence)
       if (this.#quiet !== undefined) this.#release(this.#quiet)
     }
     return { sequence, committed }
@@ -188,36 +199,25 @@ export class Committer {
   }
 }
 
-async function commitBlocks(volume: Volume): Promise<void> {
-  if (!volume.blocksChanged) return
-  volume.blocksChanged = false
-  try {
-    await volume.blocks.commit()
-  } catch (error) {
-    volume.blocksChanged = true
-    throw error
-  }
-}
-
 /** Everything held now is staged when it resolves. Rejects with the first failure, after all were tried. */
-export async function stageAll(volume: Volume): Promise<void> {
-  const inodes = [...volume.held.files.keys()]
-  const work = inodes.map((inode) => stage(volume, inode))
-  volume.sealing.flushBatch()
+export async function stageAll(parts: StageParts): Promise<void> {
+  const inodes = [...parts.held.files.keys()]
+  const work = inodes.map((inode) => stage(parts, inode))
+  parts.sealing.flushBatch()
   const failures = (await Promise.allSettled(work)).filter((result) => result.status === 'rejected')
   const reason: unknown = failures[0]?.reason
   if (reason === undefined) return
   throw isDriveError(reason) ? reason : new DriveError('INTERNAL', 'Staging failed.', { cause: reason })
 }
 
-async function stageUrgent(volume: Volume): Promise<void> {
-  const urgent = urgentFiles(volume)
-  if (urgent.length > 0) await Promise.allSettled(urgent.map((inode) => stage(volume, inode)))
+async function stageUrgent(parts: StageParts): Promise<void> {
+  const urgent = urgentFiles(parts)
+  if (urgent.length > 0) await Promise.allSettled(urgent.map((inode) => stage(parts, inode)))
 }
 
 /** Files whose content belongs to their name: a commit has both. */
-function urgentFiles(volume: Volume): Inode[] {
-  return [...volume.held.files.keys()].filter((inode) => inode.content?.isUrgent === true && inode.content.hasHeld)
+function urgentFiles(parts: Pick<StageParts, 'held'>): Inode[] {
+  return [...parts.held.files.keys()].filter((inode) => inode.content?.isUrgent === true && inode.content.hasHeld)
 }
 
 function bytesUnderWay(inodes: readonly Inode[]): number {

@@ -4,37 +4,32 @@
  */
 import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
-import { heldBytesOf } from '../content/file-content.js'
+import { heldBytesOf, type FileContent } from '../content/file-content.js'
+import { SLOT_BYTES, type Slot } from './slot.js'
 
 export const DEFAULT_HELD_BYTES = 48 * MIB
-export const SLOT_BYTES = 4 * MIB
-
-/** A buffer the pipeline reads in place. */
-export interface Slot {
-  readonly bytes: Uint8Array
-  /** Whose tail is in it. */
-  owner: Inode | undefined
-  isTaken: boolean
-}
-
 export class HeldMemory {
   readonly limitBytes: number
   /** Files with held bytes and since when (Clock.monotonicMs), the longest holding first. */
   readonly files = new Map<Inode, number>()
   bytes = 0
-  /** Asked to stage something soon. Set by the background. */
-  relieve: () => void = () => undefined
   readonly #clock: Clock
   readonly #maxSlots: number
   /** All that were ever made. */
   slots: Slot[] = []
   readonly #free: Slot[] = []
+  #onPressure: () => void = () => undefined
   #waiting: { resolve: () => void; reject: (error: DriveError) => void }[] = []
 
   constructor(clock: Clock, limitBytes: number = DEFAULT_HELD_BYTES) {
     this.#clock = clock
     this.limitBytes = limitBytes
     this.#maxSlots = Math.max(2, Math.floor((limitBytes * 3) / 4 / SLOT_BYTES))
+  }
+
+  /** @param listener stages something soon; called when somebody waits for memory or a slot */
+  onPressure(listener: () => void): void {
+    this.#onPressure = listener
   }
 
   /** Brings the counts in step with the content; called after every change of it. */
@@ -59,6 +54,22 @@ export class HeldMemory {
     this.wake()
   }
 
+  /** Lets go of content that can be read from the tables again. */
+  close(inode: Inode): void {
+    const { content } = inode
+    if (content === undefined || inode.handles > 0 || inode.pins > 0 || content.hasHeld) return
+    this.dropTail(content)
+    this.account(inode)
+    inode.content = undefined
+  }
+
+  /** Forgets the tail; its slot is free again. The counts are the caller's business. */
+  dropTail(content: FileContent): void {
+    const { tail } = content
+    content.tail = undefined
+    if (tail?.slot !== undefined) this.releaseSlot(tail.slot)
+  }
+
   hasRoom(bytes: number): boolean {
     return this.bytes === 0 || this.bytes + bytes <= this.limitBytes
   }
@@ -66,7 +77,7 @@ export class HeldMemory {
   /** Resolves when memory or a slot was given back; rejects when staging failed meanwhile. */
   whenRoom(): Promise<void> {
     const room = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
-    this.relieve()
+    this.#onPressure()
     return room
   }
 

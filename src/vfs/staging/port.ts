@@ -1,91 +1,104 @@
 /** What sync asks of the drive thread; see DrivePort. */
 import type { Digest } from '../../base/index.js'
-import type { BlockStore } from '../../storage/blocks/index.js'
 import type { DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
 import type { Background } from './background.js'
 import { stageAll } from './committer.js'
-import { discardNeverPublished, discardSettled, discardUnused } from './discard.js'
-import { applyPublished } from './published.js'
-import type { Volume } from '../volume.js'
+import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from './discard.js'
+import type { Failures } from './failures.js'
+import { applyPublished, type PublishedParts } from './published.js'
+import type { Room } from './space.js'
+import type { StageParts } from './stage.js'
+
+/** What answering sync takes. */
+export interface PortParts extends DiscardParts, PublishedParts, StageParts {
+  readonly state: PublishedParts['state']
+  readonly inodes: PublishedParts['inodes']
+  readonly held: PublishedParts['held']
+  readonly blocks: PublishedParts['blocks']
+  readonly named: PublishedParts['named']
+  readonly room: Room
+  readonly failures: Failures
+}
 
 /** Blocks read at once for one request. */
 const READ_TOGETHER = 16
 
-export class VolumePort implements DrivePort {
-  readonly #volume: Volume
+export class TreePort implements DrivePort {
+  readonly #parts: PortParts
   readonly #background: Background
 
-  constructor(volume: Volume, background: Background) {
-    this.#volume = volume
+  constructor(parts: PortParts, background: Background) {
+    this.#parts = parts
     this.#background = background
   }
 
   async freeze(): Promise<{ sequence: number }> {
-    return { sequence: await this.#volume.committer.freeze() }
+    return { sequence: await this.#parts.committer.freeze() }
   }
 
   async resume(): Promise<void> {
-    this.#volume.committer.resume()
+    this.#parts.committer.resume()
   }
 
   async published(commit: PublishedCommit): Promise<void> {
-    const volume = this.#volume
-    const { blocks, committer } = volume
-    if (commit.sequence > volume.published) await committer.between(() => applyPublished(volume, commit))
-    blocks.markEvictable(commit.confirmed)
+    const parts = this.#parts
+    const { blocks, committer } = parts
+    if (commit.sequence > parts.state.published) await committer.between(() => applyPublished(parts, commit))
+    blocks.store.markEvictable(commit.confirmed)
     // A large commit comes in several messages; what an older one discarded may be in use again by now.
-    if (commit.sequence === volume.published) await discardSettled(volume, commit)
-    volume.blocksChanged = true
+    if (commit.sequence === parts.state.published) await discardSettled(parts, commit)
+    parts.blocks.hasChanges = true
     await committer.commit()
     await this.#background.evict()
   }
 
   async adopt(blocks: Parameters<DrivePort['adopt']>[0]): Promise<void> {
-    const store: BlockStore = this.#volume.blocks
+    const { store } = this.#parts.blocks
     store.ingest(blocks, { onlyCopy: true })
     await store.commit()
   }
 
   async giveBack({ unused, published }: Parameters<DrivePort['giveBack']>[0]): Promise<void> {
-    const volume = this.#volume
-    volume.blocks.markEvictable(published)
-    await discardUnused(volume, unused)
-    volume.blocksChanged = true
-    await volume.committer.commit()
+    const parts = this.#parts
+    parts.blocks.store.markEvictable(published)
+    await discardUnused(parts, unused)
+    parts.blocks.hasChanges = true
+    await parts.committer.commit()
   }
 
   async readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {
     const found: (Uint8Array | undefined)[] = []
     for (let at = 0; at < digests.length; at += READ_TOGETHER) {
       const some = digests.slice(at, at + READ_TOGETHER)
-      found.push(...(await Promise.all(some.map((digest) => this.#volume.blocks.read(digest)))))
+      found.push(...(await Promise.all(some.map((digest) => this.#parts.blocks.store.read(digest)))))
     }
     return found
   }
 
   async flush(): Promise<void> {
-    await stageAll(this.#volume)
-    await this.#volume.committer.commit()
+    await stageAll(this.#parts)
+    await this.#parts.committer.commit()
   }
 
   async discardUnpublished(): Promise<void> {
-    const volume = this.#volume
-    await discardNeverPublished(volume)
-    volume.blocksChanged = true
-    await volume.committer.commit()
+    const parts = this.#parts
+    await discardNeverPublished(parts)
+    parts.blocks.hasChanges = true
+    await parts.committer.commit()
   }
 
   async counts(): Promise<DriveCounts> {
-    const { counters, held, inodes, blocks, room, lastError, lastChangeMs } = this.#volume
+    const { state, held, inodes, blocks, room, failures } = this.#parts
+    const { counters, lastChangeMs } = state
     const dirtyInodes = inodes.countDirty()
-    const { usedBytes, evictableBytes } = blocks.usage
+    const { usedBytes, evictableBytes } = blocks.store.usage
     return {
       held: { files: held.files.size, bytes: held.bytes },
       staged: { files: counters.dirtyFiles, bytes: counters.unpublishedBytes },
       total: { files: counters.totalFiles, bytes: Math.max(0, counters.totalBytes) },
       cacheUsedBytes: usedBytes,
       cacheEvictableBytes: evictableBytes,
-      lastError,
+      lastError: failures.last,
       lastChangeMs: dirtyInodes > 0 || held.files.size > 0 ? lastChangeMs : 0,
       dirtyInodes,
       isShortOfSpace: room.isShort,
@@ -93,6 +106,6 @@ export class VolumePort implements DrivePort {
   }
 
   async evictTo(bytes: number): Promise<number> {
-    return this.#volume.blocks.evictTo(bytes)
+    return this.#parts.blocks.store.evictTo(bytes)
   }
 }

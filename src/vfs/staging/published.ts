@@ -1,56 +1,63 @@
 /** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
 import { pageKey, removedKey, type PublishedCommit } from '../../tree-state/index.js'
 import { readBe64, type Table } from '../../storage/kv/index.js'
-import { closeContent, openContent, unstagedTail } from '../content/file-content.js'
-import { replaceRows } from '../content/rows.js'
-import { dropTail } from './tail.js'
+import { unstagedTail } from '../content/file-content.js'
+import { openContent } from '../content/load-content.js'
 import { decodeDirty } from '../inodes/dirty-row.js'
 import type { Inode } from '../inodes/inode.js'
 import { writePublished } from '../inodes/state-rows.js'
-import type { Volume } from '../volume.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import type { HeldMemory } from './held-memory.js'
+import { replaceRows, type RowParts } from '../content/rows.js'
+
+/** What settling a published commit takes. */
+export interface PublishedParts extends RowParts {
+  readonly inodes: InodeTable
+  readonly held: HeldMemory
+}
 
 const ROWS_PER_TURN = 1000
 
 /** Puts all rows of it into the overlay; the caller keeps commits from running meanwhile. */
-export async function applyPublished(volume: Volume, commit: PublishedCommit): Promise<void> {
-  for (const merged of commit.merged) applyMerged(volume, merged, commit.sequence)
+export async function applyPublished(parts: PublishedParts, commit: PublishedCommit): Promise<void> {
+  for (const merged of commit.merged) applyMerged(parts, merged, commit.sequence)
   for (const { ino, ref } of commit.refs) {
-    const inode = volume.inodes.find(ino)
+    const inode = parts.inodes.find(ino)
     if (inode !== undefined) {
       inode.ref = ref
-      volume.inodes.markUnwritten(inode)
-    } else if (ref !== undefined) volume.addRemoved({ kind: 'map', digest: ref.digest, key: ref.key })
+      parts.inodes.markUnwritten(inode)
+    } else if (ref !== undefined) parts.state.addRemoved({ kind: 'map', digest: ref.digest, key: ref.key })
   }
-  await dropRemoved(volume, commit.removedBefore)
-  await clearDirty(volume, commit.sequence)
-  writePublished(volume, commit.sequence)
+  await dropRemoved(parts, commit.removedBefore)
+  await clearDirty(parts, commit.sequence)
+  writePublished(parts.state, commit.sequence)
 }
 
-function applyMerged(volume: Volume, { ino, rows }: PublishedCommit['merged'][number], sequence: number): void {
-  const inode = volume.inodes.find(ino)
-  if (inode === undefined || rows.length === 0 || !isUnchanged(volume, inode, sequence)) {
-    for (const { digest } of rows) volume.addRemoved({ kind: 'block', digest, born: sequence })
+function applyMerged(parts: PublishedParts, { ino, rows }: PublishedCommit['merged'][number], sequence: number): void {
+  const inode = parts.inodes.find(ino)
+  if (inode === undefined || rows.length === 0 || !isUnchanged(parts, inode, sequence)) {
+    for (const { digest } of rows) parts.state.addRemoved({ kind: 'block', digest, born: sequence })
     return
   }
-  const content = openContent(volume, inode)
+  const content = openContent(parts, inode)
   // The merged rows hold what was inline before, and the staged tail of a file that is still open.
-  dropTail(volume, content)
+  parts.held.dropTail(content)
   inode.inline = undefined
   for (const run of contiguous(rows)) {
     const first = run[0]!
     const last = run.at(-1)!
-    replaceRows(volume, inode, content, first.offset, last.offset + last.length, run)
+    replaceRows(parts, inode, content, first.offset, last.offset + last.length, run)
   }
-  for (const index of content.pages.keys()) volume.tables.pages.delete(pageKey(ino, index))
+  for (const index of content.pages.keys()) parts.state.tables.pages.delete(pageKey(ino, index))
   content.pages.clear()
-  volume.inodes.markUnwritten(inode)
-  volume.held.account(inode)
-  closeContent(volume, inode)
+  parts.inodes.markUnwritten(inode)
+  parts.held.account(inode)
+  parts.held.close(inode)
 }
 
 /** Nothing was written to the file since the commit of that sequence. */
-function isUnchanged(volume: Volume, inode: Inode, sequence: number): boolean {
-  volume.inodes.loadDirty(inode)
+function isUnchanged(parts: PublishedParts, inode: Inode, sequence: number): boolean {
+  parts.inodes.loadDirty(inode)
   if (inode.nlink === 0 || inode.needsDirtyRow || inode.dirtySequence > sequence) return false
   const { content } = inode
   return content === undefined || (!content.hasHeld && unstagedTail(content.tail) === 0)
@@ -67,16 +74,16 @@ function contiguous(rows: PublishedCommit['merged'][number]['rows']): (typeof ro
   return runs
 }
 
-async function dropRemoved(volume: Volume, before: number): Promise<void> {
-  const { removed } = volume.tables
+async function dropRemoved(parts: PublishedParts, before: number): Promise<void> {
+  const { removed } = parts.state.tables
   await inPages(removed, removedKey(before), (key) => removed.delete(key))
 }
 
 /** Rows are read right before they are cleared: a file that is removed meanwhile takes its row, and its count, with it. */
-async function clearDirty(volume: Volume, sequence: number): Promise<void> {
-  await inPages(volume.tables.dirty, undefined, (key, value) => {
+async function clearDirty(parts: PublishedParts, sequence: number): Promise<void> {
+  await inPages(parts.state.tables.dirty, undefined, (key, value) => {
     const row = decodeDirty(value)
-    if (row.sequence <= sequence) volume.inodes.clearDirty(readBe64(key), row)
+    if (row.sequence <= sequence) parts.inodes.clearDirty(readBe64(key), row)
   })
 }
 

@@ -1,37 +1,44 @@
 /** What a crash leaves: inodes without a name that were open, and rows beyond the size a commit could claim. */
 import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
-import { openContent } from '../content/file-content.js'
-import { replaceRows } from '../content/rows.js'
+import { openContent } from '../content/load-content.js'
+import { replaceRows, type RowParts } from '../content/rows.js'
 import { bytesOf } from '../content/compose.js'
 import { clipped, clippedKey, orphans, orphanKey } from '../inodes/state-rows.js'
-import type { Volume } from '../volume.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import type { ComposeParts } from '../content/compose.js'
 
-export function recover(volume: Volume): void {
-  for (const ino of clipped(volume)) {
-    trimBeyondSize(volume, ino)
-    volume.tables.state.delete(clippedKey(ino))
+/** What clearing up after a crash takes. */
+export interface RecoveryParts extends RowParts, ComposeParts {
+  readonly state: RowParts['state']
+  readonly inodes: InodeTable
+}
+
+export function recover(parts: RecoveryParts): void {
+  for (const ino of clipped(parts.state)) {
+    trimBeyondSize(parts, ino)
+    parts.state.tables.state.delete(clippedKey(ino))
   }
-  for (const ino of orphans(volume)) {
-    const inode = volume.inodes.find(ino)
-    if (inode === undefined) volume.tables.state.delete(orphanKey(ino))
-    else volume.inodes.removeIfUnused(inode)
+  for (const ino of orphans(parts.state)) {
+    const inode = parts.inodes.find(ino)
+    if (inode === undefined) parts.state.tables.state.delete(orphanKey(ino))
+    else parts.inodes.removeIfUnused(inode)
   }
 }
 
-function trimBeyondSize(volume: Volume, ino: number): void {
-  const inode = volume.inodes.find(ino)
+function trimBeyondSize(parts: RecoveryParts, ino: number): void {
+  const inode = parts.inodes.find(ino)
   if (inode === undefined || inode.unloaded || inode.inline !== undefined) return
   const size = inode.size
   // Rows may exist although the size says none.
   inode.size = Math.max(1, size)
-  const content = openContent(volume, inode)
+  const content = openContent(parts, inode)
   inode.size = size
-  replaceRows(volume, inode, content, size, Infinity, [])
+  replaceRows(parts, inode, content, size, Infinity, [])
   for (const [index, page] of content.pages) {
     const keep = size - index * PAGE_BYTES
-    if (keep <= 0) volume.tables.pages.delete(pageKey(ino, index))
+    if (keep <= 0) parts.state.tables.pages.delete(pageKey(ino, index))
     else if (keep < page.length) {
-      volume.tables.pages.put(pageKey(ino, index), bytesOf(volume, inode, index, page).subarray(0, keep))
+      parts.state.tables.pages.put(pageKey(ino, index), bytesOf(parts, inode, index, page).subarray(0, keep))
     }
   }
   inode.content = undefined

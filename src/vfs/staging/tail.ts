@@ -5,17 +5,17 @@
 import { KIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
-import type { Volume } from '../volume.js'
-import { setSize, type FileContent } from '../content/file-content.js'
-import { SLOT_BYTES, type Slot } from './held-memory.js'
+import type { FileContent, Tail } from '../content/file-content.js'
+import { SLOT_BYTES } from './slot.js'
+import type { TreeState } from '../inodes/tree-state.js'
+import type { HeldMemory } from '../staging/held-memory.js'
+import type { SealQueue } from '../staging/seal-queue.js'
 
-export interface Tail {
-  readonly start: number
-  data: Uint8Array
-  length: number
-  /** The first so many bytes are staged as pages, or are the inline body. */
-  stagedLength: number
-  slot: Slot | undefined
+/** What writing into a tail takes. */
+export interface TailParts {
+  readonly state: TreeState
+  readonly held: HeldMemory
+  readonly sealing: SealQueue
 }
 
 const FIRST_BYTES = 4 * KIB
@@ -39,25 +39,25 @@ export function beginTailFromInline(content: FileContent, inline: Uint8Array): T
 }
 
 /** Writes at `offset`, which is in the tail or at its end; bytes between the end and it become zeros. @returns bytes taken */
-export function writeTail(volume: Volume, inode: Inode, tail: Tail, offset: number, data: Uint8Array): number | Wait {
+export function writeTail(parts: TailParts, inode: Inode, tail: Tail, offset: number, data: Uint8Array): number | Wait {
   const at = offset - tail.start
   const taken = Math.min(data.length, SLOT_BYTES - at)
   if (taken <= 0) {
-    volume.sealing.sealTail(inode)
+    parts.sealing.sealTail(inode)
     return 0
   }
   const needed = at + taken
-  if (needed > tail.data.length && !grow(volume, inode, tail, needed)) return new Wait(volume.held.whenRoom())
+  if (needed > tail.data.length && !grow(parts, inode, tail, needed)) return new Wait(parts.held.whenRoom())
   if (at > tail.length) tail.data.fill(0, tail.length, at)
   tail.data.set(taken === data.length ? data : data.subarray(0, taken), at)
   tail.stagedLength = Math.min(tail.stagedLength, at, tail.length)
   tail.length = Math.max(tail.length, needed)
-  if (tail.start + tail.length > inode.size) setSize(volume, inode, tail.start + tail.length)
-  if (tail.length === SLOT_BYTES) volume.sealing.sealTail(inode)
+  if (tail.start + tail.length > inode.size) parts.state.setSize(inode, tail.start + tail.length)
+  if (tail.length === SLOT_BYTES) parts.sealing.sealTail(inode)
   return taken
 }
 
-function grow(volume: Volume, inode: Inode, tail: Tail, needed: number): boolean {
+function grow(parts: TailParts, inode: Inode, tail: Tail, needed: number): boolean {
   if (needed <= HEAP_BYTES) {
     const size = Math.min(HEAP_BYTES, Math.max(FIRST_BYTES, needed, tail.data.length * 2))
     const data = Buffer.allocUnsafe(size)
@@ -65,20 +65,13 @@ function grow(volume: Volume, inode: Inode, tail: Tail, needed: number): boolean
     tail.data = data
     return true
   }
-  const slot = volume.held.takeSlot()
+  const slot = parts.held.takeSlot()
   if (slot === undefined) return false
   slot.bytes.set(tail.data.subarray(0, tail.length))
   tail.data = slot.bytes
   tail.slot = slot
-  slot.owner = inode
+  slot.owner = inode.ino
   return true
-}
-
-/** Forgets the tail; its slot is free again. */
-export function dropTail(volume: Volume, content: FileContent): void {
-  const { tail } = content
-  content.tail = undefined
-  if (tail?.slot !== undefined) volume.held.releaseSlot(tail.slot)
 }
 
 const EMPTY = new Uint8Array(0)

@@ -1,0 +1,26 @@
+/** What the row of a file may say while a part of its bytes is only in memory. */
+import { PAGE_BYTES } from '../../tree-state/index.js'
+import type { Inode } from '../inodes/inode.js'
+import { unstagedTail } from './file-content.js'
+
+/** The size a commit may claim: no byte below it is missing from what is staged. */
+export function persistedSize(inode: Inode): number {
+  const { content } = inode
+  if (content === undefined || !content.hasHeld) {
+    if (content !== undefined) content.solidSize = inode.size
+    return inode.size
+  }
+  const solid = content.solidSize
+  let size = inode.size
+  const claim = (start: number, end: number): void => {
+    if (end > solid) size = Math.min(size, Math.max(solid, start))
+  }
+  for (const { start, limit, isStaged } of content.pieces) if (!isStaged) claim(start, start + limit)
+  for (const index of content.heldPages)
+    claim(index * PAGE_BYTES, index * PAGE_BYTES + content.pages.get(index)!.length)
+  const { tail } = content
+  if (tail !== undefined && unstagedTail(tail) > 0) claim(tail.start + tail.stagedLength, tail.start + tail.length)
+  if (inode.inline !== undefined) size = Math.min(size, inode.inline.length)
+  content.solidSize = size
+  return size
+}

@@ -1,0 +1,84 @@
+/**
+ * Events of the tree, in order: who listens hears at the end of the turn of the event loop in which they happened, on this
+ * thread. With no listener they cost a comparison.
+ */
+import type { FileId, PlainName } from '../../base/index.js'
+
+/** A name in a directory. */
+export interface Place {
+  readonly parent: number
+  readonly name: PlainName
+}
+
+interface Subject {
+  readonly ino: number
+  readonly fileId: FileId
+  /** S_IFMT bits of the mode, shifted right by 12. */
+  readonly type: number
+}
+
+/**
+ * `added`: a name, of a new inode or a hard link. `changed`: content, attributes or extended attributes; not the times of a
+ * directory whose entries changed. `moved`: an exchange is two of them. `removed`: a name; the file may have others, or be open.
+ */
+export type Change =
+  | (Subject & { readonly kind: 'added'; readonly at: Place })
+  | (Subject & { readonly kind: 'changed' })
+  | (Subject & { readonly kind: 'moved'; readonly from: Place; readonly to: Place })
+  | (Subject & { readonly kind: 'removed'; readonly at: Place })
+
+export type ChangeListener = (changes: readonly Change[]) => void
+
+export class Changes {
+  readonly #listeners = new Set<ChangeListener>()
+  readonly #onFailure: (error: unknown) => void
+  #waiting: Change[] = []
+
+  /** @param onFailure told what a listener throws */
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure
+  }
+
+  /** @returns a function that ends the listening */
+  listen(listener: ChangeListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  added(inode: Subject, parent: number, name: PlainName): void {
+    if (this.#listeners.size > 0) this.#send({ kind: 'added', ...subjectOf(inode), at: { parent, name } })
+  }
+
+  /** Repeated changes of one inode with nothing between them are one. */
+  changed(inode: Subject & { readonly nlink: number }): void {
+    if (this.#listeners.size === 0 || inode.nlink === 0) return
+    const last = this.#waiting.at(-1)
+    if (last?.kind !== 'changed' || last.ino !== inode.ino) this.#send({ kind: 'changed', ...subjectOf(inode) })
+  }
+
+  moved(inode: Subject, from: Place, to: Place): void {
+    if (this.#listeners.size > 0) this.#send({ kind: 'moved', ...subjectOf(inode), from, to })
+  }
+
+  removed(inode: Subject, parent: number, name: PlainName): void {
+    if (this.#listeners.size > 0) this.#send({ kind: 'removed', ...subjectOf(inode), at: { parent, name } })
+  }
+
+  #send(change: Change): void {
+    if (this.#waiting.push(change) === 1) setImmediate(() => this.#deliver())
+  }
+
+  #deliver(): void {
+    const changes = this.#waiting
+    this.#waiting = []
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes)
+      } catch (error) {
+        this.#onFailure(error)
+      }
+    }
+  }
+}
+
+const subjectOf = ({ ino, fileId, type }: Subject): Subject => ({ ino, fileId, type })

@@ -1,0 +1,14 @@
+/** What the kernel must forget because something else than the kernel changed it. */
+import type { Invalidation } from '../tree.js'
+
+export class Invalidations {
+  readonly #listeners: ((what: Invalidation) => void)[] = []
+
+  listen(listener: (what: Invalidation) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  send(what: Invalidation): void {
+    for (const listener of this.#listeners) listener(what)
+  }
+}

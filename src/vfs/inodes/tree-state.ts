@@ -1,0 +1,100 @@
+/** The tables of the tree, its counters and the open commit sequence: what every part of the tree reads and changes. */
+import type { Clock } from '../../base/index.js'
+import type { Environment, Table } from '../../storage/kv/index.js'
+import { encodeRemoved, removedKey, TABLES, type RemovedRecord } from '../../tree-state/index.js'
+import type { Timestamp } from '../tree.js'
+
+export interface TreeTables {
+  readonly inodes: Table
+  readonly dentries: Table
+  readonly chunks: Table
+  readonly pages: Table
+  readonly links: Table
+  readonly ids: Table
+  readonly dirty: Table
+  readonly removed: Table
+  readonly state: Table
+}
+
+/** Kept in step with the tables. Those about changes are counted anew when the drive is opened (state-rows.ts). */
+export interface Counters {
+  nextIno: number
+  nextRemoved: number
+  totalFiles: number
+  totalBytes: number
+  dirtyInodes: number
+  dirtyFiles: number
+  unpublishedBytes: number
+}
+
+export class TreeState {
+  readonly tables: TreeTables
+  /** The sequence of the commit that takes what is changed now. */
+  sequence = 1
+  /** The last sequence whose commit is published. */
+  published = 0
+  counters: Counters = {
+    nextIno: 2,
+    nextRemoved: 1,
+    totalFiles: 0,
+    totalBytes: 0,
+    dirtyInodes: 0,
+    dirtyFiles: 0,
+    unpublishedBytes: 0,
+  }
+  /** Clock.nowMs of the last change. */
+  lastChangeMs = 0
+  readonly #meta: Environment
+  readonly #clock: Clock
+
+  constructor(meta: Environment, clock: Clock) {
+    this.#meta = meta
+    this.#clock = clock
+    const open = (name: string): Table => meta.table(name, { sealed: true })
+    this.tables = {
+      inodes: open(TABLES.inodes),
+      dentries: open(TABLES.dentries),
+      chunks: open(TABLES.chunks),
+      pages: open(TABLES.pages),
+      links: open(TABLES.links),
+      ids: open(TABLES.ids),
+      dirty: open(TABLES.dirty),
+      removed: open(TABLES.removed),
+      state: open(TABLES.state),
+    }
+  }
+
+  now(): Timestamp {
+    const ns = this.#clock.nowNs()
+    return { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) }
+  }
+
+  noteChange(): void {
+    this.lastChangeMs = this.#clock.nowMs()
+  }
+
+  /** Bytes of rows that no commit has made durable yet. */
+  get pendingBytes(): number {
+    return this.#meta.pendingBytes
+  }
+
+  get hasPending(): boolean {
+    return this.#meta.pendingCount > 0
+  }
+
+  /** Makes every row put so far durable; see Environment.commit. */
+  commit(): Promise<void> {
+    return this.#meta.commit()
+  }
+
+  /** The published version has this and the tree no longer does; see TABLES.removed. */
+  addRemoved(record: RemovedRecord): void {
+    this.tables.removed.put(removedKey(this.counters.nextRemoved++), encodeRemoved(record))
+  }
+
+  /** Changes the size of a file and the sum over all files. */
+  setSize(inode: { readonly nlink: number; size: number }, size: number): void {
+    if (inode.nlink > 0) this.counters.totalBytes += size - inode.size
+    inode.size = size
+  }
+}

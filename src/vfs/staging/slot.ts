@@ -1,0 +1,11 @@
+/** A shared buffer that a sequential writer fills and the pipeline reads in place. */
+import { MIB } from '../../base/index.js'
+
+export const SLOT_BYTES = 4 * MIB
+
+export interface Slot {
+  readonly bytes: Uint8Array
+  /** The ino of the file whose tail is in it. */
+  owner: number | undefined
+  isTaken: boolean
+}
