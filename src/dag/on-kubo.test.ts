@@ -52,6 +52,7 @@ for (const version of KUBO_VERSIONS) {
       const rootOfSecond = versionRootBlock({ commit: nextCommit.digest, forest: second.root })
       const after = await send(rootOfSecond, [...joined, ...second.blocks, nextCommit])
       await node.updatePin(before, after)
+      await node.unpin(before)
 
       const { removedBlocks } = await node.collectGarbage()
       t.is(removedBlocks, gone.length + second.dropped.length + [commit, rootOfFirst].length)

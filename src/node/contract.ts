@@ -51,7 +51,10 @@ export interface IpfsNode {
   missing(cids: readonly CidText[], options?: CallOptions): Promise<CidText[]>
   /** One recursive pin with a name; fails with NODE_ERROR when a block below the root is missing. */
   pin(cid: CidText, options: CallOptions & { name: string }): Promise<void>
-  /** Move a recursive pin, walking only the difference; the old pin goes. Same failure as `pin`. */
+  /**
+   * Pin `to` under the name of `from`, walking only what differs from it; `from` is pinned and stays so. Same failure as `pin`; NOT_FOUND
+   * when neither is pinned.
+   */
   updatePin(from: CidText, to: CidText, options?: CallOptions): Promise<void>
   unpin(cid: CidText, options?: CallOptions): Promise<void>
   /** Recursive pins; with `name`, those of exactly that name. NODE_ERROR for more than 10,000 of them. */

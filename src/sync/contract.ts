@@ -69,6 +69,8 @@ export interface SyncOptions {
   readonly log: Log
   /** Where this device begins when it opened an existing drive; only read while the queue is empty. */
   readonly start?: OpenedDrive
+  /** The node is not the configured one yet: nothing becomes evictable by what it confirms, until `Sync.keepNode`. */
+  readonly isProvisional?: boolean
   readonly settings?: Partial<SyncSettings>
 }
 
@@ -171,6 +173,8 @@ export interface Sync {
   /** Finishes nothing and starts nothing until `resume`; what is under way stops at the next safe place. */
   pause(): void
   resume(): void
+  /** The node is the configured one from now on, durably: what it confirms counts. */
+  keepNode(): void
   /** A hint that something changed, sooner than the next poll. */
   changed(): void
   onChange(listener: (status: SyncStatus) => void): () => void

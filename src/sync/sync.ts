@@ -1,5 +1,5 @@
 /** The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is elsewhere. */
-import { aborted, DriveError } from '../base/index.js'
+import { aborted, DriveError, hex } from '../base/index.js'
 import type { FetchBlock } from '../dag/index.js'
 import type { RemoteSource } from '../tree-state/index.js'
 import { abandonPlan } from './publish/abandon-plan.js'
@@ -15,6 +15,7 @@ import {
   type SyncStatus,
 } from './contract.js'
 import { Due } from './schedule/due.js'
+import type { CheckedHeads, HeadChecker } from './heads/check-heads.js'
 import { DriveNames } from './heads/heads.js'
 import { RoomMaker } from './schedule/make-room.js'
 import { NodeHealth } from './schedule/node-health.js'
@@ -22,11 +23,11 @@ import { NodeReader } from './fetch/node-reader.js'
 import { beginAt, prepare, type Preparer } from './publish/prepare.js'
 import { Progress } from './schedule/progress.js'
 import { publishPlan, settleBefore, type Publisher } from './publish/publish.js'
-import { putNames } from './publish/put-names.js'
+import { putName } from './publish/put-name.js'
 import { createRemoteSource, localFirst } from './fetch/remote-source.js'
 import { Requests } from './schedule/requests.js'
-import { restoreVersion } from './publish/restore-version.js'
-import { LostBlock, unreadable } from './publish/send-blocks.js'
+import { requireHeld } from './publish/require-held.js'
+import { LostBlock, notHere, unreadable } from './publish/send-blocks.js'
 import { statusOf } from './schedule/status-of.js'
 import { SyncState } from './state/sync-state.js'
 import { Wake } from './schedule/wake.js'
@@ -63,6 +64,11 @@ class DriveSync implements Sync {
   #phase: SyncPhase = 'idle'
   #isPaused = false
   #isClosed = false
+  #isProvisional: boolean
+  /** The plan is named on a node that does not count yet. */
+  #isPlanNamed = false
+  /** The head and the node that was seen to hold it since this sync was opened. */
+  #held: string | undefined
   #newer: Newer | undefined
   #nextLookMs = -Infinity
   #lastEmitMs = -Infinity
@@ -74,6 +80,7 @@ class DriveSync implements Sync {
     this.#options = options
     this.#settings = settings
     this.#state = state
+    this.#isProvisional = options.isProvisional === true
     this.#reader = new NodeReader({ ...options, ...settings })
     this.#fetch = localFirst(state, this.#reader)
     this.#names = new DriveNames(options.keys)
@@ -112,6 +119,12 @@ class DriveSync implements Sync {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.#backOff.tryNow()
+    this.#wake.now()
+  }
+
+  keepNode(): void {
+    this.#isProvisional = false
+    this.#held = undefined
     this.#wake.now()
   }
 
@@ -162,7 +175,7 @@ class DriveSync implements Sync {
   }
 
   async #isDue(): Promise<boolean> {
-    if (this.#state.plan !== undefined) return true
+    if (this.#state.plan !== undefined) return !(this.#isProvisional && this.#isPlanNamed)
     const answer = this.#due.ask(await this.#options.port.counts(), this.#state.head === undefined)
     if (answer !== 'now') this.#enter(answer === 'no' ? 'idle' : 'waiting')
     return answer === 'now'
@@ -178,23 +191,29 @@ class DriveSync implements Sync {
         const unfinished = this.#state.plan
         if (unfinished !== undefined) {
           this.#progress.begin(unfinished.files, unfinished.blocks)
-          await publishPlan(unfinished, this.#publisher(), false, signal)
-          continue
+          const publisher = await this.#publisher(signal, false)
+          if (await publishPlan(unfinished, publisher, signal)) continue
+          this.#isPlanNamed = true
+          return this.#requests.settle(undefined, asked)
         }
         this.#due.begun()
         this.#enter('building')
         const plan = await buildCommit(this.#builder(), signal)
         if (plan !== undefined) {
           this.#progress.begin(plan.files, plan.blocks)
-          await publishPlan(plan, this.#publisher(), !this.#room.hasGivenUp, signal)
+          const publisher = await this.#publisher(signal, !this.#room.hasGivenUp)
+          this.#isPlanNamed = !(await publishPlan(plan, publisher, signal))
         }
         this.#requests.settle(undefined, asked)
         return
       } catch (error) {
         if (!(error instanceof LostBlock)) throw error
+        // Another node lacks what this machine let go of; the configured one has it.
+        if (this.#isProvisional) throw notHere(error)
+        // A version that names may point to is not built a second time.
+        if (rebuilds >= MOST_REBUILDS || this.#state.plan?.phase === 'naming') throw unreadable(error)
         this.#options.log.warn('a block of the upload is gone; building the version anew')
         await abandonPlan(this.#state, this.#options.port)
-        if (rebuilds >= MOST_REBUILDS) throw unreadable(error)
       } finally {
         this.#progress.end()
       }
@@ -203,17 +222,29 @@ class DriveSync implements Sync {
 
   /** @returns whether the version here may be built on; where another device went on from it, there must be nothing to publish */
   async #prepare(signal: AbortSignal): Promise<boolean> {
-    const { newer, isKnown } = await prepare(this.#preparer(), signal)
+    const publisher = await this.#publisher(signal, false)
+    const { holder } = this.#state
+    const mayBeBehind = holder !== undefined && holder !== publisher.nodeIdentity
+    const heads = await prepare({ ...this.#preparer(), mayBeBehind }, signal)
+    const { newer } = heads
     const unfinished = this.#state.plan
-    if (newer !== undefined) await settleBefore(newer, unfinished, this.#publisher(), this.#options.port, signal)
-    else if (!isKnown && unfinished === undefined) await restoreVersion(this.#publisher(), signal)
+    if (newer !== undefined) await settleBefore(newer, unfinished, publisher, this.#options.port, signal)
+    else if (unfinished === undefined) await this.#requireHeld(heads, publisher, signal)
     this.#newer = newer
     // Looking again is asking for a few names.
     this.#nextLookMs = this.#options.clock.monotonicMs() + this.#settings.healthCheckMs
     return newer === undefined
   }
 
-  #preparer(): Preparer {
+  /** Once for each head and node, and after each failure. */
+  async #requireHeld(heads: CheckedHeads, publisher: Publisher, signal: AbortSignal): Promise<void> {
+    const held = `${publisher.nodeIdentity} ${hex(this.#state.head?.root ?? Buffer.alloc(0))}`
+    if (heads.named !== undefined && this.#held === held) return
+    await requireHeld(heads, publisher, signal)
+    this.#held = held
+  }
+
+  #preparer(): HeadChecker & Omit<Preparer, 'mayBeBehind'> {
     return { ...this.#options, state: this.#state, names: this.#names, fetch: this.#fetch }
   }
 
@@ -225,9 +256,12 @@ class DriveSync implements Sync {
     }
   }
 
-  #publisher(): Publisher {
+  async #publisher(signal: AbortSignal, isFresh: boolean): Promise<Publisher> {
     return {
       ...this.#preparer(),
+      nodeIdentity: await this.#health.identity(signal),
+      isFresh,
+      isProvisional: this.#isProvisional,
       port: this.#options.port,
       settings: this.#settings,
       onPhase: (phase) => this.#enter(phase),
@@ -240,9 +274,11 @@ class DriveSync implements Sync {
 
   async #refreshNames(signal: AbortSignal): Promise<void> {
     const { node, deviceSlot, clock } = this.#options
-    const records = this.#state.head?.records
-    if (records !== undefined && (await this.#prepare(signal))) {
-      await putNames(records, deviceSlot, this.#names, node, signal)
+    const { head } = this.#state
+    if (head?.commit.deviceSlot === deviceSlot && (await this.#prepare(signal))) {
+      const records = this.#names.makeRecords(head.root, head.commit)
+      await putName(this.#names.device(deviceSlot), records.device, this.#names, node, signal)
+      await putName(this.#names.drive, records.drive, this.#names, node, signal)
     }
     this.#nextRefreshMs = clock.monotonicMs() + this.#settings.refreshNamesMs
   }
@@ -263,6 +299,8 @@ class DriveSync implements Sync {
 
   #failed(error: unknown): void {
     if (this.#isClosed || this.#isPaused) return
+    this.#held = undefined
+    this.#health.forgetIdentity()
     const retryInMs = this.#backOff.failed(error)
     const { code, message } = this.#backOff.lastError!
     if (code === 'OFFLINE') this.#health.isOnline = false

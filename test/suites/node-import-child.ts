@@ -18,6 +18,7 @@ for (let seed = Number(firstSeed); ; seed++) {
   await node.importBlocks(forest.blocks, { roots: [forest.root] })
   if (before === undefined) await node.pin(forest.root, { name: 'killed' })
   else await node.updatePin(before, forest.root)
+  for (const { cid } of await node.listPins()) if (cid !== forest.root) await node.unpin(cid)
   before = forest.root
   process.stdout.write(`${seed} ${forest.root}\n`)
 }

@@ -133,19 +133,28 @@ export function nodeSuite(
     t.false((await node.listPins()).some((pin) => pin.cid === forest.root))
   })
 
-  behaves('updatePin moves the pin and keeps its name; done again it stays done', async (t, node, seed) => {
-    const leaves = rawBlocks(40, 200, seed)
-    const before = forestOver(leaves)
-    const after = forestOver([...leaves.slice(0, 30), ...rawBlocks(12, 200, seed + 500)])
-    await node.importBlocks([...before.blocks, ...after.blocks], { roots: [after.root] })
-    await node.pin(before.root, { name: `moved ${seed}` })
-    await node.updatePin(before.root, after.root)
-    await node.updatePin(before.root, after.root)
-    const pins = (await node.listPins()).filter((pin) => pin.cid === before.root || pin.cid === after.root)
-    t.deepEqual(pins, [{ cid: after.root, name: `moved ${seed}` }])
-    await node.updatePin(after.root, after.root)
-    await node.unpin(after.root)
-  })
+  behaves(
+    'S-030 updatePin adds a pin of the same name and keeps the old one; done again it stays done',
+    async (t, node, seed) => {
+      const leaves = rawBlocks(40, 200, seed)
+      const before = forestOver(leaves)
+      const after = forestOver([...leaves.slice(0, 30), ...rawBlocks(12, 200, seed + 500)])
+      await node.importBlocks([...before.blocks, ...after.blocks], { roots: [after.root] })
+      await node.pin(before.root, { name: `moved ${seed}` })
+      await node.updatePin(before.root, after.root)
+      await node.updatePin(before.root, after.root)
+      const pins = (await node.listPins()).filter((pin) => pin.cid === before.root || pin.cid === after.root)
+      t.deepEqual(
+        pins.map(({ cid, name }) => `${cid} ${name}`).sort(),
+        [before.root, after.root].map((cid) => `${cid} moved ${seed}`).sort(),
+      )
+      await node.updatePin(after.root, after.root)
+      await node.unpin(before.root)
+      await node.updatePin(before.root, after.root)
+      t.true((await node.listPins()).some(({ cid }) => cid === after.root))
+      await node.unpin(after.root)
+    },
+  )
 
   behaves('updatePin to a version with a hole fails and the old pin stays', async (t, node, seed) => {
     const leaves = rawBlocks(24, 200, seed)

@@ -88,10 +88,10 @@ class EmbeddedNode implements IpfsNode {
         const name = index.pinName(from)
         if (name === undefined && index.pinName(to) !== undefined) return
         if (name === undefined)
-          throw new DriveError('NOT_FOUND', 'The pin to move is not there.', { about: { cid: from } })
+          throw new DriveError('NOT_FOUND', 'The pin to update is not there.', { about: { cid: from } })
         if (from === to) return
         refuseHole(to, await findMissingSince(this.#source, parseCid(from), parseCid(to), { signal }))
-        await index.commit({ pinned: { cid: to, name }, unpinned: from })
+        await index.commit({ pinned: { cid: to, name } })
       }, signal),
     )
   }

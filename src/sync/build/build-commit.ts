@@ -19,7 +19,6 @@ import {
   buildTree,
   LiveDelta,
 } from '../../commits/index.js'
-import type { DriveNames } from '../heads/heads.js'
 import { LeafReader } from '../fetch/leaf-reader.js'
 import type { Head, Plan, SyncState } from '../state/sync-state.js'
 
@@ -28,7 +27,6 @@ export interface Builder {
   readonly port: Pick<DrivePort, 'freeze' | 'resume' | 'adopt' | 'giveBack' | 'readBlocks'>
   readonly meta: EnvironmentReader
   readonly keys: DriveKeys
-  readonly names: DriveNames
   readonly core: Core
   readonly clock: Clock
   readonly random: Random
@@ -153,7 +151,6 @@ async function buildPlan(context: BuildContext, builder: Builder): Promise<Plan>
     removedBefore: context.view.nextRemoved,
     forestBits: forest.bits,
     files: tree.files,
-    records: builder.names.makeRecords(root.digest, commit),
     blocks: {
       count: blocks.count + forest.count + 2,
       bytes: blocks.bytes + forest.bytes + sealed.bytes.length + root.bytes.length,

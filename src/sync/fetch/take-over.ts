@@ -16,7 +16,7 @@ import { DEFAULT_SETTINGS, type KnownHead, type Newer, type TakeOver } from '../
 import { TreeView } from '../../tree-state/index.js'
 import { DriveNames } from '../heads/heads.js'
 import { NodeReader } from './node-reader.js'
-import { SyncState, type Head } from '../state/sync-state.js'
+import { rememberHead, SyncState, type Head } from '../state/sync-state.js'
 
 export interface TakeOverOptions {
   /** Sync's own environment. */
@@ -49,7 +49,7 @@ export async function beginTakeOver(options: TakeOverOptions): Promise<TakeOver 
   const reader = new NodeReader({ node, core, clock, concurrentFetches, offlineMs })
   try {
     const checker = { state, node, names: new DriveNames(keys), deviceSlot, fetch: reader.fetch, log }
-    const heads = await checkHeads(checker, signal)
+    const heads = await checkHeads(checker, { signal })
     if (heads.newer === undefined) return undefined
     const { content } = heads.newer.version.commit.root
     // A version whose first directory cannot be had is no use.
@@ -124,14 +124,15 @@ export function isTakingOver(queue: Environment): boolean {
 /** The tree and the block index were made anew, durably: sync follows. */
 export async function finishTakeOver(queue: Environment): Promise<void> {
   const state = new SyncState(queue)
-  const { takeOver, tables } = state
+  const { takeOver, tables, head } = state
   if (takeOver === undefined) throw new DriveError('INTERNAL', 'There is no version to take over.')
   await clearTables(
     queue,
     [...PLAN_TABLES, ...BASE_TABLES].map((name) => tables[name]),
   )
   const { version, nameSequence, namedRoot, devices } = takeOver
-  state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, records: undefined, forestBits: undefined })
+  state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, forestBits: undefined })
+  if (head !== undefined) rememberHead(head.root, state)
   state.put('devices', devices)
   state.put('bases', basesAfter(version, state.bases))
   state.put('live', { root: version.root, isComplete: false })

@@ -27,50 +27,92 @@ export interface CheckedHeads {
   readonly named: NamedHead | undefined
   /** Another device went on from our version: the newest that does. */
   readonly newer: Newer | undefined
+  /** Every head that went on from our version, the newest first. */
+  readonly ahead: readonly Newer[]
   /** Every device head known of, as it is now. */
   readonly devices: readonly KnownHead[]
 }
 
-/** @throws DIVERGED when a head does not follow ours, ROLLED_BACK when the node shows an older head than was seen */
-export async function checkHeads(checker: HeadChecker, signal?: AbortSignal): Promise<CheckedHeads> {
-  const { state, names, node, deviceSlot } = checker
-  const named = await names.read(names.drive, node, { signal, lenient: state.head === undefined })
-  const candidates: Newer[] = []
-  const note = (newer: Newer | undefined): void => {
-    if (newer !== undefined) candidates.push(newer)
-  }
-  if (named !== undefined) note(await checkDriveName(named, checker, signal))
-  const devices: KnownHead[] = []
-  const own = await names.read(names.device(deviceSlot), node, { signal, lenient: true })
-  if (own !== undefined) {
-    await checkOwnName(own, checker, signal)
-    devices.push({ slot: deviceSlot, sequence: own.sequence, root: own.root })
-  }
-  for (const device of state.devices) {
-    if (device.slot === deviceSlot) continue
-    const now = await names.read(names.device(device.slot), node, { signal, lenient: true })
-    devices.push(now === undefined ? device : { slot: device.slot, sequence: now.sequence, root: now.root })
-    if (now === undefined || same(now.root, device.root)) continue
-    if (now.sequence < device.sequence) throw rolledBack('the head of another device')
-    // Built on since, or lost to the drive name; it need not be on the node any more. As for a device that opens the drive.
-    const heights = [state.head, ...candidates.map(({ version }) => version)].map((it) => it?.commit.height ?? 0)
-    if (splitDriveSequence(now.sequence).height <= Math.max(...heights)) continue
-    note(await follow(now, checker, signal))
-  }
-  // Of two versions of one height the drive name's, which comes first, is the one that counts.
-  const newer = candidates.toSorted((a, b) => b.version.commit.height - a.version.commit.height)[0]
-  return { isKnown: named !== undefined, named, newer, devices }
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Looks for devices not heard of yet, and at every head that went on: not only at the newest. */
+  readonly all?: boolean
+  /** This node never confirmed our version, so that older heads on it are no rollback. */
+  readonly mayBeBehind?: boolean
 }
 
-async function checkDriveName(now: NamedHead, checker: HeadChecker, signal?: AbortSignal): Promise<Newer | undefined> {
+/** @throws DIVERGED when a head does not follow ours, ROLLED_BACK when the node shows an older head than was seen */
+export async function checkHeads(checker: HeadChecker, options: CheckOptions = {}): Promise<CheckedHeads> {
+  const { state, deviceSlot } = checker
+  const heads = await readHeads(checker, options)
+  const ahead: Newer[] = []
+  const note = (newer: Newer | undefined): void => {
+    if (newer !== undefined) ahead.push(newer)
+  }
+  const { named } = heads
+  if (named !== undefined) note(await checkDriveName(named, checker, options))
+  const devices: KnownHead[] = []
+  const own = heads.devices.get(deviceSlot)
+  if (own !== undefined) {
+    await checkOwnName(own, checker, options)
+    devices.push({ slot: deviceSlot, ...own })
+  }
+  for (const [slot, now] of heads.devices) {
+    if (slot === deviceSlot) continue
+    const device = state.devices.find((one) => one.slot === slot)
+    const known = now ?? device
+    if (known !== undefined) devices.push({ slot, sequence: known.sequence, root: known.root })
+    if (now === undefined || (device !== undefined && same(now.root, device.root))) continue
+    if (device !== undefined && now.sequence < device.sequence && options.mayBeBehind !== true) {
+      throw rolledBack('the head of another device')
+    }
+    // Built on since, or lost to the drive name; it need not be on the node any more. As for a device that opens the drive.
+    const passed = [state.head, ...(options.all === true ? [] : ahead.map(({ version }) => version))]
+    const heights = passed.map((it) => it?.commit.height ?? 0)
+    if (splitDriveSequence(now.sequence).height <= Math.max(...heights)) continue
+    note(await follow(now, checker, options))
+  }
+  // Of two versions of one height the drive name's, which comes first, is the one that counts.
+  ahead.sort((a, b) => b.version.commit.height - a.version.commit.height)
+  return { isKnown: named !== undefined, named, newer: ahead[0], ahead, devices }
+}
+
+interface Heads {
+  readonly named: NamedHead | undefined
+  /** Own slot first. */
+  readonly devices: ReadonlyMap<number, NamedHead | undefined>
+}
+
+async function readHeads({ state, names, node, deviceSlot }: HeadChecker, options: CheckOptions): Promise<Heads> {
+  const { signal, all = false } = options
+  const read = (slot: number): Promise<NamedHead | undefined> =>
+    names.read(names.device(slot), node, { signal, lenient: true })
+  const slots = [deviceSlot, ...state.devices.map(({ slot }) => slot).filter((slot) => slot !== deviceSlot)]
+  const beyond = Math.max(...slots) + 1
+  // Device heads first: who moves the drive name has put a head before.
+  const found = await Promise.all(all && beyond <= LAST_SLOT ? [...slots, beyond].map(read) : slots.map(read))
+  const devices = new Map(slots.map((slot, at) => [slot, found[at]]))
+  // Slots are taken one after the other.
+  for (let slot = beyond, next = found[slots.length]; next !== undefined; next = await read(slot)) {
+    devices.set(slot++, next)
+    if (slot > LAST_SLOT) break
+  }
+  return { devices, named: await names.read(names.drive, node, { signal, lenient: state.head === undefined }) }
+}
+
+const LAST_SLOT = 255
+
+async function checkDriveName(now: NamedHead, checker: HeadChecker, options: CheckOptions): Promise<Newer | undefined> {
   const { head } = checker.state
   if (isOurs(now.root, checker.state) || (head !== undefined && same(now.root, head.namedRoot))) return undefined
-  if (head !== undefined && now.sequence < head.nameSequence) throw rolledBack('the drive name')
-  return follow(now, checker, signal)
+  if (head !== undefined && now.sequence < head.nameSequence && options.mayBeBehind !== true) {
+    throw rolledBack('the drive name')
+  }
+  return follow(now, checker, options)
 }
 
 /** Our own head name has one writer, this device; it stays behind while others' versions are taken over. */
-async function checkOwnName(now: NamedHead, checker: HeadChecker, signal?: AbortSignal): Promise<void> {
+async function checkOwnName(now: NamedHead, checker: HeadChecker, options: CheckOptions): Promise<void> {
   const { state, deviceSlot } = checker
   const { head } = state
   if (isOurs(now.root, state)) return
@@ -78,14 +120,15 @@ async function checkOwnName(now: NamedHead, checker: HeadChecker, signal?: Abort
     head?.commit.deviceSlot === deviceSlot ? undefined : state.devices.find(({ slot }) => slot === deviceSlot)
   if (left !== undefined && same(now.root, left.root)) return
   const seen = left?.sequence ?? (head && driveSequence(head.commit.height, deviceSlot))
-  if (seen !== undefined && now.sequence < seen) throw rolledBack('the head of this device')
-  const { who, about, relation } = await judge(now, checker, signal)
-  if (relation === 'older' && left !== undefined) return
+  const isBehind = options.mayBeBehind === true
+  if (seen !== undefined && now.sequence < seen && !isBehind) throw rolledBack('the head of this device')
+  const { who, about, relation } = await judge(now, checker, options.signal)
+  if (relation === 'older' && (left !== undefined || isBehind)) return
   throw diverged(who, 'two copies of a device can not go on from each other', about)
 }
 
 /** A head that moved: undefined when we have it, the newer version when it descends from ours. */
-async function follow(now: NamedHead, checker: HeadChecker, signal?: AbortSignal): Promise<Newer | undefined> {
+async function follow(now: NamedHead, checker: HeadChecker, { signal }: CheckOptions): Promise<Newer | undefined> {
   if (isOurs(now.root, checker.state)) return undefined
   const { who, about, relation, version } = await judge(now, checker, signal)
   if (relation === 'newer') return { version: version!, who }

@@ -17,15 +17,18 @@ import type { CidText, IpfsNode } from '../../node/index.js'
 import type { Version } from '../contract.js'
 import type { HeadRecords } from '../state/sync-state.js'
 
-/** A record must outlive any absence of its owner: a drive is opened from its records alone. Replays are caught by the height. */
-const RECORD_LIFE_MS = 20 * 365 * 24 * 3600 * 1000
+/**
+ * 2200-01-01. A record must outlive any absence of its owner, as a drive is opened from its records alone; replays are caught by the
+ * height. It is the same for all records, so that no clock matters and signing again gives the same bytes. Kubo counts nanoseconds in
+ * 64 bits, which end in 2262.
+ */
+const VALID_UNTIL_MS = Date.UTC(2200, 0, 1)
 const RECORD_TTL_MS = 60_000
 
 /** What a name says now. */
 export interface NamedHead {
   readonly root: Digest
   readonly sequence: number
-  readonly record: Uint8Array
 }
 
 /** The names that follow from the drive's keys, and what is signed with them. */
@@ -47,18 +50,26 @@ export class DriveNames {
     return `dagdrive ${this.drive}`
   }
 
-  /** Both records of a version; the same input gives the same bytes. */
-  makeRecords(root: Digest, commit: Pick<Commit, 'height' | 'deviceSlot' | 'timeMs'>): HeadRecords {
+  /** Both records of a version, at any time: the same input gives the same bytes. */
+  makeRecords(root: Digest, commit: Pick<Commit, 'height' | 'deviceSlot'>): HeadRecords {
     const record = {
       cid: cidOf(root, 'dag-pb'),
       sequence: driveSequence(commit.height, commit.deviceSlot),
-      validUntilMs: commit.timeMs + RECORD_LIFE_MS,
+      validUntilMs: VALID_UNTIL_MS,
       ttlMs: RECORD_TTL_MS,
     }
     return {
       device: makeNameRecord(record, this.#keys.deviceSeed(commit.deviceSlot)),
       drive: makeNameRecord(record, this.#keys.driveNameSeed),
     }
+  }
+
+  /** What a record says, its signature verified. CORRUPT when it is not one of a version. */
+  open(name: CidText, record: Uint8Array): NamedHead {
+    const { cid, sequence } = openNameRecord(name, record)
+    const { digest, codec } = parseCid(cid)
+    if (codec !== 'dag-pb') throw new DriveError('CORRUPT', 'A name of this drive does not point to a version.')
+    return { root: digest, sequence }
   }
 
   /**
@@ -71,11 +82,7 @@ export class DriveNames {
     { signal, lenient = false }: { readonly signal?: AbortSignal | undefined; readonly lenient?: boolean } = {},
   ): Promise<NamedHead | undefined> {
     try {
-      const record = await node.getName(name, signal === undefined ? {} : { signal })
-      const { cid, sequence } = openNameRecord(name, record)
-      const { digest, codec } = parseCid(cid)
-      if (codec !== 'dag-pb') throw new DriveError('CORRUPT', 'A name of this drive does not point to a version.')
-      return { root: digest, sequence, record }
+      return this.open(name, await node.getName(name, signal === undefined ? {} : { signal }))
     } catch (error) {
       if (isDriveError(error, 'NOT_FOUND')) return undefined
       if (lenient && isDriveError(error, 'TIMEOUT') && 'said' in error.about) return undefined

@@ -4,10 +4,14 @@ import { decodeDelta, decodeOutgoing, PLAN_TABLES, giveBackAdopted, MADE } from 
 import type { SyncState } from '../state/sync-state.js'
 import type { DrivePort } from '../../tree-state/index.js'
 
+/** Versions that may be pinned though nothing ever names them. */
+const MOST_ABANDONED = 64
+
 /** @param port is given back what it adopted for the commit */
 export async function abandonPlan(state: SyncState, port: Pick<DrivePort, 'giveBack'>): Promise<void> {
   const { tables, queue } = state
   if (state.plan !== undefined) {
+    state.put('abandoned', [state.plan.version.root, ...state.abandoned].slice(0, MOST_ABANDONED))
     state.put('plan', undefined)
     await queue.commit()
   }

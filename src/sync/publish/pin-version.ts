@@ -1,5 +1,8 @@
-/** Puts the drive's one pin on a new version; blocks the node turns out to lack are found and sent again. */
-import { isDriveError, type Log } from '../../base/index.js'
+/**
+ * Pins a new version beside the one before it; blocks the node turns out to lack are found and sent again. The old pin stays until the
+ * names have moved (see drop-pins.ts).
+ */
+import { DriveError, isDriveError, type Digest, type Log } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { DriveNames } from '../heads/heads.js'
@@ -19,7 +22,7 @@ export type PinnedPlan = Pick<Plan, 'version' | 'base'>
 
 export interface Pinner {
   readonly state: SyncState
-  readonly node: Pick<IpfsNode, 'pin' | 'updatePin' | 'unpin' | 'listPins' | 'missing'>
+  readonly node: Pick<IpfsNode, 'pin' | 'updatePin' | 'listPins' | 'missing'>
   readonly names: DriveNames
   readonly log: Log
   /** Sends what is unsent in `outgoing`. */
@@ -29,11 +32,12 @@ export interface Pinner {
 const MOST_REPAIRS = 3
 const CIDS_A_QUESTION = 1000
 
-/** @param plan its version and base are used */
+/** The node holds every block of the version and lists its pin when it resolves. @param plan its version and base are used */
 export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
   for (let repairs = 0; ; repairs++) {
     try {
-      return await movePin(plan, pinner, signal)
+      await addPin(plan, pinner, signal)
+      return await requireListed(plan, pinner, signal)
     } catch (error) {
       if (!isHole(error) || repairs === MOST_REPAIRS) throw error
       const missing = await markMissing(plan, pinner, signal)
@@ -49,21 +53,37 @@ function isHole(error: unknown): boolean {
   return isDriveError(error, 'NODE_ERROR') || isDriveError(error, 'WRONG_BLOCK')
 }
 
-async function movePin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSignal): Promise<void> {
+async function addPin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSignal): Promise<void> {
   const to = cidOf(plan.version.root, 'dag-pb')
   const from = plan.base === undefined ? undefined : cidOf(plan.base, 'dag-pb')
   if (from !== undefined) {
     try {
       return await node.updatePin(from, to, { signal })
     } catch (error) {
-      // The old pin is gone (another node, or moved before a crash), or blocks are missing: `pin` tells which.
+      // The old pin is not there (another node), or blocks are missing: `pin` tells which.
       if (!isHole(error) && !isDriveError(error, 'NOT_FOUND')) throw error
     }
   }
   await node.pin(to, { name: names.pin, signal })
-  if (from === undefined) return
-  const pins = await node.listPins({ signal, name: names.pin })
-  if (pins.some(({ cid }) => cid === from)) await node.unpin(from, { signal })
+}
+
+async function requireListed({ version }: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
+  const { node, names } = pinner
+  if (await isPinned(version.root, pinner, signal)) return
+  // It may be pinned under another name.
+  await node.pin(cidOf(version.root, 'dag-pb'), { name: names.pin, signal })
+  if (await isPinned(version.root, pinner, signal)) return
+  throw new DriveError('NODE_ERROR', 'The node confirmed the pin of the version and does not list it.')
+}
+
+/** @param root of a version */
+export async function isPinned(
+  root: Digest,
+  { node, names }: { readonly node: Pick<IpfsNode, 'listPins'>; readonly names: DriveNames },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const wanted = cidOf(root, 'dag-pb')
+  return (await node.listPins({ signal, name: names.pin })).some(({ cid }) => cid === wanted)
 }
 
 /** Looks for every block of the version on the node, and marks the missing ones as to be sent. @returns how many */

@@ -13,13 +13,15 @@ import type { SyncState } from '../state/sync-state.js'
 export interface Preparer extends HeadChecker {
   readonly node: IpfsNode
   readonly meta: EnvironmentReader
+  /** See `CheckOptions`. */
+  readonly mayBeBehind: boolean
 }
 
 /** The base of a device that opened an existing drive; kept at once, so that a restart begins there too. */
 export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number, state: SyncState): Promise<void> {
   if (start === undefined || state.head !== undefined) return
   const { version, nameSequence, namedRoot, devices } = start
-  state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, records: undefined, forestBits: undefined })
+  state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, forestBits: undefined })
   state.put(
     'devices',
     devices.filter(({ slot }) => slot !== deviceSlot),
@@ -31,7 +33,7 @@ export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number
 export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<CheckedHeads> {
   const { state, fetch } = preparer
   if (state.head === undefined) await recoverHead(preparer, signal)
-  const heads = await checkHeads(preparer, signal)
+  const heads = await checkHeads(preparer, { signal, mayBeBehind: preparer.mayBeBehind })
   // Also where another went on: until this device has a head, the next one may take its slot.
   await claimSlot(preparer, signal)
   if (heads.newer !== undefined) return heads
@@ -44,10 +46,13 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
  * has the same root directory with the same published content; anything else is left alone.
  */
 async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<void> {
-  const { state, names, node, fetch, deviceSlot, meta, log } = preparer
+  const { state, names, node, fetch, meta, log } = preparer
+  const { plan } = state
   const named = await names.read(names.drive, node, { signal, lenient: publishedSequence(meta) === 0 })
   if (named === undefined) return
   const version = await names.openVersion(named.root, fetch, signal)
+  // The first version of this device, named before it was settled.
+  if (plan !== undefined && equalBytes(version.root, plan.version.root)) return
   const { commit } = version
   const sequence = sequenceOfRoot(commit.root, meta)
   if (sequence === undefined) {
@@ -57,9 +62,8 @@ async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<voi
     )
   }
   log.warn('the upload queue begins at the version the node holds', { height: commit.height })
-  const records = commit.deviceSlot === deviceSlot ? names.makeRecords(version.root, commit) : undefined
   const { sequence: nameSequence, root: namedRoot } = named
-  state.put('head', { ...version, nameSequence, namedRoot, sequence, records, forestBits: undefined })
+  state.put('head', { ...version, nameSequence, namedRoot, sequence, forestBits: undefined })
   await state.queue.commit()
 }
 
@@ -90,9 +94,8 @@ function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | un
 async function claimSlot(preparer: Preparer, signal: AbortSignal): Promise<void> {
   const { state, names, node, deviceSlot } = preparer
   const { head, plan } = state
-  if (head === undefined || head.records !== undefined || plan !== undefined) return
+  if (head === undefined || head.commit.deviceSlot === deviceSlot || plan !== undefined) return
   const name = names.device(deviceSlot)
   if ((await names.read(name, node, { signal, lenient: true })) !== undefined) return
-  const { height, timeMs } = head.commit
-  await node.putName(name, names.makeRecords(head.root, { height, timeMs, deviceSlot }).device, { signal })
+  await node.putName(name, names.makeRecords(head.root, { height: head.commit.height, deviceSlot }).device, { signal })
 }

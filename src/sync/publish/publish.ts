@@ -1,19 +1,20 @@
 /**
- * One plan to its end. The order is fixed: blocks confirmed, version pinned, device head, drive name, read back, drive thread told. Each
- * step is durable before the next begins and may be repeated, so any crash goes on from the last step.
+ * One plan to its end. The order is fixed: blocks confirmed, version pinned beside the one before it, names moved and read again, drive
+ * thread told, old pins dropped. Each step may be repeated, so any crash goes on; and at each of them the loss of this device leaves names
+ * that point to what is pinned.
  */
 import { throwIfAborted, type Log } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
 import { relationOf } from '../../commits/index.js'
-import { checkHeads } from '../heads/check-heads.js'
 import type { Newer, SyncPhase, SyncSettings } from '../contract.js'
 import type { DriveNames } from '../heads/heads.js'
+import { dropPins } from './drop-pins.js'
+import { moveNames } from './move-names.js'
 import { pinVersion } from './pin-version.js'
-import { putNames } from './put-names.js'
 import { needsMerging } from '../heads/refusals.js'
-import { sendBlocks } from './send-blocks.js'
+import { forgetSent, sendBlocks } from './send-blocks.js'
 import { settle, tellDriveThread } from './settle.js'
 import type { Plan, SyncState } from '../state/sync-state.js'
 
@@ -26,6 +27,12 @@ export interface Publisher {
   readonly fetch: FetchBlock
   readonly settings: SyncSettings
   readonly log: Log
+  /** Of `node`, see `nodeIdentity`. */
+  readonly nodeIdentity: string
+  /** The plan was built just now, and nothing of it was sent before. */
+  readonly isFresh: boolean
+  /** The node is not the configured one yet: nothing becomes evictable by what it confirms, and the plan stays unsettled. */
+  readonly isProvisional: boolean
   readonly onPhase: (phase: SyncPhase) => void
   readonly onSent: (blocks: number, bytes: number, wasThere: boolean) => void
 }
@@ -48,46 +55,57 @@ export async function settleBefore(
     if (!isNamed || (await relationOf(newer.version, version, publisher, signal)) !== 'newer') {
       throw needsMerging(newer, 'plan')
     }
-    if (phase === 'naming') await tellDriveThread(unfinished, publisher.state, publisher.port)
+    if (phase === 'naming') {
+      await confirm(unfinished, publisher, signal)
+      await tellDriveThread(unfinished, publisher.state, publisher.port)
+    }
     await settle(unfinished, publisher.state)
   }
   const { dirtyInodes, held } = await port.counts()
   if (dirtyInodes > 0 || held.files > 0) throw needsMerging(newer, 'changes')
 }
 
-/** @param isFresh the plan was built just now, and nothing of it was sent before */
-export async function publishPlan(
-  begun: Plan,
-  publisher: Publisher,
-  isFresh: boolean,
-  signal: AbortSignal,
-): Promise<void> {
-  const { state, port, node, names, deviceSlot, onPhase } = publisher
+/**
+ * What was begun before is not believed but asked of the node again, up to the point where the drive thread was told.
+ * @returns whether it is settled; not when what this node confirms does not count yet (see `Publisher.isProvisional`)
+ */
+export async function publishPlan(begun: Plan, publisher: Publisher, signal: AbortSignal): Promise<boolean> {
+  const { state, port, onPhase, isProvisional } = publisher
   let plan = begun
   const enter = async (phase: Plan['phase']): Promise<void> => {
     throwIfAborted(signal)
-    plan = { ...plan, phase }
+    if (plan.phase === phase && plan.node === publisher.nodeIdentity) return
+    plan = { ...plan, phase, node: publisher.nodeIdentity }
     state.put('plan', plan)
     await state.queue.commit()
   }
-  if (plan.phase === 'sending') {
+  if (plan.phase !== 'settling') {
+    if (plan.node !== undefined && plan.node !== publisher.nodeIdentity) await forgetSent(state)
+    if (plan.phase === 'sending') await enter('sending')
     onPhase('uploading')
-    await sendBlocks(plan, publisher, !isFresh, signal)
-    await enter('pinning')
-  }
-  if (plan.phase === 'pinning') {
-    onPhase('pinning')
-    await pinVersion(plan, { ...publisher, sendAgain: (stop) => sendBlocks(plan, publisher, false, stop) }, signal)
+    await confirm(plan, publisher, signal)
     await enter('naming')
-  }
-  if (plan.phase === 'naming') {
     onPhase('naming')
-    const { newer } = await checkHeads(publisher, signal)
-    if (newer !== undefined) throw needsMerging(newer, 'plan')
-    await putNames(plan.records, deviceSlot, names, node, signal)
+    const devices = await moveNames(plan, publisher, signal)
+    if (isProvisional) return false
+    state.put(
+      'devices',
+      devices.filter(({ slot }) => slot !== publisher.deviceSlot),
+    )
+    state.put('holder', publisher.nodeIdentity)
     await tellDriveThread(plan, state, port)
     await enter('settling')
+    const heads = devices.map(({ root }) => root)
+    await dropPins(plan.version, heads, publisher, signal)
   }
   onPhase('settling')
   await settle(plan, state)
+  return true
+}
+
+/** The node has every block of the version, pinned. */
+async function confirm(plan: Plan, publisher: Publisher, signal: AbortSignal): Promise<void> {
+  await sendBlocks(plan, publisher, !publisher.isFresh, signal)
+  publisher.onPhase('pinning')
+  await pinVersion(plan, { ...publisher, sendAgain: (stop) => sendBlocks(plan, publisher, false, stop) }, signal)
 }

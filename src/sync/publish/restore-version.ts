@@ -2,7 +2,7 @@
 import { DriveError } from '../../base/index.js'
 import { pinVersion } from './pin-version.js'
 import type { Publisher } from './publish.js'
-import { putNames } from './put-names.js'
+import { putName } from './put-name.js'
 import { clearTables } from '../../storage/kv/index.js'
 import { LostBlock, sendBlocks } from './send-blocks.js'
 
@@ -37,5 +37,6 @@ export async function restoreVersion(publisher: Publisher, signal: AbortSignal):
   onPhase('naming')
   // Whoever made the version: the same commit gives the same records.
   const records = names.makeRecords(head.root, head.commit)
-  await putNames(records, head.commit.deviceSlot, names, node, signal)
+  await putName(names.device(head.commit.deviceSlot), records.device, names, node, signal)
+  await putName(names.drive, records.drive, names, node, signal)
 }

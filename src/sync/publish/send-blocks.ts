@@ -35,6 +35,11 @@ export function unreadable(cause: unknown): DriveError {
   )
 }
 
+/** A node that the drive is to move to lacks it. */
+export function notHere(cause: unknown): DriveError {
+  return new DriveError('NOT_FOUND', 'This machine does not hold all of the drive.', { cause })
+}
+
 interface OutgoingBlock extends OutgoingRow {
   readonly digest: Digest
 }
@@ -78,6 +83,16 @@ export async function sendBlocks(
   }
   throwIfAborted(signal)
   if (failure !== undefined) throw failure as Error
+}
+
+/** Another node: what the last one confirmed says nothing. */
+export async function forgetSent({ tables, queue }: Pick<SyncState, 'tables' | 'queue'>): Promise<void> {
+  for (const rows of pagesOf(tables.outgoing)) {
+    for (const [digest, value] of rows) {
+      tables.outgoing.put(digest, encodeOutgoing({ ...decodeOutgoing(value), isSent: false }))
+    }
+    await queue.commit()
+  }
 }
 
 async function sendPart(

@@ -18,7 +18,7 @@ import {
   PLAN_TABLES,
   DROPPED,
 } from '../../commits/index.js'
-import type { Head, Plan, SyncState } from '../state/sync-state.js'
+import { rememberHead, type Head, type Plan, type SyncState } from '../state/sync-state.js'
 
 const DIGESTS_A_MESSAGE = 10_000
 
@@ -90,15 +90,18 @@ export async function settle(plan: Plan, state: SyncState): Promise<void> {
     PLAN_TABLES.map((name) => tables[name]),
   )
   const before = state.head
-  if (before !== undefined) for (const digest of [before.root, before.commitDigest]) tables.nodes.delete(digest)
+  if (before !== undefined) {
+    for (const digest of [before.root, before.commitDigest]) tables.nodes.delete(digest)
+    rememberHead(before.root, state)
+  }
   state.put('head', headOf(plan))
   state.put('live', { root: plan.version.root, isComplete: true })
   state.put('plan', undefined)
   await queue.commit()
 }
 
-function headOf({ version, nameSequence, sequence, records, forestBits }: Plan): Head {
-  return { ...version, nameSequence, namedRoot: version.root, sequence, records, forestBits }
+function headOf({ version, nameSequence, sequence, forestBits }: Plan): Head {
+  return { ...version, nameSequence, namedRoot: version.root, sequence, forestBits }
 }
 
 /** Uses of each block move from `delta` to `live`, both in the same commit, so that no change is applied twice. */

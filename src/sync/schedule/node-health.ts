@@ -15,8 +15,20 @@ export class NodeHealth {
   isOnline: boolean | undefined
   status: NodeStatus | undefined
   #nextMs = -Infinity
+  #identity: string | undefined
 
   constructor(private readonly options: HealthOptions) {}
+
+  /** See `nodeIdentity`; asked when it is not known since the last failure. */
+  async identity(signal: AbortSignal): Promise<string> {
+    this.#identity ??= nodeIdentity(await this.options.node.check({ signal }))
+    return this.#identity
+  }
+
+  /** After a failure another node may answer at the same address. */
+  forgetIdentity(): void {
+    this.#identity = undefined
+  }
 
   /** Asks when it is time. @returns whether the answer is another than before */
   async check(signal: AbortSignal): Promise<boolean> {
@@ -26,6 +38,7 @@ export class NodeHealth {
     const before = this.isOnline
     try {
       this.status = await node.check({ signal })
+      this.#identity = nodeIdentity(this.status)
       this.isOnline = true
     } catch (error) {
       if (isDriveError(error, 'ABORTED')) throw error
@@ -34,4 +47,9 @@ export class NodeHealth {
     }
     return before !== this.isOnline
   }
+}
+
+/** What tells one node from another: facts learned from one are nothing to the other. */
+export function nodeIdentity({ kind, peerId, where }: Pick<NodeStatus, 'kind' | 'peerId' | 'where'>): string {
+  return `${kind} ${peerId ?? where}`
 }

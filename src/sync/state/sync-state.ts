@@ -1,5 +1,5 @@
 /** What sync remembers between runs, in the table `state` of its environment. */
-import type { Digest } from '../../base/index.js'
+import { equalBytes, type Digest } from '../../base/index.js'
 import { openTables, type QueueTables } from '../../commits/index.js'
 import { decodePlain, encodePlain } from './plain-record.js'
 import type { Environment } from '../../storage/kv/index.js'
@@ -12,8 +12,6 @@ export interface Head extends Version {
   readonly namedRoot: Digest
   /** Meta sequence of the publish; 0 for a version another device made. */
   readonly sequence: number
-  /** Our own signed records, to be put again; absent for a version another device made. */
-  readonly records: HeadRecords | undefined
   /** Depth of the forest; undefined: its nodes are not known here. */
   readonly forestBits: number | undefined
 }
@@ -25,10 +23,13 @@ export interface HeadRecords {
 
 /**
  * A commit that is built but not settled. It and everything it needs are durable from `sending` on, so a crash at any point goes on
- * with the same blocks and the same records.
+ * with the same blocks. The phase says what was begun, never what a node has: that is asked again.
  */
 export interface Plan {
-  readonly phase: 'sending' | 'pinning' | 'naming' | 'settling'
+  /** `naming`: the names may point to it somewhere. `settling`: the drive thread may let go of blocks. */
+  readonly phase: 'sending' | 'naming' | 'settling'
+  /** The node that `outgoing` is about (see `nodeIdentity`); undefined before anything was sent. */
+  readonly node?: string
   readonly version: Version
   /** The head it was built on, undefined for the first. */
   readonly base: Digest | undefined
@@ -37,8 +38,6 @@ export interface Plan {
   readonly removedBefore: number
   readonly forestBits: number
   readonly files: number
-  /** Signed once, so that a repeat puts the same bytes. */
-  readonly records: HeadRecords
   readonly blocks: { readonly count: number; readonly bytes: number }
 }
 
@@ -87,6 +86,21 @@ export class SyncState {
     return this.#read<LiveState>('live')
   }
 
+  /** The node that confirmed the head: its pin and its names. */
+  get holder(): string | undefined {
+    return this.#read<string>('holder')
+  }
+
+  /** Roots this device was based on before the head, the newest first: all of them ancestors of it. */
+  get pastHeads(): readonly Digest[] {
+    return this.#read<Digest[]>('pastHeads') ?? []
+  }
+
+  /** Roots of plans that were given up: their pins may go. */
+  get abandoned(): readonly Digest[] {
+    return this.#read<Digest[]>('abandoned') ?? []
+  }
+
   get identity(): DriveIdentity | undefined {
     return this.#read<DriveIdentity>('identity')
   }
@@ -97,6 +111,8 @@ export class SyncState {
   put(name: 'bases', value: readonly Digest[]): void
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void
+  put(name: 'holder', value: string): void
+  put(name: 'pastHeads' | 'abandoned', value: readonly Digest[]): void
   put(name: 'identity', value: DriveIdentity): void
   put(name: string, value: unknown): void {
     this.#values.set(name, value)
@@ -112,4 +128,13 @@ export class SyncState {
     }
     return this.#values.get(name) as T | undefined
   }
+}
+
+/** A bound for what lives on through heads of devices that were away for long. */
+const MOST_PAST_HEADS = 64
+
+/** The head is about to be another one that descends from it. */
+export function rememberHead(root: Digest, state: SyncState): void {
+  const others = state.pastHeads.filter((one) => !equalBytes(one, root))
+  state.put('pastHeads', [root, ...others].slice(0, MOST_PAST_HEADS))
 }

@@ -1,0 +1,70 @@
+import test from 'ava'
+import { CutOff } from '../../../test/support/sync/cut-off.js'
+import { World, type Device } from '../../../test/support/sync/world.js'
+import { openExisting } from '../fetch/open-existing.js'
+
+async function change(world: World, { drive }: Device, round: number): Promise<void> {
+  await drive.write(`/round ${round}`, world.random.bytes(30_000))
+  await drive.write('/again', world.random.bytes(50_000))
+  const old = `/round ${round - 2}`
+  if ((await drive.find(old)) !== undefined) await drive.remove(old)
+}
+
+test('S-030 a device lost for good after any node call of a publish, then garbage collected: the phrase opens all that was published', async (t) => {
+  const world = await World.open(31)
+  t.teardown(() => world.close())
+  let device = await world.firstDevice()
+  await change(world, device, 0)
+  await (await device.start()).syncNow()
+  let [round, points] = [1, 0]
+  for (let at = 1, isCut = true; isCut; at++, round++) {
+    const before = await world.seenElsewhere()
+    await change(world, device, round)
+    const after = await device.drive.dump()
+    const cut = new CutOff(at)
+    const sync = await device.start({ node: cut.wrap(world.node) })
+    const isPublished = await sync.syncNow().then(
+      () => true,
+      () => false,
+    )
+    isCut = cut.isCut
+    await device.stop()
+    await world.node.collectGarbage()
+    const seen = await world.seenElsewhere()
+    const isNew = `/round ${round}` in seen
+    if (isPublished) t.true(isNew, `published at ${at} calls, and not there`)
+    t.deepEqual(seen, isNew ? after : before, `cut after call ${at}`)
+    points++
+    // The home is lost with its machine; the drive goes on elsewhere.
+    device = await world.nextDevice()
+    await (await device.start()).syncNow()
+  }
+  t.log(`${points} points`)
+  t.true(points > 8)
+})
+
+test('S-030 a pin that the head of another device names stays, whoever publishes', async (t) => {
+  const world = await World.open(32)
+  t.teardown(() => world.close())
+  const first = await world.firstDevice()
+  await change(world, first, 0)
+  await (await first.start()).syncNow()
+  const second = await world.nextDevice()
+  const seenBySecond = (await openExisting(world)).version.root
+  await (await second.start()).syncNow()
+  await second.stop()
+  await change(world, first, 1)
+  const sync = await first.start()
+  await sync.syncNow()
+  await change(world, first, 2)
+  await sync.syncNow()
+  await world.node.collectGarbage()
+  await world.fetch(seenBySecond, 'dag-pb')
+  t.deepEqual(
+    (await second.drive.dump())['/again'],
+    (await second.drive.dump())['/again'],
+    'what it opened is still there',
+  )
+  const pins = (await world.node.listPins()).length
+  t.is(pins, 2, 'the newest version and the one the second device names')
+})

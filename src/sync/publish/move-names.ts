@@ -1,0 +1,51 @@
+/**
+ * Moves the names of a drive to a version that is pinned. There is no compare-and-swap between two devices, so each puts its own head
+ * before it looks at the others': of two that go on from one version at least one sees the other, and refuses before it moves the drive
+ * name. After that all is read once more.
+ */
+import { DriveError, equalBytes } from '../../base/index.js'
+import { relationOf } from '../../commits/index.js'
+import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-heads.js'
+import type { KnownHead } from '../contract.js'
+import type { IpfsNode } from '../../node/index.js'
+import { putName } from './put-name.js'
+import { needsMerging } from '../heads/refusals.js'
+import type { Plan } from '../state/sync-state.js'
+
+export interface NameMover extends HeadChecker {
+  readonly node: Pick<IpfsNode, 'getName' | 'putName'>
+}
+
+/**
+ * @returns every device head as it was read after the drive name was put
+ * @throws DIVERGED when another device went on from the version that `plan` was made from
+ */
+export async function moveNames(plan: Plan, mover: NameMover, signal: AbortSignal): Promise<readonly KnownHead[]> {
+  const { names, node, deviceSlot } = mover
+  const { root, commit } = plan.version
+  const check = async (all: boolean): Promise<CheckedHeads> => {
+    const heads = await checkHeads(mover, { all, signal })
+    await refuseForks(heads, plan, mover, signal)
+    return heads
+  }
+  await check(false)
+  const records = names.makeRecords(root, commit)
+  await putName(names.device(deviceSlot), records.device, names, node, signal)
+  const before = await check(true)
+  if (!isReached(before, plan)) await putName(names.drive, records.drive, names, node, signal)
+  const after = await check(true)
+  if (isReached(after, plan)) return after.devices
+  throw new DriveError('NODE_ERROR', 'The node does not keep the name of the drive where it was put.')
+}
+
+async function refuseForks({ ahead }: CheckedHeads, plan: Plan, mover: NameMover, signal: AbortSignal): Promise<void> {
+  for (const newer of ahead) {
+    if ((await relationOf(newer.version, plan.version, mover, signal)) !== 'newer') throw needsMerging(newer, 'plan')
+  }
+}
+
+/** The drive name is at the version, or at one that another device made from it meanwhile. */
+function isReached({ named, ahead }: CheckedHeads, { version }: Plan): boolean {
+  if (named === undefined) return false
+  return [version.root, ...ahead.map((newer) => newer.version.root)].some((root) => equalBytes(root, named.root))
+}
