@@ -32,6 +32,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+export interface CollectOptions {
+  /** Nothing is done when garbage is a smaller share of the store than this, or when that was looked into just now. */
+  readonly leastShare?: number | undefined
+  /** Blocks that stay although no pin reaches them, such as those of an upload that goes on. */
+  readonly keep?: ((digest: Digest) => boolean) | undefined
+  /** The disk is full: what gives back little for much copying is done as well. */
+  readonly isThorough?: boolean | undefined
+}
+
 /**
  * Errors: OFFLINE unreachable, NODE_DENIED 403, NODE_BUSY try later, NODE_ERROR anything else it said, TIMEOUT, WRONG_BLOCK
  * bytes that do not match their CID, NOT_FOUND, ABORTED, NO_SPACE.
@@ -63,7 +72,8 @@ export interface IpfsNode {
   putName(name: CidText, record: Uint8Array, options?: CallOptions): Promise<void>
   /** The best record the node knows, signature and name verified; NOT_FOUND when none. */
   getName(name: CidText, options?: CallOptions): Promise<Uint8Array>
-  collectGarbage(options?: CallOptions): Promise<{ removedBlocks: number }>
+  /** Frees what no pin reaches. `CollectOptions` are for stores of ours; other nodes collect by their own rules. */
+  collectGarbage(options?: CallOptions & CollectOptions): Promise<{ removedBlocks: number }>
   /** Reachable, allowed, usable? Throws what is wrong. */
   check(options?: CallOptions): Promise<NodeStatus>
   close(): Promise<void>

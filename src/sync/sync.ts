@@ -167,8 +167,12 @@ class DriveSync implements Sync {
     if (await this.#health.check(signal)) this.#nodeChanged()
     const isAsked = !this.#requests.isEmpty
     if (!isAsked && this.#backOff.isWaiting) return this.#room.whileWaiting(signal)
-    if (isAsked || (await this.#isDue())) await this.#room.around(() => this.#publish(signal), signal)
-    else if (this.#options.clock.monotonicMs() >= this.#nextLookMs) await this.#prepare(signal)
+    if (isAsked || (await this.#isDue())) {
+      await this.#room.around(() => this.#publish(signal), signal)
+      this.#succeeded()
+      return this.#room.afterPublishing(signal)
+    }
+    if (this.#options.clock.monotonicMs() >= this.#nextLookMs) await this.#prepare(signal)
     else if (this.#options.clock.monotonicMs() >= this.#nextRefreshMs) await this.#refreshNames(signal)
     else return
     this.#succeeded()

@@ -1,52 +1,94 @@
 /**
- * Frees what no pin reaches. Index rows of unreachable blocks go first, durably; then segments without live
- * blocks are deleted, and segments with much dead space are rewritten, so that the disk space really comes back.
+ * Frees what no pin reaches. Index rows of unreachable blocks go first, durably; then segments without live blocks are deleted, and
+ * segments with much dead space are rewritten (free-segments.ts). Memory is bounded: what is reachable is marked for one part of all
+ * digests at a time, and the pinned trees are walked once a part.
  */
 import { setImmediate } from 'node:timers/promises'
-import { DriveError, hex, throwIfAborted, type Digest } from '../../base/index.js'
-import type { CallOptions } from '../contract.js'
+import { DriveError, MIB, throwIfAborted, type Digest } from '../../base/index.js'
+import type { CallOptions, CollectOptions } from '../contract.js'
 import { CODEC, cidText, parseCid } from '../cid.js'
 import type { BlockIndex } from './block-index.js'
-import type { Location, Segments } from './segments.js'
+import { DigestSet } from './digest-set.js'
+import { freeSegments } from './free-segments.js'
+import type { Segments } from './segments.js'
 import { findMissing, type WalkSource } from './walk.js'
 
-/** A segment is rewritten when at least this part of it is dead. */
-const DEAD_SHARE = 0.2
+/** Digests marked at a time: about 16 MB. */
+const MARKED = 500_000
+/** Less garbage than this is not worth a collection that asks for a share. */
+export const LEAST_GARBAGE_BYTES = 4 * MIB
 
-/** Wasteful segments whose rows are held in memory at a time. */
-const SEGMENTS_A_PASS = 32
+export interface CollectedStore {
+  readonly index: BlockIndex
+  readonly segments: Segments
+  readonly source: WalkSource
+  /** Gives work the room it needs on a full disk. */
+  readonly withReserve?: <T>(work: () => Promise<T>) => Promise<T>
+  /** Digests marked at a time; for tests. */
+  readonly marked?: number
+}
 
 /** The caller makes sure that nothing is imported or pinned meanwhile. @returns how many blocks went */
 export async function collectGarbage(
-  index: BlockIndex,
-  segments: Segments,
-  source: WalkSource,
-  options: CallOptions = {},
+  store: CollectedStore,
+  options: CallOptions & CollectOptions = {},
 ): Promise<{ removedBlocks: number }> {
+  const { leastShare = 0, keep = () => false, signal } = options
+  const { index, withReserve = (work) => work() } = store
   if (index.areRootsIncomplete)
     throw new DriveError('NODE_ERROR', 'Garbage was not collected: damage took the list of what is needed.')
-  const live = await reachable(index, source, options.signal)
-  let removedBlocks = 0
+  const parts = Math.max(1, Math.ceil(index.blockCount / (store.marked ?? MARKED)))
+  const garbageOf = async (part: number): Promise<(digest: Digest) => boolean> => {
+    const isInPart = (digest: Digest): boolean => parts === 1 || partOf(digest, parts) === part
+    const live = await reachable(store, isInPart, signal)
+    return (digest) => isInPart(digest) && !live.has(digest) && !keep(digest)
+  }
+  const isFirstGarbage = await garbageOf(0)
+  // Digests are spread evenly: the first part stands for all.
+  if (leastShare > 0 && (await shareOf(isFirstGarbage, parts, store)) < leastShare) return { removedBlocks: 0 }
+  return withReserve(async () => {
+    let removedBlocks = await forget(isFirstGarbage, index, signal)
+    for (let part = 1; part < parts; part++) removedBlocks += await forget(await garbageOf(part), index, signal)
+    await freeSegments(index, store.segments, options)
+    return { removedBlocks }
+  })
+}
+
+/** @returns how many blocks the index does not name any more */
+async function forget(
+  isGarbage: (digest: Digest) => boolean,
+  index: BlockIndex,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let removed = 0
   for (const page of index.pages()) {
-    throwIfAborted(options.signal)
-    const forgotten = page.map(([digest]) => digest).filter((digest) => !live.has(hex(digest)))
+    throwIfAborted(signal)
+    const forgotten = page.map(([digest]) => digest).filter(isGarbage)
     if (forgotten.length > 0) await index.commit({ forgotten })
-    removedBlocks += forgotten.length
+    removed += forgotten.length
     await setImmediate()
   }
-  await freeSegments(index, segments, options.signal)
-  return { removedBlocks }
+  return removed
+}
+
+function partOf(digest: Digest, parts: number): number {
+  return ((digest[16]! << 16) | (digest[17]! << 8) | digest[18]!) % parts
 }
 
 /** A missing leaf is no reason to stop; a missing forest node is, because nobody knows what lies below it. */
-async function reachable(index: BlockIndex, source: WalkSource, signal: AbortSignal | undefined): Promise<Set<string>> {
-  const live = new Set<string>()
+async function reachable(
+  { index, source }: CollectedStore,
+  isWanted: (digest: Digest) => boolean,
+  signal: AbortSignal | undefined,
+): Promise<DigestSet> {
+  const live = new DigestSet()
   const forest: WalkSource = {
     has: (cid) => cid.codec === CODEC.RAW || source.has(cid),
     read: (cid) => source.read(cid),
   }
+  const visit = ({ digest }: { digest: Digest }): void => void (isWanted(digest) && live.add(digest))
   for (const pin of index.pins()) {
-    const missing = await findMissing(forest, parseCid(pin.cid), { signal, visit: (cid) => live.add(hex(cid.digest)) })
+    const missing = await findMissing(forest, parseCid(pin.cid), { signal, visit })
     if (missing === undefined) continue
     throw new DriveError('NODE_ERROR', 'Garbage was not collected: a pinned tree has a missing block.', {
       about: { root: pin.cid, missing: cidText(missing.digest, missing.codec) },
@@ -55,48 +97,20 @@ async function reachable(index: BlockIndex, source: WalkSource, signal: AbortSig
   return live
 }
 
-async function freeSegments(index: BlockIndex, segments: Segments, signal: AbortSignal | undefined): Promise<void> {
-  const liveBytes = new Map<number, number>()
+/** @param isGarbage of one of `parts` parts @returns about which share of the store's bytes is garbage; 0 when that is little */
+async function shareOf(
+  isGarbage: (digest: Digest) => boolean,
+  parts: number,
+  { index, segments }: CollectedStore,
+): Promise<number> {
+  let [all, garbage] = [0, 0]
   for (const page of index.pages()) {
-    for (const [, { segment, length }] of page) liveBytes.set(segment, (liveBytes.get(segment) ?? 0) + length)
-    await setImmediate()
-  }
-  const wasteful: number[] = []
-  for (const [segment, size] of [...segments.sizes]) {
-    const live = liveBytes.get(segment) ?? 0
-    if (size > 0 && live === 0) await segments.remove(segment)
-    else if (size > 0 && 1 - live / size >= DEAD_SHARE) wasteful.push(segment)
-  }
-  if (wasteful.length > 0) segments.seal()
-  for (let at = 0; at < wasteful.length; at += SEGMENTS_A_PASS) {
-    const rows = await rowsIn(wasteful.slice(at, at + SEGMENTS_A_PASS), index)
-    for (const [segment, moving] of rows) {
-      throwIfAborted(signal)
-      await rewrite(moving, index, segments)
-      await segments.remove(segment)
+    for (const [digest, { length }] of page) {
+      all += length
+      if (isGarbage(digest)) garbage += length
     }
-  }
-}
-
-type Row = readonly [Digest, Location]
-
-async function rowsIn(wanted: readonly number[], index: BlockIndex): Promise<Map<number, Row[]>> {
-  const rows = new Map<number, Row[]>(wanted.map((segment) => [segment, []]))
-  for (const page of index.pages()) {
-    for (const row of page) rows.get(row[1].segment)?.push(row)
     await setImmediate()
   }
-  return rows
-}
-
-/** Copies live blocks to the end of the newest segment. The old copy is valid until the index has moved. */
-async function rewrite(rows: readonly Row[], index: BlockIndex, segments: Segments): Promise<void> {
-  const inOrder = rows.toSorted(([, a], [, b]) => a.offset - b.offset)
-  const moved: Row[] = []
-  for (const [digest, location] of inOrder) {
-    const [now] = await segments.append([await segments.read(location)])
-    moved.push([digest, now!])
-  }
-  await segments.sync(moved.map(([, location]) => location))
-  await index.commit({ blocks: moved })
+  const bytes = segments.usedBytes - all + garbage * parts
+  return bytes < LEAST_GARBAGE_BYTES ? 0 : bytes / segments.usedBytes
 }

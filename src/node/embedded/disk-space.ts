@@ -7,24 +7,36 @@ import { join } from 'node:path'
 import { DriveError, MIB } from '../../base/index.js'
 import { createAside } from './replace-file.js'
 
-/** Left free by uploads. */
+/** Left free by uploads, if segments are not longer than that: rewriting one has to be possible. */
 const SPARE_BYTES = 4 * MIB
+/** Segments are at most this part of the disk, within the bounds. */
+const SEGMENT_PART = 1 / 64
+const SEGMENT_BYTES = { LEAST: 1 * MIB, MOST: 64 * MIB } as const
 const RESERVE_BYTES = 1 * MIB
 
 export class DiskSpace {
   readonly #directory: string
   readonly #reserve: string
 
-  constructor(directory: string) {
+  /** How long segments get on a disk of this size. */
+  readonly segmentBytes: number
+
+  private constructor(directory: string, diskBytes: number) {
     this.#directory = directory
     this.#reserve = join(directory, 'reserve')
+    this.segmentBytes = Math.min(SEGMENT_BYTES.MOST, Math.max(SEGMENT_BYTES.LEAST, diskBytes * SEGMENT_PART))
+  }
+
+  static async open(directory: string): Promise<DiskSpace> {
+    const { blocks, bsize } = await statfs(directory)
+    return new DiskSpace(directory, blocks * bsize)
   }
 
   /** Throws NO_SPACE when writing `bytes` more would leave too little. */
   async require(bytes: number): Promise<void> {
     const { bavail, bsize } = await statfs(this.#directory)
     const freeBytes = bavail * bsize
-    if (freeBytes >= bytes + SPARE_BYTES) return
+    if (freeBytes >= bytes + Math.max(SPARE_BYTES, this.segmentBytes)) return
     throw new DriveError('NO_SPACE', 'The disk of the block store is full.', {
       about: { where: this.#directory, freeBytes },
     })

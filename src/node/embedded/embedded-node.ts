@@ -3,20 +3,32 @@
  * daemon and without a network. One process uses it at a time.
  */
 import { join } from 'node:path'
-import { DriveError, equalBytes, hex, throwIfAborted, type Digest } from '../../base/index.js'
+import { DriveError, equalBytes, hex, throwIfAborted, type Clock, type Digest } from '../../base/index.js'
 import { abortable } from '../abortable.js'
 import { withAnySignal } from '../any-signal.js'
 import { cidText, CODEC, matches, parseCid, type ParsedCid } from '../cid.js'
-import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
+import type {
+  CallOptions,
+  CidText,
+  CollectOptions,
+  ImportResult,
+  IpfsNode,
+  NodeBlock,
+  NodeStatus,
+} from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import { importBlocks } from './block-import.js'
-import { collectGarbage } from './collect-garbage.js'
+import { collectGarbage, LEAST_GARBAGE_BYTES } from './collect-garbage.js'
 import { SharedLock } from './shared-lock.js'
 import { storeError } from './store-error.js'
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'
 import { findMissing, findMissingSince, type WalkSource } from './walk.js'
 
+/** Looks for garbage that nobody asked for take at most one part in so many of the time. */
+const PAUSES = 50
+
 export interface EmbeddedOptions extends OpenStoreOptions {
+  readonly clock: Pick<Clock, 'monotonicMs'>
   /** Of the drive; the store of its own is in `node` below it. */
   readonly dataDirectory: string
 }
@@ -37,6 +49,8 @@ class EmbeddedNode implements IpfsNode {
   readonly #source: WalkSource = { has: (cid) => this.#holds(cid.digest), read: (cid) => this.#read(cid) }
   /** Ends imports, pins and collections under way, so that `close` need not wait for a source that is stuck. */
   readonly #closing = new AbortController()
+  /** Looking for garbage takes the time of a walk, so it is done seldom where that is long. */
+  #nextLookMs = -Infinity
   #closed = false
 
   constructor(where: string, store: OpenStore, options: EmbeddedOptions) {
@@ -132,12 +146,23 @@ class EmbeddedNode implements IpfsNode {
     })
   }
 
-  async collectGarbage(options?: CallOptions): Promise<{ removedBlocks: number }> {
+  async collectGarbage(options: CallOptions & CollectOptions = {}): Promise<{ removedBlocks: number }> {
     const { index, segments, space } = this.#store
+    const { clock } = this.#options
+    const isLook = options.leastShare !== undefined
+    if (isLook && (segments.usedBytes < LEAST_GARBAGE_BYTES || clock.monotonicMs() < this.#nextLookMs))
+      return { removedBlocks: 0 }
     return this.#work(options, (signal) => {
-      const collect = (): Promise<{ removedBlocks: number }> =>
-        collectGarbage(index, segments, this.#source, { signal })
-      return this.#use.alone(() => space.withReserve(collect), signal)
+      const collect = async (): Promise<{ removedBlocks: number }> => {
+        const begunMs = clock.monotonicMs()
+        const withReserve = <T>(work: () => Promise<T>): Promise<T> => space.withReserve(work)
+        const store = { index, segments, source: this.#source, withReserve }
+        const done = await collectGarbage(store, { ...options, signal })
+        const nowMs = clock.monotonicMs()
+        this.#nextLookMs = nowMs + PAUSES * (nowMs - begunMs)
+        return done
+      }
+      return this.#use.alone(collect, signal)
     })
   }
 

@@ -50,9 +50,10 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     await requireDirectory(segmentDirectory)
     const index = await BlockIndex.open(path)
     opened.push(index)
-    const segments = await Segments.open(segmentDirectory, options.allocatePages)
+    const space = await DiskSpace.open(path)
+    const { allocatePages } = options
+    const segments = await Segments.open(segmentDirectory, { allocatePages, segmentBytes: space.segmentBytes })
     opened.push(segments)
-    const space = new DiskSpace(path)
     await space.refill()
     await syncDirectory(path)
     return { index, segments, space, probe: () => access(segmentDirectory), close: closeAll }

@@ -22,7 +22,7 @@ for (const [name, allocate] of [
     t.log(`seed ${seed}`)
     const random = seededRandom(seed)
     const { path, remove } = await folder()
-    let segments = await Segments.open(path, allocate)
+    let segments = await Segments.open(path, { allocatePages: allocate })
     const kept: { location: Location; bytes: Uint8Array }[] = []
     try {
       for (let round = 0; round < 40; round++) {
@@ -41,7 +41,7 @@ for (const [name, allocate] of [
         if (random.next(4) === 0) await segments.sync([])
         if (random.next(10) === 0) {
           await segments.close()
-          segments = await Segments.open(path, allocate)
+          segments = await Segments.open(path, { allocatePages: allocate })
         }
       }
       for (const { location, bytes } of kept) {
@@ -59,7 +59,7 @@ for (const [name, allocate] of [
 
 test('appends and syncs of several imports at once do not disturb each other', async (t) => {
   const { path, remove } = await folder()
-  const segments = await Segments.open(path, allocatePages)
+  const segments = await Segments.open(path, { allocatePages })
   try {
     const all = await Promise.all(
       Array.from({ length: 24 }, async (_, i) => {
@@ -78,7 +78,7 @@ test('appends and syncs of several imports at once do not disturb each other', a
 
 test.serial('what is appended while another import syncs is synced by the next sync', async (t) => {
   const { path, remove } = await folder()
-  const segments = await Segments.open(path, allocatePages)
+  const segments = await Segments.open(path, { allocatePages })
   const handle = await open(join(path, 'any'), 'w')
   const handles = Object.getPrototypeOf(handle) as FileHandle
   const datasync = handles.datasync // eslint-disable-line @typescript-eslint/unbound-method
@@ -118,7 +118,7 @@ test.serial(
   'what was appended before a sync failed is never taken for durable, what is written again is',
   async (t) => {
     const { path, remove } = await folder()
-    const segments = await Segments.open(path, undefined)
+    const segments = await Segments.open(path)
     const file = await open(join(path, 'any'), 'w')
     const handles = Object.getPrototypeOf(file) as FileHandle
     const datasync = handles.datasync // eslint-disable-line @typescript-eslint/unbound-method

@@ -8,7 +8,8 @@ import { DriveError, KIB, MIB } from '../../base/index.js'
 import { openRegularFile, statRegularFile } from '../../platform/index.js'
 import { DirectWriter, PAGE_BYTES, type AllocatePages } from './direct-writer.js'
 
-export const SEGMENT_BYTES = 64 * MIB
+/** Rewriting a segment takes at most this much room. */
+const SEGMENT_BYTES = 64 * MIB
 const OPEN_FILES = 64
 /** Appends from this size on go past the page cache: nobody reads them soon. */
 const DIRECT_FROM_BYTES = 256 * KIB
@@ -18,6 +19,12 @@ export interface Location {
   readonly segment: number
   readonly offset: number
   readonly length: number
+}
+
+export interface SegmentsOptions {
+  readonly allocatePages?: AllocatePages | undefined
+  /** A segment that has reached this length is not appended to; default 64 MiB. */
+  readonly segmentBytes?: number | undefined
 }
 
 export class Segments {
@@ -33,23 +40,25 @@ export class Segments {
   /** Whose sync failed once. Linux counts the pages it lost as clean from then on, so a later sync of them proves nothing. */
   readonly #doubtful = new Set<number>()
   readonly #direct: DirectWriter
+  readonly #segmentBytes: number
 
-  private constructor(directory: string, sizes: Map<number, number>, allocatePages: AllocatePages | undefined) {
+  private constructor(directory: string, sizes: Map<number, number>, options: SegmentsOptions) {
     this.#directory = directory
     this.#sizes = sizes
-    this.#direct = new DirectWriter(allocatePages)
+    this.#direct = new DirectWriter(options.allocatePages)
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
     this.#current = Math.max(0, ...sizes.keys())
   }
 
   /** @param directory must exist */
-  static async open(directory: string, allocatePages?: AllocatePages): Promise<Segments> {
+  static async open(directory: string, options: SegmentsOptions = {}): Promise<Segments> {
     const sizes = new Map<number, number>()
     for (const name of await readdir(directory)) {
       const number = /^(\d{8})\.seg$/.exec(name)?.[1]
       if (number === undefined) continue
       sizes.set(Number(number), (await statRegularFile(join(directory, name))).size)
     }
-    return new Segments(directory, sizes, allocatePages)
+    return new Segments(directory, sizes, options)
   }
 
   get sizes(): ReadonlyMap<number, number> {
@@ -120,7 +129,7 @@ export class Segments {
 
   /** The segment to append to: the newest while it has room. */
   #roomy(): number {
-    if (this.#current > 0 && (this.#sizes.get(this.#current) ?? SEGMENT_BYTES) < SEGMENT_BYTES) return this.#current
+    if (this.#current > 0 && (this.#sizes.get(this.#current) ?? Infinity) < this.#segmentBytes) return this.#current
     this.#current++
     this.#sizes.set(this.#current, 0)
     return this.#current

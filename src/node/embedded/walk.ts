@@ -2,6 +2,7 @@
 import { decode } from '@ipld/dag-pb'
 import { hex, throwIfAborted } from '../../base/index.js'
 import { CODEC, type ParsedCid } from '../cid.js'
+import { DigestSet } from './digest-set.js'
 
 /** A CID that is its own block. */
 const IDENTITY = 0
@@ -47,14 +48,13 @@ interface Step {
 }
 
 async function walk(source: WalkSource, stack: Step[], options: WalkOptions): Promise<ParsedCid | undefined> {
-  const seen = new Set<string>() // dag-pb nodes only: leaves are many, and asking for one twice is cheap
+  const seen = new DigestSet() // dag-pb nodes only: leaves are many, and asking for one twice is cheap
   for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
     if (!source.has(step.now)) return step.now
     options.visit?.(step.now)
     if (step.now.codec !== CODEC.DAG_PB) continue
-    const id = idOf(step.now)
-    if (seen.has(id) || (step.before !== undefined && id === idOf(step.before))) continue
-    seen.add(id)
+    if (step.before !== undefined && idOf(step.now) === idOf(step.before)) continue
+    if (!seen.add(step.now.digest)) continue
     throwIfAborted(options.signal)
     const links = linksOf(await source.read(step.now))
     const before = step.before?.codec === CODEC.DAG_PB ? linksOf(await source.read(step.before)) : []

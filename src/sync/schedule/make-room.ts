@@ -7,6 +7,9 @@ import type { Due } from './due.js'
 import type { NodeHealth } from './node-health.js'
 import type { SyncState } from '../state/sync-state.js'
 
+/** A store of ours is collected when at least this share of it is garbage. */
+const GARBAGE_SHARE = 0.25
+
 export interface RoomOptions {
   readonly port: Pick<DrivePort, 'counts' | 'discardUnpublished' | 'giveBack'>
   readonly node: Pick<IpfsNode, 'collectGarbage'>
@@ -30,13 +33,27 @@ export class RoomMaker {
 
   async around(publish: () => Promise<void>, signal: AbortSignal): Promise<void> {
     try {
-      await publish()
+      await publish().catch(async (error: unknown) => {
+        if (!isDriveError(error, 'NO_SPACE') || !(await this.#hasCollectedForUpload(signal))) throw error
+        await publish()
+      })
       this.hasGivenUp = false
       if (this.#due.isShortOfSpace) await this.#collectGarbage(signal)
       this.#due.published()
     } catch (error) {
       if (isDriveError(error, 'NO_SPACE')) await this.#makeRoom(signal)
       throw error
+    }
+  }
+
+  /** A store of ours is asked to collect when it is worth it; other nodes collect when they like. A failure here is for the next time. */
+  async afterPublishing(signal: AbortSignal): Promise<void> {
+    if (!this.#isStoreOfOurs) return
+    try {
+      await this.#options.node.collectGarbage({ signal, leastShare: GARBAGE_SHARE })
+    } catch (error) {
+      if (isDriveError(error, 'ABORTED')) throw error
+      this.#options.log.warn('garbage was not collected', { code: toWire(error).code })
     }
   }
 
@@ -55,7 +72,7 @@ export class RoomMaker {
     const { port, log } = this.#options
     const state = this.#state
     try {
-      if (!this.#isOwnNode && !(await port.counts()).isShortOfSpace) return
+      if (!this.#isOnThisDisk && !(await port.counts()).isShortOfSpace) return
       if (state.plan?.phase === 'sending') {
         this.hasGivenUp = true
         await abandonPlan(state, port)
@@ -67,12 +84,25 @@ export class RoomMaker {
     }
   }
 
-  /** The embedded node, which may lie on the same disk, lets go of what no version needs. Other nodes collect when they like. */
-  async #collectGarbage(signal: AbortSignal): Promise<void> {
-    if (this.#isOwnNode) await this.#options.node.collectGarbage({ signal })
+  /** @returns whether trying again can help; what the upload has sent stays there */
+  async #hasCollectedForUpload(signal: AbortSignal): Promise<boolean> {
+    if (!this.#isStoreOfOurs) return false
+    const { outgoing } = this.#state.tables
+    const keep = (digest: Uint8Array): boolean => outgoing.get(digest) !== undefined
+    await this.#options.node.collectGarbage({ signal, keep, isThorough: true })
+    return true
   }
 
-  get #isOwnNode(): boolean {
+  /** The embedded node, which may lie on the same disk, lets go of what no version needs. */
+  async #collectGarbage(signal: AbortSignal): Promise<void> {
+    if (this.#isOnThisDisk) await this.#options.node.collectGarbage({ signal })
+  }
+
+  get #isOnThisDisk(): boolean {
     return this.#health.status?.kind === 'embedded'
+  }
+
+  get #isStoreOfOurs(): boolean {
+    return this.#isOnThisDisk || this.#health.status?.kind === 'folder'
   }
 }

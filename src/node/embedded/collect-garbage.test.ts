@@ -1,0 +1,86 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { forestOver, rawBlocks } from '../../../test/suites/node-material.js'
+import { hex, seededRandom } from '../../base/index.js'
+import { parseCid } from '../cid.js'
+import type { NodeBlock } from '../contract.js'
+import { importBlocks } from './block-import.js'
+import { collectGarbage, type CollectedStore } from './collect-garbage.js'
+import { DigestSet } from './digest-set.js'
+import { openStore } from './open-store.js'
+
+const seed = (process.pid * 2654435761) >>> 0 || 1
+
+async function storeWith(t: ExecutionContext, marked?: number): Promise<CollectedStore & { used: () => number }> {
+  const path = await mkdtemp(join(tmpdir(), 'dagdrive-garbage-'))
+  const opened = await openStore(join(path, 'store'), {})
+  const { index, segments } = opened
+  t.teardown(async () => {
+    await opened.close()
+    await rm(path, { recursive: true })
+  })
+  const source: CollectedStore['source'] = {
+    has: (cid) => index.has(cid.digest),
+    read: (cid) => segments.read(index.locate(cid.digest)!),
+  }
+  return { index, segments, source, used: () => segments.usedBytes, ...(marked !== undefined && { marked }) }
+}
+
+async function add(store: CollectedStore, blocks: readonly NodeBlock[]): Promise<void> {
+  await importBlocks(blocks, store.segments, store.index, {
+    holds: (digest) => store.index.has(digest),
+    requireSpace: async () => undefined,
+    onStored: () => undefined,
+  })
+}
+
+test('a set of digests says what a set of their texts says', (t) => {
+  t.log(`seed ${seed}`)
+  const random = seededRandom(seed)
+  const [set, model] = [new DigestSet(), new Set<string>()]
+  for (let i = 0; i < 4000; i++) {
+    const digest = random.bytes(32)
+    if (random.next(3) === 0) digest.fill(0, 0, 12)
+    if (random.next(2) === 0) digest.fill(1, 3)
+    t.is(set.has(digest), model.has(hex(digest)))
+    t.is(set.add(digest), !model.has(hex(digest)))
+    model.add(hex(digest))
+  }
+  t.is(set.size, model.size)
+  for (const text of model) t.true(set.has(Buffer.from(text, 'hex')))
+})
+
+test('S-005 garbage is collected part by part, so that what is marked at a time is bounded, and exactly', async (t) => {
+  const store = await storeWith(t, 50)
+  const kept = forestOver(rawBlocks(300, 200, 1))
+  const dropped = forestOver(rawBlocks(500, 200, 2))
+  await add(store, [...kept.blocks, ...dropped.blocks])
+  await store.index.commit({ pinned: { cid: kept.root, name: 'kept' } })
+  t.is((await collectGarbage(store)).removedBlocks, dropped.blocks.length)
+  for (const { cid } of kept.blocks) t.true(store.index.has(parseCid(cid).digest))
+  t.is(store.index.blockCount, kept.blocks.length)
+})
+
+test('S-042 asked for a share, nothing is collected below it; what an upload has sent stays', async (t) => {
+  for (const marked of [undefined, 60]) {
+    const store = await storeWith(t, marked)
+    const kept = forestOver(rawBlocks(120, 100_000, 1))
+    await add(store, kept.blocks)
+    await store.index.commit({ pinned: { cid: kept.root, name: 'kept' } })
+    await add(store, rawBlocks(30, 100_000, 2))
+    t.is((await collectGarbage(store, { leastShare: 0.25 })).removedBlocks, 0)
+    const upload = rawBlocks(30, 100_000, 3)
+    const sent = new Set(upload.map(({ cid }) => hex(parseCid(cid).digest)))
+    await add(store, upload)
+    const keep = (digest: Uint8Array): boolean => sent.has(hex(digest))
+    t.is((await collectGarbage(store, { leastShare: 0.25, keep })).removedBlocks, 0)
+    const before = store.used()
+    t.is((await collectGarbage(store, { keep, isThorough: true })).removedBlocks, 30)
+    t.true(store.used() < before - 2_700_000)
+    await add(store, rawBlocks(100, 100_000, 4))
+    t.is((await collectGarbage(store, { leastShare: 0.25 })).removedBlocks, 130)
+    t.is(store.index.blockCount, kept.blocks.length)
+  }
+})

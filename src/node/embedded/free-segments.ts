@@ -1,0 +1,104 @@
+/** Gives the disk space of blocks back that the index does not name any more: whole segments, and wasteful ones by rewriting them. */
+import { setImmediate } from 'node:timers/promises'
+import { throwIfAborted, type Digest } from '../../base/index.js'
+import type { CallOptions, CollectOptions } from '../contract.js'
+import type { BlockIndex } from './block-index.js'
+import type { Location, Segments } from './segments.js'
+import { errnoOf } from './store-error.js'
+
+/** A segment is rewritten when at least this part of it is dead; the second holds where every byte counts. */
+const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
+/** Rows of wasteful segments held in memory at a time; one segment may have more. */
+const ROWS_A_PASS = 20_000
+
+type Row = readonly [Digest, Location]
+
+/** Nothing is imported meanwhile. */
+export async function freeSegments(
+  index: BlockIndex,
+  segments: Segments,
+  { signal, isThorough = false }: CallOptions & Pick<CollectOptions, 'isThorough'>,
+): Promise<void> {
+  const deadShare = isThorough ? DEAD_SHARE.thorough : DEAD_SHARE.usual
+  const live = new Map<number, { bytes: number; rows: number }>()
+  for (const page of index.pages()) {
+    for (const [, { segment, length }] of page) {
+      const { bytes, rows } = live.get(segment) ?? { bytes: 0, rows: 0 }
+      live.set(segment, { bytes: bytes + length, rows: rows + 1 })
+    }
+    await setImmediate()
+  }
+  const wasteful: Wasteful[] = []
+  for (const [segment, size] of [...segments.sizes]) {
+    const { bytes, rows } = live.get(segment) ?? { bytes: 0, rows: 0 }
+    if (size > 0 && bytes === 0) await segments.remove(segment)
+    else if (size > 0 && 1 - bytes / size >= deadShare) wasteful.push({ segment, rows, bytes })
+  }
+  if (wasteful.length > 0) segments.seal()
+  // The least live ones first: on a full disk each makes room for the next.
+  wasteful.sort((a, b) => a.bytes - b.bytes)
+  for (const pass of passes(wasteful)) {
+    for (const [segment, moving] of await rowsIn(pass, index)) {
+      throwIfAborted(signal)
+      if (!(await hasRewritten(moving, index, segments))) return
+      await segments.remove(segment)
+    }
+  }
+}
+
+interface Wasteful {
+  readonly segment: number
+  /** Live rows and bytes in it. */
+  readonly rows: number
+  readonly bytes: number
+}
+
+function* passes(wasteful: readonly Wasteful[]): Generator<number[]> {
+  let pass: number[] = []
+  let sum = 0
+  for (const { segment, rows } of wasteful) {
+    if (pass.length > 0 && sum + rows > ROWS_A_PASS) {
+      yield pass
+      pass = []
+      sum = 0
+    }
+    pass.push(segment)
+    sum += rows
+  }
+  if (pass.length > 0) yield pass
+}
+
+async function rowsIn(wanted: readonly number[], index: BlockIndex): Promise<Map<number, Row[]>> {
+  const rows = new Map<number, Row[]>(wanted.map((segment) => [segment, []]))
+  for (const page of index.pages()) {
+    for (const row of page) rows.get(row[1].segment)?.push(row)
+    await setImmediate()
+  }
+  return rows
+}
+
+/**
+ * Copies live blocks to the end of the newest segment. The old copy is valid until the index has moved.
+ * @returns false when there is no room for the copy; then nothing has changed
+ */
+async function hasRewritten(rows: readonly Row[], index: BlockIndex, segments: Segments): Promise<boolean> {
+  const inOrder = rows.toSorted(([, a], [, b]) => a.offset - b.offset)
+  const moved: Row[] = []
+  const locations = (): Location[] => moved.map(([, location]) => location)
+  try {
+    for (const [digest, location] of inOrder) {
+      const bytes = await segments.read(location)
+      // Cut off: the row then names a place that is gone, so the block counts as missing.
+      if (bytes.byteLength !== location.length) continue
+      const [now] = await segments.append([bytes])
+      moved.push([digest, now!])
+    }
+    await segments.sync(locations())
+    await index.commit({ blocks: moved })
+    return true
+  } catch (error) {
+    await segments.discard(locations())
+    if (!['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '')) throw error
+    return false
+  }
+}
