@@ -108,15 +108,16 @@ export class BlockRows {
     }
   }
 
-  /** Every block; for recovery and checking. */
-  *all(): Iterable<readonly [digest: Digest, row: BlockRow]> {
-    for (const [digest, value] of this.#blocks.range()) yield [digest, decode(value)]
+  /** Every block, or those behind `after`; for recovery and checking. */
+  *all(after?: Digest): Iterable<readonly [digest: Digest, row: BlockRow]> {
+    const start = after === undefined ? {} : { start: Buffer.concat([after, Buffer.of(0)]) }
+    for (const [digest, value] of this.#blocks.range(start)) yield [digest, decode(value)]
   }
 
-  /** Up to `limit` blocks that may not be evicted. */
-  *onlyCopies(limit: number): Iterable<Digest> {
+  /** Up to `limit` blocks behind `after` that may not be evicted. */
+  *onlyCopies(limit: number, after?: Digest): Iterable<Digest> {
     let found = 0
-    for (const [digest, row] of this.all()) {
+    for (const [digest, row] of this.all(after)) {
       if (row.tick !== 0) continue
       yield Buffer.from(digest)
       if (++found === limit) return

@@ -18,6 +18,7 @@ import { RecentlyUsed } from './recently-used.js'
 import { SegmentFiles, type FileCalls, openSegmentWriter, SegmentSync } from '../segments/index.js'
 import { SegmentLedger } from './segment-ledger.js'
 import { mergeSmallSegments } from './segment-merge.js'
+import { rescueSegments } from './rescue-segments.js'
 import { recoverSegments } from './segment-recovery.js'
 
 export interface BlockStoreOptions {
@@ -56,6 +57,7 @@ class SegmentBlockStore implements BlockStore {
   /** Eviction and merging, one at a time. */
   #evicting: Promise<unknown> = Promise.resolve()
   #closing = false
+  #rescuing: Promise<void> | undefined
 
   constructor(options: BlockStoreOptions) {
     this.#options = options
@@ -149,11 +151,12 @@ class SegmentBlockStore implements BlockStore {
   }
 
   async releaseAll(): Promise<void> {
-    for (;;) {
-      const digests = [...this.#rows.onlyCopies(RELEASED_PER_COMMIT)]
+    for (let after: Digest | undefined; ;) {
+      const digests = [...this.#rows.onlyCopies(RELEASED_PER_COMMIT, after)]
       this.markEvictable(digests)
       await this.commit()
       if (digests.length < RELEASED_PER_COMMIT) return
+      after = digests.at(-1)
     }
   }
 
@@ -206,6 +209,8 @@ class SegmentBlockStore implements BlockStore {
   }
 
   async commit(): Promise<void> {
+    if (this.#sync.doubtful.size > 0)
+      await (this.#rescuing ??= this.#rescue().finally(() => (this.#rescuing = undefined)))
     await this.#environment.commit()
     await this.#dead.giveBack()
   }
@@ -246,6 +251,27 @@ class SegmentBlockStore implements BlockStore {
     return this.#writer.append(bytes, lengths)
   }
 
+  /** After a failed sync: nothing is appended to the segments in doubt any more, and their blocks get new places. */
+  async #rescue(): Promise<void> {
+    this.#finishSegment()
+    const segments = new Set(this.#sync.doubtful)
+    const blocks = await rescueSegments(segments, {
+      rows: this.#rows,
+      files: this.#files,
+      append: (bytes, lengths) => this.#append(bytes, lengths),
+      moved: (digest, from, to) => this.#move(digest, from, to),
+      lost: (digest) => this.discard([digest]),
+    })
+    for (const segment of segments) this.#sync.rescued(segment)
+    this.#options.log.warn('blocks whose sync failed were written anew', { blocks, segments: segments.size })
+  }
+
+  #move(digest: Digest, from: BlockLocation, to: BlockLocation): void {
+    this.#rows.move(digest, to)
+    this.#sync.add(to.segment)
+    this.#dead.add(from)
+  }
+
   /** Merges what earlier runs left in small pieces, in the background. */
   async #tidy(): Promise<void> {
     try {
@@ -257,11 +283,7 @@ class SegmentBlockStore implements BlockStore {
           this.#options.guard?.check(bytes.length)
           return this.#append(bytes, lengths)
         },
-        moved: (digest, from, to) => {
-          this.#rows.move(digest, to)
-          this.#sync.add(to.segment)
-          this.#dead.add(from)
-        },
+        moved: (digest, from, to) => this.#move(digest, from, to),
         commit: () => this.commit(),
         stopped: () => this.#closing,
       })

@@ -1,5 +1,4 @@
 import test from 'ava'
-import { isDriveError } from '../../base/index.js'
 import { SegmentSync } from './segment-sync.js'
 import { scratchDirectory } from '../../../test/support/storage/storage.js'
 
@@ -19,16 +18,42 @@ test('every segment that got indexed bytes is synced by the commit that froze it
   scratch.remove()
 })
 
-test('after a failed sync every later commit fails too, although the disk would say yes', async (t) => {
+test('S-043 after a failed sync the segment stays in doubt until its blocks are elsewhere, although the disk would say yes', async (t) => {
   const scratch = scratchDirectory()
   let fail = true
   const sync = new SegmentSync(scratch.path, {
-    sync: () => (fail ? Promise.reject(new Error('EIO')) : Promise.resolve()),
+    sync: (segment) => (fail && segment === 1 ? Promise.reject(new Error('EIO')) : Promise.resolve()),
+  })
+  sync.add(1)
+  sync.add(2)
+  sync.freeze()
+  await t.throwsAsync(sync.run(), { message: 'EIO' })
+  fail = false
+  t.deepEqual([...sync.doubtful], [1])
+  sync.rescued(1)
+  await sync.run()
+  t.deepEqual([...sync.doubtful], [])
+  sync.add(1)
+  t.deepEqual([...sync.doubtful], [1], 'bytes indexed later were perhaps lost by the same failure')
+  scratch.remove()
+})
+
+test('S-043 a sync that found no descriptor left is simply tried again', async (t) => {
+  const scratch = scratchDirectory()
+  const synced: number[] = []
+  let fail = true
+  const sync = new SegmentSync(scratch.path, {
+    sync: async (segment) => {
+      if (fail) throw Object.assign(new Error('EMFILE'), { code: 'EMFILE', syscall: 'open' })
+      synced.push(segment)
+    },
   })
   sync.add(1)
   sync.freeze()
-  t.true(isDriveError(await t.throwsAsync(sync.run()), 'INTERNAL'))
+  await t.throwsAsync(sync.run(), { message: 'EMFILE' })
   fail = false
-  t.true(isDriveError(await t.throwsAsync(sync.run()), 'INTERNAL'))
+  t.is(sync.doubtful.size, 0)
+  await sync.run()
+  t.deepEqual(synced, [1])
   scratch.remove()
 })

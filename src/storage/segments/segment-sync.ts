@@ -1,13 +1,19 @@
-/** Which segments hold indexed bytes that are not durable yet, and making them so before the index is committed. */
-import { DriveError } from '../../base/index.js'
+/**
+ * Which segments hold indexed bytes that are not durable yet, and making them so before the index is committed. After a sync that failed,
+ * Linux counts the lost pages as clean, so a later sync of the same file proves nothing: such a segment is doubtful until its blocks were
+ * written anew elsewhere. A file that could not even be opened, for lack of descriptors, is not.
+ */
 import { syncDirectory } from '../../platform/index.js'
 import type { SegmentFiles } from './segment-files.js'
 
 export class SegmentSync {
   readonly #dirty = new Set<number>()
   readonly #frozen = new Set<number>()
+  /** Their entries in the directory are durable. */
   readonly #known = new Set<number>()
-  #failure: unknown
+  /** A sync of them failed in this run: bytes of theirs that are indexed later may have been lost as well. */
+  readonly #failed = new Set<number>()
+  readonly #doubtful = new Set<number>()
 
   constructor(
     private readonly directory: string,
@@ -16,6 +22,7 @@ export class SegmentSync {
 
   /** Newly indexed bytes lie in this segment. */
   add(segment: number): void {
+    if (this.#failed.has(segment)) this.#doubtful.add(segment)
     this.#dirty.add(segment)
   }
 
@@ -25,19 +32,33 @@ export class SegmentSync {
     this.#dirty.clear()
   }
 
-  /**
-   * Segments of the frozen commit durable, their directory entries too. After a failed sync every later one fails: Linux counts
-   * the lost pages as clean from then on, so trying again would only pretend. A restart finds the last good commit.
-   */
+  /** Segments whose blocks have to be written anew before the index may be committed. */
+  get doubtful(): ReadonlySet<number> {
+    return this.#doubtful
+  }
+
+  /** No indexed block lies in the segment any more. */
+  rescued(segment: number): void {
+    this.#doubtful.delete(segment)
+    this.#dirty.delete(segment)
+    this.#frozen.delete(segment)
+  }
+
+  /** Segments of the frozen commit durable, their directory entries too. Rejects with the first failure, after all were tried. */
   async run(): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failed()
     const segments = [...this.#frozen]
+    const ends = await Promise.allSettled(segments.map((segment) => this.files.sync(segment)))
+    const failures = ends.flatMap((end, i) =>
+      end.status === 'rejected' ? [{ segment: segments[i]!, reason: end.reason as unknown }] : [],
+    )
+    for (const { segment, reason } of failures) this.#failedBy(reason, [segment])
+    if (failures.length > 0) throw failures[0]!.reason
+    const unnamed = segments.filter((segment) => !this.#known.has(segment))
     try {
-      await Promise.all(segments.map((segment) => this.files.sync(segment)))
-      if (segments.some((segment) => !this.#known.has(segment))) syncDirectory(this.directory)
+      if (unnamed.length > 0) syncDirectory(this.directory)
     } catch (error) {
-      this.#failure = error
-      throw this.#failed()
+      this.#failedBy(error, unnamed)
+      throw error
     }
     for (const segment of segments) {
       this.#known.add(segment)
@@ -45,9 +66,11 @@ export class SegmentSync {
     }
   }
 
-  #failed(): DriveError {
-    return new DriveError('INTERNAL', 'Block data could not be made durable; restart the drive.', {
-      cause: this.#failure,
-    })
+  #failedBy(reason: unknown, segments: readonly number[]): void {
+    if ((reason as NodeJS.ErrnoException | undefined)?.syscall === 'open') return
+    for (const segment of segments) {
+      this.#failed.add(segment)
+      this.#doubtful.add(segment)
+    }
   }
 }
