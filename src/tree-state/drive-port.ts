@@ -4,7 +4,7 @@
  */
 import type { Digest } from '../base/index.js'
 import type { ChunkRecord, NodeRef } from './contract.js'
-import type { RemoteChild } from './remote.js'
+import type { ChunkPage, ChunkPosition, DirectoryPage, DirectoryPosition } from './remote.js'
 
 /** The four durability levels in files and bytes. */
 export interface LevelCounts {
@@ -97,6 +97,8 @@ export interface DrivePort {
 export interface RemoteSource {
   /** Sealed bytes, verified by CID, in the order asked. */
   fetchBlocks(digests: readonly Digest[], signal?: AbortSignal): Promise<Uint8Array[]>
-  loadDirectory(ref: NodeRef, signal?: AbortSignal): Promise<RemoteChild[]>
-  loadChunks(ref: NodeRef, signal?: AbortSignal): Promise<Omit<ChunkRecord, 'born'>[]>
+  /** The next entries of a published directory, in byte order of their names. */
+  loadDirectory(from: DirectoryPosition, signal?: AbortSignal): Promise<DirectoryPage>
+  /** The next rows of a published chunk list, in order of their offsets. */
+  loadChunks(from: ChunkPosition, signal?: AbortSignal): Promise<ChunkPage>
 }

@@ -22,7 +22,7 @@ export {
   rowsOf,
   secondOf,
 } from './keys.js'
-export type { RemoteChild } from './remote.js'
+export type { ChunkPage, ChunkPosition, DirectoryPage, DirectoryPosition, RemoteChild } from './remote.js'
 export {
   decodeChunk,
   decodeDentry,

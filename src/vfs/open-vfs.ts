@@ -107,12 +107,12 @@ function makeParts(options: VfsOptions) {
 
   const inodes = new InodeTable(state, random)
   const directories = new Directories(state.tables.dentries, nameHasher(nameKey))
-  const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote })
   const reader = new ChunkReader({ blocks, core, remote, log })
 
   const content = { state, blocks, named, inodes, reader, held }
   const sealing = new SealQueue({ ...content, pipeline, gate, failures })
   const committer = new Committer({ ...content, sealing, gate, failures })
+  const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote, committer })
   inodes.onDeparture((inode) => removeContent({ state, held, sealing }, inode))
   inodes.onDeparture((inode) => directories.drop(inode))
   return {

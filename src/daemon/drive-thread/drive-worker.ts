@@ -42,8 +42,8 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
   }
   const handlers: { readonly [Name in keyof MainThread]: MainThread[Name] } = {
     fetchBlocks: async (digests, signal) => requireRemote().fetchBlocks(digests, signal),
-    loadDirectory: async (ref, signal) => requireRemote().loadDirectory(ref, signal),
-    loadChunks: async (ref, signal) => requireRemote().loadChunks(ref, signal),
+    loadDirectory: async (from, signal) => requireRemote().loadDirectory(from, signal),
+    loadChunks: async (from, signal) => requireRemote().loadChunks(from, signal),
     mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
     log: async (level, message, fields) => log[level](message, fields),
   }

@@ -10,6 +10,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
   /** Nodes fetched at the same time below one interior node; 8 unless given. */
   readonly width?: number
+  /** Entries with a greater key only; nodes without any are not fetched. */
+  readonly after?: Uint8Array
 }
 
 const DEFAULT_WIDTH = 8
@@ -34,7 +36,9 @@ export async function* readMapLeaves(
     if (!isLeaf(node) || node.items.length === 0) continue
     requireAscending(last, node.items[0]![0])
     last = node.items.at(-1)![0]
-    yield node.items
+    const { after } = options
+    const items = after === undefined ? node.items : node.items.filter(([key]) => Buffer.compare(key, after) > 0)
+    if (items.length > 0) yield items
   }
 }
 
@@ -89,7 +93,7 @@ async function* walkBelow(
   const { node } = loaded
   if (!isLeaf(node)) {
     const width = options.width ?? DEFAULT_WIDTH
-    const below = prefetch(node.children, width, async (child) => {
+    const below = prefetch(childrenAfter(node.children, options.after), width, async (child) => {
       const next = await load(child.ref, fetch, options.signal)
       checkedChild(node, child, next.node)
       return next
@@ -110,6 +114,13 @@ function checkedChild(parent: MapInterior, child: MapChild, node: MapLeaf | MapI
     throw corrupt('a map node is not the child its parent names')
   }
   return node
+}
+
+/** Those that may have a greater key than `after`: a child ends where the next one begins. */
+function childrenAfter(children: readonly MapChild[], after: Uint8Array | undefined): readonly MapChild[] {
+  if (after === undefined) return children
+  const begins = lowerBound(children.length, (i) => Buffer.compare(children[i]!.firstKey, after) > 0)
+  return children.slice(Math.max(0, begins - 1))
 }
 
 function childFor(children: readonly MapChild[], key: Uint8Array): MapChild | undefined {

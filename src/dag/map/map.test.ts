@@ -212,3 +212,24 @@ test('S-064 a map is built bit by bit: blocks leave as soon as they are made, an
   t.deepEqual(finished.ref, atOnce.ref)
   t.is(made, atOnce.blocks.length)
 })
+
+test('S-038 a map is read on behind any key, and nodes before it are not fetched', async (t) => {
+  const random = seededRandom(39)
+  const entries = rows(5_000, random)
+  const built = buildMap(entries, { random })
+  const blocks = new MemoryBlocks().add(built.blocks)
+  for (const at of [0, 1, 777, 2500, 4_998, 4_999]) {
+    let fetched = 0
+    const found: string[] = []
+    const counted: typeof blocks.fetch = (...given) => (fetched++, blocks.fetch(...given))
+    for await (const [key] of readMap(built.ref, counted, { after: entries[at]![0] })) found.push(hexOf(key))
+    t.deepEqual(
+      found,
+      entries.slice(at + 1).map(([key]) => hexOf(key)),
+    )
+    if (at > 4_000) t.true(fetched <= 3, `${fetched} nodes`)
+  }
+  const between = Buffer.concat([entries[10]![0], Buffer.of(0)])
+  const next = await readMap(built.ref, blocks.fetch, { after: between }).next()
+  t.is(hexOf((next.value as Row)[0]), hexOf(entries[11]![0]))
+})

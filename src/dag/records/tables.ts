@@ -27,13 +27,13 @@ export interface DirectoryChild {
   readonly entry: EntryRecord
 }
 
-/** A directory's entries in byte order of their names. */
+/** A directory's entries in byte order of their names. @param options `after` a name: those behind it */
 export async function* readDirectory(
   ref: TreeRef,
   fetch: FetchBlock,
-  options: ReadOptions = {},
+  options: RowOptions<PlainName> = {},
 ): AsyncGenerator<DirectoryChild, void, undefined> {
-  for await (const items of readMapLeaves(ref, fetch, options)) {
+  for await (const items of readMapLeaves(ref, fetch, rowOptions(options, nameToBytes))) {
     for (const [key, value] of items) {
       if (!isFileName(key)) throw corrupt('a directory holds an impossible name')
       yield { name: nameFromBytes(key), entry: decodeEntry(value) }
@@ -54,19 +54,32 @@ export async function findInDirectory(
 
 /** A row of a file's long chunk list, keyed BE64(offset). */
 export function chunkRow(chunk: FileChunk): MapRow {
-  const key = Buffer.alloc(8)
-  key.writeBigUInt64BE(BigInt(chunk.offset))
-  return [key, encodeChunk(chunk)]
+  return [offsetKey(chunk.offset), encodeChunk(chunk)]
 }
 
-/** A file's chunks in order of their offsets. */
+function offsetKey(offset: number): Uint8Array {
+  const key = Buffer.alloc(8)
+  key.writeBigUInt64BE(BigInt(offset))
+  return key
+}
+
+/** How rows are read, where they begin in their own terms. */
+export interface RowOptions<Key> extends Omit<ReadOptions, 'after'> {
+  readonly after?: Key
+}
+
+function rowOptions<Key>({ after, ...rest }: RowOptions<Key>, encode: (key: Key) => Uint8Array): ReadOptions {
+  return after === undefined ? rest : { ...rest, after: encode(after) }
+}
+
+/** A file's chunks in order of their offsets. @param options `after` an offset: those that begin behind it */
 export async function* readChunkList(
   ref: TreeRef,
   fetch: FetchBlock,
-  options: ReadOptions = {},
+  options: RowOptions<number> = {},
 ): AsyncGenerator<FileChunk, void, undefined> {
   let before: FileChunk | undefined
-  for await (const items of readMapLeaves(ref, fetch, options)) {
+  for await (const items of readMapLeaves(ref, fetch, rowOptions(options, offsetKey))) {
     for (const [key, value] of items) {
       if (key.length !== 8) throw corrupt('a chunk list has an impossible offset')
       const offset = Number(Buffer.from(key).readBigUInt64BE())

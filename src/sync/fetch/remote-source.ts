@@ -1,5 +1,5 @@
 /** What the drive thread asks of other machines: blocks, and the entries of directories and chunk lists it has not loaded. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, type PlainName } from '../../base/index.js'
 import {
   decodeEntry,
   findLink,
@@ -7,12 +7,19 @@ import {
   readDirectory,
   type EntryRecord,
   type FetchBlock,
+  type FileChunk,
 } from '../../dag/index.js'
 import { readBe64 } from '../../storage/kv/index.js'
 import type { RemoteChild, RemoteSource } from '../../tree-state/index.js'
 import { inodeOf } from '../../commits/index.js'
 import type { NodeReader } from './node-reader.js'
+import { RecentNodes } from './recent-nodes.js'
 import type { SyncState } from '../state/sync-state.js'
+
+/** A page is a message between threads, and what the drive thread stores between two commits is a few of them. */
+const ROWS_A_PAGE = 1000
+const BYTES_A_PAGE = 1024 * 1024
+const CHUNK_BYTES = 100
 
 /** @param fetch tree nodes, from this machine or the node */
 export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state: SyncState): RemoteSource {
@@ -28,26 +35,42 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
     if (found === undefined) throw new DriveError('CORRUPT', 'A hard link of the published version leads nowhere.')
     return found
   }
+  const recent = new RecentNodes(fetch)
   return {
     fetchBlocks: (digests, signal) => reader.fetchBlocks(digests, signal),
-    async loadDirectory(ref, signal) {
+    async loadDirectory({ ref, after }, signal) {
       const children: RemoteChild[] = []
-      for await (const { name, entry } of readDirectory(ref, fetch, signal === undefined ? {} : { signal })) {
-        const own = await resolve(entry, signal)
-        children.push({
-          name,
-          record: inodeOf(own),
-          chunks: own.content.kind === 'chunks' ? own.content.chunks : undefined,
-        })
+      let bytes = 0
+      const options = { ...(signal && { signal }), ...(after !== undefined && { after }) }
+      for await (const { name, entry } of readDirectory(ref, recent.fetch, options)) {
+        if (children.length >= ROWS_A_PAGE || bytes >= BYTES_A_PAGE) return { children, isLast: false }
+        const child = childOf(name, await resolve(entry, signal))
+        children.push(child)
+        bytes += sizeOf(child)
       }
-      return children
+      return { children, isLast: true }
     },
-    async loadChunks(ref, signal) {
-      const chunks = []
-      for await (const chunk of readChunkList(ref, fetch, signal === undefined ? {} : { signal })) chunks.push(chunk)
-      return chunks
+    async loadChunks({ ref, after }, signal) {
+      const chunks: FileChunk[] = []
+      const options = { ...(signal && { signal }), ...(after !== undefined && { after }) }
+      for await (const chunk of readChunkList(ref, recent.fetch, options)) {
+        if (chunks.length >= ROWS_A_PAGE) return { chunks, isLast: false }
+        chunks.push(chunk)
+      }
+      return { chunks, isLast: true }
     },
   }
+}
+
+function childOf(name: PlainName, entry: EntryRecord): RemoteChild {
+  const { content } = entry
+  return { name, record: inodeOf(entry), chunks: content.kind === 'chunks' ? content.chunks : undefined }
+}
+
+/** What makes an entry long; the rest is some hundred bytes. */
+function sizeOf({ record, chunks }: RemoteChild): number {
+  const xattrs = record.xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0)
+  return (record.inline?.length ?? 0) + xattrs + (chunks?.length ?? 0) * CHUNK_BYTES
 }
 
 /** A file that has an inode on this machine is one with several names, whatever is left of them: that one is meant, not a new one. */

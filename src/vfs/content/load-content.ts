@@ -1,5 +1,5 @@
 /** Content for an operation: from the tables at once, or after its chunk list came from a node. */
-import { unlessAborted } from '../../base/index.js'
+import { DriveError, MIB, unlessAborted } from '../../base/index.js'
 import { chunkKey, decodeChunk, encodeChunk, rowsOf, secondOf, type RemoteSource } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
@@ -10,9 +10,10 @@ import type { InodeTable } from '../inodes/inode-table.js'
 
 /** What reading a file's chunk list takes. */
 export interface LoadParts {
-  readonly state: Pick<TreeState, 'tables'>
+  readonly state: Pick<TreeState, 'tables' | 'pendingBytes'>
   readonly inodes: InodeTable
   readonly remote: Pick<RemoteSource, 'loadChunks'>
+  readonly committer: { commit(): Promise<void> }
 }
 
 const loading = new WeakMap<Inode, Promise<void>>()
@@ -31,15 +32,29 @@ export function contentOrWait(parts: LoadParts, inode: Inode, caller: Caller | u
   return new Wait(caller === undefined ? work : unlessAborted(work, caller.signal))
 }
 
+/** Rows in memory before a commit; more than any commit of a program's own. */
+const MOST_PENDING_BYTES = 8 * MIB
+
+/** Rows of a list that was loaded in part, before a failure or a crash, are written again; `removeContent` knows of them. */
 async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
   const { ref } = inode
   if (ref === undefined) return
   inode.pins++
   try {
-    const chunks = await parts.remote.loadChunks(ref)
-    if (!inode.unloaded || inode.gone) return
-    for (const chunk of chunks)
-      parts.state.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
+    let end = 0
+    let after: number | undefined
+    for (let isLast = false; !isLast;) {
+      const page = await parts.remote.loadChunks({ ref, after })
+      if (!inode.unloaded || inode.gone) return
+      for (const chunk of page.chunks) {
+        if (chunk.offset < end) throw new DriveError('CORRUPT', 'The chunks of a file overlap.')
+        end = chunk.offset + chunk.length
+        parts.state.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
+      }
+      isLast = page.isLast || page.chunks.length === 0
+      after = page.chunks.at(-1)?.offset
+      if (!isLast && parts.state.pendingBytes > MOST_PENDING_BYTES) await parts.committer.commit()
+    }
     inode.unloaded = false
     parts.inodes.markUnwritten(inode)
   } finally {

@@ -1,5 +1,6 @@
 /** The content of an inode that leaves: rows deleted, their blocks noted as removed, memory given back. */
 import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf, type ChunkRecord } from '../../tree-state/index.js'
+import { pagesOf } from '../../storage/kv/index.js'
 import type { Inode } from '../inodes/inode.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { HeldMemory } from '../staging/held-memory.js'
@@ -16,6 +17,7 @@ export function removeContent(parts: RemoveParts, inode: Inode): void {
   if (!inode.isFile) return
   const { content } = inode
   const { chunks, pages } = parts.state.tables
+  if (inode.unloaded) dropPartOfList(parts, inode)
   const rows = content?.rows ?? storedRows(parts, inode)
   for (const row of rows) {
     chunks.delete(chunkKey(inode.ino, row.offset))
@@ -29,8 +31,14 @@ export function removeContent(parts: RemoveParts, inode: Inode): void {
   parts.sealing.abandon(inode, content.pieces)
 }
 
+/** Of a list that was loaded in part: the published list itself is what leaves the tree. */
+function dropPartOfList({ state }: RemoveParts, inode: Inode): void {
+  const { chunks } = state.tables
+  for (const rows of pagesOf(chunks, rowsOf(inode.ino))) for (const [key] of rows) chunks.delete(key)
+}
+
 function hasNoRows(inode: Inode): boolean {
-  return inode.inline !== undefined || inode.size === 0 || inode.unloaded
+  return inode.inline !== undefined || inode.size === 0
 }
 
 function storedRows(parts: RemoveParts, inode: Inode): ChunkRecord[] {

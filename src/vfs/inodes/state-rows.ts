@@ -1,4 +1,5 @@
 /** Rows of the table `state`: the open sequence, the counters, and which inodes have no name any more. */
+import { nameFromBytes, nameToBytes, type PlainName } from '../../base/index.js'
 import { be48, be64, readBe48, readBe64 } from '../../storage/kv/index.js'
 import { decodeDirty } from './dirty-row.js'
 import type { Counters, TreeState } from './tree-state.js'
@@ -12,12 +13,28 @@ const CLEAN = text('clean')
 const COUNTS = text('counts')
 const ORPHAN = text('orphan/')
 const CLIPPED = text('clipped/')
+const LOADING = text('loading/')
 
 /** A row marks an inode without a name that lived on because it was open. */
 export const orphanKey = (ino: number): Buffer => Buffer.concat([ORPHAN, be64(ino)])
 
 /** A row marks an inode whose stored size is less than what was written then. */
 export const clippedKey = (ino: number): Buffer => Buffer.concat([CLIPPED, be64(ino)])
+
+/** The last name of an unloaded directory whose entry is in the tables already. */
+export function loadedUpTo(state: TreeState, ino: number): PlainName | undefined {
+  const row = state.tables.state.get(loadingKey(ino))
+  return row && nameFromBytes(row)
+}
+
+/** @param name undefined: all of it, or none */
+export function writeLoadedUpTo(state: TreeState, ino: number, name: PlainName | undefined): void {
+  const rows = state.tables.state
+  if (name !== undefined) rows.put(loadingKey(ino), nameToBytes(name))
+  else if (rows.get(loadingKey(ino)) !== undefined) rows.delete(loadingKey(ino))
+}
+
+const loadingKey = (ino: number): Buffer => Buffer.concat([LOADING, be64(ino)])
 
 /** @returns false when the drive has never been committed */
 export function readState(state: TreeState): boolean {

@@ -1,5 +1,9 @@
-/** Directories whose entries are only on a node: loaded whole when first needed, shared by everyone who waits. */
-import { unlessAborted, type FileId, type PlainName } from '../../base/index.js'
+/**
+ * Directories whose entries are only on a node: loaded when first needed, shared by everyone who waits. Entries go into the tables a page
+ * at a time, and commits between pages keep memory bounded. How far a directory is loaded is in the same commit as its entries, so that
+ * a failure or a crash goes on from there. Nobody sees the entries before all are there.
+ */
+import { MIB, unlessAborted, type FileId, type PlainName } from '../../base/index.js'
 import { be64, readBe64 } from '../../storage/kv/index.js'
 import {
   chunkKey,
@@ -13,6 +17,7 @@ import {
 } from '../../tree-state/index.js'
 import { FIRST_COOKIE } from '../inodes/inode-table.js'
 import type { Inode } from '../inodes/inode.js'
+import { loadedUpTo, writeLoadedUpTo } from '../inodes/state-rows.js'
 import type { Caller } from '../tree.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
@@ -24,6 +29,7 @@ export interface RemoteDirectoryParts {
   readonly inodes: InodeTable
   readonly directories: Directories
   readonly remote: Pick<RemoteSource, 'loadDirectory'>
+  readonly committer: { commit(): Promise<void> }
 }
 
 /** Loads directories; at most one request a directory at a time. */
@@ -55,16 +61,28 @@ export class RemoteDirectories {
   async #load(inode: Inode): Promise<void> {
     const ref = inode.ref
     if (!inode.unloaded || ref === undefined) return
-    const children = await this.#parts.remote.loadDirectory(ref)
-    if (!inode.unloaded || inode.gone) return
-    let cookie = Math.max(FIRST_COOKIE, inode.nextCookie)
-    for (const child of children) putChild(this.#parts, inode.ino, child, cookie++)
-    inode.nextCookie = cookie
+    const { state, inodes, directories, remote, committer } = this.#parts
+    let after = loadedUpTo(state, inode.ino)
+    for (;;) {
+      const { children, isLast } = await remote.loadDirectory({ ref, after })
+      if (!inode.unloaded || inode.gone) return
+      let cookie = Math.max(FIRST_COOKIE, inode.nextCookie)
+      for (const child of children) putChild(this.#parts, inode.ino, child, cookie++)
+      inode.nextCookie = cookie
+      after = children.at(-1)?.name
+      inodes.markUnwritten(inode)
+      if (isLast || after === undefined) break
+      writeLoadedUpTo(state, inode.ino, after)
+      if (state.pendingBytes > MOST_PENDING_BYTES) await committer.commit()
+    }
+    writeLoadedUpTo(state, inode.ino, undefined)
     inode.unloaded = false
-    this.#parts.directories.drop(inode)
-    this.#parts.inodes.markUnwritten(inode)
+    directories.drop(inode)
   }
 }
+
+/** Rows in memory before a commit. */
+const MOST_PENDING_BYTES = 8 * MIB
 
 function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChild, cookie: number): void {
   const { tables } = parts.state

@@ -10,7 +10,7 @@ import {
   readInode,
   scratchDrive,
 } from '../../../test/support/vfs/drive.js'
-import { freshRoot, plain, record, ref, world } from '../../../test/support/vfs/remote.js'
+import { freshRoot, pageOf, plain, record, ref, world } from '../../../test/support/vfs/remote.js'
 import type { RemoteChild } from '../../tree-state/index.js'
 import { ROOT_INO } from '../tree.js'
 
@@ -130,7 +130,7 @@ test('a file whose content is elsewhere can be appended to and synced without a 
 test('a device that claims more of a block than there is, or a file without a name, harms that file only', async (t) => {
   const scratch = scratchDrive()
   const { source } = world()
-  const [good] = (await source.loadChunks(ref(50))).map((chunk) => ({ ...chunk }))
+  const [good] = (await source.loadChunks({ ref: ref(50), after: undefined })).chunks.map((chunk) => ({ ...chunk }))
   const lying = { ...good!, skip: 1000 }
   const next = { ...good!, offset: good!.length }
   const files: RemoteChild[] = [
@@ -145,7 +145,10 @@ test('a device that claims more of a block than there is, or a file without a na
       chunks: undefined,
     },
   ]
-  const drive = await scratch.open({ remote: { ...source, loadDirectory: () => Promise.resolve(files) }, freshRoot })
+  const drive = await scratch.open({
+    remote: { ...source, loadDirectory: ({ after }) => Promise.resolve(pageOf(files, after)) },
+    freshRoot,
+  })
   const lie = await find(drive.tree, 'lie')
   const { handle } = await drive.tree.open(lie!.ino, 2, caller)
   t.is(await codeOf(() => readHandle(drive.tree, lie!.ino, handle, 0, 4096)), 'CORRUPT')

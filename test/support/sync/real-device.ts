@@ -97,8 +97,8 @@ export class RealDevice {
       core,
       remote: {
         fetchBlocks: (digests, signal) => late.sync!.remote.fetchBlocks(digests, signal),
-        loadDirectory: (ref, signal) => late.sync!.remote.loadDirectory(ref, signal),
-        loadChunks: (ref, signal) => late.sync!.remote.loadChunks(ref, signal),
+        loadDirectory: (from, signal) => late.sync!.remote.loadDirectory(from, signal),
+        loadChunks: (from, signal) => late.sync!.remote.loadChunks(from, signal),
       },
       nameKey: keys.nameKey,
       clock: systemClock,

@@ -30,6 +30,8 @@ import {
   type DriveCounts,
   type DrivePort,
   type InodeRecord,
+  type NodeRef,
+  type RemoteChild,
   type PublishedCommit,
   type RemoteSource,
 } from '../../../src/tree-state/index.js'
@@ -494,7 +496,7 @@ export class TestDrive implements DrivePort {
   async #loadDirectory(ino: number): Promise<void> {
     const record = this.inode(ino)
     if (!record.unloaded) return
-    for (const { name, record: child, chunks } of await this.remote!.loadDirectory(record.ref!)) {
+    for (const { name, record: child, chunks } of await childrenOf(this.remote!, record.ref!)) {
       const known = this.#ids.get(child.fileId)
       const childIno = known === undefined ? this.#counter('nextIno') : readBe64(known)
       if (known === undefined) {
@@ -515,9 +517,27 @@ export class TestDrive implements DrivePort {
   async #loadChunks(ino: number): Promise<void> {
     const record = this.inode(ino)
     if (!record.unloaded || isDirectory(record)) return
-    for (const chunk of await this.remote!.loadChunks(record.ref!)) {
+    for (const chunk of await chunksOf(this.remote!, record.ref!)) {
       this.#chunks.put(chunkKey(ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
     }
     this.#putInode({ ...this.inode(ino), unloaded: false })
+  }
+}
+
+async function childrenOf(remote: RemoteSource, ref: NodeRef): Promise<RemoteChild[]> {
+  const children: RemoteChild[] = []
+  for (;;) {
+    const page = await remote.loadDirectory({ ref, after: children.at(-1)?.name })
+    children.push(...page.children)
+    if (page.isLast) return children
+  }
+}
+
+async function chunksOf(remote: RemoteSource, ref: NodeRef): Promise<Omit<ChunkRecord, 'born'>[]> {
+  const chunks: Omit<ChunkRecord, 'born'>[] = []
+  for (;;) {
+    const page = await remote.loadChunks({ ref, after: chunks.at(-1)?.offset })
+    chunks.push(...page.chunks)
+    if (page.isLast) return chunks
   }
 }

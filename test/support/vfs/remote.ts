@@ -1,7 +1,14 @@
 /** A node with a small tree, for tests of what is not on this machine. */
 import { DriveError, type Digest } from '../../../src/base/index.js'
 import { createCore } from '../../../src/pipeline/index.js'
-import type { ChunkRecord, InodeRecord, NodeRef, RemoteChild, RemoteSource } from '../../../src/tree-state/index.js'
+import type {
+  ChunkRecord,
+  DirectoryPage,
+  InodeRecord,
+  NodeRef,
+  RemoteChild,
+  RemoteSource,
+} from '../../../src/tree-state/index.js'
 import { contentKeys, name } from './drive.js'
 
 const core = createCore()
@@ -113,11 +120,17 @@ export function world(): RemoteWorld {
         answer(`blocks ${String(digests.length)}`, () =>
           digests.map((digest) => blocks.get(Buffer.from(digest).toString('hex'))!),
         ),
-      loadDirectory: ({ digest }) => answer(`directory ${String(digest[0])}`, () => directories.get(digest[0]!)!),
-      loadChunks: ({ digest }) => answer(`chunks ${String(digest[0])}`, () => chunks),
+      loadDirectory: ({ ref: { digest }, after }) =>
+        answer(`directory ${String(digest[0])}`, () => pageOf(directories.get(digest[0]!)!, after)),
+      loadChunks: ({ ref: { digest } }) => answer(`chunks ${String(digest[0])}`, () => ({ chunks, isLast: true })),
     },
   }
 }
 
 /** The root of that tree, for a drive without local state. */
 export const freshRoot = { record: record(0o040755, { nlink: 3, ref: ref(1), unloaded: true }) }
+
+/** A directory in one page. */
+export function pageOf(children: readonly RemoteChild[], after: unknown): DirectoryPage {
+  return { children: after === undefined ? children : [], isLast: true }
+}
