@@ -1,5 +1,7 @@
 /** The POSIX tree over local storage. */
 export { type FreshRoot, openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
+export { type Change, type ChangeListener, type Changes, type Place } from './inodes/changes.js'
+export { type Invalidations } from './inodes/invalidations.js'
 export { diskSpace, type SpaceGuard, unlimitedSpace } from './staging/space.js'
 export {
   type AttributeChange,

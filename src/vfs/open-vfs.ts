@@ -3,7 +3,7 @@ import type { Clock, Log, Random, SecretKey } from '../base/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
 import type { BlockStore } from '../storage/blocks/index.js'
 import type { Environment } from '../storage/kv/index.js'
-import { TYPE, type DrivePort, type InodeRecord, type RemoteSource } from '../tree-state/index.js'
+import { RiskGauge, TYPE, type DrivePort, type InodeRecord, type RemoteSource } from '../tree-state/index.js'
 import { ChunkReader } from './content/chunk-reader.js'
 import { removeContent } from './content/remove-content.js'
 import { Changes } from './inodes/changes.js'
@@ -53,6 +53,8 @@ export interface VfsOptions {
   readonly heldLimitBytes?: number
   /** What the block cache may use as far as blocks can be evicted; asked again each time, so it can change. Unlimited by default. */
   readonly cacheLimitBytes?: number | (() => number)
+  /** Where the thread writes what would be lost with it; see makeRiskMemory. */
+  readonly riskMemory?: SharedArrayBuffer
   /** Used when `meta` is empty. */
   readonly freshRoot: FreshRoot
 }
@@ -98,14 +100,15 @@ function makeParts(options: VfsOptions) {
   const state = new TreeState(meta, clock)
   const blocks = new TreeBlocks(options.blocks)
   const room = new Room(space, () => blocks.store.usage.usedBytes)
-  const held = new HeldMemory(clock, options.heldLimitBytes)
+  const risk = new RiskGauge(options.riskMemory)
+  const held = new HeldMemory(clock, risk, options.heldLimitBytes)
   const failures = new Failures({ log, room, held, state })
   const changes = new Changes((error) => failures.note('a listener of changes failed', error))
   const invalidations = new Invalidations()
   const named = new NamedBlocks()
   const gate = new ApplyGate()
 
-  const inodes = new InodeTable(state, random)
+  const inodes = new InodeTable(state, random, risk)
   const directories = new Directories(state.tables.dentries, nameHasher(nameKey))
   const reader = new ChunkReader({ blocks, core, remote, log })
 

@@ -18,17 +18,21 @@ export interface DriveOptions {
   /** Where the home lies; a fresh temporary folder when absent. */
   readonly home?: string
   readonly environment?: Readonly<Record<string, string>>
+  /** Its drive thread may die, or a failure remain unhandled; otherwise either is a failure of the test. */
+  readonly mayFail?: boolean
 }
 
 export class TestDrive {
   readonly home: string
   readonly mountpoint: string
+  readonly mayFail: boolean
   private readonly environment: NodeJS.ProcessEnv
 
   constructor(options: DriveOptions = {}) {
     const base = mkdtempSync(join(tmpdir(), 'dagdrive-test-'))
     this.home = options.home ?? join(base, 'home')
     this.mountpoint = join(base, 'mount')
+    this.mayFail = options.mayFail ?? false
     mkdirSync(this.mountpoint)
     this.environment = { ...process.env, DAGDRIVE_HOME: this.home, ...options.environment }
   }
@@ -104,11 +108,11 @@ export class TestDrive {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024
   }
 
-  log(): string {
+  log(lines = 40): string {
     const files = existsSync(this.home) ? readdirSync(this.home, { recursive: true, encoding: 'utf8' }) : []
     return files
       .filter((name) => name.endsWith('.log'))
-      .map((name) => readFileSync(join(this.home, name), 'utf8').split('\n').slice(-40).join('\n'))
+      .map((name) => readFileSync(join(this.home, name), 'utf8').split('\n').slice(-lines).join('\n'))
       .join('\n')
   }
 
@@ -122,10 +126,17 @@ export class TestDrive {
   }
 }
 
+/** What a daemon logs about failures that nobody handled, on any thread. */
+const UNHANDLED = /.*(?:an unhandled failure|an uncaught failure|the drive thread failed).*/
+
 /** A drive that is destroyed when the test ends. */
 export function testDrive(t: ExecutionContext, options?: DriveOptions): TestDrive {
   const drive = new TestDrive(options)
-  t.teardown(() => drive.destroy())
+  t.teardown(() => {
+    const unhandled = UNHANDLED.exec(drive.log(Infinity))
+    drive.destroy()
+    if (unhandled !== null && !drive.mayFail) throw new Error(`The daemon logged: ${unhandled[0]}`)
+  })
   return drive
 }
 

@@ -9,6 +9,8 @@ export interface DriveThreadData {
   readonly dataDirectory: string
   readonly rootKey: RootKey
   readonly cacheBytes: number
+  /** Where it writes what would be lost with it. */
+  readonly riskMemory: SharedArrayBuffer
 }
 
 export interface ThreadMountOptions {

@@ -113,6 +113,7 @@ async function open({ root }: Parameters<DriveThread['open']>[0]): Promise<void>
     log,
     spaceGuard: diskSpace(directory, systemClock),
     cacheLimitBytes: data.cacheBytes,
+    riskMemory: data.riskMemory,
     freshRoot:
       root === undefined
         ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: ROOT_MODE }

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { DriveError, isDriveError, type Log } from '../../base/index.js'
 import type { MountEnd } from '../../fuse/index.js'
-import type { RemoteSource } from '../../tree-state/index.js'
+import { makeRiskMemory, readRisk, type AtRisk, type RemoteSource } from '../../tree-state/index.js'
 import { DRIVE_THREAD_METHODS, type DriveThread, type DriveThreadData, type MainThread } from './contract.js'
 import { connectRpc, remoteMethods } from './rpc.js'
 
@@ -10,13 +10,13 @@ export interface DriveWorker {
   readonly thread: DriveThread
   /** Sync's source of blocks and entries; OFFLINE is answered before it is set. */
   setRemote(remote: RemoteSource): void
-  /** Called once when the thread dies without having been told to. */
-  onDeath(listener: (reason: DriveError) => void): void
+  /** Called once when the thread dies without having been told to, with what was in its memory only. */
+  onDeath(listener: (reason: DriveError, lost: AtRisk) => void): void
   /** Everything `staged`, then the thread ends. After a death it only cleans up. */
   close(): Promise<void>
 }
 
-export interface DriveWorkerOptions extends DriveThreadData {
+export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> {
   readonly log: Log
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
 }
@@ -25,16 +25,17 @@ export interface DriveWorkerOptions extends DriveThreadData {
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, onMountEnded, ...data } = options
+  const { log, onMountEnded, ...rest } = options
+  const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
   const worker = new Worker(new URL('./drive-thread.js', import.meta.url), {
-    workerData: data satisfies DriveThreadData,
+    workerData: data,
     resourceLimits: THREAD_LIMITS,
     name: 'drive',
   })
   let remote: RemoteSource | undefined
   let closing = false
   let dead = false
-  const deathListeners: ((reason: DriveError) => void)[] = []
+  const deathListeners: ((reason: DriveError, lost: AtRisk) => void)[] = []
 
   const requireRemote = (): RemoteSource => {
     if (remote === undefined) throw new DriveError('OFFLINE', 'The node is not open yet.')
@@ -54,7 +55,11 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
       if (dead) return
       dead = true
       rpc.fail(reason)
-      if (!closing) for (const listener of deathListeners) listener(reason)
+      const lost = readRisk(data.riskMemory)
+      if (lost.files > 0 || lost.inodes > 0) {
+        log.error('the drive thread is gone with what was in its memory only', { ...lost })
+      }
+      if (!closing) for (const listener of deathListeners) listener(reason, lost)
     }
     worker.on('error', (error) => {
       const message = isDriveError(error) || error instanceof Error ? error.message : String(error)

@@ -18,6 +18,7 @@ import { readNodeKey, type NodeCredential } from '../keys/node-keys.js'
 import { type RootKey } from '../../crypto/index.js'
 import { listenerOf, openNode, type IpfsNode } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
+import type { AtRisk } from '../../tree-state/index.js'
 import { openDrive, type Drive } from './drive.js'
 import { findAgain } from '../nodes/find-published.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
@@ -67,6 +68,13 @@ export interface Daemon {
 /** More deaths of the drive thread than this within a minute, and it is not started again by itself. */
 const MOST_DEATHS = 3
 const DEATHS_WITHIN_MS = 60_000
+
+/** What a death of the drive thread cost. */
+function sentenceOf({ files, bytes, inodes }: AtRisk): string {
+  if (files === 0 && inodes === 0) return 'Nothing was in its memory only.'
+  const held = `${files} ${files === 1 ? 'file' : 'files'} with ${bytes} bytes`
+  return `Lost, as not yet on disk: ${held}, and the last changes to ${inodes} files or directories.`
+}
 
 export function createDaemon(options: DaemonOptions): Daemon {
   const { paths, log } = options
@@ -120,8 +128,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const { onMountsChanged } = options
 
   /** The tree is gone with its thread; what was staged is on disk. Close the rest and begin again. */
-  const onDeath = (reason: DriveError): void => {
-    daemon.lastError = reason.message
+  const onDeath = (reason: DriveError, lost: AtRisk): void => {
+    const what = `${reason.message.replace(/\.?$/, '.')} ${sentenceOf(lost)}`
+    daemon.lastError = what
     state = 'opening'
     const nowMs = systemClock.monotonicMs()
     deathsMs = [...deathsMs.filter((atMs) => nowMs - atMs < DEATHS_WITHIN_MS), nowMs]
@@ -134,7 +143,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (deathsMs.length > MOST_DEATHS) throw reason
       const again = await openFromDisk()
       if (again !== undefined) await remount(again, wanted)
-      daemon.lastError = `${reason.message.replace(/\.?$/, '.')} It was started again.`
+      daemon.lastError = `${what} It was started again.`
     })().catch(fail)
   }
 

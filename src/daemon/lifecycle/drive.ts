@@ -12,7 +12,7 @@ import { createRecordSealer, deriveDriveKeys, type RootKey } from '../../crypto/
 import type { IpfsNode } from '../../node/index.js'
 import { createCore } from '../../pipeline/index.js'
 import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../../storage/kv/index.js'
-import { type DriveCounts } from '../../tree-state/index.js'
+import { type AtRisk, type DriveCounts } from '../../tree-state/index.js'
 import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
 import { startDriveWorker } from '../drive-thread/drive-worker.js'
 import { createMounts } from '../mounts/mounts.js'
@@ -30,7 +30,7 @@ export interface OpenDriveOptions {
   readonly findStart: () => Promise<OpenedDrive | undefined>
   readonly log: Log
   /** The drive thread died; everything but `close` fails from now on. */
-  readonly onDeath: (reason: DriveError) => void
+  readonly onDeath: (reason: DriveError, lost: AtRisk) => void
   readonly onMountsChanged: () => void
 }
 

@@ -1,9 +1,10 @@
 import test from 'ava'
 import { systemClock } from '../../base/index.js'
+import { RiskGauge } from '../../tree-state/index.js'
 import { HeldMemory } from '../staging/held-memory.js'
 
 test('a buffer that is given back twice is lent to one writer only', (t) => {
-  const held = new HeldMemory(systemClock)
+  const held = new HeldMemory(systemClock, new RiskGauge())
   const slot = held.takeSlot()!
   held.releaseSlot(slot)
   held.releaseSlot(slot)

@@ -5,7 +5,7 @@
  */
 import { DriveError, type Random } from '../../base/index.js'
 import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
-import type { InodeRecord } from '../../tree-state/index.js'
+import type { InodeRecord, RiskGauge } from '../../tree-state/index.js'
 import { persistedSize } from '../content/persisted-size.js'
 import { decodeDirty, encodeDirty, type DirtyRow } from './dirty-row.js'
 import { Inode, isDroppable, withSize } from './inode.js'
@@ -18,6 +18,7 @@ const SWEEP = 256
 export class InodeTable {
   readonly #state: TreeState
   readonly #random: Random
+  readonly #risk: RiskGauge
   readonly #departures: ((inode: Inode) => void)[] = []
   readonly #cache = new Map<number, Inode>()
   readonly #lookups = new Map<number, number>()
@@ -27,9 +28,10 @@ export class InodeTable {
   /** Inodes whose row the next commit writes. */
   readonly changed = new Set<Inode>()
 
-  constructor(state: TreeState, random: Random, limit: number = MAX_INODES) {
+  constructor(state: TreeState, random: Random, risk: RiskGauge, limit: number = MAX_INODES) {
     this.#state = state
     this.#random = random
+    this.#risk = risk
     this.#limit = limit
   }
 
@@ -142,6 +144,7 @@ export class InodeTable {
     if (inode.changed || inode.gone) return
     inode.changed = true
     this.changed.add(inode)
+    this.#risk.inodeChanged()
   }
 
   /** ctime (and with `modified` also mtime) becomes now; the inode's row is written by the next commit. */
@@ -273,6 +276,11 @@ export class InodeTable {
       inode.dirtySequence = 0
       inode.unpublishedBytes = left
     }
+  }
+
+  /** What was written before the changes there are now is durable. */
+  noteDurable(): void {
+    this.#risk.durable(this.changed.size)
   }
 
   /** Inodes with changes that no published commit holds. Whether there are any is what the tables say, not the counter. */

@@ -168,6 +168,7 @@ export class Committer {
       }
       if (taken !== undefined) {
         await taken.committed
+        parts.inodes.noteDurable()
         return taken.sequence
       }
       await stageUrgent(parts)

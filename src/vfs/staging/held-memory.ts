@@ -5,6 +5,7 @@
 import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { heldBytesOf, type FileContent } from '../content/file-content.js'
+import type { RiskGauge } from '../../tree-state/index.js'
 import { SLOT_BYTES, type Slot } from './slot.js'
 
 export const DEFAULT_HELD_BYTES = 48 * MIB
@@ -14,6 +15,7 @@ export class HeldMemory {
   readonly files = new Map<Inode, number>()
   bytes = 0
   readonly #clock: Clock
+  readonly #risk: RiskGauge
   readonly #maxSlots: number
   /** All that were ever made. */
   slots: Slot[] = []
@@ -21,8 +23,9 @@ export class HeldMemory {
   #onPressure: () => void = () => undefined
   #waiting: { resolve: () => void; reject: (error: DriveError) => void }[] = []
 
-  constructor(clock: Clock, limitBytes: number = DEFAULT_HELD_BYTES) {
+  constructor(clock: Clock, risk: RiskGauge, limitBytes: number = DEFAULT_HELD_BYTES) {
     this.#clock = clock
+    this.#risk = risk
     this.limitBytes = limitBytes
     this.#maxSlots = Math.max(2, Math.floor((limitBytes * 3) / 4 / SLOT_BYTES))
   }
@@ -41,6 +44,7 @@ export class HeldMemory {
     this.bytes += now - before
     if (now === 0) this.files.delete(inode)
     else if (!this.files.has(inode)) this.files.set(inode, this.#clock.monotonicMs())
+    this.#risk.held(this.files.size, this.bytes)
     if (now < before) this.wake()
   }
 
@@ -51,6 +55,7 @@ export class HeldMemory {
       inode.content.accounted = 0
     }
     this.files.delete(inode)
+    this.#risk.held(this.files.size, this.bytes)
     this.wake()
   }
 

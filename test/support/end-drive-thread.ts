@@ -1,0 +1,16 @@
+/**
+ * Loaded into a daemon by a test (`node --import`): its drive thread throws as soon as the file named by
+ * DAGDRIVE_TEST_END_THREAD is there, which goes with it.
+ */
+import { existsSync, unlinkSync } from 'node:fs'
+import { isMainThread, workerData } from 'node:worker_threads'
+
+const path = process.env['DAGDRIVE_TEST_END_THREAD']
+const isDriveThread = !isMainThread && (workerData as { rootKey?: unknown } | null)?.rootKey !== undefined
+if (path !== undefined && isDriveThread) {
+  setInterval(() => {
+    if (!existsSync(path)) return
+    unlinkSync(path)
+    throw new Error('ended by a test')
+  }, 20).unref()
+}
