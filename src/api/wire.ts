@@ -26,6 +26,8 @@ export interface NodeReport {
   readonly state: 'reachable' | 'unreachable' | 'denied' | 'unknown'
   readonly version: string | undefined
   readonly peerId: string | undefined
+  /** Milliseconds since the node last answered, or failed to: how old `state` is. */
+  readonly knownForMs: number | undefined
   readonly lastError: string | undefined
 }
 

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from './clock.js'
 import { DriveError } from './errors.js'
 
 /** Throws ABORTED when the signal has fired. */
@@ -11,20 +12,20 @@ export function aborted(signal?: AbortSignal): DriveError {
 }
 
 /** Resolves after `delayMs`, or rejects with ABORTED at once when the signal fires. */
-export function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+export function sleep(delayMs: number, signal?: AbortSignal, clock: Pick<Clock, 'after'> = systemClock): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(aborted(signal))
       return
     }
     const onAbort = (): void => {
-      clearTimeout(timer)
+      cancel()
       reject(aborted(signal))
     }
-    const timer = setTimeout(() => {
+    const cancel = clock.after(delayMs, () => {
       signal?.removeEventListener('abort', onAbort)
       resolve()
-    }, delayMs)
+    })
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }

@@ -1,4 +1,4 @@
-/** The only home of wall-clock and monotonic time; everything else receives a `Clock`. */
+/** The only home of wall-clock and monotonic time, and of timers; everything else receives a `Clock`. */
 export interface Clock {
   /** Milliseconds since 1970, UTC; may jump. */
   nowMs(): number
@@ -6,10 +6,16 @@ export interface Clock {
   nowNs(): bigint
   /** Milliseconds that never run backwards; for durations and time-outs. */
   monotonicMs(): number
+  /** Calls `action` once, `delayMs` from now (0 to 2^31 - 1). @returns cancels it; may be called at any time */
+  after(delayMs: number, action: () => void): () => void
 }
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   nowNs: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n,
   monotonicMs: () => performance.now(),
+  after(delayMs, action) {
+    const timer = setTimeout(action, delayMs)
+    return () => clearTimeout(timer)
+  },
 }

@@ -133,7 +133,14 @@ asRoot('a user without a home directory is told what to set, and gets help witho
 })
 
 test('what a node is called says where its blocks lie', (t) => {
-  const rest = { sameMachine: true, state: 'reachable', version: '1', peerId: undefined, lastError: undefined } as const
+  const rest = {
+    sameMachine: true,
+    state: 'reachable',
+    version: '1',
+    peerId: undefined,
+    lastError: undefined,
+    knownForMs: undefined,
+  } as const
   t.is(nodeLine({ ...rest, kind: 'embedded', where: '/a/node' }), 'Node: the embedded node at /a/node, reachable')
   t.is(nodeLine({ ...rest, kind: 'folder', where: '/media/x' }), 'Node: a block store at /media/x, reachable')
   t.is(nodeLine({ ...rest, kind: 'kubo', where: 'http://h:5001' }), 'Node: Kubo 1 at http://h:5001, reachable')

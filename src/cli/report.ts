@@ -17,8 +17,9 @@ export function nodeLine(node: NodeReport): string {
     denied: 'refuses our key',
     unknown: 'not checked yet',
   }
+  const age = node.knownForMs === undefined || node.knownForMs < 1000 ? '' : `, ${formatDuration(node.knownForMs)} ago`
   const error = node.lastError === undefined ? '' : ` (${node.lastError})`
-  return `Node: ${what} at ${node.where}, ${state[node.state]}${error}`
+  return `Node: ${what} at ${node.where}, ${state[node.state]}${age}${error}`
 }
 
 export function queueLine(queue: QueueReport): string {

@@ -28,6 +28,14 @@ export interface NodeStatus {
   readonly bytes: number | undefined
 }
 
+/** What this program may count on, known before the node is first asked. */
+export interface NodeCapabilities {
+  /** Its blocks lie in a store of ours (embedded, or in a folder): only this program collects its garbage. */
+  readonly isOwnStore: boolean
+  /** That store lies beside the drive's own data, on the same disk. */
+  readonly isBesideData: boolean
+}
+
 export interface CallOptions {
   readonly signal?: AbortSignal
 }
@@ -46,6 +54,7 @@ export interface CollectOptions {
  * bytes that do not match their CID, NOT_FOUND, ABORTED, NO_SPACE.
  */
 export interface IpfsNode {
+  readonly capabilities: NodeCapabilities
   /** Resolves only when the node confirmed every block (count compared). Nothing is pinned by it. */
   importBlocks(
     blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
@@ -76,6 +85,8 @@ export interface IpfsNode {
   collectGarbage(options?: CallOptions & CollectOptions): Promise<{ removedBlocks: number }>
   /** Reachable, allowed, usable? Throws what is wrong. */
   check(options?: CallOptions): Promise<NodeStatus>
+  /** One cheap call: does it answer, and does it let us in? Throws what is wrong. */
+  probe(options?: CallOptions): Promise<void>
   close(): Promise<void>
 }
 

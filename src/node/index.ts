@@ -1,9 +1,19 @@
 /** IPFS nodes behind one contract: embedded, Kubo, and what wraps them. */
-export type { CallOptions, CidOf, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from './contract.js'
+export type {
+  CallOptions,
+  CidOf,
+  CidText,
+  ImportResult,
+  IpfsNode,
+  NodeBlock,
+  NodeCapabilities,
+  NodeStatus,
+} from './contract.js'
 export {
   DEFAULT_TIMEOUTS,
   type NodeTimeouts,
   openNode,
+  capabilitiesOf,
   originOf,
   listenerOf,
   type OpenNodeOptions,

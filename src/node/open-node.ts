@@ -2,7 +2,7 @@
 import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DriveError, type Clock, type Log, type Random } from '../base/index.js'
-import type { IpfsNode } from './contract.js'
+import type { IpfsNode, NodeCapabilities } from './contract.js'
 import type { Listener } from './kubo/listener.js'
 import { openEmbeddedNode } from './embedded/embedded-node.js'
 
@@ -73,6 +73,12 @@ export async function openNode(address: string, options: OpenNodeOptions): Promi
     default:
       throw unknownForm()
   }
+}
+
+/** The capabilities of the node at an address. */
+export function capabilitiesOf(address: string): NodeCapabilities {
+  const isBesideData = address === 'embedded'
+  return { isOwnStore: isBesideData || /^file:/i.test(address), isBesideData }
 }
 
 /** The one node a credential is for: scheme, host, port and path, or the socket. Undefined for addresses that take none. */

@@ -86,7 +86,11 @@ export interface SyncSettings {
   readonly pollMs: number
   readonly firstRetryMs: number
   readonly lastRetryMs: number
+  /** While nothing waits for the node, it is asked this often. */
   readonly healthCheckMs: number
+  /** While anything does: this often, and up to `probeSpreadMs` later, so that devices do not ask all at once. */
+  readonly probeMs: number
+  readonly probeSpreadMs: number
   /** Name records are put again this often. */
   readonly refreshNamesMs: number
   readonly partBlocks: number
@@ -107,6 +111,8 @@ export const DEFAULT_SETTINGS: SyncSettings = {
   firstRetryMs: 1_000,
   lastRetryMs: 5 * 60_000,
   healthCheckMs: 5 * 60_000,
+  probeMs: 10_000,
+  probeSpreadMs: 5_000,
   refreshNamesMs: 9 * 60 * 60_000,
   partBlocks: 4096,
   partBytes: 64 * 1024 * 1024,
@@ -148,7 +154,14 @@ export interface SyncStatus {
   readonly published: PublishedVersion | undefined
   /** Another device has published this on top of ours, and nothing here is unpublished: opening the drive again takes it over. */
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
-  readonly node: { readonly online: boolean | undefined; readonly status: NodeStatus | undefined }
+  readonly node: {
+    readonly state: 'unknown' | 'reachable' | 'unreachable' | 'denied'
+    readonly status: NodeStatus | undefined
+    /** Milliseconds since it last answered, or failed to; undefined before the first time. */
+    readonly ageMs: number | undefined
+    /** Why it is not reachable. */
+    readonly error: string | undefined
+  }
 }
 
 export interface PublishedVersion {

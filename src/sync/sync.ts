@@ -57,7 +57,7 @@ class DriveSync implements Sync {
   readonly #health: NodeHealth
   readonly #room: RoomMaker
   readonly #requests = new Requests()
-  readonly #wake = new Wake()
+  readonly #wake: Wake
   readonly #listeners = new Set<(status: SyncStatus) => void>()
   readonly #running: Promise<void>
   #work = new AbortController()
@@ -69,6 +69,8 @@ class DriveSync implements Sync {
   #isPlanNamed = false
   /** The head and the node that was seen to hold it since this sync was opened. */
   #held: string | undefined
+  /** The try under way was asked for. */
+  #isByHand = false
   #newer: Newer | undefined
   #nextLookMs = -Infinity
   #lastEmitMs = -Infinity
@@ -81,16 +83,23 @@ class DriveSync implements Sync {
     this.#settings = settings
     this.#state = state
     this.#isProvisional = options.isProvisional === true
-    this.#reader = new NodeReader({ ...options, ...settings })
+    this.#wake = new Wake(clock)
+    this.#health = new NodeHealth({
+      ...options,
+      settings,
+      isWaiting: () => this.#isWaiting(),
+      onChange: (isBack) => this.#nodeChanged(isBack),
+    })
+    this.#reader = new NodeReader({ ...options, ...settings, health: this.#health })
     this.#fetch = localFirst(state, this.#reader)
     this.#names = new DriveNames(options.keys)
     this.#progress = new Progress(clock)
     this.remote = createRemoteSource(this.#reader, this.#fetch, state)
     this.#backOff = new BackOff(clock, settings)
     this.#due = new Due(clock, settings)
-    this.#health = new NodeHealth({ ...options, settings })
-    this.#room = new RoomMaker(options, state, this.#health, this.#due)
+    this.#room = new RoomMaker(options, state, this.#due)
     this.#nextRefreshMs = clock.monotonicMs() + settings.refreshNamesMs
+    this.#health.start()
     this.#running = this.#run()
   }
 
@@ -144,7 +153,7 @@ class DriveSync implements Sync {
       this.#reader.close()
       this.#wake.now()
     }
-    await this.#running
+    await Promise.all([this.#running, this.#health.close()])
   }
 
   async #run(): Promise<void> {
@@ -164,8 +173,8 @@ class DriveSync implements Sync {
     if (this.#isPaused) return this.#enter('paused')
     this.#work = new AbortController()
     const { signal } = this.#work
-    if (await this.#health.check(signal)) this.#nodeChanged()
     const isAsked = !this.#requests.isEmpty
+    this.#isByHand = isAsked
     if (!isAsked && this.#backOff.isWaiting) return this.#room.whileWaiting(signal)
     if (isAsked || (await this.#isDue())) {
       await this.#room.around(() => this.#publish(signal), signal)
@@ -287,17 +296,23 @@ class DriveSync implements Sync {
     this.#nextRefreshMs = clock.monotonicMs() + this.#settings.refreshNamesMs
   }
 
-  #nodeChanged(): void {
-    if (this.#health.isOnline === true) {
-      this.#reader.online()
+  /** Unpublished changes, a try that failed, or a caller. */
+  #isWaiting(): boolean {
+    return !this.#requests.isEmpty || this.#backOff.lastError !== undefined || this.#phase === 'waiting'
+  }
+
+  #nodeChanged(isBack: boolean): void {
+    if (this.#health.state === 'reachable') this.#reader.online()
+    if (isBack) {
       this.#backOff.tryNow()
+      this.#wake.now()
     }
     this.#emit(true)
   }
 
   #succeeded(): void {
     this.#backOff.succeeded()
-    this.#health.isOnline = true
+    this.#health.succeeded()
     if (this.#phase !== 'waiting') this.#enter('idle')
   }
 
@@ -305,9 +320,9 @@ class DriveSync implements Sync {
     if (this.#isClosed || this.#isPaused) return
     this.#held = undefined
     this.#health.forgetIdentity()
-    const retryInMs = this.#backOff.failed(error)
+    const retryInMs = this.#backOff.failed(error, { byHand: this.#isByHand })
     const { code, message } = this.#backOff.lastError!
-    if (code === 'OFFLINE') this.#health.isOnline = false
+    this.#health.failed(error)
     this.#options.log.warn('publishing failed', { code, message, retryInMs })
     this.#requests.settle(error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
     this.#enter(code === 'DIVERGED' || code === 'ROLLED_BACK' ? 'refused' : 'retrying')
@@ -318,6 +333,7 @@ class DriveSync implements Sync {
     // A failure stays visible until the next success.
     if ((phase === 'idle' || phase === 'waiting') && this.#backOff.lastError !== undefined) return
     this.#phase = phase
+    this.#health.look()
     this.#emit(true)
   }
 

@@ -37,6 +37,7 @@ export function nodeReportOf(status: NodeStatus): NodeReport {
     version: status.version,
     peerId: status.peerId,
     lastError: undefined,
+    knownForMs: 0,
   }
 }
 
@@ -54,12 +55,11 @@ export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: st
           version: undefined,
           peerId: undefined,
           lastError: undefined,
+          knownForMs: undefined,
         }
       : nodeReportOf(known)
-  const error = sync.lastError
-  if (error?.code === 'NODE_DENIED') return { ...base, state: 'denied', lastError: error.message }
-  if (sync.node.online === false) return { ...base, state: 'unreachable', lastError: error?.message }
-  return { ...base, state: sync.node.online === true ? 'reachable' : 'unknown', lastError: undefined }
+  const { state, error, ageMs } = sync.node
+  return { ...base, state, lastError: error, knownForMs: ageMs === undefined ? undefined : Math.round(ageMs) }
 }
 
 /** @param nowMs Clock.nowMs */

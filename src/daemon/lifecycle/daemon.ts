@@ -165,7 +165,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
     // A node that cannot be opened now must not keep the drive from being mounted.
     return openNow(
       key,
-      reopeningNode(async () => daemon.connectNode(config.nodeUrl, await daemon.nodeCredential(config.nodeUrl))),
+      reopeningNode(config.nodeUrl, async () =>
+        daemon.connectNode(config.nodeUrl, await daemon.nodeCredential(config.nodeUrl)),
+      ),
       { isNew: false },
     )
   }

@@ -16,7 +16,7 @@ export async function newestDrive(daemon: Daemon, signal: AbortSignal): Promise<
   if (systemClock.monotonicMs() - drive.openedMs < JUST_OPENED_MS) return withReason(drive, drive.newerUnknown)
   const { dirtyInodes, held } = await drive.counts()
   if (dirtyInodes > 0 || held.files > 0) return { drive }
-  if (sync.status().node.online === false) return withReason(drive, 'OFFLINE')
+  if (sync.status().node.state === 'unreachable') return withReason(drive, 'OFFLINE')
   let unknown: string | undefined
   try {
     // With nothing to publish, this only looks at the heads.

@@ -3,13 +3,14 @@
  * opened at the first call that finds it, and until then calls fail with OFFLINE.
  */
 import { DriveError, isDriveError, sleep, unlessAborted } from '../../base/index.js'
-import type { CallOptions, IpfsNode } from '../../node/index.js'
+import { capabilitiesOf, type CallOptions, type IpfsNode } from '../../node/index.js'
 
 /** A daemon that was just killed may still be on its way out. */
 const LOCKED_TRIES = 20
 const LOCKED_WAIT_MS = 100
 
-export function reopeningNode(open: () => Promise<IpfsNode>): IpfsNode {
+/** @param address of the node, which tells its capabilities before it is open */
+export function reopeningNode(address: string, open: () => Promise<IpfsNode>): IpfsNode {
   let opening: Promise<IpfsNode> | undefined
   let closed = false
 
@@ -38,6 +39,7 @@ export function reopeningNode(open: () => Promise<IpfsNode>): IpfsNode {
   }
 
   return {
+    capabilities: capabilitiesOf(address),
     importBlocks: async (blocks, options) => (await current(options)).importBlocks(blocks, options),
     getBlock: async (cid, options) => (await current(options)).getBlock(cid, options),
     missing: async (cids, options) => (await current(options)).missing(cids, options),
@@ -49,6 +51,7 @@ export function reopeningNode(open: () => Promise<IpfsNode>): IpfsNode {
     getName: async (name, options) => (await current(options)).getName(name, options),
     collectGarbage: async (options) => (await current(options)).collectGarbage(options),
     check: async (options) => (await current(options)).check(options),
+    probe: async (options) => (await current(options)).probe(options),
     async close() {
       closed = true
       const node = await opening?.catch(() => undefined) // it never opened, so there is nothing to close

@@ -23,7 +23,7 @@ test('S-013 a tree that cannot be looked at is opened as it is, unless a version
   await writeFile(join(dataDirectory, 'meta'), 'not a directory')
   const state = new SyncState(queue)
   state.put('head', { commit: { deviceSlot: 0 } } as never)
-  const node = reopeningNode(() => Promise.reject(new Error('no node')))
+  const node = reopeningNode('http://127.0.0.1:1', () => Promise.reject(new Error('no node')))
   const paths = { dataDirectory } as DrivePaths
   const look = (): Promise<unknown> =>
     takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot: 0, log: silentLog, onUnknown: () => undefined })
@@ -33,7 +33,7 @@ test('S-013 a tree that cannot be looked at is opened as it is, unless a version
 })
 
 test('a node whose disk does not answer keeps nobody waiting who asks with a signal', async (t) => {
-  const node = reopeningNode(() => new Promise<IpfsNode>(() => undefined))
+  const node = reopeningNode('http://127.0.0.1:1', () => new Promise<IpfsNode>(() => undefined))
   const asked = node.getName('k51any', { signal: AbortSignal.timeout(50) })
   const answer = await Promise.race([asked.catch((error: unknown) => error), sleep(5_000)])
   t.true(isDriveError(answer, 'ABORTED'))

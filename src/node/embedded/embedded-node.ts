@@ -14,6 +14,7 @@ import type {
   ImportResult,
   IpfsNode,
   NodeBlock,
+  NodeCapabilities,
   NodeStatus,
 } from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
@@ -39,6 +40,7 @@ export async function openEmbeddedNode(path: string, options: EmbeddedOptions): 
 }
 
 class EmbeddedNode implements IpfsNode {
+  readonly capabilities: NodeCapabilities
   readonly #where: string
   readonly #store: OpenStore
   readonly #options: EmbeddedOptions
@@ -55,6 +57,7 @@ class EmbeddedNode implements IpfsNode {
 
   constructor(where: string, store: OpenStore, options: EmbeddedOptions) {
     this.#where = where
+    this.capabilities = { isOwnStore: true, isBesideData: where === join(options.dataDirectory, 'node') }
     this.#store = store
     this.#options = options
   }
@@ -170,7 +173,7 @@ class EmbeddedNode implements IpfsNode {
     return this.#run(options, async () => {
       await this.#store.probe()
       return {
-        kind: this.#where === join(this.#options.dataDirectory, 'node') ? 'embedded' : 'folder',
+        kind: this.capabilities.isBesideData ? 'embedded' : 'folder',
         where: this.#where,
         sameMachine: true,
         version: this.#options.version ?? '0',
@@ -179,6 +182,10 @@ class EmbeddedNode implements IpfsNode {
         bytes: this.#store.segments.usedBytes,
       }
     })
+  }
+
+  async probe(options?: CallOptions): Promise<void> {
+    await this.#run(options, () => this.#store.probe())
   }
 
   async close(): Promise<void> {

@@ -7,11 +7,17 @@ import type { Rpc } from './rpc.js'
 /** `name/put`, which takes records signed elsewhere, came with 0.40. */
 const OLDEST = { major: 0, minor: 40 } as const
 
-export async function checkNode(rpc: Rpc, options: CallOptions): Promise<NodeStatus> {
-  const { signal } = options
+/** The one call that every key may make. @returns the version */
+export async function probeNode(rpc: Rpc, { signal }: CallOptions): Promise<string | undefined> {
   const { Version } = await (await rpc.call('version', { signal })).json<{ Version?: unknown }>()
   const version = textOf(Version)
   requireVersion(version, rpc.endpoint.where)
+  return version
+}
+
+export async function checkNode(rpc: Rpc, options: CallOptions): Promise<NodeStatus> {
+  const { signal } = options
+  const version = await probeNode(rpc, options)
   const { ID } = await (await rpc.call('id', { signal })).json<{ ID?: unknown }>()
   // Without `size-only` the node would walk over all its blocks.
   const { RepoSize } = await (

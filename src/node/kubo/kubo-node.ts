@@ -8,7 +8,7 @@ import { matches, parseCid } from '../cid.js'
 import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import type { NodeTimeouts, OpenNodeOptions } from '../open-node.js'
-import { checkNode } from './check-node.js'
+import { checkNode, probeNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'
 import { saidBy, shorten } from './failures.js'
 import { importCar } from './import-car.js'
@@ -26,6 +26,7 @@ export function openKuboNode(url: URL, options: OpenNodeOptions & { readonly tim
 }
 
 class KuboNode implements IpfsNode {
+  readonly capabilities = { isOwnStore: false, isBesideData: false }
   readonly #rpc: Rpc
   readonly #random: Random
 
@@ -163,6 +164,10 @@ class KuboNode implements IpfsNode {
 
   check(options: CallOptions = {}): Promise<NodeStatus> {
     return checkNode(this.#rpc, options)
+  }
+
+  async probe(options: CallOptions = {}): Promise<void> {
+    await probeNode(this.#rpc, options)
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 /** The common part of wrappers: a node whose every call passes through one function. Wrappers stack in any order. */
 import type { CallOptions, IpfsNode, NodeBlock } from '../contract.js'
 
-export type NodeMethod = Exclude<keyof IpfsNode, 'close'>
+export type NodeMethod = Exclude<keyof IpfsNode, 'close' | 'capabilities'>
 
 /** @param call does the call; may be made several times, or not at all */
 export type Around = <T>(method: NodeMethod, call: () => Promise<T>, options: CallOptions | undefined) => Promise<T>
@@ -9,6 +9,7 @@ export type Around = <T>(method: NodeMethod, call: () => Promise<T>, options: Ca
 /** `close` goes straight to the node. */
 export function around(node: IpfsNode, run: Around): IpfsNode {
   return {
+    capabilities: node.capabilities,
     importBlocks: (blocks, options) => run('importBlocks', () => node.importBlocks(blocks, options), options),
     getBlock: (cid, options) => run('getBlock', () => node.getBlock(cid, options), options),
     missing: (cids, options) => run('missing', () => node.missing(cids, options), options),
@@ -20,6 +21,7 @@ export function around(node: IpfsNode, run: Around): IpfsNode {
     getName: (name, options) => run('getName', () => node.getName(name, options), options),
     collectGarbage: (options) => run('collectGarbage', () => node.collectGarbage(options), options),
     check: (options) => run('check', () => node.check(options), options),
+    probe: (options) => run('probe', () => node.probe(options), options),
     close: () => node.close(),
   }
 }

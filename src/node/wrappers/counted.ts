@@ -27,6 +27,7 @@ export function counted(node: IpfsNode): IpfsNode & { readonly counts: NodeCount
     getName: 0,
     collectGarbage: 0,
     check: 0,
+    probe: 0,
   }
   const failures: Partial<Record<DriveErrorCode | 'OTHER', number>> = {}
   const counts = { calls, failures, underWay: 0, sentBlocks: 0, sentBytes: 0, fetchedBlocks: 0, fetchedBytes: 0 }

@@ -107,7 +107,7 @@ const segmentName = (segment: number): string => `${segment.toString(16).padStar
 test.serial('the space guard refuses before the disk is full, and allows again when space is freed', async (t) => {
   await onSmallDisk(t, 8 * MIB, async (disk) => {
     let nowMs = 0
-    const clock = { nowMs: () => nowMs, nowNs: () => 0n, monotonicMs: () => nowMs }
+    const clock = { nowMs: () => nowMs, nowNs: () => 0n, monotonicMs: () => nowMs, after: () => () => undefined }
     const guard = createSpaceGuard({ path: disk, reserveBytes: 4 * MIB, clock })
     guard.check(MIB)
     t.true(

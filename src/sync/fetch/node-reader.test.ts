@@ -1,21 +1,15 @@
 import { createHash } from 'node:crypto'
 import test from 'ava'
-import { DriveError, isDriveError, sleep, type Clock, type Digest } from '../../base/index.js'
+import { DriveError, isDriveError, sleep, type Digest } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
+import { VirtualClock } from '../../../test/support/virtual-clock.js'
 import { NodeReader } from './node-reader.js'
 
 const sha256 = (data: Uint8Array): Digest => new Uint8Array(createHash('sha256').update(data).digest())
 const blocks = Array.from({ length: 40 }, (_, i) => Buffer.from(`block ${i}`))
 const digests = blocks.map(sha256)
 
-class TestClock implements Clock {
-  ms = 0
-  nowMs = (): number => this.ms
-  nowNs = (): bigint => BigInt(this.ms) * 1_000_000n
-  monotonicMs = (): number => this.ms
-}
-
-function reader(getBlock: IpfsNode['getBlock'], clock = new TestClock()): NodeReader {
+function reader(getBlock: IpfsNode['getBlock'], clock = new VirtualClock()): NodeReader {
   return new NodeReader({ node: { getBlock }, core: { sha256 }, clock, concurrentFetches: 4, offlineMs: 1000 })
 }
 
@@ -86,7 +80,7 @@ test('a wrong block is never accepted', async (t) => {
 })
 
 test('after a failure without a node the next fetches fail at once for a while, then try again', async (t) => {
-  const clock = new TestClock()
+  const clock = new VirtualClock()
   let asked = 0
   let isOffline = true
   const source = reader(async () => {
@@ -98,7 +92,7 @@ test('after a failure without a node the next fetches fail at once for a while, 
   t.true(isDriveError(await t.throwsAsync(source.fetchBlocks([digests[0]!])), 'OFFLINE'))
   t.is(asked, 1)
   isOffline = false
-  clock.ms += 1001
+  await clock.advance(1001)
   await source.fetchBlocks([digests[0]!])
   t.is(asked, 2)
 })

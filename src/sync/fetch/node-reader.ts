@@ -16,6 +16,7 @@ import {
 import { cidOf, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
+import type { NodeHealth } from '../schedule/node-health.js'
 
 export interface NodeReaderOptions {
   readonly node: Pick<IpfsNode, 'getBlock'>
@@ -23,6 +24,8 @@ export interface NodeReaderOptions {
   readonly clock: Clock
   readonly concurrentFetches: number
   readonly offlineMs: number
+  /** Told how each call to the node ended. */
+  readonly health?: Pick<NodeHealth, 'answered' | 'failed'>
 }
 
 interface InFlight {
@@ -119,8 +122,10 @@ export class NodeReader {
         throw new DriveError('WRONG_BLOCK', 'The node gave bytes that do not belong to the block asked for.')
       }
       this.#offline = undefined
+      this.#options.health?.answered()
       return bytes
     } catch (error) {
+      this.#options.health?.failed(error)
       if (isDriveError(error, 'OFFLINE') || isDriveError(error, 'TIMEOUT')) this.#failFast(error)
       throw error
     }

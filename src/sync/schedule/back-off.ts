@@ -28,15 +28,17 @@ export class BackOff {
 
   /**
    * What time may cure is tried again soon and then more and more rarely; what a user has to cure, rarely. Space comes back by others'
-   * doing, and nobody tells. @returns the delay
+   * doing, and nobody tells. A try by hand says nothing of how often to try: it delays no later one.
+   * @returns the delay until the next try
    */
-  failed(error: unknown): number {
+  failed(error: unknown, { byHand = false }: { readonly byHand?: boolean } = {}): number {
     const { firstRetryMs, lastRetryMs } = this.settings
     const retry = error instanceof DriveError ? error.retry : 'backoff'
     const isCurable = retry === 'backoff' || retry === 'when-online' || isDriveError(error, 'NO_SPACE')
     const delayMs = isCurable ? Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(this.#failures, 20)) : lastRetryMs
-    this.#failures++
     this.#error = toWire(error)
+    if (byHand && this.#next !== undefined) return Math.max(0, this.#next.monotonicMs - this.clock.monotonicMs())
+    if (!byHand) this.#failures++
     this.#next = { monotonicMs: this.clock.monotonicMs() + delayMs, clockMs: this.clock.nowMs() + delayMs }
     return delayMs
   }

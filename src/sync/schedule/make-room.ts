@@ -4,7 +4,6 @@ import type { IpfsNode } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
 import { abandonPlan } from '../publish/abandon-plan.js'
 import type { Due } from './due.js'
-import type { NodeHealth } from './node-health.js'
 import type { SyncState } from '../state/sync-state.js'
 
 /** A store of ours is collected when at least this share of it is garbage. */
@@ -12,22 +11,20 @@ const GARBAGE_SHARE = 0.25
 
 export interface RoomOptions {
   readonly port: Pick<DrivePort, 'counts' | 'discardUnpublished' | 'giveBack'>
-  readonly node: Pick<IpfsNode, 'collectGarbage'>
+  readonly node: Pick<IpfsNode, 'capabilities' | 'collectGarbage'>
   readonly log: Log
 }
 
 export class RoomMaker {
   readonly #options: RoomOptions
   readonly #state: SyncState
-  readonly #health: NodeHealth
   readonly #due: Due
   /** An upload was given up: the node may have some of the next one. */
   hasGivenUp = false
 
-  constructor(options: RoomOptions, state: SyncState, health: NodeHealth, due: Due) {
+  constructor(options: RoomOptions, state: SyncState, due: Due) {
     this.#options = options
     this.#state = state
-    this.#health = health
     this.#due = due
   }
 
@@ -99,10 +96,10 @@ export class RoomMaker {
   }
 
   get #isOnThisDisk(): boolean {
-    return this.#health.status?.kind === 'embedded'
+    return this.#options.node.capabilities.isBesideData
   }
 
   get #isStoreOfOurs(): boolean {
-    return this.#isOnThisDisk || this.#health.status?.kind === 'folder'
+    return this.#options.node.capabilities.isOwnStore
   }
 }

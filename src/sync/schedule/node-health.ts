@@ -1,27 +1,63 @@
-/** Whether the node answers, asked now and then. */
-import { isDriveError, toWire, type Clock, type Log } from '../../base/index.js'
+/**
+ * What is known of the node, and since when: from every call that is made for other reasons, and from asking. While anything waits for the
+ * node it is asked often, with one cheap call; otherwise now and then.
+ */
+import { isDriveError, toWire, type Clock, type Log, type Random, type WireError } from '../../base/index.js'
 import type { IpfsNode, NodeStatus } from '../../node/index.js'
 import type { SyncSettings } from '../contract.js'
+import { Wake } from './wake.js'
 
 export interface HealthOptions {
-  readonly node: Pick<IpfsNode, 'check'>
+  readonly node: Pick<IpfsNode, 'check' | 'probe'>
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
-  readonly settings: Pick<SyncSettings, 'healthCheckMs'>
+  readonly settings: Pick<SyncSettings, 'healthCheckMs' | 'probeMs' | 'probeSpreadMs'>
+  /** Something waits for the node: unpublished changes, a failed try, a caller. */
+  readonly isWaiting: () => boolean
+  /** What is known changed. `isBack`: it was away, and answers again. */
+  readonly onChange: (isBack: boolean) => void
 }
 
+export type NodeState = 'unknown' | 'reachable' | 'unreachable' | 'denied'
+
 export class NodeHealth {
-  /** Undefined before the first answer. */
-  isOnline: boolean | undefined
+  /** What it said of itself when it was last asked in full. */
   status: NodeStatus | undefined
-  #nextMs = -Infinity
+  #state: NodeState = 'unknown'
+  #error: WireError | undefined
+  #heardMs: number | undefined
+  #checkedMs = -Infinity
+  #nextProbeMs = -Infinity
+  /** It did not answer when it was asked by itself: then an answer is news. */
+  #isAway = false
+  readonly #wake: Wake
+  readonly #options: HealthOptions
+  readonly #stop = new AbortController()
+  #running: Promise<void> = Promise.resolve()
   #identity: string | undefined
 
-  constructor(private readonly options: HealthOptions) {}
+  constructor(options: HealthOptions) {
+    this.#options = options
+    this.#wake = new Wake(options.clock)
+  }
+
+  get state(): NodeState {
+    return this.#state
+  }
+
+  get error(): WireError | undefined {
+    return this.#error
+  }
+
+  /** Milliseconds since it last answered, or failed to; undefined before the first time. */
+  get ageMs(): number | undefined {
+    return this.#heardMs === undefined ? undefined : this.#options.clock.monotonicMs() - this.#heardMs
+  }
 
   /** See `nodeIdentity`; asked when it is not known since the last failure. */
   async identity(signal: AbortSignal): Promise<string> {
-    this.#identity ??= nodeIdentity(await this.options.node.check({ signal }))
+    this.#identity ??= nodeIdentity(await this.#options.node.check({ signal }))
     return this.#identity
   }
 
@@ -30,26 +66,117 @@ export class NodeHealth {
     this.#identity = undefined
   }
 
-  /** Asks when it is time. @returns whether the answer is another than before */
-  async check(signal: AbortSignal): Promise<boolean> {
-    const { node, clock, log, settings } = this.options
-    if (clock.monotonicMs() < this.#nextMs) return false
-    this.#nextMs = clock.monotonicMs() + settings.healthCheckMs
-    const before = this.isOnline
-    try {
-      this.status = await node.check({ signal })
-      this.#identity = nodeIdentity(this.status)
-      this.isOnline = true
-    } catch (error) {
-      if (isDriveError(error, 'ABORTED')) throw error
-      this.isOnline = false
-      log.warn('the node does not answer', { code: toWire(error).code })
+  /** Begins to ask, until `close`. */
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    this.#wake.now()
+    await this.#running
+  }
+
+  /** A call to the node came to its end. What it refused to let us do is not forgotten for that: `succeeded` is. */
+  answered(): void {
+    if (this.#state !== 'denied') this.#learn('reachable')
+    else this.#heardMs = this.#options.clock.monotonicMs()
+  }
+
+  /** The work that waited for the node is done. */
+  succeeded(): void {
+    this.#learn('reachable')
+  }
+
+  /** A call to the node failed. It is asked at once whether it is away or only failed in this. */
+  failed(error: unknown): void {
+    const state = stateAfter(error)
+    if (state === undefined) return
+    if (state === 'reachable') return this.answered()
+    this.#nextProbeMs = -Infinity
+    this.#learn(state, toWire(error))
+    this.#wake.now()
+  }
+
+  /** Whether anything waits may be another answer now. */
+  look(): void {
+    this.#wake.now()
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const waitMs = this.#dueMs() - this.#options.clock.monotonicMs()
+      if (waitMs > 0) await this.#wake.wait(waitMs)
+      else await this.#ask()
     }
-    return before !== this.isOnline
+  }
+
+  #dueMs(): number {
+    const checkMs = this.#checkedMs + this.#options.settings.healthCheckMs
+    const isUrgent = this.#state === 'unreachable' || this.#options.isWaiting()
+    return isUrgent ? Math.min(checkMs, this.#nextProbeMs) : checkMs
+  }
+
+  async #ask(): Promise<void> {
+    const { node, clock, settings, log } = this.#options
+    const { signal } = this.#stop
+    const isFull = clock.monotonicMs() >= this.#checkedMs + settings.healthCheckMs
+    try {
+      if (isFull) {
+        this.status = await node.check({ signal })
+        this.#identity = nodeIdentity(this.status)
+      } else await node.probe({ signal })
+      if (this.#isAway) {
+        this.#isAway = false
+        this.#learn('reachable')
+        this.#options.onChange(true)
+      } else this.answered()
+    } catch (error) {
+      if (isDriveError(error, 'ABORTED')) return
+      this.#isAway = true
+      this.forgetIdentity()
+      log.warn('the node does not answer', { code: toWire(error).code })
+      this.#learn(stateAfter(error) === 'denied' ? 'denied' : 'unreachable', toWire(error))
+    }
+    if (isFull) this.#checkedMs = clock.monotonicMs()
+    this.#nextProbeMs = clock.monotonicMs() + settings.probeMs + this.#spread()
+  }
+
+  #spread(): number {
+    const { random, settings } = this.#options
+    return Math.floor((settings.probeSpreadMs * random.bytes(1)[0]!) / 256)
+  }
+
+  #learn(state: NodeState, error?: WireError): void {
+    const isNews = state !== this.#state
+    this.#state = state
+    this.#error = error
+    this.#heardMs = this.#options.clock.monotonicMs()
+    if (isNews) this.#options.onChange(false)
   }
 }
 
 /** What tells one node from another: facts learned from one are nothing to the other. */
 export function nodeIdentity({ kind, peerId, where }: Pick<NodeStatus, 'kind' | 'peerId' | 'where'>): string {
   return `${kind} ${peerId ?? where}`
+}
+
+/** What a failure says of the node; undefined: nothing, for it is not the node's. */
+function stateAfter(error: unknown): NodeState | undefined {
+  if (!isDriveError(error)) return undefined
+  switch (error.code) {
+    case 'NODE_DENIED':
+      return 'denied'
+    case 'OFFLINE':
+      return 'unreachable'
+    case 'TIMEOUT':
+      // With Kubo's own words it is an answer: it looked for something in vain.
+      return 'said' in error.about ? 'reachable' : 'unreachable'
+    case 'NODE_BUSY':
+    case 'NODE_ERROR':
+    case 'WRONG_BLOCK':
+      return 'reachable'
+    default:
+      return undefined
+  }
 }

@@ -27,6 +27,6 @@ export function statusOf(
       liveBlocks: head.commit.liveBlocks,
     },
     newer: newer && { height: newer.version.commit.height, deviceName: newer.version.commit.deviceName },
-    node: { online: health.isOnline, status: health.status },
+    node: { state: health.state, status: health.status, ageMs: health.ageMs, error: health.error?.message },
   }
 }

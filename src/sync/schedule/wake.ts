@@ -1,7 +1,14 @@
 /** A sleep that can be cut short. One sleeper; a call of `now` while nobody sleeps ends the next sleep at once. */
+import type { Clock } from '../../base/index.js'
+
 export class Wake {
   #isDue = false
+  readonly #clock: Pick<Clock, 'after'>
   #end: (() => void) | undefined
+
+  constructor(clock: Pick<Clock, 'after'>) {
+    this.#clock = clock
+  }
 
   wait(delayMs: number): Promise<void> {
     if (this.#isDue) {
@@ -10,12 +17,12 @@ export class Wake {
     }
     return new Promise((resolve) => {
       const end = (): void => {
-        clearTimeout(timer)
+        cancel()
         this.#end = undefined
         this.#isDue = false
         resolve()
       }
-      const timer = setTimeout(end, delayMs)
+      const cancel = this.#clock.after(delayMs, end)
       this.#end = end
     })
   }

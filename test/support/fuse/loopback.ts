@@ -10,6 +10,7 @@ export const STOPPED_CLOCK: Clock = {
   nowMs: () => 1_767_323_045_000,
   nowNs: () => 1_767_323_045_000_000_006n,
   monotonicMs: () => 0,
+  after: () => () => undefined,
 }
 
 const ARENA_BYTES = 2 * 1024 * 1024

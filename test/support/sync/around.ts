@@ -3,6 +3,7 @@ import type { IpfsNode } from '../../../src/node/index.js'
 
 export function around(node: IpfsNode, replaced: Partial<IpfsNode>): IpfsNode {
   return {
+    capabilities: node.capabilities,
     importBlocks: (blocks, options) => node.importBlocks(blocks, options),
     getBlock: (cid, options) => node.getBlock(cid, options),
     missing: (cids, options) => node.missing(cids, options),
@@ -14,6 +15,7 @@ export function around(node: IpfsNode, replaced: Partial<IpfsNode>): IpfsNode {
     getName: (name, options) => node.getName(name, options),
     collectGarbage: (options) => node.collectGarbage(options),
     check: (options) => node.check(options),
+    probe: (options) => node.probe(options),
     close: () => node.close(),
     ...replaced,
   }

@@ -1,0 +1,55 @@
+/** A node that is away: the state says so at once, and what waits goes on soon after it is back. */
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { sleep, systemClock } from '../../src/base/index.js'
+import { startKubo } from '../kubo/daemon.js'
+import { startFaultProxy } from '../kubo/fault-proxy.js'
+import { testWhere } from '../support/available.js'
+import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
+
+interface Status {
+  readonly node: { readonly state: string; readonly knownForMs?: number }
+  readonly queue: { readonly nextTryMs?: number; readonly state: string }
+  readonly publishedHeight: number
+}
+
+testWhere('fuse', 'go')(
+  'S-049 S-007 tries by hand do not slow the queue down; a failed read shows the outage; the node back is noticed without help',
+  async (t: ExecutionContext) => {
+    t.timeout(4 * 60_000)
+    const kubo = await startKubo({ version: '0.43' })
+    t.teardown(() => kubo.stop())
+    const proxy = await startFaultProxy(kubo.url)
+    t.teardown(() => proxy.close())
+    const phrase = join(temporaryFolder(t, 'outage'), 'phrase')
+    const first = testDrive(t)
+    await first.up(['--node', kubo.url, '--phrase-out', phrase])
+    await programAside('sh', ['-c', 'head -c 3000000 /dev/urandom > far'], first.mountpoint)
+    await first.unmount([], 60_000)
+
+    const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '300' } })
+    await drive.up(['--node', proxy.url, '--phrase-file', phrase])
+    await programAside('ls', ['-l', drive.mountpoint])
+    t.is((await drive.json<Status>(['status'])).node.state, 'reachable')
+    await proxy.goDown()
+    await t.throwsAsync(programAside('cat', [join(drive.mountpoint, 'far')]))
+    const down = await drive.json<Status>(['status'])
+    t.is(down.node.state, 'unreachable', 'the failed read is known')
+    t.true((down.node.knownForMs ?? Infinity) < 15_000)
+
+    await programAside('sh', ['-c', 'echo new > new; sync new'], drive.mountpoint)
+    for (let hand = 0; hand < 8; hand++) t.not((await drive.run(['sync'])).code, 0)
+    const waiting = await drive.json<Status>(['status'])
+    t.is(waiting.queue.state, 'retrying')
+    const before = waiting.publishedHeight
+    await proxy.comeBack()
+    const backMs = systemClock.monotonicMs()
+    let after = waiting
+    while (after.publishedHeight === before) {
+      await sleep(500)
+      after = await drive.json<Status>(['status'])
+    }
+    t.log(`published ${Math.round((systemClock.monotonicMs() - backMs) / 1000)} s after the node was back`)
+    t.is(after.node.state, 'reachable')
+  },
+)

@@ -1,0 +1,57 @@
+/** Time that passes only when a test says so. */
+import type { Clock } from '../../src/base/index.js'
+
+interface Timer {
+  readonly atMs: number
+  readonly action: () => void
+}
+
+export class VirtualClock implements Clock {
+  #ms = 0
+  readonly #timers = new Set<Timer>()
+
+  nowMs(): number {
+    return 1_767_323_045_000 + this.#ms
+  }
+
+  nowNs(): bigint {
+    return BigInt(this.nowMs()) * 1_000_000n
+  }
+
+  monotonicMs(): number {
+    return this.#ms
+  }
+
+  after(delayMs: number, action: () => void): () => void {
+    const timer = { atMs: this.#ms + delayMs, action }
+    this.#timers.add(timer)
+    return () => void this.#timers.delete(timer)
+  }
+
+  /** Timers that have not run yet. */
+  get waiting(): number {
+    return this.#timers.size
+  }
+
+  /** Lets `ms` pass: every timer runs at its time, and what follows from it settles before the next one. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.#ms + ms
+    await settle()
+    for (let timer = this.#next(endMs); timer !== undefined; timer = this.#next(endMs)) {
+      this.#timers.delete(timer)
+      this.#ms = Math.max(this.#ms, timer.atMs)
+      timer.action()
+      await settle()
+    }
+    this.#ms = endMs
+  }
+
+  #next(endMs: number): Timer | undefined {
+    return [...this.#timers].filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs)[0]
+  }
+}
+
+/** Promises that wait for nothing outside this process are done after a few turns of its loop. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
