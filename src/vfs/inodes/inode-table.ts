@@ -1,7 +1,7 @@
 /**
  * The inodes in memory: loading, numbering, the kernel's references, what waits to be written, and removal.
- * Clean inodes nobody has open are dropped when there are too many; the kernel's reference counts are kept apart, so a
- * million cached kernel dentries cost a map entry each and no object.
+ * Clean inodes nobody has open are dropped when there are too many, and all of them when nobody used any for a while; the kernel's
+ * reference counts are kept apart, so a million cached kernel dentries cost a few bytes each and no object.
  */
 import { DriveError, type Random } from '../../base/index.js'
 import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
@@ -9,6 +9,7 @@ import type { InodeRecord, RiskGauge } from '../../tree-state/index.js'
 import { persistedSize } from '../content/persisted-size.js'
 import { decodeDirty, encodeDirty, type DirtyRow } from './dirty-row.js'
 import { Inode, isDroppable, withSize } from './inode.js'
+import { LookupCounts } from './lookup-counts.js'
 import { clippedKey, orphanKey } from './state-rows.js'
 import type { TreeState, TreeTables } from './tree-state.js'
 
@@ -21,8 +22,10 @@ export class InodeTable {
   readonly #risk: RiskGauge
   readonly #departures: ((inode: Inode) => void)[] = []
   readonly #cache = new Map<number, Inode>()
-  readonly #lookups = new Map<number, number>()
+  readonly #lookups = new LookupCounts()
   readonly #limit: number
+  /** Nobody asked for an inode since `rest` was last called. */
+  #isAtRest = false
   #fileIds: Uint8Array = new Uint8Array(0)
   #fileIdsUsed = 0
   /** Inodes whose row the next commit writes. */
@@ -48,6 +51,7 @@ export class InodeTable {
   }
 
   find(ino: number): Inode | undefined {
+    this.#isAtRest = false
     const known = this.#cache.get(ino)
     if (known !== undefined) {
       known.used = true
@@ -160,16 +164,11 @@ export class InodeTable {
   }
 
   remember(ino: number): void {
-    this.#lookups.set(ino, (this.#lookups.get(ino) ?? 0) + 1)
+    this.#lookups.add(ino, 1)
   }
 
   forget(ino: number, count: number): void {
-    const left = (this.#lookups.get(ino) ?? 0) - count
-    if (left > 0) {
-      this.#lookups.set(ino, left)
-      return
-    }
-    this.#lookups.delete(ino)
+    if (this.#lookups.add(ino, -count) > 0) return
     const inode = this.#cache.get(ino)
     if (inode !== undefined) this.removeIfUnused(inode)
   }
@@ -302,6 +301,17 @@ export class InodeTable {
       if (inode.used || !isDroppable(inode)) this.#cache.set(ino, inode)
       inode.used = false
     }
+  }
+
+  /** Nobody asked for an inode for as long as it is since the last call: all that can be loaded again are dropped. */
+  rest(): void {
+    if (this.#isAtRest) for (const [ino, inode] of this.#cache) if (isDroppable(inode)) this.#cache.delete(ino)
+    this.#isAtRest = true
+  }
+
+  /** Nobody asked for one since `rest` was last called. */
+  get isAtRest(): boolean {
+    return this.#isAtRest
   }
 
   get size(): number {

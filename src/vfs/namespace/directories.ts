@@ -137,6 +137,11 @@ export class Directories {
     return found.sort((a, b) => a.cookie - b.cookie)
   }
 
+  /** Forgets all names: they can be read again. */
+  rest(): void {
+    for (const inode of [...this.#warm]) this.drop(inode)
+  }
+
   /** Forgets the names of half the warm directories, but not of the one in use. */
   #giveBack(inUse: Inode): void {
     for (const inode of this.#warm) {

@@ -4,6 +4,7 @@ import { stage, type StageParts } from './stage.js'
 import { unstagedTail } from '../content/file-content.js'
 import type { Clock } from '../../base/index.js'
 import type { ChunkReader } from '../content/chunk-reader.js'
+import type { Directories } from '../namespace/directories.js'
 import type { Committer } from './committer.js'
 import type { Failures } from './failures.js'
 import type { Room } from './space.js'
@@ -17,6 +18,7 @@ export interface BackgroundParts extends StageParts {
   readonly room: Room
   readonly failures: Failures
   readonly reader: ChunkReader
+  readonly directories: Pick<Directories, 'rest'>
 }
 
 const TICK_MS = 1000
@@ -80,6 +82,8 @@ export class Background {
     if (++this.#ticks % REST_TICKS === 0) {
       parts.reader.rest()
       if (parts.held.files.size === 0) parts.held.rest()
+      if (parts.inodes.isAtRest) parts.directories.rest()
+      parts.inodes.rest()
     }
   }
 

@@ -105,7 +105,7 @@ export class Committer {
   }
 
   /** Runs `work` while no commit runs; rows it puts all belong to the next one. */
-  async between(work: () => Promise<void>): Promise<void> {
+  async between(work: () => void | Promise<void>): Promise<void> {
     while (this.#hold !== undefined) await this.#hold.released
     const hold = (this.#hold = makeHold(true))
     try {

@@ -5,7 +5,7 @@ import type { Background } from './background.js'
 import { stageAll } from './committer.js'
 import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from './discard.js'
 import type { Failures } from './failures.js'
-import { applyPublished, type PublishedParts } from './published.js'
+import { applyPublished, clearPublished, type PublishedParts } from './published.js'
 import type { Room } from './space.js'
 import type { StageParts } from './stage.js'
 
@@ -43,7 +43,10 @@ export class TreePort implements DrivePort {
   async published(commit: PublishedCommit): Promise<void> {
     const parts = this.#parts
     const { blocks, committer } = parts
-    if (commit.sequence > parts.state.published) await committer.between(() => applyPublished(parts, commit))
+    if (commit.sequence > parts.state.published) {
+      await clearPublished(parts, commit)
+      await committer.between(() => applyPublished(parts, commit))
+    }
     blocks.store.markEvictable(commit.confirmed)
     // A large commit comes in several messages; what an older one discarded may be in use again by now.
     if (commit.sequence === parts.state.published) await discardSettled(parts, commit)

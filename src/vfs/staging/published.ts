@@ -7,6 +7,7 @@ import { decodeDirty } from '../inodes/dirty-row.js'
 import type { Inode } from '../inodes/inode.js'
 import { writePublished } from '../inodes/state-rows.js'
 import type { InodeTable } from '../inodes/inode-table.js'
+import type { Committer } from './committer.js'
 import type { HeldMemory } from './held-memory.js'
 import { replaceRows, type RowParts } from '../content/rows.js'
 
@@ -16,10 +17,23 @@ export interface PublishedParts extends RowParts {
   readonly held: HeldMemory
 }
 
-const ROWS_PER_TURN = 1000
+export interface ClearParts extends Pick<PublishedParts, 'state' | 'inodes'> {
+  readonly committer: Pick<Committer, 'commit'>
+}
+
+const ROWS_PER_TURN = 2000
+
+/**
+ * Clears what the version holds from the tables of changes, a commit every few thousand rows: memory holds no more than that of any number.
+ * Before `applyPublished`, which makes it final. A crash between them leaves less to clear when sync says it again.
+ */
+export async function clearPublished(parts: ClearParts, commit: PublishedCommit): Promise<void> {
+  await dropRemoved(parts, commit.removedBefore)
+  await clearDirty(parts, commit.sequence)
+}
 
 /** Puts all rows of it into the overlay; the caller keeps commits from running meanwhile. */
-export async function applyPublished(parts: PublishedParts, commit: PublishedCommit): Promise<void> {
+export function applyPublished(parts: PublishedParts, commit: PublishedCommit): void {
   for (const merged of commit.merged) applyMerged(parts, merged, commit.sequence)
   for (const { ino, ref } of commit.refs) {
     const inode = parts.inodes.find(ino)
@@ -28,8 +42,6 @@ export async function applyPublished(parts: PublishedParts, commit: PublishedCom
       parts.inodes.markUnwritten(inode)
     } else if (ref !== undefined) parts.state.addRemoved({ kind: 'map', digest: ref.digest, key: ref.key })
   }
-  await dropRemoved(parts, commit.removedBefore)
-  await clearDirty(parts, commit.sequence)
   writePublished(parts.state, commit.sequence)
 }
 
@@ -74,27 +86,28 @@ function contiguous(rows: PublishedCommit['merged'][number]['rows']): (typeof ro
   return runs
 }
 
-async function dropRemoved(parts: PublishedParts, before: number): Promise<void> {
-  const { removed } = parts.state.tables
-  await inPages(removed, removedKey(before), (key) => removed.delete(key))
+async function dropRemoved({ state, committer }: ClearParts, before: number): Promise<void> {
+  const { removed } = state.tables
+  await inPages(removed, removedKey(before), committer, (key) => removed.delete(key))
 }
 
 /** Rows are read right before they are cleared: a file that is removed meanwhile takes its row, and its count, with it. */
-async function clearDirty(parts: PublishedParts, sequence: number): Promise<void> {
-  await inPages(parts.state.tables.dirty, undefined, (key, value) => {
+async function clearDirty({ state, committer, inodes }: ClearParts, sequence: number): Promise<void> {
+  await inPages(state.tables.dirty, undefined, committer, (key, value) => {
     const row = decodeDirty(value)
-    if (row.sequence <= sequence) parts.inodes.clearDirty(readBe64(key), row)
+    if (row.sequence <= sequence) inodes.clearDirty(readBe64(key), row)
   })
 }
 
-/** Visits rows in pages, which other work comes between; each page is as the table is then. */
+/** Visits rows in pages, which commits and other work come between; each page is as the table is then. */
 async function inPages(
   table: Table,
   end: Uint8Array | undefined,
+  committer: Pick<Committer, 'commit'>,
   visit: (key: Uint8Array, value: Uint8Array) => void,
 ): Promise<void> {
   const until = end === undefined ? {} : { end }
-  for (let start = new Uint8Array(0); ; await new Promise((resolve) => setImmediate(resolve))) {
+  for (let start = new Uint8Array(0); ; await committer.commit()) {
     const from = start.length === 0 ? {} : { start }
     const page = [...table.range({ ...from, ...until, limit: ROWS_PER_TURN })]
     for (const [key, value] of page) visit(key, value)

@@ -1,0 +1,40 @@
+/**
+ * How often the kernel looked an inode up and has not forgotten it. Inode numbers are given out in order, so counts of neighbours lie
+ * together: a million inodes that the kernel knows take some four bytes each.
+ */
+
+const BLOCK = 64
+
+interface Block {
+  readonly counts: Uint32Array
+  /** Counts over 0. */
+  used: number
+}
+
+export class LookupCounts {
+  readonly #blocks = new Map<number, Block>()
+
+  has(ino: number): boolean {
+    return (this.#blocks.get(Math.floor(ino / BLOCK))?.counts[ino % BLOCK] ?? 0) > 0
+  }
+
+  /** @returns the count afterwards; it is never below 0 */
+  add(ino: number, change: number): number {
+    const number = Math.floor(ino / BLOCK)
+    let block = this.#blocks.get(number)
+    if (block === undefined) {
+      if (change <= 0) return 0
+      this.#blocks.set(number, (block = { counts: new Uint32Array(BLOCK), used: 0 }))
+    }
+    const before = block.counts[ino % BLOCK]!
+    const after = Math.max(0, before + change)
+    block.counts[ino % BLOCK] = after
+    if (before === 0 && after > 0) block.used++
+    else if (before > 0 && after === 0 && --block.used === 0) this.#blocks.delete(number)
+    return after
+  }
+
+  clear(): void {
+    this.#blocks.clear()
+  }
+}
