@@ -43,6 +43,8 @@ export interface InodeRecord {
   readonly ref: NodeRef | undefined
   /** Directories: entries are not in `dentries` yet, load them from `ref`. Files: chunks are not in `chunks` yet. */
   readonly unloaded: boolean
+  /** Files: 4 KiB blocks below the size that hold no data. Absent: none. */
+  readonly holes?: number
   readonly xattrs: readonly { readonly name: string; readonly value: Uint8Array }[]
 }
 

@@ -3,7 +3,7 @@
  *
  *   0 version  1 flags  2 inline length u16  4 mode  8 uid  12 gid  16 nlink  20 rdev (u32 each)
  *   24 size  32 atime  40 mtime  48 ctime  56 btime seconds (f64)  64, 68, 72, 76 their nanoseconds (u32)
- *   80 parent f64  88 nextCookie f64  96 fileId[16]  112 inline … ref digest[32] key[32] … xattrs
+ *   80 parent f64  88 nextCookie f64  96 fileId[16]  112 inline … ref digest[32] key[32] … holes f64 … xattrs
  *   xattrs: count u16, then for each: name length u16, value length u32, name (UTF-8), value
  */
 import { DriveError } from '../base/index.js'
@@ -11,15 +11,15 @@ import type { InodeRecord, NodeRef } from './contract.js'
 
 const VERSION = 1
 const HEADER_BYTES = 112
-const FLAG = { INLINE: 1, REF: 2, XATTRS: 4, FIXED_CHUNKS: 8, UNLOADED: 16 } as const
+const FLAG = { INLINE: 1, REF: 2, XATTRS: 4, FIXED_CHUNKS: 8, UNLOADED: 16, HOLES: 32 } as const
 const NO_XATTRS: InodeRecord['xattrs'] = []
 
 /** Row value of `record`; its `ino` is in the key only. Inline bodies are at most 65,535 bytes. */
 export function encodeInode(record: InodeRecord): Buffer {
-  const { inline, ref, xattrs } = record
+  const { inline, ref, xattrs, holes = 0 } = record
   if (inline !== undefined && inline.length > 0xffff) throw new RangeError('An inline body is too long for a record.')
   const names = xattrs.length === 0 ? undefined : xattrs.map(({ name }) => Buffer.from(name, 'utf8'))
-  let total = HEADER_BYTES + (inline?.length ?? 0) + (ref === undefined ? 0 : 64)
+  let total = HEADER_BYTES + (inline?.length ?? 0) + (ref === undefined ? 0 : 64) + (holes === 0 ? 0 : 8)
   if (names !== undefined) total += xattrs.reduce((sum, { value }, i) => sum + 6 + names[i]!.length + value.length, 2)
 
   const bytes = Buffer.allocUnsafe(total)
@@ -30,7 +30,8 @@ export function encodeInode(record: InodeRecord): Buffer {
     (ref === undefined ? 0 : FLAG.REF) |
     (names === undefined ? 0 : FLAG.XATTRS) |
     (record.fixedChunks ? FLAG.FIXED_CHUNKS : 0) |
-    (record.unloaded ? FLAG.UNLOADED : 0)
+    (record.unloaded ? FLAG.UNLOADED : 0) |
+    (holes === 0 ? 0 : FLAG.HOLES)
   view.setUint16(2, inline?.length ?? 0, true)
   view.setUint32(4, record.mode, true)
   view.setUint32(8, record.uid, true)
@@ -59,6 +60,10 @@ export function encodeInode(record: InodeRecord): Buffer {
     putExact(bytes, ref.key, at + 32, 32)
     at += 64
   }
+  if (holes !== 0) {
+    view.setFloat64(at, holes, true)
+    at += 8
+  }
   if (names !== undefined) putXattrs(bytes, at, xattrs, names)
   return bytes
 }
@@ -79,6 +84,12 @@ export function decodeInode(ino: number, bytes: Uint8Array): InodeRecord {
   if ((flags & FLAG.REF) !== 0) {
     ref = { digest: bytes.subarray(at, at + 32), key: bytes.subarray(at + 32, at + 64) }
     at += 64
+  }
+  let holes = 0
+  if ((flags & FLAG.HOLES) !== 0) {
+    if (at + 8 > bytes.length) throw corrupt(ino)
+    holes = view.getFloat64(at, true)
+    at += 8
   }
   if (at > bytes.length) throw corrupt(ino)
   let xattrs = NO_XATTRS
@@ -107,6 +118,7 @@ export function decodeInode(ino: number, bytes: Uint8Array): InodeRecord {
     inline,
     ref,
     unloaded: (flags & FLAG.UNLOADED) !== 0,
+    ...(holes === 0 ? {} : { holes }),
     xattrs,
   }
 }

@@ -193,7 +193,10 @@ export function allocate(s: Session, r: Request, at: number): void {
 
 export function seek(s: Session, r: Request, at: number): void {
   const handle = readExact(s, at + LSEEK_IN.handle)
-  const offset = readExact(s, at + LSEEK_IN.offset)
+  const offset = s.in.u64(at + LSEEK_IN.offset)
+  // Also what the program meant as negative.
+  if (offset > Number.MAX_SAFE_INTEGER)
+    throw new DriveError('NO_SUCH_ADDRESS', 'The offset is past the end of any file.')
   s.settle(r, s.tree.seek(r.nodeId, handle, offset, s.in.u32(at + LSEEK_IN.whence), r), reply64)
 }
 

@@ -3,6 +3,7 @@ import { DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import { FALLOCATE, type Caller, type Maybe } from '../tree.js'
+import { closeTail } from '../staging/stage.js'
 import { contentOrWait } from './load-content.js'
 import { truncate, type TruncateParts } from './truncate.js'
 import { zeroRange } from './zero-range.js'
@@ -36,6 +37,9 @@ export function allocate(
     const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
     if (zeroes) {
+      // The tail would write the zeros out as data.
+      const closing = closeTail(parts, inode, content)
+      if (closing !== undefined) return closing
       if (content.pieces.length > 0) return new Wait(parts.sealing.settle(inode, content.pieces))
       zeroRange(parts, inode, content, offset, Math.min(end, inode.size))
     }

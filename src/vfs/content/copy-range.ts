@@ -6,6 +6,7 @@ import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import { hasOnlyRows } from './compose.js'
 import type { FileContent } from './file-content.js'
+import { noteWritten } from './data-blocks.js'
 import { contentOrWait } from './load-content.js'
 import { dropPage } from './pages.js'
 import { read, type ReadParts } from './read.js'
@@ -128,7 +129,9 @@ function shareNow(parts: CopyParts, row: ChunkRecord, inode: Inode, content: Fil
   const shared = { ...row, offset, born: parts.state.sequence }
   replaceRows(parts, inode, content, offset, end, [shared])
   parts.blocks.reference([shared])
+  const sizeBefore = inode.size
   if (end > inode.size) parts.state.setSize(inode, end)
+  noteWritten(inode, content, sizeBefore, offset, end)
   parts.inodes.stampChange(inode, true)
   parts.changes.changed(inode)
   parts.inodes.addUnpublished(inode, row.length)

@@ -5,6 +5,7 @@
 import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import type { DriveError } from '../../base/index.js'
 import type { Slot } from '../staging/slot.js'
+import type { BlockBitmap } from './block-bitmap.js'
 import type { Piece } from './piece.js'
 
 /** Bytes 0 … length of one 4 KiB page; what lies after them in the page comes from the layers below. */
@@ -36,6 +37,8 @@ export class FileContent {
   /** Oldest first; applied in this order. */
   readonly pieces: Piece[] = []
   tail: Tail | undefined
+  /** The blocks with data of a file that has holes; see data-blocks.ts. */
+  data: BlockBitmap | undefined
   epoch = 1
   /** Where the last sealed tail ended: a write there goes on with the stream. */
   streamEnd = -1

@@ -4,6 +4,8 @@ import { chunkKey, decodeChunk, encodeChunk, rowsOf, secondOf, type RemoteSource
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
+import type { Invalidations } from '../inodes/invalidations.js'
+import { readDataBlocks } from './data-blocks.js'
 import { FileContent } from './file-content.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
@@ -14,6 +16,7 @@ export interface LoadParts {
   readonly inodes: InodeTable
   readonly remote: Pick<RemoteSource, 'loadChunks'>
   readonly committer: { commit(): Promise<void> }
+  readonly invalidations: Pick<Invalidations, 'send'>
 }
 
 const loading = new WeakMap<Inode, Promise<void>>()
@@ -64,12 +67,20 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
 }
 
 /** The content, read from the tables at first use. A file whose chunk list is on a node must be loaded before. */
-export function openContent(parts: Pick<LoadParts, 'state'>, inode: Inode): FileContent {
+export function openContent(parts: Pick<LoadParts, 'state' | 'invalidations'>, inode: Inode): FileContent {
   if (inode.content !== undefined) return inode.content
   const content = new FileContent(inode.size)
   if (inode.inline === undefined && inode.size > 0) readRows(parts, inode, content)
+  countBlocks(parts, inode, content)
   inode.content = content
   return content
+}
+
+/** The set of blocks with data, from the rows and pages as they are now; the kernel hears when stat's answer changes. */
+export function countBlocks(parts: Pick<LoadParts, 'invalidations'>, inode: Inode, content: FileContent): void {
+  const { holes } = inode
+  readDataBlocks(inode, content)
+  if (inode.holes !== holes) parts.invalidations.send({ kind: 'inode', ino: inode.ino, attributesOnly: true })
 }
 
 function readRows(parts: Pick<LoadParts, 'state'>, inode: Inode, content: FileContent): void {

@@ -2,6 +2,7 @@
 import { DriveError } from '../../base/index.js'
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
+import { noteResized } from './data-blocks.js'
 import type { FileContent } from './file-content.js'
 import { changePage, dropPage, foldInline, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from './rows.js'
@@ -18,8 +19,10 @@ export interface TruncateParts extends RowParts, PageParts {
 /** The times are the caller's business. */
 export function truncate(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   if (size > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
+  const sizeBefore = inode.size
   if (size < inode.size) shrink(parts, inode, content, size)
   else if (size > inode.size) extend(parts, inode, content, size)
+  if (size !== sizeBefore) noteResized(inode, content, sizeBefore)
   parts.held.account(inode)
 }
 

@@ -5,6 +5,7 @@ import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
 import { overlapsRows } from './rows.js'
+import { noteWritten } from './data-blocks.js'
 import type { FileContent } from './file-content.js'
 import { contentOrWait, type LoadParts } from './load-content.js'
 import { writePages } from './pages.js'
@@ -26,8 +27,6 @@ export interface WriteParts extends StageParts, LoadParts {
 export const MAX_FILE_BYTES = 2 ** 52
 /** Overwriting in place as much at once begins a stream. */
 const STREAM_BYTES = 128 * KIB
-/** A hole up to this size at the end of a stream is written out as zeros. */
-const GAP_BYTES = 4 * KIB
 /** Rows waiting for a commit beyond it make writers wait. */
 const MAX_PENDING_BYTES = 48 * 1024 * KIB
 /** Rows beyond it begin a commit. */
@@ -90,6 +89,7 @@ function writeOrWait(
   const content = contentOrWait(parts, inode, caller)
   if (content instanceof Wait) return content
   const before = progress.done
+  const sizeBefore = inode.size
   let stopped: Wait | undefined
   while (progress.done < data.length && stopped === undefined) {
     const rest = progress.done === 0 ? data : data.subarray(progress.done)
@@ -99,6 +99,7 @@ function writeOrWait(
   }
   if (progress.done > before) {
     clearSetId(inode, caller)
+    noteWritten(inode, content, sizeBefore, offset + before, offset + progress.done)
     parts.inodes.stampChange(inode, true)
     parts.changes.changed(inode)
     parts.held.account(inode)
@@ -132,7 +133,7 @@ function writeSome(
   const { tail } = content
   if (tail !== undefined) {
     const end = tail.start + tail.length
-    const isNear = offset >= tail.start && (offset <= end || (end >= inode.size && offset - end <= GAP_BYTES))
+    const isNear = offset >= tail.start && (offset <= end || (end >= inode.size && !hasWholeBlock(end, offset)))
     if (isNear) return writeTail(parts, inode, tail, offset, data)
   }
   if (beginsStream(inode, content, offset, data.length)) {
@@ -146,6 +147,11 @@ function writeSome(
   // Up to the tail only: what lies in the tail is changed there.
   const room = tail !== undefined && offset < tail.start ? tail.start - offset : data.length
   return writePages(parts, inode, content, offset, room < data.length ? data.subarray(0, room) : data)
+}
+
+/** Whether the gap is a hole that lseek and stat tell of; a smaller one at the end of a stream is written out as zeros. */
+function hasWholeBlock(from: number, to: number): boolean {
+  return Math.floor(to / PAGE_BYTES) > Math.ceil(from / PAGE_BYTES)
 }
 
 function beginsStream(inode: Inode, content: FileContent, offset: number, length: number): boolean {

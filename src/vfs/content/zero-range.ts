@@ -1,6 +1,7 @@
 /** Zeros and holes within the size of a file, in every layer. Pieces under way must be settled before. */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
+import { noteZeroed } from './data-blocks.js'
 import type { FileContent } from './file-content.js'
 import { changePage, dropPage, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from './rows.js'
@@ -28,6 +29,7 @@ export function zeroRange(parts: ZeroParts, inode: Inode, content: FileContent, 
   }
   if (inode.inline !== undefined && from < inode.inline.length)
     inode.inline = Buffer.from(inode.inline).fill(0, from, Math.min(to, inode.inline.length))
+  noteZeroed(inode, content, from, to)
   parts.held.account(inode)
 }
 

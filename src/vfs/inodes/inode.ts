@@ -1,6 +1,6 @@
 /** An inode in memory: the stored record's fields, open for change, and what this thread knows besides. */
 import type { FileId, PlainName } from '../../base/index.js'
-import { TYPE, type InodeRecord, type NodeRef } from '../../tree-state/index.js'
+import { PAGE_BYTES, TYPE, type InodeRecord, type NodeRef } from '../../tree-state/index.js'
 import type { FileContent } from '../content/file-content.js'
 import type { Directory } from '../namespace/directory.js'
 import type { Attributes } from '../tree.js'
@@ -28,6 +28,7 @@ export class Inode implements InodeRecord {
   inline: Uint8Array | undefined
   ref: NodeRef | undefined
   unloaded: boolean
+  holes: number
   xattrs: InodeRecord['xattrs']
 
   /** Open handles. */
@@ -78,6 +79,7 @@ export class Inode implements InodeRecord {
     this.inline = record.inline
     this.ref = record.ref
     this.unloaded = record.unloaded
+    this.holes = record.holes ?? 0
     this.xattrs = record.xattrs
     this.persisted = persisted
     this.dirtySequence = persisted ? -1 : 0
@@ -102,7 +104,7 @@ export function attributesOf(inode: Inode): Attributes {
   return {
     ino: inode.ino,
     size: inode.size,
-    blocks: inode.isFile ? Math.ceil(inode.size / 512) : 0,
+    blocks: inode.isFile ? sectorsOf(inode) : 0,
     mode: inode.mode,
     nlink: inode.nlink,
     uid: inode.uid,
@@ -117,6 +119,11 @@ export function attributesOf(inode: Inode): Attributes {
     btimeSec: inode.btimeSec,
     btimeNsec: inode.btimeNsec,
   }
+}
+
+/** Of 512 bytes, for whole blocks of 4 KiB, as ext4 counts them. */
+function sectorsOf({ size, holes }: Inode): number {
+  return (Math.ceil(size / PAGE_BYTES) - holes) * (PAGE_BYTES / 512)
 }
 
 /** Whether keeping the object in memory saves nothing but time: it can be loaded again unchanged. */
@@ -156,6 +163,7 @@ export function withSize(inode: Inode, size: number): InodeRecord {
     inline: inode.inline,
     ref: inode.ref,
     unloaded: inode.unloaded,
+    holes: inode.holes,
     xattrs: inode.xattrs,
   }
 }

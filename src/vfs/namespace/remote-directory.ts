@@ -15,6 +15,7 @@ import {
   type RemoteChild,
   type RemoteSource,
 } from '../../tree-state/index.js'
+import { holesBetween } from '../content/data-blocks.js'
 import { FIRST_COOKIE } from '../inodes/inode-table.js'
 import type { Inode } from '../inodes/inode.js'
 import { loadedUpTo, writeLoadedUpTo } from '../inodes/state-rows.js'
@@ -93,7 +94,14 @@ function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChil
   const hash = parts.directories.hashOf(child.name)
   if (known === undefined) {
     // An entry is a name; a record without one would be removed as soon as nobody looks.
-    parts.inodes.putLoaded({ ...record, nlink: Math.max(1, record.nlink), ino, parent, nextCookie: FIRST_COOKIE })
+    parts.inodes.putLoaded({
+      ...record,
+      holes: holesOf(child),
+      nlink: Math.max(1, record.nlink),
+      ino,
+      parent,
+      nextCookie: FIRST_COOKIE,
+    })
     for (const chunk of child.chunks ?? []) {
       tables.chunks.put(chunkKey(ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
     }
@@ -103,6 +111,12 @@ function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChil
   const nlink = known === undefined ? record.nlink : parts.inodes.get(known).nlink
   if (isShared && nlink > 1) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
   putName(parts, parent, hash, child.name, ino, record.mode >>> 12, cookie)
+}
+
+/** A long list of chunks is loaded with the content, and the holes are counted then. */
+function holesOf({ record, chunks }: RemoteChild): number {
+  const isKnown = record.mode >>> 12 === TYPE.FILE && record.inline === undefined && record.ref === undefined
+  return isKnown ? holesBetween(record.size, chunks ?? []) : 0
 }
 
 function putName(

@@ -2,10 +2,11 @@
 import { pageKey, removedKey, type PublishedCommit } from '../../tree-state/index.js'
 import { readBe64, type Table } from '../../storage/kv/index.js'
 import { unstagedTail } from '../content/file-content.js'
-import { openContent } from '../content/load-content.js'
+import { countBlocks, openContent } from '../content/load-content.js'
 import { decodeDirty } from '../inodes/dirty-row.js'
 import type { Inode } from '../inodes/inode.js'
 import { writePublished } from '../inodes/state-rows.js'
+import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { Committer } from './committer.js'
 import type { HeldMemory } from './held-memory.js'
@@ -15,6 +16,7 @@ import { replaceRows, type RowParts } from '../content/rows.js'
 export interface PublishedParts extends RowParts {
   readonly inodes: InodeTable
   readonly held: HeldMemory
+  readonly invalidations: Pick<Invalidations, 'send'>
 }
 
 export interface ClearParts extends Pick<PublishedParts, 'state' | 'inodes'> {
@@ -62,6 +64,7 @@ function applyMerged(parts: PublishedParts, { ino, rows }: PublishedCommit['merg
   }
   for (const index of content.pages.keys()) parts.state.tables.pages.delete(pageKey(ino, index))
   content.pages.clear()
+  countBlocks(parts, inode, content)
   parts.inodes.markUnwritten(inode)
   parts.held.account(inode)
   parts.held.close(inode)

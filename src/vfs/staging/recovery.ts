@@ -1,14 +1,16 @@
 /** What a crash leaves: inodes without a name that were open, and rows beyond the size a commit could claim. */
 import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
-import { openContent } from '../content/load-content.js'
+import { countBlocks, openContent } from '../content/load-content.js'
 import { replaceRows, type RowParts } from '../content/rows.js'
 import { bytesOf } from '../content/compose.js'
 import { clipped, clippedKey, orphans, orphanKey } from '../inodes/state-rows.js'
+import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { ComposeParts } from '../content/compose.js'
 
 /** What clearing up after a crash takes. */
 export interface RecoveryParts extends RowParts, ComposeParts {
+  readonly invalidations: Pick<Invalidations, 'send'>
   readonly state: RowParts['state']
   readonly inodes: InodeTable
 }
@@ -41,5 +43,7 @@ function trimBeyondSize(parts: RecoveryParts, ino: number): void {
       parts.state.tables.pages.put(pageKey(ino, index), bytesOf(parts, inode, index, page).subarray(0, keep))
     }
   }
+  countBlocks(parts, inode, content)
+  parts.inodes.markUnwritten(inode)
   inode.content = undefined
 }
