@@ -2,7 +2,7 @@
   'targets': [
     {
       'target_name': 'dagdrive_fuse',
-      'sources': ['native/fuse_channel.c', 'native/fuse_poll.c', 'native/fuse_thread.c', 'native/mount.c'],
+      'sources': ['native/fuse_channel.c', 'native/fuse_poll.c', 'native/fuse_thread.c', 'native/holder_link.c', 'native/mount.c'],
       'defines': ['NAPI_VERSION=8'],
       'cflags': ['-O2', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
     },
@@ -11,6 +11,12 @@
       'sources': ['native/seal.c'],
       'defines': ['NAPI_VERSION=8'],
       'cflags': ['-O3', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-missing-field-initializers'],
+    },
+    {
+      'target_name': 'dagdrive_holder',
+      'type': 'executable',
+      'sources': ['native/holder.c'],
+      'cflags': ['-O2', '-Wall', '-Wextra'],
     },
   ],
 }

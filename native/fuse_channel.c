@@ -5,7 +5,8 @@
  *   memory             one ArrayBuffer: arenaBytes of requests, then maxBatch pairs (offset, length) of uint32, then outBytes
  *   reply(length)      writes out[0 ... length); 0 or -errno
  *   replyWith(n, list) writes out[0 ... n) and the Uint8Arrays of list with one writev; sets the header's length field
- *   abortAtExit(path)  file that gets "1" when the environment ends while the channel is open
+ *   abortAtExit(path, keeps)  file that gets "1" when the environment ends while the channel is open; with keeps only when a
+ *                      notification hangs then, because another server takes the connection over
  *   guard(on)          whether another thread is inside a notification; an ending environment waits for it, and it may wait
  *                      for replies nobody will send any more, so the connection is aborted then (mode 0 only)
  *   stop()             closes the channel and fd; onEnd is not called
@@ -103,7 +104,7 @@ void channel_abort_connection(channel *ch) {
 static void on_environment_exit(napi_async_cleanup_hook_handle handle, void *data) {
   channel *ch = data;
   if (ch->closed) return; /* its handle is closing already and removes the hook */
-  channel_abort_connection(ch);
+  if (!ch->keeps) channel_abort_connection(ch);
   close_channel(ch);
 }
 
@@ -185,14 +186,17 @@ static napi_value js_reply_with(napi_env env, napi_callback_info info) {
 }
 
 static napi_value js_abort_at_exit(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  size_t count = 1, length;
+  napi_value arguments[2];
+  size_t count = 2, length;
   channel *ch = method(env, info, &count, arguments);
   char path[256];
+  bool keeps = false;
   if (ch == NULL || count < 1 || napi_get_value_string_utf8(env, arguments[0], path, sizeof path, &length) != napi_ok ||
       length >= sizeof path - 1)
     return dd_integer(env, -EINVAL);
   if (ch->closed) return dd_integer(env, -EBADF);
+  if (count > 1) napi_get_value_bool(env, arguments[1], &keeps);
+  ch->keeps = keeps;
   free(ch->abort_path);
   ch->abort_path = strdup(path);
   return dd_integer(env, ch->abort_path == NULL ? -ENOMEM : 0);
@@ -302,5 +306,6 @@ NAPI_MODULE_INIT() {
   napi_set_named_property(env, exports, "compiledUvMajor", dd_integer(env, UV_VERSION_MAJOR));
   napi_set_named_property(env, exports, "runtimeUvMajor", dd_integer(env, uv_version() >> 16));
   dd_export_mount(env, exports);
+  dd_export_holder(env, exports);
   return exports;
 }

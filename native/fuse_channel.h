@@ -22,7 +22,7 @@ typedef struct channel {
   napi_env env;
   int fd;
   int mode;
-  bool closed, delivering;
+  bool closed, delivering, keeps;
   shared_memory *memory;
   uint8_t *arena, *out;
   uint32_t *index;

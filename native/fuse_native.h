@@ -32,5 +32,7 @@ static inline void dd_export(napi_env env, napi_value target, const char *name, 
 
 /* mount.c */
 void dd_export_mount(napi_env env, napi_value exports);
+/* holder_link.c */
+void dd_export_holder(napi_env env, napi_value exports);
 
 #endif

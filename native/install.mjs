@@ -13,7 +13,7 @@ const strict = process.argv.includes('--strict')
 /** Built already and nothing has changed since: `npx` runs the install step again at its first use in a clone. */
 function isCurrent() {
   try {
-    const names = ['dagdrive_fuse.node', 'dagdrive_seal.node']
+    const names = ['dagdrive_fuse.node', 'dagdrive_seal.node', 'dagdrive_holder']
     const builtMs = Math.min(...names.map((name) => statSync(join(root, 'build', 'Release', name)).mtimeMs))
     const native = readdirSync(join(root, 'native')).map((name) => join(root, 'native', name))
     return [...native, join(root, 'binding.gyp')].every((path) => statSync(path).mtimeMs < builtMs)

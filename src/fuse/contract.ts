@@ -21,6 +21,20 @@ export interface MountOptions {
    * 1 … 65,535 seconds, 0 is never. Default 600.
    */
   readonly requestTimeoutSeconds?: number
+  /**
+   * Descriptor of the memory that a holder keeps (SHARED_BYTES of it, begun by `SharedState.begin`): the mount can be taken over when
+   * its server dies. Absent: it dies with its server.
+   */
+  readonly sharedMemory?: number | undefined
+}
+
+/** What a server that died left of a mount. */
+export interface LivingMount {
+  readonly mountpoint: string
+  /** Of /dev/fuse; owned by whoever serves it from now on. */
+  readonly channel: number
+  /** As in MountOptions. */
+  readonly sharedMemory: number
 }
 
 /** How a mount ended: `unmounted` by anyone, `aborted` through its connection, or `failed` with an error of the channel. */
@@ -35,6 +49,10 @@ export interface FuseMount {
   /** Absolute, without symlinks. */
   readonly mountpoint: string
   readonly transport: TransportName
+  /** The descriptor to hold, where the mount can be taken over. Its owner is the mount. */
+  readonly channel: number | undefined
+  /** From now on it dies with its server. */
+  release(): void
   /** Resolves when the kernel side is gone and every handle and reference is given back to the tree. Never rejects. */
   readonly ended: Promise<MountEnd>
   /** Called once, also when it has ended before. */
@@ -57,4 +75,6 @@ export interface FuseTransport {
    * One tree is served by one mount at a time.
    */
   serve(tree: Tree, mountpoint: string, options: MountOptions, log: Log): Promise<FuseMount>
+  /** Goes on with a mount whose server died: what that one had answered is done again, then what it left unanswered is served. */
+  takeOver?(tree: Tree, living: LivingMount, options: MountOptions, log: Log): Promise<FuseMount>
 }

@@ -1,9 +1,24 @@
 /** Serving a `Tree` to the kernel, and finding and ending mounts. */
-export type { FuseMount, FuseTransport, MountEnd, MountOptions, TransportName, UnmountOptions } from './contract.js'
+export type {
+  FuseMount,
+  FuseTransport,
+  LivingMount,
+  MountEnd,
+  MountOptions,
+  TransportName,
+  UnmountOptions,
+} from './contract.js'
+export { SHARED_BYTES, SharedState } from './holder/shared-state.js'
 export { detach } from './mounts/detach.js'
 export { FILESYSTEM_TYPE, findMount, type MountEntry, mounts } from './mounts/mount-info.js'
-export { mountTree, type MountTreeRequest } from './mounts/mount-tree.js'
+export {
+  mountTree,
+  type MountTreeRequest,
+  prepareTakeOver,
+  takeOverTree,
+  type TakeOverRequest,
+} from './mounts/mount-tree.js'
 export { clearStale, forceUnmount, isStale, probeMount } from './mounts/stale.js'
 export { ERRNO_OF, errnoName, errnoOf } from './protocol/errno.js'
 export { hasFuseNative } from './transports/fuse-native-transport.js'
-export { fuseAddonProblem } from './transports/native.js'
+export { fuseAddonProblem, holderNative, type HolderNative } from './transports/native.js'

@@ -25,6 +25,8 @@ export interface DrivePaths {
   readonly mountsFile: string
   readonly lockFile: string
   readonly socket: string
+  /** Where the holder of this home's mount answers (native/holder.c). */
+  readonly holderSocket: string
   readonly logFile: string
 }
 
@@ -78,6 +80,8 @@ function layout(base: { config: string; data: string; state: string; run: string
     // Beside the data it guards, not in the runtime folder: two sessions may see different runtime folders.
     lockFile: join(base.data, 'daemon.lock'),
     socket: join(base.run, 'control.sock'),
+    // Beside the lock, for the same reason.
+    holderSocket: join(base.data, 'holder.sock'),
     logFile: join(base.state, 'daemon.log'),
   }
 }

@@ -26,7 +26,7 @@ import { recover } from './staging/recovery.js'
 import { SealQueue } from './staging/seal-queue.js'
 import { Room, unlimitedSpace, type SpaceGuard } from './staging/space.js'
 import { TreeBlocks } from './staging/tree-blocks.js'
-import { ROOT_INO, type Tree } from './tree.js'
+import { ROOT_INO, type Highest, type Tree } from './tree.js'
 
 /** The root of a drive that has no local state yet: an empty one, or what a published commit says. */
 export type FreshRoot =
@@ -57,6 +57,13 @@ export interface VfsOptions {
   readonly riskMemory?: SharedArrayBuffer
   /** Used when `meta` is empty. */
   readonly freshRoot: FreshRoot
+  /** A mount lives on from a daemon before this one, and its kernel knows these numbers. */
+  readonly takeOver?: TakeOver | undefined
+}
+
+export interface TakeOver extends Highest {
+  /** Called with the newest commit of the daemon before, before there is another. */
+  onFound(durable: number): void
 }
 
 export interface Vfs {
@@ -73,8 +80,12 @@ export interface Vfs {
 export async function openVfs(options: VfsOptions): Promise<Vfs> {
   const parts = makeParts(options)
   const { state, inodes, directories, committer } = parts
-  if (readState(state)) recover(parts)
-  else makeRoot(inodes, directories, options.freshRoot)
+  const { takeOver } = options
+  if (readState(state)) {
+    state.durable = state.sequence - 1
+    if (takeOver !== undefined) expectReferences(parts, takeOver)
+    recover(parts, takeOver !== undefined)
+  } else makeRoot(inodes, directories, options.freshRoot)
   if (state.counters.dirtyInodes > 0) state.noteChange()
   writeClean(state, false)
   await committer.commit()
@@ -84,7 +95,7 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
   const background = new Background(parts, limit)
   let closing: Promise<void> | undefined
   return {
-    tree: new PosixTree(parts),
+    tree: new PosixTree(parts, takeOver?.handle),
     port: new TreePort(parts, background),
     changes: parts.changes,
     invalidations: parts.invalidations,
@@ -132,6 +143,12 @@ function makeParts(options: VfsOptions) {
     sealing,
     committer,
   }
+}
+
+/** Whatever the kernel may know was given out by the last commit, or later and noted as the highest. */
+function expectReferences({ inodes, state }: Parts, takeOver: TakeOver): void {
+  inodes.assumeKnownBelow(Math.max(state.counters.nextIno, takeOver.ino + 1))
+  takeOver.onFound(state.durable)
 }
 
 function makeRoot(inodes: InodeTable, directories: Directories, root: FreshRoot): void {

@@ -8,7 +8,7 @@ import { seek } from './content/seek.js'
 import { stage, stageClosed } from './staging/stage.js'
 import { write } from './content/write.js'
 import { stageAll } from './staging/committer.js'
-import { Handles, requireWritable } from './inodes/handles.js'
+import { Handles, requireWritable, type DirectoryHandle, type FileHandle } from './inodes/handles.js'
 import { attributesOf, type Inode } from './inodes/inode.js'
 import { then } from './maybe.js'
 import { link, makeDirectory, makeInode, makeNode, makeSymlink, type NamespaceParts } from './namespace/create.js'
@@ -16,6 +16,7 @@ import { readDirectory } from './namespace/list.js'
 import { removeDirectory, unlink } from './namespace/remove.js'
 import { rename } from './namespace/rename.js'
 import { directoryOf, withEntries } from './namespace/require.js'
+import { createRedo, type RedoParts } from './redo.js'
 import { RESERVED_BYTES, type SpaceGuard } from './staging/space.js'
 import { TYPE } from '../tree-state/index.js'
 import {
@@ -29,6 +30,7 @@ import {
   type Invalidation,
   type Maybe,
   type Opened,
+  type Redo,
   type Tree,
 } from './tree.js'
 import { getXattr, removeXattr, setXattr } from './inodes/xattrs.js'
@@ -37,7 +39,8 @@ import type { TreeBlocks } from './staging/tree-blocks.js'
 import type { Invalidations } from './inodes/invalidations.js'
 
 /** What the operations take, all together. */
-export interface PosixParts extends NamespaceParts, CopyParts, TruncateParts {
+export interface PosixParts extends NamespaceParts, CopyParts, TruncateParts, RedoParts {
+  readonly committer: RedoParts['committer']
   readonly state: NamespaceParts['state']
   readonly inodes: NamespaceParts['inodes']
   readonly room: NamespaceParts['room']
@@ -55,9 +58,14 @@ const MAX_FILES = 2 ** 32
 export class PosixTree implements Tree {
   readonly #parts: PosixParts
   readonly #handles = new Handles()
+  readonly redo: Redo
 
-  constructor(parts: PosixParts) {
+  /** @param highestHandle of a mount that is taken over */
+  constructor(parts: PosixParts, highestHandle = 0) {
     this.#parts = parts
+    this.#handles.adoptedBelow = highestHandle + 1
+    this.#handles.next = highestHandle + 1
+    this.redo = createRedo(parts, this.#handles)
   }
 
   lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined> {
@@ -86,6 +94,7 @@ export class PosixTree implements Tree {
   }
 
   forgetAll(): void {
+    for (const inode of this.#handles.closeAdopted()) this.#closed(inode)
     this.#parts.inodes.forgetAll()
   }
 
@@ -94,7 +103,7 @@ export class PosixTree implements Tree {
   }
 
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes> {
-    if (change.size !== undefined && handle !== undefined) requireWritable(this.#handles.file(handle))
+    if (change.size !== undefined && handle !== undefined) requireWritable(this.#file(ino, handle))
     return setAttributes(this.#parts, this.#parts.inodes.get(ino), change, caller)
   }
 
@@ -175,27 +184,31 @@ export class PosixTree implements Tree {
     }
   }
 
-  read(_ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]> {
-    const file = this.#handles.file(handle)
+  read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]> {
+    const file = this.#file(ino, handle)
     return read(this.#parts, file.inode, file, offset, size, caller)
   }
 
-  write(_ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
-    const file = this.#handles.file(handle)
+  write(ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
+    const file = this.#file(ino, handle)
     requireWritable(file)
     const at = (file.flags & OPEN.APPEND) === 0 ? offset : Math.max(offset, file.inode.size)
     return write(this.#parts, file.inode, at, data, caller)
   }
 
-  flush(_ino: number, handle: number, _caller: Caller): void {
-    const error = this.#handles.file(handle).inode.content?.error
+  flush(ino: number, handle: number, _caller: Caller): void {
+    const error = this.#file(ino, handle).inode.content?.error
     if (error !== undefined) throw error
   }
 
   release(_ino: number, handle: number): void {
     const inode = this.#handles.closeFile(handle)
-    if (inode === undefined || inode.handles > 0) return
-    if (inode.nlink > 0) stageClosed(this.#parts, inode)
+    if (inode !== undefined) this.#closed(inode)
+  }
+
+  #closed(inode: Inode): void {
+    if (inode.handles > 0) return
+    if (inode.nlink > 0 && !inode.isDirectory) stageClosed(this.#parts, inode)
     this.#parts.inodes.removeIfUnused(inode)
   }
 
@@ -210,14 +223,14 @@ export class PosixTree implements Tree {
     await this.#parts.committer.commit()
   }
 
-  allocate(_ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
-    const file = this.#handles.file(handle)
+  allocate(ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
+    const file = this.#file(ino, handle)
     requireWritable(file)
     return allocate(this.#parts, file.inode, mode, offset, length, caller)
   }
 
-  seek(_ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number> {
-    return seek(this.#parts, this.#handles.file(handle).inode, offset, whence, caller)
+  seek(ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number> {
+    return seek(this.#parts, this.#file(ino, handle).inode, offset, whence, caller)
   }
 
   copyRange(
@@ -226,8 +239,8 @@ export class PosixTree implements Tree {
     length: number,
     caller: Caller,
   ): Maybe<number> {
-    const source = this.#handles.file(from.handle)
-    const target = this.#handles.file(to.handle)
+    const source = this.#file(from.ino, from.handle)
+    const target = this.#file(to.ino, to.handle)
     requireWritable(target)
     return copyRange(
       this.#parts,
@@ -243,14 +256,14 @@ export class PosixTree implements Tree {
   }
 
   readDirectory(
-    _ino: number,
+    ino: number,
     handle: number,
     cookie: number,
     withAttributes: boolean,
     visit: (entry: DirectoryEntry) => boolean,
     caller: Caller,
   ): Maybe<void> {
-    return readDirectory(this.#parts, this.#handles.directory(handle), cookie, withAttributes, visit, caller)
+    return readDirectory(this.#parts, this.#directory(ino, handle), cookie, withAttributes, visit, caller)
   }
 
   releaseDirectory(_ino: number, handle: number): void {
@@ -299,6 +312,17 @@ export class PosixTree implements Tree {
 
   get openHandles(): number {
     return this.#handles.openCount
+  }
+
+  /** A handle of before a take-over is opened by its inode. Throws BAD_HANDLE. */
+  #file(ino: number, handle: number): FileHandle {
+    if (handle < this.#handles.adoptedBelow) this.#handles.adopt(handle, () => this.#parts.inodes.get(ino))
+    return this.#handles.file(handle)
+  }
+
+  #directory(ino: number, handle: number): DirectoryHandle {
+    if (handle < this.#handles.adoptedBelow) this.#handles.adopt(handle, () => directoryOf(this.#parts, ino))
+    return this.#handles.directory(handle)
   }
 
   #opened(inode: Inode, flags: number): Opened {

@@ -113,6 +113,31 @@ export type Invalidation =
   | { readonly kind: 'inode'; readonly ino: number; readonly attributesOnly: boolean }
   | { readonly kind: 'entry'; readonly parent: number; readonly name: PlainName }
 
+/** The highest numbers the kernel was given; 0 for none. */
+export interface Highest {
+  readonly ino: number
+  readonly handle: number
+}
+
+export interface Redo {
+  /** The commit that what is done now will belong to. */
+  readonly sequence: number
+  /** The newest commit on disk. It holds everything done up to it but bytes that were held. */
+  readonly durable: number
+  /** The last time stamped on anything. */
+  readonly stamp: Timestamp
+  /** From now on every number the kernel may see is on disk or in the log before. */
+  keepNumbers(): void
+  /** Whether bytes of this range are in memory only. Never false when they are. */
+  isHeld(ino: number, start: number, end: number): boolean
+  /** What was done so far becomes durable, but for held bytes. */
+  commit(): Promise<void>
+  /** What is done from now on gets these numbers, where they are not 0, and this time. */
+  begin(given: Highest & Timestamp): void
+  /** Numbers and times go on by themselves; none of these is given out again. */
+  end(highest: Highest): void
+}
+
 export interface Tree {
   /** The child's attributes, or undefined when there is none. `.` and `..` never arrive here; names are over 0 and up to 255 bytes. */
   lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined>
@@ -203,6 +228,8 @@ export interface Tree {
   removeXattr(ino: number, name: string, caller: Caller): Maybe<void>
 
   statistics(caller: Caller): Maybe<FilesystemStatistics>
+  /** Where operations can be carried out again after a kill. */
+  readonly redo?: Redo
   /** The FUSE layer registers here to be told what the kernel must forget. */
   onInvalidate(listener: (what: Invalidation) => void): void
 }

@@ -20,6 +20,8 @@ export interface DriveOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Its drive thread may die, or a failure remain unhandled; otherwise either is a failure of the test. */
   readonly mayFail?: boolean
+  /** A holder keeps the mount when the daemon is killed. Default false: tests of what a kill leaves want it bare. */
+  readonly holder?: boolean
 }
 
 export class TestDrive {
@@ -34,7 +36,8 @@ export class TestDrive {
     this.mountpoint = join(base, 'mount')
     this.mayFail = options.mayFail ?? false
     mkdirSync(this.mountpoint)
-    this.environment = { ...process.env, DAGDRIVE_HOME: this.home, ...options.environment }
+    const DAGDRIVE_HOLDER = options.holder === true ? '1' : '0'
+    this.environment = { ...process.env, DAGDRIVE_HOME: this.home, DAGDRIVE_HOLDER, ...options.environment }
   }
 
   /** Runs `dagdrive …arguments`; never throws for an exit status. */
@@ -86,9 +89,24 @@ export class TestDrive {
       try {
         const environment = readFileSync(`/proc/${entry}/environ`, 'latin1')
         if (!environment.includes(`DAGDRIVE_HOME=${this.home}\0`)) continue
-        if (readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes('daemon')) return Number(entry)
+        if (readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes('/src/daemon/')) return Number(entry)
       } catch {
         continue // the process ended, or is not ours to look into
+      }
+    }
+    return undefined
+  }
+
+  /** The process that keeps the mount, or undefined. */
+  holderPid(): number | undefined {
+    for (const entry of readdirSync('/proc')) {
+      if (!/^\d+$/.test(entry)) continue
+      try {
+        const words = readFileSync(`/proc/${entry}/cmdline`, 'latin1').split('\0')
+        if (words[0]?.endsWith('/dagdrive_holder') === true && words[1]?.startsWith(`${this.home}/`) === true)
+          return Number(entry)
+      } catch {
+        continue // the process ended
       }
     }
     return undefined
@@ -118,8 +136,8 @@ export class TestDrive {
 
   /** Ends the daemon and every mount of this drive and removes its folders. */
   destroy(): void {
-    const pid = this.daemonPid()
-    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    // The holder first: it would start another daemon.
+    for (const pid of [this.holderPid(), this.daemonPid()]) if (pid !== undefined) process.kill(pid, 'SIGKILL')
     spawnQuietly('umount', ['-l', this.mountpoint])
     rmSync(join(this.mountpoint, '..'), { recursive: true, force: true })
     rmSync(this.home, { recursive: true, force: true })

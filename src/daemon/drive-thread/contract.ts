@@ -1,8 +1,9 @@
 /** What the main thread and the drive thread say to each other. Plain data; carried by rpc.ts. */
 import type { LogFields, LogLevel } from '../../base/index.js'
 import type { RootKey } from '../../crypto/index.js'
-import type { MountEnd } from '../../fuse/index.js'
+import type { LivingMount, MountEnd } from '../../fuse/index.js'
 import type { DrivePort, InodeRecord, RemoteSource } from '../../tree-state/index.js'
+import type { Highest } from '../../vfs/index.js'
 
 /** Given to the Worker at its start. */
 export interface DriveThreadData {
@@ -16,6 +17,15 @@ export interface DriveThreadData {
 export interface ThreadMountOptions {
   readonly readOnly: boolean
   readonly allowOther: boolean
+  /** As in the mount's own options. */
+  readonly sharedMemory?: number | undefined
+}
+
+export interface ThreadMount {
+  /** Without symlinks. */
+  readonly mountpoint: string
+  /** For the holder; it stays the drive thread's. */
+  readonly channel: number | undefined
 }
 
 /** What the drive thread answers. */
@@ -23,9 +33,14 @@ export interface DriveThread extends DrivePort {
   /** No tree has been made in the local metadata yet. */
   isFresh(): Promise<boolean>
   /** Opens store and tree. `root`: the root directory of a published version, used while the local metadata are fresh. */
-  open(begin: { readonly root: InodeRecord | undefined }): Promise<void>
-  /** @returns the mountpoint without symlinks */
-  mount(directory: string, options: ThreadMountOptions): Promise<string>
+  open(begin: {
+    readonly root: InodeRecord | undefined
+    /** Of a mount that lives on and will be taken over. */
+    readonly living?: { readonly highest: Highest; readonly sharedMemory: number } | undefined
+  }): Promise<void>
+  mount(directory: string, options: ThreadMountOptions): Promise<ThreadMount>
+  /** Serves a mount whose server died. The channel is the drive thread's from then on. */
+  takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount>
   /** BUSY when programs use it, unless `lazy`. */
   unmount(mountpoint: string, options: { readonly lazy: boolean }): Promise<void>
   /** Everything `staged` and closed; the thread ends after its answer. */
@@ -46,6 +61,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'isFresh',
   'open',
   'mount',
+  'takeOver',
   'unmount',
   'closeAll',
 ]

@@ -17,13 +17,20 @@ import {
 } from '../../base/index.js'
 import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard } from '../../platform/index.js'
 import { createRecordSealer, deriveDriveKeys } from '../../crypto/index.js'
-import { mountTree, type FuseMount } from '../../fuse/index.js'
+import { mountTree, prepareTakeOver, takeOverTree, type FuseMount, type LivingMount } from '../../fuse/index.js'
 import { createCore, openPipeline } from '../../pipeline/index.js'
 import { openBlockStore } from '../../storage/blocks/index.js'
 import { openEnvironment } from '../../storage/kv/index.js'
 import { TABLES, type DrivePort } from '../../tree-state/index.js'
 import { diskSpace, openVfs, type Vfs } from '../../vfs/index.js'
-import { MAIN_THREAD_METHODS, type DriveThread, type DriveThreadData, type MainThread } from './contract.js'
+import {
+  MAIN_THREAD_METHODS,
+  type DriveThread,
+  type DriveThreadData,
+  type MainThread,
+  type ThreadMount,
+  type ThreadMountOptions,
+} from './contract.js'
 import { collectWhenIdle } from '../lifecycle/idle-memory.js'
 import { connectRpc, handOver, remoteMethods, type Handlers } from './rpc.js'
 
@@ -67,6 +74,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   isFresh,
   open,
   mount,
+  takeOver,
   unmount,
   closeAll,
 } satisfies DriveThread | Record<keyof DriveThread, unknown>
@@ -84,7 +92,7 @@ async function isFresh(): Promise<boolean> {
   return [...meta.table(TABLES.state, { sealed: true }).range({ limit: 1 })].length === 0
 }
 
-async function open({ root }: Parameters<DriveThread['open']>[0]): Promise<void> {
+async function open({ root, living }: Parameters<DriveThread['open']>[0]): Promise<void> {
   const directory = data.dataDirectory
   const blocks = await openBlockStore({
     directory,
@@ -118,23 +126,34 @@ async function open({ root }: Parameters<DriveThread['open']>[0]): Promise<void>
       root === undefined
         ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: ROOT_MODE }
         : { record: root },
+    takeOver: living && { ...living.highest, onFound: (durable) => prepareTakeOver(living.sharedMemory, durable) },
   })
   closers.push(() => tree.close())
   vfs = tree
 }
 
-async function mount(directory: string, options: Parameters<DriveThread['mount']>[1]): Promise<string> {
-  const served = await mountTree({ tree: opened().tree, mountpoint: directory, options, log })
-  mounts.set(served.mountpoint, served)
+async function mount(directory: string, options: ThreadMountOptions): Promise<ThreadMount> {
+  return watch(await mountTree({ tree: opened().tree, mountpoint: directory, options, log }))
+}
+
+async function takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount> {
+  return watch(await takeOverTree({ tree: opened().tree, living, options, log }))
+}
+
+function watch(served: FuseMount): ThreadMount {
+  const { mountpoint, channel } = served
+  mounts.set(mountpoint, served)
   served.onEnd((end) => {
-    mounts.delete(served.mountpoint)
-    void main.mountEnded(served.mountpoint, end).catch(() => undefined) // the main thread is ending
+    mounts.delete(mountpoint)
+    void main.mountEnded(mountpoint, end).catch(() => undefined) // the main thread is ending
   })
-  return served.mountpoint
+  return { mountpoint, channel }
 }
 
 async function unmount(mountpoint: string, { lazy }: { readonly lazy: boolean }): Promise<void> {
-  await mounts.get(mountpoint)?.unmount({ lazy })
+  const served = mounts.get(mountpoint)
+  await served?.unmount({ lazy })
+  served?.release()
 }
 
 async function closeAll(): Promise<void> {

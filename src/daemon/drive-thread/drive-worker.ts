@@ -8,7 +8,7 @@ import { connectRpc, remoteMethods } from './rpc.js'
 
 export interface DriveWorker {
   readonly thread: DriveThread
-  /** Sync's source of blocks and entries; OFFLINE is answered before it is set. */
+  /** Sync's source of blocks and entries; OFFLINE is answered before it is set, or who asks waits (`takesOver`). */
   setRemote(remote: RemoteSource): void
   /** Called once when the thread dies without having been told to, with what was in its memory only. */
   onDeath(listener: (reason: DriveError, lost: AtRisk) => void): void
@@ -18,6 +18,8 @@ export interface DriveWorker {
 
 export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> {
   readonly log: Log
+  /** A mount is served before sync is open: what needs the node waits for it. */
+  readonly takesOver: boolean
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
 }
 
@@ -25,7 +27,7 @@ export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> 
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, onMountEnded, ...rest } = options
+  const { log, onMountEnded, takesOver, ...rest } = options
   const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
   const worker = new Worker(new URL('./drive-thread.js', import.meta.url), {
     workerData: data,
@@ -33,18 +35,24 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
     name: 'drive',
   })
   let remote: RemoteSource | undefined
+  const waiting: (() => void)[] = []
   let closing = false
   let dead = false
   const deathListeners: ((reason: DriveError, lost: AtRisk) => void)[] = []
 
-  const requireRemote = (): RemoteSource => {
+  const requireRemote = async (): Promise<RemoteSource> => {
+    if (remote === undefined && takesOver && !dead && !closing)
+      await new Promise<void>((resolve) => waiting.push(resolve))
     if (remote === undefined) throw new DriveError('OFFLINE', 'The node is not open yet.')
     return remote
   }
+  const wake = (): void => {
+    for (const resolve of waiting.splice(0)) resolve()
+  }
   const handlers: { readonly [Name in keyof MainThread]: MainThread[Name] } = {
-    fetchBlocks: async (digests, signal) => requireRemote().fetchBlocks(digests, signal),
-    loadDirectory: async (from, signal) => requireRemote().loadDirectory(from, signal),
-    loadChunks: async (from, signal) => requireRemote().loadChunks(from, signal),
+    fetchBlocks: async (digests, signal) => (await requireRemote()).fetchBlocks(digests, signal),
+    loadDirectory: async (from, signal) => (await requireRemote()).loadDirectory(from, signal),
+    loadChunks: async (from, signal) => (await requireRemote()).loadChunks(from, signal),
     mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
     log: async (level, message, fields) => log[level](message, fields),
   }
@@ -77,10 +85,14 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
 
   return {
     thread: remoteMethods<DriveThread>(rpc, DRIVE_THREAD_METHODS),
-    setRemote: (source) => (remote = source),
+    setRemote(source) {
+      remote = source
+      wake()
+    },
     onDeath: (listener) => deathListeners.push(listener),
     async close() {
       closing = true
+      wake()
       try {
         if (!dead) await rpc.call('closeAll', [])
       } finally {

@@ -22,6 +22,8 @@ import type { AtRisk } from '../../tree-state/index.js'
 import { openDrive, type Drive } from './drive.js'
 import { findAgain } from '../nodes/find-published.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
+import { forceUnmount } from '../../fuse/index.js'
+import type { Holder } from '../mounts/holder.js'
 import { clearDeadMounts, mountAgain } from '../mounts/mount-again.js'
 import { readMountRecord } from '../mounts/mount-record.js'
 
@@ -31,6 +33,7 @@ export interface DaemonOptions {
   readonly version: string
   /** Mounts of a crashed daemon are only detached, not brought back. */
   readonly leaveMounts: boolean
+  readonly holder: Holder
   readonly onMountsChanged: () => void
 }
 
@@ -77,7 +80,7 @@ function sentenceOf({ files, bytes, inodes }: AtRisk): string {
 }
 
 export function createDaemon(options: DaemonOptions): Daemon {
-  const { paths, log } = options
+  const { paths, log, holder } = options
   let state: DriveState = 'opening'
   let drive: Drive | undefined
   let rootKey: RootKey | undefined
@@ -114,6 +117,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         node,
         findStart,
         log,
+        holder,
         onDeath,
         onMountsChanged,
       })
@@ -138,13 +142,23 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const dead = drive
       const wanted: readonly MountReport[] = dead?.mounts ?? []
       drive = undefined
-      await dead?.close(true).catch((error: unknown) => log.warn('closing after a failure', { error: String(error) }))
+      await dead?.closeDead().catch((error: unknown) => log.warn('closing after a failure', { error: String(error) }))
       // Dying again and again: stop, say so, and let the next command try.
-      if (deathsMs.length > MOST_DEATHS) throw reason
+      if (deathsMs.length > MOST_DEATHS) {
+        await letGo()
+        throw reason
+      }
       const again = await openFromDisk()
       if (again !== undefined) await remount(again, wanted)
       daemon.lastError = `${what} It was started again.`
     })().catch(fail)
+  }
+
+  /** Nobody can serve the mount that a holder keeps: programs get an error rather than wait for ever. */
+  const letGo = async (): Promise<void> => {
+    const { held } = holder
+    holder.drop()
+    if (held !== undefined) await forceUnmount(held.directory).catch(() => undefined) // it has gone by itself
   }
 
   const openFromDisk = async (passphrase?: string): Promise<Drive | undefined> => {
@@ -154,7 +168,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
     }
     let key: RootKey
     try {
-      key = rootKey ?? (await readKeyFile(paths.keyFile, passphrase === undefined ? {} : { passphrase }))
+      key =
+        rootKey ??
+        holder.takeKey() ??
+        (await readKeyFile(paths.keyFile, passphrase === undefined ? {} : { passphrase }))
     } catch (error) {
       if (!(error instanceof DriveError) || error.code !== 'WRONG_KEY') throw error
       state = 'locked'
@@ -214,11 +231,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
     start: () =>
       exclusively(async () => {
         try {
-          await clearDeadMounts(paths.mountsFile, options.leaveMounts, log)
+          if (options.leaveMounts) await letGo()
+          if (holder.held === undefined) await clearDeadMounts(paths.mountsFile, options.leaveMounts, log)
           await remountRecorded(await openFromDisk())
         } catch (error) {
           if (state !== 'failed') fail(error)
         }
+        if (state !== 'open') await letGo()
       }),
     async settled() {
       await opening

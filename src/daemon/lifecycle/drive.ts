@@ -15,6 +15,7 @@ import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../..
 import { type AtRisk, type DriveCounts } from '../../tree-state/index.js'
 import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
 import { startDriveWorker } from '../drive-thread/drive-worker.js'
+import type { Holder } from '../mounts/holder.js'
 import { createMounts } from '../mounts/mounts.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
@@ -29,6 +30,8 @@ export interface OpenDriveOptions {
   /** Asked when there is no local tree yet: the published drive to begin with, or undefined for an empty one. */
   readonly findStart: () => Promise<OpenedDrive | undefined>
   readonly log: Log
+  /** What it keeps is taken over. */
+  readonly holder: Holder
   /** The drive thread died; everything but `close` fails from now on. */
   readonly onDeath: (reason: DriveError, lost: AtRisk) => void
   readonly onMountsChanged: () => void
@@ -54,6 +57,8 @@ export interface Drive {
   changeNode(node: IpfsNode): Promise<void>
   /** Everything `staged`, every mount detached, all closed. Nothing waits for the node. */
   close(rememberMounts: boolean): Promise<void>
+  /** The drive thread is dead: as `close`, and a mount that a holder keeps is left for the next one. */
+  closeDead(): Promise<void>
 }
 
 /** Folders of the local data that are LMDB environments. */
@@ -76,23 +81,34 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     const onUnknown = (code: string): void => {
       newerUnknown = code
     }
-    const newer = await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
+    const held = options.holder.take()
+    // What is mounted stays as it is: programs are in it.
+    const newer =
+      held === undefined
+        ? await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
+        : undefined
     const worker = startDriveWorker({
       dataDirectory: paths.dataDirectory,
       rootKey,
       cacheBytes: options.cacheBytes,
       log,
+      takesOver: held !== undefined,
       onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
     })
-    const mounts = createMounts({ worker, paths, log, onChanged: options.onMountsChanged })
+    const { holder, onMountsChanged: onChanged } = options
+    const mounts = createMounts({ worker, holder, rootKey, paths, log, onChanged })
     closers.push(() => worker.close())
     worker.onDeath(options.onDeath)
-    const fresh = newer === undefined && (await worker.thread.isFresh())
+    const fresh = newer === undefined && held === undefined && (await worker.thread.isFresh())
     if (fresh) await writePrivateFile(beginningFile(paths), '')
     const start = fresh ? await options.findStart() : undefined
     const config = await options.config()
     const root = newer?.version.commit.root ?? start?.root
-    await worker.thread.open({ root: root && inodeOf(root) })
+    await worker.thread.open({ root: root && inodeOf(root), living: held })
+    if (held !== undefined) {
+      closers.push(() => mounts.detachAll(true))
+      await mounts.takeOver(held)
+    }
     if (newer !== undefined) await finishTakeOver(queue)
     const meta = openEnvironmentReader(join(paths.dataDirectory, 'meta'), sealer)
     closers.push(() => meta.close())
@@ -145,6 +161,11 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       close: (rememberMounts) => {
         remember = rememberMounts
         return closeInReverse(closers, log)
+      },
+      async closeDead() {
+        remember = true
+        await mounts.leave()
+        await closeInReverse(closers, log)
       },
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { controlAnswers, serveControl, type ControlServer } from '../../api/index.js'
 import { createLog, isDriveError, MIB, packageVersion, sleep, systemClock, type Log } from '../../base/index.js'
 import { drivePaths, preparePaths } from '../../platform/index.js'
+import { attachHolder } from '../mounts/holder.js'
 import { createControl } from '../control/control.js'
 import { createDaemon } from './daemon.js'
 import { collectWhenIdle } from './idle-memory.js'
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
     log,
     version: packageVersion(),
     leaveMounts: words.includes('leave-mounts'),
+    holder: attachHolder({ paths, log, command: nextDaemon(words) }),
     onMountsChanged: () => considerEnd(),
   })
 
@@ -110,6 +112,13 @@ async function main(): Promise<void> {
   if (process.env['NOTIFY_SOCKET'] !== undefined)
     spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)
   considerEnd()
+}
+
+/** Started by the holder when this one is killed; under a service manager that is the manager's task. */
+function nextDaemon(words: readonly string[]): readonly string[] {
+  if (process.env['NOTIFY_SOCKET'] !== undefined) return []
+  const again = words.filter((word) => word !== 'leave-mounts')
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...again]
 }
 
 async function waitForLock(path: string, socket: string): Promise<HeldLock> {

@@ -6,6 +6,8 @@ import { aborted, DriveError, isDriveError, sleep, type Log } from '../../base/i
 import { makeDirectories, type DrivePaths } from '../../platform/index.js'
 import { clearStale, forceUnmount, type MountEnd } from '../../fuse/index.js'
 import type { DriveWorker } from '../drive-thread/drive-worker.js'
+import type { RootKey } from '../../crypto/index.js'
+import type { HeldMount, Holder } from './holder.js'
 import { writeMountRecord } from './mount-record.js'
 import { busyMessage, usersOf } from './users-of.js'
 
@@ -14,6 +16,10 @@ const ANSWER_TIMEOUT_MS = 20_000
 export interface Mounts {
   readonly list: readonly MountReport[]
   mount(request: MountRequest): Promise<MountReport>
+  /** Goes on with a mount that a dead daemon or drive thread left. */
+  takeOver(held: HeldMount): Promise<void>
+  /** The drive thread is dead: what a holder keeps stays for the next, the rest is cut off. */
+  leave(): Promise<void>
   unmount(directory: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
   /** Told by the drive thread. */
@@ -24,13 +30,15 @@ export interface Mounts {
 
 export interface MountsOptions {
   readonly worker: Pick<DriveWorker, 'thread'>
+  readonly holder: Holder
+  readonly rootKey: RootKey
   readonly paths: DrivePaths
   readonly log: Log
   readonly onChanged: () => void
 }
 
 export function createMounts(options: MountsOptions): Mounts {
-  const { worker, paths, log } = options
+  const { worker, holder, rootKey, paths, log } = options
   const live = new Map<string, MountReport>()
   const waiting = new Set<() => void>()
   let closing = false
@@ -40,6 +48,7 @@ export function createMounts(options: MountsOptions): Mounts {
   }
   const forget = (mountpoint: string): void => {
     if (!live.delete(mountpoint)) return
+    holder.drop()
     for (const wake of waiting) wake()
     options.onChanged()
     void record().catch((error: unknown) => log.error('the record of mounts was not written', { error: String(error) }))
@@ -66,11 +75,14 @@ export function createMounts(options: MountsOptions): Mounts {
     const report: MountReport = { directory, ...wanted }
     await writeMountRecord(paths.mountsFile, [...live.values(), report])
     try {
-      await worker.thread.mount(directory, wanted)
+      const sharedMemory = await holder.prepare(report)
+      const { channel } = await worker.thread.mount(directory, { ...wanted, sharedMemory })
       live.set(directory, report)
+      if (channel !== undefined) holder.keep(channel, rootKey)
       await answers(directory)
     } catch (error) {
       live.delete(directory)
+      holder.drop()
       await record()
       throw error
     }
@@ -85,6 +97,16 @@ export function createMounts(options: MountsOptions): Mounts {
     },
 
     mount: (request) => oneAtATime(() => mountNow(request)),
+
+    takeOver: ({ report, channel, sharedMemory }) =>
+      oneAtATime(async () => {
+        const { directory, readOnly, allowOther } = report
+        const options = { readOnly, allowOther, sharedMemory }
+        live.set(directory, report)
+        const served = await worker.thread.takeOver({ mountpoint: directory, channel, sharedMemory }, options)
+        if (served.channel !== undefined) holder.keep(served.channel, rootKey)
+        log.info('the mount goes on')
+      }),
 
     async unmount(directory, { lazy = false, force = false }) {
       if (!live.has(directory)) throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
@@ -123,6 +145,13 @@ export function createMounts(options: MountsOptions): Mounts {
       forget(mountpoint)
     },
 
+    async leave() {
+      if (holder.held === undefined) return this.detachAll(true)
+      closing = true
+      live.clear()
+      for (const wake of waiting) wake()
+    },
+
     async detachAll(remember) {
       await last
       closing = true
@@ -133,6 +162,7 @@ export function createMounts(options: MountsOptions): Mounts {
           await forceUnmount(directory)
         })
       }
+      if (live.size > 0) holder.drop()
       live.clear()
       for (const wake of waiting) wake()
       if (!remember) await writeMountRecord(paths.mountsFile, [])

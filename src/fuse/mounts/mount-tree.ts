@@ -2,10 +2,11 @@
 import { readdir, stat } from 'node:fs/promises'
 import { DriveError, silentLog, type Log } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
-import type { FuseMount, FuseTransport, MountOptions } from '../contract.js'
+import type { FuseMount, FuseTransport, LivingMount, MountOptions } from '../contract.js'
 import { detach } from './detach.js'
 import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
-import { createNativeTransport } from '../transports/native-transport.js'
+import { markUndone } from '../holder/replay.js'
+import { createNativeTransport, mapState } from '../transports/native-transport.js'
 import { fuseNativeTransport, hasFuseNative } from '../transports/fuse-native-transport.js'
 import { channelMode, loadFuseNative } from '../transports/native.js'
 import { clearStale } from './stale.js'
@@ -31,6 +32,32 @@ export async function mountTree(request: MountTreeRequest): Promise<FuseMount> {
   const mount = await transport.serve(request.tree, mountpoint, options, log)
   if (options.over !== true) await refuseStack(mount)
   return mount
+}
+
+export interface TakeOverRequest {
+  readonly tree: Tree
+  readonly living: LivingMount
+  readonly options?: MountOptions
+  readonly log?: Log
+}
+
+/** Before the tree of a mount that lives on makes its first commit. @param durable the newest commit of the daemon before */
+export function prepareTakeOver(sharedMemory: number, durable: number): void {
+  const native = loadFuseNative()
+  const state = 'addon' in native ? mapState(native.addon, sharedMemory) : undefined
+  if (state !== undefined) markUndone(state, durable)
+}
+
+/** Serves a mount whose server died, from this thread, as `mountTree` does. Fails with MOUNT_FAILED; the channel is the caller's then. */
+export async function takeOverTree({
+  tree,
+  living,
+  options = {},
+  log = silentLog,
+}: TakeOverRequest): Promise<FuseMount> {
+  const transport = chooseTransport(log)
+  if (transport.takeOver === undefined) throw new DriveError('MOUNT_FAILED', 'The mount cannot be taken over.')
+  return transport.takeOver(tree, living, options, log)
 }
 
 /** Two processes may have found the place free at the same moment; the later one steps back. */

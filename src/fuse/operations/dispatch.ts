@@ -10,7 +10,9 @@ import * as files from './files.js'
 import * as names from './names.js'
 import * as p from '../protocol/protocol.js'
 import { Request } from '../protocol/request.js'
-import type { Session } from './session.js'
+import { uniqueOf, type Session } from './session.js'
+import type { Journal } from '../holder/journal.js'
+import { answers } from '../holder/last-answer.js'
 
 type Operation = (session: Session, request: Request, at: number, end: number) => void
 
@@ -108,11 +110,32 @@ export function dispatch(session: Session, start: number, length: number): void 
     return
   }
   request.isQuestion = operation.isQuestion
+  request.start = start
+  if (session.journal !== undefined && isLate(session, session.journal, request, length)) return
   try {
     operation.run(session, request, at, end)
   } catch (error) {
     session.fail(request, error)
   }
+}
+
+/** Whether the request is answered without being run now: it was run before a kill, or the log has no room for it. */
+function isLate(session: Session, journal: Journal, request: Request, length: number): boolean {
+  const { lastAnswer } = session
+  if (lastAnswer !== undefined && (request.uniqueHigh & p.UNIQUE_RESENT) !== 0 && answers(lastAnswer, request)) {
+    session.lastAnswer = undefined
+    session.out.bytes.set(lastAnswer.reply)
+    session.repeat(request, lastAnswer.reply.length)
+    return true
+  }
+  if (journal.hasRoom(length)) return false
+  const { start } = request
+  const bytes = Buffer.from(session.in.bytes.subarray(start, start + length))
+  journal.whenRoom(length).then(
+    () => session.dispatchCopy(bytes, dispatch),
+    (error: unknown) => session.fail(request, error),
+  )
+  return true
 }
 
 /** Requests that the kernel expects no answer to. */
@@ -121,7 +144,7 @@ function withoutReply(session: Session, opcode: number, nodeId: number, at: numb
     if (opcode === p.OP.FORGET) {
       if (end - at >= p.FORGET_IN.bytes) session.tree.forget(nodeId, session.in.u64(at))
     } else if (opcode === p.OP.BATCH_FORGET) forgetMany(session, at, end)
-    else if (opcode === p.OP.INTERRUPT && end - at >= p.INTERRUPT_IN.bytes) interrupt(session, session.in.u64(at))
+    else if (opcode === p.OP.INTERRUPT && end - at >= p.INTERRUPT_IN.bytes) interrupt(session, at)
   } catch (error) {
     session.log.error('a request without an answer failed', {
       opcode,
@@ -142,7 +165,9 @@ function forgetMany(session: Session, at: number, end: number): void {
 }
 
 /** A request that has been answered meanwhile needs nothing. */
-function interrupt(session: Session, unique: number): void {
-  const request = session.waitingRequest(unique)
+function interrupt(session: Session, at: number): void {
+  const uniqueLow = session.in.u32(at + p.INTERRUPT_IN.unique)
+  const uniqueHigh = session.in.u32(at + p.INTERRUPT_IN.unique + 4)
+  const request = session.waitingRequest(uniqueOf({ uniqueLow, uniqueHigh }))
   if (request !== undefined) session.interrupted.add(request)
 }

@@ -98,6 +98,7 @@ function replyCreated(s: Session, r: Request, made: Created): void {
   const { attributes, opened } = made
   s.tree.remember(attributes.ino)
   s.files.opened(opened.handle, attributes.ino)
+  s.journal?.state.noteHandle(opened.handle)
   const at = putEntryOut(s.out, REPLY_HEADER_BYTES, attributes)
   if (s.send(r, putOpenOut(s.out, at, opened.handle, openedFlags(s, opened, r.note)))) return
   s.files.released(opened.handle)
@@ -114,6 +115,7 @@ export function open(s: Session, r: Request, at: number): void {
 
 function replyOpened(s: Session, r: Request, opened: Opened): void {
   s.files.opened(opened.handle, r.nodeId)
+  s.journal?.state.noteHandle(opened.handle)
   if (s.send(r, putOpenOut(s.out, REPLY_HEADER_BYTES, opened.handle, openedFlags(s, opened, r.note)))) return
   s.files.released(opened.handle)
   s.tree.release(r.nodeId, opened.handle)
@@ -228,6 +230,11 @@ export function copyRange(s: Session, r: Request, at: number): void {
   }
   const length = Math.min(s.in.u64(at + COPY_IN.length), MAX_COPY_BYTES)
   dropSetIdOfOthers(s, r, to.ino)
-  const copied = s.tree.copyRange(from, to, length, r)
+  // The log can repeat writes after a copy that is on disk only if none before it were in memory.
+  const staged = s.journal?.staged(to.ino)
+  const copied =
+    staged === undefined
+      ? s.tree.copyRange(from, to, length, r)
+      : staged.then(() => s.tree.copyRange(from, to, length, r))
   s.settle(r, copied, r.opcode === OP.COPY_FILE_RANGE_64 ? reply64 : replyWritten)
 }

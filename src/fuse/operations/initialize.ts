@@ -72,6 +72,9 @@ export function initialize(s: Session, r: Request, at: number, end: number): voi
   s.hasAcls = (flags & INIT.POSIX_ACL) !== 0
   s.usesUmask = (flags & INIT.DONT_MASK) !== 0
   s.extendedSetXattr = (flags & INIT.SETXATTR_EXT) !== 0
+  const canResend = (offered2 & INIT2.HAS_RESEND) !== 0
+  if (canResend && s.journal !== undefined) s.journal.state.negotiated = { minor: s.minor, flags, flags2 }
+  else s.withoutJournal()
 
   const out = s.out
   const o = REPLY_HEADER_BYTES

@@ -8,6 +8,8 @@ interface OpenFile {
 export class OpenFiles {
   readonly #inodes = new Map<number, number>()
   readonly #files = new Map<number, OpenFile>()
+  /** The kernel may hold files open, and pages of them, since another server. */
+  hasUnknown = false
 
   opened(handle: number, ino: number): void {
     this.#inodes.set(handle, ino)
@@ -32,7 +34,7 @@ export class OpenFiles {
 
   /** Whether `pagesFilled` was called since the file was opened first. */
   hasPages(ino: number): boolean {
-    return this.#files.get(ino)?.hasPages === true
+    return this.hasUnknown || this.#files.get(ino)?.hasPages === true
   }
 
   /** Every handle with its inode. */

@@ -7,9 +7,14 @@ import type { Maybe, Tree } from '../../vfs/index.js'
 import { ERRNO, errnoOf } from '../protocol/errno.js'
 import { OpenFiles } from './open-files.js'
 import { InterruptedRequests } from './pending-kill.js'
-import { REPLY_HEADER_BYTES } from '../protocol/protocol.js'
+import type { Journal } from '../holder/journal.js'
+import { isJournaled, openFlagsAt } from '../holder/journaled.js'
+import type { LastAnswer } from '../holder/last-answer.js'
+import type { Negotiated } from '../holder/shared-state.js'
+import { INIT, OP, REPLY_HEADER_BYTES, UNIQUE_RESENT } from '../protocol/protocol.js'
+import { ENTRY_BYTES } from '../protocol/reply.js'
 import type { Request } from '../protocol/request.js'
-import type { Words } from '../protocol/words.js'
+import { Words } from '../protocol/words.js'
 
 /** The half of the channel that sends. Both answer 0 or a negative error number. */
 export interface ReplySink {
@@ -30,9 +35,9 @@ const COPY_BYTES = 4096
 const MAX_SEGMENTS = 1000
 
 export class Session {
-  readonly tree: Tree
+  readonly tree: Tree;
   /** Requests as the kernel wrote them; valid during a batch only. */
-  readonly in: Words
+  in: Words
   /** The reply being built. */
   readonly out: Words
   readonly options: SessionOptions
@@ -53,6 +58,10 @@ export class Session {
   dropAttributes: (ino: number) => Promise<void> = () => Promise.resolve()
   /** The same for cached pages of a range. */
   dropPages: (ino: number, offset: number, length: number) => Promise<void> = () => Promise.resolve()
+  /** What changes the tree is logged before it is answered, where a holder keeps the mount. */
+  journal: Journal | undefined
+  /** Of the server before: the kernel may not have got it. */
+  lastAnswer: LastAnswer | undefined
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
   private readonly sink: ReplySink
   private readonly waiting = new Map<number, Request>()
@@ -67,6 +76,32 @@ export class Session {
     this.log = log
   }
 
+  /** Goes on with a connection that another server has negotiated. */
+  takeOver({ minor, flags }: Negotiated): void {
+    this.minor = minor
+    this.extendedSetXattr = (flags & INIT.SETXATTR_EXT) !== 0
+    this.files.hasUnknown = true
+  }
+
+  /** The kernel cannot send again what a dead server had read, so nobody will take the mount over. */
+  withoutJournal(): void {
+    this.journal?.close()
+    this.journal = undefined
+  }
+
+  /** Dispatches a request that no longer lies in the channel's memory. */
+  dispatchCopy(request: Uint8Array, dispatch: (session: Session, start: number, length: number) => void): void {
+    const before = this.in
+    const bytes = (request.length + 7) & ~7
+    this.in = new Words(new ArrayBuffer(bytes), 0, bytes)
+    this.in.bytes.set(request)
+    try {
+      dispatch(this, 0, request.length)
+    } finally {
+      this.in = before
+    }
+  }
+
   /** Continues with `done` at once when the value is there, and when the promise settles otherwise. */
   settle<T>(request: Request, value: Maybe<T>, done: (session: Session, request: Request, value: T) => void): void {
     if (!(value instanceof Promise)) {
@@ -75,6 +110,7 @@ export class Session {
     }
     const key = uniqueOf(request)
     this.waiting.set(key, request)
+    if (this.journal !== undefined && this.isJournaled(request)) request.bytes = this.requestBytes(request).slice()
     value.then(
       (result) => {
         this.waiting.delete(key)
@@ -112,6 +148,7 @@ export class Session {
 
   /** Sends out[0 … length). @returns false when nobody took the reply: whatever it granted must be taken back */
   send(request: Request, length: number): boolean {
+    if (this.journal !== undefined && this.isJournaled(request)) this.record(this.journal, request)
     if (request.answered) return false
     request.answered = true
     this.out.setU32(0, length)
@@ -136,6 +173,37 @@ export class Session {
     this.out.setU32(12, request.uniqueHigh)
     const list = segments.length <= MAX_SEGMENTS ? segments : [Buffer.concat(segments)]
     return this.sent(this.sink.replyWith(REPLY_HEADER_BYTES, list))
+  }
+
+  /** Sends the answer a server before this one gave, which lies in `out`. */
+  repeat(request: Request, length: number): void {
+    request.answered = true
+    this.out.setU32(8, request.uniqueLow)
+    this.out.setU32(12, request.uniqueHigh)
+    this.sent(this.sink.reply(length))
+  }
+
+  private isJournaled(request: Request): boolean {
+    return isJournaled(request.opcode, () => {
+      const at = openFlagsAt
+      return request.bytes === undefined
+        ? this.in.u32(request.start + at)
+        : Buffer.from(request.bytes.buffer, request.bytes.byteOffset).readUInt32LE(at)
+    })
+  }
+
+  private requestBytes(request: Request): Uint8Array {
+    return request.bytes ?? this.in.bytes.subarray(request.start, request.start + this.in.u32(request.start))
+  }
+
+  /** The numbers it gave stand in the reply: struct fuse_entry_out begins with the inode, struct fuse_open_out with the handle. */
+  private record(journal: Journal, request: Request): void {
+    const { opcode } = request
+    const makes = opcode === OP.CREATE || opcode === OP.MKDIR || opcode === OP.MKNOD || opcode === OP.SYMLINK
+    const ino = makes ? this.out.u64(REPLY_HEADER_BYTES) : 0
+    const handleAt = opcode === OP.CREATE ? REPLY_HEADER_BYTES + ENTRY_BYTES : REPLY_HEADER_BYTES
+    const handle = opcode === OP.CREATE || opcode === OP.OPEN ? this.out.u64(handleAt) : 0
+    journal.record(this.requestBytes(request), ino, handle)
   }
 
   sendOk(request: Request): boolean {
@@ -173,11 +241,20 @@ export class Session {
   }
 
   openedDirectory(handle: number, ino: number): void {
+    this.journal?.state.noteHandle(handle)
     this.directoryHandles.set(handle, ino)
   }
 
   releasedDirectory(handle: number): void {
     this.directoryHandles.delete(handle)
+  }
+
+  /** Closes every file and directory this session opened. */
+  releaseHandles(): void {
+    for (const [handle, ino] of this.files.entries()) this.tree.release(ino, handle)
+    for (const [handle, ino] of this.directoryHandles) this.tree.releaseDirectory(ino, handle)
+    this.files.clear()
+    this.directoryHandles.clear()
   }
 
   /** The kernel is gone: nobody will send RELEASE or FORGET any more. */
@@ -187,17 +264,16 @@ export class Session {
       request.answered = true
       request.interrupt()
     }
-    for (const [handle, ino] of this.files.entries()) this.tree.release(ino, handle)
-    for (const [handle, ino] of this.directoryHandles) this.tree.releaseDirectory(ino, handle)
-    this.files.clear()
-    this.directoryHandles.clear()
+    this.journal?.close()
+    this.releaseHandles()
     this.tree.forgetAll?.()
     this.onInitialized(new DriveError('MOUNT_FAILED', 'The mount ended before it was ready.'))
   }
 }
 
-export function uniqueOf(request: Request): number {
-  return request.uniqueHigh * TWO_32 + request.uniqueLow
+/** The same for a request that is sent again. */
+export function uniqueOf({ uniqueHigh, uniqueLow }: Pick<Request, 'uniqueHigh' | 'uniqueLow'>): number {
+  return (uniqueHigh & ~UNIQUE_RESENT) * TWO_32 + uniqueLow
 }
 
 /** Where in our code it happened; the message itself could hold a name. */

@@ -78,7 +78,7 @@ export const INIT = {
   INIT_EXT: 1 << 30,
 } as const
 
-export const INIT2 = { HAS_EXPIRE_ONLY: 1 << 3, REQUEST_TIMEOUT: 1 << 10 } as const
+export const INIT2 = { HAS_EXPIRE_ONLY: 1 << 3, HAS_RESEND: 1 << 7, REQUEST_TIMEOUT: 1 << 10 } as const
 
 export const SETATTR_VALID = {
   MODE: 1 << 0,
@@ -110,7 +110,10 @@ export const WRITE_PAST_CACHE = 1 << 1
 
 export const FSYNC_DATA_ONLY = 1
 
-export const NOTIFY = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const
+/** In the upper half of a request's identity: sent before, to a server that died. */
+export const UNIQUE_RESENT = 0x8000_0000
+
+export const NOTIFY = { INVAL_INODE: 2, INVAL_ENTRY: 3, RESEND: 7 } as const
 
 /** struct fuse_in_header */
 export const HEADER = { length: 0, opcode: 4, unique: 8, nodeId: 16, uid: 24, gid: 28, pid: 32 } as const

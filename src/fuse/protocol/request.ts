@@ -10,6 +10,10 @@ export class Request implements Caller {
   /** The kernel's identity of the request, in two halves so that a reply repeats it exactly. */
   readonly uniqueLow: number
   readonly uniqueHigh: number
+  /** The request itself, kept while its answer takes time and will be logged. */
+  bytes: Uint8Array | undefined
+  /** Where it lies in the session's input while it is dispatched. */
+  start = 0
   /** A reply was sent, or will never be; a later one only takes back what it would have granted. */
   answered = false
   /** Of a caller that makes something, where the kernel leaves its use to us. */

@@ -37,6 +37,8 @@ export const fuseNativeTransport: FuseTransport = {
     const mount: FuseMount = {
       mountpoint,
       transport: 'fuse-native',
+      channel: undefined,
+      release: () => undefined,
       ended,
       onEnd: (listener) => void ended.then(listener),
       async unmount(how = {}) {

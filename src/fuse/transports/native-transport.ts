@@ -10,6 +10,10 @@ import { MAX_WRITE_BYTES } from '../operations/initialize.js'
 import { FILESYSTEM_TYPE, findMount } from '../mounts/mount-info.js'
 import { CHANNEL_MODE, MS, type ChannelMode, type FuseNative, type NativeChannel } from './native.js'
 import { createNotifier } from './notifier.js'
+import { createJournal } from '../holder/journal.js'
+import type { LastAnswer } from '../holder/last-answer.js'
+import { replay } from '../holder/replay.js'
+import { SHARED_BYTES, SharedState } from '../holder/shared-state.js'
 import { Session } from '../operations/session.js'
 import { tuneMount } from '../mounts/tune-mount.js'
 import { unmountServed } from '../mounts/unmount-served.js'
@@ -23,30 +27,53 @@ const DEFAULT_REQUEST_TIMEOUT_SECONDS = 600
 
 export function createNativeTransport(addon: FuseNative, mode: ChannelMode): FuseTransport {
   const name = mode === CHANNEL_MODE.THREAD ? 'native-thread' : 'native'
+  const describe = async (tree: Tree, mountpoint: string, served: Served): Promise<FuseMount> => {
+    const entry = await findMount(mountpoint)
+    if (entry !== undefined) {
+      const keeps = served.channelToHold() !== undefined
+      served.channel.abortAtExit(`/sys/fs/fuse/connections/${entry.minor}/abort`, keeps)
+      await tuneMount(entry)
+    }
+    return {
+      mountpoint,
+      transport: name,
+      channel: served.channelToHold(),
+      release: () => served.release(),
+      ended: served.ended,
+      onEnd: (listener) => void served.ended.then(listener),
+      unmount: (how = {}) => unmountServed(addon, tree, mountpoint, entry?.minor, served, how),
+    }
+  }
   return {
     name,
     async serve(tree, mountpoint, options, log) {
       const fd = await openMount(addon, mountpoint, options)
-      const entry = await findMount(mountpoint)
-      const served = await detachOnFailure(mountpoint, async () => {
-        const serving = serveDescriptor(addon, mode, fd, tree, options, log)
-        await serving.ready
-        return serving
+      return detachOnFailure(mountpoint, async () => {
+        const state = options.sharedMemory === undefined ? undefined : mapState(addon, options.sharedMemory)
+        const served = serveDescriptor(addon, mode, fd, { tree, options, log, state })
+        await served.ready
+        return describe(tree, mountpoint, served)
       })
-      if (entry !== undefined) {
-        served.channel.abortAtExit(`/sys/fs/fuse/connections/${entry.minor}/abort`)
-        await tuneMount(entry)
-      }
-      const mount: FuseMount = {
-        mountpoint,
-        transport: name,
-        ended: served.ended,
-        onEnd: (listener) => void served.ended.then(listener),
-        unmount: (how = {}) => unmountServed(addon, tree, mountpoint, entry?.minor, served, how),
-      }
-      return mount
+    },
+    async takeOver(tree, living, options, log) {
+      const { redo } = tree
+      const state = mapState(addon, living.sharedMemory)
+      if (state === undefined || redo === undefined)
+        throw new DriveError('MOUNT_FAILED', 'The mount cannot be taken over.')
+      const { done, failed, last } = await replay(state, tree, redo, log)
+      log.info('operations of a killed daemon were done again', { done, failed: failed.length })
+      for (const { opcode, errno } of failed) log.warn('an operation could not be done again', { opcode, errno })
+      const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, last: last ?? null })
+      await served.ready
+      return describe(tree, living.mountpoint, served)
     },
   }
+}
+
+/** Undefined with an addon that was built before there was a holder. */
+export function mapState(addon: FuseNative, memory: number): SharedState | undefined {
+  const mapped = addon.mapShared?.(memory, SHARED_BYTES)
+  return mapped instanceof ArrayBuffer ? new SharedState(mapped) : undefined
 }
 
 async function detachOnFailure<T>(mountpoint: string, work: () => Promise<T>): Promise<T> {
@@ -95,20 +122,27 @@ function helperOptions(options: MountOptions, source: string, common: string): s
 /** A connection that is being answered. */
 export interface Served {
   readonly channel: NativeChannel
-  /** The handshake is done. */
+  /** The handshake is done, or the connection taken over. */
   readonly ready: Promise<void>
   readonly ended: Promise<MountEnd>
   readonly hasEnded: () => boolean
+  /** The descriptor, where another server could go on with the connection. */
+  readonly channelToHold: () => number | undefined
+  /** It will not be held any more. */
+  readonly release: () => void
 }
 
-function serveDescriptor(
-  addon: FuseNative,
-  mode: ChannelMode,
-  fd: number,
-  tree: Tree,
-  options: MountOptions,
-  log: Log,
-): Served {
+interface Serving {
+  readonly tree: Tree
+  readonly options: MountOptions
+  readonly log: Log
+  readonly state: SharedState | undefined
+  /** Present when the connection is taken over: its last answer, or null. */
+  readonly last?: LastAnswer | null
+}
+
+function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, serving: Serving): Served {
+  const { tree, options, log, state, last } = serving
   let onEnded: (end: MountEnd) => void = () => {}
   let over = false
   const ended = new Promise<MountEnd>((resolve) => {
@@ -141,12 +175,18 @@ function serveDescriptor(
     requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
   }
   const session = new Session(tree, input, output, channel, sessionOptions, log)
+  if (state !== undefined && tree.redo !== undefined) session.journal = createJournal(state, tree, tree.redo)
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   session.dropAttributes = (ino) => notifier.dropAttributes(ino)
   session.dropPages = (ino, offset, length) => notifier.dropPages(ino, offset, length)
   tree.onInvalidate((what) => notifier.notify(what))
   const ready = new Promise<void>((resolve, reject) => {
     session.onInitialized = (failure) => (failure === undefined ? resolve() : reject(failure))
+    if (last === undefined || state === undefined) return
+    session.takeOver(state.negotiated)
+    session.lastAnswer = last ?? undefined
+    notifier.resend().then(resolve, reject)
   })
-  return { channel, ready, ended, hasEnded: () => over }
+  const channelToHold = (): number | undefined => (session.journal !== undefined && !over ? fd : undefined)
+  return { channel, ready, ended, hasEnded: () => over, channelToHold, release: () => session.withoutJournal() }
 }

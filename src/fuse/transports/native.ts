@@ -15,12 +15,28 @@ export interface NativeChannel {
   readonly memory: ArrayBuffer
   reply(length: number): number
   replyWith(headLength: number, segments: readonly Uint8Array[]): number
-  abortAtExit(path: string): number
+  /** With `keeps` the connection lives on without this thread, unless a notification hangs in it. */
+  abortAtExit(path: string, keeps: boolean): number
   guard(on: boolean): number
   stop(): number
 }
 
-export interface FuseNative {
+/** The link to the holder (native/holder_link.c); missing in an addon that was built before there was one. */
+export interface HolderCalls {
+  holderConnect(path: string): number
+  holderSend(link: number, bytes: Uint8Array, fd: number): number
+  /** Length or negative error number, and two descriptors or -1. */
+  holderReceive(link: number, bytes: Uint8Array, timeoutMs: number): [number, number, number]
+  duplicate(fd: number): number
+  mapShared(fd: number, bytes: number): ArrayBuffer | number
+}
+
+export interface HolderNative extends HolderCalls {
+  /** The path of the holder's program. */
+  readonly program: string
+}
+
+export interface FuseNative extends Partial<HolderCalls> {
   readonly compiledUvMajor: number
   readonly runtimeUvMajor: number
   mount(source: string, target: string, type: string, options: string, flags: number): Promise<NativeOutcome>
@@ -72,6 +88,14 @@ function addonPath(): string {
 export function channelMode(addon: FuseNative, environment: NodeJS.ProcessEnv): ChannelMode {
   if (environment['DAGDRIVE_FUSE_CHANNEL'] === 'thread') return CHANNEL_MODE.THREAD
   return addon.compiledUvMajor === addon.runtimeUvMajor ? CHANNEL_MODE.POLL : CHANNEL_MODE.THREAD
+}
+
+/** What a holder needs, where all of it was built. */
+export function holderNative(): HolderNative | undefined {
+  const native = loadFuseNative()
+  const program = join(dirname(addonPath()), 'dagdrive_holder')
+  if (!('addon' in native) || native.addon.holderConnect === undefined || !existsSync(program)) return undefined
+  return { ...(native.addon as FuseNative & HolderCalls), program }
 }
 
 /** Why the native addon cannot be used, or undefined when it can. */

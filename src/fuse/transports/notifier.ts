@@ -29,6 +29,8 @@ export interface Notifier {
   dropPages(ino: number, offset: number, length: number): Promise<void>
   /** Resolves when the kernel has dropped the inode's attributes. */
   dropAttributes(ino: number): Promise<void>
+  /** The kernel sends again what a server that died had read and not answered. Rejects where it cannot. */
+  resend(): Promise<void>
   /** Drops what waits and resolves when nothing is being written. */
   close(): Promise<void>
 }
@@ -89,6 +91,14 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
     dropAttributes(ino) {
       if (closed) return Promise.resolve()
       return new Promise((resolve) => add(`${ino} true`, { kind: 'inode', ino, attributesOnly: true }, resolve))
+    },
+    resend() {
+      const words = new Words(new ArrayBuffer(REPLY_HEADER_BYTES), 0, REPLY_HEADER_BYTES)
+      words.setU32(0, REPLY_HEADER_BYTES)
+      words.setU32(4, NOTIFY.RESEND)
+      return new Promise((resolve, reject) => {
+        write(fd, words.bytes, (error) => (error === null ? resolve() : reject(error)))
+      })
     },
     close() {
       closed = true

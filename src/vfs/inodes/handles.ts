@@ -25,18 +25,23 @@ export interface DirectoryHandle {
 export class Handles {
   readonly #files = new Map<number, FileHandle>()
   readonly #directories = new Map<number, DirectoryHandle>()
-  #next = 1
+  /** Opened by number: nobody else will close them when the mount ends. */
+  readonly #adopted = new Set<number>()
+  /** Numbers below it may be of a daemon before this one. */
+  adoptedBelow = 0
+  /** The next number. */
+  next = 1
 
   openFile(inode: Inode, flags: number): number {
     inode.handles++
-    this.#files.set(this.#next, { inode, flags, nextRead: 0, sequentialReads: 0, aheadTo: 0, isCold: false })
-    return this.#next++
+    this.#files.set(this.next, { inode, flags, nextRead: 0, sequentialReads: 0, aheadTo: 0, isCold: false })
+    return this.next++
   }
 
   openDirectory(inode: Inode): number {
     inode.handles++
-    this.#directories.set(this.#next, { inode, listing: undefined })
-    return this.#next++
+    this.#directories.set(this.next, { inode, listing: undefined })
+    return this.next++
   }
 
   /** Throws BAD_HANDLE. */
@@ -52,11 +57,36 @@ export class Handles {
     return found
   }
 
+  /** A file or directory opened before this daemon took the mount over: the kernel goes on with its number. */
+  adopt(handle: number, find: () => Inode): void {
+    if (handle >= this.adoptedBelow || this.#files.has(handle) || this.#directories.has(handle)) return
+    const inode = find()
+    inode.handles++
+    this.#adopted.add(handle)
+    if (inode.isDirectory) this.#directories.set(handle, { inode, listing: undefined })
+    else {
+      const sequential = { nextRead: 0, sequentialReads: 0, aheadTo: 0, isCold: false }
+      this.#files.set(handle, { inode, flags: OPEN.READ_WRITE, ...sequential })
+    }
+  }
+
+  /** The mount has ended, and the kernel closes nothing any more. */
+  *closeAdopted(): Generator<Inode> {
+    for (const handle of this.#adopted) {
+      const inode = this.closeFile(handle) ?? this.closeDirectory(handle)
+      if (inode !== undefined) yield inode
+    }
+    this.#adopted.clear()
+    this.adoptedBelow = 0
+  }
+
   closeFile(handle: number): Inode | undefined {
+    this.#adopted.delete(handle)
     return close(this.#files, handle)
   }
 
   closeDirectory(handle: number): Inode | undefined {
+    this.#adopted.delete(handle)
     return close(this.#directories, handle)
   }
 

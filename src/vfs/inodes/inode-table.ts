@@ -28,6 +28,8 @@ export class InodeTable {
   #isAtRest = false
   #fileIds: Uint8Array = new Uint8Array(0)
   #fileIdsUsed = 0
+  /** Inodes below it may be known to the kernel from a daemon before this one, until it forgets them. */
+  #knownBelow = 0
   /** Inodes whose row the next commit writes. */
   readonly changed = new Set<Inode>()
 
@@ -169,19 +171,31 @@ export class InodeTable {
 
   forget(ino: number, count: number): void {
     if (this.#lookups.add(ino, -count) > 0) return
-    const inode = this.#cache.get(ino)
-    if (inode !== undefined) this.removeIfUnused(inode)
+    const inode = this.#knownBelow > ino ? this.find(ino) : this.#cache.get(ino)
+    // All references go at once, those from before as well.
+    if (inode !== undefined) this.#removeUnreferenced(inode)
+  }
+
+  /** The kernel may hold references to any inode below `ino` that were given by a daemon before this one. */
+  assumeKnownBelow(ino: number): void {
+    this.#knownBelow = ino
   }
 
   /** The kernel holds no reference any more. */
   forgetAll(): void {
     this.#lookups.clear()
+    this.#knownBelow = 0
     for (const inode of [...this.#cache.values()]) this.removeIfUnused(inode)
   }
 
   /** Deletes every row of an inode without names, handles and kernel references. */
   removeIfUnused(inode: Inode): void {
-    if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone || this.#lookups.has(inode.ino)) return
+    if (inode.ino < this.#knownBelow || this.#lookups.has(inode.ino)) return
+    this.#removeUnreferenced(inode)
+  }
+
+  #removeUnreferenced(inode: Inode): void {
+    if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone) return
     const { tables } = this.#state
     const { ino, ref } = inode
     for (const leave of this.#departures) leave(inode)

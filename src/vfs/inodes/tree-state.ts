@@ -31,6 +31,12 @@ export class TreeState {
   readonly tables: TreeTables
   /** The sequence of the commit that takes what is changed now. */
   sequence = 1
+  /** The newest commit on disk. */
+  durable = 0
+  /** The last answer of `now`. */
+  lastStamp: Timestamp = { sec: 0, nsec: 0 }
+  /** Every time stamped is this one, while operations of a killed daemon are done again. */
+  fixedStamp: Timestamp | undefined
   /** The last sequence whose commit is published. */
   published = 0
   counters: Counters = {
@@ -65,8 +71,9 @@ export class TreeState {
   }
 
   now(): Timestamp {
+    if (this.fixedStamp !== undefined) return this.fixedStamp
     const ns = this.#clock.nowNs()
-    return { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) }
+    return (this.lastStamp = { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) })
   }
 
   noteChange(): void {

@@ -37,6 +37,8 @@ export interface RemoteDirectoryParts {
 export class RemoteDirectories {
   readonly #parts: RemoteDirectoryParts
   readonly #loading = new Map<number, Promise<void>>()
+  /** Puts the numbers a loaded directory gave to its entries on disk before anybody sees them. Set where the kernel may outlive us. */
+  commit: (() => Promise<void>) | undefined
 
   constructor(parts: RemoteDirectoryParts) {
     this.#parts = parts
@@ -79,6 +81,7 @@ export class RemoteDirectories {
     writeLoadedUpTo(state, inode.ino, undefined)
     inode.unloaded = false
     directories.drop(inode)
+    await this.commit?.()
   }
 }
 

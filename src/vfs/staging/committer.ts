@@ -168,6 +168,7 @@ export class Committer {
       }
       if (taken !== undefined) {
         await taken.committed
+        parts.state.durable = Math.max(parts.state.durable, taken.sequence)
         parts.inodes.noteDurable()
         return taken.sequence
       }

@@ -15,11 +15,13 @@ export interface RecoveryParts extends RowParts, ComposeParts {
   readonly inodes: InodeTable
 }
 
-export function recover(parts: RecoveryParts): void {
+/** @param keepsOrphans the kernel may still have them open, and says when it forgets them */
+export function recover(parts: RecoveryParts, keepsOrphans = false): void {
   for (const ino of clipped(parts.state)) {
     trimBeyondSize(parts, ino)
     parts.state.tables.state.delete(clippedKey(ino))
   }
+  if (keepsOrphans) return
   for (const ino of orphans(parts.state)) {
     const inode = parts.inodes.find(ino)
     if (inode === undefined) parts.state.tables.state.delete(orphanKey(ino))

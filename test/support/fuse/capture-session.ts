@@ -33,7 +33,7 @@ function recording(channel: NativeChannel, outAt: number, pending: string[]): Na
   }
   return {
     memory: channel.memory,
-    abortAtExit: (path) => channel.abortAtExit(path),
+    abortAtExit: (path, keeps) => channel.abortAtExit(path, keeps),
     guard: (on) => channel.guard(on),
     stop: () => channel.stop(),
     reply(length) {

@@ -1,0 +1,283 @@
+/*
+ * The holder of a mount: a small process beside the daemon that keeps the same open /dev/fuse file, so that the kernel lets programs
+ * wait while no daemon lives, and starts the next daemon. It reads no request and knows nothing of the drive.
+ *
+ *   dagdrive_holder SOCKET LOCK LOG MEMORY_BYTES     prints a newline when SOCKET answers
+ *
+ * It also keeps what the next daemon needs: a shared memory (the daemon's layout, src/fuse/holder) and the unlocked key, in locked pages
+ * that no core dump, debugger of this user or child sees. Both go only to a process of the same user that the home's lock file names.
+ * Messages (one packet each, the first byte says which): from the daemon H hello, K key, C command line of the next daemon, G the
+ * channel's descriptor, D drop the channel; to the daemon S: has a channel, length of the key, key, with the descriptors
+ * (memory, channel).
+ * It ends when the daemon goes and no channel is held, and 30 s after the last daemon went: a request a dead daemon has read cannot be
+ * ended even by SIGKILL as long as the channel lives.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 30000
+#define TRIES_PER_MINUTE 5
+#define MINUTE_MS 60000
+#define SERVED_MS 500 /* a daemon that held its channel as long was no failed try */
+#define MESSAGE_BYTES 16384
+#define MAX_ARGUMENTS 64
+#define MAX_KEY_BYTES 255
+
+typedef struct {
+  uint8_t length;
+  uint8_t bytes[MAX_KEY_BYTES];
+} secret;
+
+static const char *lock_path, *log_path;
+static secret *key;               /* a locked page */
+static uint8_t *message;          /* locked: keys pass through it */
+static char command[MESSAGE_BYTES]; /* arguments, each with its NUL, then an empty one; empty: somebody else starts daemons */
+static int memory = -1, channel = -1, daemon_link = -1;
+static int64_t alone_since, next_try, served_since, tries[TRIES_PER_MINUTE];
+static unsigned tried;
+
+static int64_t now_ms(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Memory rules of keys: never swapped, never in a core dump, never in a child. */
+static void *locked_page(size_t bytes) {
+  void *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) return NULL;
+  /* Beyond the limit of locked memory it still is in no dump and no child. */
+  if (mlock(page, bytes) != 0 && errno != ENOMEM && errno != EPERM) return NULL;
+  madvise(page, bytes, MADV_DONTDUMP);
+  madvise(page, bytes, MADV_WIPEONFORK);
+  return page;
+}
+
+/* A socket nobody listens on any more is left by a killed holder. */
+static int listen_at(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof address.sun_path) return -1;
+  strcpy(address.sun_path, path);
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  bool is_left = connect(probe, (struct sockaddr *)&address, sizeof address) != 0 && errno == ECONNREFUSED;
+  close(probe);
+  if (is_left) unlink(path);
+  umask(0177);
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 4) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+/* The daemon that holds the lock of this home writes its process number into the lock file. */
+static bool is_daemon_of_this_home(int link) {
+  struct ucred peer;
+  socklen_t length = sizeof peer;
+  if (getsockopt(link, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != geteuid()) return false;
+  char text[256];
+  int fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return false;
+  ssize_t got = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (got <= 0) return false;
+  text[got] = 0;
+  const char *found = strstr(text, "\"pid\":");
+  return found != NULL && strtol(found + 6, NULL, 10) == (long)peer.pid;
+}
+
+static bool send_state(int link) {
+  union {
+    char bytes[CMSG_SPACE(2 * sizeof(int))];
+    struct cmsghdr align;
+  } control = {0};
+  int fds[2] = {memory, channel};
+  size_t count = channel >= 0 ? 2 : 1;
+  message[0] = 'S';
+  message[1] = channel >= 0;
+  message[2] = key->length;
+  memcpy(message + 3, key->bytes, key->length);
+  struct iovec iov = {.iov_base = message, .iov_len = 3 + (size_t)key->length};
+  struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+                          .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(rights), fds, count * sizeof(int));
+  bool sent = sendmsg(link, &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  explicit_bzero(message, MESSAGE_BYTES);
+  return sent;
+}
+
+static void drop_channel(void) {
+  if (channel >= 0) close(channel);
+  channel = -1;
+  explicit_bzero(key, sizeof *key);
+}
+
+static void obey(ssize_t length, int received) {
+  switch (message[0]) {
+  case 'H':
+    if (!send_state(daemon_link)) shutdown(daemon_link, SHUT_RDWR);
+    break;
+  case 'K':
+    if (length - 1 > MAX_KEY_BYTES) break;
+    key->length = (uint8_t)(length - 1);
+    memcpy(key->bytes, message + 1, key->length);
+    break;
+  case 'C':
+    memset(command, 0, sizeof command);
+    memcpy(command, message + 1, (size_t)length - 1 < sizeof command - 2 ? (size_t)length - 1 : 0);
+    break;
+  case 'G':
+    if (received < 0) break;
+    if (channel >= 0) close(channel);
+    channel = received;
+    received = -1;
+    served_since = now_ms();
+    break;
+  case 'D': drop_channel(); break;
+  }
+  if (received >= 0) close(received);
+  explicit_bzero(message, MESSAGE_BYTES);
+}
+
+/* False when the daemon has gone. */
+static bool hear(void) {
+  union {
+    char bytes[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+  } control;
+  struct iovec iov = {.iov_base = message, .iov_len = MESSAGE_BYTES};
+  struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  ssize_t length = recvmsg(daemon_link, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (length < 0) return errno == EAGAIN || errno == EINTR;
+  if (length == 0) return false;
+  int received = -1;
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+  if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
+      rights->cmsg_len == CMSG_LEN(sizeof(int)))
+    memcpy(&received, CMSG_DATA(rights), sizeof received);
+  obey(length, received);
+  return true;
+}
+
+static void run_daemon(void) {
+  char *arguments[MAX_ARGUMENTS + 1];
+  int count = 0;
+  for (char *at = command; *at != 0 && count < MAX_ARGUMENTS; at += strlen(at) + 1) arguments[count++] = at;
+  arguments[count] = NULL;
+  setsid();
+  signal(SIGCHLD, SIG_DFL);
+  signal(SIGPIPE, SIG_DFL);
+  signal(SIGINT, SIG_DFL);
+  signal(SIGHUP, SIG_DFL);
+  umask(077);
+  int log = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (log >= 0) {
+    dup2(log, 1);
+    dup2(log, 2);
+  }
+  execv(arguments[0], arguments);
+  _exit(127);
+}
+
+/* At once, then after one, two, four, eight seconds; five a minute. A daemon that comes second ends at the lock. */
+static void start_daemon(void) {
+  int64_t now = now_ms();
+  int64_t oldest = tries[tried % TRIES_PER_MINUTE];
+  if (tried >= TRIES_PER_MINUTE && now - oldest < MINUTE_MS) {
+    next_try = oldest + MINUTE_MS;
+    return;
+  }
+  tries[tried % TRIES_PER_MINUTE] = now;
+  next_try = now + (1000 << (tried % TRIES_PER_MINUTE));
+  tried++;
+  if (fork() == 0) run_daemon();
+}
+
+static void daemon_left(void) {
+  close(daemon_link);
+  daemon_link = -1;
+  alone_since = next_try = now_ms();
+  if (served_since > 0 && alone_since - served_since >= SERVED_MS) tried = 0;
+  /* Died at once: perhaps of a request that comes again. */
+  else if (tried > 0) next_try += 1000 << ((tried - 1) % TRIES_PER_MINUTE);
+  served_since = 0;
+}
+
+static void welcome(int listener) {
+  int link = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  if (link < 0) return;
+  if (!is_daemon_of_this_home(link)) {
+    close(link);
+    return;
+  }
+  /* Two cannot hold the lock: the one before is dead. */
+  if (daemon_link >= 0) close(daemon_link);
+  daemon_link = link;
+}
+
+static void serve(int listener) {
+  for (;;) {
+    int64_t now = now_ms();
+    if (daemon_link < 0) {
+      if (now - alone_since >= PATIENCE_MS) return;
+      if (channel >= 0 && command[0] != 0 && now >= next_try) start_daemon();
+    }
+    int64_t until = alone_since + PATIENCE_MS;
+    if (channel >= 0 && command[0] != 0 && next_try < until) until = next_try;
+    int wait = daemon_link >= 0 ? -1 : until > now ? (int)(until - now) : 0;
+    struct pollfd fds[2] = {{.fd = listener, .events = POLLIN}, {.fd = daemon_link, .events = POLLIN}};
+    if (poll(fds, daemon_link >= 0 ? 2 : 1, wait) < 0 && errno != EINTR) return;
+    if (daemon_link >= 0 && fds[1].revents != 0 && !hear()) {
+      daemon_left();
+      if (channel < 0) return;
+    }
+    if (fds[0].revents != 0) welcome(listener);
+  }
+}
+
+int main(int count, char **arguments) {
+  if (count != 5) return 2;
+  lock_path = arguments[2];
+  log_path = arguments[3];
+  long bytes = strtol(arguments[4], NULL, 10);
+  prctl(PR_SET_DUMPABLE, 0);
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  signal(SIGCHLD, SIG_IGN); /* children are not waited for */
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGINT, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  key = locked_page(4096);
+  message = locked_page(MESSAGE_BYTES);
+  memory = memfd_create("dagdrive", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (key == NULL || message == NULL || memory < 0 || bytes <= 0 || ftruncate(memory, bytes) != 0) return 1;
+  fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  int listener = listen_at(arguments[1]);
+  if (listener < 0) return 1;
+  alone_since = now_ms();
+  bool told = write(1, "\n", 1) == 1;
+  int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int i = 0; i < 3; i++) dup2(nothing, i);
+  if (told) serve(listener);
+  unlink(arguments[1]);
+  return 0;
+}

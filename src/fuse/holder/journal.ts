@@ -1,0 +1,81 @@
+/**
+ * Keeps the log of one mount: every operation goes into it before the kernel hears that it was done, and out of it when it is
+ * durable. Where the log is full, operations wait until it is not.
+ */
+import type { Redo, Tree } from '../../vfs/index.js'
+import { LOG_BYTES, type SharedState } from './shared-state.js'
+import { RedoLog } from './redo-log.js'
+
+const TRIM_MS = 200
+/** A fuller log asks for a commit. */
+const COMMITTED_FROM_BYTES = LOG_BYTES / 2
+const MOST_TRIMS = 64
+
+export interface Journal {
+  readonly state: SharedState
+  hasRoom(requestBytes: number): boolean
+  /** One after the other; rejects with what keeps the tree from being staged. */
+  whenRoom(requestBytes: number): Promise<void>
+  /** The request was carried out and is about to be answered. */
+  record(request: Uint8Array, ino: number, handle: number): void
+  /** Undefined when no byte of the file is in memory only; otherwise when they are on disk. */
+  staged(ino: number): Promise<void> | undefined
+  close(): void
+}
+
+const NOBODY = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
+
+export function createJournal(state: SharedState, tree: Pick<Tree, 'sync' | 'syncAll'>, redo: Redo): Journal {
+  const log = new RedoLog(state)
+  redo.keepNumbers()
+  let last: Promise<void> = Promise.resolve()
+  let isCommitAsked = false
+
+  const trim = (): void => {
+    for (let i = 0; i < MOST_TRIMS; i++) {
+      const before = state.tail
+      log.trim(redo)
+      if (state.tail === before) return
+    }
+  }
+  const timer = setInterval(trim, TRIM_MS)
+  timer.unref()
+
+  const makeRoom = async (requestBytes: number): Promise<void> => {
+    trim()
+    if (log.hasRoom(requestBytes)) return
+    await redo.commit()
+    trim()
+    while (!log.hasRoom(requestBytes)) {
+      await tree.syncAll(NOBODY)
+      trim()
+    }
+  }
+
+  return {
+    state,
+    hasRoom: (requestBytes) => log.hasRoom(requestBytes),
+    whenRoom(requestBytes) {
+      const run = last.then(() => makeRoom(requestBytes))
+      last = run.catch(() => undefined) // told to whoever waits
+      return run
+    },
+    record(request, ino, handle) {
+      const { sec, nsec } = redo.stamp
+      log.append(request, { sequence: redo.sequence, ino, handle, sec, nsec })
+      if (ino > 0) state.noteIno(ino)
+      if (isCommitAsked || log.usedBytes < COMMITTED_FROM_BYTES) return
+      isCommitAsked = true
+      const done = (): void => {
+        trim()
+        isCommitAsked = false
+      }
+      redo.commit().then(done, done) // a failure is in the tree's own status
+    },
+    staged(ino) {
+      if (!redo.isHeld(ino, 0, Infinity)) return undefined
+      return Promise.resolve(tree.sync(ino, true, NOBODY))
+    },
+    close: () => clearInterval(timer),
+  }
+}

@@ -1,0 +1,55 @@
+/** Which requests change the tree, and how they are carried out again after their daemon was killed. */
+import { HEADER, OP, OPEN_IN, REQUEST_HEADER_BYTES, SETATTR_IN, SETATTR_VALID } from '../protocol/protocol.js'
+
+/** Name what they change by name: carried out again only where the commit on disk does not hold them. */
+const BY_NAME: ReadonlySet<number> = new Set([
+  OP.CREATE,
+  OP.MKNOD,
+  OP.MKDIR,
+  OP.SYMLINK,
+  OP.LINK,
+  OP.UNLINK,
+  OP.RMDIR,
+  OP.RENAME,
+  OP.RENAME2,
+  OP.COPY_FILE_RANGE,
+  OP.COPY_FILE_RANGE_64,
+])
+
+/** Say what a range or an attribute of one inode is from then on: all of them in order always lead to the same end. */
+const BY_INODE: ReadonlySet<number> = new Set([
+  OP.WRITE,
+  OP.SETATTR,
+  OP.FALLOCATE,
+  OP.SETXATTR,
+  OP.REMOVEXATTR,
+  OP.OPEN,
+])
+
+const O_ACCESS_MODE = 3
+const O_TRUNC = 0o1000
+
+/** By opcode: 1 for a request that is logged, 2 for OPEN, which is logged where it truncates. */
+const KINDS = new Uint8Array(64)
+for (const opcode of [...BY_NAME, ...BY_INODE]) KINDS[opcode] = opcode === OP.OPEN ? 2 : 1
+
+export function isJournaled(opcode: number, openFlags: () => number): boolean {
+  const kind = KINDS[opcode]
+  if (kind !== 2) return kind === 1
+  const flags = openFlags()
+  return (flags & O_TRUNC) !== 0 && (flags & O_ACCESS_MODE) !== 0
+}
+
+export function isByName(request: Buffer): boolean {
+  return BY_NAME.has(request.readUInt32LE(HEADER.opcode))
+}
+
+/** Of the requests that name what they change by inode. */
+export function changesContent(request: Buffer): boolean {
+  const opcode = request.readUInt32LE(HEADER.opcode)
+  if (opcode !== OP.SETATTR) return opcode === OP.WRITE || opcode === OP.FALLOCATE || opcode === OP.OPEN
+  return (request.readUInt32LE(REQUEST_HEADER_BYTES + SETATTR_IN.valid) & SETATTR_VALID.SIZE) !== 0
+}
+
+/** Of an OPEN request. */
+export const openFlagsAt = REQUEST_HEADER_BYTES + OPEN_IN.flags

@@ -1,0 +1,162 @@
+/**
+ * The log of operations that were answered and are not yet staged: a ring in the shared memory. An entry is the request as the kernel
+ * sent it, with what only the daemon that carried it out knows: the numbers it gave, the time it stamped, the commit it belongs to.
+ * What is told about commits and held bytes decides when entries go (`trim`). Carrying them out again is replay.ts.
+ */
+import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
+import { HEADER_BYTES, LOG_BYTES, type SharedState } from './shared-state.js'
+
+/** What the tree says of itself at this moment. */
+export interface Progress {
+  /** The commit that what is done now will belong to. */
+  readonly sequence: number
+  /** The newest commit on disk; it holds everything up to it but held bytes. */
+  readonly durable: number
+  /** Whether bytes of this range of a file are in memory only. */
+  isHeld(ino: number, start: number, end: number): boolean
+}
+
+/** What an operation gave or stamped, 0 where nothing. */
+export interface Given {
+  readonly sequence: number
+  readonly ino: number
+  readonly handle: number
+  readonly sec: number
+  readonly nsec: number
+}
+
+export interface Entry extends Given {
+  /** Valid until the next change of the log. */
+  readonly request: Buffer
+  /** Where it lies; see `setSequence`. */
+  readonly position: number
+}
+
+const ENTRY_HEADER_BYTES = 48
+/** In place of a length: the next entry is at the beginning of the ring. */
+const WRAPS = -1
+/** Entries looked at by one `trim`. */
+const MOST_LOOKS = 4096
+
+export class RedoLog {
+  readonly #state: SharedState
+  readonly #numbers: Float64Array
+  readonly #bytes: Buffer
+  /** Staged up to here, and durable with the commit `sequence`. */
+  #staged: { readonly position: number; readonly sequence: number } | undefined
+
+  constructor(state: SharedState) {
+    this.#state = state
+    this.#numbers = new Float64Array(state.memory, HEADER_BYTES, LOG_BYTES / 8)
+    this.#bytes = Buffer.from(state.memory, HEADER_BYTES, LOG_BYTES)
+  }
+
+  get usedBytes(): number {
+    return Math.max(0, this.#state.head - this.#state.tail)
+  }
+
+  hasRoom(requestBytes: number): boolean {
+    return this.#needed(entryBytes(requestBytes)) <= LOG_BYTES - this.usedBytes
+  }
+
+  /** There must be room. Copies the request. */
+  append(request: Uint8Array, given: Given): void {
+    const total = entryBytes(request.length)
+    const at = this.#state.head % LOG_BYTES
+    let { head } = this.#state
+    if (LOG_BYTES - at < total) {
+      this.#numbers[at / 8] = WRAPS
+      head += LOG_BYTES - at
+    }
+    const place = head % LOG_BYTES
+    const numbers = this.#numbers
+    numbers[place / 8] = total
+    numbers[place / 8 + 1] = given.sequence
+    numbers[place / 8 + 2] = given.ino
+    numbers[place / 8 + 3] = given.handle
+    numbers[place / 8 + 4] = given.sec
+    numbers[place / 8 + 5] = given.nsec
+    this.#bytes.set(request, place + ENTRY_HEADER_BYTES)
+    this.#state.head = head + total
+  }
+
+  /** Lets go of entries that need not be carried out again: staged first, then with a commit on disk. */
+  trim(progress: Progress): void {
+    this.#release(progress.durable)
+    if (this.#staged !== undefined) return
+    const start = this.#state.tail
+    let position = start
+    for (let looks = 0; looks < MOST_LOOKS; looks++) {
+      const entry = this.#at(position)
+      if (entry === undefined || isHeld(entry.request, progress)) break
+      position = entry.position + entryBytes(entry.request.length)
+    }
+    if (position > start) this.#staged = { position, sequence: progress.sequence }
+    this.#release(progress.durable)
+  }
+
+  #release(durable: number): void {
+    const { head } = this.#state
+    if (this.#staged === undefined || this.#staged.sequence > durable) return
+    this.#state.tail = this.#staged.position
+    this.#staged = undefined
+    // An empty log begins at the beginning: a quiet drive touches few pages.
+    if (this.#state.tail < head) return
+    const next = Math.ceil(head / LOG_BYTES) * LOG_BYTES
+    this.#state.tail = next
+    this.#state.head = next
+  }
+
+  /** Oldest first. */
+  *entries(): Generator<Entry> {
+    for (let entry = this.#at(this.#state.tail); entry !== undefined;) {
+      const next = entry.position + entryBytes(entry.request.length)
+      yield entry
+      entry = this.#at(next)
+    }
+  }
+
+  setSequence(entry: Entry, sequence: number): void {
+    this.#numbers[(entry.position % LOG_BYTES) / 8 + 1] = sequence
+  }
+
+  #at(position: number): Entry | undefined {
+    if (position >= this.#state.head) return undefined
+    let place = position % LOG_BYTES
+    if (this.#numbers[place / 8] === WRAPS) {
+      position += LOG_BYTES - place
+      place = 0
+      if (position >= this.#state.head) return undefined
+    }
+    const n = this.#numbers.subarray(place / 8, place / 8 + ENTRY_HEADER_BYTES / 8)
+    const start = place + ENTRY_HEADER_BYTES
+    const length = this.#bytes.readUInt32LE(start + HEADER.length)
+    return {
+      position,
+      sequence: n[1]!,
+      ino: n[2]!,
+      handle: n[3]!,
+      sec: n[4]!,
+      nsec: n[5]!,
+      request: this.#bytes.subarray(start, start + length),
+    }
+  }
+
+  /** With what is left over at the end of the ring. */
+  #needed(total: number): number {
+    const left = LOG_BYTES - (this.#state.head % LOG_BYTES)
+    return left < total ? left + total : total
+  }
+}
+
+/** Multiples of 8. */
+function entryBytes(requestBytes: number): number {
+  return ENTRY_HEADER_BYTES + ((requestBytes + 7) & ~7)
+}
+
+function isHeld(request: Buffer, progress: Progress): boolean {
+  if (request.readUInt32LE(HEADER.opcode) !== OP.WRITE) return false
+  const start = Number(request.readBigUInt64LE(REQUEST_HEADER_BYTES + WRITE_IN.offset))
+  const size = request.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)
+  return progress.isHeld(Number(request.readBigUInt64LE(HEADER.nodeId)), start, start + size)
+}

@@ -1,0 +1,96 @@
+/**
+ * The memory a daemon shares with the daemon after it (the holder keeps it, native/holder.c): what the kernel was told, the highest
+ * numbers given out, and behind them the log of operations (redo-log.ts). Written before the kernel is answered. Nothing here is
+ * read by the holder, and nothing is trusted after a change of LAYOUT.
+ *
+ * Numbers are 64-bit floats, because one store of eight aligned bytes is whole or not there when the process is killed.
+ */
+import { MIB } from '../../base/index.js'
+
+/** Rises with every change of what lies where; another daemon then begins with a new mount. */
+const LAYOUT = 1
+export const HEADER_BYTES = 4096
+export const LOG_BYTES = 64 * MIB
+export const SHARED_BYTES = HEADER_BYTES + LOG_BYTES
+
+const TEXT_AT = 1024
+
+/** Places of the numbers in the header. */
+const AT = { layout: 0, minor: 1, flags: 2, flags2: 3, ino: 4, handle: 5, tail: 6, head: 7, textBytes: 8 } as const
+
+export interface Negotiated {
+  /** Of the protocol; 0 before the handshake. */
+  readonly minor: number
+  readonly flags: number
+  readonly flags2: number
+}
+
+export class SharedState {
+  readonly memory: ArrayBufferLike
+  readonly #numbers: Float64Array
+
+  constructor(memory: ArrayBufferLike) {
+    this.memory = memory
+    this.#numbers = new Float64Array(memory, 0, HEADER_BYTES / 8)
+  }
+
+  /** A new mount begins; `about` is kept for whoever takes it over. */
+  begin(about: string): void {
+    const text = Buffer.from(about)
+    if (text.length > HEADER_BYTES - TEXT_AT) throw new RangeError('The description of the mount is too long.')
+    this.#numbers.fill(0)
+    Buffer.from(this.memory, TEXT_AT, text.length).set(text)
+    this.#numbers[AT.textBytes] = text.length
+    this.#numbers[AT.layout] = LAYOUT
+  }
+
+  /** What was given to `begin`; undefined when the memory is new, of another layout, or the handshake was not finished. */
+  get about(): string | undefined {
+    if (this.#numbers[AT.layout] !== LAYOUT || this.negotiated.minor === 0) return undefined
+    return Buffer.from(this.memory, TEXT_AT, this.#numbers[AT.textBytes]).toString()
+  }
+
+  get negotiated(): Negotiated {
+    const n = this.#numbers
+    return { minor: n[AT.minor]!, flags: n[AT.flags]!, flags2: n[AT.flags2]! }
+  }
+
+  set negotiated({ minor, flags, flags2 }: Negotiated) {
+    this.#numbers[AT.flags] = flags
+    this.#numbers[AT.flags2] = flags2
+    this.#numbers[AT.minor] = minor
+  }
+
+  get highestIno(): number {
+    return this.#numbers[AT.ino]!
+  }
+
+  noteIno(ino: number): void {
+    if (ino > this.#numbers[AT.ino]!) this.#numbers[AT.ino] = ino
+  }
+
+  get highestHandle(): number {
+    return this.#numbers[AT.handle]!
+  }
+
+  noteHandle(handle: number): void {
+    if (handle > this.#numbers[AT.handle]!) this.#numbers[AT.handle] = handle
+  }
+
+  /** Bytes of the log before `tail` are let go of, those before `head` are written; both only rise. */
+  get tail(): number {
+    return this.#numbers[AT.tail]!
+  }
+
+  set tail(position: number) {
+    this.#numbers[AT.tail] = position
+  }
+
+  get head(): number {
+    return this.#numbers[AT.head]!
+  }
+
+  set head(position: number) {
+    this.#numbers[AT.head] = position
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * What carrying operations out again needs of the tree (src/fuse/holder): which commit they belong to, which bytes are not staged, and
+ * the numbers and times they once had. Also what a tree must keep that takes over a living mount: files without a name that may be
+ * open, and every number given out.
+ */
+import type { Handles } from './inodes/handles.js'
+import { unstagedTail, type FileContent } from './content/file-content.js'
+import { PAGE_BYTES } from '../tree-state/index.js'
+import type { Redo } from './tree.js'
+import type { InodeTable } from './inodes/inode-table.js'
+import type { TreeState } from './inodes/tree-state.js'
+import type { RemoteDirectories } from './namespace/remote-directory.js'
+import type { Committer } from './staging/committer.js'
+
+export interface RedoParts {
+  readonly state: TreeState
+  readonly inodes: InodeTable
+  readonly remoteDirectories: RemoteDirectories
+  readonly committer: Committer
+}
+
+export function createRedo(parts: RedoParts, handles: Handles): Redo {
+  const { state, committer } = parts
+  return {
+    get sequence() {
+      return state.sequence
+    },
+    get durable() {
+      return state.durable
+    },
+    get stamp() {
+      return state.lastStamp
+    },
+    keepNumbers() {
+      parts.remoteDirectories.commit = () => committer.commit()
+    },
+    isHeld(ino, start, end) {
+      const content = parts.inodes.cached(ino)?.content
+      return content !== undefined && content.hasHeld && holds(content, start, end)
+    },
+    commit: () => committer.commit(),
+    begin({ ino, handle, sec, nsec }) {
+      if (ino > 0) state.counters.nextIno = ino
+      if (handle > 0) handles.next = handle
+      state.fixedStamp = { sec, nsec }
+    },
+    end({ ino, handle }) {
+      state.fixedStamp = undefined
+      state.counters.nextIno = Math.max(state.counters.nextIno, ino + 1)
+      handles.next = Math.max(handles.next, handle + 1)
+    },
+  }
+}
+
+function holds(content: FileContent, start: number, end: number): boolean {
+  const { tail, pieces, heldPages } = content
+  const meets = (from: number, to: number): boolean => from < end && start < to
+  if (tail !== undefined && unstagedTail(tail) > 0) {
+    if (meets(tail.start + tail.stagedLength, tail.start + tail.length)) return true
+  }
+  if (pieces.some((piece) => meets(piece.start, piece.start + piece.limit))) return true
+  const first = Math.floor(start / PAGE_BYTES)
+  const last = Math.ceil(end / PAGE_BYTES)
+  if (last - first > heldPages.size) {
+    for (const index of heldPages) if (index >= first && index < last) return true
+    return false
+  }
+  for (let index = first; index < last; index++) if (heldPages.has(index)) return true
+  return false
+}
