@@ -11,8 +11,17 @@ const HEAD = SALT + 8
 const KEPT_KEYS = 64
 
 /**
+ * The key of records of one environment of one home. All devices of a drive have the same K_local, so without it a record could be
+ * moved to another home, or from one environment of it to another.
+ * @param home random, of this home alone
+ */
+export function bindLocalKey(localKey: SecretKey, home: Uint8Array, environment: string): SecretKey {
+  return hkdf(localKey, Buffer.concat([Buffer.from(`dagdrive v1 home records ${environment}\0`), home]))
+}
+
+/**
  * A sealer with a fresh salt; use one a thread and session.
- * @param localKey K_local of the drive
+ * @param localKey K_local of the drive, bound by `bindLocalKey`
  */
 export function createRecordSealer(localKey: SecretKey, random: Random): RecordSealer {
   const salt = Buffer.from(random.bytes(SALT))

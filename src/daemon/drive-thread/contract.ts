@@ -8,6 +8,8 @@ import type { Highest } from '../../vfs/index.js'
 /** Given to the Worker at its start. */
 export interface DriveThreadData {
   readonly dataDirectory: string
+  /** The number of this home; undefined for local data from before homes had one. */
+  readonly home: Uint8Array | undefined
   readonly rootKey: RootKey
   readonly cacheBytes: number
   /** Where it writes what would be lost with it. */

@@ -16,7 +16,7 @@ import {
   type LogLevel,
 } from '../../base/index.js'
 import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard } from '../../platform/index.js'
-import { createRecordSealer, deriveDriveKeys } from '../../crypto/index.js'
+import { deriveDriveKeys } from '../../crypto/index.js'
 import { mountTree, prepareTakeOver, takeOverTree, type FuseMount, type LivingMount } from '../../fuse/index.js'
 import { createCore, openPipeline } from '../../pipeline/index.js'
 import { openBlockStore } from '../../storage/blocks/index.js'
@@ -31,6 +31,7 @@ import {
   type ThreadMount,
   type ThreadMountOptions,
 } from './contract.js'
+import { localSealer } from '../lifecycle/local-data.js'
 import { collectWhenIdle } from '../lifecycle/idle-memory.js'
 import { connectRpc, handOver, remoteMethods, type Handlers } from './rpc.js'
 
@@ -83,7 +84,7 @@ const main = remoteMethods<MainThread>(connectRpc(port, handlers as Handlers), M
 const log = logThroughMain()
 const meta = openEnvironment({
   path: join(data.dataDirectory, 'meta'),
-  sealer: createRecordSealer(keys.localKey, systemRandom),
+  sealer: localSealer(keys.localKey, data.home, 'meta', systemRandom),
   log,
 })
 closers.push(() => meta.close())

@@ -2,13 +2,12 @@
  * One open drive on the main thread: the drive thread, the node and sync, wired; its mounts and their record.
  * Control (who may ask what, when the daemon ends) is elsewhere.
  */
-import { rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
 import type { DriveError } from '../../base/index.js'
-import { readFileIfAny, writePrivateFile, type DriveConfig, type DrivePaths } from '../../platform/index.js'
+import type { DriveConfig, DrivePaths } from '../../platform/index.js'
 import { systemClock, systemRandom, type Log } from '../../base/index.js'
-import { createRecordSealer, deriveDriveKeys, type RootKey } from '../../crypto/index.js'
+import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { createCore } from '../../pipeline/index.js'
 import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../../storage/kv/index.js'
@@ -17,6 +16,7 @@ import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '
 import { startDriveWorker } from '../drive-thread/drive-worker.js'
 import type { Holder } from '../mounts/holder.js'
 import { createMounts } from '../mounts/mounts.js'
+import { ENVIRONMENTS, endBeginning, homeOf, localSealer, markBeginning, prepareLocalData } from './local-data.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
 export interface OpenDriveOptions {
@@ -61,9 +61,6 @@ export interface Drive {
   closeDead(): Promise<void>
 }
 
-/** Folders of the local data that are LMDB environments. */
-const ENVIRONMENTS = ['meta', 'index', 'queue'] as const
-
 export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
   const { paths, rootKey, log } = options
   const keys = deriveDriveKeys(rootKey)
@@ -71,10 +68,13 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
   let remember = false
   const closers: (() => Promise<void>)[] = [() => node.close()]
   try {
-    await discardHalfBegun(paths, log)
-    for (const name of ENVIRONMENTS) await shrinkEnvironment(join(paths.dataDirectory, name), { log })
-    const sealer = createRecordSealer(keys.localKey, systemRandom)
-    const queue = openEnvironment({ path: join(paths.dataDirectory, 'queue'), sealer, log })
+    const { dataDirectory } = paths
+    await prepareLocalData(dataDirectory, log)
+    for (const name of ENVIRONMENTS) await shrinkEnvironment(join(dataDirectory, name), { log })
+    const home = await homeOf(dataDirectory, systemRandom)
+    const sealer = localSealer(keys.localKey, home, 'meta', systemRandom)
+    const queueSealer = localSealer(keys.localKey, home, 'queue', systemRandom)
+    const queue = openEnvironment({ path: join(dataDirectory, 'queue'), sealer: queueSealer, log })
     closers.push(() => queue.close())
     const { deviceSlot } = await options.config()
     let newerUnknown: string | undefined
@@ -88,7 +88,8 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         ? await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
         : undefined
     const worker = startDriveWorker({
-      dataDirectory: paths.dataDirectory,
+      dataDirectory,
+      home,
       rootKey,
       cacheBytes: options.cacheBytes,
       log,
@@ -100,7 +101,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     closers.push(() => worker.close())
     worker.onDeath(options.onDeath)
     const fresh = newer === undefined && held === undefined && (await worker.thread.isFresh())
-    if (fresh) await writePrivateFile(beginningFile(paths), '')
+    if (fresh) await markBeginning(dataDirectory)
     const start = fresh ? await options.findStart() : undefined
     const config = await options.config()
     const root = newer?.version.commit.root ?? start?.root
@@ -110,7 +111,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       await mounts.takeOver(held)
     }
     if (newer !== undefined) await finishTakeOver(queue)
-    const meta = openEnvironmentReader(join(paths.dataDirectory, 'meta'), sealer)
+    const meta = openEnvironmentReader(join(dataDirectory, 'meta'), sealer)
     closers.push(() => meta.close())
     const startSync = async (): Promise<Sync> => {
       const opened = await openSync({
@@ -133,7 +134,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     }
     let current = await startSync()
     closers.push(() => current.close())
-    if (fresh) await unlink(beginningFile(paths))
+    if (fresh) await endBeginning(dataDirectory)
     closers.push(() => mounts.detachAll(remember))
     return {
       get node() {
@@ -174,16 +175,6 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     })
     throw error
   }
-}
-
-/** There from before the first local record until tree and queue both know where they begin. */
-const beginningFile = (paths: DrivePaths): string => join(paths.dataDirectory, 'beginning')
-
-/** A beginning that was cut off is begun anew: nothing was mounted yet, so nothing can be lost. */
-async function discardHalfBegun(paths: DrivePaths, log: Log): Promise<void> {
-  if ((await readFileIfAny(beginningFile(paths))) === undefined) return
-  log.warn('the first opening of this home was interrupted; it begins anew')
-  await rm(paths.dataDirectory, { recursive: true })
 }
 
 async function closeInReverse(closers: (() => Promise<void>)[], log: Log): Promise<void> {

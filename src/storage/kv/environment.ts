@@ -6,6 +6,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, type Log } from '../../base/index.js'
 import type { Environment, RangeOptions, Table } from './contract.js'
+import { missingFormatRow } from './environment-format.js'
 import { CommittedRows, MAX_KEY_BYTES, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
 import { MappedMemory } from './mapped-memory.js'
 import { copyOf, latin1, mergePending, overlayRows, type Row } from './merge-rows.js'
@@ -47,6 +48,8 @@ class LmdbEnvironment implements Environment {
   readonly path: string
   readonly #root: Root
   readonly #mapped: MappedMemory
+  /** Until it is durable. */
+  #formatRow: SealedRow | undefined
   readonly #options: EnvironmentOptions
   readonly #tables = new Map<string, OverlaidTable>()
   #running: Promise<void> | undefined
@@ -58,6 +61,7 @@ class LmdbEnvironment implements Environment {
     this.#options = options
     this.#root = openRoot(options.path, options.mapSize ?? DEFAULT_MAP_BYTES)
     this.#mapped = new MappedMemory(options.path)
+    this.#formatRow = missingFormatRow(this.#root)
   }
 
   table(name: string, { sealed = false }: { sealed?: boolean } = {}): Table {
@@ -124,12 +128,13 @@ class LmdbEnvironment implements Environment {
     try {
       await commitHook?.frozen?.()
       const rows = await seal(tables)
-      await this.#transact(rows)
+      await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows])
     } catch (error) {
       const failure = writeFailure(error, path, 2 * bytes)
       log.warn('a commit of local data failed', { code: failure.code, bytes })
       throw failure
     }
+    this.#formatRow = undefined
     // This thread's read transaction may be older than the commit; after this line reads see it, so the overlay can go.
     this.#root.resetReadTxn()
     for (const table of tables) table.frozen = undefined
