@@ -79,6 +79,8 @@ export interface StatusReport {
   readonly publishedAtMs: number | undefined
   /** Another device has published this on top of the version here; unmounting and mounting takes it over. */
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
+  /** What needs a person's eye and keeps nothing from going on: an implausible clock, heads that are ignored, a move that was cut off. */
+  readonly warnings?: readonly string[]
   readonly lastError: string | undefined
 }
 

@@ -79,6 +79,7 @@ export function statusText(status: StatusReport): string {
   }
   if (status.mounts.length === 0) lines.push('Mounts: none')
   for (const mount of status.mounts) lines.push(`Mounted: ${mount.directory}${mount.readOnly ? ' (read-only)' : ''}`)
+  for (const warning of status.warnings ?? []) lines.push(`Warning: ${warning}`)
   if (status.lastError !== undefined) lines.push(`Last error: ${status.lastError}`)
   return lines.join('\n')
 }

@@ -7,6 +7,8 @@ export interface DriveConfig {
   readonly version: 1
   /** Where published versions go: `embedded`, `file:///path`, `http(s)://host:port`, or `unix:///path/to/api.sock`. */
   readonly nodeUrl: string
+  /** A move to this node was begun and did not end; `nodeUrl` is the drive's node all the same. */
+  readonly movingTo?: string | undefined
   /** This device's place among the drive's devices, 0 … 255. */
   readonly deviceSlot: number
   readonly deviceName: string
@@ -31,9 +33,10 @@ export const DEFAULT_CONFIG: DriveConfig = {
 const WHOLE = (least: number, most: number) => (value: unknown) =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
 
-const FIELDS: { readonly [K in keyof DriveConfig]: (value: unknown) => boolean } = {
+const FIELDS: { readonly [K in keyof DriveConfig]-?: (value: unknown) => boolean } = {
   version: (value) => value === 1,
   nodeUrl: (value) => typeof value === 'string' && isNodeUrl(value),
+  movingTo: (value) => typeof value === 'string' && isNodeUrl(value),
   deviceSlot: WHOLE(0, 255),
   deviceName: (value) => typeof value === 'string' && isDeviceName(value),
   openedExisting: (value) => typeof value === 'boolean',

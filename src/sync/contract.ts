@@ -154,6 +154,8 @@ export interface SyncStatus {
   readonly published: PublishedVersion | undefined
   /** Another device has published this on top of ours, and nothing here is unpublished: opening the drive again takes it over. */
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
+  /** What needs a person's eye and keeps nothing from going on. */
+  readonly warnings: readonly string[]
   readonly node: {
     readonly state: 'unknown' | 'reachable' | 'unreachable' | 'denied'
     readonly status: NodeStatus | undefined

@@ -30,6 +30,7 @@ import { requireHeld } from './publish/require-held.js'
 import { LostBlock, notHere, unreadable } from './publish/send-blocks.js'
 import { statusOf } from './schedule/status-of.js'
 import { SyncState } from './state/sync-state.js'
+import { implausibleClock } from './schedule/implausible-clock.js'
 import { Wake } from './schedule/wake.js'
 
 /** Opens the queue of one drive and begins to work it off. The caller closes `options.queue` after `Sync.close`. */
@@ -72,6 +73,8 @@ class DriveSync implements Sync {
   /** The try under way was asked for. */
   #isByHand = false
   #newer: Newer | undefined
+  /** Heads on the node that count for nothing, as sentences. */
+  #ignored: readonly string[] = []
   #nextLookMs = -Infinity
   #lastEmitMs = -Infinity
   #nextRefreshMs: number
@@ -104,7 +107,20 @@ class DriveSync implements Sync {
   }
 
   status(): SyncStatus {
-    return statusOf(this.#phase, this.#state.head, this.#newer, this.#progress, this.#backOff, this.#health)
+    return statusOf(
+      this.#phase,
+      this.#state.head,
+      this.#newer,
+      this.#progress,
+      this.#backOff,
+      this.#health,
+      this.#warnings,
+    )
+  }
+
+  get #warnings(): readonly string[] {
+    const clock = implausibleClock(this.#options.clock.nowMs())
+    return [...(clock === undefined ? [] : [clock]), ...this.#ignored]
   }
 
   syncNow({ signal, onProgress }: Parameters<Sync['syncNow']>[0] = {}): Promise<void> {

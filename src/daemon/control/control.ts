@@ -11,7 +11,7 @@ import { resolveFully } from '../mounts/mounts.js'
 import { moveToNode } from '../nodes/move-to-node.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
 import { testNode } from './test-node.js'
-import { copiesOf, levelsOf, nodeReportFrom, queueReportOf, stoppedBy } from './status.js'
+import { copiesOf, levelsOf, nodeReportFrom, queueReportOf, stoppedBy, warningsOf } from './status.js'
 
 export interface ControlOptions {
   readonly daemon: Daemon
@@ -174,6 +174,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
     publishedHeight: sync.published?.height ?? 0,
     publishedAtMs: sync.published?.timeMs,
     newer: sync.newer,
+    warnings: warningsOf(sync, config.movingTo),
     lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
   }
 }

@@ -78,6 +78,15 @@ export function stoppedBy({ phase, lastError }: SyncStatus): WireError | undefin
   return phase === 'refused' && lastError !== undefined ? { ...lastError, about: {} } : undefined
 }
 
+/** @param movingTo of the configuration */
+export function warningsOf(sync: SyncStatus, movingTo: string | undefined): string[] {
+  if (movingTo === undefined) return [...sync.warnings]
+  return [
+    ...sync.warnings,
+    `Moving the drive to ${movingTo} was cut off, so it keeps its node. To go on: \`dagdrive node set ${movingTo}\`.`,
+  ]
+}
+
 const QUEUE_STATES: Readonly<Record<SyncStatus['phase'], QueueReport['state']>> = {
   idle: 'idle',
   waiting: 'waiting',

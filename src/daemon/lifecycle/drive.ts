@@ -53,8 +53,11 @@ export interface Drive {
   /** BUSY while programs use it, unless `lazy` or `force`. `force` aborts the kernel connection. */
   unmount(mountpoint: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
-  /** Publishes to another node from now on; the mounts stay. The node before is closed. */
-  changeNode(node: IpfsNode): Promise<void>
+  /**
+   * Publishes to another node from now on; the mounts stay. The node before is closed. While it is provisional, nothing becomes evictable
+   * by what the node confirms, until `sync.keepNode`.
+   */
+  changeNode(node: IpfsNode, isProvisional: boolean): Promise<void>
   /** Everything `staged`, every mount detached, all closed. Nothing waits for the node. */
   close(rememberMounts: boolean): Promise<void>
   /** The drive thread is dead: as `close`, and a mount that a holder keeps is left for the next one. */
@@ -113,7 +116,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     if (newer !== undefined) await finishTakeOver(queue)
     const meta = openEnvironmentReader(join(dataDirectory, 'meta'), sealer)
     closers.push(() => meta.close())
-    const startSync = async (): Promise<Sync> => {
+    const startSync = async (isProvisional: boolean): Promise<Sync> => {
       const opened = await openSync({
         port: worker.thread,
         meta,
@@ -127,12 +130,13 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         random: systemRandom,
         log,
         ...(start === undefined ? {} : { start }),
+        isProvisional,
         settings: { debounceMs: config.debounceMs },
       })
       worker.setRemote(opened.remote)
       return opened
     }
-    let current = await startSync()
+    let current = await startSync(false)
     closers.push(() => current.close())
     if (fresh) await endBeginning(dataDirectory)
     closers.push(() => mounts.detachAll(remember))
@@ -153,11 +157,11 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       mount: (request) => mounts.mount(request),
       unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
       waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
-      async changeNode(next) {
+      async changeNode(next, isProvisional) {
         await current.close()
         await node.close()
         node = next
-        current = await startSync()
+        current = await startSync(isProvisional)
       },
       close: (rememberMounts) => {
         remember = rememberMounts

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { isDriveError } from '../../base/index.js'
+import { isDriveError, systemClock } from '../../base/index.js'
 import { around } from '../../../test/support/sync/around.js'
 import { MemoryEnvironment } from '../../../test/support/sync/memory-environment.js'
 import { assertCountsAreExact, World, type Device } from '../../../test/support/sync/world.js'
@@ -25,6 +25,7 @@ test('of two writers on one version the second is refused, and nothing of either
   const first = await published(w)
   const second = await w.nextDevice()
   const secondSync = await second.start()
+  second.drive.lastChangeMs = systemClock.nowMs()
   await first.drive.write('/from the first', w.random.bytes(1000))
   await second.drive.write('/from the second', w.random.bytes(1000))
   await (await first.start()).syncNow()
@@ -227,3 +228,49 @@ test('an emptied node and evicted blocks: the loss is named, nothing is publishe
   t.true(isDriveError(error, 'NOT_FOUND'))
   t.is(await findDrive(w), undefined)
 })
+
+for (const order of ['before its own head', 'before the drive name', 'after the drive name'] as const) {
+  test(`S-032 of two devices that publish at the same time at most one hears that it did: the second comes ${order}`, async (t) => {
+    const w = await world(t)
+    const names = new DriveNames(w.keys)
+    const first = await published(w)
+    const second = await w.nextDevice()
+    const secondSync = await second.start()
+    await secondSync.syncNow()
+    for (const { drive } of [first, second]) drive.lastChangeMs = systemClock.nowMs()
+    await first.drive.write('/from the first', w.random.bytes(1000))
+    await second.drive.write('/from the second', w.random.bytes(1000))
+    let ofSecond: boolean | undefined
+    const publishSecond = async (): Promise<void> => {
+      ofSecond ??= await secondSync.syncNow().then(
+        () => true,
+        () => false,
+      )
+    }
+    const interleaved = around(w.node, {
+      putName: async (name, record, options) => {
+        if (order === 'before its own head' && name === names.device(0)) await publishSecond()
+        if (order === 'before the drive name' && name === names.drive) await publishSecond()
+        await w.node.putName(name, record, options)
+        if (order === 'after the drive name' && name === names.drive) await publishSecond()
+      },
+    })
+    const sync = await first.start({ node: interleaved })
+    const ofFirst = await sync.syncNow().then(
+      () => true,
+      () => false,
+    )
+    t.not(ofSecond, undefined)
+    t.true([ofFirst, ofSecond].filter((isPublished) => isPublished === true).length <= 1)
+    const seen = await w.seenElsewhere()
+    if (ofFirst) t.true('/from the first' in seen)
+    if (ofSecond === true) t.true('/from the second' in seen)
+    const refused = ofFirst ? second : first
+    t.true(
+      [...refused.drive.blocks.values()].some(({ isEvictable }) => !isEvictable),
+      'what is refused stays here',
+    )
+    await w.node.collectGarbage()
+    t.deepEqual(await w.seenElsewhere(), seen)
+  })
+}

@@ -13,6 +13,7 @@ export function statusOf(
   progress: Progress,
   { lastError: error, nextTryMs }: BackOff,
   health: NodeHealth,
+  warnings: readonly string[],
 ): SyncStatus {
   return {
     phase,
@@ -27,6 +28,7 @@ export function statusOf(
       liveBlocks: head.commit.liveBlocks,
     },
     newer: newer && { height: newer.version.commit.height, deviceName: newer.version.commit.deviceName },
+    warnings,
     node: { state: health.state, status: health.status, ageMs: health.ageMs, error: health.error?.message },
   }
 }

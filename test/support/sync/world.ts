@@ -3,7 +3,7 @@ import type { ExecutionContext } from 'ava'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hex, seededRandom, silentLog, systemClock, type Digest } from '../../../src/base/index.js'
+import { hex, seededRandom, silentLog, systemClock, type Digest, type Clock } from '../../../src/base/index.js'
 import { createRootKey, deriveDriveKeys, type DriveKeys } from '../../../src/crypto/index.js'
 import {
   readChunkList,
@@ -59,6 +59,8 @@ export interface Wrapping {
   readonly queue?: Environment
   /** Present: sync is not told where it begins. */
   readonly start?: undefined
+  readonly isProvisional?: boolean
+  readonly clock?: Clock
   readonly settings?: Partial<SyncSettings>
 }
 
@@ -127,9 +129,10 @@ export class World {
           deviceSlot: slot,
           deviceName: `device ${slot}`,
           core: this.core,
-          clock: systemClock,
+          clock: wrap.clock ?? systemClock,
           random: this.random,
           log: silentLog,
+          isProvisional: wrap.isProvisional === true,
           ...(opened && !('start' in wrap) && { start: opened }),
           settings: { ...QUIET, ...wrap.settings },
         })

@@ -1,0 +1,122 @@
+import test, { type ExecutionContext } from 'ava'
+import { DriveError, isDriveError } from '../../base/index.js'
+import type { IpfsNode } from '../../node/index.js'
+import { around } from '../../../test/support/sync/around.js'
+import { CutOff } from '../../../test/support/sync/cut-off.js'
+import { World, type Device } from '../../../test/support/sync/world.js'
+
+let seed = 400
+
+interface Moving {
+  readonly world: World
+  readonly device: Device
+  readonly other: IpfsNode
+}
+
+/** A device with one version at its node and changes after it, and another node. */
+async function moving(t: ExecutionContext): Promise<Moving> {
+  t.log(`seed ${seed}`)
+  const world = await World.open(seed++)
+  const other = await world.openNode('other')
+  t.teardown(async () => {
+    await world.close()
+    await other.close()
+  })
+  const device = await world.firstDevice()
+  await device.drive.write('/published', world.random.bytes(60_000))
+  await (await device.start()).syncNow()
+  await device.drive.write('/changed', world.random.bytes(60_000))
+  await device.drive.flush()
+  return { world, device, other }
+}
+
+const onlyCopies = ({ drive }: Device): number => [...drive.blocks.values()].filter((one) => !one.isEvictable).length
+
+test('S-031 a plan carried on at another node that fails is asked about again at the first one', async (t) => {
+  const { world, device, other } = await moving(t)
+  const whole = await device.drive.dump()
+  // The first node takes the blocks and is gone before they are pinned; the other takes all and refuses the names.
+  const gone = (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'gone'))
+  await t.throwsAsync((await device.start({ node: around(world.node, { updatePin: gone, pin: gone }) })).syncNow())
+  await t.throwsAsync((await device.start({ node: around(other, { putName: gone }), isProvisional: true })).syncNow())
+  await device.stop()
+  await world.node.collectGarbage()
+  await (await device.start()).syncNow()
+  t.is(onlyCopies(device), 0)
+  await device.drive.evictTo()
+  await world.node.collectGarbage()
+  t.deepEqual(await world.seenElsewhere(), whole)
+})
+
+test('S-031 what a node confirms that is not the configured one makes nothing evictable, and going back loses nothing', async (t) => {
+  const { world, device, other } = await moving(t)
+  const whole = await device.drive.dump()
+  const before = onlyCopies(device)
+  t.true(before > 0)
+  const there = await device.start({ node: other, isProvisional: true })
+  await there.syncNow()
+  await there.syncNow()
+  t.is(onlyCopies(device), before)
+  t.is((await device.drive.counts()).dirtyInodes > 0, true)
+  await device.drive.write('/later', world.random.bytes(1000))
+  const sync = await device.start()
+  await sync.syncNow()
+  t.is(sync.status().phase, 'idle')
+  t.is(onlyCopies(device), 0)
+  await world.node.collectGarbage()
+  t.deepEqual(await world.seenElsewhere(), await device.drive.dump())
+  t.deepEqual(Object.keys(whole), Object.keys(whole))
+})
+
+test('S-031 once the other node is the configured one, what it has confirmed counts', async (t) => {
+  const { world, device, other } = await moving(t)
+  const there = await device.start({ node: other, isProvisional: true })
+  await there.syncNow()
+  await device.drive.write('/later', world.random.bytes(1000))
+  there.keepNode()
+  await there.syncNow()
+  t.is(onlyCopies(device), 0)
+  const first = world.node
+  world.node = other
+  await other.collectGarbage()
+  await device.drive.evictTo()
+  t.deepEqual(await world.seenElsewhere(), await device.drive.dump())
+  world.node = first
+})
+
+test('S-031 cut off after any call to the other node, the drive goes on at its own', async (t) => {
+  for (let at = 1, isCut = true; isCut; at++) {
+    const { world, device, other } = await moving(t)
+    const cut = new CutOff(at)
+    await (await device.start({ node: cut.wrap(other), isProvisional: true })).syncNow().catch(() => undefined)
+    isCut = cut.isCut
+    await device.stop()
+    device.queue.crash()
+    await device.drive.evictTo()
+    await world.node.collectGarbage()
+    await (await device.start()).syncNow()
+    t.is(onlyCopies(device), 0, `cut after call ${at}`)
+    await device.drive.evictTo()
+    await world.node.collectGarbage()
+    t.deepEqual(await world.seenElsewhere(), await device.drive.dump(), `cut after call ${at}`)
+  }
+})
+
+test('S-031 a node that lists the names and not the pin gets the version again', async (t) => {
+  const { world, device } = await moving(t)
+  await (await device.start()).syncNow()
+  await device.stop()
+  for (const { cid } of await world.node.listPins()) await world.node.unpin(cid)
+  await world.node.collectGarbage()
+  await (await device.start()).syncNow()
+  t.deepEqual(await world.seenElsewhere(), await device.drive.dump())
+})
+
+test('S-031 a drive that does not hold all of itself is not sent to another node, and its upload is kept', async (t) => {
+  const { world, device, other } = await moving(t)
+  await device.drive.evictTo()
+  const error = await t.throwsAsync((await device.start({ node: other, isProvisional: true })).syncNow())
+  t.true(isDriveError(error, 'NOT_FOUND'))
+  await (await device.start()).syncNow()
+  t.deepEqual(await world.seenElsewhere(), await device.drive.dump())
+})
