@@ -5,6 +5,8 @@
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { DriveError, MIB, toWire, type Log } from '../base/index.js'
+import type { Files } from '../files/client.js'
+import { FILES_PREFIX, filesOperation, receiveContent, sendContent } from './files-routes.js'
 import { HTTP_STATUS } from './http-status.js'
 import { socketAddress } from './socket-address.js'
 import { OPERATION_NAMES, type ControlService, type OperationName, type WireLine } from './wire.js'
@@ -21,6 +23,8 @@ export interface ControlServer {
 export interface ControlServerOptions {
   readonly path: string
   readonly service: ControlService
+  /** The open drive's files; NO_DRIVE or LOCKED without one. Absent: files are not served. */
+  readonly files?: () => Promise<Files>
   readonly log: Log
   /** Called after each answered request. */
   readonly onAnswered?: () => void
@@ -35,7 +39,9 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
       options.onAnswered?.()
     })
   })
-  server.requestTimeout = 30_000
+  // A content may take as long as it likes; only its announcement may not.
+  server.requestTimeout = 0
+  server.headersTimeout = 30_000
   server.timeout = 0
   await unlink(options.path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
@@ -89,6 +95,11 @@ async function answer(
     response.write(`${JSON.stringify(line)}\n`)
   }
   try {
+    if (request.url?.startsWith(FILES_PREFIX) === true) {
+      const value = await answerFiles(request, response, options, gone.signal)
+      if (value !== undefined) send({ type: 'done', value })
+      return
+    }
     const name = operationOf(request)
     const given = await readBody(request)
     const operation = options.service[name] as (given: unknown, context: unknown) => Promise<unknown>
@@ -101,6 +112,28 @@ async function answer(
   } finally {
     await new Promise<void>((resolve) => (response.destroyed ? resolve() : response.end(resolve)))
   }
+}
+
+/** @returns what to answer; undefined where the content was the answer */
+async function answerFiles(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { files: open }: ControlServerOptions,
+  signal: AbortSignal,
+): Promise<unknown> {
+  if (open === undefined) throw new DriveError('NOT_FOUND', 'There is no such operation.')
+  const name = (request.url ?? '').slice(FILES_PREFIX.length).split('?')[0] ?? ''
+  if (name !== 'content') {
+    const operation = filesOperation(name)
+    if (request.method !== 'POST') throw new DriveError('INVALID', 'Operations are POST requests.')
+    const body = (await readBody(request)) as Readonly<Record<string, unknown>>
+    return operation(await open(), body, signal)
+  }
+  if (request.method === 'PUT') return receiveContent(await open(), request, signal)
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    throw new DriveError('INVALID', 'A content is read or put.')
+  await sendContent(await open(), request, response, signal)
+  return undefined
 }
 
 function operationOf(request: IncomingMessage): OperationName {

@@ -77,6 +77,7 @@ export interface ChunkRecord {
  * - `pages`   BE64(ino) || BE64(page index): up to 4,096 bytes of staged file data that lies over the chunks
  * - `links`   BE64(ino) || BE64(parent) || nameHash[16]: one row a name, only for inodes with nlink > 1
  * - `ids`     fileId → BE64(ino), for inodes whose fileId another entry may name (nlink > 1)
+ * - `foreign` fileId → BE64(ino), for inodes whose fileId does not tell the ino by itself: those that other devices made
  * - `dirty`   BE64(ino) → BE48(sequence): inodes changed since the last published commit (created, content, attributes,
  *             xattrs; for a directory also its entry list); rows of removed inodes vanish
  * - `removed` BE64(counter) → what the published version still has and this tree no longer (codec in row-records.ts):
@@ -96,6 +97,7 @@ export const TABLES = {
   pages: 'pages',
   links: 'links',
   ids: 'ids',
+  foreign: 'foreign',
   dirty: 'dirty',
   removed: 'removed',
   state: 'state',

@@ -1,6 +1,6 @@
 /** The POSIX tree over local storage. */
 export { type FreshRoot, openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
-export { type Change, type ChangeListener, type Changes, type Place } from './inodes/changes.js'
+export { type Change, type ChangeListener, type Changes } from './inodes/changes.js'
 export { type Invalidations } from './inodes/invalidations.js'
 export { diskSpace, type SpaceGuard, unlimitedSpace } from './staging/space.js'
 export {
@@ -11,8 +11,10 @@ export {
   FALLOCATE,
   type FilesystemStatistics,
   type Highest,
+  type Identities,
   type Invalidation,
   type Maybe,
+  type NamePlace,
   OPEN,
   type Opened,
   type Redo,

@@ -9,6 +9,8 @@ import { removeContent } from './content/remove-content.js'
 import { Changes } from './inodes/changes.js'
 import { FIRST_COOKIE, InodeTable } from './inodes/inode-table.js'
 import { Invalidations } from './inodes/invalidations.js'
+import { FileIds } from './inodes/file-ids.js'
+import { TreeIdentities } from './inodes/identities.js'
 import { readState, writeClean } from './inodes/state-rows.js'
 import { TreeState } from './inodes/tree-state.js'
 import { Directories } from './namespace/directories.js'
@@ -26,7 +28,7 @@ import { recover } from './staging/recovery.js'
 import { SealQueue } from './staging/seal-queue.js'
 import { Room, unlimitedSpace, type SpaceGuard } from './staging/space.js'
 import { TreeBlocks } from './staging/tree-blocks.js'
-import { ROOT_INO, type Highest, type Tree } from './tree.js'
+import { ROOT_INO, type Highest, type Identities, type Tree } from './tree.js'
 
 /** The root of a drive that has no local state yet: an empty one, or what a published commit says. */
 export type FreshRoot =
@@ -69,6 +71,8 @@ export interface TakeOver extends Highest {
 export interface Vfs {
   readonly tree: Tree
   readonly port: DrivePort
+  /** Between inodes, file ids and names. */
+  readonly identities: Identities
   /** Events of every change. */
   readonly changes: Changes
   /** Tells the kernel to forget what something else than the kernel changed. */
@@ -97,6 +101,7 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
   return {
     tree: new PosixTree(parts, takeOver?.handle),
     port: new TreePort(parts, background),
+    identities: parts.identities,
     changes: parts.changes,
     invalidations: parts.invalidations,
     close: () => (closing ??= close(parts, background)),
@@ -119,7 +124,8 @@ function makeParts(options: VfsOptions) {
   const named = new NamedBlocks()
   const gate = new ApplyGate()
 
-  const inodes = new InodeTable(state, random, risk)
+  const fileIds = new FileIds(state.tables, nameKey, random)
+  const inodes = new InodeTable(state, fileIds, risk)
   const directories = new Directories(state.tables.dentries, nameHasher(nameKey))
   const reader = new ChunkReader({ blocks, core, remote, log })
 
@@ -129,6 +135,7 @@ function makeParts(options: VfsOptions) {
   const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote, committer })
   inodes.onDeparture((inode) => removeContent({ state, held, sealing }, inode))
   inodes.onDeparture((inode) => directories.drop(inode))
+  const identities = new TreeIdentities({ tables: state.tables, inodes, fileIds, directories })
   return {
     ...content,
     clock,
@@ -142,6 +149,7 @@ function makeParts(options: VfsOptions) {
     remoteDirectories,
     sealing,
     committer,
+    identities,
   }
 }
 

@@ -4,7 +4,7 @@
  * so the FUSE dispatcher pays for a promise only where there is one. Failures are thrown `DriveError`s,
  * synchronously or as a rejection.
  */
-import type { PlainName } from '../base/index.js'
+import type { FileId, PlainName } from '../base/index.js'
 
 export type Maybe<T> = T | Promise<T>
 
@@ -75,6 +75,28 @@ export const SEEK = { DATA: 3, HOLE: 4 } as const
 export const XATTR = { CREATE: 1, REPLACE: 2, DROP_SET_GROUP: 4 } as const
 
 export const ROOT_INO = 1
+
+/** A name in a directory, by the directory's inode. The name need not exist. */
+export interface NamePlace {
+  readonly parent: number
+  readonly name: PlainName
+}
+
+/** Who a file is and where it lies. */
+export interface Identities {
+  /** Throws STALE when there is no such inode. */
+  fileIdOf(ino: number): FileId
+  find(ino: number): FileId | undefined
+  /** Of files that have a name in a directory this device has loaded. */
+  inoOf(id: FileId): number | undefined
+  /** One of its names; undefined for the root, and for a file without a name. */
+  nameOf(ino: number): NamePlace | undefined
+  /**
+   * File `to` is about to take the place of `from`, which has one name, and goes on with its id; `from` gets the other id. Does nothing
+   * where `from` may have other names.
+   */
+  passOn(from: number, to: number): void
+}
 
 export interface Opened {
   /** A positive integer, unique among open handles. */

@@ -50,9 +50,10 @@ const LAYERS = {
     ],
     why: 'it reads the tree through tree-state and changes it through DrivePort only',
   },
-  fuse: { may: ['base', 'platform', 'vfs'], why: 'the kernel is one client of the tree among others' },
+  files: { may: ['base', 'vfs'], why: 'access by path and id is one more client of the tree' },
+  fuse: { may: ['base', 'platform', 'vfs', 'files'], why: 'the kernel is one client of the tree among others' },
   api: {
-    may: ['base', 'vfs', 'sync', 'node', 'tree-state'],
+    may: ['files', 'base', 'vfs', 'sync', 'node', 'tree-state'],
     why: 'it names what clients see; the command line loads it',
   },
   daemon: {
@@ -70,6 +71,7 @@ const LAYERS = {
       'node',
       'vfs',
       'sync',
+      'files',
       'fuse',
       'api',
     ],
@@ -78,8 +80,8 @@ const LAYERS = {
   cli: { may: ['base', 'platform', 'api'], why: 'a command starts fast and asks the daemon' },
 }
 
-/** `thread.js` is the light part of a module, for threads that start often. */
-const DOORS = ['index.js', 'thread.js']
+/** `thread.js` and `client.js` are light parts of a module: for threads that start often, for callers elsewhere. */
+const DOORS = ['index.js', 'thread.js', 'client.js']
 
 /** `storage` is three modules; every other folder of src is one. @param path relative to the checkout, with `/` */
 function moduleOf(path) {
@@ -96,7 +98,8 @@ function problemOf(from, target) {
   const layer = LAYERS[own]
   if (layer === undefined) return `${own} is not in the layer table (test/meta/layer-rule.mjs).`
   if (!layer.may.includes(other)) return `${own} may not import ${other}: ${layer.why}.`
-  if (!DOORS.includes(resolved.slice(`src/${other}/`.length))) return `Import ${other} through its index.js.`
+  if (!DOORS.includes(resolved.slice(`src/${other}/`.length)))
+    return `Import ${other} through its index.js, thread.js or client.js.`
   return undefined
 }
 

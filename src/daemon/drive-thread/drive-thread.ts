@@ -17,6 +17,7 @@ import {
 } from '../../base/index.js'
 import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard } from '../../platform/index.js'
 import { deriveDriveKeys } from '../../crypto/index.js'
+import { FILES_METHODS, openFiles, type OpenFiles } from '../../files/index.js'
 import { mountTree, prepareTakeOver, takeOverTree, type FuseMount, type LivingMount } from '../../fuse/index.js'
 import { createCore, openPipeline } from '../../pipeline/index.js'
 import { openBlockStore } from '../../storage/blocks/index.js'
@@ -33,7 +34,7 @@ import {
 } from './contract.js'
 import { localSealer } from '../lifecycle/local-data.js'
 import { collectWhenIdle } from '../lifecycle/idle-memory.js'
-import { connectRpc, handOver, remoteMethods, type Handlers } from './rpc.js'
+import { connectRpc, handOver, handOverAlone, remoteMethods, type Handlers } from './rpc.js'
 
 /** Kept free on the disk for commits, logs and others. */
 const RESERVE_BYTES = 16 * MIB
@@ -47,6 +48,7 @@ const mounts = new Map<string, FuseMount>()
 /** What was opened, to be closed in reverse. */
 const closers: (() => Promise<void>)[] = []
 let vfs: Vfs | undefined
+let files: OpenFiles | undefined
 
 collectWhenIdle()
 mkdirSync(data.dataDirectory, { recursive: true, mode: 0o700 })
@@ -80,7 +82,24 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   closeAll,
 } satisfies DriveThread | Record<keyof DriveThread, unknown>
 
-const main = remoteMethods<MainThread>(connectRpc(port, handlers as Handlers), MAIN_THREAD_METHODS)
+function openedFiles(): OpenFiles {
+  if (files === undefined) throw new DriveError('INTERNAL', 'The drive thread has not opened its drive.')
+  return files
+}
+
+const filesHandlers = Object.fromEntries(
+  FILES_METHODS.map((name) => [
+    `files.${name}`,
+    name === 'read'
+      ? async (...given: Parameters<OpenFiles['read']>) => handOverAlone(await openedFiles().read(...given))
+      : (...given: unknown[]) => (openedFiles()[name] as (...given: unknown[]) => unknown)(...given),
+  ]),
+)
+
+const main = remoteMethods<MainThread>(
+  connectRpc(port, { ...handlers, ...filesHandlers } as Handlers),
+  MAIN_THREAD_METHODS,
+)
 const log = logThroughMain()
 const meta = openEnvironment({
   path: join(data.dataDirectory, 'meta'),
@@ -131,6 +150,17 @@ async function open({ root, living }: Parameters<DriveThread['open']>[0]): Promi
   })
   closers.push(() => tree.close())
   vfs = tree
+  const access = openFiles({
+    tree: tree.tree,
+    identities: tree.identities,
+    listen: (listener) => tree.changes.listen(listener),
+    invalidate: (what) => tree.invalidations.send(what),
+    random: systemRandom,
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+  })
+  closers.push(() => access.closeAll())
+  files = access
 }
 
 async function mount(directory: string, options: ThreadMountOptions): Promise<ThreadMount> {

@@ -1,13 +1,15 @@
 /** The main thread's side of the drive thread: starting it, calling it, noticing its death. */
 import { Worker } from 'node:worker_threads'
 import { DriveError, isDriveError, type Log } from '../../base/index.js'
+import { FILES_METHODS, type Files } from '../../files/client.js'
 import type { MountEnd } from '../../fuse/index.js'
 import { makeRiskMemory, readRisk, type AtRisk, type RemoteSource } from '../../tree-state/index.js'
 import { DRIVE_THREAD_METHODS, type DriveThread, type DriveThreadData, type MainThread } from './contract.js'
-import { connectRpc, remoteMethods } from './rpc.js'
+import { connectRpc, remoteMethods, type Rpc } from './rpc.js'
 
 export interface DriveWorker {
   readonly thread: DriveThread
+  readonly files: Files
   /** Sync's source of blocks and entries; OFFLINE is answered before it is set, or who asks waits (`takesOver`). */
   setRemote(remote: RemoteSource): void
   /** Called once when the thread dies without having been told to, with what was in its memory only. */
@@ -85,6 +87,7 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
 
   return {
     thread: remoteMethods<DriveThread>(rpc, DRIVE_THREAD_METHODS),
+    files: remoteFiles(rpc),
     setRemote(source) {
       remote = source
       wake()
@@ -102,4 +105,10 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
       }
     },
   }
+}
+
+/** Typed by `Files`; the drive thread has a handler of this name for each. */
+function remoteFiles(rpc: Rpc): Files {
+  const calls = FILES_METHODS.map((name) => [name, (...given: unknown[]) => rpc.call(`files.${name}`, given)] as const)
+  return Object.fromEntries(calls) as unknown as Files
 }

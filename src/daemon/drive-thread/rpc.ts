@@ -39,6 +39,11 @@ export function handOver(bytes: readonly (Uint8Array | undefined)[]): Handover {
   return new Handover(bytes, [...buffers])
 }
 
+/** As `handOver`, for one piece that has its memory to itself. */
+export function handOverAlone(bytes: Uint8Array): Handover {
+  return new Handover(bytes, [bytes.buffer as ArrayBuffer])
+}
+
 export interface Rpc {
   /** @param given structured-cloneable; an AbortSignal as the last one is carried as a signal */
   call(method: string, given: readonly unknown[]): Promise<unknown>

@@ -8,6 +8,7 @@ import type { DriveError } from '../../base/index.js'
 import type { DriveConfig, DrivePaths } from '../../platform/index.js'
 import { systemClock, systemRandom, type Log } from '../../base/index.js'
 import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
+import type { Files } from '../../files/client.js'
 import type { IpfsNode } from '../../node/index.js'
 import { createCore } from '../../pipeline/index.js'
 import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../../storage/kv/index.js'
@@ -41,6 +42,8 @@ export interface Drive {
   readonly node: IpfsNode
   readonly sync: Sync
   readonly mounts: readonly MountReport[]
+  /** Access by path and by file id. */
+  readonly files: Files
   /** Clock.monotonicMs of the opening. */
   readonly openedMs: number
   /** The code of why it is not known whether there was a newer version then. */
@@ -150,6 +153,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       get mounts() {
         return mounts.list
       },
+      files: worker.files,
       openedMs: systemClock.monotonicMs(),
       newerUnknown,
       counts: () => worker.thread.counts(),

@@ -97,6 +97,7 @@ async function main(): Promise<void> {
   server = await serveControl({
     path: paths.socket,
     log,
+    files: async () => (await daemon.requireDrive()).files,
     service: createControl({
       daemon,
       startedMs,

@@ -2,12 +2,13 @@
  * A `Tree` behind paths, for transports that know no inodes. What paths cannot say is lost: names that are no UTF-8 cannot be
  * opened, times have milliseconds, callers have no identity (files belong to the serving user).
  */
-import { DriveError, nameFromText, nameToText } from '../../base/index.js'
+import { DriveError, nameToText } from '../../base/index.js'
+import { findPath, findPlace } from '../../files/index.js'
 import {
-  ROOT_INO,
   type AttributeChange,
   type Attributes,
   type Caller,
+  type NamePlace,
   type Timestamp,
   type Tree,
 } from '../../vfs/index.js'
@@ -32,7 +33,6 @@ export interface PathStat extends Pick<
 }
 
 const UNCHANGED_ID = 0xffff_ffff
-const REPLACEMENT = '\ufffd'
 
 export class PathAdapter {
   private readonly tree: Tree
@@ -183,20 +183,12 @@ export class PathAdapter {
     return this.tree.getAttributes(await this.find(path), this.caller)
   }
 
-  private async find(path: string): Promise<number> {
-    let ino = ROOT_INO
-    for (const part of path.split('/')) {
-      if (part === '') continue
-      const child = await this.tree.lookup(ino, checkedName(part), this.caller)
-      if (child === undefined) throw new DriveError('NOT_FOUND', 'There is no such name.')
-      ino = child.ino
-    }
-    return ino
+  private find(path: string): Promise<number> {
+    return findPath(this.tree, path, this.caller)
   }
 
-  private async place(path: string): Promise<{ parent: number; name: ReturnType<typeof checkedName> }> {
-    const slash = path.lastIndexOf('/')
-    return { parent: await this.find(path.slice(0, slash)), name: checkedName(path.slice(slash + 1)) }
+  private place(path: string): Promise<NamePlace> {
+    return findPlace(this.tree, path, this.caller)
   }
 
   private keep(ino: number, handle: number): number {
@@ -210,13 +202,6 @@ export class PathAdapter {
     if (known === undefined) throw new DriveError('BAD_HANDLE', 'That file is not open.')
     return known
   }
-}
-
-function checkedName(text: string): ReturnType<typeof nameFromText> {
-  const name = nameFromText(text)
-  if (name.length > 255) throw new DriveError('NAME_TOO_LONG', 'A name has at most 255 bytes.')
-  if (name.length === 0 || text.includes(REPLACEMENT)) throw new DriveError('INVALID', 'That name cannot be used here.')
-  return name
 }
 
 function toStat(a: Attributes): PathStat {

@@ -3,12 +3,7 @@
  * thread. With no listener they cost a comparison.
  */
 import type { FileId, PlainName } from '../../base/index.js'
-
-/** A name in a directory. */
-export interface Place {
-  readonly parent: number
-  readonly name: PlainName
-}
+import type { NamePlace } from '../tree.js'
 
 interface Subject {
   readonly ino: number
@@ -22,10 +17,10 @@ interface Subject {
  * directory whose entries changed. `moved`: an exchange is two of them. `removed`: a name; the file may have others, or be open.
  */
 export type Change =
-  | (Subject & { readonly kind: 'added'; readonly at: Place })
+  | (Subject & { readonly kind: 'added'; readonly at: NamePlace })
   | (Subject & { readonly kind: 'changed' })
-  | (Subject & { readonly kind: 'moved'; readonly from: Place; readonly to: Place })
-  | (Subject & { readonly kind: 'removed'; readonly at: Place })
+  | (Subject & { readonly kind: 'moved'; readonly from: NamePlace; readonly to: NamePlace })
+  | (Subject & { readonly kind: 'removed'; readonly at: NamePlace })
 
 export type ChangeListener = (changes: readonly Change[]) => void
 
@@ -56,7 +51,7 @@ export class Changes {
     if (last?.kind !== 'changed' || last.ino !== inode.ino) this.#send({ kind: 'changed', ...subjectOf(inode) })
   }
 
-  moved(inode: Subject, from: Place, to: Place): void {
+  moved(inode: Subject, from: NamePlace, to: NamePlace): void {
     if (this.#listeners.size > 0) this.#send({ kind: 'moved', ...subjectOf(inode), from, to })
   }
 

@@ -3,11 +3,12 @@
  * Clean inodes nobody has open are dropped when there are too many, and all of them when nobody used any for a while; the kernel's
  * reference counts are kept apart, so a million cached kernel dentries cost a few bytes each and no object.
  */
-import { DriveError, type Random } from '../../base/index.js'
+import { DriveError } from '../../base/index.js'
 import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
 import type { InodeRecord, RiskGauge } from '../../tree-state/index.js'
 import { persistedSize } from '../content/persisted-size.js'
 import { decodeDirty, encodeDirty, type DirtyRow } from './dirty-row.js'
+import type { FileIds } from './file-ids.js'
 import { Inode, isDroppable, withSize } from './inode.js'
 import { LookupCounts } from './lookup-counts.js'
 import { clippedKey, orphanKey } from './state-rows.js'
@@ -18,7 +19,7 @@ const SWEEP = 256
 
 export class InodeTable {
   readonly #state: TreeState
-  readonly #random: Random
+  readonly #fileIds: FileIds
   readonly #risk: RiskGauge
   readonly #departures: ((inode: Inode) => void)[] = []
   readonly #cache = new Map<number, Inode>()
@@ -26,16 +27,14 @@ export class InodeTable {
   readonly #limit: number
   /** Nobody asked for an inode since `rest` was last called. */
   #isAtRest = false
-  #fileIds: Uint8Array = new Uint8Array(0)
-  #fileIdsUsed = 0
   /** Inodes below it may be known to the kernel from a daemon before this one, until it forgets them. */
   #knownBelow = 0
   /** Inodes whose row the next commit writes. */
   readonly changed = new Set<Inode>()
 
-  constructor(state: TreeState, random: Random, risk: RiskGauge, limit: number = MAX_INODES) {
+  constructor(state: TreeState, fileIds: FileIds, risk: RiskGauge, limit: number = MAX_INODES) {
     this.#state = state
-    this.#random = random
+    this.#fileIds = fileIds
     this.#risk = risk
     this.#limit = limit
   }
@@ -83,10 +82,11 @@ export class InodeTable {
     ino?: number
   }): Inode {
     const { sec, nsec } = this.#state.now()
+    const ino = fields.ino ?? this.nextIno()
     const inode = new Inode(
       {
-        ino: fields.ino ?? this.nextIno(),
-        fileId: this.newFileId(),
+        ino,
+        fileId: this.#fileIds.make(ino),
         mode: fields.mode,
         uid: fields.uid,
         gid: fields.gid,
@@ -121,17 +121,10 @@ export class InodeTable {
     return this.#state.counters.nextIno++
   }
 
-  newFileId(): Uint8Array {
-    if (this.#fileIdsUsed === this.#fileIds.length) {
-      this.#fileIds = this.#random.bytes(4096)
-      this.#fileIdsUsed = 0
-    }
-    return this.#fileIds.slice(this.#fileIdsUsed, (this.#fileIdsUsed += 16))
-  }
-
   /** A row of the published tree's making: in the store already, not changed. */
   putLoaded(record: InodeRecord): void {
     this.#state.tables.inodes.put(inodeKey(record.ino), encodeInode(record))
+    this.#fileIds.put(record.fileId, record.ino)
     if (record.mode >>> 12 === TYPE.FILE) {
       this.#state.counters.totalFiles++
       this.#state.counters.totalBytes += record.size
@@ -199,6 +192,7 @@ export class InodeTable {
     const { tables } = this.#state
     const { ino, ref } = inode
     for (const leave of this.#departures) leave(inode)
+    this.#fileIds.delete(inode.fileId, ino)
     if (ref !== undefined)
       this.#state.addRemoved({ kind: inode.unloaded ? 'node' : 'map', digest: ref.digest, key: ref.key })
     if (inode.persisted) {

@@ -7,7 +7,7 @@ import type { Attributes } from '../tree.js'
 
 export class Inode implements InodeRecord {
   readonly ino: number
-  readonly fileId: FileId
+  fileId: FileId
   mode: number
   uid: number
   gid: number

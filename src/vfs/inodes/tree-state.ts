@@ -11,6 +11,7 @@ export interface TreeTables {
   readonly pages: Table
   readonly links: Table
   readonly ids: Table
+  readonly foreign: Table
   readonly dirty: Table
   readonly removed: Table
   readonly state: Table
@@ -64,6 +65,7 @@ export class TreeState {
       pages: open(TABLES.pages),
       links: open(TABLES.links),
       ids: open(TABLES.ids),
+      foreign: open(TABLES.foreign),
       dirty: open(TABLES.dirty),
       removed: open(TABLES.removed),
       state: open(TABLES.state),

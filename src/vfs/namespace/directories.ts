@@ -74,6 +74,17 @@ export class Directories {
     return this.#read(inode, Infinity)!
   }
 
+  /** The name that `ino` has in this directory; looks at its entries one by one. */
+  nameOf(inode: Inode, ino: number): PlainName | undefined {
+    for (const dentry of inode.directory?.entries.values() ?? []) if (dentry.ino === ino) return dentry.name
+    if (inode.directory?.complete === true) return undefined
+    for (const [, value] of this.#dentries.range(rowsOf(inode.ino))) {
+      const dentry = decodeDentry(value)
+      if (dentry.ino === ino) return dentry.name
+    }
+    return undefined
+  }
+
   /** Whether `dentry` still is an entry; true when that is not known without looking. */
   mayStillHave(inode: Inode, dentry: DentryRecord): boolean {
     const { directory } = inode

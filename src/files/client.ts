@@ -1,0 +1,15 @@
+/** The part of this module that callers on other threads and in other processes load: types and streams, without the tree. */
+export type {
+  Condition,
+  Events,
+  FileEvent,
+  FileIdText,
+  FileInfo,
+  Files,
+  FileType,
+  OpenFile,
+  Page,
+  Place,
+} from './contract.js'
+export { FILES_METHODS } from './contract.js'
+export { readStream, writeStream } from './streams.js'

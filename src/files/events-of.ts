@@ -1,0 +1,61 @@
+/**
+ * From the tree's changes to events. An upload is seen as what it means: its temporary name never shows, and putting it in place is one
+ * `added`, or one `changed` where it replaces a file.
+ */
+import { nameToText, type PlainName } from '../base/index.js'
+import type { Change, Identities, NamePlace } from '../vfs/index.js'
+import type { NewEvent } from './event-log.js'
+import { idText, typeOf } from './file-info.js'
+import type { Origins } from './origins.js'
+import { isUploadName } from './uploads.js'
+
+export function eventsOf(changes: readonly Change[], identities: Identities, origins: Origins): NewEvent[] {
+  const events: NewEvent[] = []
+  for (const [index, change] of changes.entries()) {
+    const at = placeOf(change, identities)
+    if (at !== undefined && isUploadName(at.name)) continue
+    const next = changes[index + 1]
+    // What an upload replaces goes on under the same id, so it is not removed.
+    if (change.kind === 'removed' && next !== undefined && isPutInPlace(next) && isSame(next.to, change.at)) continue
+    const origin = origins.take(change)
+    const { ino, fileId, type } = change
+    const where = {
+      id: idText(fileId),
+      parentId: parentOf(identities, at),
+      name: at === undefined ? '' : nameToText(at.name),
+      type: typeOf(type),
+      origin,
+    }
+    if (change.kind !== 'moved') events.push({ kind: change.kind, ...where })
+    else if (isPutInPlace(change)) {
+      const before = changes[index - 1]
+      const replaces = before?.kind === 'removed' && before.ino !== ino && isSame(before.at, change.to)
+      events.push({ kind: replaces ? 'changed' : 'added', ...where })
+    } else {
+      const { parent, name } = (change as Moved).from
+      events.push({
+        kind: 'moved',
+        ...where,
+        from: { parentId: parentOf(identities, { parent, name }), name: nameToText(name) },
+      })
+    }
+  }
+  return events
+}
+
+type Moved = Extract<Change, { kind: 'moved' }>
+
+const isPutInPlace = (change: Change): change is Moved => change.kind === 'moved' && isUploadName(change.from.name)
+
+function placeOf(change: Change, identities: Identities): NamePlace | undefined {
+  if (change.kind === 'changed') return identities.nameOf(change.ino)
+  return change.kind === 'moved' ? change.to : change.at
+}
+
+function parentOf(identities: Identities, at: NamePlace | undefined): string {
+  const id = at === undefined ? undefined : identities.find(at.parent)
+  return id === undefined ? '' : idText(id)
+}
+
+const isSame = (a: { parent: number; name: PlainName }, b: { parent: number; name: PlainName }): boolean =>
+  a.parent === b.parent && a.name === b.name

@@ -1,0 +1,245 @@
+import test, { type ExecutionContext } from 'ava'
+import { caller, name, scratchDrive, type OpenDrive, type Scratch } from '../../test/support/vfs/drive.js'
+import { isDriveError, KIB, MIB, nameFromBytes, seededRandom, type DriveErrorCode } from '../base/index.js'
+import { OPEN, ROOT_INO } from '../vfs/index.js'
+import { openFiles, readStream, writeStream, type OpenFiles } from './index.js'
+
+interface World {
+  readonly scratch: Scratch
+  readonly drive: OpenDrive
+  readonly files: OpenFiles
+  readonly forgotten: string[]
+}
+
+async function world(t: ExecutionContext): Promise<World> {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const forgotten: string[] = []
+  const files = filesOf(drive, forgotten)
+  t.teardown(async () => {
+    await files.closeAll()
+    await drive.shut()
+    scratch.remove()
+  })
+  return { scratch, drive, files, forgotten }
+}
+
+function filesOf({ tree, identities, changes }: OpenDrive, forgotten: string[] = []): OpenFiles {
+  return openFiles({
+    tree,
+    identities,
+    listen: (listener) => changes.listen(listener),
+    invalidate: (what) => forgotten.push(what.kind),
+    random: seededRandom(3),
+    uid: 7,
+    gid: 8,
+  })
+}
+
+const put = (files: OpenFiles, path: string, text: string | Uint8Array, ifs: object = {}): Promise<{ id: string }> =>
+  writeStream(files, path, [Buffer.from(text)], { origin: 'test', ...ifs })
+
+async function textAt(files: OpenFiles, path: string): Promise<string> {
+  const parts: Uint8Array[] = []
+  for await (const part of readStream(files, { path })) parts.push(part)
+  return Buffer.concat(parts).toString()
+}
+
+const fails = async (t: ExecutionContext, code: DriveErrorCode, work: Promise<unknown>): Promise<void> => {
+  const error = await t.throwsAsync(work)
+  t.true(isDriveError(error, code), String(error))
+}
+
+test('a file is found by path and by id, and keeps its id through rename, move and overwrite', async (t) => {
+  const { files } = await world(t)
+  await files.makeDirectory('/a/b', { parents: true }, 'test')
+  const made = await put(files, 'a/b/one', 'first')
+  const found = await files.stat({ path: '/a/b/one' })
+  t.is(found.id, made.id)
+  t.like(found, { name: 'one', type: 'file', size: 5, links: 1, uid: 7, gid: 8, mode: 0o644 })
+  t.is(found.parentId, (await files.stat({ path: 'a/b' })).id)
+  t.is((await put(files, 'a/b/one', 'second')).id, made.id, 'an overwrite keeps the id')
+  await files.rename({ id: made.id }, 'a/two', { replace: false }, 'test')
+  t.like(await files.stat({ id: made.id }), { name: 'two', size: 6 })
+  t.is(await textAt(files, 'a/two'), 'second')
+  await fails(t, 'NOT_FOUND', files.stat({ path: 'a/b/one' }))
+})
+
+test('ids of all files are known after a restart, and those of removed files are not', async (t) => {
+  const scratch = scratchDrive()
+  t.teardown(() => scratch.remove())
+  const first = await scratch.open()
+  const before = filesOf(first)
+  const ids = new Map<string, string>()
+  for (const path of ['x', 'y', 'z']) ids.set(path, (await put(before, path, path)).id)
+  await put(before, 'y', 'again')
+  await before.remove({ path: 'z' }, { recursive: false }, 'test')
+  await before.closeAll()
+  await first.shut()
+  const second = await scratch.open()
+  const after = filesOf(second)
+  t.is((await after.stat({ id: ids.get('x') ?? '' })).name, 'x')
+  t.like(await after.stat({ id: ids.get('y') ?? '' }), { name: 'y', size: 5 })
+  await fails(t, 'NOT_FOUND', after.stat({ id: ids.get('z') ?? '' }))
+  await fails(t, 'NOT_FOUND', after.stat({ id: '0'.repeat(32) }))
+  await fails(t, 'INVALID', after.stat({ id: '../etc' }))
+  await after.closeAll()
+  await second.shut()
+})
+
+test('a write replaces the whole content or nothing: readers see the old one until the commit', async (t) => {
+  const { files, drive } = await world(t)
+  await put(files, 'doc', 'old')
+  const upload = await files.beginWrite('doc', {}, 'test')
+  await files.append(upload, Buffer.from('new and '))
+  t.is(await textAt(files, 'doc'), 'old')
+  await files.append(upload, Buffer.from('longer'))
+  await files.commit(upload)
+  t.is(await textAt(files, 'doc'), 'new and longer')
+  const given = await files.beginWrite('doc', {}, 'test')
+  await files.append(given, Buffer.from('never'))
+  await files.abandon(given)
+  t.is(await textAt(files, 'doc'), 'new and longer')
+  const { entries } = await files.list({ path: '' }, { limit: 10 })
+  t.deepEqual(
+    entries.map((entry) => entry.name),
+    ['doc'],
+    'nothing is left beside it',
+  )
+  t.truthy(await drive.tree.lookup(ROOT_INO, name('doc'), caller))
+})
+
+test('conditions: only where nothing is there, only where the file has not changed', async (t) => {
+  const { files } = await world(t)
+  await put(files, 'f', '1')
+  await fails(t, 'EXISTS', put(files, 'f', '2', { ifAbsent: true }))
+  const { revision } = await files.stat({ path: 'f' })
+  await put(files, 'f', '22', { ifRevision: revision })
+  await fails(t, 'STALE', put(files, 'f', '3', { ifRevision: revision }))
+  await fails(t, 'NOT_FOUND', put(files, 'g', '3', { ifRevision: revision }))
+  await fails(
+    t,
+    'EXISTS',
+    files.rename({ path: 'f' }, 'f', { replace: false }, 'test').then(() => put(files, 'f', '', { ifAbsent: true })),
+  )
+  t.is(await textAt(files, 'f'), '22')
+})
+
+test('a listing in pages neither skips nor repeats what stays, while entries come and go', async (t) => {
+  const { files } = await world(t)
+  for (let i = 0; i < 30; i++) await put(files, `n${String(i)}`, '')
+  const seen: string[] = []
+  let cursor: string | undefined
+  do {
+    const page = await files.list({ path: '/' }, { limit: 7, ...(cursor === undefined ? {} : { cursor }) })
+    seen.push(...page.entries.map((entry) => entry.name))
+    cursor = page.cursor
+    if (seen.length === 14) {
+      await files.remove({ path: 'n3' }, { recursive: false }, 'test')
+      await files.remove({ path: 'n20' }, { recursive: false }, 'test')
+    }
+  } while (cursor !== undefined)
+  t.is(new Set(seen).size, seen.length)
+  t.deepEqual(
+    seen,
+    Array.from({ length: 30 }, (_, i) => `n${String(i)}`).filter((each) => each !== 'n20'),
+  )
+  await fails(t, 'INVALID', files.list({ path: '/' }, { limit: 7, cursor: '../..' }))
+})
+
+test('a name that is no UTF-8 is listed with its bytes and reached by id', async (t) => {
+  const { files, drive } = await world(t)
+  const odd = nameFromBytes(Buffer.from([0x66, 0xff, 0xfe]))
+  const { attributes, opened } = await drive.tree.create(ROOT_INO, odd, 0o600, OPEN.WRITE_ONLY, caller)
+  drive.tree.release(attributes.ino, opened.handle)
+  const entry = (await files.list({ path: '' }, { limit: 5 })).entries[0]
+  t.is(Buffer.from(entry?.nameBytes ?? '', 'base64').toString('latin1'), odd)
+  await fails(t, 'INVALID', files.stat({ path: String(entry?.name) }))
+  await files.rename({ id: entry?.id ?? '' }, 'plain', { replace: false }, 'test')
+  t.is((await files.stat({ path: 'plain' })).id, entry?.id ?? '')
+})
+
+test('every change is told in order, with who made it; a reader resumes where it was', async (t) => {
+  const { files, drive } = await world(t)
+  const { next } = await files.events(0, { limit: 10, waitMs: 0 })
+  const waiting = files.events(next, { limit: 100, waitMs: 60_000 })
+  await files.makeDirectory('d', { parents: false }, 'me')
+  t.like((await waiting).events[0], { kind: 'added', name: 'd', origin: 'me', type: 'directory' })
+  const made = await drive.tree.create(ROOT_INO, name('k'), 0o600, OPEN.WRITE_ONLY, caller)
+  await drive.tree.write(made.attributes.ino, made.opened.handle, 0, Buffer.from('x'), caller)
+  drive.tree.release(made.attributes.ino, made.opened.handle)
+  await new Promise((resolve) => setImmediate(resolve))
+  await files.rename({ path: 'k' }, 'd/k', { replace: false }, 'me')
+  await files.remove({ path: 'd' }, { recursive: true }, 'me')
+  await new Promise((resolve) => setImmediate(resolve))
+  const all = (await files.events(next, { limit: 100, waitMs: 0 })).events
+  t.deepEqual(
+    all.map(({ kind, name: at, from, origin }) => [kind, at, from?.name, origin]),
+    [
+      ['added', 'd', undefined, 'me'],
+      ['added', 'k', undefined, 'kernel'],
+      ['changed', 'k', undefined, 'kernel'],
+      ['moved', 'k', 'k', 'me'],
+      ['removed', 'k', undefined, 'me'],
+      ['removed', 'd', undefined, 'me'],
+    ],
+  )
+  t.deepEqual(
+    all.map(({ sequence }) => sequence),
+    all.map((_, i) => next + i),
+  )
+  const later = await files.events(next + 2, { limit: 2, waitMs: 0 })
+  t.deepEqual(
+    later.events.map(({ sequence }) => sequence),
+    [next + 2, next + 3],
+  )
+  t.is(later.next, next + 4)
+})
+
+test('a reader that was away too long is told that events are missing', async (t) => {
+  const { files } = await world(t)
+  const { next } = await files.events(0, { limit: 1, waitMs: 0 })
+  for (let i = 0; i < 11_000; i++) await files.makeDirectory(`d${String(i)}`, { parents: false }, 'me')
+  for (let i = 0; i < 11_000; i++) await files.remove({ path: `d${String(i)}` }, { recursive: false }, 'me')
+  const late = await files.events(next, { limit: 1, waitMs: 0 })
+  t.true(late.isIncomplete)
+  t.true((late.events[0]?.sequence ?? 0) > next)
+})
+
+test('a stream reads ranges, and no more pieces are on their way than its reader takes', async (t) => {
+  const { files } = await world(t)
+  const content = Buffer.from(seededRandom(9).bytes(9 * MIB + 123))
+  await put(files, 'big', content)
+  let asked = 0
+  const counted = { ...files, read: (...given: Parameters<OpenFiles['read']>) => (asked++, files.read(...given)) }
+  const parts: Uint8Array[] = []
+  for await (const part of readStream(counted, { path: 'big' })) {
+    parts.push(part)
+    t.true(asked - parts.length <= 4)
+  }
+  t.true(Buffer.concat(parts).equals(content))
+  const range: Uint8Array[] = []
+  const wanted = { start: MIB - 5, end: 3 * MIB + 7 * KIB }
+  for await (const part of readStream(files, { path: 'big' }, wanted)) range.push(part)
+  t.true(Buffer.concat(range).equals(content.subarray(wanted.start, wanted.end)))
+})
+
+test('a source that fails leaves the old content and no trace', async (t) => {
+  const { files } = await world(t)
+  await put(files, 'f', 'old')
+  const failing = async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('half')
+    throw new Error('gone')
+  }
+  await t.throwsAsync(writeStream(files, 'f', failing(), { origin: 'test' }), { message: 'gone' })
+  t.is(await textAt(files, 'f'), 'old')
+  t.is((await files.list({ path: '' }, { limit: 9 })).entries.length, 1)
+})
+
+test('the kernel is told to forget every name that changes here', async (t) => {
+  const { files, forgotten } = await world(t)
+  await put(files, 'f', 'x')
+  await files.rename({ path: 'f' }, 'g', { replace: false }, 'test')
+  await files.remove({ path: 'g' }, { recursive: false }, 'test')
+  t.true(forgotten.filter((kind) => kind === 'entry').length >= 4)
+})

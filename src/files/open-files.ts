@@ -1,0 +1,141 @@
+/** Opens the access by path and by id over one tree. It lives on the drive thread, beside the tree. */
+import { DriveError, MIB, type Random } from '../base/index.js'
+import {
+  OPEN,
+  type Caller,
+  type Change,
+  type Identities,
+  type Invalidation,
+  type NamePlace,
+  type Tree,
+} from '../vfs/index.js'
+import { makeDirectory, placeOf, remove, rename, type Changing } from './changing.js'
+import type { Files, Place } from './contract.js'
+import { EventLog } from './event-log.js'
+import { eventsOf } from './events-of.js'
+import { OpenNumbers } from './handles.js'
+import { listPage } from './listing.js'
+import { Locator } from './locate.js'
+import { Origins } from './origins.js'
+import { findPlace } from './tree-paths.js'
+import { Uploads } from './uploads.js'
+
+const MOST_READ_BYTES = MIB
+const MOST_EVENTS = 1000
+const MOST_WAIT_MS = 60_000
+
+export interface FilesOptions {
+  readonly tree: Tree
+  readonly identities: Identities
+  /** The tree's changes, in order; see `Changes`. @returns a function that ends the listening */
+  readonly listen: (listener: (changes: readonly Change[]) => void) => () => void
+  /** Tells the kernel of every mount what it must forget. */
+  readonly invalidate: (what: Invalidation) => void
+  readonly random: Random
+  /** Owner of what is made here. */
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface OpenFiles extends Files {
+  /** Open files and unfinished uploads end; whoever waits for events is answered. */
+  closeAll(): Promise<void>
+}
+
+export function openFiles(options: FilesOptions): OpenFiles {
+  const { tree, identities, listen, invalidate, random, uid, gid } = options
+  const caller: Caller = { uid, gid, pid: 0, signal: new AbortController().signal }
+  const locator = new Locator(tree, identities, caller)
+  const uploads = new Uploads(tree, identities, random, caller)
+  const reading = new OpenNumbers<{ readonly ino: number; readonly handle: number }>()
+  const log = new EventLog()
+  const origins = new Origins()
+  const forget = ({ parent, name }: NamePlace): void => {
+    invalidate({ kind: 'entry', parent, name })
+    invalidate({ kind: 'inode', ino: parent, attributesOnly: false })
+  }
+  const changing: Changing = { tree, identities, origins, caller, forget }
+  const stopListening = listen((changes) => log.append(eventsOf(changes, identities, origins)))
+  const nameOf = async (place: Place): Promise<NamePlace> =>
+    placeOf(changing, 'path' in place ? place : { ino: await locator.inoOf(place) })
+
+  return {
+    stat: async (place) => locator.info(await locator.inoOf(place)),
+
+    list: async (place, request) => listPage(tree, locator, await locator.inoOf(place), request, caller),
+
+    async open(place) {
+      const ino = await locator.inoOf(place)
+      const { handle } = await tree.open(ino, OPEN.READ_ONLY, caller)
+      try {
+        return { handle: reading.add({ ino, handle }), info: await locator.info(ino) }
+      } catch (error) {
+        tree.release(ino, handle)
+        throw error
+      }
+    },
+
+    async read(number, offset, size) {
+      const { ino, handle } = reading.get(number)
+      if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(size) || size < 0) {
+        throw new DriveError('INVALID', 'An offset and a size are whole numbers from 0 on.')
+      }
+      const views = await tree.read(ino, handle, offset, Math.min(size, MOST_READ_BYTES), caller)
+      // The tree's views end with this turn; a copy of its own can be handed to another thread.
+      const bytes = new Uint8Array(views.reduce((sum, view) => sum + view.length, 0))
+      let at = 0
+      for (const view of views) {
+        bytes.set(view, at)
+        at += view.length
+      }
+      return bytes
+    },
+
+    async close(number) {
+      const open = reading.take(number)
+      if (open !== undefined) tree.release(open.ino, open.handle)
+    },
+
+    beginWrite: async (path, condition, origin) =>
+      uploads.begin(await findPlace(tree, path, caller), condition, origin),
+
+    append: (upload, bytes) => uploads.append(upload, bytes),
+
+    async commit(upload) {
+      const { target, ino } = await uploads.commit(upload, (place, origin) => origins.note('moved', place, origin))
+      forget(target)
+      return locator.info(ino)
+    },
+
+    abandon: (upload) => uploads.abandon(upload),
+
+    makeDirectory: async (path, { parents }, origin) =>
+      locator.info(await makeDirectory(changing, path, parents, origin)),
+
+    async rename(from, to, request, origin) {
+      const source = await nameOf(from)
+      const there = await tree.lookup(source.parent, source.name, caller)
+      if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
+      await rename(changing, source, to, request, origin)
+      return locator.info(there.ino)
+    },
+
+    remove: async (place, { recursive }, origin) => remove(changing, await nameOf(place), recursive, origin),
+
+    async events(from, { limit, waitMs }, signal) {
+      const start = from === 0 ? log.next : from
+      const most = Math.min(Math.max(1, limit), MOST_EVENTS)
+      const now = log.since(start, most)
+      if (now.events.length > 0 || now.isIncomplete) return now
+      await log.changed(Math.min(waitMs, MOST_WAIT_MS), signal)
+      return log.since(start, most)
+    },
+
+    async closeAll() {
+      stopListening()
+      log.close()
+      for (const { ino, handle } of reading.takeAll()) tree.release(ino, handle)
+      await uploads.close()
+    },
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Whole contents as streams over `Files`, from another thread: a few pieces are on their way at once, and none more until the reader has
+ * taken one, so that memory is bounded whatever the size of the file.
+ */
+import { MIB, throwIfAborted } from '../base/index.js'
+import type { Condition, FileInfo, Files, Place } from './contract.js'
+
+const PIECE_BYTES = MIB
+/** Reads under way at once. */
+const READS_AHEAD = 4
+
+/** Bytes `start … end` (exclusive; the end of the file by default) in pieces. The file stays open until the stream has ended. */
+export async function* readStream(
+  files: Pick<Files, 'open' | 'read' | 'close'>,
+  place: Place,
+  range: { readonly start?: number; readonly end?: number; readonly signal?: AbortSignal } = {},
+): AsyncGenerator<Uint8Array> {
+  const { handle, info } = await files.open(place)
+  const { start = 0, end = info.size, signal } = range
+  const last = Math.min(end, info.size)
+  const ahead: Promise<Uint8Array>[] = []
+  let asked = start
+  const ask = (): void => {
+    if (asked >= last) return
+    const piece = files.read(handle, asked, Math.min(PIECE_BYTES, last - asked))
+    piece.catch(() => {
+      // Reported when its turn comes, or to nobody when the reader has gone.
+    })
+    ahead.push(piece)
+    asked += PIECE_BYTES
+  }
+  try {
+    for (let i = 0; i < READS_AHEAD; i++) ask()
+    for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
+      throwIfAborted(signal)
+      const bytes = await next
+      if (bytes.length === 0) return // cut off meanwhile
+      ask()
+      yield bytes
+    }
+  } finally {
+    await files.close(handle)
+  }
+}
+
+/** Puts a new content in place, whole or not at all. The source is read no faster than the tree takes it. */
+export async function writeStream(
+  files: Pick<Files, 'beginWrite' | 'append' | 'commit' | 'abandon'>,
+  path: string,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  options: Condition & { readonly mode?: number; readonly origin: string; readonly signal?: AbortSignal },
+): Promise<FileInfo> {
+  const { origin, signal, ...condition } = options
+  const upload = await files.beginWrite(path, condition, origin)
+  try {
+    for await (const bytes of source) {
+      throwIfAborted(signal)
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+        await files.append(upload, bytes.subarray(at, at + PIECE_BYTES))
+      }
+    }
+    throwIfAborted(signal)
+  } catch (error) {
+    await files.abandon(upload)
+    throw error
+  }
+  return files.commit(upload)
+}

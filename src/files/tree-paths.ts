@@ -1,0 +1,47 @@
+/** From paths to inodes: names are UTF-8 text, the root is the empty path, symbolic links are not followed. */
+import { DriveError, nameFromText, type PlainName } from '../base/index.js'
+import { ROOT_INO, type Caller, type NamePlace, type Tree } from '../vfs/index.js'
+
+const MOST_NAME_BYTES = 255
+/** What text has in place of bytes that are no UTF-8. */
+const REPLACEMENT = '\ufffd'
+
+/** The names of a path. INVALID for `.`, `..`, NUL and text that stands for other bytes; NAME_TOO_LONG. */
+export function namesOf(path: string): PlainName[] {
+  return path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(checkedName)
+}
+
+export function checkedName(text: string): PlainName {
+  const name = nameFromText(text)
+  if (name.length > MOST_NAME_BYTES) throw new DriveError('NAME_TOO_LONG', 'A name has at most 255 bytes.')
+  if (name.length === 0 || text === '.' || text === '..' || /[\0/]/u.test(text) || text.includes(REPLACEMENT)) {
+    throw new DriveError('INVALID', 'That name cannot be used in a path.')
+  }
+  return name
+}
+
+/** The inode at `path`. NOT_FOUND; NOT_A_DIRECTORY. */
+export async function findPath(tree: Tree, path: string, caller: Caller): Promise<number> {
+  return descend(tree, namesOf(path), caller)
+}
+
+/** The directory that `path` lies in, and its last name. INVALID for the root itself. */
+export async function findPlace(tree: Tree, path: string, caller: Caller): Promise<NamePlace> {
+  const names = namesOf(path)
+  const name = names.pop()
+  if (name === undefined) throw new DriveError('INVALID', 'The root of the drive cannot be changed so.')
+  return { parent: await descend(tree, names, caller), name }
+}
+
+async function descend(tree: Tree, names: readonly PlainName[], caller: Caller): Promise<number> {
+  let ino = ROOT_INO
+  for (const name of names) {
+    const child = await tree.lookup(ino, name, caller)
+    if (child === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
+    ino = child.ino
+  }
+  return ino
+}

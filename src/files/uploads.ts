@@ -1,0 +1,138 @@
+/**
+ * New contents of files: written under a name of their own beside the target, and put in its place in one rename. Readers see the old
+ * content or the new one. What a crash leaves has a name that `isUploadName` knows.
+ */
+import { DriveError, type PlainName, type Random } from '../base/index.js'
+import { OPEN, RENAME, type Attributes, type Caller, type Identities, type NamePlace, type Tree } from '../vfs/index.js'
+import type { Condition } from './contract.js'
+import { revisionOf } from './file-info.js'
+import { OpenNumbers } from './handles.js'
+
+const DEFAULT_MODE = 0o644
+const S_IFDIR = 0o040000
+const UPLOAD_NAME = /^\.dagdrive-upload-[0-9a-f]{16}$/u
+
+/** True for the names that unfinished uploads have. */
+export const isUploadName = (name: PlainName): boolean => UPLOAD_NAME.test(name)
+
+interface Upload {
+  readonly target: NamePlace
+  readonly condition: Condition
+  readonly origin: string
+  readonly temporary: PlainName
+  readonly ino: number
+  readonly handle: number
+  sizeBytes: number
+}
+
+/** What was put in place. */
+export interface Committed extends Pick<Upload, 'target'> {
+  readonly ino: number
+}
+
+export class Uploads {
+  readonly #tree: Tree
+  readonly #identities: Identities
+  readonly #random: Random
+  readonly #caller: Caller
+  readonly #open = new OpenNumbers<Upload>()
+
+  constructor(tree: Tree, identities: Identities, random: Random, caller: Caller) {
+    this.#tree = tree
+    this.#identities = identities
+    this.#random = random
+    this.#caller = caller
+  }
+
+  async begin(target: NamePlace, condition: Condition & { readonly mode?: number }, origin: string): Promise<number> {
+    const there = await this.#check(target, condition)
+    const temporary = `.dagdrive-upload-${Buffer.from(this.#random.bytes(8)).toString('hex')}` as PlainName
+    const mode = (there?.mode ?? condition.mode ?? DEFAULT_MODE) & 0o7777
+    const { attributes, opened } = await this.#tree.create(
+      target.parent,
+      temporary,
+      mode,
+      OPEN.WRITE_ONLY,
+      this.#caller,
+    )
+    const { ino } = attributes
+    try {
+      if (there !== undefined) {
+        await this.#tree.setAttributes(ino, { uid: there.uid, gid: there.gid, mode }, undefined, this.#caller)
+      }
+      const { handle } = opened
+      return this.#open.add({ target, condition, origin, temporary, ino, handle, sizeBytes: 0 })
+    } catch (error) {
+      await this.#remove({ ino, handle: opened.handle, target, temporary })
+      throw error
+    }
+  }
+
+  async append(number: number, bytes: Uint8Array): Promise<void> {
+    const upload = this.#open.get(number)
+    const at = upload.sizeBytes
+    upload.sizeBytes += bytes.length
+    await this.#tree.write(upload.ino, upload.handle, at, bytes, this.#caller)
+  }
+
+  /**
+   * Staged, then renamed over the target, then staged again. A failure throws the upload away.
+   * @param noteMove told just before the rename
+   */
+  async commit(number: number, noteMove: (target: NamePlace, origin: string) => void): Promise<Committed> {
+    const upload = this.#open.take(number)
+    if (upload === undefined) throw new DriveError('BAD_HANDLE', 'That upload is not open.')
+    const { target, temporary, ino, handle, condition, origin } = upload
+    try {
+      await this.#tree.sync(ino, false, this.#caller)
+      const there = await this.#check(target, condition)
+      const flags = there === undefined ? RENAME.NO_REPLACE : 0
+      noteMove(target, origin)
+      const isSuccessor = there?.nlink === 1
+      // Before the rename, which may leave nothing of the old file; mostly both happen in one turn.
+      if (isSuccessor) this.#identities.passOn(there.ino, ino)
+      try {
+        await this.#tree.rename(target.parent, temporary, target.parent, target.name, flags, this.#caller)
+      } catch (error) {
+        if (isSuccessor) this.#identities.passOn(ino, there.ino)
+        throw error
+      }
+    } catch (error) {
+      await this.#remove(upload)
+      throw error
+    }
+    this.#tree.release(ino, handle)
+    await this.#tree.sync(target.parent, false, this.#caller)
+    return { target, ino }
+  }
+
+  async abandon(number: number): Promise<void> {
+    const upload = this.#open.take(number)
+    if (upload !== undefined) await this.#remove(upload)
+  }
+
+  async close(): Promise<void> {
+    for (const upload of this.#open.takeAll()) await this.#remove(upload)
+  }
+
+  async #check(target: NamePlace, condition: Condition): Promise<Attributes | undefined> {
+    const there = await this.#tree.lookup(target.parent, target.name, this.#caller)
+    if (there !== undefined && (there.mode & 0o170000) === S_IFDIR) {
+      throw new DriveError('IS_A_DIRECTORY', 'A directory has that path.')
+    }
+    if (there !== undefined && condition.ifAbsent === true) throw new DriveError('EXISTS', 'A file has that path.')
+    if (condition.ifRevision === undefined) return there
+    if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
+    if (revisionOf(there) !== condition.ifRevision) throw new DriveError('STALE', 'The file has changed meanwhile.')
+    return there
+  }
+
+  async #remove(upload: Pick<Upload, 'ino' | 'handle' | 'target' | 'temporary'>): Promise<void> {
+    this.#tree.release(upload.ino, upload.handle)
+    try {
+      await this.#tree.unlink(upload.target.parent, upload.temporary, this.#caller)
+    } catch {
+      // The directory or the name is gone already.
+    }
+  }
+}

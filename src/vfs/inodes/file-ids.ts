@@ -1,0 +1,70 @@
+/**
+ * File ids, and from them back to inodes. An id made here is the inode's number and a mark of this home, enciphered: it looks random to
+ * everyone else, is never made twice, and needs no row to be found again. Ids made elsewhere have a row in `foreign`.
+ */
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
+import { equalBytes, type FileId, type Random, type SecretKey } from '../../base/index.js'
+import { be64, readBe64 } from '../../storage/kv/index.js'
+import type { TreeTables } from './tree-state.js'
+
+const MARK_ROW = Buffer.from('fileIds', 'latin1')
+const MARK_BYTES = 8
+const ID_BYTES = 16
+/** One block of AES an id, so neither mode nor nonce is needed: no two ids have the same plaintext. */
+const CIPHER = 'aes-128-ecb'
+
+export class FileIds {
+  readonly #tables: Pick<TreeTables, 'foreign'>
+  readonly #mark: Buffer
+  readonly #encipher: (block: Buffer) => Buffer
+  readonly #decipher: (block: Uint8Array) => Buffer
+
+  /** @param nameKey DriveKeys.nameKey, from which the key of the ids follows */
+  constructor(tables: Pick<TreeTables, 'foreign' | 'state'>, nameKey: SecretKey, random: Random) {
+    this.#tables = tables
+    this.#mark = markOf(tables.state, random)
+    const key = createHmac('sha256', nameKey).update('dagdrive file ids').digest().subarray(0, ID_BYTES)
+    const encipher = createCipheriv(CIPHER, key, null).setAutoPadding(false)
+    const decipher = createDecipheriv(CIPHER, key, null).setAutoPadding(false)
+    this.#encipher = (block) => encipher.update(block)
+    this.#decipher = (block) => decipher.update(block)
+  }
+
+  make(ino: number): FileId {
+    return this.#encipher(Buffer.concat([be64(ino), this.#mark]))
+  }
+
+  /** An inode with an id from elsewhere, or with the id of another inode, came into the tables. */
+  put(id: FileId, ino: number): void {
+    if (this.#ownOf(id) !== ino) this.#tables.foreign.put(id, be64(ino))
+  }
+
+  /** The inode leaves the tables, or its id went to another inode. */
+  delete(id: FileId, ino: number): void {
+    const row = this.#tables.foreign.get(id)
+    if (row !== undefined && readBe64(row) === ino) this.#tables.foreign.delete(id)
+  }
+
+  /** The inode that would have this id; whether there is one, and with this id, only its row tells. */
+  inoOf(id: FileId): number | undefined {
+    if (id.length !== ID_BYTES) return undefined
+    const row = this.#tables.foreign.get(id)
+    return row === undefined ? this.#ownOf(id) : readBe64(row)
+  }
+
+  #ownOf(id: FileId): number | undefined {
+    const plain = this.#decipher(id)
+    if (!equalBytes(plain.subarray(ID_BYTES - MARK_BYTES), this.#mark)) return undefined
+    const ino = readBe64(plain)
+    return Number.isSafeInteger(ino) ? ino : undefined
+  }
+}
+
+/** Random, and another one whenever the tree is made anew, since inode numbers begin again then. */
+function markOf(state: TreeTables['state'], random: Random): Buffer {
+  const known = state.get(MARK_ROW)
+  if (known?.length === MARK_BYTES) return Buffer.from(known)
+  const mark = Buffer.from(random.bytes(MARK_BYTES))
+  state.put(MARK_ROW, mark)
+  return mark
+}
