@@ -1,10 +1,11 @@
 /** `dagdrive daemon run` and `dagdrive daemon stop`. */
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { preparePaths } from '../../platform/index.js'
 import { daemonCommand, processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
-import { askIfRunning, show, type Session } from '../session.js'
+import { ask, askIfRunning, show, type Session } from '../session.js'
 
 /** In the foreground, until it is told to end; signals are passed on. */
 export async function daemonRun(session: Session): Promise<void> {
@@ -23,7 +24,11 @@ export async function daemonRun(session: Session): Promise<void> {
 }
 
 export async function daemonStop(session: Session, options: { readonly json?: boolean }): Promise<void> {
-  const report = await askIfRunning(session, 'stop', {})
+  // After a kill the holder's mount waits for a daemon, which then is the one to stop.
+  const isHeld = existsSync(session.paths.holderSocket)
+  const report = isHeld
+    ? await ask(session, 'stop', {}, { leaveMounts: true })
+    : await askIfRunning(session, 'stop', {})
   if (report === undefined) return show(session, options.json, { running: false }, 'No daemon is running.')
   await processEnded(report.endingPid)
   const left = report.staged.files > 0

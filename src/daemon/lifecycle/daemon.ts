@@ -133,7 +133,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   /** The tree is gone with its thread; what was staged is on disk. Close the rest and begin again. */
   const onDeath = (reason: DriveError, lost: AtRisk): void => {
-    const what = `${reason.message.replace(/\.?$/, '.')} ${sentenceOf(lost)}`
+    const what = `${reason.message.replace(/\.?$/, '.')} ${holder.held === undefined ? sentenceOf(lost) : 'Nothing is lost.'}`
     daemon.lastError = what
     state = 'opening'
     const nowMs = systemClock.monotonicMs()

@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { sleep } from '../../src/base/index.js'
+import { testWhere } from '../support/available.js'
+import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { projectRoot } from '../support/sources.js'
+
+const test = testWhere('fuse')
+
+interface Status {
+  readonly state: string
+  readonly mounts: readonly unknown[]
+  readonly lastError?: string
+}
+
+async function until(what: () => boolean, tries = 400): Promise<boolean> {
+  for (let i = 0; i < tries; i++) {
+    if (what()) return true
+    await sleep(50)
+  }
+  return false
+}
+
+const isMounted = (drive: TestDrive): boolean =>
+  readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${drive.mountpoint} `)
+
+const goneOn = (drive: TestDrive, times = 1): boolean => drive.log().split('the mount goes on').length > times
+
+test('S-050 a sealed drive comes back unattended after a kill, and the key goes with the mount', async (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'sealed')
+  const passphrase = join(folder, 'passphrase')
+  writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o600 })
+  const drive = testDrive(t, { holder: true })
+  await drive.up(['--passphrase-file', passphrase, '--phrase-out', join(folder, 'phrase')])
+  program('sh', ['-c', 'echo kept > note'], { cwd: drive.mountpoint })
+  drive.killDaemon()
+  t.is(program('cat', [join(drive.mountpoint, 'note')]), 'kept\n')
+  t.is((await drive.json<Status>(['status'])).state, 'open')
+  await drive.run(['unmount', '--now'])
+  t.true(await until(() => drive.holderPid() === undefined))
+  t.is((await drive.run(['mount', drive.mountpoint])).code, 12, 'the passphrase is needed again')
+})
+
+test('S-050 unmount --force, daemon stop and unmount end the holder, with a living daemon and after a kill', async (t: ExecutionContext) => {
+  const drive = testDrive(t, { holder: true })
+  await drive.up()
+  for (const words of [
+    ['unmount', '--force', '--now'],
+    ['daemon', 'stop'],
+    ['unmount', '--now'],
+  ]) {
+    for (const kills of [false, true]) {
+      await drive.mount()
+      t.true(drive.holderPid() !== undefined, words.join(' '))
+      if (kills) drive.killDaemon()
+      await drive.run(words)
+      t.true(
+        await until(() => drive.holderPid() === undefined && !isMounted(drive)),
+        `${words.join(' ')} ${kills}\n${drive.log()}`,
+      )
+    }
+  }
+})
+
+test('S-050 a drive thread that dies is a pause as well', async (t: ExecutionContext) => {
+  const trigger = join(temporaryFolder(t, 'end'), 'now')
+  const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
+  const drive = testDrive(t, {
+    holder: true,
+    mayFail: true,
+    environment: { NODE_OPTIONS: `--import=${preload.href}`, DAGDRIVE_TEST_END_THREAD: trigger },
+  })
+  await drive.up()
+  const script = 'for i in $(seq 500); do echo line $i; sleep 0.005; done > held'
+  const writing = programAside('sh', ['-c', script], drive.mountpoint)
+  await sleep(500)
+  writeFileSync(trigger, '')
+  await writing
+  t.true(await until(() => goneOn(drive)), drive.log())
+  t.is(program('sh', ['-c', 'wc -l < held'], { cwd: drive.mountpoint }).trim(), '500')
+  t.regex(
+    (await drive.json<Status>(['status'])).lastError ?? '',
+    /ended by a test\. Nothing is lost\. It was started again\./,
+  )
+  await drive.run(['unmount', '--now'])
+})
+
+test('S-050 without a daemon for 30 s programs get an error, and the next daemon mounts anew', async (t: ExecutionContext) => {
+  t.timeout(3 * 60_000)
+  const drive = testDrive(t, { holder: true })
+  await drive.up()
+  program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
+  // Whoever has the lock keeps every other daemon of this home away.
+  drive.killDaemon()
+  const taking = 'import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); time.sleep(120)'
+  const lock = spawn('python3', ['-c', taking, join(drive.home, 'daemon.lock')], { stdio: 'ignore' })
+  t.teardown(() => lock.kill('SIGKILL'))
+  const read = await programAside('cat', [join(drive.mountpoint, 'note')]).catch((error: Error) => error.message)
+  if (read === 'kept\n') {
+    t.log('the next daemon was faster than the lock')
+    return
+  }
+  t.regex(read, /not connected|connection abort/)
+  t.true(await until(() => drive.holderPid() === undefined))
+  lock.kill('SIGKILL')
+  await once(lock, 'exit')
+  await drive.mount()
+  t.is(program('cat', [join(drive.mountpoint, 'note')]), 'kept\n')
+  await drive.run(['unmount', '--now'])
+})
+
+test('S-050 the holder answers nobody but the daemon that holds the lock of its home', async (t: ExecutionContext) => {
+  const drive = testDrive(t, { holder: true })
+  await drive.up()
+  const ask = `
+import socket, sys
+link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+link.connect(sys.argv[1])
+try:
+    link.send(b'H')
+    print(len(link.recv(4096)))
+except OSError:
+    print(0)
+`
+  t.is(program('python3', ['-c', ask, join(drive.home, 'holder.sock')]).trim(), '0')
+  const status = readFileSync(`/proc/${drive.holderPid()}/status`, 'utf8')
+  t.regex(status, /VmLck:\s+[1-9]/, 'its key lies in locked memory')
+  await drive.run(['unmount', '--now'])
+})
