@@ -13,7 +13,16 @@ export { tryLockFile } from './kernel-lock.js'
 export { makeDirectories } from './make-directories.js'
 export { allocatePages, forgetMapped, punchHole, readWithoutWaiting, trimHeap } from './native-file.js'
 export { nativeSeal, type NativeSeal } from './native-seal.js'
-export { createSpaceGuard, type SpaceGuard, writeFailure } from './no-space.js'
+export {
+  createSpaceGuard,
+  type Disk,
+  diskSpace,
+  type Space,
+  type SpaceGuard,
+  spaceOf,
+  unlimitedSpace,
+  writeFailure,
+} from './free-space.js'
 export { drivePaths, type DrivePaths, type Environment, preparePaths } from './paths.js'
 export { openRegularFile, readRegularFile, requireDirectory, statRegularFile } from './regular-file.js'
 export { isOurs, readFileIfAny, writePrivateFile } from './private-file.js'

@@ -2,7 +2,6 @@
 export { type FreshRoot, openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
 export { type Change, type ChangeListener, type Changes } from './inodes/changes.js'
 export { type Invalidations } from './inodes/invalidations.js'
-export { diskSpace, type SpaceGuard, unlimitedSpace } from './staging/space.js'
 export {
   type AttributeChange,
   type Attributes,

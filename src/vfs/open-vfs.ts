@@ -1,5 +1,6 @@
 /** Opens the tree over local storage: state read or made, a crash's remains cleared, the background started. */
 import type { Clock, Log, Random, SecretKey } from '../base/index.js'
+import { type Disk, unlimitedSpace } from '../platform/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
 import type { BlockStore } from '../storage/blocks/index.js'
 import type { Environment } from '../storage/kv/index.js'
@@ -26,7 +27,7 @@ import { NamedBlocks } from './staging/named-blocks.js'
 import { TreePort } from './staging/port.js'
 import { recover } from './staging/recovery.js'
 import { SealQueue } from './staging/seal-queue.js'
-import { Room, unlimitedSpace, type SpaceGuard } from './staging/space.js'
+import { Room } from './staging/space.js'
 import { TreeBlocks } from './staging/tree-blocks.js'
 import { ROOT_INO, type Highest, type Identities, type Tree } from './tree.js'
 
@@ -50,7 +51,7 @@ export interface VfsOptions {
   readonly random: Random
   readonly log: Log
   /** Where local data lies; unlimited by default. See `diskSpace`. */
-  readonly spaceGuard?: SpaceGuard
+  readonly disk?: Disk
   /** The most file data in memory only, bytes; 48 MiB by default. */
   readonly heldLimitBytes?: number
   /** What the block cache may use as far as blocks can be evicted; asked again each time, so it can change. Unlimited by default. */
@@ -112,7 +113,7 @@ type Parts = ReturnType<typeof makeParts>
 
 /** From the bottom up: each part gets those below it. Nobody keeps all of them; every function says which it takes. */
 function makeParts(options: VfsOptions) {
-  const { meta, pipeline, core, remote, nameKey, clock, random, log, spaceGuard: space = unlimitedSpace } = options
+  const { meta, pipeline, core, remote, nameKey, clock, random, log, disk: space = unlimitedSpace } = options
   const state = new TreeState(meta, clock)
   const blocks = new TreeBlocks(options.blocks)
   const room = new Room(space, () => blocks.store.usage.usedBytes)

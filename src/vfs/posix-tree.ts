@@ -1,5 +1,6 @@
 /** The tree other modules call: every operation finds its inode and handle here, and does its work in a file of its own. */
 import { DriveError, type PlainName } from '../base/index.js'
+import type { Disk } from '../platform/index.js'
 import { dropSetId, setAttributes, setFileSize } from './inodes/attributes.js'
 import { allocate } from './content/allocate.js'
 import { copyRange, type CopyParts } from './content/copy-range.js'
@@ -17,7 +18,7 @@ import { removeDirectory, unlink } from './namespace/remove.js'
 import { rename } from './namespace/rename.js'
 import { directoryOf, withEntries } from './namespace/require.js'
 import { createRedo, type RedoParts } from './redo.js'
-import { RESERVED_BYTES, type SpaceGuard } from './staging/space.js'
+import { RESERVED_BYTES } from './staging/space.js'
 import { TYPE } from '../tree-state/index.js'
 import {
   OPEN,
@@ -49,7 +50,7 @@ export interface PosixParts extends NamespaceParts, CopyParts, TruncateParts, Re
   readonly reader: CopyParts['reader']
   readonly blocks: TreeBlocks
   readonly invalidations: Invalidations
-  readonly space: SpaceGuard
+  readonly space: Disk
 }
 
 const BLOCK_BYTES = 4096

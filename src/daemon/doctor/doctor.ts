@@ -1,9 +1,9 @@
 /** Checks of this machine that need neither the daemon nor an open drive. Each finding says what to do about it. */
-import { access, constants, stat, statfs } from 'node:fs/promises'
+import { access, constants, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { callControl, controlAnswers } from '../../api/index.js'
 import { GIB, MIB, isDriveError, packageVersion, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { readConfig, type DrivePaths, nativeSeal } from '../../platform/index.js'
+import { readConfig, type DrivePaths, nativeSeal, spaceOf } from '../../platform/index.js'
 import { fuseAddonProblem, hasFuseNative, isStale } from '../../fuse/index.js'
 import { openNode } from '../../node/index.js'
 import { readMountRecord } from '../mounts/mount-record.js'
@@ -116,8 +116,7 @@ async function diskSpace(paths: DrivePaths): Promise<Outcome> {
   // Made at first use, on the disk of its nearest parent.
   while (directory !== '/' && (await stat(directory).catch(() => undefined)) === undefined)
     directory = dirname(directory)
-  const { bavail, bsize } = await statfs(directory)
-  const free = bavail * bsize
+  const { availableBytes: free } = await spaceOf(directory)
   const shown = free < GIB ? `${Math.floor(free / MIB)} MiB` : `${(free / GIB).toFixed(1)} GiB`
   return [free < GIB ? 'warning' : 'ok', `${shown} free for cache and unpublished data`]
 }

@@ -15,7 +15,7 @@ import {
   type LogFields,
   type LogLevel,
 } from '../../base/index.js'
-import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard } from '../../platform/index.js'
+import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard, diskSpace } from '../../platform/index.js'
 import { deriveDriveKeys } from '../../crypto/index.js'
 import { FILES_METHODS, openFiles, type OpenFiles } from '../../files/index.js'
 import { mountTree, prepareTakeOver, takeOverTree, type FuseMount, type LivingMount } from '../../fuse/index.js'
@@ -23,7 +23,7 @@ import { createCore, openPipeline } from '../../pipeline/index.js'
 import { openBlockStore } from '../../storage/blocks/index.js'
 import { openEnvironment } from '../../storage/kv/index.js'
 import { TABLES, type DrivePort } from '../../tree-state/index.js'
-import { diskSpace, openVfs, type Vfs } from '../../vfs/index.js'
+import { openVfs, type Vfs } from '../../vfs/index.js'
 import {
   MAIN_THREAD_METHODS,
   type DriveThread,
@@ -139,7 +139,7 @@ async function open({ root, living }: Parameters<DriveThread['open']>[0]): Promi
     clock: systemClock,
     random: systemRandom,
     log,
-    spaceGuard: diskSpace(directory, systemClock),
+    disk: diskSpace(directory, systemClock),
     cacheLimitBytes: data.cacheBytes,
     riskMemory: data.riskMemory,
     freshRoot:

@@ -2,9 +2,10 @@
  * Room on the disk of a block store. Uploads stop early, so that the index can still be written; and a file of no meaning is kept
  * as a reserve, so that a disk that others filled can still be relieved by collecting garbage, which itself needs a little room.
  */
-import { lstat, rm, statfs } from 'node:fs/promises'
+import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, MIB } from '../../base/index.js'
+import { spaceOf } from '../../platform/index.js'
 import { createAside } from './replace-file.js'
 
 /** Left free by uploads, if segments are not longer than that: rewriting one has to be possible. */
@@ -28,14 +29,12 @@ export class DiskSpace {
   }
 
   static async open(directory: string): Promise<DiskSpace> {
-    const { blocks, bsize } = await statfs(directory)
-    return new DiskSpace(directory, blocks * bsize)
+    return new DiskSpace(directory, (await spaceOf(directory)).totalBytes)
   }
 
   /** Throws NO_SPACE when writing `bytes` more would leave too little. */
   async require(bytes: number): Promise<void> {
-    const { bavail, bsize } = await statfs(this.#directory)
-    const freeBytes = bavail * bsize
+    const { availableBytes: freeBytes } = await spaceOf(this.#directory)
     if (freeBytes >= bytes + Math.max(SPARE_BYTES, this.segmentBytes)) return
     throw new DriveError('NO_SPACE', 'The disk of the block store is full.', {
       about: { where: this.#directory, freeBytes },

@@ -6,7 +6,7 @@ import { DriveError, isDriveError, silentLog } from '../../base/index.js'
 import { openBlockStore } from './block-store.js'
 import { openEnvironment } from '../kv/environment.js'
 import { be64 } from '../kv/key-integers.js'
-import { createSpaceGuard } from '../../platform/no-space.js'
+import { createSpaceGuard } from '../../platform/index.js'
 import { openSegmentWriter } from '../segments/segment-writer.js'
 import { crashBlock, pagesOf, scratchDirectory, testSealer } from '../../../test/support/storage/storage.js'
 

@@ -1,14 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import { MIB, sleep } from '../../base/index.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
-import type { SpaceGuard } from '../../vfs/index.js'
+import type { Disk } from '../../platform/index.js'
 import { World } from '../../../test/support/sync/world.js'
 
-async function start(
-  t: ExecutionContext,
-  seed: number,
-  space?: SpaceGuard,
-): Promise<{ world: World; device: RealDevice }> {
+async function start(t: ExecutionContext, seed: number, space?: Disk): Promise<{ world: World; device: RealDevice }> {
   const world = await World.open(seed)
   const device = await RealDevice.first(world, space)
   t.teardown(async () => {

@@ -16,7 +16,7 @@ import {
   writeFile,
   type Scratch,
 } from '../../../test/support/vfs/drive.js'
-import { diskSpace } from './space.js'
+import { diskSpace } from '../../platform/index.js'
 import { ROOT_INO } from '../tree.js'
 
 const KIB = 1024
@@ -166,7 +166,7 @@ for (const guarded of [true, false]) {
       try {
         mkdirSync(join(scratch.path, 'ballast'))
         for (let i = 0; i < 24; i++) writeFileSync(join(scratch.path, 'ballast', String(i)), Buffer.alloc(1024 * KIB))
-        const guard = guarded ? { spaceGuard: diskSpace(scratch.path, systemClock) } : {}
+        const guard = guarded ? { disk: diskSpace(scratch.path, systemClock) } : {}
         let drive = await scratch.open({ ...guard, heldLimitBytes: 8 * 1024 * KIB })
         const safe = await writeFile(drive.tree, 'safe', stretch(0, 100 * KIB))
         await drive.port.flush()

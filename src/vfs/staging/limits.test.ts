@@ -10,7 +10,7 @@ import {
   scratchDrive,
   writeFile,
 } from '../../../test/support/vfs/drive.js'
-import type { Space } from './space.js'
+import type { Space } from '../../platform/index.js'
 import { ROOT_INO } from '../tree.js'
 
 test('sparse files whose sizes add up beyond 2^53 keep nothing from being committed', async (t) => {
@@ -56,7 +56,7 @@ test('attributes that no published version could hold are refused, at a file and
 test('S-004 an impossible fallocate is refused and says nothing about space: the cache stays', async (t) => {
   const disk: Space = { totalBytes: 2 ** 40, availableBytes: 2 ** 31 }
   const scratch = scratchDrive()
-  const drive = await scratch.open({ spaceGuard: { space: () => ({ ...disk }) } })
+  const drive = await scratch.open({ disk: { space: () => ({ ...disk }) } })
   const { ino, handle } = await createFile(drive.tree, 'file')
   for (const length of [5 * 2 ** 40, 2 ** 39]) {
     t.is(await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, length, caller)), 'NO_SPACE')

@@ -1,47 +1,11 @@
-/** Free space of the disk that holds local data: writes are refused before it is full, so that commits always fit. */
-import { statfsSync } from 'node:fs'
-import { DriveError, MIB, type Clock } from '../../base/index.js'
-
-export interface SpaceGuard {
-  /**
-   * The file system that holds the drive's local data, the same object until it is measured anew; cheap enough for every write.
-   * @param isFresh measured now
-   */
-  space(isFresh?: boolean): Space
-}
-
-export interface Space {
-  readonly totalBytes: number
-  readonly availableBytes: number
-}
+/** Room for what programs write on the disk that holds local data: refused before the disk is full, so that commits always fit. */
+import { DriveError, MIB } from '../../base/index.js'
+import type { Disk, Space } from '../../platform/index.js'
 
 /** Kept free for commits of what was accepted already, and for the version that gives space back. */
 export const RESERVED_BYTES = 16 * MIB
-const STALE_AFTER_MS = 200
 /** For a request up to this size everything is tried: more than what may wait to be written. */
 const ALWAYS_TRIED_BYTES = 256 * MIB
-
-/** Never full; for tests and in-memory stores. */
-export const unlimitedSpace: SpaceGuard = {
-  space: () => ({ totalBytes: 2 ** 42, availableBytes: 2 ** 42 }),
-}
-
-/** The disk under `path` (never a path inside a mount of ours), asked at most five times a second. */
-export function diskSpace(path: string, clock: Clock): SpaceGuard {
-  let askedMs = -Infinity
-  let last = { totalBytes: 0, availableBytes: 0 }
-  return {
-    space(isFresh = false) {
-      const now = clock.monotonicMs()
-      if (isFresh || now - askedMs > STALE_AFTER_MS) {
-        const { bsize, blocks, bavail } = statfsSync(path)
-        last = { totalBytes: bsize * blocks, availableBytes: bsize * bavail }
-        askedMs = now
-      }
-      return last
-    },
-  }
-}
 
 /** The evictable part of the cache goes before less than this is free. */
 const ROOMY_BYTES = 32 * MIB
@@ -57,14 +21,14 @@ export class Room {
 
   /** @param cachedBytes what the block cache holds */
   constructor(
-    private readonly guard: SpaceGuard,
+    private readonly disk: Disk,
     private readonly cachedBytes: () => number,
   ) {}
 
   /** Throws NO_SPACE when `addedBytes` more, on top of what waits to be written already, would fill the disk. */
   require(waitingBytes: number, addedBytes: number): void {
-    if (this.#claim(this.guard.space(), waitingBytes, addedBytes)) return
-    const space = this.guard.space(true)
+    if (this.#claim(this.disk.space(), waitingBytes, addedBytes)) return
+    const space = this.disk.space(true)
     if (this.#claim(space, waitingBytes, addedBytes)) return
     const neededBytes = (waitingBytes + addedBytes) * 1.25
     if (neededBytes <= this.#reachableBytes(space)) this.refused(neededBytes)
@@ -94,12 +58,12 @@ export class Room {
   /** The disk was full when so much was to be written. */
   refused(neededBytes: number): void {
     this.#refusedBytes = Math.max(1, neededBytes)
-    this.#refusedAt = this.guard.space()
+    this.#refusedAt = this.disk.space()
   }
 
   /** A write was refused, and there still is no room for as much. */
   get isShort(): boolean {
-    const space = this.guard.space()
+    const space = this.disk.space()
     // What was measured before the refusal says nothing.
     if (space !== this.#refusedAt && spareOf(space) >= this.#refusedBytes) this.#refusedBytes = 0
     return this.#refusedBytes > 0
@@ -107,7 +71,7 @@ export class Room {
 
   /** How much the cache should give back. */
   get missingBytes(): number {
-    const spareBytes = spareOf(this.guard.space())
+    const spareBytes = spareOf(this.disk.space())
     return Math.max(0, ROOMY_BYTES - spareBytes, this.isShort ? this.#refusedBytes - spareBytes : 0)
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createHash } from 'node:crypto'
 import { hex, nameFromText, nameToText, silentLog, systemClock, systemRandom } from '../../../src/base/index.js'
 import { createRecordSealer } from '../../../src/crypto/index.js'
-import { punchHole, readWithoutWaiting } from '../../../src/platform/index.js'
+import { type Disk, punchHole, readWithoutWaiting } from '../../../src/platform/index.js'
 import { openPipeline } from '../../../src/pipeline/index.js'
 import { openBlockStore } from '../../../src/storage/blocks/index.js'
 import { openEnvironment, openEnvironmentReader } from '../../../src/storage/kv/index.js'
@@ -17,16 +17,7 @@ import {
   type Sync,
   type SyncSettings,
 } from '../../../src/sync/index.js'
-import {
-  OPEN,
-  openVfs,
-  ROOT_INO,
-  type Attributes,
-  type Caller,
-  type SpaceGuard,
-  type Tree,
-  type Vfs,
-} from '../../../src/vfs/index.js'
+import { OPEN, openVfs, ROOT_INO, type Attributes, type Caller, type Tree, type Vfs } from '../../../src/vfs/index.js'
 import type { Wrapping, World } from './world.js'
 
 export const caller: Caller = { uid: 0, gid: 0, pid: 1, signal: new AbortController().signal }
@@ -48,11 +39,11 @@ export class RealDevice {
     private readonly world: World,
     private readonly opened: OpenedDrive | undefined,
     private readonly slot: number,
-    private readonly space?: SpaceGuard,
+    private readonly space?: Disk,
   ) {}
 
   /** @param space of the disk, unlimited by default */
-  static async first(world: World, space?: SpaceGuard): Promise<RealDevice> {
+  static async first(world: World, space?: Disk): Promise<RealDevice> {
     const device = new RealDevice(world, undefined, 0, space)
     await device.open()
     return device
@@ -104,7 +95,7 @@ export class RealDevice {
       clock: systemClock,
       random: systemRandom,
       log: silentLog,
-      ...(this.space && { spaceGuard: this.space }),
+      ...(this.space && { disk: this.space }),
       freshRoot: this.opened === undefined ? { uid: 0, gid: 0, mode: 0o777 } : { record: inodeOf(this.opened.root) },
     })
     this.#vfs = vfs
