@@ -9,6 +9,7 @@
 #include "core.h"
 #include "file_calls.h"
 #include "memory_calls.h"
+#include "process_calls.h"
 #include "page_tags.h"
 #include "record.h"
 
@@ -194,6 +195,7 @@ NAPI_MODULE_INIT() {
       {"bytesToPage", NULL, bytes_to_page, NULL, NULL, NULL, napi_enumerable, NULL},
       {"forgetMapped", NULL, forget_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
       {"trimHeap", NULL, trim_heap, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"keepMemoryPrivate", NULL, keep_memory_private, NULL, NULL, NULL, napi_enumerable, NULL},
       {"hashing", NULL, hashing, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof exports_list / sizeof *exports_list, exports_list);

@@ -48,16 +48,11 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
   })
   const address = await socketAddress(options.path)
   try {
-    // The mask applies from bind(2) on, so the socket is never open to others, not even for a moment.
-    const mask = process.umask(0o177)
-    try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(address.path, resolve)
-      })
-    } finally {
-      process.umask(mask)
-    }
+    // Never open to others, not even for a moment: the daemon's umask and the mode of the folder keep them out until the mode is set below.
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(address.path, resolve)
+    })
   } finally {
     await address.release()
   }

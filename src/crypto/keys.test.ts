@@ -6,6 +6,7 @@ import { isDriveError, seededRandom, systemRandom } from '../base/index.js'
 import {
   createRootKey,
   deriveDriveKeys,
+  keyOfPassphrase,
   phraseOfRootKey,
   rootKeyOfPhrase,
   unwrapRootKey,
@@ -146,6 +147,24 @@ test('R-41 a key file keeps the root key, plain or under a passphrase, mode 0600
   })
 })
 
+test('R-41 what a key file says of its slot is bound to it, and a file of before that still opens', async (t) => {
+  await inDirectory(async (directory) => {
+    const path = join(directory, 'key')
+    const root = createRootKey(systemRandom)
+    await writeKeyFile(path, root, { random: systemRandom, passphrase: 'p', cost: QUICK })
+    const file = JSON.parse(await readFile(path, 'utf8')) as { version: number; slot: object }
+    t.is(file.version, 2)
+    await writeFile(path, JSON.stringify({ ...file, version: 1 }))
+    t.true(isDriveError(await t.throwsAsync(readKeyFile(path, { passphrase: 'p' })), 'CORRUPT'))
+    const salt = new Uint8Array(16).fill(7)
+    const old = wrapRootKey(root, await keyOfPassphrase('p', salt, QUICK), systemRandom)
+    const fields = Object.entries({ ...old, salt }).map(([name, it]) => [name, Buffer.from(it).toString('base64')])
+    const slot = { kind: 'passphrase', ...QUICK, ...(Object.fromEntries(fields) as object) }
+    await writeFile(path, JSON.stringify({ format: 'dagdrive key', version: 1, slot }))
+    t.deepEqual(new Uint8Array(await readKeyFile(path, { passphrase: 'p' })), root)
+  })
+})
+
 test('a key file that others can read, that is no key file, or that is of a later version is refused', async (t) => {
   await inDirectory(async (directory) => {
     const path = join(directory, 'key')
@@ -166,7 +185,7 @@ test('a key file that others can read, that is no key file, or that is of a late
     for (const [text, expected] of [
       ['{', 'CORRUPT'],
       ['null', 'CORRUPT'],
-      ['{"format":"dagdrive key","version":2}', 'NOT_SUPPORTED'],
+      ['{"format":"dagdrive key","version":3}', 'NOT_SUPPORTED'],
       ['{"format":"dagdrive key","version":1,"slot":{"kind":"plain","rootKey":"AAAA"}}', 'CORRUPT'],
       ['{"format":"dagdrive key","version":1}', 'CORRUPT'],
       ['x'.repeat(20_000), 'CORRUPT'],

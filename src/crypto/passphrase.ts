@@ -9,8 +9,8 @@ export interface ScryptCost {
   readonly p: number
 }
 
-/** 128 MiB and a few tenths of a second. */
-export const SCRYPT_COST: ScryptCost = { logN: 17, r: 8, p: 1 }
+/** 256 MiB for the better part of a second. */
+export const SCRYPT_COST: ScryptCost = { logN: 18, r: 8, p: 1 }
 
 /** Bounds on what a key file may ask for: at most 1 GiB, so that a hostile file cannot take the machine's memory. */
 const LIMIT = { logN: 20, r: 8, p: 4 }

@@ -4,21 +4,30 @@ import { xchacha20Poly1305 } from './aead-xchacha.js'
 import type { RootKey, WrappedRoot } from './contract.js'
 import { hkdf } from './hkdf.js'
 
-const AAD = Buffer.from('dagdrive slot v1')
+const AAD = 'dagdrive slot v1'
+const AAD_OF_HEADER = 'dagdrive slot v2 '
 
-/** Wraps the root key under a 32-byte key-encryption key (from a passphrase, a wallet, a custodian …). */
-export function wrapRootKey(root: RootKey, kek: SecretKey, random: Random): WrappedRoot {
+/**
+ * Wraps the root key under a 32-byte key-encryption key (from a passphrase, a wallet, a custodian …).
+ * @param header everything the slot says of itself in the clear; it opens only with the same. Undefined: a slot of before headers
+ */
+export function wrapRootKey(root: RootKey, kek: SecretKey, random: Random, header?: string): WrappedRoot {
   const nonce = random.bytes(24)
-  return { nonce, sealed: xchacha20Poly1305.seal(slotKey(kek), nonce, AAD, root), commitment: commitmentOf(kek) }
+  const sealed = xchacha20Poly1305.seal(slotKey(kek), nonce, aadOf(header), root)
+  return { nonce, sealed, commitment: commitmentOf(kek) }
 }
 
-/** Throws WRONG_KEY when the slot belongs to another key-encryption key, CORRUPT when the slot is damaged. */
-export function unwrapRootKey(slot: WrappedRoot, kek: SecretKey): RootKey {
+/** Throws WRONG_KEY when the slot belongs to another key-encryption key, CORRUPT when the slot or its header is damaged. */
+export function unwrapRootKey(slot: WrappedRoot, kek: SecretKey, header?: string): RootKey {
   const commitment = commitmentOf(kek)
   if (slot.commitment.length !== commitment.length || !timingSafeEqual(slot.commitment, commitment)) {
     throw new DriveError('WRONG_KEY', 'This key does not open the key slot.')
   }
-  return xchacha20Poly1305.open(slotKey(kek), slot.nonce, AAD, slot.sealed)
+  return xchacha20Poly1305.open(slotKey(kek), slot.nonce, aadOf(header), slot.sealed)
+}
+
+function aadOf(header: string | undefined): Buffer {
+  return Buffer.from(header === undefined ? AAD : AAD_OF_HEADER + header)
 }
 
 function slotKey(kek: SecretKey): SecretKey {

@@ -27,3 +27,4 @@ export { drivePaths, type DrivePaths, type Environment, preparePaths } from './p
 export { openRegularFile, readRegularFile, requireDirectory, statRegularFile } from './regular-file.js'
 export { isOurs, readFileIfAny, writePrivateFile } from './private-file.js'
 export { readPrivateText } from './read-private.js'
+export { keepMemoryPrivate } from './private-memory.js'

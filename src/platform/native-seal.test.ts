@@ -52,7 +52,10 @@ function strange(): unknown {
 
 /** Good arguments of every call, so that a round can spoil one or two of them only. */
 function goodArguments(): Record<
-  Exclude<keyof NativeSeal, 'hashing' | 'punchHole' | 'preadNoWait' | 'forgetMapped' | 'trimHeap'>,
+  Exclude<
+    keyof NativeSeal,
+    'hashing' | 'punchHole' | 'preadNoWait' | 'forgetMapped' | 'trimHeap' | 'keepMemoryPrivate'
+  >,
   unknown[]
 > {
   const data = Buffer.alloc(200_000, 5)

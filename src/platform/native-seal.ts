@@ -50,6 +50,8 @@ export interface NativeSeal {
   /** @returns bytes of address space of the file's mappings, or a negative errno. Absent from a core that was built before it. */
   forgetMapped?(path: string): number
   trimHeap?(): number
+  /** @returns 0 or a negative errno */
+  keepMemoryPrivate?(): number
   hashing(mode?: 'portable' | 'best'): 'lanes' | 'portable'
 }
 

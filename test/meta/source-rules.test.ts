@@ -19,6 +19,11 @@ const RULES: readonly { readonly what: string; readonly pattern: RegExp; readonl
     home: /^src\/base\/random\.ts$/,
   },
   { what: 'an empty catch that does not name its case', pattern: /catch\s*(\([^)]*\))?\s*\{\s*\}/, home: /^$/ },
+  {
+    what: 'umask changed elsewhere than once, before anything starts',
+    pattern: /\bumask\((?!\))/,
+    home: /^src\/daemon\/lifecycle\/main\.ts$/,
+  },
   { what: 'a switched-off type check', pattern: /@ts-(ignore|nocheck)/, home: /^$/ },
 ]
 

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import type { InitReport, InitRequest } from '../../api/index.js'
 import { DriveError } from '../../base/index.js'
+import { passphraseWarning } from '../passphrase-strength.js'
 import { nodeLine } from '../report.js'
 import { claimSecretOutput, readSecretFile } from '../secret-file.js'
 import { ask, driveExists, show, type Session } from '../session.js'
@@ -64,6 +65,8 @@ async function readRequest(session: Session, options: InitOptions): Promise<Init
     await secret(options.phraseFile, 'recovery phrase'),
     await secret(options.passphraseFile, 'passphrase'),
   ]
+  const warning = passphrase === undefined ? undefined : passphraseWarning(passphrase)
+  if (warning !== undefined) session.terminal.note(warning)
   return {
     deviceName: options.deviceName ?? hostname(),
     ...(options.node === undefined ? {} : { nodeUrl: options.node }),

@@ -162,6 +162,9 @@ function latin1(key: Uint8Array): string {
 
 function required(record: InodeRecord | undefined): InodeRecord {
   if (record === undefined)
-    throw new DriveError('CORRUPT', 'A directory names an inode that is not stored; run `dagdrive fsck`.')
+    throw new DriveError(
+      'CORRUPT',
+      'The data of this drive are damaged: a directory names an inode that is not there. docs/RECOVERY.md says what to do.',
+    )
   return record
 }

@@ -17,7 +17,8 @@ export interface KeyFileProtection {
 
 interface KeyFile {
   readonly format: 'dagdrive key'
-  readonly version: 1
+  /** 1: the slot's header is not bound to what it seals. Read, not written any more. */
+  readonly version: 1 | 2
   readonly slot: PlainSlot | PassphraseSlot
 }
 
@@ -45,7 +46,7 @@ export async function writeKeyFile(
   options: KeyFileProtection & { random: Random; replace?: boolean },
 ): Promise<void> {
   const slot = await makeSlot(root, options)
-  const text = JSON.stringify({ format: 'dagdrive key', version: 1, slot } satisfies KeyFile, undefined, 2) + '\n'
+  const text = JSON.stringify({ format: 'dagdrive key', version: 2, slot } satisfies KeyFile, undefined, 2) + '\n'
   const draft = `${path}.${hex(options.random.bytes(8))}.new`
   const file = await open(draft, 'wx', 0o600)
   try {
@@ -73,13 +74,14 @@ export async function readKeyFile(
   path: string,
   protection: Pick<KeyFileProtection, 'passphrase'> = {},
 ): Promise<RootKey> {
-  const { slot } = parse(await readPrivately(path))
+  const { slot, version } = parse(await readPrivately(path))
   if (slot.kind === 'plain') return bytes(slot.rootKey, 32)
   if (protection.passphrase === undefined) throw new DriveError('WRONG_KEY', 'The key file needs its passphrase.')
   const kek = await keyOfPassphrase(protection.passphrase, bytes(slot.salt, 16), slot)
   return unwrapRootKey(
     { nonce: bytes(slot.nonce, 24), sealed: bytes(slot.sealed, 48), commitment: bytes(slot.commitment, 32) },
     kek,
+    version === 1 ? undefined : headerOf(slot),
   )
 }
 
@@ -88,15 +90,20 @@ async function makeSlot(root: RootKey, options: KeyFileProtection & { random: Ra
   if (options.passphrase === undefined) return { kind: 'plain', rootKey: base64(root) }
   const cost = options.cost ?? SCRYPT_COST
   const salt = options.random.bytes(16)
-  const wrapped = wrapRootKey(root, await keyOfPassphrase(options.passphrase, salt, cost), options.random)
+  const header = { kind: 'passphrase', ...cost, salt: base64(salt) } as const
+  const kek = await keyOfPassphrase(options.passphrase, salt, cost)
+  const wrapped = wrapRootKey(root, kek, options.random, headerOf(header))
   return {
-    kind: 'passphrase',
-    ...cost,
-    salt: base64(salt),
+    ...header,
     nonce: base64(wrapped.nonce),
     sealed: base64(wrapped.sealed),
     commitment: base64(wrapped.commitment),
   }
+}
+
+/** What the slot says in the clear, as one line: docs/format/keys-and-leaves.md. */
+function headerOf({ kind, logN, r, p, salt }: Pick<PassphraseSlot, 'kind' | 'logN' | 'r' | 'p' | 'salt'>): string {
+  return `dagdrive key 2 ${kind} ${logN} ${r} ${p} ${salt}`
 }
 
 /** rename(2) would replace a key that another process just wrote; link(2) refuses. */
@@ -136,7 +143,7 @@ function parse(text: string): KeyFile {
   }
   const file = value as Partial<KeyFile> | null
   if (file?.format !== 'dagdrive key') throw notAKeyFile()
-  if (file.version !== 1)
+  if (file.version !== 1 && file.version !== 2)
     throw new DriveError('NOT_SUPPORTED', 'The key file was written by a later version of dagdrive.')
   if (file.slot?.kind !== 'plain' && file.slot?.kind !== 'passphrase') throw notAKeyFile()
   return file as KeyFile

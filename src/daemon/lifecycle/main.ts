@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { controlAnswers, serveControl, type ControlServer } from '../../api/index.js'
 import { createLog, isDriveError, MIB, packageVersion, sleep, systemClock, type Log } from '../../base/index.js'
-import { drivePaths, preparePaths } from '../../platform/index.js'
+import { drivePaths, keepMemoryPrivate, preparePaths } from '../../platform/index.js'
 import { attachHolder } from '../mounts/holder.js'
 import { createControl } from '../control/control.js'
 import { createDaemon } from './daemon.js'
@@ -24,9 +24,13 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2)
   const stay = words.includes('stay')
   const paths = drivePaths()
+  // Once, before anything else runs: the umask is the whole process's.
   process.umask(0o077)
+  const isPrivate = keepMemoryPrivate()
   await preparePaths(paths)
   const log = createLog(boundedLog(paths.logFile, LOG_BYTES), 'info', () => systemClock.nowMs())
+  if (!isPrivate)
+    log.warn('other programs of this user can read the memory of the daemon: the native core is not there')
   let lock: HeldLock
   try {
     lock = await waitForLock(paths.lockFile, paths.socket)

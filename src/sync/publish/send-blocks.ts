@@ -30,7 +30,7 @@ export class LostBlock extends Error {
 export function unreadable(cause: unknown): DriveError {
   return new DriveError(
     'CORRUPT',
-    'A block that only this machine had is not readable any more; run `dagdrive fsck`.',
+    'A block that only this machine had cannot be read any more. docs/RECOVERY.md says what to do when `data/` is damaged.',
     { cause },
   )
 }

@@ -1,0 +1,35 @@
+/** The memory of the daemon, which holds the drive's keys, as another program of the same user finds it. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ExecutionContext } from 'ava'
+import { testWhere } from '../support/available.js'
+import { temporaryFolder } from '../support/drive.js'
+
+const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const USER = 54_321
+
+testWhere('root')(
+  'S-060 a daemon leaves no core, no program of its own user reads its memory, and it finds its own way in /proc/self',
+  (t: ExecutionContext) => {
+    const folder = temporaryFolder(t, 'private')
+    const home = join(folder, 'a-home-with-a-path-too-long-for-a-socket-of-the-kernel-'.repeat(2))
+    mkdirSync(home, { mode: 0o700 })
+    chownSync(home, USER, USER)
+    chmodSync(folder, 0o755)
+    const as = { uid: USER, gid: USER, cwd: '/', timeout: 60_000, encoding: 'utf8' } as const
+    const run = (...args: string[]): string =>
+      execFileSync(process.execPath, [CLI, ...args], { ...as, env: { PATH: process.env['PATH'], DAGDRIVE_HOME: home } })
+    run('init')
+    t.teardown(() => run('daemon', 'stop'))
+    const status = JSON.parse(run('status', '--json')) as { state: string; daemon: { pid: number } }
+    t.is(status.state, 'open', 'it works as before')
+    const { pid } = status.daemon
+    t.is(statSync(`/proc/${pid}/environ`).uid, 0, 'the kernel gives its files in /proc to root')
+    t.regex(readFileSync(`/proc/${pid}/limits`, 'latin1'), /^Max core file size +0 +0 /m)
+    for (const file of ['environ', 'maps', 'mem'])
+      t.not(spawnSync('cat', [`/proc/${pid}/${file}`], as).status, 0, `${file} is closed to its own user`)
+    run('sync')
+  },
+)
