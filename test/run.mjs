@@ -34,6 +34,9 @@ const PROGRAMS = {
   setfattr: 'attr',
   fusermount3: 'fuse3',
   rsync: 'rsync',
+  gcc: 'gcc',
+  psql: 'postgresql',
+  'stress-ng': 'stress-ng',
   go: 'golang (1.26 or newer, to build Kubo)',
 }
 

@@ -35,6 +35,7 @@ function randomInode(): InodeRecord {
     inline: some(() => Buffer.from(random.bytes(random.next(4096)))),
     ref: some(() => ({ digest: Buffer.from(random.bytes(32)), key: Buffer.from(random.bytes(32)) })),
     unloaded: random.next(2) === 0,
+    ...(random.next(3) === 0 ? { holes: 1 + random.next(2 ** 31) } : {}),
     xattrs: Array.from({ length: random.next(4) }, (_, i) => ({
       name: `user.ñ${String(i)}`,
       value: Buffer.from(random.bytes(random.next(i === 0 ? 70_000 : 50))),

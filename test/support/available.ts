@@ -10,6 +10,11 @@ function hasProgram(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
 }
 
+/** Its programs are in no search path. */
+function hasPostgresql(): boolean {
+  return spawnSync('sh', ['-c', 'ls /usr/lib/postgresql/*/bin/initdb']).status === 0
+}
+
 function canMount(): boolean {
   try {
     accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
@@ -27,6 +32,8 @@ export const available = {
   setfattr: hasProgram('setfattr'),
   go: hasProgram('go'),
   gcc: hasProgram('gcc'),
+  stressNg: hasProgram('stress-ng'),
+  postgresql: hasPostgresql(),
 } as const
 
 /** `ava` itself where all named things are there or in CI; `ava.skip` elsewhere. */
