@@ -44,10 +44,6 @@ export class FileContent {
   streamEnd = -1
   /** All bytes below it are staged, or are holes. */
   solidSize: number
-  /** Must be staged with the next commit, because its name replaced another file's or it was emptied before. */
-  isUrgent = false
-  /** Was cut to nothing: becomes urgent with the last close. */
-  wasEmptied = false
   /** What HeldMemory counts for it. */
   accounted = 0
   /** The last failure to stage; reported by flush and sync until a retry succeeds. */

@@ -27,7 +27,6 @@ export function truncate(parts: TruncateParts, inode: Inode, content: FileConten
 }
 
 function shrink(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
-  if (size === 0) content.wasEmptied = true
   replaceRows(parts, inode, content, size, Infinity, [])
   cutPages(parts, inode, content, size)
   for (const piece of content.pieces) piece.limit = Math.max(0, Math.min(piece.limit, size - piece.start))

@@ -76,8 +76,6 @@ function replace(
   }
   parts.directories.delete(target.directory, target.name)
   removeName(parts, old, target.directory.ino, target.name)
-  // Written anew and renamed over the old: no commit may hold the new name with less than the new content.
-  if (moved.content !== undefined) moved.content.isUrgent = true
   move(parts, source, target, moved)
   return undefined
 }

@@ -1,9 +1,9 @@
 /**
  * Commits of `meta`, in groups, always after the blocks their rows name. Everything the tree did before the moment the
- * overlay is taken belongs to the commit; what is still held in memory is clipped from the sizes it claims.
+ * overlay is taken belongs to the commit, bytes of files included. What cannot be staged is clipped from the sizes it claims.
  */
 import { DriveError, isDriveError, MIB } from '../../base/index.js'
-import { stage, stagePieces, stageRest, type StageParts } from './stage.js'
+import { stage, stageNow, type StageParts } from './stage.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import { closeSequence } from '../inodes/state-rows.js'
@@ -32,9 +32,9 @@ interface Taken {
   readonly committed: Promise<void>
 }
 
-/** Times a commit waits anew for files that were renamed over others while it waited. */
+/** Times a commit waits anew for what was written while it waited. */
 const MAX_ROUNDS = 5
-/** So much of them it rather writes as pages. */
+/** So much of that it rather writes as pages. */
 const MAX_PAGED_BYTES = 1 * MIB
 
 export class Committer {
@@ -140,7 +140,7 @@ export class Committer {
     try {
       // The caller has set `#running` when this goes on.
       await Promise.resolve()
-      await stageUrgent(parts)
+      await tryToStageAll(parts)
       const sequence = await this.#write(isHolder)
       parts.failures.last = undefined
       return sequence
@@ -153,36 +153,46 @@ export class Committer {
     }
   }
 
+  /** Waits until all that is held is staged, but for a little. Writers wait meanwhile, if they went on too fast before. */
   async #write(isHolder: boolean): Promise<number> {
     const parts = this.#parts
-    for (let round = 1; ; round++) {
-      let taken: Taken | undefined
-      parts.gate.close()
-      try {
-        await parts.blocks.commit()
-        if (round === MAX_ROUNDS || bytesUnderWay(urgentFiles(parts)) <= MAX_PAGED_BYTES) {
-          taken = this.#takeOverlay(isHolder)
+    let quiet: Hold | undefined
+    try {
+      for (let round = 1; ; round++) {
+        let taken: Taken | undefined
+        parts.gate.close()
+        try {
+          await parts.blocks.commit()
+          if (round === MAX_ROUNDS || bytesOf(stageable(parts)) <= MAX_PAGED_BYTES) {
+            taken = this.#takeOverlay(isHolder, round)
+          }
+        } finally {
+          parts.gate.open()
         }
-      } finally {
-        parts.gate.open()
+        if (taken !== undefined) {
+          if (quiet !== undefined) this.#release(quiet)
+          await taken.committed
+          parts.state.durable = Math.max(parts.state.durable, taken.sequence)
+          parts.inodes.noteDurable()
+          return taken.sequence
+        }
+        if (this.#quiet === undefined) quiet = this.#quiet = makeHold(true)
+        await tryToStageAll(parts)
       }
-      if (taken !== undefined) {
-        await taken.committed
-        parts.state.durable = Math.max(parts.state.durable, taken.sequence)
-        parts.inodes.noteDurable()
-        return taken.sequence
-      }
-      await stageUrgent(parts)
+    } finally {
+      if (quiet !== undefined) this.#release(quiet)
     }
   }
 
-  /** The moment a commit is of: all rows so far, and none later. */
-  #takeOverlay(isHolder: boolean): Taken {
+  /**
+   * The moment a commit is of: all rows so far, and none later. What was written since it began to stage becomes pages.
+   * @returns undefined when some of that has to wait for its surroundings, but for the last round
+   */
+  #takeOverlay(isHolder: boolean, round: number): Taken | undefined {
     const parts = this.#parts
-    for (const inode of urgentFiles(parts)) {
-      stagePieces(parts, inode, inode.content!)
-      stageRest(parts, inode, inode.content!)
-    }
+    let isComplete = true
+    for (const inode of stageable(parts)) if (!stageNow(parts, inode)) isComplete = false
+    if (!isComplete && round < MAX_ROUNDS) return undefined
     const isNothing = !this.isPending
     if (!isNothing) parts.inodes.writeChanged()
     const sequence = isNothing ? parts.state.sequence - 1 : closeSequence(parts.state)
@@ -212,18 +222,18 @@ export async function stageAll(parts: StageParts): Promise<void> {
   throw isDriveError(reason) ? reason : new DriveError('INTERNAL', 'Staging failed.', { cause: reason })
 }
 
-async function stageUrgent(parts: StageParts): Promise<void> {
-  const urgent = urgentFiles(parts)
-  if (urgent.length > 0) await Promise.allSettled(urgent.map((inode) => stage(parts, inode)))
+/** A failure is in the status already; what failed stays held. */
+async function tryToStageAll(parts: StageParts): Promise<void> {
+  if (parts.held.files.size > 0) await stageAll(parts).catch(() => undefined)
 }
 
-/** Files whose content belongs to their name: a commit has both. */
-function urgentFiles(parts: Pick<StageParts, 'held'>): Inode[] {
-  return [...parts.held.files.keys()].filter((inode) => inode.content?.isUrgent === true && inode.content.hasHeld)
+/** Files with bytes in memory only, but for those that could not be staged: they wait for space, and no commit waits for them. */
+function stageable(parts: Pick<StageParts, 'held'>): Inode[] {
+  return [...parts.held.files.keys()].filter(({ content }) => content?.hasHeld === true && content.error === undefined)
 }
 
-function bytesUnderWay(inodes: readonly Inode[]): number {
-  return inodes.reduce((sum, { content }) => sum + content!.pieces.reduce((all, piece) => all + piece.limit, 0), 0)
+function bytesOf(inodes: readonly Inode[]): number {
+  return inodes.reduce((sum, { content }) => sum + (content?.accounted ?? 0), 0)
 }
 
 function makeHold(isBrief: boolean): Hold {

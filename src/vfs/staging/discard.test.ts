@@ -118,26 +118,24 @@ test('S-002 a block that a file names again while a version begun before a resta
   await drive.shut()
   drive = await scratch.open()
   const { tree, port, pipeline, meta } = drive
-  let goOn!: () => void
-  const looking = new Promise<void>((resolve) => (goOn = resolve))
-  const works = pipeline.seal.bind(pipeline)
-  let isSealed = false
-  pipeline.seal = async (...given) => {
-    const sealed = await works(...given)
-    isSealed = true
-    await looking
-    return sealed
-  }
-  const ino = await writeFile(tree, 'again', plain)
-  for (let i = 0; i < 200 && !isSealed; i++) await sleep(10)
+  // Sealed before the scan, found in the store, and applied while the scan goes on.
+  const sealed = pipeline.seal({
+    data: plain,
+    items: [{ offset: 0, length: plain.length, mode: 'content-defined', final: true }],
+  })
+  await sealed
+  pipeline.seal = () => sealed
   const chunks = meta.table('chunks', { sealed: true })
   const range = chunks.range.bind(chunks)
+  let writing: Promise<number> | undefined
   chunks.range = (...given) => {
-    goOn()
+    writing ??= writeFile(tree, 'again', plain)
+    void writing.then((ino) => tree.sync(ino, false, caller))
     return range(...given)
   }
   await port.published(commitOf(drive, sequence, digests))
   await port.flush()
+  const ino = await writing!
   t.deepEqual(await readInode(tree, ino), plain)
   t.true(digests.every((digest) => drive.blocks.has(digest)))
   await drive.shut()

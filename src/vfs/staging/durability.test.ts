@@ -117,7 +117,7 @@ test('what is only in memory goes to the disk by itself within seconds (R-12)', 
     t.true(systemClock.monotonicMs() < end, 'still held')
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  while (drive.meta.pendingCount > 0) await new Promise((resolve) => setTimeout(resolve, 50))
   const copy = scratch.crashCopy()
   const after = await copy.open()
   t.is((await find(after.tree, 'log'))!.size, 20_000)

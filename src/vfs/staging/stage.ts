@@ -48,8 +48,9 @@ export async function stage(parts: StageParts, inode: Inode): Promise<void> {
 /** The block a tail goes on from is not to be had: the tail gets a block of its own, which needs nothing else. */
 async function sealInstead(parts: StageParts, inode: Inode, error: unknown): Promise<void> {
   const { content } = inode
-  if (content === undefined || unstagedTail(content.tail) === 0) throw error
-  parts.sealing.sealTail(inode)
+  if (content === undefined) return
+  if (unstagedTail(content.tail) > 0) parts.sealing.sealTail(inode)
+  else if (content.pieces.length === 0) throw error
   await parts.sealing.settle(inode, content.pieces)
 }
 
@@ -66,8 +67,15 @@ export function stageRest(parts: StageParts, inode: Inode, content: FileContent)
   return undefined
 }
 
-/** Puts pieces that are still under way into pages as well, for a commit that cannot wait for them. */
-export function stagePieces(parts: StageParts, inode: Inode, content: FileContent): void {
+/** All that is held of the file goes into pages at once, for a commit that cannot wait. @returns whether it could */
+export function stageNow(parts: StageParts, inode: Inode): boolean {
+  const { content } = inode
+  if (content === undefined || !content.hasHeld) return true
+  return stagePieces(parts, inode, content) && stageRest(parts, inode, content) === undefined
+}
+
+/** Pieces that are still under way, as pages. @returns false when something would have to be waited for */
+function stagePieces(parts: StageParts, inode: Inode, content: FileContent): boolean {
   for (const piece of content.pieces) {
     if (piece.isStaged || piece.limit === 0) continue
     const end = piece.start + piece.limit
@@ -76,7 +84,7 @@ export function stagePieces(parts: StageParts, inode: Inode, content: FileConten
       const page = content.pages.get(index)
       const length = Math.max(page?.length ?? 0, Math.min(PAGE_BYTES, end - start))
       const bytes = composeOrWait(parts, inode, content, start, start + length)
-      if (bytes instanceof Wait) return
+      if (bytes instanceof Wait) return false
       const isNewer = page !== undefined && page.epoch > piece.epoch
       putPage(parts, inode, content, index, bytes, isNewer ? content.epoch : piece.epoch)
     }
@@ -84,6 +92,7 @@ export function stagePieces(parts: StageParts, inode: Inode, content: FileConten
     piece.isStaged = true
   }
   parts.held.account(inode)
+  return true
 }
 
 /** The whole of a small file becomes the inline body. @returns false when the file is not of that kind */
@@ -155,7 +164,6 @@ export function stageClosed(parts: StageParts, inode: Inode): void {
   const { content } = inode
   if (content === undefined) return
   const { tail } = content
-  if (content.wasEmptied) content.isUrgent = true
   if (tail !== undefined) {
     if (unstagedTail(tail) === 0 || stageInline(parts, inode, content)) parts.held.dropTail(content)
     else if (tail.start === 0 || tail.length >= OWN_BLOCK_BYTES) parts.sealing.batchTail(inode)
