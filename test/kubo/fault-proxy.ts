@@ -32,6 +32,8 @@ export interface FaultProxy {
   /** Called with the bytes of the request body passed on so far. */
   onUpload: ((bytes: number) => void) | undefined
   inject(fault: Fault): void
+  /** The n-th call from now reaches the daemon, its answer and all later calls do not get through. @returns when it is cut */
+  cutAfter(calls: number): Promise<void>
   heal(): void
   /** Refuses connections and cuts those that are open. */
   goDown(): Promise<void>
@@ -56,6 +58,7 @@ class Proxy implements FaultProxy {
   #port = 0
   #fault: Fault | undefined
   #left = 0
+  #cut: { left: number; readonly done: () => void } | undefined
 
   constructor(target: URL, tls: { key: string; cert: string } | undefined) {
     this.#target = target
@@ -73,6 +76,13 @@ class Proxy implements FaultProxy {
 
   heal(): void {
     this.#fault = undefined
+    this.#cut = undefined
+  }
+
+  cutAfter(calls: number): Promise<void> {
+    return new Promise((done) => {
+      this.#cut = { left: calls, done }
+    })
   }
 
   async goDown(): Promise<void> {
@@ -103,7 +113,10 @@ class Proxy implements FaultProxy {
 
   #serve(incoming: IncomingMessage, answer: ServerResponse, expectsContinue: boolean): void {
     const path = (incoming.url ?? '').replace(/^\/api\/v0\//, '')
+    const cut = this.#cut
+    if (cut !== undefined && --cut.left < 0) return void incoming.socket.destroy()
     this.requests.push(path)
+    if (cut?.left === 0) return this.#forward(incoming, answer, expectsContinue, undefined, cut.done)
     const fault = this.#faultFor(path)
     if (fault !== undefined && 'status' in fault) {
       answer
@@ -122,8 +135,12 @@ class Proxy implements FaultProxy {
     answer: ServerResponse,
     expectsContinue: boolean,
     fault: Fault['kind'] | undefined,
+    onLast?: () => void,
   ): void {
-    const cut = (): void => void incoming.socket.destroy()
+    const cut = (): void => {
+      incoming.socket.destroy()
+      onLast?.()
+    }
     const upstream = request({
       host: this.#target.hostname,
       port: this.#target.port,
@@ -136,6 +153,7 @@ class Proxy implements FaultProxy {
     incoming.on('error', () => upstream.destroy())
     answer.on('close', () => upstream.destroy())
     upstream.on('response', (response) => {
+      if (onLast !== undefined) return void response.resume().once('close', cut)
       answer.writeHead(response.statusCode ?? 502, response.headers)
       answer.flushHeaders()
       response.on('error', cut)
