@@ -8,7 +8,7 @@ export {
   withEnvironment,
   writeConfig,
 } from './config.js'
-export { makeDurableDirectory, syncDirectory } from './durable-directory.js'
+export { makeDurableDirectory, syncDirectory, syncDirectoryLater } from './durable-directory.js'
 export { tryLockFile } from './kernel-lock.js'
 export { makeDirectories } from './make-directories.js'
 export { allocatePages, forgetMapped, punchHole, readWithoutWaiting, trimHeap } from './native-file.js'

@@ -7,7 +7,7 @@ import type { CallOptions, ImportResult, NodeBlock } from '../contract.js'
 import { matches, parseCid } from '../cid.js'
 import { MAX_BLOCK_BYTES } from './block-record.js'
 import type { BlockIndex } from './block-index.js'
-import type { Location, Segments } from './segments.js'
+import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'
 
 const BATCH = { BYTES: 4 * MIB, BLOCKS: 1024 } as const
 /** An interrupted import keeps what was committed; a commit costs two syncs. */
@@ -25,13 +25,13 @@ export interface ImportOptions extends CallOptions {
 
 export async function importBlocks(
   blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
-  segments: Segments,
+  segments: GrowingSegments,
   index: BlockIndex,
   options: ImportOptions,
 ): Promise<ImportResult> {
   const done = { blocks: 0, bytes: 0 }
   const fresh = new Map<string, { digest: Digest; bytes: Uint8Array }>()
-  const written = new Map<string, readonly [Digest, Location]>()
+  const written = new Map<string, readonly [Digest, BlockLocation]>()
   let freshBytes = 0
   let writtenBytes = 0
 

@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { hex, seededRandom, type Digest } from '../../base/index.js'
 import { BlockIndex } from './block-index.js'
 import { RECORD_BYTES } from './block-record.js'
-import type { Location } from './segments.js'
+import type { BlockLocation } from '../../storage/segments/index.js'
 
 const seed = (process.pid * 2654435761) >>> 0 || 1
 
@@ -19,7 +19,7 @@ test('the index of a store says what a map of the same changes says, also after 
   t.log(`seed ${seed}`)
   const random = seededRandom(seed)
   const path = await folder(t)
-  const model = new Map<string, { digest: Digest; location: Location }>()
+  const model = new Map<string, { digest: Digest; location: BlockLocation }>()
   let index = await BlockIndex.open(path, 300)
   for (let round = 0; round < 60; round++) {
     const known = [...model.values()]
@@ -56,7 +56,7 @@ test('S-041 damaged records cost the blocks they name, and no others', async (t)
   const digests = Array.from({ length: 3000 }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
     Buffer.compare(a, b),
   )
-  const at = (i: number): Location => ({ segment: 1, offset: i * 100, length: 100 })
+  const at = (i: number): BlockLocation => ({ segment: 1, offset: i * 100, length: 100 })
   let index = await BlockIndex.open(path, 1)
   await index.commit({ blocks: digests.map((digest, i) => [digest, at(i)] as const) })
   await index.close()

@@ -13,7 +13,8 @@ import { RecentRecords, type BlockRow } from './recent-records.js'
 import { RecordLog } from './record-log.js'
 import { createAside } from './replace-file.js'
 import { RootsFile } from './roots-file.js'
-import { syncDirectory, type Location } from './segments.js'
+import { syncDirectoryLater } from '../../platform/index.js'
+import type { BlockLocation } from '../../storage/segments/index.js'
 import { SortedRecords } from './sorted-records.js'
 
 const PAGE_ROWS = 2000
@@ -22,7 +23,7 @@ const LEAST_MERGED = 16_384
 const MOST_MERGED = 98_304
 
 export interface IndexChanges {
-  readonly blocks?: Iterable<readonly [Digest, Location]>
+  readonly blocks?: Iterable<readonly [Digest, BlockLocation]>
   readonly forgotten?: Iterable<Digest>
   readonly pinned?: { readonly cid: CidText; readonly name: string }
   readonly unpinned?: CidText
@@ -74,7 +75,7 @@ export class BlockIndex {
     return this.locate(digest) !== undefined
   }
 
-  locate(digest: Digest): Location | undefined {
+  locate(digest: Digest): BlockLocation | undefined {
     const recent = this.#recent.get(digest)
     return recent === undefined ? this.#sorted.find(digest) : recent.location
   }
@@ -185,7 +186,7 @@ export class BlockIndex {
       await file.close()
     }
     await rename(`${path}.new`, path)
-    await syncDirectory(this.#directory)
+    await syncDirectoryLater(this.#directory)
     const old = this.#sorted
     this.#sorted = await SortedRecords.open(path)
     await old.close()

@@ -4,7 +4,7 @@
  */
 import { crc32 } from 'node:zlib'
 import type { Digest } from '../../base/index.js'
-import type { Location } from './segments.js'
+import type { BlockLocation } from '../../storage/segments/index.js'
 
 export const RECORD_BYTES = 64
 /** Larger blocks are not stored: a length beyond it is damage. */
@@ -19,7 +19,7 @@ export const DIGEST_AT = 20
 export interface BlockRecord {
   readonly digest: Digest
   /** Undefined: the block is forgotten. */
-  readonly location: Location | undefined
+  readonly location: BlockLocation | undefined
 }
 
 /** Writes a record at `at` of `into`. */

@@ -10,7 +10,7 @@ import { CODEC, cidText, parseCid } from '../cid.js'
 import type { BlockIndex } from './block-index.js'
 import { DigestSet } from './digest-set.js'
 import { freeSegments } from './free-segments.js'
-import type { Segments } from './segments.js'
+import type { GrowingSegments } from '../../storage/segments/index.js'
 import { findMissing, type WalkSource } from './walk.js'
 
 /** Digests marked at a time: about 16 MB. */
@@ -20,7 +20,7 @@ export const LEAST_GARBAGE_BYTES = 4 * MIB
 
 export interface CollectedStore {
   readonly index: BlockIndex
-  readonly segments: Segments
+  readonly segments: GrowingSegments
   readonly source: WalkSource
   /** Gives work the room it needs on a full disk. */
   readonly withReserve?: <T>(work: () => Promise<T>) => Promise<T>

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, CollectOptions } from '../contract.js'
 import type { BlockIndex } from './block-index.js'
-import type { Location, Segments } from './segments.js'
+import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'
 import { errnoOf } from './store-error.js'
 
 /** A segment is rewritten when at least this part of it is dead; the second holds where every byte counts. */
@@ -11,12 +11,12 @@ const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
 /** Rows of wasteful segments held in memory at a time; one segment may have more. */
 const ROWS_A_PASS = 20_000
 
-type Row = readonly [Digest, Location]
+type Row = readonly [Digest, BlockLocation]
 
 /** Nothing is imported meanwhile. */
 export async function freeSegments(
   index: BlockIndex,
-  segments: Segments,
+  segments: GrowingSegments,
   { signal, isThorough = false }: CallOptions & Pick<CollectOptions, 'isThorough'>,
 ): Promise<void> {
   const deadShare = isThorough ? DEAD_SHARE.thorough : DEAD_SHARE.usual
@@ -81,10 +81,10 @@ async function rowsIn(wanted: readonly number[], index: BlockIndex): Promise<Map
  * Copies live blocks to the end of the newest segment. The old copy is valid until the index has moved.
  * @returns false when there is no room for the copy; then nothing has changed
  */
-async function hasRewritten(rows: readonly Row[], index: BlockIndex, segments: Segments): Promise<boolean> {
+async function hasRewritten(rows: readonly Row[], index: BlockIndex, segments: GrowingSegments): Promise<boolean> {
   const inOrder = rows.toSorted(([, a], [, b]) => a.offset - b.offset)
   const moved: Row[] = []
-  const locations = (): Location[] => moved.map(([, location]) => location)
+  const locations = (): BlockLocation[] => moved.map(([, location]) => location)
   try {
     for (const [digest, location] of inOrder) {
       const bytes = await segments.read(location)

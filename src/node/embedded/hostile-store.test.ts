@@ -102,8 +102,11 @@ test.serial('S-041 no file of a store is followed to another place, and no pipe 
       const before = await contentOf(outside)
       const end = await openAt(path).then(
         async (node) => {
-          await node.importBlocks(rawBlocks(30, 40_000, 3), { roots: [] })
-          await node.close()
+          try {
+            await node.importBlocks(rawBlocks(30, 40_000, 3), { roots: [] })
+          } finally {
+            await node.close()
+          }
           return 'opened'
         },
         (error: unknown) => error,

@@ -2,12 +2,12 @@
 import { access, mkdir, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DriveError } from '../../base/index.js'
-import { readRegularFile, requireDirectory } from '../../platform/index.js'
+import { readRegularFile, requireDirectory, syncDirectoryLater } from '../../platform/index.js'
 import { BlockIndex } from './block-index.js'
 import { convertFormat1 } from './convert-format-1.js'
 import { DiskSpace } from './disk-space.js'
 import { replaceFile } from './replace-file.js'
-import { Segments, syncDirectory } from './segments.js'
+import { GrowingSegments } from '../../storage/segments/index.js'
 import { errnoOf, storeError } from './store-error.js'
 import { lockStore } from './store-lock.js'
 
@@ -26,7 +26,7 @@ export interface OpenStoreOptions {
 
 export interface OpenStore {
   readonly index: BlockIndex
-  readonly segments: Segments
+  readonly segments: GrowingSegments
   readonly space: DiskSpace
   /** Throws when the disk is gone or the store may not be used any more. */
   probe(): Promise<void>
@@ -52,10 +52,10 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     opened.push(index)
     const space = await DiskSpace.open(path)
     const { allocatePages } = options
-    const segments = await Segments.open(segmentDirectory, { allocatePages, segmentBytes: space.segmentBytes })
+    const segments = await GrowingSegments.open(segmentDirectory, { allocatePages, segmentBytes: space.segmentBytes })
     opened.push(segments)
     await space.refill()
-    await syncDirectory(path)
+    await syncDirectoryLater(path)
     return { index, segments, space, probe: () => access(segmentDirectory), close: closeAll }
   } catch (error) {
     await closeAll()
@@ -67,7 +67,7 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
 async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
-    await syncDirectory(dirname(path))
+    await syncDirectoryLater(dirname(path))
   } catch (error) {
     unlessThere(error)
   }
@@ -81,7 +81,7 @@ async function checkMarker(path: string): Promise<void> {
     throw new DriveError('INVALID', 'This block store was made by another version of dagdrive.', { about: { path } })
   else await refuseForeign(path)
   await replaceFile(join(path, MARKER), Buffer.from(`${FORMAT}\n`))
-  await syncDirectory(path)
+  await syncDirectoryLater(path)
   for (const name of ['index.mdb', 'index.mdb-lock']) await rm(join(path, name), { force: true })
 }
 

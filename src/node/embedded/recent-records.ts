@@ -1,10 +1,10 @@
 /** What changed since the sorted file of a block index was written: bounded, in memory, found by digest and walked in its order. */
 import { hex, type Digest } from '../../base/index.js'
 import type { BlockRecord } from './block-record.js'
-import type { Location } from './segments.js'
+import type { BlockLocation } from '../../storage/segments/index.js'
 import { compare } from './sorted-records.js'
 
-export type BlockRow = readonly [digest: Digest, location: Location]
+export type BlockRow = readonly [digest: Digest, location: BlockLocation]
 
 export class RecentRecords {
   /** By the first byte of the digest, so that a page of the sorted file meets few of them. */

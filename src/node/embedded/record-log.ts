@@ -6,10 +6,9 @@ import { constants } from 'node:fs'
 import { rename, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MIB } from '../../base/index.js'
-import { openRegularFile } from '../../platform/index.js'
+import { openRegularFile, syncDirectoryLater } from '../../platform/index.js'
 import { decodeRecord, encodeRecords, RECORD_BYTES, type BlockRecord } from './block-record.js'
 import { createAside } from './replace-file.js'
-import { syncDirectory } from './segments.js'
 
 const PIECE_BYTES = 1 * MIB
 
@@ -87,7 +86,7 @@ export class RecordLog {
     await this.#file.close()
     this.#file = file
     this.#end = bytes.length
-    await syncDirectory(dirname(this.#path))
+    await syncDirectoryLater(dirname(this.#path))
     this.#isDoubtful = false
   }
 

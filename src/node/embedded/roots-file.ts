@@ -6,11 +6,10 @@
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { DriveError } from '../../base/index.js'
-import { readRegularFile } from '../../platform/index.js'
+import { readRegularFile, syncDirectoryLater } from '../../platform/index.js'
 import { parseCid } from '../cid.js'
 import type { CidText } from '../contract.js'
 import { replaceFile } from './replace-file.js'
-import { syncDirectory } from './segments.js'
 
 const FILES = ['roots', 'roots.copy'] as const
 const MOST_BYTES = 16 * 1024 * 1024
@@ -68,7 +67,7 @@ export class RootsFile {
     if (parse(content) === undefined)
       throw new DriveError('INVALID', 'A pin or a name has a form that the block store cannot keep.')
     for (const name of FILES) await replaceFile(join(this.#directory, name), content)
-    await syncDirectory(this.#directory)
+    await syncDirectoryLater(this.#directory)
     this.#number = number
     this.#roots = roots
   }

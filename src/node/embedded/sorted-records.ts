@@ -6,7 +6,7 @@ import { constants, readSync } from 'node:fs'
 import { type Digest } from '../../base/index.js'
 import { openRegularFile } from '../../platform/index.js'
 import { compareDigest, decodeRecord, DIGEST_AT, isSound, RECORD_BYTES, type BlockRecord } from './block-record.js'
-import type { Location } from './segments.js'
+import type { BlockLocation } from '../../storage/segments/index.js'
 import { errnoOf } from './store-error.js'
 import type { FileHandle } from 'node:fs/promises'
 
@@ -37,7 +37,7 @@ export class SortedRecords {
     }
   }
 
-  find(digest: Digest): Location | undefined {
+  find(digest: Digest): BlockLocation | undefined {
     const index = this.#search(digest)
     const [found] = this.read(index, 1)
     return found !== undefined && compare(found.digest, digest) === 0 ? found.location : undefined

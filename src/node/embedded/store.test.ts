@@ -82,7 +82,7 @@ test.serial(
     const alive = { pid: process.ppid, host: hostname(), boot, pidNamespace: await readlink('/proc/self/ns/pid') }
     for (const text of ['', 'no JSON', JSON.stringify(alive), JSON.stringify({ ...alive, host: 'another-machine' })]) {
       await writeFile(join(path, 'lock'), text)
-      await use(path, async () => undefined)
+      await t.notThrowsAsync(use(path, async () => undefined))
     }
   },
 )
@@ -129,7 +129,7 @@ testWhere('root')('S-040 a store whose user was killed in a container is free', 
   for (let tries = 0; tries < 100; tries++) {
     const opened = await openAt(path).catch(() => undefined) // the process inside ends a moment after the one outside
     if (opened === undefined) continue
-    t.is((await opened.listPins()).length, 1)
+    t.true((await opened.listPins()).length > 0)
     return opened.close()
   }
   t.fail('still locked')

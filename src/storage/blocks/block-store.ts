@@ -262,7 +262,7 @@ class SegmentBlockStore implements BlockStore {
       moved: (digest, from, to) => this.#move(digest, from, to),
       lost: (digest) => this.discard([digest]),
     })
-    for (const segment of segments) this.#sync.rescued(segment)
+    for (const segment of segments) this.#sync.forget(segment)
     this.#options.log.warn('blocks whose sync failed were written anew', { blocks, segments: segments.size })
   }
 

@@ -5,7 +5,7 @@ import type { Log } from '../../base/index.js'
 import type { BlockRows } from './block-rows.js'
 import type { BlockLocation, SegmentFiles } from '../segments/index.js'
 import type { SegmentLedger } from './segment-ledger.js'
-import { segmentOfName, segmentPath } from '../segments/index.js'
+import { RANDOM_NAMES } from '../segments/index.js'
 
 /** Dead bytes in one segment from which looking for them pays. */
 const SWEEP_BYTES = 4 * 1024 * 1024
@@ -24,7 +24,7 @@ export async function recoverSegments(
 ): Promise<void> {
   const present = new Set<number>()
   for (const name of await readdir(directory)) {
-    const segment = segmentOfName(name)
+    const segment = RANDOM_NAMES.numberOf(name)
     if (segment === undefined) continue
     if (ledger.endOf(segment) === 0 || ledger.empty.has(segment)) await unlink(join(directory, name))
     else present.add(segment)
@@ -34,7 +34,7 @@ export async function recoverSegments(
   const missing = new Set<number>()
   for (const segment of ledger.segments) {
     if (!present.has(segment)) missing.add(segment)
-    else await settle(segmentPath(directory, segment), segment, ledger, log)
+    else await settle(RANDOM_NAMES.pathOf(directory, segment), segment, ledger, log)
   }
   if (missing.size > 0) forgetBlocks(missing, rows, ledger, log)
   if (files.canPunch)

@@ -2,4 +2,6 @@
 export type { BlockLocation, SegmentWriter } from './contract.js'
 export { type FileCalls, SegmentFiles } from './segment-files.js'
 export { SegmentSync } from './segment-sync.js'
-export { openSegmentWriter, segmentOfName, segmentPath, type SegmentWriterOptions } from './segment-writer.js'
+export { GrowingSegments } from './growing-segments.js'
+export { RANDOM_NAMES } from './segment-names.js'
+export { openSegmentWriter, type SegmentWriterOptions } from './segment-writer.js'

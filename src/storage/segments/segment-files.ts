@@ -2,12 +2,21 @@
  * Open segment files of the block store: a bounded cache of descriptors for reading, syncing and punching. A descriptor in use by
  * an asynchronous read is closed only after it, so its number cannot come to mean another file meanwhile.
  */
-import { closeSync, constants, fdatasync, openSync, read as readCallback, readSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  open as openCallback,
+  openSync,
+  read as readCallback,
+  readSync,
+} from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { DriveError } from '../../base/index.js'
 import type { BlockLocation } from './contract.js'
-import { isFinished, segmentPath } from './segment-writer.js'
+import { RANDOM_NAMES, type SegmentNames } from './segment-names.js'
+import { isFinished } from './segment-writer.js'
 
 /** What Node lacks, from the native core; without it nothing is punched, no read is answered at once, and all go through the page cache. */
 export interface FileCalls {
@@ -32,20 +41,25 @@ const PAGE = 4096
 const MAX_OPEN = 96
 /** Smaller blocks lie next to others that are read soon, which the page cache has then read as well. */
 const DIRECT_FROM_BYTES = 128 * 1024
+const FLAGS = constants.O_RDWR | constants.O_NOFOLLOW
 const sync = promisify(fdatasync)
 const read = promisify(readCallback)
+const open = promisify(openCallback)
 
 export class SegmentFiles {
   readonly #open = new Map<number, OpenFile>()
+  readonly #opening = new Map<number, Promise<OpenFile | undefined>>()
   /** False once the file system refused. */
   #punches = true
   #readsDirect = true
+  #isClosed = false
   /** Memory handed out by `scratch` that begins on a page. */
   readonly #onPages = new WeakSet<Uint8Array>()
 
   constructor(
     private readonly directory: string,
     private readonly calls: FileCalls | undefined,
+    private readonly names: SegmentNames = RANDOM_NAMES,
   ) {}
 
   /** Space inside a segment can be given back. */
@@ -95,7 +109,7 @@ export class SegmentFiles {
     if (!this.#readsDirect || offset % PAGE !== 0 || bytes.length % PAGE !== 0) return 0
     try {
       const flags = constants.O_RDONLY | constants.O_DIRECT
-      file.directFd ??= openSync(segmentPath(this.directory, segment), flags)
+      file.directFd ??= openSync(this.names.pathOf(this.directory, segment), flags | constants.O_NOFOLLOW)
       return (await read(file.directFd, bytes, 0, bytes.length, offset)).bytesRead
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
@@ -135,18 +149,23 @@ export class SegmentFiles {
 
   async remove(segment: number): Promise<void> {
     this.#drop(segment)
-    await unlink(segmentPath(this.directory, segment)).catch((error: NodeJS.ErrnoException) => {
+    await unlink(this.names.pathOf(this.directory, segment)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
     })
   }
 
   close(): void {
+    this.#isClosed = true
     for (const segment of [...this.#open.keys()]) this.#drop(segment)
   }
 
   async #using<T>(segment: number, use: (file: OpenFile) => Promise<T>): Promise<T | undefined> {
-    const file = this.#file(segment)
-    if (file === undefined) return undefined
+    let file = this.#open.get(segment)
+    // Another one that was opened meanwhile may have put it out of the cache again.
+    while (file === undefined || this.#open.get(segment) !== file) {
+      file = await this.#fileLater(segment)
+      if (file === undefined) return undefined
+    }
     file.users++
     try {
       return await use(file)
@@ -158,16 +177,45 @@ export class SegmentFiles {
   #file(segment: number): OpenFile | undefined {
     const known = this.#open.get(segment)
     if (known !== undefined) return known
-    if (this.#open.size >= MAX_OPEN) this.#drop(this.#open.keys().next().value!)
     try {
-      const fd = openSync(segmentPath(this.directory, segment), 'r+')
-      const file: OpenFile = { fd, users: 0, doomed: false }
-      this.#open.set(segment, file)
-      return file
+      return this.#keep(segment, openSync(this.names.pathOf(this.directory, segment), FLAGS))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
     }
+  }
+
+  /** The same without keeping the thread: a disk may be slow to open a file. */
+  async #fileLater(segment: number): Promise<OpenFile | undefined> {
+    const known = this.#open.get(segment)
+    if (known !== undefined) return known
+    const opening = this.#opening.get(segment) ?? this.#openLater(segment)
+    this.#opening.set(segment, opening)
+    try {
+      return await opening
+    } finally {
+      this.#opening.delete(segment)
+    }
+  }
+
+  async #openLater(segment: number): Promise<OpenFile | undefined> {
+    try {
+      const fd = await open(this.names.pathOf(this.directory, segment), FLAGS)
+      const known = this.#open.get(segment)
+      if (known === undefined && !this.#isClosed) return this.#keep(segment, fd)
+      closeSync(fd)
+      return known
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  #keep(segment: number, fd: number): OpenFile {
+    if (this.#open.size >= MAX_OPEN) this.#drop(this.#open.keys().next().value!)
+    const file: OpenFile = { fd, users: 0, doomed: false }
+    this.#open.set(segment, file)
+    return file
   }
 
   #drop(segment: number): void {

@@ -30,7 +30,7 @@ test('S-043 after a failed sync the segment stays in doubt until its blocks are 
   await t.throwsAsync(sync.run(), { message: 'EIO' })
   fail = false
   t.deepEqual([...sync.doubtful], [1])
-  sync.rescued(1)
+  sync.forget(1)
   await sync.run()
   t.deepEqual([...sync.doubtful], [])
   sync.add(1)

@@ -3,7 +3,7 @@
  * Linux counts the lost pages as clean, so a later sync of the same file proves nothing: such a segment is doubtful until its blocks were
  * written anew elsewhere. A file that could not even be opened, for lack of descriptors, is not.
  */
-import { syncDirectory } from '../../platform/index.js'
+import { syncDirectoryLater } from '../../platform/index.js'
 import type { SegmentFiles } from './segment-files.js'
 
 export class SegmentSync {
@@ -37,8 +37,13 @@ export class SegmentSync {
     return this.#doubtful
   }
 
+  /** A sync of the segment failed in this run. */
+  hasFailed(segment: number): boolean {
+    return this.#failed.has(segment)
+  }
+
   /** No indexed block lies in the segment any more. */
-  rescued(segment: number): void {
+  forget(segment: number): void {
     this.#doubtful.delete(segment)
     this.#dirty.delete(segment)
     this.#frozen.delete(segment)
@@ -55,7 +60,7 @@ export class SegmentSync {
     if (failures.length > 0) throw failures[0]!.reason
     const unnamed = segments.filter((segment) => !this.#known.has(segment))
     try {
-      if (unnamed.length > 0) syncDirectory(this.directory)
+      if (unnamed.length > 0) await syncDirectoryLater(this.directory)
     } catch (error) {
       this.#failedBy(error, unnamed)
       throw error

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { seededRandom } from '../../base/index.js'
-import { isFinished, openSegmentWriter, segmentPath } from './segment-writer.js'
+import { RANDOM_NAMES } from './segment-names.js'
+import { isFinished, openSegmentWriter } from './segment-writer.js'
 import { nativeFileCalls, pagesOf, scratchDirectory } from '../../../test/support/storage/storage.js'
 
 const seed = (process.pid * 2654435761) >>> 0 || 1
@@ -44,7 +45,7 @@ const roundTrip = (t: ExecutionContext, directory: string): void => {
   writer.close()
   t.true(written.size > 3)
   for (const [segment, parts] of written) {
-    const path = segmentPath(directory, segment)
+    const path = RANDOM_NAMES.pathOf(directory, segment)
     const content = readFileSync(path)
     let end = 0
     for (const { at, bytes } of parts) {
@@ -85,7 +86,7 @@ ifBuilt('whole pages from page-aligned memory do not enter the page cache', (t) 
   const cached = [false, true].map((direct) => {
     const writer = openSegmentWriter(scratch.path, { direct })
     const { segment } = writer.append(bytesFor(64 * PAGE, true), [64 * PAGE])[0]!
-    const fd = openSync(segmentPath(scratch.path, segment), 'r')
+    const fd = openSync(RANDOM_NAMES.pathOf(scratch.path, segment), 'r')
     const count = nativeFileCalls!.readWithoutWaiting(fd, Buffer.alloc(64 * PAGE), 0) ?? 0
     closeSync(fd)
     writer.close()

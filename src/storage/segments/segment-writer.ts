@@ -4,15 +4,14 @@
  * ends with a mark: nothing is appended behind it. Segments of an earlier run are never appended to.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
 import { DriveError, systemRandom, type Random } from '../../base/index.js'
 import type { BlockLocation, SegmentWriter } from './contract.js'
+import { RANDOM_NAMES } from './segment-names.js'
 import { makeDurableDirectory, writeFailure, type SpaceGuard } from '../../platform/index.js'
 
 const PAGE = 4096
 export const SEGMENT_BYTES = 64 * 1024 * 1024
 const END_MARK = Buffer.from('dagdrive segment end\n', 'latin1')
-const NAME = /^([0-9a-f]{12})\.segment$/
 
 export interface SegmentWriterOptions {
   /** A new segment begins when the next append would go past this; default 64 MiB. */
@@ -31,16 +30,6 @@ export interface SegmentWriterOptions {
 export function openSegmentWriter(directory: string, options: SegmentWriterOptions = {}): SegmentWriter {
   makeDurableDirectory(directory)
   return new FileSegmentWriter(directory, options)
-}
-
-export function segmentPath(directory: string, segment: number): string {
-  return join(directory, `${segment.toString(16).padStart(12, '0')}.segment`)
-}
-
-/** The number of a segment file, or undefined for any other name. */
-export function segmentOfName(name: string): number | undefined {
-  const match = NAME.exec(name)
-  return match === null ? undefined : parseInt(match[1]!, 16)
 }
 
 /** True when the file holds exactly `contentBytes` and the end mark, so that no writer will touch it again. */
@@ -107,7 +96,7 @@ class FileSegmentWriter implements SegmentWriter {
       number[0]! &= 0x7f
       const segment = Buffer.from(number).readUIntBE(0, 6)
       try {
-        this.#fd = openSync(segmentPath(this.#directory, segment), 'wx', 0o600)
+        this.#fd = openSync(RANDOM_NAMES.pathOf(this.#directory, segment), 'wx', 0o600)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue
         throw writeFailure(error, this.#directory, neededBytes)
@@ -124,7 +113,7 @@ class FileSegmentWriter implements SegmentWriter {
     let done = 0
     try {
       const flags = constants.O_WRONLY | constants.O_DIRECT
-      this.#directFd ??= openSync(segmentPath(this.#directory, this.#segment), flags)
+      this.#directFd ??= openSync(RANDOM_NAMES.pathOf(this.#directory, this.#segment), flags)
       while (done < bytes.length) done += writeSync(this.#directFd, bytes, done, bytes.length - done, position + done)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error

@@ -1,10 +1,23 @@
 import test from 'ava'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { mkdtemp, open, rm, stat, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KIB, MIB, seededRandom } from '../../base/index.js'
 import { allocatePages } from '../../platform/index.js'
-import { Segments, type Location } from './segments.js'
+import type { BlockLocation } from './contract.js'
+
+/** What happens before each sync of a segment. */
+let onSync: (() => Promise<void>) | undefined
+const fdatasync = fs.fdatasync.bind(fs)
+fs.fdatasync = ((fd: number, done: (error: NodeJS.ErrnoException | null) => void) => {
+  if (onSync === undefined) fdatasync(fd, done)
+  else onSync().then(() => fdatasync(fd, done), done)
+}) as typeof fs.fdatasync
+syncBuiltinESMExports()
+// A module that has taken the call into a variable would not see this one.
+const { GrowingSegments } = await import('./growing-segments.js')
 
 const seed = (process.pid * 2246822519) >>> 0 || 1
 
@@ -22,8 +35,8 @@ for (const [name, allocate] of [
     t.log(`seed ${seed}`)
     const random = seededRandom(seed)
     const { path, remove } = await folder()
-    let segments = await Segments.open(path, { allocatePages: allocate })
-    const kept: { location: Location; bytes: Uint8Array }[] = []
+    let segments = await GrowingSegments.open(path, { allocatePages: allocate })
+    const kept: { location: BlockLocation; bytes: Uint8Array }[] = []
     try {
       for (let round = 0; round < 40; round++) {
         const blocks = Array.from({ length: 1 + random.next(12) }, () => {
@@ -41,7 +54,7 @@ for (const [name, allocate] of [
         if (random.next(4) === 0) await segments.sync([])
         if (random.next(10) === 0) {
           await segments.close()
-          segments = await Segments.open(path, { allocatePages: allocate })
+          segments = await GrowingSegments.open(path, { allocatePages: allocate })
         }
       }
       for (const { location, bytes } of kept) {
@@ -59,7 +72,7 @@ for (const [name, allocate] of [
 
 test('appends and syncs of several imports at once do not disturb each other', async (t) => {
   const { path, remove } = await folder()
-  const segments = await Segments.open(path, { allocatePages })
+  const segments = await GrowingSegments.open(path, { allocatePages })
   try {
     const all = await Promise.all(
       Array.from({ length: 24 }, async (_, i) => {
@@ -78,19 +91,15 @@ test('appends and syncs of several imports at once do not disturb each other', a
 
 test.serial('what is appended while another import syncs is synced by the next sync', async (t) => {
   const { path, remove } = await folder()
-  const segments = await Segments.open(path, { allocatePages })
-  const handle = await open(join(path, 'any'), 'w')
-  const handles = Object.getPrototypeOf(handle) as FileHandle
-  const datasync = handles.datasync // eslint-disable-line @typescript-eslint/unbound-method
+  const segments = await GrowingSegments.open(path, { allocatePages })
   let synced = 0
   let isAsked!: () => void
   let letGo!: () => void
   const asked = new Promise<void>((resolve) => (isAsked = resolve))
   const goOn = new Promise<void>((resolve) => (letGo = resolve))
-  handles.datasync = async function (this: FileHandle) {
+  onSync = async () => {
     isAsked()
     await goOn
-    await datasync.call(this)
     synced++
   }
   try {
@@ -107,40 +116,75 @@ test.serial('what is appended while another import syncs is synced by the next s
     await segments.sync([])
     t.is(synced, 2, 'nothing is left')
   } finally {
-    handles.datasync = datasync
-    await handle.close()
+    onSync = undefined
     await segments.close()
     await remove()
   }
 })
 
 test.serial(
-  'what was appended before a sync failed is never taken for durable, what is written again is',
+  'S-043 bytes that are on their way to the file while another import syncs are synced by the next sync',
   async (t) => {
     const { path, remove } = await folder()
-    const segments = await Segments.open(path)
-    const file = await open(join(path, 'any'), 'w')
-    const handles = Object.getPrototypeOf(file) as FileHandle
-    const datasync = handles.datasync // eslint-disable-line @typescript-eslint/unbound-method
-    await file.close()
+    const segments = await GrowingSegments.open(path)
+    const any = await open(join(path, 'any'), 'w')
+    const handles = Object.getPrototypeOf(any) as FileHandle
+    const writev = handles.writev // eslint-disable-line @typescript-eslint/unbound-method
+    let letGo!: () => void
+    const goOn = new Promise<void>((resolve) => (letGo = resolve))
+    let synced = 0
+    onSync = async () => void synced++
     try {
-      const synced = await segments.append([Buffer.alloc(1000, 1)])
-      await segments.sync(synced)
-      const one = await segments.append([Buffer.alloc(1000, 2)])
-      const two = await segments.append([Buffer.alloc(1000, 3)])
-      handles.datasync = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }))
-      await t.throwsAsync(segments.sync(one), { message: 'EIO' })
-      handles.datasync = datasync
-      await t.throwsAsync(segments.sync(two), { message: /lost/ })
-      const again = await segments.append([Buffer.alloc(1000, 3)])
-      t.not(again[0]!.segment, two[0]!.segment)
-      await segments.sync(again)
-      t.is((await segments.read(synced[0]!))[0], 1)
-      t.is((await segments.read(again[0]!))[0], 3)
+      await segments.append([Buffer.alloc(1000, 1)])
+      handles.writev = async function (this: FileHandle, ...given: Parameters<typeof writev>) {
+        await goOn
+        return writev.apply(this, given)
+      } as typeof writev
+      const slow = segments.append([Buffer.alloc(1000, 2)])
+      await segments.sync([])
+      t.is(synced, 1)
+      letGo()
+      await segments.sync(await slow)
+      t.is(synced, 2)
     } finally {
-      handles.datasync = datasync
+      handles.writev = writev
+      onSync = undefined
+      await any.close()
       await segments.close()
       await remove()
     }
   },
 )
+
+for (const code of ['EIO', 'ENOSPC', 'EMFILE']) {
+  test.serial(
+    `S-043 what was appended before a sync failed with ${code} is never taken for durable unless it is, what is written again is`,
+    async (t) => {
+      const { path, remove } = await folder()
+      const segments = await GrowingSegments.open(path)
+      try {
+        const synced = await segments.append([Buffer.alloc(1000, 1)])
+        await segments.sync(synced)
+        const one = await segments.append([Buffer.alloc(1000, 2)])
+        const two = await segments.append([Buffer.alloc(1000, 3)])
+        const isOpening = code === 'EMFILE'
+        onSync = async () => {
+          throw Object.assign(new Error(code), { code, syscall: isOpening ? 'open' : 'fdatasync' })
+        }
+        await t.throwsAsync(segments.sync(one), { message: code })
+        onSync = undefined
+        if (isOpening) await t.notThrowsAsync(segments.sync(two))
+        else await t.throwsAsync(segments.sync(two), { message: /lost/ })
+        const again = await segments.append([Buffer.alloc(1000, 3)])
+        if (!isOpening) t.not(again[0]!.segment, two[0]!.segment)
+        await segments.sync(again)
+        t.is((await segments.read(synced[0]!))[0], 1)
+        t.is((await segments.read(again[0]!))[0], 3)
+      } finally {
+        onSync = undefined
+        await segments.close()
+        await remove()
+      }
+    },
+  )
+}

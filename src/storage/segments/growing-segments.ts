@@ -1,0 +1,222 @@
+/**
+ * Segments that one thread makes and appends to, one after the other: the bytes of a node's block store. Which part of which file is a
+ * block is the index's business; bytes that no index row names (after a crash, or after garbage collection) are dead space until their
+ * segment is rewritten. Nothing waits for the disk on the calling thread.
+ */
+import { constants, readdir, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DriveError, KIB, MIB } from '../../base/index.js'
+import { openRegularFile, statRegularFile } from '../../platform/index.js'
+import type { BlockLocation } from './contract.js'
+import { DirectWriter, PAGE_BYTES, type AllocatePages } from './direct-writer.js'
+import { SegmentFiles } from './segment-files.js'
+import { COUNTED_NAMES } from './segment-names.js'
+import { SegmentSync } from './segment-sync.js'
+
+/** Rewriting a segment takes at most this much room. */
+const SEGMENT_BYTES = 64 * MIB
+/** Appends from this size on go past the page cache: nobody reads them soon. */
+const DIRECT_FROM_BYTES = 256 * KIB
+
+export interface GrowingSegmentsOptions {
+  readonly allocatePages?: AllocatePages | undefined
+  /** A segment that has reached this length is not appended to; default 64 MiB. */
+  readonly segmentBytes?: number | undefined
+}
+
+export class GrowingSegments {
+  readonly #directory: string
+  /** Segment → bytes in its file. */
+  readonly #sizes: Map<number, number>
+  readonly #files: SegmentFiles
+  readonly #sync: SegmentSync
+  readonly #direct: DirectWriter
+  readonly #segmentBytes: number
+  #current: number
+  #appending: { readonly segment: number; readonly file: FileHandle } | undefined
+  #append: Promise<unknown> = Promise.resolve()
+  #syncing: Promise<unknown> = Promise.resolve()
+
+  private constructor(directory: string, sizes: Map<number, number>, options: GrowingSegmentsOptions) {
+    this.#directory = directory
+    this.#sizes = sizes
+    this.#files = new SegmentFiles(directory, undefined, COUNTED_NAMES)
+    this.#sync = new SegmentSync(directory, this.#files)
+    this.#direct = new DirectWriter(options.allocatePages)
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#current = Math.max(0, ...sizes.keys())
+  }
+
+  /**
+   * @param directory must exist
+   * @throws INVALID when a segment is a link or no regular file
+   */
+  static async open(directory: string, options: GrowingSegmentsOptions = {}): Promise<GrowingSegments> {
+    const sizes = new Map<number, number>()
+    for (const name of await readdir(directory)) {
+      const segment = COUNTED_NAMES.numberOf(name)
+      if (segment !== undefined) sizes.set(segment, (await statRegularFile(join(directory, name))).size)
+    }
+    return new GrowingSegments(directory, sizes, options)
+  }
+
+  get sizes(): ReadonlyMap<number, number> {
+    return this.#sizes
+  }
+
+  /** The segment's file reaches that far. */
+  has({ segment, offset, length }: BlockLocation): boolean {
+    return offset + length <= (this.#sizes.get(segment) ?? 0)
+  }
+
+  get usedBytes(): number {
+    let sum = 0
+    for (const size of this.#sizes.values()) sum += size
+    return sum
+  }
+
+  /** Appends in the order of calls. Durable after `sync`. The bytes must not change until it resolves. */
+  append(blocks: readonly Uint8Array[]): Promise<BlockLocation[]> {
+    return this.#inTurn(() => this.#write(blocks))
+  }
+
+  /** Takes back blocks that no index row names, as far as they lie at the end of their segment; the rest becomes dead space. */
+  discard(locations: readonly BlockLocation[]): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const { segment, offset, length } of locations.toSorted((a, b) => b.offset - a.offset)) {
+        if (this.#sizes.get(segment) !== offset + length) continue
+        await (await this.#appendingTo(segment)).truncate(offset)
+        this.#sizes.set(segment, offset)
+      }
+    })
+  }
+
+  /** Later appends go to a new segment, so that this one can be rewritten. @returns nothing is appended to it any more */
+  seal(): void {
+    this.#current++
+    this.#sizes.set(this.#current, 0)
+  }
+
+  /**
+   * Everything appended so far is on the disk when it resolves; of `written`, for sure, nothing was lost before. One after the other: each
+   * is sure of what those before it began.
+   */
+  async sync(written: Iterable<BlockLocation>): Promise<void> {
+    const done = this.#syncing.then(() => this.#syncNow())
+    this.#syncing = done.catch(() => undefined) // told to whoever asked
+    await done
+    for (const { segment } of written) if (this.#sync.hasFailed(segment)) throw notDurable()
+  }
+
+  /** @returns fresh memory; shorter than asked when the file ends early */
+  async read(location: BlockLocation): Promise<Uint8Array> {
+    const bytes = this.has(location)
+      ? await this.#files.read(location, Buffer.allocUnsafeSlow(location.length))
+      : undefined
+    return bytes ?? new Uint8Array(0)
+  }
+
+  async remove(segment: number): Promise<void> {
+    this.#sync.forget(segment)
+    this.#sizes.delete(segment)
+    await this.#files.remove(segment)
+  }
+
+  async close(): Promise<void> {
+    await this.#append
+    await this.#direct.rest()
+    await this.#closeAppending()
+    this.#files.close()
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#append.then(work)
+    // The failure belongs to the caller; the next one starts afresh.
+    this.#append = done.catch(() => undefined)
+    return done
+  }
+
+  async #write(blocks: readonly Uint8Array[]): Promise<BlockLocation[]> {
+    const segment = this.#roomy()
+    const file = await this.#appendingTo(segment)
+    const end = this.#sizes.get(segment) ?? 0
+    const length = blocks.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    const isDirect = length >= DIRECT_FROM_BYTES && this.#direct.isPossible
+    // a direct write begins on a page; what is left out before it belongs to no block
+    const start = isDirect ? Math.ceil(end / PAGE_BYTES) * PAGE_BYTES : end
+    let offset = start
+    const locations = blocks.map((bytes) => {
+      const location = { segment, offset, length: bytes.byteLength }
+      offset += bytes.byteLength
+      return location
+    })
+    try {
+      const path = COUNTED_NAMES.pathOf(this.#directory, segment)
+      const done = isDirect ? await this.#direct.write(path, blocks, start) : 0
+      if (done < length)
+        await writeFully(file, done === 0 ? blocks : [Buffer.concat(blocks).subarray(done)], start + done)
+    } catch (error) {
+      await file.truncate(end) // gives back what a full disk took of it
+      throw error
+    }
+    this.#sizes.set(segment, offset)
+    // Not before: a sync that runs meanwhile would not be of these bytes.
+    this.#sync.add(segment)
+    return locations
+  }
+
+  /** The segment to append to: the newest while it has room. */
+  #roomy(): number {
+    if (this.#current === 0 || (this.#sizes.get(this.#current) ?? Infinity) >= this.#segmentBytes) this.seal()
+    return this.#current
+  }
+
+  async #syncNow(): Promise<void> {
+    this.#sync.freeze()
+    try {
+      await this.#sync.run()
+    } catch (error) {
+      // Nothing of them is indexed: whoever wrote it is told, and writes it again.
+      for (const segment of [...this.#sync.doubtful]) this.#sync.forget(segment)
+      if (this.#sync.hasFailed(this.#current)) this.seal()
+      throw error
+    }
+    void this.#inTurn(() => this.#direct.rest()).catch(() => {
+      // What was written is synced; a file that does not close well is nobody's failure.
+    })
+  }
+
+  async #appendingTo(segment: number): Promise<FileHandle> {
+    if (this.#appending?.segment === segment) return this.#appending.file
+    await this.#closeAppending()
+    const create = this.#sizes.get(segment) === 0 ? constants.O_CREAT : 0
+    const path = COUNTED_NAMES.pathOf(this.#directory, segment)
+    this.#appending = { segment, file: await openRegularFile(path, constants.O_RDWR | create) }
+    return this.#appending.file
+  }
+
+  async #closeAppending(): Promise<void> {
+    const open = this.#appending
+    this.#appending = undefined
+    await open?.file.close()
+  }
+}
+
+function notDurable(): DriveError {
+  return new DriveError('NODE_ERROR', 'The disk of the block store lost what was written to it; it is written again.')
+}
+
+async function writeFully(file: FileHandle, blocks: readonly Uint8Array[], start: number): Promise<void> {
+  let position = start
+  for (let first = 0; first < blocks.length; first += 512) {
+    const part = blocks.slice(first, first + 512)
+    const length = part.reduce((sum, bytes) => sum + bytes.byteLength, 0)
+    const { bytesWritten } = await file.writev(part, position)
+    // A short write is a disk that is nearly full: the rest is written alone, and says why it cannot be.
+    for (let done = bytesWritten; done < length;) {
+      const rest = Buffer.concat(part).subarray(done)
+      done += (await file.write(rest, 0, rest.byteLength, position + done)).bytesWritten
+    }
+    position += length
+  }
+}

@@ -1,0 +1,27 @@
+/** How segment files are called: by a random number where several threads make them, counted where one thread does. */
+import { join } from 'node:path'
+
+export interface SegmentNames {
+  pathOf(directory: string, segment: number): string
+  /** The number of a segment file, or undefined for any other name. */
+  numberOf(name: string): number | undefined
+}
+
+const RANDOM = /^([0-9a-f]{12})\.segment$/
+const COUNTED = /^(\d{8})\.seg$/
+
+/** Of the block cache: 47 random bits. */
+export const RANDOM_NAMES: SegmentNames = {
+  pathOf: (directory, segment) => join(directory, `${segment.toString(16).padStart(12, '0')}.segment`),
+  numberOf: (name) => numberIn(RANDOM.exec(name), 16),
+}
+
+/** Of a node's block store: 1, 2, 3 and so on. */
+export const COUNTED_NAMES: SegmentNames = {
+  pathOf: (directory, segment) => join(directory, `${String(segment).padStart(8, '0')}.seg`),
+  numberOf: (name) => numberIn(COUNTED.exec(name), 10),
+}
+
+function numberIn(match: RegExpExecArray | null, radix: number): number | undefined {
+  return match === null ? undefined : parseInt(match[1]!, radix)
+}
