@@ -1,7 +1,9 @@
 /** Versions of a tree: how one is built from a view of the tree and the version before, and how versions descend from one another. */
 export { adopt, type Adopter, giveBackAdopted } from './build/adopt.js'
-export { type BuildContext, DROPPED, MADE, Pace } from './build/build-context.js'
+export { type BuildContext, DROPPED, MADE } from './build/build-context.js'
+export { Pace } from './build/pace.js'
 export { buildDuplicates, buildForest, listOutgoing, storeBlock } from './build/build-live.js'
+export { countPublishedOut } from './build/count-anew.js'
 export { countRemoved } from './build/build-removed.js'
 export { buildTree } from './build/build-tree.js'
 export type { ChunkSealer } from './build/merge-pages.js'

@@ -1,53 +1,85 @@
-/** Which directories a set of changes makes new versions of: those that changed, and all above them. */
-import { ROOT_INO, isDirectory, isHardLinked } from '../entry-of.js'
+/**
+ * Which directories a set of changes makes new versions of: those that changed, and all above them. They are kept in two tables and not
+ * in memory, as a first version may be of every directory there is.
+ */
+import { be64, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord, TreeView } from '../../tree-state/index.js'
+import { ROOT_INO, isDirectory, isHardLinked } from '../entry-of.js'
+import type { QueueTables } from '../tables/queue-tables.js'
+import type { Pace } from './pace.js'
 
-export interface Affected {
-  /** Changed inodes that are in the tree or still open. */
-  readonly dirty: ReadonlySet<number>
-  /** Children before their parents; the root is last whenever anything changed. */
-  readonly directories: readonly number[]
+/** A removed directory that is still open, or what is below one: it does not hang together with the root. */
+const NOWHERE = 0xffffffff
+const NOTHING = new Uint8Array(0)
+
+export interface AffectedContext {
+  readonly view: TreeView
+  readonly tables: Pick<QueueTables, 'depths' | 'order'>
+  readonly pace: Pace
+  /** Every directory that is loaded is affected. */
+  readonly isAnew: boolean
 }
 
-/** @param changed more inodes whose entries change although they are not dirty */
-export function affectedBy(view: TreeView, changed: Iterable<InodeRecord>): Affected {
-  const dirty = new Set<number>()
-  const parentOf = new Map<number, number>()
-  const climb = (directory: number): void => {
-    for (let at = directory; at !== 0 && !parentOf.has(at);) {
-      const record = view.inode(at)
-      if (record === undefined || !isDirectory(record)) return
-      parentOf.set(at, at === ROOT_INO ? 0 : record.parent)
-      at = at === ROOT_INO ? 0 : record.parent
-    }
+/**
+ * Fills `depths` and `order`.
+ * @param changed more inodes whose entries change although they are not dirty
+ * @returns the number of changed inodes, for progress
+ */
+export async function findAffected(changed: Iterable<InodeRecord>, context: AffectedContext): Promise<number> {
+  const { view, pace } = context
+  let count = 0
+  for (const record of context.isAnew ? view.inodes() : changedInodes(view)) {
+    await pace.step()
+    count++
+    climb(isDirectory(record) ? record.ino : record.parent, context)
+    if (isHardLinked(record)) for (const parent of view.parentsOfLinked(record.ino)) climb(parent, context)
   }
+  for (const record of changed) climb(record.parent, context)
+  climb(ROOT_INO, context)
+  return count
+}
+
+/** Children before their parents; the root is last. */
+export function* affectedDirectories({ tables }: Pick<AffectedContext, 'tables'>): Generator<number, undefined> {
+  for (const [key] of rowsIn(tables.order)) yield readBe64(key, 4)
+}
+
+function* changedInodes(view: TreeView): Generator<InodeRecord, undefined> {
   for (const { ino } of view.changes()) {
     const record = view.inode(ino)
-    if (record === undefined) continue
-    dirty.add(ino)
-    if (isDirectory(record)) climb(ino)
-    else climb(record.parent)
-    if (isHardLinked(record)) for (const parent of view.parentsOfLinked(ino)) climb(parent)
+    if (record !== undefined) yield record
   }
-  for (const record of changed) climb(record.parent)
-  climb(ROOT_INO)
-  return { dirty, directories: bottomUp(parentOf) }
 }
 
-/** Directories that hang together with the root, deepest first. A removed but still open directory does not. */
-function bottomUp(parentOf: ReadonlyMap<number, number>): number[] {
-  const depths = new Map<number, number>([[ROOT_INO, 0]])
-  for (const ino of parentOf.keys()) {
-    const path: number[] = []
-    let at: number | undefined = ino
-    while (at !== undefined && !depths.has(at)) {
-      path.push(at)
-      at = parentOf.get(at)
+/** Notes a directory and those above it that are not noted yet. */
+function climb(directory: number, { view, tables }: AffectedContext): void {
+  const path: number[] = []
+  let depth = NOWHERE
+  for (let at = directory; ;) {
+    const known = tables.depths.get(be64(at))
+    if (known !== undefined) depth = readDepth(known)
+    const record = at === 0 || known !== undefined ? undefined : view.inode(at)
+    if (record === undefined || !isDirectory(record)) break
+    path.push(at)
+    if (at === ROOT_INO) {
+      depth = -1
+      break
     }
-    let depth = at === undefined ? Number.NaN : depths.get(at)!
-    for (const each of path.reverse()) depths.set(each, ++depth)
+    at = record.parent
   }
-  return [...parentOf.keys()]
-    .filter((ino) => !Number.isNaN(depths.get(ino)))
-    .sort((a, b) => depths.get(b)! - depths.get(a)! || a - b)
+  for (const ino of path.reverse()) {
+    if (depth !== NOWHERE) depth++
+    tables.depths.put(be64(ino), be32(depth))
+    if (depth !== NOWHERE) tables.order.put(Buffer.concat([be32(NOWHERE - depth), be64(ino)]), NOTHING)
+  }
+}
+
+function be32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
+
+function readDepth(bytes: Uint8Array): number {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, 4).readUInt32BE()
 }

@@ -1,10 +1,10 @@
 /** What the parts of a commit builder share. */
-import { setImmediate } from 'node:timers/promises'
-import { throwIfAborted, type Digest, type Random, type SecretKey } from '../../base/index.js'
-import { buildMap, type BuiltMap, type FetchBlock, type MapNode, type TreeRef } from '../../dag/index.js'
+import type { Digest, Random, SecretKey } from '../../base/index.js'
+import { MapBuilder, type FetchBlock, type MapNode, type MapRow, type TreeRef } from '../../dag/index.js'
 import type { ChunkSealer } from './merge-pages.js'
 import type { DrivePort, TreeView } from '../../tree-state/index.js'
 import type { Environment } from '../../storage/kv/index.js'
+import type { Pace } from './pace.js'
 import type { LiveDelta } from '../tables/live-delta.js'
 import { encodeMapNodes, nodesOf, rootDigestOf } from '../tables/map-nodes.js'
 import { encodeNode, type QueueTables } from '../tables/queue-tables.js'
@@ -14,8 +14,10 @@ export interface BuildContext {
   readonly tables: QueueTables
   readonly queue: Environment
   readonly delta: LiveDelta
-  /** Rows born at most then are in the published version. */
+  /** Rows born at most then are in the published version; -1 for a version built anew, which has all rows still to count. */
   readonly published: number
+  /** Nothing of the published version is relied on: every use is counted again. */
+  readonly isAnew: boolean
   /** The instant being published. */
   readonly sequence: number
   readonly port: Pick<DrivePort, 'adopt'>
@@ -28,44 +30,30 @@ export interface BuildContext {
   readonly pace: Pace
 }
 
-/** Keeps a long build from holding up the event loop and from filling memory with uncommitted rows. */
-export class Pace {
-  #steps = 0
-
-  constructor(
-    private readonly queue: Environment,
-    private readonly signal: AbortSignal,
-  ) {}
-
-  /** Call once an inode or so; rows written before it may become durable. */
-  async step(): Promise<void> {
-    if (++this.#steps % STEPS_A_TURN !== 0) return
-    await setImmediate()
-    throwIfAborted(this.signal)
-    if (this.queue.pendingBytes > MOST_PENDING_BYTES) await this.queue.commit()
-  }
-}
-
-const STEPS_A_TURN = 64
-const MOST_PENDING_BYTES = 16 * 1024 * 1024
-
 /**
- * A new version of a map: equal nodes of `previous` are reused, new ones stored and counted in, the rest counted out.
+ * A new version of a map: equal nodes of `previous` are reused, new ones stored and counted in, the rest counted out. Holds one node's
+ * rows at a time.
+ * @param rows ascending by key
  * @param previous the content node of the published version
  */
 export async function buildVersion(
-  rows: Iterable<readonly [Uint8Array, Uint8Array]>,
+  rows: Iterable<MapRow> | AsyncIterable<MapRow>,
   previous: TreeRef | undefined,
   context: BuildContext,
 ): Promise<TreeRef> {
-  const { tables, delta, random } = context
+  const { tables, delta, random, pace } = context
   const before = await previousNodes(previous, context)
-  const built: BuiltMap = buildMap(rows, { random, previous: before })
-  for (const block of built.blocks) {
+  const builder = new MapBuilder({ random, previous: before }, (block) => {
     tables.nodes.put(block.digest, encodeNode(block))
-    delta.add(block.digest, 1, 'node', block.bytes.length)
+    if (!context.isAnew) delta.add(block.digest, 1, 'node', block.bytes.length)
+  })
+  for await (const [key, value] of rows) {
+    builder.add(key, value)
+    await pace.step()
   }
-  for (const ref of built.dropped) delta.add(ref.digest, -1, 'node')
+  const built = builder.finish()
+  if (context.isAnew) for (const { ref } of built.nodes) delta.add(ref.digest, 1, 'node', NODE_BYTES)
+  else for (const ref of built.dropped) delta.add(ref.digest, -1, 'node')
   if (previous === undefined || !sameDigest(built.ref.digest, previous.digest)) {
     tables.maps.put(built.ref.digest, encodeMapNodes(built.nodes))
     tables.mapChanges.put(built.ref.digest, MADE)
@@ -77,7 +65,7 @@ export async function buildVersion(
 /** All nodes of a published map leave the version. */
 export async function dropMap(ref: TreeRef, context: BuildContext): Promise<void> {
   const nodes = await previousNodes(ref, context)
-  for (const node of nodes) context.delta.add(node.ref.digest, -1, 'node')
+  if (!context.isAnew) for (const node of nodes) context.delta.add(node.ref.digest, -1, 'node')
   forgetMap(nodes, context)
 }
 
@@ -89,6 +77,7 @@ function forgetMap(nodes: readonly MapNode[], { tables }: BuildContext): void {
 /** Nodes the published version does not have can neither be reused nor leave it, and the node may have collected them. */
 async function previousNodes(ref: TreeRef | undefined, context: BuildContext): Promise<MapNode[]> {
   if (ref === undefined || !isPublished(ref, context)) return []
+  if (context.isAnew && context.tables.maps.get(ref.digest) === undefined) return []
   return nodesOf(ref, context.tables.maps, context.fetch, context.signal)
 }
 
@@ -99,6 +88,9 @@ async function previousNodes(ref: TreeRef | undefined, context: BuildContext): P
 export function isPublished(ref: TreeRef, { tables }: BuildContext): boolean {
   return tables.live.get(ref.digest) !== undefined
 }
+
+/** For progress only. */
+const NODE_BYTES = 64 * 1024
 
 export const MADE = Buffer.of(1)
 export const DROPPED = Buffer.of(2)

@@ -1,14 +1,27 @@
 /** The content of one file in a new version: what of it is new, staged pages merged, and the list of its chunks. */
-import { chunkRow, MAX_EMBEDDED_CHUNKS, type EntryRecord } from '../../dag/index.js'
-import { be64 } from '../../storage/kv/index.js'
-import { chunkKey, encodeChunk, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
+import { MIB } from '../../base/index.js'
+import { chunkRow, MAX_EMBEDDED_CHUNKS, type EntryRecord, type FileChunk, type MapRow } from '../../dag/index.js'
+import { be64, rowsIn } from '../../storage/kv/index.js'
+import {
+  chunkKey,
+  decodeChunk,
+  encodeChunk,
+  rowsOf,
+  secondOf,
+  type ChunkRecord,
+  type InodeRecord,
+  type TreeView,
+} from '../../tree-state/index.js'
 import { adopt } from './adopt.js'
 import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
+import { countChunkList } from './count-anew.js'
 import { chunkOf, isFile, treeContent } from '../entry-of.js'
 import { mergePages, readMerged, type MergeInput } from './merge-pages.js'
 
 /** Bodies up to this size live in their entry. */
 export const INLINE_BYTES = 2048
+
+const MAX_LEAF_BYTES = MIB
 
 type Content = EntryRecord['content']
 
@@ -18,63 +31,97 @@ type Content = EntryRecord['content']
  */
 export async function contentOf(record: InodeRecord, isDirty: boolean, context: BuildContext): Promise<Content> {
   if (!isFile(record)) return record.inline === undefined ? { kind: 'none' } : { kind: 'inline', bytes: record.inline }
+  if (record.unloaded && record.ref !== undefined && context.isAnew) await countChunkList(record.ref, context)
   if (record.unloaded || (!isDirty && record.ref !== undefined)) return treeContent(record.ref)
-  const { ino } = record
-  const rows = [...context.view.chunks(ino)]
-  if (isDirty) countNewRows(rows, context)
-  const content = await currentContent(record, rows, context)
+  if (isDirty) await countNewRows(record.ino, context)
+  const content = await currentContent(record, context)
   if (isDirty) await settleRef(record, content, context)
   return content
 }
 
-/** Rows of a file that is in no directory any more (still open): counted, so that every row of the instant is live or was counted. */
-export function countRows(ino: number, context: BuildContext): void {
-  countNewRows(context.view.chunks(ino), context)
+/** A file that is in no directory any more, but open: counted, so that every row of the instant is live or was counted. */
+export async function countOrphan(ino: number, context: BuildContext): Promise<void> {
+  const record = context.view.inode(ino)
+  if (record?.unloaded !== true) return countNewRows(ino, context)
+  if (context.isAnew && record.ref !== undefined && isFile(record)) await countChunkList(record.ref, context)
 }
 
-function countNewRows(rows: Iterable<ChunkRecord>, { delta, published }: BuildContext): void {
-  for (const row of rows) if (row.born > published) delta.add(row.digest, 1, 'leaf', row.length)
+async function countNewRows(ino: number, { view, delta, published, pace }: BuildContext): Promise<void> {
+  for (const row of view.chunks(ino)) {
+    if (row.born > published) delta.add(row.digest, 1, 'leaf', row.length)
+    await pace.step()
+  }
 }
 
-async function currentContent(record: InodeRecord, rows: ChunkRecord[], context: BuildContext): Promise<Content> {
-  const { view } = context
+async function currentContent(record: InodeRecord, context: BuildContext): Promise<Content> {
+  const { view, tables, delta } = context
   const { ino, size, inline } = record
   const hasPages = view.hasPages(ino)
-  if (!hasPages && rows.length === 0)
+  if (!hasPages && !view.hasChunks(ino))
     return inline === undefined || size === 0 ? { kind: 'none' } : { kind: 'inline', bytes: inline }
-  if (!hasPages && inline === undefined) return listed(record, rows, context)
+  if (!hasPages && inline === undefined) return listed(record, () => view.chunks(ino), context)
   const input: MergeInput = {
     sizeBytes: size,
     fixedChunks: record.fixedChunks,
     inline,
-    rows,
+    rows: () => view.chunks(ino),
+    rowsOver: (from, to) => rowsOver(view, ino, from, to),
     pages: (from, to) => view.pages(ino, from, to),
     sequence: context.sequence,
   }
   if (size === 0) return { kind: 'none' }
   if (size <= INLINE_BYTES) return { kind: 'inline', bytes: await readMerged(input, 0, size, context) }
-  const merged = await mergePages(input, {
+  await mergePages(input, {
     sealer: context.sealer,
     readLeaf: context.readLeaf,
     adopt: (blocks) => adopt(blocks, context),
+    add: (row) => {
+      delta.add(row.digest, 1, 'leaf', row.length)
+      tables.merged.put(chunkKey(ino, row.offset), encodeChunk(row))
+    },
   })
-  for (const row of merged.added) {
-    context.delta.add(row.digest, 1, 'leaf', row.length)
-    context.tables.merged.put(chunkKey(ino, row.offset), encodeChunk(row))
-  }
-  return listed(record, merged.rows, context)
+  return listed(record, () => mergedRows(ino, context), context)
 }
 
-async function listed(record: InodeRecord, rows: readonly ChunkRecord[], context: BuildContext): Promise<Content> {
-  if (rows.length === 0) return { kind: 'none' }
-  if (rows.length <= MAX_EMBEDDED_CHUNKS) return { kind: 'chunks', chunks: rows.map(chunkOf) }
-  return treeContent(
-    await buildVersion(
-      rows.map((row) => chunkRow(chunkOf(row))),
-      record.ref,
-      context,
-    ),
-  )
+/** Rows that lie over `from … to`. No row is longer than the longest block. */
+function* rowsOver(view: TreeView, ino: number, from: number, to: number): Generator<ChunkRecord, undefined> {
+  for (const row of view.chunksBetween(ino, Math.max(0, from - MAX_LEAF_BYTES), to))
+    if (row.offset + row.length > from) yield row
+}
+
+/** The file's rows after the merge: new rows take the place of exactly the rows that begin in theirs. */
+function* mergedRows(ino: number, { view, tables }: BuildContext): Generator<ChunkRecord, undefined> {
+  const merged = rowsIn(tables.merged, rowsOf(ino))
+  const next = (): ChunkRecord | undefined => {
+    const row = merged.next().value
+    return row && decodeChunk(secondOf(row[0]), row[1])
+  }
+  let made = next()
+  let end = 0
+  for (const row of view.chunks(ino)) {
+    for (; made !== undefined && made.offset <= row.offset; made = next()) {
+      yield made
+      end = made.offset + made.length
+    }
+    if (row.offset >= end) yield row
+  }
+  for (; made !== undefined; made = next()) yield made
+}
+
+async function listed(
+  record: InodeRecord,
+  rows: () => Generator<ChunkRecord, undefined>,
+  context: BuildContext,
+): Promise<Content> {
+  const chunks: FileChunk[] = []
+  for (const row of rows()) if (chunks.push(chunkOf(row)) > MAX_EMBEDDED_CHUNKS) break
+  if (chunks.length === 0) return { kind: 'none' }
+  if (chunks.length <= MAX_EMBEDDED_CHUNKS) return { kind: 'chunks', chunks }
+  return treeContent(await buildVersion(chunkRows(rows()), record.ref, context))
+}
+
+function* chunkRows(rows: Iterable<ChunkRecord>): Generator<MapRow, undefined> {
+  for (const row of rows) yield chunkRow(chunkOf(row))
 }
 
 /** Tells the drive thread about a new or vanished chunk list, and counts a vanished one out. */

@@ -1,8 +1,9 @@
 /** From the change of uses to what a commit says of the live set: repeated blocks, blocks to send, the pin forest. */
 import type { Digest } from '../../base/index.js'
-import { duplicateRow, sortRows, updateForest, type ForestState, type MapRow, type TreeRef } from '../../dag/index.js'
+import { duplicateRow, updateForest, type ForestState, type MapRow, type TreeRef } from '../../dag/index.js'
 import { buildVersion, dropMap, type BuildContext } from './build-context.js'
-import { pagesOf } from '../../storage/kv/index.js'
+import { pagesOf, rowsIn } from '../../storage/kv/index.js'
+import { joinRows } from '../tables/join-rows.js'
 import {
   decodeCount,
   decodeDelta,
@@ -19,27 +20,27 @@ export async function buildDuplicates(
   previous: TreeRef | undefined,
   context: BuildContext,
 ): Promise<TreeRef | undefined> {
-  const { tables, delta, pace } = context
-  const changes = new Map<string, MapRow | undefined>()
-  for (const rows of pagesOf(tables.delta)) {
-    for (const [digest, value] of rows) {
-      await pace.step()
-      const { before, after } = delta.uses(digest, decodeDelta(value))
-      if (before === after || (before <= 1 && after <= 1)) continue
-      changes.set(latin1(digest), after > 1 ? duplicateRow(digestOf(digest), after - 1) : undefined)
-    }
-  }
-  if (changes.size === 0) return previous
-  const kept: MapRow[] = []
-  for (const rows of pagesOf(tables.repeated)) {
-    for (const [digest, value] of rows) {
-      if (!changes.has(latin1(digest))) kept.push(duplicateRow(digestOf(digest), decodeCount(value) - 1))
-    }
-  }
-  for (const row of changes.values()) if (row !== undefined) kept.push(row)
-  if (kept.length > 0) return buildVersion(sortRows(kept), previous, context)
+  if (!context.isAnew && !(await hasNewDuplicates(context))) return previous
+  if (duplicateRows(context).next().done !== true) return buildVersion(duplicateRows(context), previous, context)
   if (previous !== undefined) await dropMap(previous, context)
   return undefined
+}
+
+async function hasNewDuplicates({ tables, delta, pace }: BuildContext): Promise<boolean> {
+  for (const [digest, value] of rowsIn(tables.delta)) {
+    await pace.step()
+    const { before, after } = delta.uses(digest, decodeDelta(value))
+    if (before !== after && (before > 1 || after > 1)) return true
+  }
+  return false
+}
+
+/** Of the new version, by digest. New nodes of the table itself may join the change meanwhile; they are used once. */
+function* duplicateRows({ tables, delta }: BuildContext): Generator<MapRow, undefined> {
+  for (const { key, left, right } of joinRows(rowsIn(tables.repeated), rowsIn(tables.delta))) {
+    const uses = right === undefined ? decodeCount(left) : delta.uses(key, decodeDelta(right)).after
+    if (uses > 1) yield duplicateRow(digestOf(key), uses - 1)
+  }
 }
 
 export interface Outgoing {
@@ -114,28 +115,8 @@ export function storeBlock(
 function* liveAfter(start: Uint8Array, end: Uint8Array | undefined, context: BuildContext): Generator<Digest> {
   const { tables, delta } = context
   const range = { start, ...(end && { end }) }
-  const live = rowsOf(pagesOf(tables.live, range))
-  const changes = rowsOf(pagesOf(tables.delta, range))
-  let old = live.next()
-  let change = changes.next()
-  while (old.done !== true || change.done !== true) {
-    const order = old.done === true ? 1 : change.done === true ? -1 : Buffer.compare(old.value[0], change.value[0])
-    if (order < 0) {
-      yield digestOf(old.value![0])
-      old = live.next()
-      continue
-    }
-    const [digest, value] = change.value!
-    if (delta.uses(digest, decodeDelta(value)).after > 0) yield digestOf(digest)
-    change = changes.next()
-    if (order === 0) old = live.next()
-  }
-}
-
-function* rowsOf(
-  pages: Iterable<(readonly [Uint8Array, Uint8Array])[]>,
-): Generator<readonly [Uint8Array, Uint8Array], undefined> {
-  for (const rows of pages) yield* rows
+  for (const { key, right } of joinRows(rowsIn(tables.live, range), rowsIn(tables.delta, range)))
+    if (right === undefined || delta.uses(key, decodeDelta(right)).after > 0) yield digestOf(key)
 }
 
 function* changedDigests({ tables, delta }: BuildContext): Generator<Digest> {
@@ -145,8 +126,4 @@ function* changedDigests({ tables, delta }: BuildContext): Generator<Digest> {
       if (before > 0 !== after > 0) yield digestOf(digest)
     }
   }
-}
-
-function latin1(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }

@@ -11,6 +11,7 @@ export async function countRemoved(context: BuildContext): Promise<void> {
       delta.add(removed.digest, removed.born <= published ? -1 : 0, 'leaf')
       continue
     }
+    if (context.isAnew) continue
     const ref = { digest: removed.digest, key: removed.key }
     if (!isPublished(ref, context)) continue
     if (removed.kind === 'node') {

@@ -1,12 +1,14 @@
 /** New versions of the directories a set of changes affects, bottom-up, and of the link table. */
-import { DriveError } from '../../base/index.js'
-import { directoryRow, encodeEntry, sortRows, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
-import { be64, readBe64, pagesOf } from '../../storage/kv/index.js'
+import { DriveError, type PlainName } from '../../base/index.js'
+import { decodeEntry, directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
+import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
-import { affectedBy } from './affected.js'
+import { affectedDirectories, findAffected } from './affected.js'
 import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
-import { contentOf, countRows } from './build-files.js'
+import { contentOf, countOrphan } from './build-files.js'
+import { countContent, countDirectory } from './count-anew.js'
 import { entryOf, isDirectory, isHardLinked, ROOT_INO, sharedEntryOf, treeContent } from '../entry-of.js'
+import { joinRows } from '../tables/join-rows.js'
 import { digestOf } from '../tables/queue-tables.js'
 
 export interface BuiltTree {
@@ -18,62 +20,60 @@ export interface BuiltTree {
 
 /** @param links the published link table */
 export async function buildTree(links: TreeRef | undefined, context: BuildContext): Promise<BuiltTree> {
-  const { view, pace } = context
-  const { dirty, directories } = affectedBy(view, await dropUnlinked(context))
-  const waiting = new Set(dirty)
-  const contents = new Map<number, TreeRef | undefined>()
-  for (const ino of directories) {
-    const record = required(view.inode(ino))
-    contents.set(ino, await buildDirectory(record, contents, waiting, context))
-    waiting.delete(ino)
-  }
-  const newLinks = await buildLinks(links, waiting, context)
-  for (const ino of waiting) {
-    await pace.step()
-    const record = view.inode(ino)
-    if (record !== undefined && !isDirectory(record)) countRows(ino, context)
-  }
-  for (const ino of view.orphans()) countRows(ino, context)
+  const { view, tables } = context
+  const files = await findAffected(await dropUnlinked(context), context)
+  for (const ino of affectedDirectories(context)) await buildDirectory(required(view.inode(ino)), context)
+  const newLinks = await buildLinks(links, context)
+  for (const ino of view.orphans()) await countOrphan(ino, context)
   const root = required(view.inode(ROOT_INO))
-  return { root: entryOf(root, treeContent(contents.get(ROOT_INO))), links: newLinks, files: dirty.size }
+  return { root: entryOf(root, treeContent(newRef(root, tables))), links: newLinks, files }
 }
 
-async function buildDirectory(
-  record: InodeRecord,
-  contents: ReadonlyMap<number, TreeRef | undefined>,
-  waiting: Set<number>,
-  context: BuildContext,
-): Promise<TreeRef | undefined> {
+/** Notes the directory's new content node in `refs`, where it has another one than before. */
+async function buildDirectory(record: InodeRecord, context: BuildContext): Promise<void> {
+  const { tables } = context
   // Only its attributes changed: whatever is below was never loaded.
-  if (record.unloaded) return record.ref
-  const rows: MapRow[] = []
-  for (const { name, ino } of context.view.entries(record.ino)) {
-    await context.pace.step()
-    rows.push(directoryRow(name, await childEntry(required(context.view.inode(ino)), contents, waiting, context)))
+  if (record.unloaded)
+    return context.isAnew && record.ref !== undefined ? countDirectory(record.ref, context) : undefined
+  const names = sortedEntries(record.ino, context)
+  if (names.length === 0) {
+    if (record.ref === undefined) return
+    await dropMap(record.ref, context)
+    tables.refs.put(be64(record.ino), new Uint8Array(0))
+    return
   }
-  if (rows.length === 0 && record.ref === undefined) return undefined
-  if (rows.length === 0) {
-    await dropMap(record.ref!, context)
-    context.tables.refs.put(be64(record.ino), new Uint8Array(0))
-    return undefined
-  }
-  const ref = await buildVersion(sortRows(rows), record.ref, context)
-  if (record.ref === undefined || !sameDigest(ref.digest, record.ref.digest)) {
-    context.tables.refs.put(be64(record.ino), Buffer.concat([ref.digest, ref.key]))
-  }
-  return ref
+  const ref = await buildVersion(directoryRows(names, context), record.ref, context)
+  if (record.ref !== undefined && sameDigest(ref.digest, record.ref.digest)) return
+  tables.refs.put(be64(record.ino), Buffer.concat([ref.digest, ref.key]))
 }
 
-async function childEntry(
-  child: InodeRecord,
-  contents: ReadonlyMap<number, TreeRef | undefined>,
-  waiting: Set<number>,
-  context: BuildContext,
-): Promise<EntryRecord> {
-  if (isDirectory(child))
-    return entryOf(child, treeContent(contents.has(child.ino) ? contents.get(child.ino) : child.ref))
+interface NamedInode {
+  readonly name: PlainName
+  readonly ino: number
+}
+
+/** In byte order of the names. The rows they become are made one at a time. */
+function sortedEntries(directory: number, { view }: BuildContext): NamedInode[] {
+  const names = Array.from(view.entries(directory), ({ name, ino }): NamedInode => ({ name, ino }))
+  return names.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+async function* directoryRows(names: readonly NamedInode[], context: BuildContext): AsyncGenerator<MapRow, undefined> {
+  for (const { name, ino } of names)
+    yield directoryRow(name, await childEntry(required(context.view.inode(ino)), context))
+}
+
+async function childEntry(child: InodeRecord, context: BuildContext): Promise<EntryRecord> {
+  if (isDirectory(child)) return entryOf(child, treeContent(newRef(child, context.tables)))
   if (isHardLinked(child)) return sharedEntryOf(child)
-  return entryOf(child, await contentOf(child, waiting.delete(child.ino), context))
+  return entryOf(child, await contentOf(child, isChanged(child.ino, context), context))
+}
+
+/** A directory's content node in the new version. */
+function newRef({ ino, ref }: InodeRecord, { refs }: BuildContext['tables']): TreeRef | undefined {
+  const made = refs.get(be64(ino))
+  if (made === undefined) return ref
+  return made.length === 0 ? undefined : { digest: made.slice(0, 32), key: made.slice(32, 64) }
 }
 
 /**
@@ -106,6 +106,7 @@ async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
 /** Changed files with one name, by identity: the link table may know them without knowing their inode numbers here. */
 async function linkedNoMore({ view, tables, pace }: BuildContext): Promise<ReadonlyMap<string, number>> {
   const single = new Map<string, number>()
+  if (isEmpty(rowsIn(tables.shared))) return single
   for (const { ino } of view.changes()) {
     await pace.step()
     const record = view.inode(ino)
@@ -119,45 +120,57 @@ async function linkedNoMore({ view, tables, pace }: BuildContext): Promise<Reado
  * The link table: records of the published one, with those of changed files replaced. Rows of `shared` hold the inode number they
  * were known by here (0: never loaded on this machine), which tells a removed file from one that was never looked at.
  */
-async function buildLinks(
-  previous: TreeRef | undefined,
-  waiting: Set<number>,
-  context: BuildContext,
-): Promise<TreeRef | undefined> {
+async function buildLinks(previous: TreeRef | undefined, context: BuildContext): Promise<TreeRef | undefined> {
   const { view, tables, pace } = context
   const note = async (ino: number): Promise<void> => {
     await pace.step()
     const record = view.inode(ino)
-    if (record === undefined || !isHardLinked(record)) return
+    if (record === undefined || !isHardLinked(record) || tables.newShared.get(record.fileId)?.length) return
     const known = tables.shared.get(record.fileId)
-    const isDirty = waiting.delete(ino)
+    const isDirty = isChanged(ino, context)
     if (known !== undefined && !isDirty && readBe64(known) === ino) return
     const entry = encodeEntry(entryOf(record, await contentOf(record, isDirty, context)))
     tables.newShared.put(record.fileId, Buffer.concat([be64(ino), entry]))
   }
   for (const { ino } of view.linked()) await note(ino)
-  for (const ino of waiting) await note(ino)
+  for (const { ino } of view.changes()) await note(ino)
+  if (context.isAnew) await countUnseenLinks(context)
   return linkTable(previous, context)
 }
 
+/** Files of the link table that have no inode here. */
+async function countUnseenLinks(context: BuildContext): Promise<void> {
+  for (const { left, right } of joinRows(rowsIn(context.tables.shared), rowsIn(context.tables.newShared)))
+    if (right === undefined && left !== undefined) await countContent(decodeEntry(left.subarray(8)), context)
+}
+
 async function linkTable(previous: TreeRef | undefined, context: BuildContext): Promise<TreeRef | undefined> {
-  const { tables } = context
-  const changes = [...tables.newShared.range()]
-  if (changes.length === 0) return previous
-  const rows = new Map<string, MapRow>()
-  for (const page of pagesOf(tables.shared))
-    for (const [key, value] of page) rows.set(latin1(key), [digestOf(key), value.subarray(8)])
-  for (const [key, value] of changes) {
-    if (value.length === 0) rows.delete(latin1(key))
-    else rows.set(latin1(key), [digestOf(key), value.subarray(8)])
-  }
-  if (rows.size > 0) return buildVersion(sortRows([...rows.values()]), previous, context)
+  const { tables, isAnew } = context
+  if (!isAnew && isEmpty(rowsIn(tables.newShared))) return previous
+  if (!isEmpty(linkRows(context))) return buildVersion(linkRows(context), previous, context)
   if (previous !== undefined) await dropMap(previous, context)
   return undefined
 }
 
+/** Rows of the new link table: those of the published one, with the changes over them. */
+function* linkRows({ tables }: BuildContext): Generator<MapRow, undefined> {
+  for (const { key, left, right } of joinRows(rowsIn(tables.shared), rowsIn(tables.newShared))) {
+    const row = right ?? left
+    if (row !== undefined && row.length > 0) yield [digestOf(key), row.subarray(8)]
+  }
+}
+
 function latin1(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+}
+
+/** Its attributes or content changed since the published version. */
+function isChanged(ino: number, { view, isAnew }: BuildContext): boolean {
+  return isAnew || view.isDirty(ino)
+}
+
+function isEmpty(rows: Generator<unknown, undefined>): boolean {
+  return rows.next().done === true
 }
 
 function required(record: InodeRecord | undefined): InodeRecord {

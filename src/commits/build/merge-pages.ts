@@ -11,8 +11,10 @@ export interface MergeInput {
   readonly fixedChunks: boolean
   /** Bytes 0 … length under everything else: a small file's old body. */
   readonly inline: Uint8Array | undefined
-  /** Ascending, not overlapping. */
-  readonly rows: readonly ChunkRecord[]
+  /** All rows: ascending, not overlapping. */
+  rows(): Iterable<ChunkRecord>
+  /** Those that lie over the bytes `from … to`, in any part. */
+  rowsOver(from: number, to: number): Iterable<ChunkRecord>
   /** Ascending; may be called several times. */
   pages(from: number, to: number): Iterable<StagedPage>
   readonly sequence: number
@@ -33,19 +35,14 @@ export interface MergeContext {
   readLeaf(digest: Digest, key: SecretKey): Promise<Uint8Array>
   /** Takes new sealed blocks; durable when it resolves. */
   adopt(blocks: readonly SealedBlock[]): Promise<void>
+  /** A new row of the file. */
+  add(row: ChunkRecord): void
 }
 
 export interface SealedBlock {
   readonly digest: Digest
   readonly bytes: Uint8Array
   readonly dedupId: Uint8Array
-}
-
-export interface Merged {
-  /** The file's whole chunk list after the merge. */
-  readonly rows: ChunkRecord[]
-  /** Those of `rows` that are new. */
-  readonly added: ChunkRecord[]
 }
 
 interface Region {
@@ -56,16 +53,9 @@ interface Region {
 /** Plaintext read and cut at a time. */
 const WINDOW_BYTES = 8 * MIB
 
-export async function mergePages(input: MergeInput, context: MergeContext): Promise<Merged> {
-  const added: ChunkRecord[] = []
-  const regions = touchedRegions(input, context.sealer.fixedBytes)
-  for (const region of regions) added.push(...(await cutRegion(region, input, context)))
-  let at = 0
-  const kept = input.rows.filter((row) => {
-    while (at < regions.length && regions[at]!.end <= row.offset) at++
-    return at === regions.length || row.offset < regions[at]!.start
-  })
-  return { rows: [...kept, ...added].sort((a, b) => a.offset - b.offset), added }
+/** New rows go to `context.add`, in order of their offsets, after their blocks were adopted. */
+export async function mergePages(input: MergeInput, context: MergeContext): Promise<void> {
+  for (const region of touchedRegions(input, context.sealer.fixedBytes)) await cutRegion(region, input, context)
 }
 
 /** The file's bytes `start … end`: gaps are zeros, rows lie over the inline body, pages over both. */
@@ -77,8 +67,7 @@ export async function readMerged(
 ): Promise<Uint8Array> {
   const out = new Uint8Array(end - start)
   if (input.inline !== undefined) place(out, start, 0, input.inline)
-  for (const row of input.rows) {
-    if (row.offset >= end || row.offset + row.length <= start) continue
+  for (const row of input.rowsOver(start, end)) {
     const plain = await context.readLeaf(row.digest, row.key)
     if (row.skip + row.length > plain.length)
       throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')
@@ -96,43 +85,76 @@ function place(out: Uint8Array, start: number, at: number, bytes: Uint8Array): v
   if (from < to) out.set(bytes.subarray(from - at, to - at), from - start)
 }
 
-/** Where new chunks are needed, ascending and apart: pages (in fixed mode the 256 KiB around them), widened to whole rows. */
-function touchedRegions(input: MergeInput, fixedBytes: number): Region[] {
-  const { sizeBytes, fixedChunks, rows } = input
-  const regions: Region[] = []
-  let at = 0
-  const touch = (from: number, to: number): void => {
+/**
+ * Where new chunks are needed, ascending and apart: pages (in fixed mode the 256 KiB around them), widened to whole rows. A region comes
+ * when the next one is known to be apart from it.
+ */
+function* touchedRegions(input: MergeInput, fixedBytes: number): Generator<Region, undefined> {
+  const { sizeBytes, fixedChunks } = input
+  const ahead = new RowsAhead(input.rows())
+  let open: Region | undefined
+  for (const { from, to } of touchedRanges(input)) {
     const start = fixedChunks ? Math.floor(from / fixedBytes) * fixedBytes : from
     const end = Math.min(sizeBytes, fixedChunks ? Math.ceil(to / fixedBytes) * fixedBytes : to)
-    if (start >= end) return
-    const region = { start, end }
-    const before = regions.at(-1)
-    if (before !== undefined && before.end >= start && before.end >= end) return
-    // Rows are ascending and regions come in ascending order: those that end before this region never matter again.
-    while (at < rows.length && rows[at]!.offset + rows[at]!.length <= start) at++
-    for (let i = at; i < rows.length && rows[i]!.offset < region.end; i++) {
-      const row = rows[i]!
-      region.start = Math.min(region.start, row.offset)
-      region.end = Math.max(region.end, Math.min(sizeBytes, row.offset + row.length))
+    if (start >= end || (open !== undefined && open.end >= start && open.end >= end)) continue
+    const region = widened({ start, end }, sizeBytes, ahead)
+    if (open !== undefined && open.end >= region.start) open.end = Math.max(open.end, region.end)
+    else {
+      if (open !== undefined) yield open
+      open = region
     }
-    if (before !== undefined && before.end >= region.start) before.end = Math.max(before.end, region.end)
-    else regions.push(region)
   }
-  if (input.inline !== undefined && input.inline.length > 0) touch(0, input.inline.length)
-  for (const page of input.pages(0, Math.ceil(sizeBytes / PAGE_BYTES))) {
-    touch(page.index * PAGE_BYTES, page.index * PAGE_BYTES + page.bytes.length)
-  }
-  return regions
+  if (open !== undefined) yield open
 }
 
-async function cutRegion(region: Region, input: MergeInput, context: MergeContext): Promise<ChunkRecord[]> {
+function* touchedRanges({ inline, pages, sizeBytes }: MergeInput): Generator<{ from: number; to: number }, undefined> {
+  if (inline !== undefined && inline.length > 0) yield { from: 0, to: inline.length }
+  for (const { index, bytes } of pages(0, Math.ceil(sizeBytes / PAGE_BYTES)))
+    yield { from: index * PAGE_BYTES, to: index * PAGE_BYTES + bytes.length }
+}
+
+function widened(region: Region, sizeBytes: number, ahead: RowsAhead): Region {
+  ahead.dropBefore(region.start)
+  for (let i = 0; ; i++) {
+    const row = ahead.at(i)
+    if (row === undefined || row.offset >= region.end) return region
+    region.start = Math.min(region.start, row.offset)
+    region.end = Math.max(region.end, Math.min(sizeBytes, row.offset + row.length))
+  }
+}
+
+/** A file's rows from where the regions are: they come in ascending order, so that rows before them never matter again. */
+class RowsAhead {
+  readonly #rows: Iterator<ChunkRecord>
+  readonly #kept: ChunkRecord[] = []
+
+  constructor(rows: Iterable<ChunkRecord>) {
+    this.#rows = rows[Symbol.iterator]()
+  }
+
+  dropBefore(offset: number): void {
+    for (let row = this.at(0); row !== undefined && row.offset + row.length <= offset; row = this.at(0))
+      this.#kept.shift()
+  }
+
+  at(index: number): ChunkRecord | undefined {
+    while (this.#kept.length <= index) {
+      const next = this.#rows.next()
+      if (next.done === true) return undefined
+      this.#kept.push(next.value)
+    }
+    return this.#kept[index]
+  }
+}
+
+async function cutRegion(region: Region, input: MergeInput, context: MergeContext): Promise<void> {
   const { sealer } = context
-  const made: ChunkRecord[] = []
   const mode = input.fixedChunks ? 'fixed' : 'content-defined'
   for (let at = region.start; at < region.end;) {
     const windowEnd = Math.min(region.end, at + WINDOW_BYTES)
     const plain = await readMerged(input, at, windowEnd, context)
     const blocks: SealedBlock[] = []
+    const made: ChunkRecord[] = []
     let from = 0
     for (const end of sealer.cut(plain, mode, windowEnd === region.end)) {
       const { key, ...block } = sealer.seal(plain.subarray(from, end))
@@ -141,8 +163,8 @@ async function cutRegion(region: Region, input: MergeInput, context: MergeContex
       from = end
     }
     await context.adopt(blocks)
+    for (const row of made) context.add(row)
     await setImmediate()
     at += from
   }
-  return made
 }

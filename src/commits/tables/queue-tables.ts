@@ -35,10 +35,16 @@ export interface QueueTables {
   readonly adopted: Table
   readonly newShared: Table
   readonly newForest: Table
+  /** BE64(ino) → BE32(depth): directories the commit makes new versions of; see build/affected.ts. */
+  readonly depths: Table
+  /** BE32(-depth) || BE64(ino) → nothing: the same, the deepest first. */
+  readonly order: Table
 }
 
 /** In the order in which they are emptied: `outgoing` tells what the others made, so it goes last. */
 export const PLAN_TABLES = [
+  'depths',
+  'order',
   'newForest',
   'mapChanges',
   'newShared',
@@ -51,7 +57,7 @@ export const PLAN_TABLES = [
 export const BASE_TABLES = ['live', 'repeated', 'forest', 'maps', 'shared', 'nodes'] as const
 
 /** Those that hold keys, names or inode numbers. */
-const SEALED = new Set<string>(['state', 'maps', 'shared', 'refs', 'merged', 'newShared'])
+const SEALED = new Set<string>(['state', 'maps', 'shared', 'refs', 'merged', 'newShared', 'depths'])
 
 export function openTables(queue: Environment): QueueTables {
   const names = ['state', ...BASE_TABLES, ...PLAN_TABLES] as const

@@ -90,19 +90,21 @@ test('S-037 what a killed build adopted is given back by the next one', async (t
 test('S-037 what an abandoned upload adopted is given back', async (t) => {
   const { world, device } = await start(t, 83)
   await device.close()
-  let isFirst = true
+  let isFull = true
   await device.open(() => ({
     node: around(world.node, {
-      importBlocks: async (blocks, options) => {
-        if (!isFirst) return world.node.importBlocks(blocks, options)
-        isFirst = false
-        throw new DriveError('NO_SPACE', 'The disk is full.')
-      },
+      // On the disk of this machine.
+      check: async (options) => ({ ...(await world.node.check(options)), kind: 'embedded' }),
+      importBlocks: (blocks, options) =>
+        isFull
+          ? Promise.reject(new DriveError('NO_SPACE', 'The disk is full.'))
+          : world.node.importBlocks(blocks, options),
     }),
   }))
   await writePages(world, device)
   await t.throwsAsync(device.sync.syncNow(), { code: 'NO_SPACE' })
   t.is(await onlyCopyBytes(device), 0)
+  isFull = false
   await writePages(world, device)
   await device.sync.syncNow()
   await device.sync.syncNow()

@@ -1,5 +1,13 @@
 /** One publish, up to the point where everything to send is known and durable: a frozen instant of the drive becomes a `Plan`. */
-import { throwIfAborted, toWire, type Clock, type Digest, type Log, type Random } from '../../base/index.js'
+import {
+  isDriveError,
+  throwIfAborted,
+  toWire,
+  type Clock,
+  type Digest,
+  type Log,
+  type Random,
+} from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { driveSequence, sealCommit, versionRootBlock, type Commit, type FetchBlock } from '../../dag/index.js'
 import { CHUNK, type Core } from '../../pipeline/index.js'
@@ -15,6 +23,7 @@ import {
   buildForest,
   listOutgoing,
   storeBlock,
+  countPublishedOut,
   countRemoved,
   buildTree,
   LiveDelta,
@@ -42,10 +51,21 @@ export interface Builder {
 /** @returns undefined when the published version already says everything */
 export async function buildCommit(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   try {
-    return await build(builder, signal)
+    return await buildFromLast(builder, signal)
   } catch (error) {
     if (!signal.aborted) await forgetBuild(builder)
     throw error
+  }
+}
+
+/** The node may have lost what it had confirmed: a version that cannot be built from the last one is built anew from the tree. */
+async function buildFromLast(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
+  try {
+    return await build(builder, false, signal)
+  } catch (error) {
+    if (!isDriveError(error, 'NOT_FOUND') || builder.state.head === undefined) throw error
+    builder.log.warn('the node lost a part of the published version; building the next one anew from the tree')
+    return build(builder, true, signal)
   }
 }
 
@@ -58,7 +78,7 @@ async function forgetBuild({ state, port, log }: Builder): Promise<void> {
   }
 }
 
-async function build(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
+async function build(builder: Builder, isAnew: boolean, signal: AbortSignal): Promise<Plan | undefined> {
   const { state } = builder
   await abandonPlan(state, builder.port)
   const { view, sequence } = await frozenView(builder)
@@ -72,7 +92,8 @@ async function build(builder: Builder, signal: AbortSignal): Promise<Plan | unde
       tables,
       queue,
       delta: new LiveDelta(tables),
-      published: view.published,
+      published: isAnew ? -1 : view.published,
+      isAnew,
       sequence,
       port: builder.port,
       sealer: sealerOf(builder),
@@ -118,6 +139,7 @@ function isUnchanged(view: TreeView): boolean {
 
 async function buildPlan(context: BuildContext, builder: Builder): Promise<Plan> {
   const head = builder.state.head
+  if (context.isAnew) await countPublishedOut(context)
   const tree = await buildTree(head?.commit.links, context)
   await countRemoved(context)
   const duplicates = await buildDuplicates(head?.commit.duplicates, context)

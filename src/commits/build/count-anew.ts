@@ -1,0 +1,49 @@
+/**
+ * A version that is built anew: no use of the published version counts, and every use of the tree is counted again, also in what was
+ * never loaded on this machine. Needs every node of those parts.
+ */
+import { readChunkList, readDirectory, readMapNodes, type EntryRecord, type TreeRef } from '../../dag/index.js'
+import { rowsIn } from '../../storage/kv/index.js'
+import { isDirectory } from '../entry-of.js'
+import { decodeCount, digestOf } from '../tables/queue-tables.js'
+import type { BuildContext } from './build-context.js'
+
+/** The published version's uses go out; those that still are come in again. */
+export async function countPublishedOut({ tables, delta, pace }: BuildContext): Promise<void> {
+  for (const [digest, value] of rowsIn(tables.live)) {
+    await pace.step()
+    const kind = tables.nodes.get(digest) === undefined ? 'leaf' : 'node'
+    delta.add(digestOf(digest), -decodeCount(value), kind)
+  }
+}
+
+/** A directory that was never loaded here, and all below it. */
+export async function countDirectory(ref: TreeRef, context: BuildContext): Promise<void> {
+  await countNodes(ref, context)
+  for await (const { entry } of readDirectory(ref, context.fetch, { signal: context.signal })) {
+    await context.pace.step()
+    await countContent(entry, context)
+  }
+}
+
+/** The chunk list of a file that was never loaded here. */
+export async function countChunkList(ref: TreeRef, context: BuildContext): Promise<void> {
+  await countNodes(ref, context)
+  for await (const { digest, length } of readChunkList(ref, context.fetch, { signal: context.signal })) {
+    await context.pace.step()
+    context.delta.add(digest, 1, 'leaf', length)
+  }
+}
+
+/** What an entry points to. */
+export async function countContent(entry: EntryRecord, context: BuildContext): Promise<void> {
+  const { content } = entry
+  if (content.kind === 'chunks')
+    for (const { digest, length } of content.chunks) context.delta.add(digest, 1, 'leaf', length)
+  if (content.kind !== 'tree') return
+  await (isDirectory(entry) ? countDirectory(content.ref, context) : countChunkList(content.ref, context))
+}
+
+async function countNodes(ref: TreeRef, { fetch, signal, delta }: BuildContext): Promise<void> {
+  for (const node of await readMapNodes(ref, fetch, { signal })) delta.add(node.ref.digest, 1, 'node')
+}

@@ -1,0 +1,26 @@
+/** Keeps a long build from holding up the event loop and from filling memory with uncommitted rows. */
+import { setImmediate } from 'node:timers/promises'
+import { MIB, throwIfAborted } from '../../base/index.js'
+import type { Environment } from '../../storage/kv/index.js'
+
+const STEPS_A_TURN = 64
+const MOST_PENDING_BYTES = 16 * MIB
+
+export class Pace {
+  #steps = 0
+  readonly #queue: Pick<Environment, 'pendingBytes' | 'commit'>
+  readonly #signal: AbortSignal
+
+  constructor(queue: Pick<Environment, 'pendingBytes' | 'commit'>, signal: AbortSignal) {
+    this.#queue = queue
+    this.#signal = signal
+  }
+
+  /** Call once an inode or so; rows written before it may become durable. */
+  async step(): Promise<void> {
+    if (++this.#steps % STEPS_A_TURN !== 0) return
+    await setImmediate()
+    throwIfAborted(this.#signal)
+    if (this.#queue.pendingBytes > MOST_PENDING_BYTES) await this.#queue.commit()
+  }
+}
