@@ -86,7 +86,8 @@ export interface ChunkRecord {
  *             kind 2 `map`: the `ref` of a removed inode whose content was loaded (directories, long chunk lists): the map's own nodes;
  *             kind 3 `link`: the fileId of a removed inode that had several names: the published link table may have it
  * - `state`   name → value: `sequence` BE48 (the open commit sequence), `published` BE48, `nextIno` BE64, `nextRemoved` BE64,
- *             `clean` (a clean shutdown), a row `orphan/` || BE64(ino) for every inode without a name that is still open, and a row
+ *             `clean` (a clean shutdown), a row `orphan/` || BE64(ino) for every inode without a name that is still open, `parts`
+ *             BE48(sequence) BE48(how many parts of that published commit are applied), and a row
  *             `loading/` || BE64(ino) → name for a directory that is loaded in part, up to that name
  * A commit sequence is a counter that grows by one with every commit of the environment.
  */

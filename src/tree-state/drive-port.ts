@@ -31,12 +31,14 @@ export interface DriveCounts {
 }
 
 /**
- * What a published commit settled. Applied in one commit of `meta`, together with `state.published = sequence`; a second call
- * with a sequence that is not greater than `state.published` applies only `confirmed`: a long list comes in several calls,
- * and sync repeats itself after a crash.
+ * What a published commit settled, in messages of bounded length. `refs` and `merged` come in parts, each applied once, in a commit of
+ * `meta` of its own; with the last part, `state.published = sequence`. `confirmed` and `discarded` come with it and in messages after it.
+ * Sync repeats all of it after a crash, with the same parts.
  */
 export interface PublishedCommit {
   readonly sequence: number
+  /** Absent: all of it in one. */
+  readonly part?: { readonly index: number; readonly isLast: boolean }
   /** `state.nextRemoved` at `sequence`: rows of `removed` with a smaller counter are settled and vanish. */
   readonly removedBefore: number
   /**

@@ -15,7 +15,8 @@ import { moveNames } from './move-names.js'
 import { pinVersion } from './pin-version.js'
 import { needsMerging } from '../heads/refusals.js'
 import { forgetSent, sendBlocks } from './send-blocks.js'
-import { settle, tellDriveThread } from './settle.js'
+import { settle } from './settle.js'
+import { tellDriveThread } from './tell-drive-thread.js'
 import type { Plan, SyncState } from '../state/sync-state.js'
 
 export interface Publisher {

@@ -1,74 +1,16 @@
-/** After a version is published: the drive thread is told, and its change becomes the published state of sync's own tables. */
+/** After a version is published, and the drive thread was told: its change becomes the published state of sync's own tables. */
 import type { Digest } from '../../base/index.js'
-import {
-  decodeChunk,
-  secondOf,
-  type ChunkRecord,
-  type DrivePort,
-  type PublishedCommit,
-} from '../../tree-state/index.js'
-import { readBe64, clearTables, pagesOf } from '../../storage/kv/index.js'
+import { clearTables, pagesOf } from '../../storage/kv/index.js'
 import {
   LiveDelta,
   decodeDelta,
   decodeOutgoing,
-  digestOf,
   encodeCount,
   FOREST_REBUILT,
   PLAN_TABLES,
   DROPPED,
 } from '../../commits/index.js'
 import { rememberHead, type Head, type Plan, type SyncState } from '../state/sync-state.js'
-
-const DIGESTS_A_MESSAGE = 10_000
-
-/** May be repeated: the drive thread applies a sequence once. What it may forget goes with the first message, which is applied whole. */
-export async function tellDriveThread(plan: Plan, state: SyncState, port: Pick<DrivePort, 'published'>): Promise<void> {
-  const { sequence, removedBefore } = plan
-  const discarded = [...leavesOf(state, (uses) => uses === 0)].flat()
-  const [refs, merged] = [refsOf(state), mergedOf(state)]
-  let next: PublishedCommit = { sequence, removedBefore, refs, merged, discarded, confirmed: [] }
-  for (const confirmed of leavesOf(state, (uses) => uses > 0)) {
-    await port.published({ ...next, confirmed })
-    next = { sequence, removedBefore, refs: [], merged: [], discarded: [], confirmed: [] }
-  }
-  if (next.refs === refs) await port.published(next)
-}
-
-function refsOf({ tables }: SyncState): PublishedCommit['refs'] {
-  return Array.from(tables.refs.range(), ([key, value]) => ({
-    ino: readBe64(key),
-    ref: value.length === 0 ? undefined : { digest: value.slice(0, 32), key: value.slice(32, 64) },
-  }))
-}
-
-function mergedOf({ tables }: SyncState): PublishedCommit['merged'] {
-  const files = new Map<number, ChunkRecord[]>()
-  for (const [key, value] of tables.merged.range()) {
-    const ino = readBe64(key)
-    const rows = files.get(ino)
-    const row = decodeChunk(secondOf(key), value)
-    if (rows === undefined) files.set(ino, [row])
-    else rows.push(row)
-  }
-  return Array.from(files, ([ino, rows]) => ({ ino, rows }))
-}
-
-/** Leaf blocks of the change whose uses after it are such, some thousands at a time. */
-function* leavesOf({ tables }: SyncState, isWanted: (uses: number) => boolean): Generator<Digest[]> {
-  const delta = new LiveDelta(tables)
-  let digests: Digest[] = []
-  for (const rows of pagesOf(tables.delta)) {
-    for (const [digest, value] of rows) {
-      const row = decodeDelta(value)
-      if (row.kind === 'leaf' && isWanted(delta.uses(digest, row).after)) digests.push(digestOf(digest))
-    }
-    if (digests.length < DIGESTS_A_MESSAGE) continue
-    yield digests
-    digests = []
-  }
-  if (digests.length > 0) yield digests
-}
 
 /** Every step is one commit that can be repeated, so a crash goes on where it was. The last one makes the plan the head. */
 export async function settle(plan: Plan, state: SyncState): Promise<void> {

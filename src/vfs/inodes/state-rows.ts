@@ -14,12 +14,23 @@ const COUNTS = text('counts')
 const ORPHAN = text('orphan/')
 const CLIPPED = text('clipped/')
 const LOADING = text('loading/')
+const PARTS = text('parts')
 
 /** A row marks an inode without a name that lived on because it was open. */
 export const orphanKey = (ino: number): Buffer => Buffer.concat([ORPHAN, be64(ino)])
 
 /** A row marks an inode whose stored size is less than what was written then. */
 export const clippedKey = (ino: number): Buffer => Buffer.concat([CLIPPED, be64(ino)])
+
+/** How many parts of a published commit are applied. */
+export function partsApplied({ tables }: TreeState, sequence: number): number {
+  const row = tables.state.get(PARTS)
+  return row !== undefined && readBe48(row) === sequence ? readBe48(row, 6) : 0
+}
+
+export function writePartsApplied({ tables }: TreeState, sequence: number, parts: number): void {
+  tables.state.put(PARTS, Buffer.concat([be48(sequence), be48(parts)]))
+}
 
 /** The last name of an unloaded directory whose entry is in the tables already. */
 export function loadedUpTo(state: TreeState, ino: number): PlainName | undefined {

@@ -5,6 +5,7 @@ import type { Background } from './background.js'
 import { stageAll } from './committer.js'
 import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from './discard.js'
 import type { Failures } from './failures.js'
+import { writePublished } from '../inodes/state-rows.js'
 import { applyPublished, clearPublished, type PublishedParts } from './published.js'
 import type { Room } from './space.js'
 import type { StageParts } from './stage.js'
@@ -44,8 +45,11 @@ export class TreePort implements DrivePort {
     const parts = this.#parts
     const { blocks, committer } = parts
     if (commit.sequence > parts.state.published) {
-      await clearPublished(parts, commit)
       await committer.between(() => applyPublished(parts, commit))
+      if (commit.part?.isLast !== false) {
+        await clearPublished(parts, commit)
+        await committer.between(() => writePublished(parts.state, commit.sequence))
+      }
     }
     blocks.store.markEvictable(commit.confirmed)
     // A large commit comes in several messages; what an older one discarded may be in use again by now.

@@ -5,7 +5,7 @@ import { unstagedTail } from '../content/file-content.js'
 import { countBlocks, openContent } from '../content/load-content.js'
 import { decodeDirty } from '../inodes/dirty-row.js'
 import type { Inode } from '../inodes/inode.js'
-import { writePublished } from '../inodes/state-rows.js'
+import { partsApplied, writePartsApplied } from '../inodes/state-rows.js'
 import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { Committer } from './committer.js'
@@ -27,15 +27,21 @@ const ROWS_PER_TURN = 2000
 
 /**
  * Clears what the version holds from the tables of changes, a commit every few thousand rows: memory holds no more than that of any number.
- * Before `applyPublished`, which makes it final. A crash between them leaves less to clear when sync says it again.
+ * Before `writePublished`, which makes it final. A crash between them leaves less to clear when sync says it again.
  */
 export async function clearPublished(parts: ClearParts, commit: PublishedCommit): Promise<void> {
   await dropRemoved(parts, commit.removedBefore)
   await clearDirty(parts, commit.sequence)
 }
 
-/** Puts all rows of it into the overlay; the caller keeps commits from running meanwhile. */
+/**
+ * Puts all rows of one part into the overlay; the caller keeps commits from running meanwhile. A part that was applied before a crash is
+ * not applied again: the files may have changed since, and their rows were counted.
+ */
 export function applyPublished(parts: PublishedParts, commit: PublishedCommit): void {
+  const index = commit.part?.index ?? 0
+  if (index < partsApplied(parts.state, commit.sequence)) return
+  writePartsApplied(parts.state, commit.sequence, index + 1)
   for (const merged of commit.merged) applyMerged(parts, merged, commit.sequence)
   for (const { ino, ref } of commit.refs) {
     const inode = parts.inodes.find(ino)
@@ -44,7 +50,6 @@ export function applyPublished(parts: PublishedParts, commit: PublishedCommit): 
       parts.inodes.markUnwritten(inode)
     } else if (ref !== undefined) parts.state.addRemoved({ kind: 'map', digest: ref.digest, key: ref.key })
   }
-  writePublished(parts.state, commit.sequence)
 }
 
 function applyMerged(parts: PublishedParts, { ino, rows }: PublishedCommit['merged'][number], sequence: number): void {

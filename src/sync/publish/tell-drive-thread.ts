@@ -1,0 +1,87 @@
+/** What the drive thread is told of a published version: messages of bounded length, whatever the version changed. */
+import type { Digest } from '../../base/index.js'
+import { LiveDelta, decodeDelta, digestOf } from '../../commits/index.js'
+import { readBe64, rowsIn } from '../../storage/kv/index.js'
+import {
+  decodeChunk,
+  secondOf,
+  type ChunkRecord,
+  type DrivePort,
+  type PublishedCommit,
+} from '../../tree-state/index.js'
+import type { Plan, SyncState } from '../state/sync-state.js'
+
+const DIGESTS_A_MESSAGE = 10_000
+const ROWS_A_PART = 10_000
+
+type Part = Pick<PublishedCommit, 'refs' | 'merged'>
+type Blocks = Pick<PublishedCommit, 'confirmed' | 'discarded'>
+const NO_BLOCKS: Blocks = { confirmed: [], discarded: [] }
+const NO_ROWS: Part = { refs: [], merged: [] }
+
+/** May be repeated: the parts are the same then, and the drive thread applies each of them once. */
+export async function tellDriveThread(
+  { sequence, removedBefore }: Pick<Plan, 'sequence' | 'removedBefore'>,
+  { tables }: Pick<SyncState, 'tables'>,
+  port: Pick<DrivePort, 'published'>,
+): Promise<void> {
+  const tell = (part: Part, index: number, isLast: boolean, blocks: Blocks): Promise<void> =>
+    port.published({ sequence, removedBefore, part: { index, isLast }, ...part, ...blocks })
+  let index = 0
+  let last = NO_ROWS
+  for (const part of partsOf(tables)) {
+    if (last !== NO_ROWS) await tell(last, index++, false, NO_BLOCKS)
+    last = part
+  }
+  let next = last
+  for (const blocks of blocksOf(tables)) {
+    await tell(next, index, true, blocks)
+    next = NO_ROWS
+  }
+}
+
+/** New content nodes, then merged files; a file is never divided. */
+function* partsOf(tables: SyncState['tables']): Generator<Part, undefined> {
+  let refs: { ino: number; ref: { digest: Digest; key: Uint8Array } | undefined }[] = []
+  for (const [key, value] of rowsIn(tables.refs)) {
+    const ref = value.length === 0 ? undefined : { digest: value.slice(0, 32), key: value.slice(32, 64) }
+    refs.push({ ino: readBe64(key), ref })
+    if (refs.length < ROWS_A_PART) continue
+    yield { refs, merged: [] }
+    refs = []
+  }
+  let rows = refs.length
+  let merged: { ino: number; rows: ChunkRecord[] }[] = []
+  for (const [key, value] of rowsIn(tables.merged)) {
+    const ino = readBe64(key)
+    if (rows >= ROWS_A_PART && merged.at(-1)?.ino !== ino) {
+      yield { refs, merged }
+      ;[refs, merged, rows] = [[], [], 0]
+    }
+    const row = ownChunk(decodeChunk(secondOf(key), value))
+    if (merged.at(-1)?.ino === ino) merged.at(-1)!.rows.push(row)
+    else merged.push({ ino, rows: [row] })
+    rows++
+  }
+  if (rows > 0) yield { refs, merged }
+}
+
+/** A view would be sent with all the memory it lies in. */
+function ownChunk(row: ChunkRecord): ChunkRecord {
+  return { ...row, digest: digestOf(row.digest), key: digestOf(row.key) }
+}
+
+/** At least one. Leaf blocks of the version, and those nothing refers to any more. */
+function* blocksOf(tables: SyncState['tables']): Generator<Blocks, undefined> {
+  const delta = new LiveDelta(tables)
+  let [confirmed, discarded]: [Digest[], Digest[]] = [[], []]
+  for (const [digest, value] of rowsIn(tables.delta)) {
+    const row = decodeDelta(value)
+    if (row.kind !== 'leaf') continue
+    ;(delta.uses(digest, row).after > 0 ? confirmed : discarded).push(digestOf(digest))
+    if (confirmed.length + discarded.length < DIGESTS_A_MESSAGE) continue
+    yield { confirmed, discarded }
+    ;[confirmed, discarded] = [[], []]
+  }
+  yield { confirmed, discarded }
+}
