@@ -107,9 +107,10 @@ function* touchedRegions(input: MergeInput, fixedBytes: number): Generator<Regio
   if (open !== undefined) yield open
 }
 
-function* touchedRanges({ inline, pages, sizeBytes }: MergeInput): Generator<{ from: number; to: number }, undefined> {
+function* touchedRanges(input: MergeInput): Generator<{ from: number; to: number }, undefined> {
+  const { inline, sizeBytes } = input
   if (inline !== undefined && inline.length > 0) yield { from: 0, to: inline.length }
-  for (const { index, bytes } of pages(0, Math.ceil(sizeBytes / PAGE_BYTES)))
+  for (const { index, bytes } of input.pages(0, Math.ceil(sizeBytes / PAGE_BYTES)))
     yield { from: index * PAGE_BYTES, to: index * PAGE_BYTES + bytes.length }
 }
 
