@@ -26,6 +26,7 @@ import { HeldMemory } from './staging/held-memory.js'
 import { NamedBlocks } from './staging/named-blocks.js'
 import { TreePort } from './staging/port.js'
 import { recover } from './staging/recovery.js'
+import { Removals } from './staging/removals.js'
 import { SealQueue } from './staging/seal-queue.js'
 import { Room } from './staging/space.js'
 import { TreeBlocks } from './staging/tree-blocks.js'
@@ -134,6 +135,8 @@ function makeParts(options: VfsOptions) {
   const sealing = new SealQueue({ ...content, pipeline, gate, failures })
   const committer = new Committer({ ...content, sealing, gate, failures })
   const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote, committer })
+  const removals = new Removals({ state, held, sealing, inodes, committer, failures })
+  inodes.onLateDeparture((inode) => removals.takes(inode))
   inodes.onDeparture((inode) => removeContent({ state, held, sealing }, inode))
   inodes.onDeparture((inode) => directories.drop(inode))
   const identities = new TreeIdentities({ tables: state.tables, inodes, fileIds, directories })
@@ -151,6 +154,7 @@ function makeParts(options: VfsOptions) {
     sealing,
     committer,
     identities,
+    removals,
   }
 }
 
@@ -179,9 +183,10 @@ function makeRoot(inodes: InodeTable, directories: Directories, root: FreshRoot)
 }
 
 async function close(parts: Parts, background: Background): Promise<void> {
-  const { committer, sealing, state } = parts
+  const { committer, sealing, state, removals } = parts
   committer.resume()
   await background.close()
+  await removals.close()
   try {
     await stageAll(parts)
   } finally {

@@ -1,5 +1,5 @@
 /** fallocate(2): extending, punching holes, zeroing. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, GIB, MIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import { FALLOCATE, type Caller, type Maybe } from '../tree.js'
@@ -13,6 +13,10 @@ import type { WriteParts } from './write.js'
 export type AllocateParts = WriteParts & TruncateParts
 
 const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE } = FALLOCATE
+
+/** A large range is zeroed step by step; a crash leaves some of the steps. */
+const ZERO_STEP_BYTES = GIB
+const MOST_PENDING_BYTES = 4 * MIB
 
 /** Space is not reserved: blocks are made when data comes. Throws NOT_SUPPORTED for other modes, INVALID. */
 export function allocate(
@@ -41,7 +45,11 @@ export function allocate(
       const closing = closeTail(parts, inode, content)
       if (closing !== undefined) return closing
       if (content.pieces.length > 0) return new Wait(parts.sealing.settle(inode, content.pieces))
-      zeroRange(parts, inode, content, offset, Math.min(end, inode.size))
+      for (let at = offset; at < Math.min(end, inode.size); at += ZERO_STEP_BYTES) {
+        zeroRange(parts, inode, content, at, Math.min(end, inode.size, at + ZERO_STEP_BYTES))
+        // What is zero already costs little the second time.
+        if (parts.state.pendingBytes > MOST_PENDING_BYTES) return new Wait(parts.committer.commit())
+      }
     }
     if (extends_ && end > inode.size) truncate(parts, inode, content, end)
     if (mode === KEEP_SIZE) return undefined

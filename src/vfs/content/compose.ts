@@ -5,7 +5,7 @@ import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import type { OpenedBlocks } from './chunk-reader.js'
 import type { FileContent, Page } from './file-content.js'
-import { bytesOfRow, firstRowAfter } from './rows.js'
+import { bytesOfRow } from './rows.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { ChunkReader } from './chunk-reader.js'
 
@@ -48,9 +48,7 @@ export function hasOnlyRows(inode: Inode, content: FileContent, from: number, to
 /** Rows in the range whose bytes are not covered by a page, a piece or the tail. */
 export function visibleRows(content: FileContent, from: number, to: number): ChunkRecord[] {
   const found: ChunkRecord[] = []
-  const { rows } = content
-  for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < to; i++) {
-    const row = rows[i]!
+  for (const row of content.rows.within(from, to)) {
     if (!isCovered(content, Math.max(from, row.offset), Math.min(to, row.offset + row.length))) found.push(row)
   }
   return found

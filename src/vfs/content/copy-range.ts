@@ -10,7 +10,7 @@ import { noteWritten } from './data-blocks.js'
 import { contentOrWait } from './load-content.js'
 import { dropPage } from './pages.js'
 import { read, type ReadParts } from './read.js'
-import { firstRowAfter, replaceRows, type RowParts } from './rows.js'
+import { replaceRows, type RowParts } from './rows.js'
 import { closeTail } from '../staging/stage.js'
 import { write, type WriteParts } from './write.js'
 
@@ -19,6 +19,9 @@ export type CopyParts = WriteParts & ReadParts & RowParts
 
 /** A call copies at most this much; the program asks again. */
 const MAX_BYTES = 256 * MIB
+
+/** Rows shared before a commit. */
+const MOST_PENDING_BYTES = 8 * MIB
 
 interface Place {
   readonly inode: Inode
@@ -45,6 +48,7 @@ export async function copyRange(
     const count = await copyStep(parts, source, target, wanted - done, caller)
     if (count === 0) break
     done += count
+    if (parts.state.pendingBytes > MOST_PENDING_BYTES) await parts.committer.commit()
   }
   return done
 }
@@ -57,7 +61,7 @@ async function copyStep(
   caller: Caller,
 ): Promise<number> {
   const content = await loaded(parts, source.inode, caller)
-  const row = content.rows[firstRowAfter(content.rows, source.offset)]
+  const row = content.rows.after(source.offset)
   let limit = Math.min(length, MIB)
   if (row !== undefined) {
     const end = row.offset + row.length
@@ -115,7 +119,7 @@ async function share(
 /** The row is still the source's; the block of one that went may go any time. */
 function isCurrent(source: Inode, row: ChunkRecord): boolean {
   const { content } = source
-  if (content?.rows[firstRowAfter(content.rows, row.offset)]?.digest !== row.digest) return false
+  if (content?.rows.after(row.offset)?.digest !== row.digest) return false
   return hasOnlyRows(source, content, row.offset, row.offset + row.length)
 }
 

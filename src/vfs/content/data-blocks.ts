@@ -4,15 +4,17 @@
  * are; they may hold zeros beyond the blocks a program wrote, this set does not.
  */
 import { PAGE_BYTES, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
+import { GIB } from '../../base/index.js'
 import { BlockBitmap } from './block-bitmap.js'
 
 const BLOCK_BYTES = PAGE_BYTES
+const MOST_COUNTED_BYTES = 16 * GIB
 
 type Sized = Pick<InodeRecord, 'size' | 'inline'> & { holes: number }
 
 interface Layers {
   data: BlockBitmap | undefined
-  readonly rows: readonly ChunkRecord[]
+  readonly rows: Iterable<ChunkRecord>
   readonly pages: ReadonlyMap<number, unknown>
 }
 
@@ -52,6 +54,8 @@ export function noteZeroed(inode: Sized, content: Layers, from: number, to: numb
 /** For content just read from the tables: the set is made from its rows and pages. */
 export function readDataBlocks(inode: Sized, content: Layers): void {
   content.data = undefined
+  // Counting millions of rows takes long: a large file in which no holes were counted before has none.
+  if (inode.size > MOST_COUNTED_BYTES && inode.holes === 0) return
   if (inode.inline === undefined && !isCovered(inode, content)) {
     const data = new BlockBitmap()
     for (const { offset, length } of content.rows) data.add(blocksBefore(offset), blocksWithin(offset + length))

@@ -2,10 +2,11 @@
  * The content of a file in use, in layers from the bottom: an inline body or chunk rows; staged pages; pieces on their way
  * through the pipeline and held pages, by age; the tail. An epoch orders pages and pieces: a page is over the pieces with a smaller epoch.
  */
-import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
+import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { DriveError } from '../../base/index.js'
 import type { Slot } from '../staging/slot.js'
 import type { BlockBitmap } from './block-bitmap.js'
+import type { ChunkRows } from './chunk-rows.js'
 import type { Piece } from './piece.js'
 
 /** Bytes 0 … length of one 4 KiB page; what lies after them in the page comes from the layers below. */
@@ -29,8 +30,7 @@ export interface Tail {
 }
 
 export class FileContent {
-  /** Sorted by offset, never overlapping. */
-  rows: ChunkRecord[] = []
+  readonly rows: ChunkRows
   readonly pages = new Map<number, Page>()
   /** Indexes of pages that are in memory only. */
   readonly heldPages = new Set<number>()
@@ -49,7 +49,9 @@ export class FileContent {
   /** The last failure to stage; reported by flush and sync until a retry succeeds. */
   error: DriveError | undefined
 
-  constructor(solidSize: number) {
+  /** @param rows of the file, which are in the table */
+  constructor(rows: ChunkRows, solidSize: number) {
+    this.rows = rows
     this.solidSize = solidSize
   }
 

@@ -1,11 +1,12 @@
 /** Content for an operation: from the tables at once, or after its chunk list came from a node. */
 import { DriveError, MIB, unlessAborted } from '../../base/index.js'
-import { chunkKey, decodeChunk, encodeChunk, rowsOf, secondOf, type RemoteSource } from '../../tree-state/index.js'
+import { chunkKey, encodeChunk, rowsOf, secondOf, type RemoteSource } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import type { Invalidations } from '../inodes/invalidations.js'
 import { readDataBlocks } from './data-blocks.js'
+import { ChunkRows, MOST_ROW_BYTES } from './chunk-rows.js'
 import { FileContent } from './file-content.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
@@ -51,6 +52,8 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
       if (!inode.unloaded || inode.gone) return
       for (const chunk of page.chunks) {
         if (chunk.offset < end) throw new DriveError('CORRUPT', 'The chunks of a file overlap.')
+        if (chunk.length > MOST_ROW_BYTES)
+          throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')
         end = chunk.offset + chunk.length
         parts.state.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
       }
@@ -69,8 +72,9 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
 /** The content, read from the tables at first use. A file whose chunk list is on a node must be loaded before. */
 export function openContent(parts: Pick<LoadParts, 'state' | 'invalidations'>, inode: Inode): FileContent {
   if (inode.content !== undefined) return inode.content
-  const content = new FileContent(inode.size)
-  if (inode.inline === undefined && inode.size > 0) readRows(parts, inode, content)
+  const isEmpty = inode.inline !== undefined || inode.size === 0
+  const content = new FileContent(new ChunkRows(parts.state.tables.chunks, inode.ino, isEmpty), inode.size)
+  if (!isEmpty) readPages(parts, inode, content)
   countBlocks(parts, inode, content)
   inode.content = content
   return content
@@ -83,10 +87,8 @@ export function countBlocks(parts: Pick<LoadParts, 'invalidations'>, inode: Inod
   if (inode.holes !== holes) parts.invalidations.send({ kind: 'inode', ino: inode.ino, attributesOnly: true })
 }
 
-function readRows(parts: Pick<LoadParts, 'state'>, inode: Inode, content: FileContent): void {
-  const { chunks, pages } = parts.state.tables
-  for (const [key, value] of chunks.range(rowsOf(inode.ino))) content.rows.push(decodeChunk(secondOf(key), value))
-  for (const [key, value] of pages.range(rowsOf(inode.ino))) {
+function readPages(parts: Pick<LoadParts, 'state'>, inode: Inode, content: FileContent): void {
+  for (const [key, value] of parts.state.tables.pages.range(rowsOf(inode.ino))) {
     content.pages.set(secondOf(key), { length: value.length, data: undefined, epoch: 0, stored: true })
   }
 }

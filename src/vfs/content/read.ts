@@ -9,7 +9,7 @@ import type { OpenedBlocks } from './chunk-reader.js'
 import { type ComposeParts, composeOrWait, hasOnlyRows, visibleRows } from './compose.js'
 import type { FileContent } from './file-content.js'
 import { contentOrWait, type LoadParts } from './load-content.js'
-import { bytesOfRow, firstRowAfter } from './rows.js'
+import { bytesOfRow } from './rows.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 
 /** What reading takes. */
@@ -72,11 +72,9 @@ function viewsOrWait(
   mode: Mode,
   caller: Caller,
 ): readonly Uint8Array[] | Wait {
-  const { rows } = content
   const views: Uint8Array[] = []
   let at = from
-  for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < to; i++) {
-    const row = rows[i]!
+  for (const row of content.rows.within(from, to)) {
     const begin = Math.max(at, row.offset)
     const end = Math.min(to, row.offset + row.length)
     const view = viewNow(parts, row, begin - row.offset, end - row.offset, opened, mode)
@@ -125,9 +123,7 @@ function readAhead(parts: ReadParts, content: FileContent, handle: FileHandle, o
   const until = to + AHEAD_BYTES
   handle.aheadTo = until
   const wanted: ChunkRecord[] = []
-  const { rows } = content
-  for (let i = firstRowAfter(rows, from); i < rows.length && rows[i]!.offset < until; i++) {
-    const row = rows[i]!
+  for (const row of content.rows.within(from, until)) {
     if (!parts.reader.isOpened(row) && (handle.isCold || !parts.blocks.store.has(row.digest))) wanted.push(row)
   }
   const next = wanted[parts.reader.prefetch(wanted)]

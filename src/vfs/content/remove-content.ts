@@ -24,6 +24,12 @@ export function removeContent(parts: RemoveParts, inode: Inode): void {
     parts.state.addRemoved({ kind: 'block', digest: row.digest, born: row.born })
   }
   for (const index of content?.pages.keys() ?? storedPages(parts, inode)) pages.delete(pageKey(inode.ino, index))
+  forgetContent(parts, inode)
+}
+
+/** What is in memory of a file that leaves is given back; its rows stay. */
+export function forgetContent(parts: RemoveParts, inode: Inode): void {
+  const { content } = inode
   if (content === undefined) return
   parts.held.dropTail(content)
   parts.held.forget(inode)

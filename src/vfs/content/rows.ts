@@ -1,7 +1,8 @@
 /** Chunk rows of one file: finding and replacing runs. Every row that goes or is rewritten leaves a `removed` row. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, MIB } from '../../base/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
+import type { ChunkRows } from './chunk-rows.js'
 import type { FileContent } from './file-content.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
@@ -14,21 +15,8 @@ export interface RowParts {
   readonly named: NamedBlocks
 }
 
-/** Index of the first row that ends after `offset`. */
-export function firstRowAfter(rows: readonly ChunkRecord[], offset: number): number {
-  let low = 0
-  let high = rows.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const row = rows[middle]!
-    if (row.offset + row.length <= offset) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-export function overlapsRows(rows: readonly ChunkRecord[], from: number, to: number): boolean {
-  const row = rows[firstRowAfter(rows, from)]
+export function overlapsRows(rows: ChunkRows, from: number, to: number): boolean {
+  const row = rows.after(from)
   return row !== undefined && row.offset < to
 }
 
@@ -52,31 +40,36 @@ export function replaceRows(
   added: readonly ChunkRecord[],
 ): void {
   const { rows } = content
-  const first = firstRowAfter(rows, from)
-  let after = first
-  const inserted: ChunkRecord[] = []
-  const rightParts: ChunkRecord[] = []
-  while (after < rows.length && rows[after]!.offset < to) {
-    const old = rows[after++]!
-    const end = old.offset + old.length
-    if (old.offset < from) inserted.push({ ...old, length: from - old.offset, born: parts.state.sequence })
-    if (end > to) {
-      const skipped = to - old.offset
-      rightParts.push({ ...old, offset: to, length: end - to, skip: old.skip + skipped, born: parts.state.sequence })
+  const left: ChunkRecord[] = []
+  const right: ChunkRecord[] = []
+  for (let at = from; at < to;) {
+    const next = rows.after(at)
+    if (next === undefined || next.offset >= to) break
+    const until = Math.min(to, Math.max(at, next.offset) + STEP_BYTES)
+    const old = rows.within(at, until)
+    const { sequence } = parts.state
+    for (const row of old) {
+      const end = row.offset + row.length
+      if (row.offset < from) left.push({ ...row, length: from - row.offset, born: sequence })
+      if (end > to)
+        right.push({ ...row, offset: to, length: end - to, skip: row.skip + to - row.offset, born: sequence })
     }
+    // What may fail comes first: a row is counted out once.
+    if (left.length + right.length > 0) parts.blocks.reference([...left, ...right])
+    for (const { offset, digest, born } of old) {
+      parts.state.tables.chunks.delete(chunkKey(inode.ino, offset))
+      parts.state.addRemoved({ kind: 'block', digest, born })
+    }
+    rows.remove(old)
+    at = until
   }
-  // What may fail comes first: a row is counted out once.
-  const kept = inserted.length + rightParts.length
-  if (kept > 0) parts.blocks.reference([...inserted, ...rightParts])
-  for (const old of rows.slice(first, after)) {
-    parts.state.tables.chunks.delete(chunkKey(inode.ino, old.offset))
-    parts.state.addRemoved({ kind: 'block', digest: old.digest, born: old.born })
-  }
-  inserted.push(...added, ...rightParts)
-  if (first === rows.length) rows.push(...inserted)
-  else if (inserted.length > 0 || after > first) rows.splice(first, after - first, ...inserted)
+  const inserted = left.length + right.length === 0 ? added : [...left, ...added, ...right]
   for (const row of inserted) {
     parts.state.tables.chunks.put(chunkKey(inode.ino, row.offset), encodeChunk(row))
     parts.named.note(row.digest)
   }
+  rows.insert(inserted)
 }
+
+/** Rows are replaced in stretches of at most this much of a file. */
+const STEP_BYTES = 256 * MIB

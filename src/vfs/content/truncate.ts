@@ -1,5 +1,5 @@
 /** Setting the size: what lies beyond goes from every layer, what is added is a hole. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, GIB } from '../../base/index.js'
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { noteResized } from './data-blocks.js'
@@ -25,6 +25,15 @@ export function truncate(parts: TruncateParts, inode: Inode, content: FileConten
   if (size !== sizeBefore) noteResized(inode, content, sizeBefore)
   parts.held.account(inode)
 }
+
+/** The size to cut a file to next on its way to `size`: chunk rows beyond it are few enough for one turn. */
+export function shrinkStep(inode: Inode, content: FileContent, size: number): number {
+  let next = inode.size - STEP_BYTES
+  while (next > size && content.rows.within(next, next + STEP_BYTES).length === 0) next -= STEP_BYTES
+  return Math.max(next, size)
+}
+
+const STEP_BYTES = GIB
 
 function shrink(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   replaceRows(parts, inode, content, size, Infinity, [])

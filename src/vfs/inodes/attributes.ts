@@ -1,7 +1,7 @@
 /** chmod, chown, utimens and truncate by path or handle. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, MIB } from '../../base/index.js'
 import { contentOrWait } from '../content/load-content.js'
-import { truncate, type TruncateParts } from '../content/truncate.js'
+import { shrinkStep, truncate, type TruncateParts } from '../content/truncate.js'
 import { attributesOf, type Inode } from './inode.js'
 import { followMode } from './xattrs.js'
 import { settle, then, Wait } from '../maybe.js'
@@ -28,6 +28,8 @@ export function setAttributes(
   return then(setFileSize(parts, inode, size, caller), () => applyChange(parts, inode, change))
 }
 
+const MOST_PENDING_BYTES = 4 * MIB
+
 /** ftruncate(2). Throws IS_A_DIRECTORY, INVALID. */
 export function setFileSize(parts: AttributeParts, inode: Inode, size: number, caller: Caller): Maybe<void> {
   if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
@@ -38,6 +40,12 @@ export function setFileSize(parts: AttributeParts, inode: Inode, size: number, c
     if (frozen !== undefined) return frozen
     const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
+    // A large file becomes shorter step by step: a crash leaves one of the steps.
+    for (let next = shrinkStep(inode, content, size); next > size; next = shrinkStep(inode, content, size)) {
+      truncate(parts, inode, content, next)
+      parts.inodes.markChanged(inode)
+      if (parts.state.pendingBytes > MOST_PENDING_BYTES) return new Wait(parts.committer.commit())
+    }
     truncate(parts, inode, content, size)
     parts.inodes.stampChange(inode, true)
     parts.changes.changed(inode)

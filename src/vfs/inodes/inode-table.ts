@@ -22,6 +22,7 @@ export class InodeTable {
   readonly #fileIds: FileIds
   readonly #risk: RiskGauge
   readonly #departures: ((inode: Inode) => void)[] = []
+  #goesLater: (inode: Inode) => boolean = () => false
   readonly #cache = new Map<number, Inode>()
   readonly #lookups = new LookupCounts()
   readonly #limit: number
@@ -42,6 +43,11 @@ export class InodeTable {
   /** @param listener takes apart what else there is of an inode whose rows go, before they do */
   onDeparture(listener: (inode: Inode) => void): void {
     this.#departures.push(listener)
+  }
+
+  /** @param takes says of an inode that is to leave that it goes later, and has this asked again then */
+  onLateDeparture(takes: (inode: Inode) => boolean): void {
+    this.#goesLater = takes
   }
 
   /** Throws STALE when there is no such inode. */
@@ -166,7 +172,7 @@ export class InodeTable {
     if (this.#lookups.add(ino, -count) > 0) return
     const inode = this.#knownBelow > ino ? this.find(ino) : this.#cache.get(ino)
     // All references go at once, those from before as well.
-    if (inode !== undefined) this.#removeUnreferenced(inode)
+    if (inode !== undefined) this.removeUnreferenced(inode)
   }
 
   /** The kernel may hold references to any inode below `ino` that were given by a daemon before this one. */
@@ -184,11 +190,13 @@ export class InodeTable {
   /** Deletes every row of an inode without names, handles and kernel references. */
   removeIfUnused(inode: Inode): void {
     if (inode.ino < this.#knownBelow || this.#lookups.has(inode.ino)) return
-    this.#removeUnreferenced(inode)
+    this.removeUnreferenced(inode)
   }
 
-  #removeUnreferenced(inode: Inode): void {
+  /** As `removeIfUnused`, for an inode of which it is known that the kernel holds no reference. */
+  removeUnreferenced(inode: Inode): void {
     if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone) return
+    if (this.#goesLater(inode)) return this.markUnwritten(inode)
     const { tables } = this.#state
     const { ino, ref } = inode
     for (const leave of this.#departures) leave(inode)

@@ -7,6 +7,7 @@ import type { ChunkReader } from '../content/chunk-reader.js'
 import type { Directories } from '../namespace/directories.js'
 import type { Committer } from './committer.js'
 import type { Failures } from './failures.js'
+import type { Removals } from './removals.js'
 import type { Room } from './space.js'
 import type { TreeBlocks } from './tree-blocks.js'
 
@@ -19,6 +20,7 @@ export interface BackgroundParts extends StageParts {
   readonly failures: Failures
   readonly reader: ChunkReader
   readonly directories: Pick<Directories, 'rest'>
+  readonly removals: Pick<Removals, 'goOn'>
 }
 
 const TICK_MS = 1000
@@ -78,6 +80,7 @@ export class Background {
     } catch (error) {
       parts.failures.note('blocks could not be evicted', error)
     }
+    parts.removals.goOn()
     parts.inodes.trim()
     if (++this.#ticks % REST_TICKS === 0) {
       parts.reader.rest()

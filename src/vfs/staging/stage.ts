@@ -99,7 +99,7 @@ function stagePieces(parts: StageParts, inode: Inode, content: FileContent): boo
 function stageInline(parts: StageParts, inode: Inode, content: FileContent): boolean {
   const { tail } = content
   if (tail === undefined || tail.start !== 0 || tail.length !== inode.size || tail.length > INLINE_BYTES) return false
-  if (content.rows.length > 0 || content.pieces.length > 0 || content.heldPages.size > 0) return false
+  if (!content.rows.isEmpty || content.pieces.length > 0 || content.heldPages.size > 0) return false
   inode.inline = Buffer.from(tail.data.subarray(0, tail.length))
   for (const index of content.pages.keys()) parts.state.tables.pages.delete(pageKey(inode.ino, index))
   content.pages.clear()

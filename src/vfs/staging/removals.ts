@@ -1,0 +1,96 @@
+/**
+ * Large files that were removed: their rows go bit by bit, a commit every few thousand (S-065). Until the last is gone the inode stays
+ * in the tables as one without a name, so a crash or a closed drive goes on where it was at the next opening.
+ */
+import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf } from '../../tree-state/index.js'
+import { MIB } from '../../base/index.js'
+import type { Inode } from '../inodes/inode.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import { forgetContent, type RemoveParts } from '../content/remove-content.js'
+import type { Committer } from './committer.js'
+import type { Failures } from './failures.js'
+
+/** What removing in the background takes. */
+export interface RemovalParts extends RemoveParts {
+  readonly inodes: InodeTable
+  readonly committer: Pick<Committer, 'commit'>
+  readonly failures: Failures
+}
+
+/** Smaller files are removed at once, whatever they consist of. */
+const LARGE_BYTES = 64 * MIB
+const ROWS_A_COMMIT = 4096
+
+export class Removals {
+  readonly #parts: RemovalParts
+  /** Still with rows. */
+  readonly #waiting = new Set<Inode>()
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor(parts: RemovalParts) {
+    this.#parts = parts
+  }
+
+  /** @returns whether the file, which nothing refers to any more, has too many rows to go at once; then it goes from here on */
+  takes(inode: Inode): boolean {
+    if (this.#waiting.has(inode)) return true
+    if (!inode.isFile || inode.unloaded || inode.inline !== undefined || inode.size < LARGE_BYTES) return false
+    if (this.#rowsOf(inode).length < ROWS_A_COMMIT) return false
+    forgetContent(this.#parts, inode)
+    this.#waiting.add(inode)
+    this.goOn()
+    return true
+  }
+
+  /** Goes on with what is left, after a failure too. */
+  goOn(): void {
+    if (this.#closed || this.#waiting.size === 0) return
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  /** Nothing is removed after it resolves. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { committer, failures, inodes } = this.#parts
+    try {
+      for (const inode of this.#waiting) {
+        // Rows go only after the commit that says the file has no name.
+        await committer.commit()
+        while (this.#removeSome(inode)) {
+          await committer.commit()
+          if (this.#closed) return
+        }
+        this.#waiting.delete(inode)
+        inode.size = 0
+        inodes.removeUnreferenced(inode)
+      }
+    } catch (error) {
+      failures.note('a large file could not be removed', error)
+    }
+  }
+
+  /** @returns whether there were any */
+  #removeSome(inode: Inode): boolean {
+    const { tables } = this.#parts.state
+    const rows = this.#rowsOf(inode)
+    for (const [key, value] of rows) {
+      const { offset, digest, born } = decodeChunk(secondOf(key), value)
+      tables.chunks.delete(chunkKey(inode.ino, offset))
+      this.#parts.state.addRemoved({ kind: 'block', digest, born })
+    }
+    const pages = [...tables.pages.range({ ...rowsOf(inode.ino), limit: ROWS_A_COMMIT })]
+    for (const [key] of pages) tables.pages.delete(pageKey(inode.ino, secondOf(key)))
+    return rows.length + pages.length > 0
+  }
+
+  #rowsOf(inode: Inode): (readonly [Uint8Array, Uint8Array])[] {
+    return [...this.#parts.state.tables.chunks.range({ ...rowsOf(inode.ino), limit: ROWS_A_COMMIT })]
+  }
+}
