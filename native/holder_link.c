@@ -4,6 +4,7 @@
  *   holderSend(link, bytes, fd)               0 or -errno; fd -1 sends none
  *   holderReceive(link, bytes, timeoutMs)     [length, fd, fd] with -1 for a missing descriptor; length is -errno on failure
  *   duplicate(fd)                             a descriptor of the same open file, close-on-exec, or -errno
+ *   closeDescriptor(fd)                       0 or -errno; Node does not know of descriptors that were opened here
  *   mapShared(fd, bytes)                      an ArrayBuffer over the shared memory, or -errno
  */
 #define _GNU_SOURCE
@@ -126,6 +127,14 @@ static napi_value js_duplicate(napi_env env, napi_callback_info info) {
   return dd_integer(env, copy < 0 ? -errno : copy);
 }
 
+static napi_value js_close(napi_env env, napi_callback_info info) {
+  napi_value arguments[1];
+  int64_t fd;
+  if (!get_arguments(env, info, arguments, 1) || !dd_get_integer(env, arguments[0], 3, INT32_MAX, &fd))
+    return dd_integer(env, -EINVAL);
+  return dd_integer(env, close((int)fd) == 0 ? 0 : -errno);
+}
+
 static void unmap(napi_env env, void *data, void *hint) { munmap(data, (size_t)(uintptr_t)hint); }
 
 static napi_value js_map(napi_env env, napi_callback_info info) {
@@ -148,5 +157,6 @@ void dd_export_holder(napi_env env, napi_value exports) {
   dd_export(env, exports, "holderSend", js_send, NULL);
   dd_export(env, exports, "holderReceive", js_receive, NULL);
   dd_export(env, exports, "duplicate", js_duplicate, NULL);
+  dd_export(env, exports, "closeDescriptor", js_close, NULL);
   dd_export(env, exports, "mapShared", js_map, NULL);
 }

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ extern char **environ;
 #define MESSAGE_BYTES 512
 #define FUSERMOUNT_TIMEOUT_MS 30000
 
-enum job_kind { JOB_MOUNT, JOB_FUSERMOUNT, JOB_UMOUNT, JOB_SYNCFS };
+enum job_kind { JOB_MOUNT, JOB_FUSERMOUNT, JOB_UMOUNT, JOB_SYNCFS, JOB_OPEN_DIRECTORY, JOB_OPEN_BENEATH, JOB_PLACE_BENEATH };
 
 typedef struct {
   enum job_kind kind;
@@ -165,6 +166,52 @@ static int run_fusermount(job *j) {
   return result;
 }
 
+/* linux/openat2.h and linux/mount.h, which older headers lack. */
+#define NO_SYMLINKS 0x04
+#define TREE_CLONE 1
+#define FROM_EMPTY_PATH 0x04
+#define BENEATH 0x200
+
+/* No link anywhere in the path is followed; before Linux 5.6 only the last name is sure. */
+static int open_directory(const char *path) {
+  struct {
+    uint64_t flags, mode, resolve;
+  } how = {O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0, NO_SYMLINKS};
+  long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+  if (fd < 0 && errno == ENOSYS) fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return fd < 0 ? -errno : (int)fd;
+}
+
+/* The directory itself, whatever is mounted on it: seen through a copy of its parent's mount. */
+static int open_beneath(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash == NULL || slash[1] == 0) return -EINVAL;
+  *slash = 0;
+  int parent = open_directory(slash == path ? "/" : path);
+  *slash = '/';
+  if (parent < 0) return parent;
+  int tree = (int)syscall(SYS_open_tree, parent, "", AT_EMPTY_PATH | TREE_CLONE | O_CLOEXEC);
+  int result = tree < 0 ? -errno : openat(tree, slash + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (tree >= 0 && result < 0) result = -errno;
+  close(parent);
+  if (tree >= 0) close(tree);
+  return result;
+}
+
+/* Moves the mount at `beside` beneath the dead one at `target`, which goes. Before Linux 6.5 the directory is bare for a moment. */
+static int place_beneath(const char *beside, const char *target) {
+  int tree = (int)syscall(SYS_open_tree, AT_FDCWD, beside, TREE_CLONE | O_CLOEXEC);
+  int result = tree < 0 ? -errno : 0;
+  if (result == 0) {
+    bool is_beneath = syscall(SYS_move_mount, tree, "", AT_FDCWD, target, FROM_EMPTY_PATH | BENEATH) == 0;
+    if (umount2(target, MNT_DETACH) != 0) result = -errno;
+    else if (!is_beneath && syscall(SYS_move_mount, tree, "", AT_FDCWD, target, FROM_EMPTY_PATH) != 0) result = -errno;
+  }
+  if (tree >= 0) close(tree);
+  umount2(beside, MNT_DETACH);
+  return result;
+}
+
 static int run_syncfs(job *j) {
   int fd = open(j->strings[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return -errno;
@@ -180,6 +227,9 @@ static void execute(napi_env env, void *data) {
   case JOB_FUSERMOUNT: j->result = run_fusermount(j); break;
   case JOB_UMOUNT: j->result = umount2(j->strings[0], (int)j->flags) == 0 ? 0 : -errno; break;
   case JOB_SYNCFS: j->result = run_syncfs(j); break;
+  case JOB_OPEN_DIRECTORY: j->result = open_directory(j->strings[0]); break;
+  case JOB_OPEN_BENEATH: j->result = open_beneath(j->strings[0]); break;
+  case JOB_PLACE_BENEATH: j->result = place_beneath(j->strings[0], j->strings[1]); break;
   }
 }
 
@@ -203,7 +253,8 @@ static void complete(napi_env env, napi_status status, void *data) {
   napi_value outcome = job_outcome(env, j->result, j->message);
   bool kept = outcome != NULL && napi_resolve_deferred(env, j->deferred, outcome) == napi_ok;
   /* Nobody can take the descriptor any more: the environment is going away. */
-  if (!kept && j->result >= 0 && (j->kind == JOB_MOUNT || j->kind == JOB_FUSERMOUNT)) close(j->result);
+  bool is_fd = j->kind == JOB_MOUNT || j->kind == JOB_FUSERMOUNT || j->kind == JOB_OPEN_DIRECTORY || j->kind == JOB_OPEN_BENEATH;
+  if (!kept && j->result >= 0 && is_fd) close(j->result);
   napi_delete_async_work(env, j->work);
   free_job(j);
 }
@@ -266,9 +317,25 @@ static napi_value js_umount(napi_env env, napi_callback_info info) { return star
 /* syncfs(path) */
 static napi_value js_syncfs(napi_env env, napi_callback_info info) { return start(env, info, JOB_SYNCFS, 1, false); }
 
+/* openDirectory(path), openBeneath(path): a descriptor (O_PATH) */
+static napi_value js_open_directory(napi_env env, napi_callback_info info) {
+  return start(env, info, JOB_OPEN_DIRECTORY, 1, false);
+}
+static napi_value js_open_beneath(napi_env env, napi_callback_info info) {
+  return start(env, info, JOB_OPEN_BENEATH, 1, false);
+}
+
+/* placeBeneath(beside, target) */
+static napi_value js_place_beneath(napi_env env, napi_callback_info info) {
+  return start(env, info, JOB_PLACE_BENEATH, 2, false);
+}
+
 void dd_export_mount(napi_env env, napi_value exports) {
   dd_export(env, exports, "mount", js_mount, NULL);
   dd_export(env, exports, "fusermount", js_fusermount, NULL);
   dd_export(env, exports, "umount", js_umount, NULL);
   dd_export(env, exports, "syncfs", js_syncfs, NULL);
+  dd_export(env, exports, "openDirectory", js_open_directory, NULL);
+  dd_export(env, exports, "openBeneath", js_open_beneath, NULL);
+  dd_export(env, exports, "placeBeneath", js_place_beneath, NULL);
 }

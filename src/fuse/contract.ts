@@ -14,6 +14,12 @@ export interface MountOptions {
   readonly writeback?: boolean
   /** Mount although the directory is not empty or already carries a live mount. Default false. */
   readonly over?: boolean
+  /** It was mounted there before: what lies beneath is counted, and is no reason to stay away. Default false. */
+  readonly again?: boolean
+  /** The path is absolute and without links, and none that come later are followed. Default false. */
+  readonly exact?: boolean
+  /** The directory beneath can be read by its owner only, as long as the caller does not give its mode back. Default false. */
+  readonly guards?: boolean
   /** What `mount` and `df` show as the device. Default `dagdrive`. */
   readonly source?: string
   /**
@@ -26,6 +32,16 @@ export interface MountOptions {
    * its server dies. Absent: it dies with its server.
    */
   readonly sharedMemory?: number | undefined
+}
+
+/** Where a transport mounts. */
+export interface MountTarget {
+  /** What the mount is known by afterwards. */
+  readonly mountpoint: string
+  /** What mount(2) is given: the same, or the directory by its descriptor. */
+  readonly target: string
+  /** A dead mount is on it: the new one goes beneath it, and the dead one goes. */
+  readonly replaces: boolean
 }
 
 /** What a server that died left of a mount. */
@@ -51,6 +67,10 @@ export interface FuseMount {
   readonly transport: TransportName
   /** The descriptor to hold, where the mount can be taken over. Its owner is the mount. */
   readonly channel: number | undefined
+  /** Names in the directory itself, hidden by the mount. */
+  readonly beneath?: number
+  /** The mode of the directory itself before it was guarded; undefined when it was not changed. */
+  readonly bareMode?: number | undefined
   /** From now on it dies with its server. */
   release(): void
   /** Resolves when the kernel side is gone and every handle and reference is given back to the tree. Never rejects. */
@@ -74,7 +94,7 @@ export interface FuseTransport {
    * Mounts and serves until unmounted. Fails with MOUNT_FAILED. The caller has checked the mountpoint.
    * One tree is served by one mount at a time.
    */
-  serve(tree: Tree, mountpoint: string, options: MountOptions, log: Log): Promise<FuseMount>
+  serve(tree: Tree, place: MountTarget, options: MountOptions, log: Log): Promise<FuseMount>
   /** Goes on with a mount whose server died: what that one had answered is done again, then what it left unanswered is served. */
   takeOver?(tree: Tree, living: LivingMount, options: MountOptions, log: Log): Promise<FuseMount>
 }

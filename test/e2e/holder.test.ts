@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
@@ -61,6 +61,7 @@ test('S-050 unmount --force, daemon stop and unmount end the holder, with a livi
         await until(() => drive.holderPid() === undefined && !isMounted(drive)),
         `${words.join(' ')} ${kills}\n${drive.log()}`,
       )
+      t.is(statSync(drive.mountpoint).mode & 0o777, 0o755, 'the directory has its mode again')
     }
   }
 })
@@ -129,4 +130,36 @@ except OSError:
   const status = readFileSync(`/proc/${drive.holderPid()}/status`, 'utf8')
   t.regex(status, /VmLck:\s+[1-9]/, 'its key lies in locked memory')
   await drive.run(['unmount', '--now'])
+})
+
+test('S-052 without a holder a program that goes on writing after a kill never writes to the bare directory', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  const before = statSync(drive.mountpoint).mode
+  await drive.up()
+  program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
+  drive.killDaemon()
+  const script = 'while :; do echo plaintext > "$0/secret"; done'
+  const writing = spawn('sh', ['-c', script, drive.mountpoint], { stdio: 'ignore' })
+  t.teardown(() => writing.kill('SIGKILL'))
+  t.is((await drive.json<Status>(['status'])).mounts.length, 1)
+  t.is(program('cat', [join(drive.mountpoint, 'note')]), 'kept\n')
+  t.true(await until(() => existsSync(join(drive.mountpoint, 'secret'))), 'the program writes to the drive')
+  writing.kill('SIGKILL')
+  await once(writing, 'exit')
+  await drive.run(['unmount', '--now'])
+  t.deepEqual(readdirSync(drive.mountpoint), [])
+  t.is(statSync(drive.mountpoint).mode, before, 'the directory has its mode again')
+})
+
+test('S-052 what was written to the bare directory is reported, and the drive comes back all the same', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.up()
+  drive.killDaemon()
+  program('umount', ['-l', drive.mountpoint])
+  writeFileSync(join(drive.mountpoint, 'left'), 'plaintext')
+  const status = await drive.json<Status>(['status'])
+  t.is(status.mounts.length, 1)
+  t.regex(status.lastError ?? '', /1 names? beneath the mount/)
+  await drive.run(['unmount', '--now'])
+  t.deepEqual(readdirSync(drive.mountpoint), ['left'])
 })

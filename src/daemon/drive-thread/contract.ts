@@ -21,6 +21,8 @@ export interface ThreadMountOptions {
   readonly allowOther: boolean
   /** As in the mount's own options. */
   readonly sharedMemory?: number | undefined
+  /** As in the mount's own options. */
+  readonly again?: boolean
 }
 
 export interface ThreadMount {
@@ -28,6 +30,10 @@ export interface ThreadMount {
   readonly mountpoint: string
   /** For the holder; it stays the drive thread's. */
   readonly channel: number | undefined
+  /** Names in the directory itself. */
+  readonly beneath: number
+  /** The directory's own mode, when it was taken away. */
+  readonly bareMode: number | undefined
 }
 
 /** What the drive thread answers. */

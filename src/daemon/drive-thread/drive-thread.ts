@@ -164,7 +164,14 @@ async function open({ root, living }: Parameters<DriveThread['open']>[0]): Promi
 }
 
 async function mount(directory: string, options: ThreadMountOptions): Promise<ThreadMount> {
-  return watch(await mountTree({ tree: opened().tree, mountpoint: directory, options, log }))
+  return watch(
+    await mountTree({
+      tree: opened().tree,
+      mountpoint: directory,
+      options: { ...options, exact: true, guards: true },
+      log,
+    }),
+  )
 }
 
 async function takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount> {
@@ -172,13 +179,13 @@ async function takeOver(living: LivingMount, options: ThreadMountOptions): Promi
 }
 
 function watch(served: FuseMount): ThreadMount {
-  const { mountpoint, channel } = served
+  const { mountpoint, channel, beneath = 0, bareMode } = served
   mounts.set(mountpoint, served)
   served.onEnd((end) => {
     mounts.delete(mountpoint)
     void main.mountEnded(mountpoint, end).catch(() => undefined) // the main thread is ending
   })
-  return { mountpoint, channel }
+  return { mountpoint, channel, beneath, bareMode }
 }
 
 async function unmount(mountpoint: string, { lazy }: { readonly lazy: boolean }): Promise<void> {

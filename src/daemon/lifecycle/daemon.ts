@@ -25,7 +25,7 @@ import { reopeningNode } from '../nodes/reopening-node.js'
 import { forceUnmount } from '../../fuse/index.js'
 import type { Holder } from '../mounts/holder.js'
 import { clearDeadMounts, mountAgain } from '../mounts/mount-again.js'
-import { readMountRecord } from '../mounts/mount-record.js'
+import { readMountRecord, type RecordedMount } from '../mounts/mount-record.js'
 
 export interface DaemonOptions {
   readonly paths: DrivePaths
@@ -189,7 +189,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     )
   }
 
-  const remount = async (opened: Drive, wanted: readonly MountReport[]): Promise<void> => {
+  const remount = async (opened: Drive, wanted: readonly RecordedMount[]): Promise<void> => {
     const problem = await mountAgain(opened, wanted, log)
     if (problem !== undefined) daemon.lastError = problem
   }
@@ -232,7 +232,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       exclusively(async () => {
         try {
           if (options.leaveMounts) await letGo()
-          if (holder.held === undefined) await clearDeadMounts(paths.mountsFile, options.leaveMounts, log)
+          if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log)
           await remountRecorded(await openFromDisk())
         } catch (error) {
           if (state !== 'failed') fail(error)

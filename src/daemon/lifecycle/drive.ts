@@ -16,6 +16,7 @@ import { type AtRisk, type DriveCounts } from '../../tree-state/index.js'
 import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
 import { startDriveWorker } from '../drive-thread/drive-worker.js'
 import type { Holder } from '../mounts/holder.js'
+import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts } from '../mounts/mounts.js'
 import { ENVIRONMENTS, endBeginning, homeOf, localSealer, markBeginning, prepareLocalData } from './local-data.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
@@ -53,6 +54,8 @@ export interface Drive {
   flush(): Promise<void>
   /** Resolves when the mount answers. */
   mount(request: MountRequest): Promise<MountReport>
+  /** After a crash; see Mounts. */
+  mountAgain(before: RecordedMount): Promise<{ readonly beneath: number }>
   /** BUSY while programs use it, unless `lazy` or `force`. `force` aborts the kernel connection. */
   unmount(mountpoint: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
@@ -159,6 +162,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       counts: () => worker.thread.counts(),
       flush: () => worker.thread.flush(),
       mount: (request) => mounts.mount(request),
+      mountAgain: (before) => mounts.mountAgain(before),
       unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
       waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
       async changeNode(next, isProvisional) {

@@ -4,11 +4,11 @@ import { dirname, join, basename, resolve, sep } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
 import { aborted, DriveError, isDriveError, sleep, type Log } from '../../base/index.js'
 import { makeDirectories, type DrivePaths } from '../../platform/index.js'
-import { clearStale, forceUnmount, type MountEnd } from '../../fuse/index.js'
+import { clearStale, forceUnmount, isStale, type MountEnd } from '../../fuse/index.js'
 import type { DriveWorker } from '../drive-thread/drive-worker.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { HeldMount, Holder } from './holder.js'
-import { writeMountRecord } from './mount-record.js'
+import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
 import { busyMessage, usersOf } from './users-of.js'
 
 const ANSWER_TIMEOUT_MS = 20_000
@@ -16,6 +16,8 @@ const ANSWER_TIMEOUT_MS = 20_000
 export interface Mounts {
   readonly list: readonly MountReport[]
   mount(request: MountRequest): Promise<MountReport>
+  /** After a crash: what lies beneath is counted, and no reason to stay away. */
+  mountAgain(recorded: RecordedMount): Promise<{ readonly beneath: number }>
   /** Goes on with a mount that a dead daemon or drive thread left. */
   takeOver(held: HeldMount): Promise<void>
   /** The drive thread is dead: what a holder keeps stays for the next, the rest is cut off. */
@@ -26,6 +28,11 @@ export interface Mounts {
   ended(mountpoint: string, end: MountEnd): void
   /** Every mount goes, open files or not. `remember`: the next daemon brings them back. */
   detachAll(remember: boolean): Promise<void>
+}
+
+interface Mounted {
+  readonly report: MountReport
+  readonly beneath: number
 }
 
 export interface MountsOptions {
@@ -43,8 +50,15 @@ export function createMounts(options: MountsOptions): Mounts {
   const waiting = new Set<() => void>()
   let closing = false
 
+  /** Of the directories themselves. */
+  const bareModes = new Map<string, number>()
+  const recorded = (report: MountReport): RecordedMount => ({ ...report, bareMode: bareModes.get(report.directory) })
   const record = async (): Promise<void> => {
-    if (!closing) await writeMountRecord(paths.mountsFile, [...live.values()])
+    if (!closing) await writeMountRecord(paths.mountsFile, [...live.values()].map(recorded))
+  }
+  const uncover = async (directory: string): Promise<void> => {
+    await restoreMode(directory, bareModes.get(directory))
+    bareModes.delete(directory)
   }
   const forget = (mountpoint: string): void => {
     if (!live.delete(mountpoint)) return
@@ -61,23 +75,31 @@ export function createMounts(options: MountsOptions): Mounts {
     return run
   }
 
-  const mountNow = async (request: MountRequest): Promise<MountReport> => {
+  const mountNow = async (request: MountRequest, before?: RecordedMount): Promise<Mounted> => {
     const wanted = { readOnly: request.readOnly === true, allowOther: request.allowOther === true }
     const directory = await resolveFully(request.directory)
     const existing = live.get(directory)
     if (existing !== undefined) {
-      if (existing.readOnly === wanted.readOnly && existing.allowOther === wanted.allowOther) return existing
+      if (existing.readOnly === wanted.readOnly && existing.allowOther === wanted.allowOther)
+        return { report: existing, beneath: 0 }
       throw new DriveError('BUSY', `${directory} is mounted with other options; unmount it first.`)
     }
     const other = [...live.keys()][0]
     if (other !== undefined) throw new DriveError('BUSY', `The drive is mounted at ${other}; unmount it there first.`)
-    await requireMountable(directory, paths)
+    const again = before !== undefined
+    await requireMountable(directory, paths, again)
     const report: MountReport = { directory, ...wanted }
-    await writeMountRecord(paths.mountsFile, [...live.values(), report])
+    if (before?.bareMode !== undefined) bareModes.set(directory, before.bareMode)
+    await writeMountRecord(paths.mountsFile, [...live.values(), report].map(recorded))
+    let beneath = 0
     try {
       const sharedMemory = await holder.prepare(report)
-      const { channel } = await worker.thread.mount(directory, { ...wanted, sharedMemory })
+      const mounted = await worker.thread.mount(directory, { ...wanted, sharedMemory, again })
+      const { channel } = mounted
+      beneath = mounted.beneath
       live.set(directory, report)
+      if (mounted.bareMode !== undefined && !bareModes.has(directory)) bareModes.set(directory, mounted.bareMode)
+      await record()
       if (channel !== undefined) holder.keep(channel, rootKey)
       await answers(directory)
     } catch (error) {
@@ -88,7 +110,7 @@ export function createMounts(options: MountsOptions): Mounts {
     }
     log.info('mounted', { readOnly: wanted.readOnly })
     options.onChanged()
-    return report
+    return { report, beneath }
   }
 
   return {
@@ -96,13 +118,18 @@ export function createMounts(options: MountsOptions): Mounts {
       return [...live.values()]
     },
 
-    mount: (request) => oneAtATime(() => mountNow(request)),
+    mount: (request) => oneAtATime(async () => (await mountNow(request)).report),
+
+    mountAgain: (before) => oneAtATime(() => mountNow(before, before)),
 
     takeOver: ({ report, channel, sharedMemory }) =>
       oneAtATime(async () => {
         const { directory, readOnly, allowOther } = report
         const options = { readOnly, allowOther, sharedMemory }
         live.set(directory, report)
+        for (const { directory: known, bareMode } of await readMountRecord(paths.mountsFile, log)) {
+          if (known === directory && bareMode !== undefined) bareModes.set(known, bareMode)
+        }
         const served = await worker.thread.takeOver({ mountpoint: directory, channel, sharedMemory }, options)
         if (served.channel !== undefined) holder.keep(served.channel, rootKey)
         log.info('the mount goes on')
@@ -114,6 +141,7 @@ export function createMounts(options: MountsOptions): Mounts {
       else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
       log.info('unmounted', { lazy, force })
       forget(directory)
+      await uncover(directory)
       await record()
     },
 
@@ -143,6 +171,7 @@ export function createMounts(options: MountsOptions): Mounts {
     ended(mountpoint, end) {
       if (live.has(mountpoint)) log.info('the mount has ended', { end })
       forget(mountpoint)
+      void uncover(mountpoint)
     },
 
     async leave() {
@@ -161,6 +190,7 @@ export function createMounts(options: MountsOptions): Mounts {
           log.warn('a mount is cut off', { error: isDriveError(error) ? error.message : String(error) })
           await forceUnmount(directory)
         })
+        await uncover(directory)
       }
       if (live.size > 0) holder.drop()
       live.clear()
@@ -186,13 +216,15 @@ export async function resolveFully(path: string, links = 0): Promise<string> {
 }
 
 /** Detaches a dead mount of ours, makes the directory when it is missing; NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID where it cannot carry the drive. */
-async function requireMountable(directory: string, paths: DrivePaths): Promise<void> {
+async function requireMountable(directory: string, paths: DrivePaths, again: boolean): Promise<void> {
   for (const own of paths.directories) {
     const home = await realpath(own)
     if (within(directory, home) || within(home, directory)) {
       throw new DriveError('INVALID', `${directory} and the drive's own files in ${home} must not lie in each other.`)
     }
   }
+  // A dead mount stays until the new one takes its place.
+  if (again && (await isStale(directory).catch(() => false))) return
   await clearStale(directory).catch((error: NodeJS.ErrnoException) => {
     // Not there yet: nothing can be mounted on it.
     if (error.code !== 'ENOENT') throw unusable(directory, error)
@@ -202,7 +234,7 @@ async function requireMountable(directory: string, paths: DrivePaths): Promise<v
     .catch((error: unknown) => {
       throw unusable(directory, error)
     })
-  if (entries.length > 0) {
+  if (entries.length > 0 && !again) {
     throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide what is in it.`)
   }
 }

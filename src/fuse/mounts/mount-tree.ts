@@ -1,15 +1,15 @@
 /** Serving a tree at a mountpoint: checks the place, chooses the transport, mounts. */
-import { readdir, stat } from 'node:fs/promises'
+import { readlink } from 'node:fs/promises'
 import { DriveError, silentLog, type Log } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
 import type { FuseMount, FuseTransport, LivingMount, MountOptions } from '../contract.js'
 import { detach } from './detach.js'
-import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
+import { mounts } from './mount-info.js'
+import { isMoved, openPlace, type Place } from './place.js'
 import { markUndone } from '../holder/replay.js'
 import { createNativeTransport, mapState } from '../transports/native-transport.js'
 import { fuseNativeTransport, hasFuseNative } from '../transports/fuse-native-transport.js'
 import { channelMode, loadFuseNative } from '../transports/native.js'
-import { clearStale } from './stale.js'
 
 export interface MountTreeRequest {
   readonly tree: Tree
@@ -28,10 +28,20 @@ export async function mountTree(request: MountTreeRequest): Promise<FuseMount> {
   const options = request.options ?? {}
   const log = request.log ?? silentLog
   const transport = chooseTransport(log)
-  const mountpoint = await prepareMountpoint(request.mountpoint, options.over === true, log)
-  const mount = await transport.serve(request.tree, mountpoint, options, log)
-  if (options.over !== true) await refuseStack(mount)
-  return mount
+  const { over = false, again = false, exact = false } = options
+  const place = await openPlace(
+    request.mountpoint,
+    { over, again, exact, canReplace: transport.takeOver !== undefined },
+    log,
+  )
+  try {
+    const mount = await transport.serve(request.tree, place, options, log)
+    if (!over) await refuseStack(mount, place)
+    const bareMode = options.guards === true ? await place.guard() : undefined
+    return { ...mount, beneath: place.beneath, bareMode }
+  } finally {
+    place.close()
+  }
 }
 
 export interface TakeOverRequest {
@@ -61,11 +71,15 @@ export async function takeOverTree({
 }
 
 /** Two processes may have found the place free at the same moment; the later one steps back. */
-async function refuseStack(mount: FuseMount): Promise<void> {
+async function refuseStack(mount: FuseMount, place: Place): Promise<void> {
   const there = (await mounts()).filter(({ mountpoint }) => mountpoint === mount.mountpoint)
-  if (there.length <= 1) return
-  await detach(mount.mountpoint, true)
-  throw new DriveError('BUSY', 'Another mount was made there at the same time.')
+  if (there.length > 1) {
+    await detach(mount.mountpoint, true)
+    throw new DriveError('BUSY', 'Another mount was made there at the same time.')
+  }
+  if (!(await isMoved(place))) return
+  await detach(await readlink(place.target), true)
+  throw new DriveError('BUSY', 'The directory was moved while the drive was being mounted on it.')
 }
 
 /** Our own addon; fuse-native only where it cannot be loaded, or when `DAGDRIVE_FUSE_TRANSPORT=fuse-native` forces it. */
@@ -80,29 +94,4 @@ function chooseTransport(log: Log): FuseTransport {
   throw new DriveError('MOUNT_FAILED', 'The native FUSE addon is missing: run `npm run build:native`.', {
     about: { reason: native.reason },
   })
-}
-
-async function prepareMountpoint(path: string, over: boolean, log: Log): Promise<string> {
-  const mountpoint = await placeOf(path)
-  const cleared = await clearStale(mountpoint)
-  if (cleared > 0) log.info('detached a dead mount of an earlier run', { count: cleared })
-  if (over) return mountpoint
-  const there = await findMount(mountpoint)
-  if (there !== undefined) {
-    const what = there.filesystem === FILESYSTEM_TYPE ? 'A drive' : 'Another filesystem'
-    throw new DriveError('BUSY', `${what} is already mounted there.`)
-  }
-  if (!(await stat(mountpoint)).isDirectory()) {
-    throw new DriveError('NOT_A_DIRECTORY', 'The mountpoint is not a directory.')
-  }
-  if ((await readdir(mountpoint)).length > 0) throw new DriveError('NOT_EMPTY', 'The mountpoint is not empty.')
-  return mountpoint
-}
-
-async function placeOf(path: string): Promise<string> {
-  try {
-    return await canonicalMountpoint(path)
-  } catch (error) {
-    throw new DriveError('NOT_FOUND', 'The mountpoint does not exist.', { cause: error })
-  }
 }

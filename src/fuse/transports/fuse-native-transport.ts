@@ -29,7 +29,7 @@ export function hasFuseNative(): boolean {
 
 export const fuseNativeTransport: FuseTransport = {
   name: 'fuse-native',
-  async serve(tree, mountpoint, options) {
+  async serve(tree, { mountpoint }, options) {
     const child = fork(CHILD, [mountpoint, childOptions(options)], { serialization: 'advanced', stdio: 'pipe' })
     const { ready, ended, hasEnded } = answer(child, tree)
     await ready

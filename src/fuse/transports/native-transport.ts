@@ -2,13 +2,21 @@
 import { close } from 'node:fs'
 import { DriveError, type Log } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
-import type { FuseMount, FuseTransport, MountEnd, MountOptions } from '../contract.js'
+import type { FuseMount, FuseTransport, MountEnd, MountOptions, MountTarget } from '../contract.js'
 import { detach } from '../mounts/detach.js'
 import { dispatch } from '../operations/dispatch.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { MAX_WRITE_BYTES } from '../operations/initialize.js'
 import { FILESYSTEM_TYPE, findMount } from '../mounts/mount-info.js'
-import { CHANNEL_MODE, MS, type ChannelMode, type FuseNative, type NativeChannel } from './native.js'
+import { mountBeneath } from '../mounts/mount-beneath.js'
+import {
+  CHANNEL_MODE,
+  MS,
+  type ChannelMode,
+  type FuseNative,
+  type NativeChannel,
+  type NativeOutcome,
+} from './native.js'
 import { createNotifier } from './notifier.js'
 import { createJournal } from '../holder/journal.js'
 import type { LastAnswer } from '../holder/last-answer.js'
@@ -46,8 +54,9 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
   }
   return {
     name,
-    async serve(tree, mountpoint, options, log) {
-      const fd = await openMount(addon, mountpoint, options)
+    async serve(tree, place, options, log) {
+      const { mountpoint } = place
+      const fd = await openMount(addon, place, options)
       return detachOnFailure(mountpoint, async () => {
         const state = options.sharedMemory === undefined ? undefined : mapState(addon, options.sharedMemory)
         const served = serveDescriptor(addon, mode, fd, { tree, options, log, state })
@@ -85,14 +94,19 @@ async function detachOnFailure<T>(mountpoint: string, work: () => Promise<T>): P
   }
 }
 
-async function openMount(addon: FuseNative, mountpoint: string, options: MountOptions): Promise<number> {
+async function openMount(addon: FuseNative, place: MountTarget, options: MountOptions): Promise<number> {
   const asRoot = process.geteuid?.() === 0
   const source = options.source ?? 'dagdrive'
   const checks = checksPermissions(options) ? ['default_permissions'] : []
   const common = [...checks, ...(options.allowOther === true ? ['allow_other'] : [])].join(',')
-  const outcome = asRoot
-    ? await addon.mount(source, mountpoint, FILESYSTEM_TYPE, common, mountFlags(options))
-    : await addon.fusermount(mountpoint, helperOptions(options, source, common))
+  const { mountpoint, target, replaces } = place
+  const mount = (at: string): Promise<NativeOutcome> =>
+    addon.mount(source, at, FILESYSTEM_TYPE, common, mountFlags(options))
+  const outcome = !asRoot
+    ? await addon.fusermount(mountpoint, helperOptions(options, source, common))
+    : replaces
+      ? await mountBeneath(addon, mountpoint, mount)
+      : await mount(target)
   if (outcome.result >= 0) return outcome.result
   const why = outcome.message !== '' ? outcome.message : errnoName(-outcome.result)
   const hint = asRoot || outcome.result !== -ERRNO.ENOENT ? '' : ' (is fuse3 installed?)'

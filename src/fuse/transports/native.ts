@@ -28,6 +28,7 @@ export interface HolderCalls {
   /** Length or negative error number, and two descriptors or -1. */
   holderReceive(link: number, bytes: Uint8Array, timeoutMs: number): [number, number, number]
   duplicate(fd: number): number
+  closeDescriptor(fd: number): number
   mapShared(fd: number, bytes: number): ArrayBuffer | number
 }
 
@@ -43,6 +44,12 @@ export interface FuseNative extends Partial<HolderCalls> {
   fusermount(target: string, options: string): Promise<NativeOutcome>
   umount(target: string, flags: number): Promise<NativeOutcome>
   syncfs(path: string): Promise<NativeOutcome>
+  /** These three are missing in an addon that was built before they were. No link in the path is followed. */
+  openDirectory?(path: string): Promise<NativeOutcome>
+  /** The directory itself, whatever is mounted on it. Root only. */
+  openBeneath?(path: string): Promise<NativeOutcome>
+  /** Moves the mount at `beside` to `target`, in the place of the mount there. Root only. */
+  placeBeneath?(beside: string, target: string): Promise<NativeOutcome>
   open(
     fd: number,
     arenaBytes: number,

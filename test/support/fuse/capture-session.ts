@@ -79,7 +79,12 @@ async function main(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'dagdrive-capture-'))
   const tree = new MemoryTree({ clock: STOPPED_CLOCK })
   const transport = createNativeTransport(recordingAddon(native.addon), CHANNEL_MODE.POLL)
-  const mount = await transport.serve(tree, directory, {}, silentLog)
+  const mount = await transport.serve(
+    tree,
+    { mountpoint: directory, target: directory, replaces: false },
+    {},
+    silentLog,
+  )
   await new Promise<void>((resolve) => {
     execFile('bash', ['-c', `cd ${directory}\n${PROGRAMS}`], (error, _out, errors) => {
       if (error !== null) process.stderr.write(errors)

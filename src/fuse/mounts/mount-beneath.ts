@@ -1,0 +1,24 @@
+/** Puts a new mount in the place of a dead one, so that the bare directory never shows. Root only. */
+import { mkdtemp, rmdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FuseNative, NativeOutcome } from '../transports/native.js'
+
+/** Mounts beside, moves the mount beneath the dead one at `mountpoint`, and takes that away. @returns what `mount` did, or why it failed */
+export async function mountBeneath(
+  addon: FuseNative,
+  mountpoint: string,
+  mount: (target: string) => Promise<NativeOutcome>,
+): Promise<NativeOutcome> {
+  const beside = await mkdtemp(join(tmpdir(), 'dagdrive-mount-'))
+  try {
+    const outcome = await mount(beside)
+    if (outcome.result < 0 || addon.placeBeneath === undefined) return outcome
+    const placed = await addon.placeBeneath(beside, mountpoint)
+    if (placed.result >= 0) return outcome
+    addon.closeDescriptor?.(outcome.result)
+    return placed
+  } finally {
+    await rmdir(beside)
+  }
+}

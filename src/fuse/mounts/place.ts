@@ -1,0 +1,122 @@
+/**
+ * The directory a mount goes on: opened once, without following links, so that what was checked is what is mounted on, whatever others
+ * rename meanwhile. Where a dead mount of ours is on it, the new one takes its place.
+ */
+import { chmod, readdir, readlink, stat } from 'node:fs/promises'
+import { DriveError, type Log } from '../../base/index.js'
+import { ERRNO, errnoName } from '../protocol/errno.js'
+import { loadFuseNative, type FuseNative } from '../transports/native.js'
+import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
+import { clearStale, isStale } from './stale.js'
+
+export interface Place {
+  readonly mountpoint: string
+  /** What mount(2) is given. */
+  readonly target: string
+  /** A dead mount is on it, which goes when the new one is beneath it. */
+  readonly replaces: boolean
+  /** Names in the directory itself, hidden by the mount. */
+  readonly beneath: number
+  /** Takes every right but the owner's to read from the directory itself. @returns its mode before, if that changed */
+  guard(): Promise<number | undefined>
+  close(): void
+}
+
+export interface PlaceOptions {
+  readonly over: boolean
+  readonly again: boolean
+  readonly exact: boolean
+  /** The transport can put its mount in the place of a dead one. */
+  readonly canReplace: boolean
+}
+
+const READ_BY_OWNER = 0o500
+const WRITTEN_BY_OWNER = 0o700
+
+/** Fails with NOT_FOUND, NOT_A_DIRECTORY, NOT_EMPTY, BUSY. */
+export async function openPlace(path: string, options: PlaceOptions, log: Log): Promise<Place> {
+  const mountpoint = options.exact ? path : await placeOf(path)
+  const native = loadFuseNative()
+  const addon = 'addon' in native ? native.addon : undefined
+  const replaces =
+    options.canReplace &&
+    process.geteuid?.() === 0 &&
+    addon?.openBeneath !== undefined &&
+    (await isDeadAlone(mountpoint))
+  if (!replaces) {
+    const cleared = await clearStale(mountpoint)
+    if (cleared > 0) log.info('detached a dead mount of an earlier run', { count: cleared })
+  }
+  if (options.over) return { ...inert, mountpoint, target: mountpoint }
+  const there = replaces ? undefined : await findMount(mountpoint)
+  if (there !== undefined) {
+    const what = there.filesystem === FILESYSTEM_TYPE ? 'A drive' : 'Another filesystem'
+    throw new DriveError('BUSY', `${what} is already mounted there.`)
+  }
+  const directory = await openDirectory(addon, mountpoint, replaces)
+  const through = directory === undefined ? mountpoint : `/proc/self/fd/${directory}`
+  const end = (): void => {
+    if (directory !== undefined) addon?.closeDescriptor?.(directory)
+  }
+  try {
+    if (!(await stat(through)).isDirectory()) {
+      throw new DriveError('NOT_A_DIRECTORY', 'The mountpoint is not a directory.')
+    }
+    const beneath = (await readdir(through)).length
+    if (beneath > 0 && !options.again && !replaces) throw new DriveError('NOT_EMPTY', 'The mountpoint is not empty.')
+    // fusermount3 wants to be able to write to it.
+    if (options.again && process.geteuid?.() !== 0) await chmod(through, WRITTEN_BY_OWNER).catch(() => undefined) // not ours
+    const target = replaces ? mountpoint : through
+    return { mountpoint, target, replaces, beneath, guard: () => guard(through), close: end }
+  } catch (error) {
+    end()
+    throw error
+  }
+}
+
+async function isDeadAlone(mountpoint: string): Promise<boolean> {
+  const stacked = (await mounts()).filter((mount) => mount.mountpoint === mountpoint)
+  return stacked.length === 1 && (await isStale(mountpoint))
+}
+
+const inert = { replaces: false, beneath: 0, guard: () => Promise.resolve(undefined), close: () => undefined }
+
+/** Undefined with an addon that cannot. The directory itself, beneath what is mounted on it, with `beneath`. */
+async function openDirectory(
+  addon: FuseNative | undefined,
+  path: string,
+  beneath: boolean,
+): Promise<number | undefined> {
+  if (addon?.openDirectory === undefined || addon.openBeneath === undefined) return undefined
+  const { result } = await (beneath ? addon.openBeneath(path) : addon.openDirectory(path))
+  if (result >= 0) return result
+  if (result === -ERRNO.ENOENT) throw new DriveError('NOT_FOUND', 'The mountpoint does not exist.')
+  throw new DriveError('NOT_A_DIRECTORY', `The mountpoint is not a directory: ${errnoName(-result)}`)
+}
+
+async function guard(through: string): Promise<number | undefined> {
+  if (!through.startsWith('/proc/')) return undefined
+  const mode = (await stat(through)).mode & 0o7777
+  if (mode === READ_BY_OWNER) return undefined
+  try {
+    await chmod(through, READ_BY_OWNER)
+  } catch {
+    // Somebody else's directory: its rights are that user's to give.
+    return undefined
+  }
+  return mode
+}
+
+/** The directory was moved between its check and the mount: what is mounted there now is not where it was asked for. */
+export async function isMoved({ target, mountpoint, replaces }: Place): Promise<boolean> {
+  if (replaces || target === mountpoint) return false
+  return (await readlink(target).catch(() => '')) !== mountpoint
+}
+
+async function placeOf(path: string): Promise<string> {
+  try {
+    return await canonicalMountpoint(path)
+  } catch (error) {
+    throw new DriveError('NOT_FOUND', 'The mountpoint does not exist.', { cause: error })
+  }
+}
