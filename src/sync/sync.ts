@@ -16,6 +16,7 @@ import {
 } from './contract.js'
 import { Due } from './schedule/due.js'
 import type { CheckedHeads, HeadChecker } from './heads/check-heads.js'
+import { ignoredHead } from './heads/refusals.js'
 import { DriveNames } from './heads/heads.js'
 import { RoomMaker } from './schedule/make-room.js'
 import { NodeHealth } from './schedule/node-health.js'
@@ -256,6 +257,7 @@ class DriveSync implements Sync {
     const mayBeBehind = holder !== undefined && holder !== publisher.nodeIdentity
     const heads = await prepare({ ...this.#preparer(), mayBeBehind }, signal)
     const { newer } = heads
+    this.#ignored = heads.ignored.map(ignoredHead)
     const unfinished = this.#state.plan
     if (newer !== undefined) await settleBefore(newer, unfinished, publisher, this.#options.port, signal)
     else if (unfinished === undefined) await this.#requireHeld(heads, publisher, signal)
@@ -268,7 +270,7 @@ class DriveSync implements Sync {
   /** Once for each head and node, and after each failure. */
   async #requireHeld(heads: CheckedHeads, publisher: Publisher, signal: AbortSignal): Promise<void> {
     const held = `${publisher.nodeIdentity} ${hex(this.#state.head?.root ?? Buffer.alloc(0))}`
-    if (heads.named !== undefined && this.#held === held) return
+    if (heads.isKnown && this.#held === held) return
     await requireHeld(heads, publisher, signal)
     this.#held = held
   }
@@ -307,7 +309,7 @@ class DriveSync implements Sync {
     if (head?.commit.deviceSlot === deviceSlot && (await this.#prepare(signal))) {
       const records = this.#names.makeRecords(head.root, head.commit)
       await putName(this.#names.device(deviceSlot), records.device, this.#names, node, signal)
-      await putName(this.#names.drive, records.drive, this.#names, node, signal)
+      if (this.#ignored.length === 0) await putName(this.#names.drive, records.drive, this.#names, node, signal)
     }
     this.#nextRefreshMs = clock.monotonicMs() + this.#settings.refreshNamesMs
   }

@@ -1,10 +1,11 @@
 /** Finds a drive on a node from its keys alone, and opens it for a new device. */
 import { createHash } from 'node:crypto'
-import { DriveError, equalBytes } from '../../base/index.js'
+import { DriveError, equalBytes, isDriveError } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
-import { cidOf, driveSequence, type FetchBlock } from '../../dag/index.js'
+import { cidOf, driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { FoundDrive, KnownHead, OpenedDrive, Version } from '../contract.js'
+import { isBeyondReach, isCredible } from '../heads/credible.js'
 import { DriveNames } from '../heads/heads.js'
 
 export interface FindOptions {
@@ -17,49 +18,88 @@ const LAST_SLOT = 255
 /** Slots are taken one after the other, so a gap of this many unknown ones ends the search. */
 const UNKNOWN_SLOTS_IN_A_ROW = 2
 
-/** The drive these keys belong to, or undefined when the node knows no head of it. CORRUPT when its head does not open. */
-export async function findDrive({ node, keys, signal }: FindOptions): Promise<FoundDrive | undefined> {
-  const names = new DriveNames(keys)
-  const head = await names.read(names.drive, node, { signal })
-  if (head === undefined) return undefined
-  const version = await names.openVersion(head.root, fetcher(node), signal)
-  if (head.sequence !== driveSequence(version.commit.height, version.commit.deviceSlot)) {
+/** The drive these keys belong to, or undefined when the node knows no head of it. CORRUPT when its head does not open or does not count. */
+export async function findDrive(options: FindOptions): Promise<FoundDrive | undefined> {
+  const found = await driveName(options)
+  if (found === 'ignored') {
     throw new DriveError('CORRUPT', 'The name of the drive and the version it names do not fit each other.')
   }
-  return { version, nameSequence: head.sequence, namedRoot: head.root }
+  return found
 }
 
 /**
  * Opens the newest version the node knows: that of the drive name, or of a device head that is ahead of it (a device may have been lost
- * between its two names, or the node shows an old drive name). Takes a device slot no head is known of. NO_DRIVE when the node knows none.
+ * between its two names, or the node shows an old drive name, or one that does not count). Takes a device slot no head is known of.
+ * NO_DRIVE when the node knows none.
  */
 export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
-  const { node, keys, signal } = options
-  const names = new DriveNames(keys)
-  const devices = await knownHeads(names, node, signal)
-  const found = (await findDrive(options)) ?? (await nameDrive(devices, names, options))
+  const names = new DriveNames(options.keys)
+  const devices = await knownHeads(names, options.node, options.signal)
+  const named = await driveName(options)
+  const found = named === undefined || named === 'ignored' ? await byDevices(devices, named, options) : named
   if (found === undefined) {
     throw new DriveError('NO_DRIVE', 'The node knows no drive of this recovery phrase.', {
       about: { name: names.drive },
     })
   }
   const deviceSlot = freeSlot([found.version.commit.deviceSlot, ...devices.map(({ slot }) => slot)])
-  const version = await newest(found.version, devices, names, fetcher(node), signal)
+  const version = await newest(found.version, devices, options)
   return { ...found, version, root: version.commit.root, deviceSlot, devices }
 }
 
-/** A device was lost after it put its own name and before it put the drive's for the first time: that is made up for. */
-async function nameDrive(
-  devices: readonly KnownHead[],
-  names: DriveNames,
-  { node, signal }: FindOptions,
-): Promise<FoundDrive | undefined> {
-  const head = devices.toSorted((a, b) => b.sequence - a.sequence)[0]
+/** What the drive name says. */
+async function driveName({ node, keys, signal }: FindOptions): Promise<FoundDrive | 'ignored' | undefined> {
+  const names = new DriveNames(keys)
+  const head = await names.read(names.drive, node, { signal })
   if (head === undefined) return undefined
-  const version = await names.openVersion(head.root, fetcher(node), signal)
-  const record = names.makeRecords(version.root, version.commit).drive
-  await node.putName(names.drive, record, signal === undefined ? {} : { signal })
-  return { version, nameSequence: head.sequence, namedRoot: head.root }
+  const { height } = splitDriveSequence(head.sequence)
+  try {
+    const version = await names.openVersion(head.root, fetcher(node), signal)
+    if (!(await isCredible(head, version, true, { names, fetch: fetcher(node), node }, signal))) return 'ignored'
+    return { version, nameSequence: head.sequence, namedRoot: head.root }
+  } catch (error) {
+    if (isBeyondReach(height, undefined) && isDriveError(error, 'NOT_FOUND')) return 'ignored'
+    throw error
+  }
+}
+
+/**
+ * Without the drive name. Where there is none, a device was lost after it put its own name and before it put the drive's for the first
+ * time: that is made up for.
+ */
+async function byDevices(
+  devices: readonly KnownHead[],
+  named: 'ignored' | undefined,
+  options: FindOptions,
+): Promise<FoundDrive | undefined> {
+  const { node, keys, signal } = options
+  const names = new DriveNames(keys)
+  for (const head of devices.toSorted((a, b) => b.sequence - a.sequence)) {
+    const version = await openCredible(head, options)
+    if (version === undefined) continue
+    const { height, deviceSlot } = version.commit
+    if (named === undefined) {
+      const record = names.makeRecords(version.root, version.commit).drive
+      await node.putName(names.drive, record, signal === undefined ? {} : { signal })
+    }
+    return { version, nameSequence: driveSequence(height, deviceSlot), namedRoot: version.root }
+  }
+  return undefined
+}
+
+/** Undefined when the head does not count. */
+async function openCredible(head: KnownHead, { node, keys, signal }: FindOptions): Promise<Version | undefined> {
+  const names = new DriveNames(keys)
+  const fetch = fetcher(node)
+  try {
+    const version = await names.openVersion(head.root, fetch, signal)
+    return (await isCredible(head, version, false, { names, fetch, node }, signal)) ? version : undefined
+  } catch (error) {
+    if (isBeyondReach(splitDriveSequence(head.sequence).height, undefined) && isDriveError(error, 'NOT_FOUND')) {
+      return undefined
+    }
+    throw error
+  }
 }
 
 async function knownHeads(names: DriveNames, node: IpfsNode, signal: AbortSignal | undefined): Promise<KnownHead[]> {
@@ -79,13 +119,7 @@ function freeSlot(taken: readonly number[]): number {
   return slot
 }
 
-async function newest(
-  named: Version,
-  devices: readonly KnownHead[],
-  names: DriveNames,
-  fetch: FetchBlock,
-  signal: AbortSignal | undefined,
-): Promise<Version> {
+async function newest(named: Version, devices: readonly KnownHead[], options: FindOptions): Promise<Version> {
   let best = named
   const ahead = devices
     .filter(
@@ -93,11 +127,11 @@ async function newest(
         sequence > driveSequence(named.commit.height, named.commit.deviceSlot) && slot <= LAST_SLOT,
     )
     .sort((a, b) => a.sequence - b.sequence)
-  for (const { root } of ahead) {
-    if (equalBytes(root, best.root)) continue
-    const version = await names.openVersion(root, fetch, signal)
+  for (const head of ahead) {
+    if (equalBytes(head.root, best.root)) continue
+    const version = await openCredible(head, options)
     // Of two versions of one height the drive name tells which one counts; a higher one came after it.
-    if (version.commit.height > best.commit.height) best = version
+    if (version !== undefined && version.commit.height > best.commit.height) best = version
   }
   return best
 }

@@ -2,18 +2,19 @@
  * What the node's heads are to this device: its own, newer ones that descend from it, or ones that are not ours to replace. Heads are
  * only ever replaced by versions that descend from them.
  */
-import { DriveError, isDriveError, type Digest, type DriveErrorCode, type Log } from '../../base/index.js'
+import { isDriveError, type Digest, type DriveErrorCode, type Log } from '../../base/index.js'
 import { driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { relationOf, type Relation } from '../../commits/index.js'
 import type { KnownHead, Newer, Version } from '../contract.js'
 import type { DriveNames, NamedHead } from './heads.js'
+import { isBeyondReach, isCredible, type IgnoredHead } from './credible.js'
 import { diverged, rolledBack } from './refusals.js'
 import type { SyncState } from '../state/sync-state.js'
 
 export interface HeadChecker {
   readonly state: SyncState
-  readonly node: Pick<IpfsNode, 'getName'>
+  readonly node: Pick<IpfsNode, 'getName' | 'missing'>
   readonly names: DriveNames
   readonly deviceSlot: number
   readonly fetch: FetchBlock
@@ -23,8 +24,10 @@ export interface HeadChecker {
 export interface CheckedHeads {
   /** The node knows the drive name. */
   readonly isKnown: boolean
-  /** What the drive name says. */
+  /** What the drive name says; undefined also where that is ignored. */
   readonly named: NamedHead | undefined
+  /** Heads that count for nothing, see credible.ts. The name of the drive cannot be moved where it is among them. */
+  readonly ignored: readonly IgnoredHead[]
   /** Another device went on from our version: the newest that does. */
   readonly newer: Newer | undefined
   /** Every head that went on from our version, the newest first. */
@@ -49,12 +52,31 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
   const note = (newer: Newer | undefined): void => {
     if (newer !== undefined) ahead.push(newer)
   }
-  const { named } = heads
-  if (named !== undefined) note(await checkDriveName(named, checker, options))
+  const ignored: IgnoredHead[] = []
+  /** @returns undefined when it is ignored */
+  const counting = async <T>(
+    name: IgnoredHead['name'],
+    now: NamedHead,
+    check: () => Promise<T>,
+  ): Promise<T | undefined> => {
+    try {
+      return await check()
+    } catch (error) {
+      if (!(error instanceof Incredible)) throw error
+      ignored.push({ name, sequence: now.sequence })
+      return undefined
+    }
+  }
+  let { named } = heads
+  if (named !== undefined) {
+    const now = named
+    note(await counting('drive', now, () => checkDriveName(now, checker, options)))
+    if (ignored.length > 0) named = undefined
+  }
   const devices: KnownHead[] = []
   const own = heads.devices.get(deviceSlot)
   if (own !== undefined) {
-    await checkOwnName(own, checker, options)
+    await counting(deviceSlot, own, () => checkOwnName(own, checker, options))
     devices.push({ slot: deviceSlot, ...own })
   }
   for (const [slot, now] of heads.devices) {
@@ -70,11 +92,26 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
     const passed = [state.head, ...(options.all === true ? [] : ahead.map(({ version }) => version))]
     const heights = passed.map((it) => it?.commit.height ?? 0)
     if (splitDriveSequence(now.sequence).height <= Math.max(...heights)) continue
-    note(await follow(now, checker, options))
+    note(await counting(slot, now, () => follow(now, false, checker, options)))
   }
   // Of two versions of one height the drive name's, which comes first, is the one that counts.
   ahead.sort((a, b) => b.version.commit.height - a.version.commit.height)
-  return { isKnown: named !== undefined, named, newer: ahead[0], ahead, devices }
+  return {
+    isKnown: heads.named !== undefined,
+    named,
+    ignored,
+    newer: ahead[0],
+    ahead,
+    devices: counted(devices, ignored, state),
+  }
+}
+
+/** Instead of a head that is ignored, the one seen before it. */
+function counted(devices: readonly KnownHead[], ignored: readonly IgnoredHead[], state: SyncState): KnownHead[] {
+  return devices.flatMap((device) => {
+    if (!ignored.some(({ name }) => name === device.slot)) return [device]
+    return state.devices.filter(({ slot }) => slot === device.slot)
+  })
 }
 
 interface Heads {
@@ -104,11 +141,17 @@ const LAST_SLOT = 255
 
 async function checkDriveName(now: NamedHead, checker: HeadChecker, options: CheckOptions): Promise<Newer | undefined> {
   const { head } = checker.state
-  if (isOurs(now.root, checker.state) || (head !== undefined && same(now.root, head.namedRoot))) return undefined
+  const ours = [head, checker.state.plan?.version].find((one) => one !== undefined && same(one.root, now.root))
+  if (ours !== undefined) {
+    const { height, deviceSlot } = ours.commit
+    if (now.sequence !== driveSequence(height, deviceSlot)) throw new Incredible()
+    return undefined
+  }
+  if (head !== undefined && same(now.root, head.namedRoot) && now.sequence === head.nameSequence) return undefined
   if (head !== undefined && now.sequence < head.nameSequence && options.mayBeBehind !== true) {
     throw rolledBack('the drive name')
   }
-  return follow(now, checker, options)
+  return follow(now, true, checker, options)
 }
 
 /** Our own head name has one writer, this device; it stays behind while others' versions are taken over. */
@@ -122,15 +165,20 @@ async function checkOwnName(now: NamedHead, checker: HeadChecker, options: Check
   const seen = left?.sequence ?? (head && driveSequence(head.commit.height, deviceSlot))
   const isBehind = options.mayBeBehind === true
   if (seen !== undefined && now.sequence < seen && !isBehind) throw rolledBack('the head of this device')
-  const { who, about, relation } = await judge(now, checker, options.signal)
+  const { who, about, relation } = await judge(now, false, checker, options.signal)
   if (relation === 'older' && (left !== undefined || isBehind)) return
   throw diverged(who, 'two copies of a device can not go on from each other', about)
 }
 
 /** A head that moved: undefined when we have it, the newer version when it descends from ours. */
-async function follow(now: NamedHead, checker: HeadChecker, { signal }: CheckOptions): Promise<Newer | undefined> {
+async function follow(
+  now: NamedHead,
+  isDriveName: boolean,
+  checker: HeadChecker,
+  { signal }: CheckOptions,
+): Promise<Newer | undefined> {
   if (isOurs(now.root, checker.state)) return undefined
-  const { who, about, relation, version } = await judge(now, checker, signal)
+  const { who, about, relation, version } = await judge(now, isDriveName, checker, signal)
   if (relation === 'newer') return { version: version!, who }
   // What our version is built on was published by somebody: their head may still be there.
   if (relation === 'older') return undefined
@@ -144,16 +192,19 @@ interface Judged {
   readonly about: Readonly<Record<string, string | number>>
 }
 
-async function judge(now: NamedHead, checker: HeadChecker, signal?: AbortSignal): Promise<Judged> {
+async function judge(
+  now: NamedHead,
+  isDriveName: boolean,
+  checker: HeadChecker,
+  signal?: AbortSignal,
+): Promise<Judged> {
   const { names, fetch, deviceSlot, state } = checker
+  const { head } = state
   const about = { sequence: now.sequence }
   try {
     const version = await names.openVersion(now.root, fetch, signal)
     const { height, deviceSlot: slot, deviceName } = version.commit
-    if (splitDriveSequence(now.sequence).height !== height) {
-      throw new DriveError('CORRUPT', 'A name of the drive and the version it names do not fit each other.')
-    }
-    const { head } = state
+    if (!(await isCredible(now, version, isDriveName, { ...checker, known: head }, signal))) throw new Incredible()
     return {
       version,
       relation: head === undefined ? 'unknown' : await relationOf(version, head, checker, signal),
@@ -161,10 +212,16 @@ async function judge(now: NamedHead, checker: HeadChecker, signal?: AbortSignal)
       about: { ...about, height, deviceSlot: slot },
     }
   } catch (error) {
-    if (isDriveError(error) && PASSING.has(error.code)) throw error
+    if (error instanceof Incredible || (isDriveError(error) && PASSING.has(error.code))) throw error
+    if (isBeyondReach(splitDriveSequence(now.sequence).height, head)) throw new Incredible()
     // Its blocks may be missing or unreadable; the head is refused either way.
     return { version: undefined, relation: 'unknown', who: 'Another device', about }
   }
+}
+
+/** The head counts for nothing. */
+class Incredible extends Error {
+  override readonly name = 'Incredible'
 }
 
 /** Failures that say nothing about the head. */

@@ -1,6 +1,8 @@
 /** What a person reads when a head on the node is not ours to replace. Every one says that nothing is lost and what helps. */
 import { DriveError } from '../../base/index.js'
+import { splitDriveSequence } from '../../dag/index.js'
 import type { Newer } from '../contract.js'
+import type { IgnoredHead } from './credible.js'
 
 /** @param what the name that went back */
 export function rolledBack(what: string): DriveError {
@@ -34,4 +36,12 @@ export function needsMerging({ version, who }: Newer, what: 'changes' | 'plan'):
       `${NOTHING_LOST} ${WAY_OUT}`,
     { about: { height, deviceSlot } },
   )
+}
+
+/** A head that is ignored, as a warning. */
+export function ignoredHead({ name, sequence }: IgnoredHead): string {
+  const whose = name === 'drive' ? 'The name of the drive' : `The head of device ${name}`
+  const { height } = splitDriveSequence(sequence)
+  const then = name === 'drive' ? ' The drive goes by the heads of its devices.' : ''
+  return `${whose} on the node leads to a version ${height} that does not follow from the versions before it. It is ignored.${then}`
 }

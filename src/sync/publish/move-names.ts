@@ -13,7 +13,7 @@ import { needsMerging } from '../heads/refusals.js'
 import type { Plan } from '../state/sync-state.js'
 
 export interface NameMover extends HeadChecker {
-  readonly node: Pick<IpfsNode, 'getName' | 'putName'>
+  readonly node: Pick<IpfsNode, 'getName' | 'putName' | 'missing'>
 }
 
 /**
@@ -44,8 +44,9 @@ async function refuseForks({ ahead }: CheckedHeads, plan: Plan, mover: NameMover
   }
 }
 
-/** The drive name is at the version, or at one that another device made from it meanwhile. */
-function isReached({ named, ahead }: CheckedHeads, { version }: Plan): boolean {
+/** The drive name is at the version, or at one that another device made from it meanwhile; or device heads have to do without it. */
+function isReached({ named, ahead, ignored }: CheckedHeads, { version }: Plan): boolean {
+  if (ignored.some(({ name }) => name === 'drive')) return true
   if (named === undefined) return false
   return [version.root, ...ahead.map((newer) => newer.version.root)].some((root) => equalBytes(root, named.root))
 }

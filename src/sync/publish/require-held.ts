@@ -7,15 +7,21 @@ import { restoreVersion } from './restore-version.js'
 
 /** @param named what the drive name says on this node; it does not go on from the head */
 export async function requireHeld(
-  { named }: Pick<CheckedHeads, 'named'>,
+  { named, ignored }: Pick<CheckedHeads, 'named' | 'ignored'>,
   publisher: Publisher,
   signal: AbortSignal,
 ): Promise<void> {
   const { state, nodeIdentity, isProvisional } = publisher
   const { head } = state
   if (head === undefined) return
-  const isNamed = named !== undefined && [head.root, head.namedRoot].some((root) => equalBytes(root, named.root))
-  if (!isNamed || !(await isPinned(head.root, publisher, signal))) await restoreVersion(publisher, signal)
+  const isNamed =
+    named === undefined
+      ? ignored.some(({ name }) => name === 'drive')
+      : [head.root, head.namedRoot].some((root) => equalBytes(root, named.root))
+  if (!isNamed || !(await isPinned(head.root, publisher, signal))) {
+    const mayNameDrive = !ignored.some(({ name }) => name === 'drive')
+    await restoreVersion(publisher, mayNameDrive, signal)
+  }
   if (isProvisional || state.holder === nodeIdentity) return
   state.put('holder', nodeIdentity)
   await state.queue.commit()

@@ -6,8 +6,11 @@ import { putName } from './put-name.js'
 import { clearTables } from '../../storage/kv/index.js'
 import { LostBlock, sendBlocks } from './send-blocks.js'
 
-/** Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is published. */
-export async function restoreVersion(publisher: Publisher, signal: AbortSignal): Promise<void> {
+/**
+ * Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is published.
+ * @param mayNameDrive false where what the drive name says on the node is ignored
+ */
+export async function restoreVersion(publisher: Publisher, mayNameDrive: boolean, signal: AbortSignal): Promise<void> {
   const { state, node, names, onPhase, log } = publisher
   const { head } = state
   if (head === undefined) return
@@ -38,5 +41,5 @@ export async function restoreVersion(publisher: Publisher, signal: AbortSignal):
   // Whoever made the version: the same commit gives the same records.
   const records = names.makeRecords(head.root, head.commit)
   await putName(names.device(head.commit.deviceSlot), records.device, names, node, signal)
-  await putName(names.drive, records.drive, names, node, signal)
+  if (mayNameDrive) await putName(names.drive, records.drive, names, node, signal)
 }
