@@ -27,6 +27,19 @@ for (const caller of callers) {
   })
 }
 
+const LABELS = `
+import errno, os, sys
+os.chdir(sys.argv[1]); open('labelled', 'w').close()
+try: os.getxattr('labelled', 'security.selinux')
+except OSError as error: print(errno.errorcode[error.errno])
+os.setxattr('labelled', 'security.selinux', b'a:b:c'); print(os.getxattr('labelled', 'security.selinux'))
+`
+
+test('S-059 who asks for a label that is not there hears once for all files that labels are not supported', (t: ExecutionContext) => {
+  const { mounted } = drives.folders(t, callers[0]!)
+  t.is(runAs(callers[0]!, ['python3', '-c', LABELS, mounted]), "ENOTSUP\nb'a:b:c'\n")
+})
+
 /** Prints what the ordinary user may do with a file that only its ACL opens for that user. */
 const ATTEMPTS = `
 import os, sys

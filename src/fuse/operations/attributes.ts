@@ -1,5 +1,5 @@
 /** Attributes, extended attributes and the filesystem's own figures. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, isDriveError } from '../../base/index.js'
 import { XATTR, type AttributeChange, type Attributes, type FilesystemStatistics } from '../../vfs/index.js'
 import { ERRNO } from '../protocol/errno.js'
 import { replyOk } from './names.js'
@@ -22,6 +22,11 @@ import type { Session } from './session.js'
  * effect: they are never stored and never there.
  */
 const CAPABILITY = 'security.capability'
+/**
+ * `ls -l` asks every file for it, unless it hears once that labels are not supported. Where SELinux is on, the kernel labels a
+ * FUSE mount itself and does not ask.
+ */
+const LABEL = 'security.selinux'
 
 const ACCESS_ACL = 'system.posix_acl_access'
 const X_OK = 1
@@ -92,7 +97,12 @@ export function getXattr(s: Session, r: Request, at: number, end: number): void 
     return
   }
   r.note = s.in.u32(at + GETXATTR_IN.size)
-  s.settle(r, s.tree.getXattr(r.nodeId, name, r), replySized)
+  try {
+    s.settle(r, s.tree.getXattr(r.nodeId, name, r), replySized)
+  } catch (error) {
+    if (name !== LABEL || !isDriveError(error, 'NO_DATA')) throw error
+    s.sendErrno(r, ERRNO.EOPNOTSUPP)
+  }
 }
 
 export function listXattrs(s: Session, r: Request, at: number): void {
