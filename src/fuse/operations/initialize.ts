@@ -68,10 +68,7 @@ export function initialize(s: Session, r: Request, at: number, end: number): voi
   const flags = (WANTED | writeback | acls) & offered
   const timeout = s.options.requestTimeoutSeconds
   const flags2 = (INIT2.HAS_EXPIRE_ONLY | (timeout > 0 ? INIT2.REQUEST_TIMEOUT : 0)) & offered2
-  s.minor = Math.min(minor, NEWEST_MINOR)
-  s.hasAcls = (flags & INIT.POSIX_ACL) !== 0
-  s.usesUmask = (flags & INIT.DONT_MASK) !== 0
-  s.extendedSetXattr = (flags & INIT.SETXATTR_EXT) !== 0
+  s.agree(Math.min(minor, NEWEST_MINOR), flags)
   const canResend = (offered2 & INIT2.HAS_RESEND) !== 0
   if (canResend && s.journal !== undefined) s.journal.state.negotiated = { minor: s.minor, flags, flags2 }
   else s.withoutJournal()

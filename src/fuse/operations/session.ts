@@ -78,9 +78,16 @@ export class Session {
 
   /** Goes on with a connection that another server has negotiated. */
   takeOver({ minor, flags }: Negotiated): void {
+    this.agree(minor, flags)
+    this.files.hasUnknown = true
+  }
+
+  /** What INIT has settled: the version and the flags both sides want. */
+  agree(minor: number, flags: number): void {
     this.minor = minor
     this.extendedSetXattr = (flags & INIT.SETXATTR_EXT) !== 0
-    this.files.hasUnknown = true
+    this.hasAcls = (flags & INIT.POSIX_ACL) !== 0
+    this.usesUmask = (flags & INIT.DONT_MASK) !== 0
   }
 
   /** The kernel cannot send again what a dead server had read, so nobody will take the mount over. */

@@ -176,6 +176,15 @@ test('CREATE of a name that came from elsewhere opens it, unless the caller want
   t.is(tree.handleCount, 1)
 })
 
+test('a connection taken over goes on with what was agreed: the umask takes bits from modes, ACLs are the kernel’s', (t) => {
+  const loopback = createLoopback(new MemoryTree({ clock: STOPPED_CLOCK }))
+  const flags = INIT.DONT_MASK | INIT.POSIX_ACL | INIT.SETXATTR_EXT
+  loopback.session.takeOver({ minor: 45, flags, flags2: 0 })
+  const [made] = loopback.feed(encodeRequest(OP.MKDIR, 1, Buffer.concat([words(0o777, 0o27), text('d')])))
+  t.is(made!.readUInt32LE(116), 0o40750)
+  t.true(loopback.session.hasAcls)
+})
+
 test('operations that do not exist here are answered ENOSYS, bodies that are too short EIO', (t) => {
   const { loopback } = ready()
   for (const opcode of [31, 32, 33, 37, 39, 40, 48, 49, 51, 54, 4096, 0xffffffff]) {
