@@ -24,8 +24,9 @@ export {
 export { type ForestNode, type ForestState, type UpdatedForest, updateForest } from './pin-tree/forest-build.js'
 export { type ForestLeaf, readForest } from './pin-tree/forest-read.js'
 export type { PrefixRange } from './pin-tree/forest-shape.js'
+export { decodeLinks } from './pin-tree/links-block.js'
 export { digestsWithin } from './pin-tree/sorted-digests.js'
-export { NODE_CAPACITY, openNode, type SealedNode, sealNode } from './private-node.js'
+export { NODE_CAPACITY, openPrivateNode, type SealedNode, sealPrivateNode } from './private-node.js'
 export { type CommitKeys, openCommit, sealCommit } from './records/commit.js'
 export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './records/entry-record.js'
 export {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { isDriveError, seededRandom } from '../base/index.js'
-import { NODE_CAPACITY, openNode, pad, sealNode, unpad } from './private-node.js'
+import { NODE_CAPACITY, openPrivateNode, pad, sealPrivateNode, unpad } from './private-node.js'
 import { damaged } from '../../test/support/dag/blocks.js'
 
 const KIB = 1024
@@ -23,8 +23,8 @@ test('a node opens to the bytes it was sealed from, at every permitted length', 
     NODE_CAPACITY,
   ]) {
     const plain = random.bytes(length)
-    const { ref, block } = sealNode(plain, random)
-    t.deepEqual(new Uint8Array(openNode(block.bytes, ref)), plain)
+    const { ref, block } = sealPrivateNode(plain, random)
+    t.deepEqual(new Uint8Array(openPrivateNode(block.bytes, ref)), plain)
     t.deepEqual(ref.digest, block.digest)
     t.is(block.codec, 'raw')
     const size = block.bytes.length
@@ -38,43 +38,43 @@ test('a node opens to the bytes it was sealed from, at every permitted length', 
 
 test('lengths that only differ within one step are sealed to equal lengths', (t) => {
   const random = seededRandom(12)
-  const sizes = [1, 100, 1007].map((length) => sealNode(random.bytes(length), random).block.bytes.length)
+  const sizes = [1, 100, 1007].map((length) => sealPrivateNode(random.bytes(length), random).block.bytes.length)
   t.deepEqual(sizes, [KIB, KIB, KIB])
 })
 
 test('the same bytes sealed twice give different keys and blocks', (t) => {
   const random = seededRandom(13)
-  const [one, two] = [sealNode(new Uint8Array(10), random), sealNode(new Uint8Array(10), random)]
+  const [one, two] = [sealPrivateNode(new Uint8Array(10), random), sealPrivateNode(new Uint8Array(10), random)]
   t.notDeepEqual(one.ref, two.ref)
 })
 
 test('more than a block holds is refused with FILE_TOO_LARGE', (t) => {
-  const error = t.throws(() => sealNode(new Uint8Array(NODE_CAPACITY + 1), seededRandom(14)))
+  const error = t.throws(() => sealPrivateNode(new Uint8Array(NODE_CAPACITY + 1), seededRandom(14)))
   t.true(isDriveError(error, 'FILE_TOO_LARGE'))
 })
 
 test('damaged blocks, wrong keys and wrong padding are CORRUPT', (t) => {
   const random = seededRandom(15)
-  const { ref, block } = sealNode(random.bytes(300), random)
+  const { ref, block } = sealPrivateNode(random.bytes(300), random)
   for (let round = 0; round < 300; round++) {
     const bytes = damaged(block.bytes, random)
     if (Buffer.compare(bytes, block.bytes) === 0) continue
     t.true(
       isDriveError(
-        t.throws(() => openNode(bytes, ref)),
+        t.throws(() => openPrivateNode(bytes, ref)),
         'CORRUPT',
       ),
     )
   }
   t.true(
     isDriveError(
-      t.throws(() => openNode(block.bytes, { key: random.bytes(32) })),
+      t.throws(() => openPrivateNode(block.bytes, { key: random.bytes(32) })),
       'CORRUPT',
     ),
   )
   t.true(
     isDriveError(
-      t.throws(() => openNode(new Uint8Array(2 ** 20 + 1), ref)),
+      t.throws(() => openPrivateNode(new Uint8Array(2 ** 20 + 1), ref)),
       'CORRUPT',
     ),
   )

@@ -28,7 +28,7 @@ export interface SealedNode {
 }
 
 /** @param plain 0 … NODE_CAPACITY bytes; more throws FILE_TOO_LARGE */
-export function sealNode(plain: Uint8Array, random: Random): SealedNode {
+export function sealPrivateNode(plain: Uint8Array, random: Random): SealedNode {
   const key = random.bytes(32)
   const bytes = xchacha.seal(key, NONCE, AAD, pad(plain))
   const digest = sha256(bytes)
@@ -36,7 +36,7 @@ export function sealNode(plain: Uint8Array, random: Random): SealedNode {
 }
 
 /** @param bytes the block whose digest `ref` names, verified by the fetcher @returns the plaintext; CORRUPT when it does not open */
-export function openNode(bytes: Uint8Array, ref: Pick<TreeRef, 'key'>): Uint8Array {
+export function openPrivateNode(bytes: Uint8Array, ref: Pick<TreeRef, 'key'>): Uint8Array {
   if (bytes.length > MOST_BYTES) throw corrupt('a node is too long')
   return unpad(xchacha.open(ref.key, NONCE, AAD, bytes))
 }

@@ -89,6 +89,3 @@ export interface IpfsNode {
   probe(options?: CallOptions): Promise<void>
   close(): Promise<void>
 }
-
-/** Raw (0x55) or dag-pb (0x70) CIDv1 text of a digest. */
-export type CidOf = (digest: Digest) => CidText

@@ -1,7 +1,6 @@
-/** IPFS nodes behind one contract: embedded, Kubo, and what wraps them. */
+/** IPFS nodes behind one contract: embedded and Kubo. */
 export type {
   CallOptions,
-  CidOf,
   CidText,
   ImportResult,
   IpfsNode,
@@ -18,8 +17,4 @@ export {
   listenerOf,
   type OpenNodeOptions,
 } from './open-node.js'
-export { counted, type NodeCounts } from './wrappers/counted.js'
-export { type FaultRates, faulty } from './wrappers/faulty.js'
-export { limited, type Limits } from './wrappers/limited.js'
-export { retrying, type RetryingOptions } from './wrappers/retrying.js'
 export type { Listener } from './kubo/listener.js'

@@ -1,15 +1,15 @@
 /** Material for node tests: blocks, small pin forests and signed name records, repeatable from a seed. */
-import { encode } from '@ipld/dag-pb'
+import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { createIPNSRecord, marshalIPNSRecord } from 'ipns'
 import { base36 } from 'multiformats/bases/base36'
-import { CID } from 'multiformats/cid'
 import { seededRandom } from '../../src/base/index.js'
-import { CODEC, cidOfBytes } from '../../src/node/cid.js'
+import { cidOf, parseCid } from '../../src/dag/index.js'
+import { linksBlock } from '../../src/dag/pin-tree/links-block.js'
 import type { NodeBlock } from '../../src/node/index.js'
 
 export function rawBlock(bytes: Uint8Array): NodeBlock {
-  return { cid: cidOfBytes(bytes, CODEC.RAW), bytes }
+  return { cid: cidOf(new Uint8Array(createHash('sha256').update(bytes).digest()), 'raw'), bytes }
 }
 
 export function rawBlocks(count: number, sizeBytes: number, seed: number): NodeBlock[] {
@@ -18,8 +18,8 @@ export function rawBlocks(count: number, sizeBytes: number, seed: number): NodeB
 }
 
 export function forestNode(children: readonly string[]): NodeBlock {
-  const bytes = encode({ Links: children.map((cid) => ({ Hash: CID.parse(cid), Name: '', Tsize: 0 })) })
-  return { cid: cidOfBytes(bytes, CODEC.DAG_PB), bytes }
+  const { digest, bytes } = linksBlock(children.map(parseCid))
+  return { cid: cidOf(digest, 'dag-pb'), bytes }
 }
 
 export interface Forest {

@@ -2,7 +2,7 @@
 import { DriveError, type Digest, type Random } from '../../base/index.js'
 import type { Block, TreeRef } from '../contract.js'
 import { MapNodeWriter, MAX_KEY_BYTES, type MapChild } from './map-node.js'
-import { sealNode, sha256 } from '../private-node.js'
+import { sealPrivateNode, sha256 } from '../private-node.js'
 
 /** A node of a map that was built. Keep the list (sealed: it holds keys) to reuse unchanged nodes in the next version. */
 export interface MapNode {
@@ -124,7 +124,7 @@ export class MapBuilder {
   }
 
   #sealNew(plain: Uint8Array): TreeRef {
-    const { ref, block } = sealNode(plain, this.options.random)
+    const { ref, block } = sealPrivateNode(plain, this.options.random)
     this.onBlock(block)
     return ref
   }

@@ -3,7 +3,7 @@ import type { FetchBlock, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { decodeMapNode, requireAscending, type MapChild, type MapInterior, type MapLeaf } from './map-node.js'
 import type { MapNode } from './map-build.js'
-import { openNode, sha256 } from '../private-node.js'
+import { openPrivateNode, sha256 } from '../private-node.js'
 import { prefetch } from './prefetch.js'
 
 export interface ReadOptions {
@@ -104,7 +104,7 @@ async function* walkBelow(
 }
 
 async function load(ref: TreeRef, fetch: FetchBlock, signal: AbortSignal | undefined): Promise<LoadedNode> {
-  const plain = openNode(await fetch(ref.digest, 'raw', signal), ref)
+  const plain = openPrivateNode(await fetch(ref.digest, 'raw', signal), ref)
   return { node: decodeMapNode(plain), plain, ref }
 }
 

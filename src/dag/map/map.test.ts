@@ -3,7 +3,7 @@ import { isDriveError, seededRandom } from '../../base/index.js'
 import { buildMap, MapBuilder, type BuiltMap } from './map-build.js'
 import { decodeMapNode } from './map-node.js'
 import { getFromMap, readMap, readMapNodes } from './map-read.js'
-import { openNode, sealNode } from '../private-node.js'
+import { openPrivateNode, sealPrivateNode } from '../private-node.js'
 import { damaged, MemoryBlocks, type SeededRandom } from '../../../test/support/dag/blocks.js'
 
 type Row = readonly [key: Uint8Array, value: Uint8Array]
@@ -152,8 +152,8 @@ test('damaged node plaintext decodes to CORRUPT or to a well-formed node, never 
   const seed = 37
   const random = seededRandom(seed)
   const { blocks, nodes } = buildMap(rows(3_000, random), { random })
-  const leaf = openNode(blocks[0]!.bytes, nodes[0]!.ref)
-  const root = openNode(blocks.at(-1)!.bytes, nodes.at(-1)!.ref)
+  const leaf = openPrivateNode(blocks[0]!.bytes, nodes[0]!.ref)
+  const root = openPrivateNode(blocks.at(-1)!.bytes, nodes.at(-1)!.ref)
   let refused = 0
   for (let round = 0; round < 400; round++) {
     const bytes = damaged(round % 2 === 0 ? leaf : root, random)
@@ -172,14 +172,14 @@ test('a node in the wrong place is CORRUPT', async (t) => {
   const one = buildMap(rows(3_000, random), { random })
   const blocks = new MemoryBlocks().add(one.blocks)
   const root = one.blocks.at(-1)!
-  const node = decodeMapNode(openNode(root.bytes, one.ref))
+  const node = decodeMapNode(openPrivateNode(root.bytes, one.ref))
   if (node.level === 0 || !('children' in node)) return t.fail()
   const [first, second] = [node.children[0]!, node.children[1]!]
-  const plain = Buffer.from(openNode(root.bytes, one.ref))
+  const plain = Buffer.from(openPrivateNode(root.bytes, one.ref))
   const at = plain.indexOf(first.ref.digest)
   plain.set(second.ref.digest, at)
   plain.set(second.ref.key, at + 34)
-  const forged = sealNode(plain, random)
+  const forged = sealPrivateNode(plain, random)
   blocks.add([forged.block])
   const reading = (async () => {
     for await (const row of readMap(forged.ref, blocks.fetch)) t.truthy(row)

@@ -4,7 +4,8 @@
  */
 import { DriveError, hex, MIB, throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, ImportResult, NodeBlock } from '../contract.js'
-import { matches, parseCid } from '../cid.js'
+import { parseCid } from '../../dag/index.js'
+import { matches } from '../verify-block.js'
 import { MAX_BLOCK_BYTES } from './block-record.js'
 import type { BlockIndex } from './block-index.js'
 import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'

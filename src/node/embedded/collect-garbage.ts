@@ -6,7 +6,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, MIB, throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, CollectOptions } from '../contract.js'
-import { CODEC, cidText, parseCid } from '../cid.js'
+import { cidOf, parseCid } from '../../dag/index.js'
 import type { BlockIndex } from './block-index.js'
 import { DigestSet } from './digest-set.js'
 import { freeSegments } from './free-segments.js'
@@ -83,7 +83,7 @@ async function reachable(
 ): Promise<DigestSet> {
   const live = new DigestSet()
   const forest: WalkSource = {
-    has: (cid) => cid.codec === CODEC.RAW || source.has(cid),
+    has: (cid) => cid.codec === 'raw' || source.has(cid),
     read: (cid) => source.read(cid),
   }
   const visit = ({ digest }: { digest: Digest }): void => void (isWanted(digest) && live.add(digest))
@@ -91,7 +91,7 @@ async function reachable(
     const missing = await findMissing(forest, parseCid(pin.cid), { signal, visit })
     if (missing === undefined) continue
     throw new DriveError('NODE_ERROR', 'Garbage was not collected: a pinned tree has a missing block.', {
-      about: { root: pin.cid, missing: cidText(missing.digest, missing.codec) },
+      about: { root: pin.cid, missing: cidOf(missing.digest, missing.codec) },
     })
   }
   return live

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { DriveError, equalBytes, hex, throwIfAborted, type Clock, type Digest } from '../../base/index.js'
 import { abortable } from '../abortable.js'
 import { withAnySignal } from '../any-signal.js'
-import { cidText, CODEC, matches, parseCid, type ParsedCid } from '../cid.js'
+import { cidOf, parseCid, type Cid } from '../../dag/index.js'
+import { matches } from '../verify-block.js'
 import type {
   CallOptions,
   CidText,
@@ -204,9 +205,9 @@ class EmbeddedNode implements IpfsNode {
     )
   }
 
-  async #read(cid: ParsedCid): Promise<Uint8Array> {
+  async #read(cid: Cid): Promise<Uint8Array> {
     const { index, segments } = this.#store
-    const about = { cid: cidText(cid.digest, cid.codec) }
+    const about = { cid: cidOf(cid.digest, cid.codec) }
     for (let location = index.locate(cid.digest), tries = 0; ; tries++) {
       if (location === undefined) throw new DriveError('NOT_FOUND', 'The node does not hold that block.', { about })
       const bytes = await segments.read(location).catch((error: unknown) => {
@@ -242,10 +243,9 @@ class EmbeddedNode implements IpfsNode {
   }
 }
 
-function refuseHole(root: CidText, missing: ParsedCid | undefined): void {
+function refuseHole(root: CidText, missing: Cid | undefined): void {
   if (missing === undefined) return
-  const codec = missing.codec === CODEC.DAG_PB ? CODEC.DAG_PB : CODEC.RAW
   throw new DriveError('NODE_ERROR', 'The version is not whole on the node: a block below its root is missing.', {
-    about: { root, missing: cidText(missing.digest, codec) },
+    about: { root, missing: cidOf(missing.digest, missing.codec) },
   })
 }

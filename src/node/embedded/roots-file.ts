@@ -7,7 +7,7 @@ import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { DriveError } from '../../base/index.js'
 import { readRegularFile, syncDirectoryLater } from '../../platform/index.js'
-import { parseCid } from '../cid.js'
+import { parseCid } from '../../dag/index.js'
 import type { CidText } from '../contract.js'
 import { replaceFile } from './replace-file.js'
 

@@ -6,7 +6,8 @@ import { startFaultProxy, type FaultProxy } from '../../../test/kubo/fault-proxy
 import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import type { KuboDaemon } from '../../../test/kubo/daemon.js'
 import { KIB, MIB, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { openNode, retrying, type IpfsNode, type NodeTimeouts } from '../index.js'
+import { retrying } from '../../../test/support/node/retrying.js'
+import { openNode, type IpfsNode, type NodeTimeouts } from '../index.js'
 
 interface Faulty {
   readonly node: IpfsNode

@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { publicKeyOfSeed } from '../../crypto/index.js'
-import { makeNameRecord, nameOfKey } from '../../dag/index.js'
-import { cidText, CODEC } from '../cid.js'
+import { cidOf, makeNameRecord, nameOfKey } from '../../dag/index.js'
 import { openNode, type IpfsNode } from '../index.js'
 
 async function nodeThatSays(
@@ -37,12 +36,12 @@ async function nodeThatSays(
   return node
 }
 
-const CID = cidText(Buffer.alloc(32, 1), CODEC.DAG_PB)
+const CID = cidOf(Buffer.alloc(32, 1), 'dag-pb')
 const CALLS: readonly [string, string, (node: IpfsNode) => Promise<unknown>][] = [
   ['version', 'check', (node) => node.check()],
   ['pin/ls', 'listPins', (node) => node.listPins()],
   ['pin/add', 'pin', (node) => node.pin(CID, { name: 'x' })],
-  ['pin/update', 'updatePin', (node) => node.updatePin(CID, cidText(Buffer.alloc(32, 2), CODEC.DAG_PB))],
+  ['pin/update', 'updatePin', (node) => node.updatePin(CID, cidOf(Buffer.alloc(32, 2), 'dag-pb'))],
   ['dag/import', 'importBlocks', (node) => node.importBlocks([], { roots: [] })],
   ['repo/gc', 'collectGarbage', (node) => node.collectGarbage()],
 ]
@@ -93,7 +92,7 @@ const NOT_KUBO = [
   JSON.stringify({ Message: 'this pod is not pinned to a host', Code: 0, Type: 'error' }),
   JSON.stringify({ Message: 'routing: not found' }),
   JSON.stringify({
-    Message: `block was not found locally (offline): ipld: could not find ${cidText(Buffer.alloc(32, 9), CODEC.RAW)}`,
+    Message: `block was not found locally (offline): ipld: could not find ${cidOf(Buffer.alloc(32, 9), 'raw')}`,
     Type: 'error',
   }),
 ]
@@ -103,7 +102,7 @@ test('S-046 only the exact answers of Kubo mean that something is not there; any
   for (const text of NOT_KUBO) {
     const asked = { 'name/get': text, 'block/get': text, 'block/stat': text, 'pin/rm': text, 'pin/update': text }
     const node = await nodeThatSays(t, asked, 500)
-    const to = cidText(Buffer.alloc(32, 2), CODEC.DAG_PB)
+    const to = cidOf(Buffer.alloc(32, 2), 'dag-pb')
     const calls = [node.getBlock(CID), node.missing([CID]), node.unpin(CID), node.updatePin(CID, to)]
     if (!text.includes('routing: not found"')) calls.push(node.getName(name))
     for (const call of calls) {
@@ -148,7 +147,7 @@ function everyCall(node: IpfsNode): Readonly<Record<string, Promise<unknown>>> {
   const key = new Uint8Array(32)
   const name = nameOfKey(publicKeyOfSeed(key))
   const record = makeNameRecord({ cid: CID, sequence: 1, validUntilMs: systemClock.nowMs() + 1e9, ttlMs: 1000 }, key)
-  const to = cidText(Buffer.alloc(32, 2), CODEC.DAG_PB)
+  const to = cidOf(Buffer.alloc(32, 2), 'dag-pb')
   return {
     check: node.check(),
     getBlock: node.getBlock(CID),

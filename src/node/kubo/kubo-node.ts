@@ -4,10 +4,11 @@
  * they are avoided.
  */
 import { equalBytes, DriveError, hex, isDriveError, throwIfAborted, type Random } from '../../base/index.js'
-import { matches, parseCid } from '../cid.js'
+import { parseCid } from '../../dag/index.js'
 import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import type { NodeTimeouts, OpenNodeOptions } from '../open-node.js'
+import { matches } from '../verify-block.js'
 import { checkNode, probeNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'
 import { saidBy, shorten } from './failures.js'

@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
 import { around } from '../../../test/support/sync/around.js'
 import { assertCountsAreExact, World } from '../../../test/support/sync/world.js'
-import { faulty, type ImportResult, type IpfsNode, type NodeBlock } from '../../node/index.js'
+import { faulty } from '../../../test/support/node/faulty.js'
+import type { ImportResult, IpfsNode, NodeBlock } from '../../node/index.js'
 import { DriveError, isDriveError } from '../../base/index.js'
 
 let seed = 200

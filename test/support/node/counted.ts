@@ -1,6 +1,6 @@
 /** A node whose calls are counted, for the status, for metrics and for tests. */
-import { isDriveError, type DriveErrorCode } from '../../base/index.js'
-import type { IpfsNode } from '../contract.js'
+import { isDriveError, type DriveErrorCode } from '../../../src/base/index.js'
+import type { IpfsNode } from '../../../src/node/index.js'
 import { around, type NodeMethod } from './around.js'
 
 export interface NodeCounts {

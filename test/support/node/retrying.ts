@@ -1,6 +1,6 @@
 /** A node that is asked again, later each time, when trying again can help. */
-import { isDriveError, sleep, type Log, type Random } from '../../base/index.js'
-import type { IpfsNode } from '../contract.js'
+import { isDriveError, sleep, type Log, type Random } from '../../../src/base/index.js'
+import type { IpfsNode } from '../../../src/node/index.js'
 import { around, isReadableAgain } from './around.js'
 
 export interface RetryingOptions {

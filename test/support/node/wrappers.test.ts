@@ -2,10 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { failsWith, nodeSuite } from '../../../test/suites/node.suite.js'
-import { forestOver, rawBlocks } from '../../../test/suites/node-material.js'
-import { DriveError, KIB, seededRandom, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { counted, faulty, limited, openNode, retrying, type IpfsNode, type NodeBlock } from '../index.js'
+import { failsWith, nodeSuite } from '../../suites/node.suite.js'
+import { forestOver, rawBlocks } from '../../suites/node-material.js'
+import { DriveError, KIB, seededRandom, silentLog, systemClock, systemRandom } from '../../../src/base/index.js'
+import { openNode, type IpfsNode, type NodeBlock } from '../../../src/node/index.js'
+import { counted } from './counted.js'
+import { faulty } from './faulty.js'
+import { limited } from './limited.js'
+import { retrying } from './retrying.js'
 
 async function embedded(): Promise<{ node: IpfsNode; dispose: () => Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'dagdrive-wrapped-'))

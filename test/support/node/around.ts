@@ -1,5 +1,5 @@
 /** The common part of wrappers: a node whose every call passes through one function. Wrappers stack in any order. */
-import type { CallOptions, IpfsNode, NodeBlock } from '../contract.js'
+import type { CallOptions, IpfsNode, NodeBlock } from '../../../src/node/index.js'
 
 export type NodeMethod = Exclude<keyof IpfsNode, 'close' | 'capabilities'>
 

@@ -1,6 +1,6 @@
 /** A node that is given and asked no more than so many bytes a second; all calls share the limit. */
-import { sleep, type Clock } from '../../base/index.js'
-import type { CallOptions, IpfsNode, NodeBlock } from '../contract.js'
+import { sleep, type Clock } from '../../../src/base/index.js'
+import type { CallOptions, IpfsNode, NodeBlock } from '../../../src/node/index.js'
 import { around, isReadableAgain, type BlockSource } from './around.js'
 
 export interface Limits {

@@ -1,6 +1,6 @@
 /** A node that fails at random, repeatably: for tests and simulations of everything above it. */
-import { DriveError, seededRandom, type DriveErrorCode } from '../../base/index.js'
-import type { IpfsNode, NodeBlock } from '../contract.js'
+import { DriveError, seededRandom, type DriveErrorCode } from '../../../src/base/index.js'
+import type { IpfsNode, NodeBlock } from '../../../src/node/index.js'
 import { around, type BlockSource } from './around.js'
 
 export interface FaultRates {
