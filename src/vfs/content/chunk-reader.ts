@@ -24,7 +24,7 @@ const MOST_SCRATCH = 8
 /** Blocks on their way in advance, for all readers together: each takes a buffer of 1 MiB meanwhile. */
 const MOST_AHEAD = 32
 
-/** Opened blocks by digest; a reader keeps its own while it needs them, whatever the cache drops. */
+/** Opened blocks by digest and key; a reader keeps its own while it needs them, whatever the cache drops. */
 export type OpenedBlocks = Map<string, Uint8Array>
 type Block = Pick<ChunkRecord, 'digest' | 'key'>
 
@@ -57,7 +57,7 @@ export class ChunkReader {
 
   /** The plaintext when it is at hand without waiting for disk or network. */
   openNow(row: Block, own?: OpenedBlocks): Uint8Array | undefined {
-    const name = nameOf(row.digest)
+    const name = nameOf(row)
     this.#used = true
     const known = own?.get(name) ?? this.#recent(name)
     if (known !== undefined) return known
@@ -79,7 +79,7 @@ export class ChunkReader {
    * @param wait the disk may be waited for
    */
   openPartNow(row: Block, from: number, to: number, own: OpenedBlocks, wait: boolean): Uint8Array | undefined {
-    const name = nameOf(row.digest)
+    const name = nameOf(row)
     this.#used = true
     const known = own.get(name) ?? this.#recent(name)
     if (known !== undefined) return to <= known.length ? known.subarray(from, to) : undefined
@@ -101,7 +101,7 @@ export class ChunkReader {
   }
 
   isOpened(row: Block): boolean {
-    const name = nameOf(row.digest)
+    const name = nameOf(row)
     return this.#opened.has(name) || this.#loading.has(name)
   }
 
@@ -131,7 +131,7 @@ export class ChunkReader {
     const waits: Promise<void>[] = []
     const absent: { row: Block; name: string; settle: Deferred }[] = []
     for (const row of rows) {
-      const name = nameOf(row.digest)
+      const name = nameOf(row)
       const known = this.#opened.get(name)
       if (known !== undefined) {
         own.set(name, known)
@@ -290,5 +290,8 @@ function deferred(): Deferred {
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
 
-const nameOf = (digest: Digest): string =>
-  Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('latin1')
+/** With the key: bytes opened with another one are another plaintext, or none at all. */
+const nameOf = ({ digest, key }: Block): string => latin1(digest) + latin1(key)
+
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
