@@ -8,7 +8,7 @@ import { DriveError, MIB } from '../../base/index.js'
 import { spaceOf } from '../../platform/index.js'
 import { createAside } from './replace-file.js'
 
-/** Left free by uploads, if segments are not longer than that: rewriting one has to be possible. */
+/** Left free by uploads at least. */
 const SPARE_BYTES = 4 * MIB
 /** Segments are at most this part of the disk, within the bounds. */
 const SEGMENT_PART = 1 / 64
@@ -22,20 +22,27 @@ export class DiskSpace {
   /** How long segments get on a disk of this size. */
   readonly segmentBytes: number
 
-  private constructor(directory: string, diskBytes: number) {
+  readonly #spareBytes: number
+
+  private constructor(directory: string, diskBytes: number, isOfDrive: boolean) {
     this.#directory = directory
     this.#reserve = join(directory, 'reserve')
     this.segmentBytes = Math.min(SEGMENT_BYTES.MOST, Math.max(SEGMENT_BYTES.LEAST, diskBytes * SEGMENT_PART))
+    this.#spareBytes = isOfDrive ? SPARE_BYTES : Math.max(SPARE_BYTES, this.segmentBytes)
   }
 
-  static async open(directory: string): Promise<DiskSpace> {
-    return new DiskSpace(directory, (await spaceOf(directory)).totalBytes)
+  /**
+   * @param isOfDrive the disk is that of the local data, where the version that gives space back has to fit into what the drive keeps
+   * free, and the cache gives way. On another disk uploads leave the room in which a segment can be rewritten.
+   */
+  static async open(directory: string, isOfDrive: boolean): Promise<DiskSpace> {
+    return new DiskSpace(directory, (await spaceOf(directory)).totalBytes, isOfDrive)
   }
 
   /** Throws NO_SPACE when writing `bytes` more would leave too little. */
   async require(bytes: number): Promise<void> {
     const { availableBytes: freeBytes } = await spaceOf(this.#directory)
-    if (freeBytes >= bytes + Math.max(SPARE_BYTES, this.segmentBytes)) return
+    if (freeBytes >= bytes + this.#spareBytes) return
     throw new DriveError('NO_SPACE', 'The disk of the block store is full.', {
       about: { where: this.#directory, freeBytes },
     })

@@ -37,7 +37,8 @@ export interface EmbeddedOptions extends OpenStoreOptions {
 
 /** @param path the store's directory; it is made when its parent is there. LOCKED when another program uses it. */
 export async function openEmbeddedNode(path: string, options: EmbeddedOptions): Promise<IpfsNode> {
-  return new EmbeddedNode(path, await openStore(path, options), options)
+  const isOfDrive = path === join(options.dataDirectory, 'node')
+  return new EmbeddedNode(path, await openStore(path, { ...options, isOfDrive }), options)
 }
 
 class EmbeddedNode implements IpfsNode {

@@ -18,6 +18,8 @@ const FORMAT = 'dagdrive block store, format 2'
 const FORMAT_1 = 'dagdrive block store, format 1'
 
 export interface OpenStoreOptions {
+  /** The store is in the drive's own data, not in a folder of its own. */
+  readonly isOfDrive?: boolean | undefined
   /** Of dagdrive, for the status. */
   readonly version?: string | undefined
   /** Memory that begins on a page, or undefined where there is none; for direct writes. */
@@ -50,7 +52,7 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     await requireDirectory(segmentDirectory)
     const index = await BlockIndex.open(path)
     opened.push(index)
-    const space = await DiskSpace.open(path)
+    const space = await DiskSpace.open(path, options.isOfDrive ?? false)
     const { allocatePages } = options
     const segments = await GrowingSegments.open(segmentDirectory, { allocatePages, segmentBytes: space.segmentBytes })
     opened.push(segments)

@@ -64,7 +64,7 @@ export class RootsFile {
       names: Array.from(roots.names, ([name, bytes]) => [name, Buffer.from(bytes).toString('base64')] as const),
     } satisfies Wire)
     const content = Buffer.from(`${line}\n${hash('sha256', line)}\n`)
-    if (parse(content) === undefined)
+    if (content.length > MOST_BYTES || parse(content) === undefined)
       throw new DriveError('INVALID', 'A pin or a name has a form that the block store cannot keep.')
     for (const name of FILES) await replaceFile(join(this.#directory, name), content)
     await syncDirectoryLater(this.#directory)

@@ -15,7 +15,7 @@ import { openEnvironment } from '../kv/index.js'
 import { oldestBlocks, oldestSegments } from './eviction.js'
 import type { SpaceGuard } from '../../platform/index.js'
 import { RecentlyUsed } from './recently-used.js'
-import { SegmentFiles, type FileCalls, openSegmentWriter, SegmentSync } from '../segments/index.js'
+import { SegmentFiles, type FileCalls, openSegmentWriter, SegmentInDoubt, SegmentSync } from '../segments/index.js'
 import { SegmentLedger } from './segment-ledger.js'
 import { mergeSmallSegments } from './segment-merge.js'
 import { rescueSegments } from './rescue-segments.js'
@@ -41,6 +41,8 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<BlockS
 }
 
 const TOUCHES_PER_COMMIT = 512
+/** Commits that are begun again since blocks in doubt were indexed meanwhile. */
+const MOST_RESCUES = 3
 const RELEASED_PER_COMMIT = 20_000
 
 class SegmentBlockStore implements BlockStore {
@@ -209,9 +211,18 @@ class SegmentBlockStore implements BlockStore {
   }
 
   async commit(): Promise<void> {
-    if (this.#sync.doubtful.size > 0)
-      await (this.#rescuing ??= this.#rescue().finally(() => (this.#rescuing = undefined)))
-    await this.#environment.commit()
+    for (let tries = 1; ; tries++) {
+      while (this.#rescuing !== undefined || this.#sync.doubtful.size > 0) {
+        await (this.#rescuing ??= this.#rescue().finally(() => (this.#rescuing = undefined)))
+      }
+      try {
+        await this.#environment.commit()
+        break
+      } catch (error) {
+        const isInDoubt = error instanceof Error && error.cause instanceof SegmentInDoubt
+        if (!isInDoubt || tries === MOST_RESCUES) throw error
+      }
+    }
     await this.#dead.giveBack()
   }
 
@@ -255,14 +266,21 @@ class SegmentBlockStore implements BlockStore {
   async #rescue(): Promise<void> {
     this.#finishSegment()
     const segments = new Set(this.#sync.doubtful)
-    const blocks = await rescueSegments(segments, {
-      rows: this.#rows,
-      files: this.#files,
-      append: (bytes, lengths) => this.#append(bytes, lengths),
-      moved: (digest, from, to) => this.#move(digest, from, to),
-      lost: (digest) => this.discard([digest]),
-    })
+    // First, so that what is indexed there meanwhile is in doubt again.
     for (const segment of segments) this.#sync.forget(segment)
+    let blocks: number
+    try {
+      blocks = await rescueSegments(segments, {
+        rows: this.#rows,
+        files: this.#files,
+        append: (bytes, lengths) => this.#append(bytes, lengths),
+        moved: (digest, from, to) => this.#move(digest, from, to),
+        lost: (digest) => this.discard([digest]),
+      })
+    } catch (error) {
+      for (const segment of segments) this.#sync.add(segment)
+      throw error
+    }
     this.#options.log.warn('blocks whose sync failed were written anew', { blocks, segments: segments.size })
   }
 

@@ -74,6 +74,44 @@ for (const code of ['EIO', 'ENOSPC', 'EMFILE']) {
   )
 }
 
+test.serial(
+  'S-043 what a writer indexes in a failed segment while its blocks are written anew is written anew as well',
+  async (t) => {
+    const scratch = scratchDirectory()
+    const store = await openBlockStore({ directory: scratch.path, log: silentLog })
+    const writer = openSegmentWriter(store.segmentDirectory)
+    const all = blocks(40)
+    const segments = new Set<number>()
+    const write = (some: ReturnType<typeof blocks>): void => {
+      const locations = writer.append(
+        Buffer.concat(some.map(({ bytes }) => bytes)),
+        some.map(({ bytes }) => bytes.length),
+      )
+      for (const { segment } of locations) segments.add(segment)
+      store.index(some.map(({ digest }, i) => ({ digest, location: locations[i]! })))
+    }
+    write(all.slice(0, 10))
+    failure = { code: 'EIO', syscall: 'fdatasync' }
+    await t.throwsAsync(store.commit())
+    failure = undefined
+    write(all.slice(10, 20))
+    const committing = store.commit()
+    for (let at = 20; at < 40; at += 5) {
+      write(all.slice(at, at + 5))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await committing
+    await store.commit()
+    for (const { digest, bytes } of all) {
+      t.false(segments.has(store.locate(digest)!.segment))
+      t.is(Buffer.compare((await store.read(digest))!, bytes), 0)
+    }
+    writer.close()
+    await store.close()
+    scratch.remove()
+  },
+)
+
 test.serial('all only copies are released in one walk over the index', async (t) => {
   const scratch = scratchDirectory()
   const store = await openBlockStore({ directory: scratch.path, log: silentLog })

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto'
 import { DriveError, equalBytes, MIB, type Digest } from '../../base/index.js'
 import type { BlockLocation, SegmentFiles } from '../segments/index.js'
 import type { BlockRows } from './block-rows.js'
+import { digestsIn } from './digests-in.js'
 
 const BATCH_BYTES = 4 * MIB
 const SHA256_BYTES = 32
@@ -23,9 +24,7 @@ export interface RescueParts {
 
 /** @throws INTERNAL when the bytes of an only copy are lost; NO_SPACE when there is no room to write them anew */
 export async function rescueSegments(segments: ReadonlySet<number>, parts: RescueParts): Promise<number> {
-  const digests = Array.from(parts.rows.all()).flatMap(([digest, { location }]) =>
-    segments.has(location.segment) ? [Uint8Array.from(digest)] : [],
-  )
+  const digests = await digestsIn(segments, parts.rows)
   let batch: { digest: Digest; from: BlockLocation; bytes: Uint8Array }[] = []
   let bytes = 0
   const write = (): void => {

@@ -2,9 +2,9 @@
  * Copies the blocks of many small segments into a few large ones, since every pause of a pipeline thread ends its segment. The
  * order is that of any write: new bytes synced, index committed, old bytes given back.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '../../base/index.js'
 import type { BlockRow, BlockRows } from './block-rows.js'
+import { digestsIn } from './digests-in.js'
 import type { BlockLocation, SegmentFiles } from '../segments/index.js'
 import type { SegmentLedger } from './segment-ledger.js'
 
@@ -68,16 +68,6 @@ function chooseSegments(ledger: SegmentLedger): Set<number> {
       .sort((a, b) => ledger.bytesOf(a) - ledger.bytesOf(b))
       .filter((segment) => (left -= ledger.bytesOf(segment)) > 0),
   )
-}
-
-async function digestsIn(segments: ReadonlySet<number>, rows: BlockRows): Promise<Digest[]> {
-  const found: Digest[] = []
-  let looked = 0
-  for (const [digest, { location }] of rows.all()) {
-    if (segments.has(location.segment)) found.push(digest)
-    if (++looked % 2000 === 0) await setImmediate()
-  }
-  return found
 }
 
 async function move(batch: readonly Copy[], parts: MergeParts): Promise<number> {

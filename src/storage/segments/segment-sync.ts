@@ -6,6 +6,9 @@
 import { syncDirectoryLater } from '../../platform/index.js'
 import type { SegmentFiles } from './segment-files.js'
 
+/** A commit has bytes of a segment in doubt: they were indexed after its blocks were written anew. */
+export class SegmentInDoubt extends Error {}
+
 export class SegmentSync {
   readonly #dirty = new Set<number>()
   readonly #frozen = new Set<number>()
@@ -52,6 +55,7 @@ export class SegmentSync {
   /** Segments of the frozen commit durable, their directory entries too. Rejects with the first failure, after all were tried. */
   async run(): Promise<void> {
     const segments = [...this.#frozen]
+    if (segments.some((segment) => this.#doubtful.has(segment))) throw new SegmentInDoubt('A segment is in doubt.')
     const ends = await Promise.allSettled(segments.map((segment) => this.files.sync(segment)))
     const failures = ends.flatMap((end, i) =>
       end.status === 'rejected' ? [{ segment: segments[i]!, reason: end.reason as unknown }] : [],

@@ -1,0 +1,15 @@
+/** Which blocks lie in some segments: a walk over the whole index, in pieces between which other work goes on. */
+import { setImmediate } from 'node:timers/promises'
+import type { Digest } from '../../base/index.js'
+import type { BlockRows } from './block-rows.js'
+
+/** Rows may have changed by the time it resolves: ask for each again. */
+export async function digestsIn(segments: ReadonlySet<number>, rows: BlockRows): Promise<Digest[]> {
+  const found: Digest[] = []
+  let looked = 0
+  for (const [digest, { location }] of rows.all()) {
+    if (segments.has(location.segment)) found.push(Uint8Array.from(digest))
+    if (++looked % 2000 === 0) await setImmediate()
+  }
+  return found
+}

@@ -1,0 +1,139 @@
+/** A drive whose node is a folder on a disk that somebody else had: killed in a container, damaged, or prepared to do harm. */
+import { spawn } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { projectRoot } from '../support/sources.js'
+import { testWhere } from '../support/available.js'
+import { program, temporaryFolder, testDrive } from '../support/drive.js'
+
+const CLI = join(projectRoot, 'dist/src/cli/main.js')
+
+testWhere('fuse', 'root')(
+  'S-040 a store whose drive was killed in a container opens at once elsewhere',
+  async (t: ExecutionContext) => {
+    t.timeout(3 * 60_000)
+    const folder = temporaryFolder(t, 'container')
+    const node = `file://${join(folder, 'node')}`
+    const phrase = join(folder, 'phrase')
+    const mountpoint = join(folder, 'mount')
+    mkdirSync(mountpoint)
+    const script =
+      'hostname elsewhere; "$0" "$1" up "$2" --node "$3" --phrase-out "$4" && echo kept > "$2/file" && "$0" "$1" sync && echo ready && sleep 600'
+    const inside = spawn(
+      'unshare',
+      [
+        '--pid',
+        '--uts',
+        '--mount',
+        '--mount-proc',
+        '--fork',
+        '--kill-child',
+        'sh',
+        '-c',
+        script,
+        process.execPath,
+        CLI,
+        mountpoint,
+        node,
+        phrase,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, DAGDRIVE_HOME: join(folder, 'home') } },
+    )
+    const gone = new Promise((resolve) => inside.once('exit', resolve))
+    let output = ''
+    await new Promise<void>((resolve) => {
+      inside.stdout.on('data', (text: Buffer) => {
+        output += text.toString()
+        if (output.includes('ready')) resolve()
+      })
+      void gone.then(() => resolve())
+    })
+    t.true(output.includes('ready'), output)
+    const drive = testDrive(t)
+    const refused = await drive.run(['node', 'test', node])
+    t.not(refused.code, 0, 'in use')
+    inside.kill('SIGKILL')
+    await gone
+    await drive.up(['--node', node, '--phrase-file', phrase])
+    t.is(program('cat', [join(drive.mountpoint, 'file')]), 'kept\n')
+  },
+)
+
+testWhere('fuse')(
+  'S-041 a damaged or prepared disk: the command says what is wrong, no process dies of it, nothing outside is touched',
+  async (t: ExecutionContext) => {
+    t.timeout(4 * 60_000)
+    const folder = temporaryFolder(t, 'foreign')
+    const phrase = join(folder, 'phrase')
+    const sound = join(folder, 'sound')
+    const drive = testDrive(t)
+    await drive.up(['--node', `file://${sound}`, '--phrase-out', phrase])
+    program('sh', ['-c', 'for i in 1 2 3; do head -c 300000 /dev/urandom > f$i; done; sync f1'], {
+      cwd: drive.mountpoint,
+    })
+    const sums = program('sh', ['-c', 'sha256sum f1 f2 f3'], { cwd: drive.mountpoint })
+    await drive.unmount()
+    await drive.must(['daemon', 'stop'])
+
+    const victim = join(folder, 'victim')
+    const prepared: Record<string, (store: string) => void> = {
+      'a segment is a link': (store) => {
+        renameSync(join(store, 'segments/00000001.seg'), victim)
+        symlinkSync(victim, join(store, 'segments/00000001.seg'))
+      },
+      'the index is an LMDB file of somebody': (store) => {
+        writeFileSync(join(store, 'index.mdb'), Buffer.alloc(65_536, 0xef))
+        writeFileSync(join(store, 'dagdrive-store'), 'dagdrive block store, format 1\n')
+      },
+      'both lists of pins and names are cut': (store) => {
+        for (const name of ['roots', 'roots.copy']) truncateSync(join(store, name), 50)
+      },
+      'the index is rubbish': (store) => writeFileSync(join(store, 'blocks.log'), Buffer.alloc(10_000, 0x1b)),
+      'texts hold escape sequences': (store) => {
+        for (const name of ['lock', 'dagdrive-store'])
+          writeFileSync(join(store, name), '\u001b[31m\u001b]0;owned\u0007'.repeat(9))
+      },
+      'it is sound': () => undefined,
+    }
+    for (const [what, prepare] of Object.entries(prepared)) {
+      const store = join(folder, 'store')
+      program('rm', ['-rf', store, victim])
+      cpSync(sound, store, { recursive: true })
+      prepare(store)
+      const before = existsSync(victim) ? readFileSync(victim) : undefined
+      const second = testDrive(t)
+      const { code, stdout, stderr } = await second.run([
+        'up',
+        second.mountpoint,
+        '--node',
+        `file://${store}`,
+        '--phrase-file',
+        phrase,
+      ])
+      t.false((stdout + stderr).includes('\u001b'), what)
+      t.true(code >= 0 && code < 128, `${what}: ${code} ${stderr}`)
+      if (what === 'it is sound') {
+        t.is(code, 0, stderr)
+        t.is(program('sh', ['-c', 'sha256sum f1 f2 f3'], { cwd: second.mountpoint }), sums)
+      } else {
+        t.not(code, 0, `${what}: ${stdout}`)
+        t.regex(stderr, /^dagdrive: [A-Z]/m, what)
+      }
+      if (before !== undefined) t.deepEqual(readFileSync(victim), before, what)
+      if (code === 0) await second.unmount()
+      await second.run(['daemon', 'stop'])
+    }
+    t.true(readdirSync(sound).length > 5)
+  },
+)
