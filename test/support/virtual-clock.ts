@@ -11,7 +11,7 @@ export class VirtualClock implements Clock {
   readonly #timers = new Set<Timer>()
 
   nowMs(): number {
-    return 1_767_323_045_000 + this.#ms
+    return 1_800_000_000_000 + this.#ms
   }
 
   nowNs(): bigint {

@@ -58,21 +58,36 @@ test('a block that several wait for is asked for once', async (t) => {
 })
 
 test('one who gives up does not stop the others; the last one does', async (t) => {
-  const node = slowNode()
-  const source = reader(node.getBlock)
-  const [one, two] = [new AbortController(), new AbortController()]
+  let [asked, stopped] = [0, 0]
+  const answers: (() => void)[] = []
+  const source = reader((_cid, { signal } = {}) => {
+    asked++
+    return new Promise((resolve, reject) => {
+      answers.push(() => resolve(blocks[0]!))
+      signal?.addEventListener('abort', () => {
+        stopped++
+        reject(new DriveError('ABORTED', 'The operation was cancelled.'))
+      })
+    })
+  })
+  const [one, two, three] = [new AbortController(), new AbortController(), new AbortController()]
   const first = source.fetchBlocks([digests[0]!], one.signal)
   const second = source.fetchBlocks([digests[0]!], two.signal)
   one.abort()
   t.true(isDriveError(await t.throwsAsync(first), 'ABORTED'))
+  t.deepEqual([asked, stopped], [1, 0], 'the other still waits')
+  answers[0]!()
   t.is((await second).length, 1)
-  const third = source.fetchBlocks([digests[1]!], two.signal)
-  await sleep(1)
-  two.abort()
+  const third = source.fetchBlocks([digests[0]!], three.signal)
+  await turn()
+  t.is(asked, 2)
+  three.abort()
   t.true(isDriveError(await t.throwsAsync(third), 'ABORTED'))
-  await sleep(1)
-  t.is(node.stopped, 1)
+  t.is(stopped, 1)
 })
+
+/** What was begun has come as far as it can without an answer. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 test('a wrong block is never accepted', async (t) => {
   const error = await t.throwsAsync(reader(async () => blocks[1]!).fetchBlocks([digests[0]!]))

@@ -15,6 +15,8 @@ export class Wake {
       this.#isDue = false
       return Promise.resolve()
     }
+    // Not at all, but for what else has to run.
+    if (delayMs <= 0) return new Promise((resolve) => setImmediate(resolve))
     return new Promise((resolve) => {
       const end = (): void => {
         cancel()
