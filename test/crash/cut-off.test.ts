@@ -6,7 +6,7 @@ import { testWhere } from '../support/available.js'
 import { KINDS, lose, type Kind, type Place } from './cut-off.js'
 
 const test = testWhere('fuse', 'go')
-/** `all`, or how many seeded points; test/README.md. */
+/** `all`, all of one kind, or how many seeded points; test/README.md. */
 const POINTS = process.env['DAGDRIVE_CUT_POINTS'] ?? '20'
 /** Calls of each kind, as counted; beyond the last one nothing is cut. */
 const CALLS: Readonly<Record<Kind, number>> = {
@@ -29,7 +29,7 @@ test(`S-030 R-74 a device lost for good after a node call, ${POINTS} points: the
     if (problem !== undefined) return
   }
   t.log(done)
-  for (const kind of KINDS) t.true((done[kind] ?? 0) > 0)
+  t.true(Object.keys(done).length > 0)
 })
 
 interface CutPoint {
@@ -40,6 +40,7 @@ interface CutPoint {
 function* pointsOf(seed: number): Generator<CutPoint> {
   const all = KINDS.flatMap((kind) => Array.from({ length: CALLS[kind] }, (_, at) => ({ kind, at: at + 1 })))
   if (POINTS === 'all') return yield* all
+  if (KINDS.includes(POINTS as Kind)) return yield* all.filter(({ kind }) => kind === POINTS)
   const chance = seededRandom(seed)
   for (let i = 0; i < Number(POINTS); i++) {
     // Every kind in each run.

@@ -126,7 +126,7 @@ class Point {
     for (const top of [folder, drive.mountpoint]) {
       await programAside('sh', ['-ec', script, 'sh', String(this.#round)], top)
     }
-    await programAside('sync', [join(drive.mountpoint, 'note')])
+    await programAside('sh', ['-ec', 'find . -type f -exec sync {} +'], drive.mountpoint)
   }
 
   /** Runs a command and kills the daemon as soon as the call is made, or when the command is through without it. */
