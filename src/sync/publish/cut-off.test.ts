@@ -72,3 +72,27 @@ test('S-030 a pin that the head of another device names stays, whoever publishes
   const pins = (await world.node.listPins()).length
   t.is(pins, 2, 'the newest version and the one the second device names')
 })
+
+test('S-030 the head of a device follows what it takes over, so that the version before may go', async (t) => {
+  const world = await World.open(33)
+  t.teardown(() => world.close())
+  const first = await world.firstDevice()
+  await change(world, first, 0)
+  const sync = await first.start()
+  await sync.syncNow()
+  const second = await world.nextDevice()
+  await (await second.start()).syncNow()
+  for (let round = 1; round < 4; round++) {
+    await change(world, first, round)
+    await sync.syncNow()
+    t.true(await second.takeOver())
+    await (await second.start()).syncNow()
+    t.is(
+      (await world.node.listPins()).length,
+      2,
+      'the newest version and the one the second device had when it was published',
+    )
+    await world.node.collectGarbage()
+    t.deepEqual(await second.drive.dump(), await first.drive.dump())
+  }
+})

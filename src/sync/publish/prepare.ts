@@ -5,7 +5,7 @@ import type { OpenedDrive } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
 import { ROOT_INO } from '../../commits/index.js'
 import { importLive } from './import-live.js'
-import type { EntryRecord } from '../../dag/index.js'
+import { driveSequence, type EntryRecord } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import type { SyncState } from '../state/sync-state.js'
@@ -35,7 +35,7 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
   if (state.head === undefined) await recoverHead(preparer, signal)
   const heads = await checkHeads(preparer, { signal, mayBeBehind: preparer.mayBeBehind })
   // Also where another went on: until this device has a head, the next one may take its slot.
-  await claimSlot(preparer, signal)
+  await claimSlot(preparer, heads, signal)
   if (heads.newer !== undefined) return heads
   await importLive(state, fetch, signal)
   return heads
@@ -90,12 +90,17 @@ function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | un
   }
 }
 
-/** A device that opened a drive puts a head of its own at the version it began from, so that the next device takes another slot. */
-async function claimSlot(preparer: Preparer, signal: AbortSignal): Promise<void> {
+/**
+ * The head of a device that opened a drive, or took a version over, is at that version: the next device takes another slot, the node keeps
+ * what this device has open, and what it had open before may go.
+ */
+async function claimSlot(preparer: Preparer, { newer }: CheckedHeads, signal: AbortSignal): Promise<void> {
   const { state, names, node, deviceSlot } = preparer
   const { head, plan } = state
   if (head === undefined || head.commit.deviceSlot === deviceSlot || plan !== undefined) return
   const name = names.device(deviceSlot)
-  if ((await names.read(name, node, { signal, lenient: true })) !== undefined) return
-  await node.putName(name, names.makeRecords(head.root, { height: head.commit.height, deviceSlot }).device, { signal })
+  const { height } = head.commit
+  const now = await names.read(name, node, { signal, lenient: true })
+  if (now !== undefined && (newer !== undefined || now.sequence >= driveSequence(height, deviceSlot))) return
+  await node.putName(name, names.makeRecords(head.root, { height, deviceSlot }).device, { signal })
 }
