@@ -128,7 +128,8 @@ class LmdbEnvironment implements Environment {
     try {
       await commitHook?.frozen?.()
       const rows = await seal(tables)
-      await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows])
+      const stopWatching = this.#mapped.watch()
+      await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows]).finally(stopWatching)
     } catch (error) {
       const failure = writeFailure(error, path, 2 * bytes)
       log.warn('a commit of local data failed', { code: failure.code, bytes })

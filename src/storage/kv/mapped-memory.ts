@@ -10,8 +10,9 @@ import { forgetMapped } from '../../platform/index.js'
 const PAGE = 4096
 const MIB = 1024 * 1024
 const LOOK_EVERY_MS = 1_000
+const WATCH_EVERY_MS = 50
 /** Pages of files in the whole process above which each environment lets go of its own; the program itself has 45 to 60 MiB. */
-const MOST_BYTES = 112 * MIB
+const MOST_BYTES = 96 * MIB
 /** The same, looked at every tenth time: little enough for a daemon at rest. */
 const MOST_BYTES_AT_REST = 64 * MIB
 const REST_LOOKS = 10
@@ -24,7 +25,10 @@ export class MappedMemory {
   /** @param path the environment's directory */
   constructor(path: string) {
     this.#file = join(path, 'data.mdb')
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS)
+    this.#timer = setInterval(() => {
+      this.#looks++
+      this.#look()
+    }, LOOK_EVERY_MS)
     this.#timer.unref()
   }
 
@@ -33,8 +37,17 @@ export class MappedMemory {
     clearInterval(this.#timer)
   }
 
+  /** While a transaction runs: one that writes here and there maps 16 pages for each it touches. @returns ends it */
+  watch(): () => void {
+    const timer = setInterval(() => this.#look(), WATCH_EVERY_MS)
+    return () => {
+      clearInterval(timer)
+      this.#look()
+    }
+  }
+
   #look(): void {
-    const isRest = ++this.#looks % REST_LOOKS === 0
+    const isRest = this.#looks % REST_LOOKS === 0
     if (residentFileBytes() > (isRest ? MOST_BYTES_AT_REST : MOST_BYTES)) forgetMapped(this.#file)
   }
 }

@@ -28,9 +28,9 @@ export const MAX_FILE_BYTES = 2 ** 52
 /** Overwriting in place as much at once begins a stream. */
 const STREAM_BYTES = 128 * KIB
 /** Rows waiting for a commit beyond it make writers wait. */
-const MAX_PENDING_BYTES = 48 * 1024 * KIB
+const MAX_PENDING_BYTES = 12 * 1024 * KIB
 /** Rows beyond it begin a commit. */
-const COMMITTED_FROM_BYTES = 12 * 1024 * KIB
+const COMMITTED_FROM_BYTES = 4 * 1024 * KIB
 const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010
@@ -115,6 +115,9 @@ function roomFor(parts: WriteParts, bytes: number): Wait | undefined {
   return new Wait(held.whenRoom())
 }
 
+/** Pages written out of order from which a file counts as written in place. */
+const SCATTERED_PAGES = 64
+
 function writeSome(
   parts: WriteParts,
   inode: Inode,
@@ -141,8 +144,10 @@ function writeSome(
     if (wait !== undefined) return wait
     return writeTail(parts, inode, beginTail(content, offset), offset, data)
   }
-  if (!inode.fixedChunks && offset < inode.size && overlapsRows(content.rows, offset, offset + data.length)) {
-    inode.fixedChunks = true
+  if (!inode.fixedChunks && offset < inode.size) {
+    // Pages here and there would become blocks of a few pages each.
+    inode.fixedChunks =
+      content.pages.size >= SCATTERED_PAGES || overlapsRows(content.rows, offset, offset + data.length)
   }
   // Up to the tail only: what lies in the tail is changed there.
   const room = tail !== undefined && offset < tail.start ? tail.start - offset : data.length

@@ -1,0 +1,25 @@
+import test from 'ava'
+import { seededRandom } from '../../base/index.js'
+import { decodeInode, inodeKey } from '../../tree-state/index.js'
+import { caller, createFile, scratchDrive } from '../../../test/support/vfs/drive.js'
+
+const PAGE = 4096
+const PAGES = 2000
+
+test('S-064 a file whose pages are written here and there is published in whole chunks, not in one a page', async (t) => {
+  const scratch = scratchDrive()
+  t.teardown(() => scratch.remove())
+  const drive = await scratch.open()
+  const random = seededRandom(6)
+  const { ino, handle } = await createFile(drive.tree, 'scattered')
+  await drive.tree.setAttributes(ino, { size: PAGES * PAGE }, undefined, caller)
+  for (let i = 0; i < 200; i++) {
+    const offset = random.next(PAGES) * PAGE
+    await drive.tree.write(ino, handle, offset, Buffer.alloc(PAGE, 1), caller)
+  }
+  await drive.port.flush()
+  const row = drive.meta.table('inodes', { sealed: true }).get(inodeKey(ino))!
+  t.true(decodeInode(ino, row).fixedChunks)
+  drive.tree.release(ino, handle)
+  await drive.shut()
+})
