@@ -123,7 +123,7 @@ export class PosixTree implements Tree {
   }
 
   makeNode(parent: number, name: PlainName, mode: number, rdev: number, caller: Caller): Maybe<Attributes> {
-    return then(makeNode(this.#parts, parent, name, mode, rdev, caller), attributesOf)
+    return then(makeNode(this.#parts, parent, name, { mode, rdev }, caller), attributesOf)
   }
 
   makeSymlink(parent: number, name: PlainName, target: Uint8Array, caller: Caller): Maybe<Attributes> {
@@ -187,7 +187,7 @@ export class PosixTree implements Tree {
 
   read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]> {
     const file = this.#file(ino, handle)
-    return read(this.#parts, file.inode, file, offset, size, caller)
+    return read(this.#parts, file, offset, size, caller)
   }
 
   write(ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
@@ -227,7 +227,7 @@ export class PosixTree implements Tree {
   allocate(ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
     const file = this.#file(ino, handle)
     requireWritable(file)
-    return allocate(this.#parts, file.inode, mode, offset, length, caller)
+    return allocate(this.#parts, file.inode, { mode, offset, length }, caller)
   }
 
   seek(ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number> {
@@ -264,7 +264,7 @@ export class PosixTree implements Tree {
     visit: (entry: DirectoryEntry) => boolean,
     caller: Caller,
   ): Maybe<void> {
-    return readDirectory(this.#parts, this.#directory(ino, handle), cookie, withAttributes, visit, caller)
+    return readDirectory(this.#parts, this.#directory(ino, handle), { cookie, withAttributes, visit }, caller)
   }
 
   releaseDirectory(_ino: number, handle: number): void {

@@ -32,7 +32,7 @@ export function createRedo(parts: RedoParts, handles: Handles): Redo {
       return state.lastStamp
     },
     keepNumbers() {
-      parts.remoteDirectories.commit = () => committer.commit()
+      parts.remoteDirectories.keepNumbers()
     },
     isHeld(ino, start, end) {
       const content = parts.inodes.cached(ino)?.content

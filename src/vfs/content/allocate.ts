@@ -22,9 +22,7 @@ const MOST_PENDING_BYTES = 4 * MIB
 export function allocate(
   parts: AllocateParts,
   inode: Inode,
-  mode: number,
-  offset: number,
-  length: number,
+  { mode, offset, length }: { readonly mode: number; readonly offset: number; readonly length: number },
   caller: Caller,
 ): Maybe<void> {
   if (offset < 0 || length <= 0) throw new DriveError('INVALID', 'The range is empty or begins before the file.')

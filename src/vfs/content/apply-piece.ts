@@ -44,7 +44,7 @@ export function applyPiece(parts: ApplyParts, inode: Inode, piece: Piece): void 
   const end = start + Math.min(piece.limit, at)
   if (start === 0 && inode.inline !== undefined && end >= inode.inline.length) inode.inline = undefined
   else foldInline(parts, inode, content)
-  replaceRows(parts, inode, content, start, end, rows)
+  replaceRows(parts, inode, start, end, rows)
   settlePages(parts, inode, content, piece, end)
   parts.inodes.markChanged(inode)
   parts.inodes.addUnpublished(inode, end - start)

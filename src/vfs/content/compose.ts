@@ -15,25 +15,37 @@ export interface ComposeParts {
   readonly reader: ChunkReader
 }
 
-/** `from … to`, or what to wait for: blocks that must be read first. The range lies within the file. */
+/** Who reads: blocks that were opened for it, and who may give up. */
+export interface Reader {
+  readonly opened: OpenedBlocks
+  readonly caller: Caller | undefined
+}
+
+/** A buffer for file bytes from `from` on. */
+interface Canvas {
+  readonly bytes: Buffer
+  readonly from: number
+}
+
+/** `from … to` of an inode with content, or what to wait for: blocks that must be read first. The range lies within the file. */
 export function composeOrWait(
   parts: ComposeParts,
   inode: Inode,
-  content: FileContent,
   from: number,
   to: number,
-  opened?: OpenedBlocks,
-  caller?: Caller,
+  reader?: Reader,
 ): Buffer | Wait {
-  const out = Buffer.alloc(to - from)
-  const missing = paintRows(parts, content, out, from, to, opened)
-  if (missing.length > 0) return new Wait(parts.reader.load(missing, opened ?? new Map<string, Uint8Array>(), caller))
-  if (inode.inline !== undefined) paint(out, from, 0, inode.inline)
-  if (content.pieces.length === 0) paintPages(parts, inode, content, out, from, -1, Infinity)
-  else paintPieces(parts, inode, content, out, from)
+  const content = inode.content!
+  const canvas: Canvas = { bytes: Buffer.alloc(to - from), from }
+  const missing = paintRows(parts, content, canvas, reader?.opened)
+  if (missing.length > 0)
+    return new Wait(parts.reader.load(missing, reader?.opened ?? new Map<string, Uint8Array>(), reader?.caller))
+  if (inode.inline !== undefined) paint(canvas, 0, inode.inline)
+  if (content.pieces.length === 0) paintPages(parts, inode, canvas, -1, Infinity)
+  else paintPieces(parts, inode, canvas)
   const { tail } = content
-  if (tail !== undefined) paint(out, from, tail.start, tail.data, tail.length)
-  return out
+  if (tail !== undefined) paint(canvas, tail.start, tail.data, tail.length)
+  return canvas.bytes
 }
 
 /** Whether only chunk rows (and holes) lie in the range. */
@@ -57,46 +69,38 @@ export function visibleRows(content: FileContent, from: number, to: number): Chu
 function paintRows(
   parts: ComposeParts,
   content: FileContent,
-  out: Buffer,
-  from: number,
-  to: number,
+  canvas: Canvas,
   opened: OpenedBlocks | undefined,
 ): ChunkRecord[] {
   const missing: ChunkRecord[] = []
-  for (const row of visibleRows(content, from, to)) {
+  for (const row of visibleRows(content, canvas.from, canvas.from + canvas.bytes.length)) {
     const plain = parts.reader.openNow(row, opened)
     if (plain === undefined) missing.push(row)
-    else if (missing.length === 0) paint(out, from, row.offset, bytesOfRow(plain, row))
+    else if (missing.length === 0) paint(canvas, row.offset, bytesOfRow(plain, row))
   }
   return missing
 }
 
-function paintPieces(parts: ComposeParts, inode: Inode, content: FileContent, out: Buffer, from: number): void {
+function paintPieces(parts: ComposeParts, inode: Inode, canvas: Canvas): void {
   let painted = -1
-  for (const piece of content.pieces) {
-    paintPages(parts, inode, content, out, from, painted, piece.epoch)
-    paint(out, from, piece.start, piece.data, piece.limit)
+  for (const piece of inode.content!.pieces) {
+    paintPages(parts, inode, canvas, painted, piece.epoch)
+    paint(canvas, piece.start, piece.data, piece.limit)
     painted = piece.epoch
   }
-  paintPages(parts, inode, content, out, from, painted, Infinity)
+  paintPages(parts, inode, canvas, painted, Infinity)
 }
 
 /** Pages with an epoch over `after` and up to `upTo`. */
-function paintPages(
-  parts: ComposeParts,
-  inode: Inode,
-  content: FileContent,
-  out: Buffer,
-  from: number,
-  after: number,
-  upTo: number,
-): void {
-  if (content.pages.size === 0) return
-  const last = Math.floor((from + out.length - 1) / PAGE_BYTES)
+function paintPages(parts: ComposeParts, inode: Inode, canvas: Canvas, after: number, upTo: number): void {
+  const { pages } = inode.content!
+  if (pages.size === 0) return
+  const { bytes, from } = canvas
+  const last = Math.floor((from + bytes.length - 1) / PAGE_BYTES)
   for (let index = Math.floor(from / PAGE_BYTES); index <= last; index++) {
-    const page = content.pages.get(index)
+    const page = pages.get(index)
     if (page === undefined || page.epoch <= after || page.epoch > upTo) continue
-    paint(out, from, index * PAGE_BYTES, bytesOf(parts, inode, index, page), page.length)
+    paint(canvas, index * PAGE_BYTES, bytesOf(parts, inode, index, page), page.length)
   }
 }
 
@@ -104,8 +108,8 @@ export function bytesOf(parts: ComposeParts, inode: Inode, index: number, page: 
   return page.data ?? parts.state.tables.pages.get(pageKey(inode.ino, index))!
 }
 
-/** Copies what of `bytes` (file bytes from `start` on) lies in `out` (file bytes from `from` on). */
-function paint(out: Buffer, from: number, start: number, bytes: Uint8Array, length: number = bytes.length): void {
+/** Copies the part of `bytes` (file bytes from `start` on) that lies on the canvas. */
+function paint({ bytes: out, from }: Canvas, start: number, bytes: Uint8Array, length: number = bytes.length): void {
   const begin = Math.max(from, start)
   const end = Math.min(from + out.length, start + length)
   if (begin < end) out.set(bytes.subarray(begin - start, end - start), begin - from)

@@ -86,7 +86,7 @@ async function copyBytes(
   caller: Caller,
 ): Promise<number> {
   let done = 0
-  for (const view of await read(parts, source.inode, undefined, source.offset, length, caller)) {
+  for (const view of await read(parts, source, source.offset, length, caller)) {
     await write(parts, target.inode, target.offset + done, view, caller)
     done += view.length
   }
@@ -131,7 +131,7 @@ function shareNow(parts: CopyParts, row: ChunkRecord, inode: Inode, content: Fil
     dropPage(parts, inode, content, index)
   }
   const shared = { ...row, offset, born: parts.state.sequence }
-  replaceRows(parts, inode, content, offset, end, [shared])
+  replaceRows(parts, inode, offset, end, [shared])
   parts.blocks.reference([shared])
   const sizeBefore = inode.size
   if (end > inode.size) parts.state.setSize(inode, end)

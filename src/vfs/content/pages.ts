@@ -15,17 +15,11 @@ export interface PageParts extends ComposeParts {
 }
 
 /** A page as the table has it from now on. @param epoch newer than all pieces by default */
-export function putPage(
-  parts: PageParts,
-  inode: Inode,
-  content: FileContent,
-  index: number,
-  bytes: Uint8Array,
-  epoch: number = content.epoch,
-): void {
+export function putPage(parts: PageParts, inode: Inode, index: number, bytes: Uint8Array, epoch?: number): void {
+  const content = inode.content!
   parts.state.tables.pages.put(pageKey(inode.ino, index), bytes)
   content.heldPages.delete(index)
-  content.pages.set(index, { length: bytes.length, data: undefined, epoch, stored: true })
+  content.pages.set(index, { length: bytes.length, data: undefined, epoch: epoch ?? content.epoch, stored: true })
 }
 
 /** The page is no longer there, in memory and in the table. */
@@ -55,32 +49,26 @@ export function foldInline(parts: PageParts, inode: Inode, content: FileContent)
   const { inline } = inode
   if (inline === undefined) return
   const page = content.pages.get(0)
-  if (inline.length > 0 && page === undefined) putPage(parts, inode, content, 0, inline, 0)
+  if (inline.length > 0 && page === undefined) putPage(parts, inode, 0, inline, 0)
   else if (page !== undefined && page.length < inline.length) {
     // No rows lie under an inline body, so nothing has to be waited for.
-    const bytes = composeOrWait(parts, inode, content, 0, inline.length) as Buffer
+    const bytes = composeOrWait(parts, inode, 0, inline.length) as Buffer
     const wasHeld = content.heldPages.has(0)
-    putPage(parts, inode, content, 0, bytes, page.epoch)
+    putPage(parts, inode, 0, bytes, page.epoch)
     if (wasHeld) parts.inodes.addUnpublished(inode, bytes.length)
   }
   inode.inline = undefined
 }
 
 /** Writes `data` into held pages. The bytes of a page before the written ones are read first: it may have to wait. */
-export function writePages(
-  parts: PageParts,
-  inode: Inode,
-  content: FileContent,
-  offset: number,
-  data: Uint8Array,
-): number | Wait {
+export function writePages(parts: PageParts, inode: Inode, offset: number, data: Uint8Array): number | Wait {
   let done = 0
   while (done < data.length) {
     const at = offset + done
     const index = Math.floor(at / PAGE_BYTES)
     const within = at - index * PAGE_BYTES
     const count = Math.min(PAGE_BYTES - within, data.length - done)
-    const page = pageFor(parts, inode, content, index, within, count)
+    const page = pageFor(parts, inode, index, within, count)
     if (page instanceof Wait) return done > 0 ? done : page
     page.data!.set(count === data.length ? data : data.subarray(done, done + count), within)
     page.length = Math.max(page.length, within + count)
@@ -91,14 +79,8 @@ export function writePages(
 }
 
 /** The held page, with bytes 0 … `within` in place. */
-function pageFor(
-  parts: PageParts,
-  inode: Inode,
-  content: FileContent,
-  index: number,
-  within: number,
-  count: number,
-): Page | Wait {
+function pageFor(parts: PageParts, inode: Inode, index: number, within: number, count: number): Page | Wait {
+  const content = inode.content!
   const start = index * PAGE_BYTES
   let page = content.pages.get(index)
   const isCurrent = page?.data !== undefined && (page.epoch === content.epoch || content.pieces.length === 0)
@@ -110,7 +92,7 @@ function pageFor(
   const keep = isWhole ? 0 : Math.max(within, page?.length ?? 0)
   const data = Buffer.allocUnsafe(PAGE_BYTES)
   if (keep > 0) {
-    const base = composeOrWait(parts, inode, content, start, start + keep)
+    const base = composeOrWait(parts, inode, start, start + keep)
     if (base instanceof Wait) return base
     data.set(base)
   }

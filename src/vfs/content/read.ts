@@ -5,8 +5,7 @@ import type { FileHandle } from '../inodes/handles.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
-import type { OpenedBlocks } from './chunk-reader.js'
-import { type ComposeParts, composeOrWait, hasOnlyRows, visibleRows } from './compose.js'
+import { type ComposeParts, composeOrWait, hasOnlyRows, visibleRows, type Reader } from './compose.js'
 import type { FileContent } from './file-content.js'
 import { contentOrWait, type LoadParts } from './load-content.js'
 import { bytesOfRow } from './rows.js'
@@ -28,36 +27,42 @@ const PART_BYTES = 64 * KIB
 type Mode = 'whole' | 'parts' | 'parts again'
 const NOTHING: readonly Uint8Array[] = []
 
-/** Up to `size` bytes, fewer only at the end. Rejects with OFFLINE when blocks are elsewhere and no node answers. */
+/** One read: what it has opened so far, how, and for whom. */
+interface Request extends Reader {
+  mode: Mode
+}
+
+/**
+ * Up to `size` bytes, fewer only at the end. Rejects with OFFLINE when blocks are elsewhere and no node answers.
+ * @param file the handle, where there is one: for read-ahead
+ */
 export function read(
   parts: ReadParts,
-  inode: Inode,
-  handle: FileHandle | undefined,
+  file: FileHandle | { readonly inode: Inode },
   offset: number,
   size: number,
   caller: Caller,
 ): Maybe<readonly Uint8Array[]> {
+  const { inode } = file
   if (inode.content === undefined && inode.inline !== undefined) {
     return offset >= inode.inline.length ? NOTHING : [inode.inline.subarray(offset, offset + size)]
   }
-  let opened: OpenedBlocks | undefined
-  let mode: Mode = 'whole'
-  let isRepeated = false
+  const handle = 'nextRead' in file ? file : undefined
+  let request: Request | undefined
   return settle(() => {
     const to = Math.min(inode.size, offset + size)
     if (offset >= to) return NOTHING
     const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
-    opened ??= new Map()
-    if (isRepeated) mode = mode === 'whole' ? 'whole' : 'parts again'
-    else if (handle !== undefined) {
-      if (to - offset <= PART_BYTES && offset !== handle.nextRead) mode = 'parts'
-      readAhead(parts, content, handle, offset, to)
+    if (request !== undefined) request.mode = request.mode === 'whole' ? 'whole' : 'parts again'
+    else {
+      const isPart = handle !== undefined && to - offset <= PART_BYTES && offset !== handle.nextRead
+      request = { opened: new Map<string, Uint8Array>(), caller, mode: isPart ? 'parts' : 'whole' }
+      if (handle !== undefined) readAhead(parts, content, handle, offset, to)
     }
-    isRepeated = true
     const bytes = hasOnlyRows(inode, content, offset, to)
-      ? viewsOrWait(parts, content, offset, to, opened, mode, caller)
-      : composeOrWait(parts, inode, content, offset, to, opened, caller)
+      ? viewsOrWait(parts, content, offset, to, request)
+      : composeOrWait(parts, inode, offset, to, request)
     if (bytes instanceof Wait && handle !== undefined) handle.isCold = true
     return bytes instanceof Uint8Array ? [bytes] : bytes
   })
@@ -68,18 +73,18 @@ function viewsOrWait(
   content: FileContent,
   from: number,
   to: number,
-  opened: OpenedBlocks,
-  mode: Mode,
-  caller: Caller,
+  request: Request,
 ): readonly Uint8Array[] | Wait {
   const views: Uint8Array[] = []
   let at = from
   for (const row of content.rows.within(from, to)) {
     const begin = Math.max(at, row.offset)
     const end = Math.min(to, row.offset + row.length)
-    const view = viewNow(parts, row, begin - row.offset, end - row.offset, opened, mode)
-    if (view === undefined)
+    const view = viewNow(parts, row, begin - row.offset, end - row.offset, request)
+    if (view === undefined) {
+      const { opened, caller, mode } = request
       return new Wait(parts.reader.load(visibleRows(content, from, to), opened, caller, mode === 'parts'))
+    }
     if (row.offset > at) addZeros(views, row.offset - at)
     views.push(view)
     at = end
@@ -93,8 +98,7 @@ function viewNow(
   row: ChunkRecord,
   from: number,
   to: number,
-  opened: OpenedBlocks,
-  mode: Mode,
+  { opened, mode }: Request,
 ): Uint8Array | undefined {
   if (mode !== 'whole') {
     const part = parts.reader.openPartNow(row, row.skip + from, row.skip + to, opened, mode === 'parts again')

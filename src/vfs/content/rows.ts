@@ -3,7 +3,6 @@ import { DriveError, MIB } from '../../base/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import type { ChunkRows } from './chunk-rows.js'
-import type { FileContent } from './file-content.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 import type { NamedBlocks } from '../staging/named-blocks.js'
@@ -34,12 +33,11 @@ export function bytesOfRow(plain: Uint8Array, row: ChunkRecord): Uint8Array {
 export function replaceRows(
   parts: RowParts,
   inode: Inode,
-  content: FileContent,
   from: number,
   to: number,
   added: readonly ChunkRecord[],
 ): void {
-  const { rows } = content
+  const { rows } = inode.content!
   const left: ChunkRecord[] = []
   const right: ChunkRecord[] = []
   for (let at = from; at < to;) {

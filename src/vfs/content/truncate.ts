@@ -36,7 +36,7 @@ export function shrinkStep(inode: Inode, content: FileContent, size: number): nu
 const STEP_BYTES = GIB
 
 function shrink(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
-  replaceRows(parts, inode, content, size, Infinity, [])
+  replaceRows(parts, inode, size, Infinity, [])
   cutPages(parts, inode, content, size)
   for (const piece of content.pieces) piece.limit = Math.max(0, Math.min(piece.limit, size - piece.start))
   const { tail } = content

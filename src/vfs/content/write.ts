@@ -46,28 +46,31 @@ export function write(
   if (data.length === 0) return 0
   if (offset + data.length > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
   parts.room.require(parts.held.bytes + parts.state.pendingBytes, data.length)
-  const progress = { done: 0 }
-  const wait = writeOrWait(parts, inode, offset, data, progress, caller)
+  const job: Job = { inode, offset, data, caller, done: 0 }
+  const wait = writeOrWait(parts, job)
   if (wait === undefined) return data.length
-  return writeLater(parts, inode, offset, Uint8Array.prototype.slice.call(data), progress, caller, wait)
+  job.data = Uint8Array.prototype.slice.call(data)
+  return writeLater(parts, job, wait)
 }
 
-async function writeLater(
-  parts: WriteParts,
-  inode: Inode,
-  offset: number,
-  data: Uint8Array,
-  progress: { done: number },
-  caller: Caller,
-  first: Wait,
-): Promise<number> {
+interface Job {
+  readonly inode: Inode
+  readonly offset: number
+  data: Uint8Array
+  readonly caller: Caller
+  /** Bytes written; they stay so when the rest has to wait. */
+  done: number
+}
+
+async function writeLater(parts: WriteParts, job: Job, first: Wait): Promise<number> {
+  const { inode } = job
   inode.pins++
   try {
     for (let wait: Wait | undefined = first; wait !== undefined;) {
       await wait.until
-      wait = writeOrWait(parts, inode, offset, data, progress, caller)
+      wait = writeOrWait(parts, job)
     }
-    return data.length
+    return job.data.length
   } finally {
     inode.pins--
     parts.held.close(inode)
@@ -75,31 +78,25 @@ async function writeLater(
   }
 }
 
-/** Goes on from `progress`; what it did stays done when it has to wait. */
-function writeOrWait(
-  parts: WriteParts,
-  inode: Inode,
-  offset: number,
-  data: Uint8Array,
-  progress: { done: number },
-  caller: Caller,
-): Wait | undefined {
-  const wait = parts.committer.whenWritable() ?? roomFor(parts, data.length - progress.done)
+/** Goes on where the job stands. */
+function writeOrWait(parts: WriteParts, job: Job): Wait | undefined {
+  const { inode, offset, data, caller } = job
+  const wait = parts.committer.whenWritable() ?? roomFor(parts, data.length - job.done)
   if (wait !== undefined) return wait
   const content = contentOrWait(parts, inode, caller)
   if (content instanceof Wait) return content
-  const before = progress.done
+  const before = job.done
   const sizeBefore = inode.size
   let stopped: Wait | undefined
-  while (progress.done < data.length && stopped === undefined) {
-    const rest = progress.done === 0 ? data : data.subarray(progress.done)
-    const taken = writeSome(parts, inode, content, offset + progress.done, rest)
+  while (job.done < data.length && stopped === undefined) {
+    const rest = job.done === 0 ? data : data.subarray(job.done)
+    const taken = writeSome(parts, inode, content, offset + job.done, rest)
     if (taken instanceof Wait) stopped = taken
-    else progress.done += taken
+    else job.done += taken
   }
-  if (progress.done > before) {
+  if (job.done > before) {
     clearSetId(inode, caller)
-    noteWritten(inode, content, sizeBefore, offset + before, offset + progress.done)
+    noteWritten(inode, content, sizeBefore, offset + before, offset + job.done)
     parts.inodes.stampChange(inode, true)
     parts.changes.changed(inode)
     parts.held.account(inode)
@@ -151,7 +148,7 @@ function writeSome(
   }
   // Up to the tail only: what lies in the tail is changed there.
   const room = tail !== undefined && offset < tail.start ? tail.start - offset : data.length
-  return writePages(parts, inode, content, offset, room < data.length ? data.subarray(0, room) : data)
+  return writePages(parts, inode, offset, room < data.length ? data.subarray(0, room) : data)
 }
 
 /** Whether the gap is a hole that lseek and stat tell of; a smaller one at the end of a stream is written out as zeros. */

@@ -16,7 +16,7 @@ export interface ZeroParts extends RowParts, PageParts {
 /** The bytes `from … to` read as zeros. */
 export function zeroRange(parts: ZeroParts, inode: Inode, content: FileContent, from: number, to: number): void {
   if (from >= to) return
-  replaceRows(parts, inode, content, from, to, [])
+  replaceRows(parts, inode, from, to, [])
   zeroPages(parts, inode, content, from, to)
   const { tail } = content
   if (tail !== undefined) {

@@ -73,8 +73,7 @@ export function makeNode(
   parts: NamespaceParts,
   parent: number,
   name: PlainName,
-  mode: number,
-  rdev: number,
+  { mode, rdev }: { readonly mode: number; readonly rdev: number },
   caller: Caller,
 ): Maybe<Inode> {
   const type = mode >>> 12

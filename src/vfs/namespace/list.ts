@@ -5,13 +5,18 @@ import { attributesOf } from '../inodes/inode.js'
 import type { Attributes, Caller, DirectoryEntry, Maybe } from '../tree.js'
 import { type LookupParts, withEntries } from './require.js'
 
+/** From which entry on, and what is done with each; see Tree.readDirectory. */
+interface Listing {
+  readonly cookie: number
+  readonly withAttributes: boolean
+  readonly visit: (entry: DirectoryEntry) => boolean
+}
+
 /** A listing shows the entries of the moment it was begun (cookie 0), without those that have gone since. */
 export function readDirectory(
   parts: LookupParts,
   handle: DirectoryHandle,
-  cookie: number,
-  withAttributes: boolean,
-  visit: (entry: DirectoryEntry) => boolean,
+  { cookie, withAttributes, visit }: Listing,
   caller: Caller,
 ): Maybe<void> {
   const { inode } = handle

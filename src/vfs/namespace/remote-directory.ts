@@ -3,7 +3,7 @@
  * at a time, and commits between pages keep memory bounded. How far a directory is loaded is in the same commit as its entries, so that
  * a failure or a crash goes on from there. Nobody sees the entries before all are there.
  */
-import { MIB, unlessAborted, type FileId, type PlainName } from '../../base/index.js'
+import { MIB, unlessAborted, type FileId } from '../../base/index.js'
 import { be64, readBe64 } from '../../storage/kv/index.js'
 import {
   chunkKey,
@@ -37,11 +37,15 @@ export interface RemoteDirectoryParts {
 export class RemoteDirectories {
   readonly #parts: RemoteDirectoryParts
   readonly #loading = new Map<number, Promise<void>>()
-  /** Puts the numbers a loaded directory gave to its entries on disk before anybody sees them. Set where the kernel may outlive us. */
-  commit: (() => Promise<void>) | undefined
+  #keepsNumbers = false
 
   constructor(parts: RemoteDirectoryParts) {
     this.#parts = parts
+  }
+
+  /** From now on the numbers that a loaded directory gave to its entries are on disk before anybody sees them: the kernel may outlive us. */
+  keepNumbers(): void {
+    this.#keepsNumbers = true
   }
 
   /** Rejects with OFFLINE without a node, and with ABORTED for a caller that was interrupted. */
@@ -81,7 +85,7 @@ export class RemoteDirectories {
     writeLoadedUpTo(state, inode.ino, undefined)
     inode.unloaded = false
     directories.drop(inode)
-    await this.commit?.()
+    if (this.#keepsNumbers) await committer.commit()
   }
 }
 
@@ -113,25 +117,14 @@ function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChil
   // Of several names: with the others gone by now, the one name of a file has no row.
   const nlink = known === undefined ? record.nlink : parts.inodes.get(known).nlink
   if (isShared && nlink > 1) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
-  putName(parts, parent, hash, child.name, ino, record.mode >>> 12, cookie)
+  const dentry = { name: child.name, ino, type: record.mode >>> 12, cookie }
+  tables.dentries.put(dentryKey(parent, hash), encodeDentry(dentry))
 }
 
 /** A long list of chunks is loaded with the content, and the holes are counted then. */
 function holesOf({ record, chunks }: RemoteChild): number {
   const isKnown = record.mode >>> 12 === TYPE.FILE && record.inline === undefined && record.ref === undefined
   return isKnown ? holesBetween(record.size, chunks ?? []) : 0
-}
-
-function putName(
-  parts: RemoteDirectoryParts,
-  parent: number,
-  hash: Uint8Array,
-  name: PlainName,
-  ino: number,
-  type: number,
-  cookie: number,
-): void {
-  parts.state.tables.dentries.put(dentryKey(parent, hash), encodeDentry({ name, ino, type, cookie }))
 }
 
 /** A hard link known from elsewhere, whose other known names may be gone by now. */

@@ -36,14 +36,21 @@ export function rename(
       exchange(parts, source, moved, target, other)
       return undefined
     }
-    if (existing === undefined) return move(parts, source, target, moved)
+    const step: Step = { source, target, moved }
+    if (existing === undefined) return move(parts, step)
     if (flags === RENAME.NO_REPLACE) throw new DriveError('EXISTS', 'The name is taken.')
     if (existing.ino === moved.ino) return undefined
-    return replace(parts, source, target, moved, parts.inodes.get(existing.ino), caller)
+    return replace(parts, step, parts.inodes.get(existing.ino), caller)
   })
 }
 
-function move(parts: NamespaceParts, source: Place, target: Place, moved: Inode): void {
+interface Step {
+  readonly source: Place
+  readonly target: Place
+  readonly moved: Inode
+}
+
+function move(parts: NamespaceParts, { source, target, moved }: Step): void {
   parts.directories.delete(source.directory, source.name)
   parts.directories.set(target.directory, target.name, moved.ino, moved.type)
   moveLink(parts, moved, nameAt(source), nameAt(target))
@@ -57,14 +64,8 @@ function move(parts: NamespaceParts, source: Place, target: Place, moved: Inode)
   stampParents(parts, source, target)
 }
 
-function replace(
-  parts: NamespaceParts,
-  source: Place,
-  target: Place,
-  moved: Inode,
-  old: Inode,
-  caller: Caller,
-): Wait | undefined {
+function replace(parts: NamespaceParts, step: Step, old: Inode, caller: Caller): Wait | undefined {
+  const { target, moved } = step
   if (moved.isDirectory && !old.isDirectory)
     throw new DriveError('NOT_A_DIRECTORY', 'A directory cannot replace a file.')
   if (!moved.isDirectory && old.isDirectory)
@@ -76,7 +77,7 @@ function replace(
   }
   parts.directories.delete(target.directory, target.name)
   removeName(parts, old, target.directory.ino, target.name)
-  move(parts, source, target, moved)
+  move(parts, step)
   return undefined
 }
 

@@ -65,7 +65,7 @@ function applyMerged(parts: PublishedParts, { ino, rows }: PublishedCommit['merg
   for (const run of contiguous(rows)) {
     const first = run[0]!
     const last = run.at(-1)!
-    replaceRows(parts, inode, content, first.offset, last.offset + last.length, run)
+    replaceRows(parts, inode, first.offset, last.offset + last.length, run)
   }
   for (const index of content.pages.keys()) parts.state.tables.pages.delete(pageKey(ino, index))
   content.pages.clear()

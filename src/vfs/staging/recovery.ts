@@ -37,7 +37,7 @@ function trimBeyondSize(parts: RecoveryParts, ino: number): void {
   inode.size = Math.max(1, size)
   const content = openContent(parts, inode)
   inode.size = size
-  replaceRows(parts, inode, content, size, Infinity, [])
+  replaceRows(parts, inode, size, Infinity, [])
   for (const [index, page] of content.pages) {
     const keep = size - index * PAGE_BYTES
     if (keep <= 0) parts.state.tables.pages.delete(pageKey(ino, index))

@@ -83,10 +83,10 @@ function stagePieces(parts: StageParts, inode: Inode, content: FileContent): boo
       const start = index * PAGE_BYTES
       const page = content.pages.get(index)
       const length = Math.max(page?.length ?? 0, Math.min(PAGE_BYTES, end - start))
-      const bytes = composeOrWait(parts, inode, content, start, start + length)
+      const bytes = composeOrWait(parts, inode, start, start + length)
       if (bytes instanceof Wait) return false
       const isNewer = page !== undefined && page.epoch > piece.epoch
-      putPage(parts, inode, content, index, bytes, isNewer ? content.epoch : piece.epoch)
+      putPage(parts, inode, index, bytes, isNewer ? content.epoch : piece.epoch)
     }
     foldInline(parts, inode, content)
     piece.isStaged = true
@@ -132,12 +132,12 @@ function stagePage(parts: StageParts, inode: Inode, content: FileContent, index:
   else if (tail !== undefined && tail.start <= start && tailEnd >= length) {
     bytes = tail.data.subarray(start - tail.start, start - tail.start + length)
   } else {
-    const base = composeOrWait(parts, inode, content, start, start + length)
+    const base = composeOrWait(parts, inode, start, start + length)
     if (base instanceof Wait) return base
     bytes = base
   }
   if (index !== 0) foldInline(parts, inode, content)
-  putPage(parts, inode, content, index, bytes)
+  putPage(parts, inode, index, bytes)
   if (index === 0) foldInline(parts, inode, content)
   parts.inodes.markChanged(inode)
   parts.inodes.addUnpublished(inode, length)
