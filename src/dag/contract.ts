@@ -2,13 +2,10 @@
  * The contract of the DAG: how a tree, its versions and its visible pin forest become blocks. Pure: no I/O but the
  * `fetch` it is given. docs/FORMAT.md is the binding description.
  */
-import type { Digest, SecretKey, FileId } from '../base/index.js'
+import type { Digest } from '../base/index.js'
+import type { FileChunk, InodeAttributes, TreeRef } from '../model/index.js'
 
-/** A private tree node: where its sealed block is and the key that opens it. */
-export interface TreeRef {
-  readonly digest: Digest
-  readonly key: SecretKey
-}
+export type { FileChunk, TreeRef } from '../model/index.js'
 
 export interface Block {
   readonly digest: Digest
@@ -20,33 +17,8 @@ export interface Block {
 /** Fetch a block's bytes (verified); used by every reader here. */
 export type FetchBlock = (digest: Digest, codec: 'raw' | 'dag-pb', signal?: AbortSignal) => Promise<Uint8Array>
 
-export interface FileChunk {
-  readonly offset: number
-  readonly length: number
-  readonly skip: number
-  readonly digest: Digest
-  readonly key: SecretKey
-}
-
 /** What a directory entry (and the link table) says of a file, directory or other object. */
-export interface EntryRecord {
-  readonly fileId: FileId
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly nlink: number
-  readonly rdev: number
-  readonly size: number
-  readonly atimeSec: number
-  readonly atimeNsec: number
-  readonly mtimeSec: number
-  readonly mtimeNsec: number
-  readonly ctimeSec: number
-  readonly ctimeNsec: number
-  readonly btimeSec: number
-  readonly btimeNsec: number
-  readonly fixedChunks: boolean
-  readonly xattrs: readonly { readonly name: string; readonly value: Uint8Array }[]
+export interface EntryRecord extends InodeAttributes {
   /** Exactly one kind of content. `none`: FIFO, socket, device, empty file. `shared`: a hard link; the record is in the link table. */
   readonly content:
     | { readonly kind: 'none' }

@@ -1,42 +1,22 @@
 /** The tree's rows in the environment `meta`: record types, table names and sizes. Keys are in keys.ts, codecs in *-record.ts. */
-import type { Digest, SecretKey, FileId, PlainName } from '../base/index.js'
+import type { PlainName } from '../base/index.js'
+import type { FileChunk, InodeAttributes, TreeRef } from '../model/index.js'
 
-/** S_IFMT values shifted right by 12 (DT_*). */
-export const TYPE = { FIFO: 1, CHAR: 2, DIRECTORY: 4, BLOCK: 6, FILE: 8, SYMLINK: 10, SOCKET: 12 } as const
+export { TYPE } from '../model/index.js'
 
-/** A reference to a private tree node: its block and its key. */
-export interface NodeRef {
-  readonly digest: Digest
-  readonly key: SecretKey
-}
+/** A published content node. */
+export type NodeRef = TreeRef
 
 /**
  * One inode as stored. Binary layout: fixed header, then optional parts; the codec is in inode-record.ts.
  * Table `inodes`, key BE64(ino).
  */
-export interface InodeRecord {
+export interface InodeRecord extends InodeAttributes {
   readonly ino: number
-  readonly fileId: FileId
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly nlink: number
-  readonly rdev: number
-  readonly size: number
-  readonly atimeSec: number
-  readonly atimeNsec: number
-  readonly mtimeSec: number
-  readonly mtimeNsec: number
-  readonly ctimeSec: number
-  readonly ctimeNsec: number
-  readonly btimeSec: number
-  readonly btimeNsec: number
   /** A parent directory (any of them for a hard link); 0 for the root and for unlinked-but-open inodes. */
   readonly parent: number
   /** Directories: the next cookie to give out. */
   readonly nextCookie: number
-  /** Files opened for in-place writes are cut in fixed 256 KiB chunks. */
-  readonly fixedChunks: boolean
   /** The whole body of a small file (at most 2 KiB), or a symlink's target. */
   readonly inline: Uint8Array | undefined
   /** The published content node: a directory's entries, or a file's long chunk list. Set by loading and by publishing. */
@@ -45,7 +25,6 @@ export interface InodeRecord {
   readonly unloaded: boolean
   /** Files: 4 KiB blocks below the size that hold no data. Absent: none. */
   readonly holes?: number
-  readonly xattrs: readonly { readonly name: string; readonly value: Uint8Array }[]
 }
 
 /** Table `dentries`, key BE64(parent) || HMAC-SHA-256(K_name, name)[0..15]. */
@@ -56,17 +35,8 @@ export interface DentryRecord {
   readonly cookie: number
 }
 
-/**
- * A run of a file's bytes that lies in one sealed block: plaintext bytes `skip … skip+length` of the block are file bytes
- * `offset … offset+length`. Runs of a file do not overlap; gaps read as zeros.
- * Table `chunks`, key BE64(ino) || BE64(offset).
- */
-export interface ChunkRecord {
-  readonly offset: number
-  readonly length: number
-  readonly skip: number
-  readonly digest: Digest
-  readonly key: SecretKey
+/** Table `chunks`, key BE64(ino) || BE64(offset). */
+export interface ChunkRecord extends FileChunk {
   /** The commit sequence (see TABLES) during which this row was written; published when at most the published sequence. */
   readonly born: number
 }

@@ -5,6 +5,7 @@
  * synchronously or as a rejection.
  */
 import type { FileId, PlainName } from '../base/index.js'
+import type { StatFields } from '../model/index.js'
 
 export type Maybe<T> = T | Promise<T>
 
@@ -15,24 +16,10 @@ export interface Timestamp {
 }
 
 /** What stat shows. `mode` includes the file type bits (S_IFMT). `rdev` is the kernel's 32-bit encoding. */
-export interface Attributes {
+export interface Attributes extends StatFields {
   readonly ino: number
-  readonly size: number
   /** 512-byte units. */
   readonly blocks: number
-  readonly mode: number
-  readonly nlink: number
-  readonly uid: number
-  readonly gid: number
-  readonly rdev: number
-  readonly atimeSec: number
-  readonly atimeNsec: number
-  readonly mtimeSec: number
-  readonly mtimeNsec: number
-  readonly ctimeSec: number
-  readonly ctimeNsec: number
-  readonly btimeSec: number
-  readonly btimeNsec: number
 }
 
 /** Who asks. `signal` is made only when read, and fires when the kernel interrupts the request. */
@@ -74,7 +61,7 @@ export const SEEK = { DATA: 3, HOLE: 4 } as const
 /** DROP_SET_GROUP is ours: an access ACL takes S_ISGID away. */
 export const XATTR = { CREATE: 1, REPLACE: 2, DROP_SET_GROUP: 4 } as const
 
-export const ROOT_INO = 1
+export { ROOT_INO } from '../model/index.js'
 
 /** A name in a directory, by the directory's inode. The name need not exist. */
 export interface NamePlace {

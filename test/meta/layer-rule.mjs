@@ -11,14 +11,15 @@ const LAYERS = {
     may: ['base', 'platform'],
     why: 'keys and ciphers can be checked alone; the native core is the only machine they need',
   },
-  dag: { may: ['base', 'crypto'], why: 'blocks are pure: no disk, no network, no local tables' },
+  model: { may: ['base'], why: 'what a file is, once, for all who know files' },
+  dag: { may: ['base', 'model', 'crypto'], why: 'blocks are pure: no disk, no network, no local tables' },
   'storage/kv': { may: ['base', 'platform'], why: 'rows are bytes to it' },
   'storage/segments': { may: ['base', 'platform'], why: 'pipeline threads load it, and blocks are bytes to it' },
   'storage/blocks': {
     may: ['base', 'platform', 'storage/kv', 'storage/segments'],
     why: 'it keeps sealed blocks and cannot open them',
   },
-  'tree-state': { may: ['base', 'storage/kv'], why: 'a schema that vfs and sync share belongs to neither' },
+  'tree-state': { may: ['base', 'model', 'storage/kv'], why: 'a schema that vfs and sync share belongs to neither' },
   pipeline: {
     may: ['base', 'platform', 'crypto', 'storage/segments'],
     why: 'its threads load in milliseconds: no LMDB, no tree, no network',
@@ -28,17 +29,18 @@ const LAYERS = {
     why: 'a node sees sealed blocks and signed records, never keys',
   },
   vfs: {
-    may: ['base', 'platform', 'storage/kv', 'storage/blocks', 'tree-state', 'pipeline'],
+    may: ['base', 'platform', 'model', 'storage/kv', 'storage/blocks', 'tree-state', 'pipeline'],
     why: 'the tree answers without a network; what is elsewhere comes through RemoteSource',
   },
   commits: {
-    may: ['base', 'crypto', 'dag', 'storage/kv', 'tree-state'],
+    may: ['base', 'model', 'crypto', 'dag', 'storage/kv', 'tree-state'],
     why: 'a version follows from a view of the tree and the version before: no node, no pipeline, no schedule',
   },
   sync: {
     may: [
       'base',
       'platform',
+      'model',
       'crypto',
       'dag',
       'commits',
@@ -51,7 +53,10 @@ const LAYERS = {
     why: 'it reads the tree through tree-state and changes it through DrivePort only',
   },
   files: { may: ['base', 'vfs'], why: 'access by path and id is one more client of the tree' },
-  fuse: { may: ['base', 'platform', 'vfs', 'files'], why: 'the kernel is one client of the tree among others' },
+  fuse: {
+    may: ['base', 'platform', 'model', 'vfs', 'files'],
+    why: 'the kernel is one client of the tree among others',
+  },
   api: {
     may: ['files', 'base', 'vfs', 'sync', 'node', 'tree-state'],
     why: 'it names what clients see; the command line loads it',
@@ -60,6 +65,7 @@ const LAYERS = {
     may: [
       'base',
       'platform',
+      'model',
       'crypto',
       'dag',
       'storage/kv',

@@ -4,7 +4,8 @@
  */
 import { be64, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord, TreeView } from '../../tree-state/index.js'
-import { ROOT_INO, isDirectory, isHardLinked } from '../entry-of.js'
+import { ROOT_INO, isDirectory } from '../../model/index.js'
+import { isHardLinked } from '../entry-of.js'
 import type { QueueTables } from '../tables/queue-tables.js'
 import type { Pace } from './pace.js'
 

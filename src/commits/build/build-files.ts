@@ -15,7 +15,8 @@ import {
 import { adopt } from './adopt.js'
 import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
 import { countChunkList } from './count-anew.js'
-import { chunkOf, isFile, treeContent } from '../entry-of.js'
+import { isFile } from '../../model/index.js'
+import { chunkOf, treeContent } from '../entry-of.js'
 import { mergePages, readMerged, type MergeInput } from './merge-pages.js'
 
 /** Bodies up to this size live in their entry. */

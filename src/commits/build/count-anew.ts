@@ -4,7 +4,7 @@
  */
 import { readChunkList, readDirectory, readMapNodes, type EntryRecord, type TreeRef } from '../../dag/index.js'
 import { rowsIn } from '../../storage/kv/index.js'
-import { isDirectory } from '../entry-of.js'
+import { isDirectory } from '../../model/index.js'
 import { decodeCount, digestOf } from '../tables/queue-tables.js'
 import type { BuildContext } from './build-context.js'
 

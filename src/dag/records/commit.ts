@@ -3,6 +3,7 @@
  * device, time, height nor parents.
  */
 import { DriveError, type Digest, type Random } from '../../base/index.js'
+import { isDirectory } from '../../model/index.js'
 import {
   publicKeyOfSeed,
   signEd25519,
@@ -121,10 +122,6 @@ function requireValid(commit: Commit): void {
     liveBlocks >= 0 &&
     isDirectory(root)
   if (!valid) throw new DriveError('INVALID', 'A commit has a field out of range.')
-}
-
-function isDirectory(entry: { readonly mode: number }): boolean {
-  return (entry.mode & 0o170000) === 0o040000
 }
 
 function writeRef(writer: CborWriter, ref: TreeRef | undefined): void {

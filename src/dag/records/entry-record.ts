@@ -3,6 +3,7 @@
  * items are refused on purpose: a program that does not understand a record must not rewrite it.
  */
 import { DriveError, MIB } from '../../base/index.js'
+import { S_IFMT } from '../../model/index.js'
 import { CborReader } from '../cbor-reader.js'
 import { CborWriter } from '../cbor-writer.js'
 import type { EntryRecord, FileChunk, TreeRef } from '../contract.js'
@@ -186,7 +187,6 @@ function readRun(reader: CborReader, offset: number): FileChunk {
   return { offset, length, skip, digest, key }
 }
 
-const S_IFMT = 0o170000
 const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
 const S_IFLNK = 0o120000

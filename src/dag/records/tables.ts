@@ -1,5 +1,6 @@
 /** What the drive keeps in sorted maps: directories, long chunk lists, the link table and the table of repeated blocks. */
 import { DriveError, nameFromBytes, nameToBytes, type Digest, type FileId, type PlainName } from '../../base/index.js'
+import { isDirectory } from '../../model/index.js'
 import { CborReader } from '../cbor-reader.js'
 import { CborWriter } from '../cbor-writer.js'
 import type { EntryRecord, FetchBlock, FileChunk, TreeRef } from '../contract.js'
@@ -153,10 +154,6 @@ export async function* readDuplicates(
 /** Rows sorted as `buildMap` wants them. */
 export function sortRows(rows: MapRow[]): MapRow[] {
   return rows.sort((a, b) => Buffer.compare(a[0], b[0]))
-}
-
-function isDirectory({ mode }: Pick<EntryRecord, 'mode'>): boolean {
-  return (mode & 0o170000) === 0o040000
 }
 
 function isFileName(key: Uint8Array): boolean {

@@ -1,5 +1,6 @@
 /** Attributes, extended attributes and the filesystem's own figures. */
 import { DriveError, isDriveError } from '../../base/index.js'
+import { isFile } from '../../model/index.js'
 import { XATTR, type AttributeChange, type Attributes, type FilesystemStatistics } from '../../vfs/index.js'
 import { ERRNO } from '../protocol/errno.js'
 import { replyOk } from './names.js'
@@ -30,8 +31,6 @@ const LABEL = 'security.selinux'
 
 const ACCESS_ACL = 'system.posix_acl_access'
 const X_OK = 1
-const S_IFMT = 0o170000
-const S_IFREG = 0o100000
 
 function replyAttributes(s: Session, r: Request, attributes: Attributes): void {
   s.send(r, putAttrOut(s.out, REPLY_HEADER_BYTES, attributes))
@@ -45,7 +44,7 @@ export function getAttributes(s: Session, r: Request): void {
 export function checkAccess(s: Session, r: Request, at: number): void {
   const wantsToRun = (s.in.u32(at + ACCESS_IN.mask) & X_OK) !== 0
   s.settle(r, s.tree.getAttributes(r.nodeId, r), (session, request, { mode }) => {
-    const isRefused = wantsToRun && (mode & S_IFMT) === S_IFREG && (mode & 0o111) === 0
+    const isRefused = wantsToRun && isFile({ mode }) && (mode & 0o111) === 0
     if (isRefused) session.sendErrno(request, ERRNO.EACCES)
     else session.sendOk(request)
   })

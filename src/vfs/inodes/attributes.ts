@@ -1,5 +1,6 @@
 /** chmod, chown, utimens and truncate by path or handle. */
 import { DriveError, MIB } from '../../base/index.js'
+import { S_IFMT } from '../../model/index.js'
 import { contentOrWait } from '../content/load-content.js'
 import { shrinkStep, truncate, type TruncateParts } from '../content/truncate.js'
 import { attributesOf, type Inode } from './inode.js'
@@ -12,7 +13,6 @@ import type { WriteParts } from '../content/write.js'
 /** What changing attributes takes. */
 export type AttributeParts = WriteParts & TruncateParts
 
-const S_IFMT = 0o170000
 const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010

@@ -36,7 +36,8 @@ import {
   type RemoteSource,
 } from '../../../src/tree-state/index.js'
 import type { EntryRecord } from '../../../src/dag/index.js'
-import { inodeOf, isDirectory, ROOT_INO } from '../../../src/commits/index.js'
+import { inodeOf } from '../../../src/commits/index.js'
+import { isDirectory, ROOT_INO } from '../../../src/model/index.js'
 import type { MemoryEnvironment } from './memory-environment.js'
 
 export type HowToWrite = 'chunks' | 'pages' | 'inline'

@@ -1,0 +1,77 @@
+/** What is known of every file, directory and other object, whoever asks: the kernel, the tables of this machine, a published version. */
+import type { FileId } from '../base/index.js'
+
+/** Times are whole seconds since 1970 (negative before) and nanoseconds 0 … 999,999,999. */
+export interface StatFields {
+  /** With the bits of the file type. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly nlink: number
+  /** The kernel's 32-bit encoding. */
+  readonly rdev: number
+  /** Bytes. */
+  readonly size: number
+  readonly atimeSec: number
+  readonly atimeNsec: number
+  readonly mtimeSec: number
+  readonly mtimeNsec: number
+  readonly ctimeSec: number
+  readonly ctimeNsec: number
+  readonly btimeSec: number
+  readonly btimeNsec: number
+}
+
+/** What a version publishes of an inode, but for its content. */
+export interface InodeAttributes extends StatFields {
+  readonly fileId: FileId
+  /** Files opened for in-place writes are cut in fixed 256 KiB chunks. */
+  readonly fixedChunks: boolean
+  readonly xattrs: readonly { readonly name: string; readonly value: Uint8Array }[]
+}
+
+/** Only these fields of a larger record. */
+export function inodeAttributesOf(record: InodeAttributes): InodeAttributes {
+  return {
+    fileId: record.fileId,
+    mode: record.mode,
+    uid: record.uid,
+    gid: record.gid,
+    nlink: record.nlink,
+    rdev: record.rdev,
+    size: record.size,
+    atimeSec: record.atimeSec,
+    atimeNsec: record.atimeNsec,
+    mtimeSec: record.mtimeSec,
+    mtimeNsec: record.mtimeNsec,
+    ctimeSec: record.ctimeSec,
+    ctimeNsec: record.ctimeNsec,
+    btimeSec: record.btimeSec,
+    btimeNsec: record.btimeNsec,
+    fixedChunks: record.fixedChunks,
+    xattrs: record.xattrs,
+  }
+}
+
+/** An object of which nothing is said but who it is and its type. */
+export function bareAttributes(fileId: FileId, mode: number): InodeAttributes {
+  return inodeAttributesOf({ ...NOTHING, fileId, mode })
+}
+
+const NOTHING: Omit<InodeAttributes, 'fileId' | 'mode'> = {
+  uid: 0,
+  gid: 0,
+  nlink: 0,
+  rdev: 0,
+  size: 0,
+  atimeSec: 0,
+  atimeNsec: 0,
+  mtimeSec: 0,
+  mtimeNsec: 0,
+  ctimeSec: 0,
+  ctimeNsec: 0,
+  btimeSec: 0,
+  btimeNsec: 0,
+  fixedChunks: false,
+  xattrs: [],
+}
