@@ -1,5 +1,6 @@
 /** What every module may use: errors, time, randomness, logging, cancellation, bytes. Imports nothing of ours. */
 export { aborted, sleep, throwIfAborted, unlessAborted } from './abort.js'
+export { BoundedQueue, forEachBounded, type QueueOptions } from './bounded-queue.js'
 export {
   type Digest,
   equalBytes,

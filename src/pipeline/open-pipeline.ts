@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
-import { DriveError, fromWire, throwIfAborted } from '../base/index.js'
+import { BoundedQueue, DriveError, fromWire, throwIfAborted } from '../base/index.js'
 import { nativeSeal } from '../platform/index.js'
 import type { Pipeline, PipelineOptions, SealedItem, SealJob } from './contract.js'
-import { JobQueue } from './job-queue.js'
 import { claim, type Claim, type PoolAnswer, type PoolTask, type SealTask, type WorkerSetup } from './pool-messages.js'
 import { Rows } from './rows.js'
 import { sealUnknown } from './seal-unknown.js'
@@ -49,7 +48,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
         .finally(() => open.delete(state))
     })
   // one job more than threads, so that a thread finds its next job while this thread looks at the last answer
-  const queue = new JobQueue(workers + 1)
+  const queue = new BoundedQueue(workers + 1)
   const active = new Set<Promise<unknown>>()
   let closed = false
 

@@ -3,7 +3,15 @@
  * pins and name records by reading back. What each command answers was measured on real daemons; the traps are named where
  * they are avoided.
  */
-import { equalBytes, DriveError, hex, isDriveError, throwIfAborted, type Random } from '../../base/index.js'
+import {
+  equalBytes,
+  DriveError,
+  forEachBounded,
+  hex,
+  isDriveError,
+  throwIfAborted,
+  type Random,
+} from '../../base/index.js'
 import { parseCid } from '../../dag/index.js'
 import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
@@ -69,15 +77,8 @@ class KuboNode implements IpfsNode {
   async missing(cids: readonly CidText[], options: CallOptions = {}): Promise<CidText[]> {
     throwIfAborted(options.signal)
     const absentAt = new Set<number>()
-    let next = 0
-    const ask = async (): Promise<void> => {
-      for (let at = next++; at < cids.length; at = next++) {
-        if (!(await this.#holds(cids[at]!, options.signal))) absentAt.add(at)
-      }
-    }
-    await Promise.all(Array.from({ length: Math.min(STAT_CALLS, cids.length) }, ask)).catch((error: unknown) => {
-      next = cids.length
-      throw error
+    await forEachBounded(cids.entries(), STAT_CALLS, async ([at, cid]) => {
+      if (!(await this.#holds(cid, options.signal))) absentAt.add(at)
     })
     return cids.filter((_, at) => absentAt.has(at))
   }

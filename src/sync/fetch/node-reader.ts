@@ -2,9 +2,9 @@
  * Blocks from the node: bounded in number, each asked for once however many wait for it, verified, and failing at once for a
  * while after the node was found unreachable.
  */
-import PQueue from 'p-queue'
 import {
   aborted,
+  BoundedQueue,
   DriveError,
   equalBytes,
   hex,
@@ -36,14 +36,14 @@ interface InFlight {
 
 export class NodeReader {
   readonly #options: NodeReaderOptions
-  readonly #queue: PQueue
+  readonly #queue: BoundedQueue
   readonly #inFlight = new Map<string, InFlight>()
   #offlineUntilMs = -Infinity
   #offline: DriveError | undefined
 
   constructor(options: NodeReaderOptions) {
     this.#options = options
-    this.#queue = new PQueue({ concurrency: options.concurrentFetches })
+    this.#queue = new BoundedQueue(options.concurrentFetches)
   }
 
   readonly fetch: FetchBlock = (digest, codec, signal) => {
@@ -75,7 +75,7 @@ export class NodeReader {
   #start(name: string, digest: Digest, codec: 'raw' | 'dag-pb'): InFlight {
     const stop = new AbortController()
     const bytes = this.#queue
-      .add(() => this.#load(digest, codec, stop.signal))
+      .run(() => this.#load(digest, codec, stop.signal))
       .finally(() => {
         if (this.#inFlight.get(name) === shared) this.#inFlight.delete(name)
       })

@@ -2,8 +2,7 @@
  * Sends the blocks of a plan to the node in parts of bounded size, and records each part the node confirmed. Memory holds a few
  * blocks a part, whatever the size of the upload.
  */
-import PQueue from 'p-queue'
-import { aborted, DriveError, throwIfAborted, type Digest } from '../../base/index.js'
+import { aborted, DriveError, forEachBounded, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { IpfsNode, NodeBlock } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
@@ -61,28 +60,23 @@ export async function sendBlocks(
   const stop = new AbortController()
   const onAbort = (): void => stop.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
-  const parts = new PQueue({ concurrency: sender.settings.concurrentParts })
-  let failure: unknown
   try {
-    for (const part of unsentParts(sender)) {
-      await parts.onSizeLessThan(1)
-      if (failure !== undefined || signal.aborted) break
-      // Failures are kept and thrown below; the other parts stop with the first.
-      void parts.add(async () => {
-        try {
-          await sendPart(part, plan, sender, stop.signal)
-        } catch (error) {
-          failure ??= error
-          stop.abort(error)
-        }
-      })
-    }
-    await parts.onIdle()
+    await forEachBounded(unsentParts(sender), sender.settings.concurrentParts, async (part) => {
+      try {
+        await sendPart(part, plan, sender, stop.signal)
+      } catch (error) {
+        // The other parts stop with the first.
+        stop.abort(error)
+        throw error
+      }
+    })
+  } catch (error) {
+    throwIfAborted(signal)
+    throw error
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
   throwIfAborted(signal)
-  if (failure !== undefined) throw failure as Error
 }
 
 /** Another node: what the last one confirmed says nothing. */
