@@ -12,7 +12,7 @@ import { encodeRecords, type BlockRecord } from './block-record.js'
 import { RecentRecords, type BlockRow } from './recent-records.js'
 import { RecordLog } from './record-log.js'
 import { createAside } from './replace-file.js'
-import { RootsFile } from './roots-file.js'
+import { MOST_FORMER, RootsFile } from './roots-file.js'
 import { syncDirectoryLater } from '../../platform/index.js'
 import type { BlockLocation } from '../../storage/segments/index.js'
 import { SortedRecords } from './sorted-records.js'
@@ -116,6 +116,11 @@ export class BlockIndex {
     return this.#roots.now.names.get(name)
   }
 
+  /** Roots that were pinned once and are not any more. */
+  get formerRoots(): readonly CidText[] {
+    return this.#roots.now.former
+  }
+
   /** Damage took pins or names: what is not pinned may all the same be needed, and an unknown name may have had a record. */
   get areRootsIncomplete(): boolean {
     return this.#roots.now.areIncomplete
@@ -152,9 +157,11 @@ export class BlockIndex {
       const pins = new Map(now.pins)
       const names = new Map(now.names)
       if (pinned !== undefined) pins.set(pinned.cid, pinned.name)
-      if (unpinned !== undefined) pins.delete(unpinned)
+      let { former } = now
+      if (unpinned !== undefined && pins.delete(unpinned)) former = [...former, unpinned].slice(-MOST_FORMER)
+      if (pinned !== undefined) former = former.filter((cid) => cid !== pinned.cid)
       if (record !== undefined) names.set(record.name, Uint8Array.from(record.bytes))
-      await this.#roots.replace({ ...now, pins, names })
+      await this.#roots.replace({ ...now, pins, names, former })
     }
     await this.#mergeIfMany()
   }

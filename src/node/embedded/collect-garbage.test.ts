@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { forestOver, rawBlocks } from '../../../test/suites/node-material.js'
 import { hex, seededRandom } from '../../base/index.js'
-import { parseCid } from '../../dag/index.js'
+import { cidOf, parseCid, versionRootBlock } from '../../dag/index.js'
 import type { NodeBlock } from '../contract.js'
 import { importBlocks } from './block-import.js'
 import { collectGarbage, type CollectedStore } from './collect-garbage.js'
@@ -83,4 +83,30 @@ test('S-042 asked for a share, nothing is collected below it; what an upload has
     t.is((await collectGarbage(store, { leastShare: 0.25 })).removedBlocks, 130)
     t.is(store.index.blockCount, kept.blocks.length)
   }
+})
+
+test('S-013 of replaced versions the root and the commit stay, so that descent can be shown; the rest goes', async (t) => {
+  const store = await storeWith(t)
+  const commits = rawBlocks(3, 900, 21)
+  const forests = [1, 2, 3].map((n) => forestOver(rawBlocks(40, 300, 30 + n)))
+  const roots = forests.map((forest, i) =>
+    versionRootBlock({ commit: parseCid(commits[i]!.cid).digest, forest: parseCid(forest.root).digest }),
+  )
+  const cids = roots.map(({ digest }) => cidOf(digest, 'dag-pb'))
+  const rootBlocks = roots.map(({ bytes }, i) => ({ cid: cids[i]!, bytes }))
+  await add(store, [...commits, ...forests.flatMap(({ blocks }) => blocks), ...rootBlocks])
+  for (const [i, cid] of cids.entries()) {
+    await store.index.commit({ pinned: { cid, name: 'drive' } })
+    if (i > 0) await store.index.commit({ unpinned: cids[i - 1]! })
+  }
+  await collectGarbage(store)
+  const holds = (cid: string): boolean => store.index.has(parseCid(cid).digest)
+  t.deepEqual(
+    [...cids, ...commits.map(({ cid }) => cid)].map(holds),
+    Array.from({ length: 6 }, () => true),
+  )
+  t.deepEqual(
+    forests.map(({ blocks }) => blocks.filter(({ cid }) => holds(cid)).length),
+    [0, 0, forests[2]!.blocks.length],
+  )
 })

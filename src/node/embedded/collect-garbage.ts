@@ -4,9 +4,9 @@
  * digests at a time, and the pinned trees are walked once a part.
  */
 import { setImmediate } from 'node:timers/promises'
-import { DriveError, MIB, throwIfAborted, type Digest } from '../../base/index.js'
+import { DriveError, isDriveError, MIB, throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, CollectOptions } from '../contract.js'
-import { cidOf, parseCid } from '../../dag/index.js'
+import { cidOf, decodeVersionRoot, parseCid, type Cid } from '../../dag/index.js'
 import type { BlockIndex } from './block-index.js'
 import { DigestSet } from './digest-set.js'
 import { freeSegments } from './free-segments.js'
@@ -94,7 +94,21 @@ async function reachable(
       about: { root: pin.cid, missing: cidOf(missing.digest, missing.codec) },
     })
   }
+  for (const root of index.formerRoots) await visitVersion(parseCid(root), source, visit)
   return live
+}
+
+/** The root of a version that was replaced and its commit, but not what the version held; see `MOST_FORMER`. */
+async function visitVersion(root: Cid, source: WalkSource, visit: (cid: Cid) => void): Promise<void> {
+  if (root.codec !== 'dag-pb' || !source.has(root)) return
+  try {
+    const { commit } = decodeVersionRoot(await source.read(root))
+    visit(root)
+    visit({ digest: commit, codec: 'raw' })
+  } catch (error) {
+    // Damaged, or the root of something else: the rest of history is no worse for it.
+    if (!isDriveError(error, 'WRONG_BLOCK') && !isDriveError(error, 'CORRUPT')) throw error
+  }
 }
 
 /** @param isGarbage of one of `parts` parts @returns about which share of the store's bytes is garbage; 0 when that is little */

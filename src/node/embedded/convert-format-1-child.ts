@@ -30,6 +30,7 @@ await (
 ).replace({
   pins: new Map(entries('pins').map(([cid, name]) => [cid, name.toString()])),
   names: new Map(entries('names')),
+  former: [],
   areIncomplete: false,
 })
 await root.close()

@@ -13,12 +13,19 @@ import { replaceFile } from './replace-file.js'
 
 const FILES = ['roots', 'roots.copy'] as const
 const MOST_BYTES = 16 * 1024 * 1024
+/**
+ * Of versions that were replaced, what says which version came after which stays: their roots and commits, some 2 KB each. A device that
+ * was away learns from them that the newest version descends from its own.
+ */
+export const MOST_FORMER = 1000
 const MOST_RECORD_BYTES = 10 * 1024
 const PRINTABLE = /^[\x20-\x7e]{0,255}$/
 
 export interface Roots {
   readonly pins: ReadonlyMap<CidText, string>
   readonly names: ReadonlyMap<CidText, Uint8Array>
+  /** Roots that were pinned once, the oldest first; see `MOST_FORMER`. */
+  readonly former: readonly CidText[]
   /** Both files were damaged once: there were pins and names that are not among these. */
   readonly areIncomplete: boolean
 }
@@ -28,6 +35,8 @@ interface Wire {
   readonly areIncomplete: boolean
   readonly pins: readonly (readonly [CidText, string])[]
   readonly names: readonly (readonly [CidText, string])[]
+  /** Absent in files of older builds. */
+  readonly former?: readonly CidText[]
 }
 
 export class RootsFile {
@@ -47,7 +56,7 @@ export class RootsFile {
     const best = sound.sort((a, b) => b.number - a.number)[0]
     if (best !== undefined) return new RootsFile(directory, best.number, best.roots)
     const areIncomplete = texts.some((text) => text !== undefined)
-    return new RootsFile(directory, 0, { pins: new Map(), names: new Map(), areIncomplete })
+    return new RootsFile(directory, 0, { pins: new Map(), names: new Map(), former: [], areIncomplete })
   }
 
   get now(): Roots {
@@ -62,6 +71,7 @@ export class RootsFile {
       areIncomplete: roots.areIncomplete,
       pins: [...roots.pins],
       names: Array.from(roots.names, ([name, bytes]) => [name, Buffer.from(bytes).toString('base64')] as const),
+      former: roots.former,
     } satisfies Wire)
     const content = Buffer.from(`${line}\n${hash('sha256', line)}\n`)
     if (content.length > MOST_BYTES || parse(content) === undefined)
@@ -81,7 +91,8 @@ function parse(content: Buffer): { number: number; roots: Roots } | undefined {
     const pins = new Map(wire.pins.map(([cid, name]) => [checkedCid(cid), checkedName(name)]))
     const names = new Map(wire.names.map(([name, record]) => [checkedName(name), checkedRecord(record)]))
     if (!Number.isSafeInteger(wire.number)) return undefined
-    return { number: wire.number, roots: { pins, names, areIncomplete: wire.areIncomplete === true } }
+    const former = (wire.former ?? []).map(checkedCid).slice(-MOST_FORMER)
+    return { number: wire.number, roots: { pins, names, former, areIncomplete: wire.areIncomplete === true } }
   } catch {
     // Of another form than ours: as good as damaged.
     return undefined
