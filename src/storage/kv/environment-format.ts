@@ -9,7 +9,7 @@ import { DriveError } from '../../base/index.js'
 import type { Named, Root } from './lmdb-database.js'
 
 /** What this program writes. Environments without the row are of format 1 as well: they were made before there was one. */
-export const ENVIRONMENT_FORMAT = 1
+const ENVIRONMENT_FORMAT = 1
 
 const TABLE = 'environment'
 const KEY = Buffer.from('format')
