@@ -25,8 +25,13 @@ testWhere('fuse', 'root')(
       write('rewritten', 20)
       await drive.must(['sync'], 60_000)
     }
-    const used = bytesBelow(join(disk, 'node', 'segments'))
-    t.true(used < 30 * 1024 * 1024, `${used} bytes for 20 MiB that are live`)
+    // A look for garbage that found little is not repeated at once, the longer it took the later.
+    const used = (): number => bytesBelow(join(disk, 'node', 'segments'))
+    for (let version = 0; version < 60 && used() > 30 * 1024 * 1024; version++) {
+      write('small', 1)
+      await drive.must(['sync'], 60_000)
+    }
+    t.true(used() < 30 * 1024 * 1024, `${used()} bytes for 21 MiB that are live`)
     // Removed and replaced in one version: the new one needs room that only the old one's garbage can give, or waits for it.
     write('rewritten', 1)
     await drive.must(['sync'], 60_000)

@@ -28,6 +28,7 @@ import { findMissing, findMissingSince, type WalkSource } from './walk.js'
 
 /** Looks for garbage that nobody asked for take at most one part in so many of the time. */
 const PAUSES = 50
+const MOST_PAUSE_MS = 300_000
 
 export interface EmbeddedOptions extends OpenStoreOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -164,7 +165,9 @@ class EmbeddedNode implements IpfsNode {
         const store = { index, segments, source: this.#source, withReserve }
         const done = await collectGarbage(store, { ...options, signal })
         const nowMs = clock.monotonicMs()
-        this.#nextLookMs = nowMs + PAUSES * (nowMs - begunMs)
+        // A collection that was worth it costs no pause.
+        const pauseMs = done.removedBlocks > 0 ? 0 : Math.min(MOST_PAUSE_MS, PAUSES * (nowMs - begunMs))
+        this.#nextLookMs = nowMs + pauseMs
         return done
       }
       return this.#use.alone(collect, signal)
