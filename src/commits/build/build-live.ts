@@ -80,24 +80,25 @@ export function buildForest(
   context: BuildContext,
 ): BuiltForest & Outgoing {
   const { tables } = context
+  let [blocks, bytes] = [0, 0]
   const state: ForestState = {
     count,
     previousBits,
     previousNode: (bits, prefix) => tables.forest.get(forestKey(bits, prefix)),
     digests: (range) => liveAfter(range.start, range.end, context),
     changed: changedDigests(context),
+    onBlock: (block) => {
+      storeBlock(block.digest, block.bytes, 'dag-pb', context)
+      blocks++
+      bytes += block.bytes.length
+    },
   }
   const forest = updateForest(state)
   if (forest.rebuilt) tables.newForest.put(FOREST_REBUILT, Buffer.of(1))
   for (const { bits, prefix, digest } of forest.nodes) {
     tables.newForest.put(forestKey(bits, prefix), digest ?? new Uint8Array(0))
   }
-  let bytes = 0
-  for (const block of forest.blocks) {
-    storeBlock(block.digest, block.bytes, 'dag-pb', context)
-    bytes += block.bytes.length
-  }
-  return { root: forest.root, bits: forest.bits, count: forest.blocks.length, bytes }
+  return { root: forest.root, bits: forest.bits, count: blocks, bytes }
 }
 
 /** A block that is in the pinned version without being in the forest. */

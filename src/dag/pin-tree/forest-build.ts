@@ -15,6 +15,8 @@ export interface ForestState {
   previousNode(bits: number, prefix: number): Digest | undefined
   /** Every digest that joined or left since the forest before (more does not hurt). */
   readonly changed: Iterable<Digest>
+  /** Takes each new block as soon as it is made; without it they are in `blocks`. */
+  onBlock?(block: Block): void
 }
 
 /** A node of the forest: the root is at (0, 0). */
@@ -31,7 +33,7 @@ export interface UpdatedForest {
   readonly bits: number
   /** The depth changed or there was none before: forget all earlier nodes, `nodes` is the whole table. */
   readonly rebuilt: boolean
-  /** New dag-pb blocks, children before parents. */
+  /** New dag-pb blocks, children before parents; none where `onBlock` took them. */
   readonly blocks: readonly Block[]
   /** Rows of the node table that changed; all of them when `rebuilt`. */
   readonly nodes: readonly ForestNode[]
@@ -105,8 +107,13 @@ class ForestBuild {
     if (before !== undefined && block !== undefined && Buffer.compare(before, block.digest) === 0) return
     if (before === undefined && block === undefined) return
     if (before !== undefined) this.dropped.push(before)
-    if (block !== undefined) this.blocks.push(block)
+    if (block !== undefined) this.#add(block)
     this.nodes.push({ bits, prefix, digest: block?.digest })
+  }
+
+  #add(block: Block): void {
+    if (this.state.onBlock === undefined) this.blocks.push(block)
+    else this.state.onBlock(block)
   }
 }
 
