@@ -83,7 +83,7 @@ async function addon(problem: string | undefined): Promise<Outcome> {
   if (problem === undefined) return ['ok', 'built']
   const instead = 'fuse-native is used instead, which is slower and can do less'
   if (hasFuseNative()) return ['warning', `${problem}; ${instead}: run "npm run build:native"`]
-  return ['problem', `${problem}: run "npm run build:native"`]
+  return ['problem', `${problem}: run "npm run build:native", or install the package fuse-native`]
 }
 
 async function sealingCore(): Promise<Outcome> {

@@ -84,9 +84,7 @@ function createPlayer(
   }
   const session = new Session(
     tree,
-    out,
-    out,
-    sink,
+    { in: out, out, sink },
     { writeback: false, checksPermissions: false, requestTimeoutSeconds: 0 },
     log,
   )

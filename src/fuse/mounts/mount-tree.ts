@@ -82,7 +82,7 @@ async function refuseStack(mount: FuseMount, place: Place): Promise<void> {
   throw new DriveError('BUSY', 'The directory was moved while the drive was being mounted on it.')
 }
 
-/** Our own addon; fuse-native only where it cannot be loaded, or when `DAGDRIVE_FUSE_TRANSPORT=fuse-native` forces it. */
+/** Our own addon; fuse-native, where it was installed by hand, only if the addon cannot be loaded, or when `DAGDRIVE_FUSE_TRANSPORT=fuse-native` forces it. */
 function chooseTransport(log: Log): FuseTransport {
   const forced = process.env['DAGDRIVE_FUSE_TRANSPORT'] === 'fuse-native'
   const native = forced ? { reason: 'fuse-native was asked for' } : loadFuseNative()
@@ -91,7 +91,11 @@ function chooseTransport(log: Log): FuseTransport {
     log.warn('the drive is mounted with fuse-native, which is slower and can do less', { reason: native.reason })
     return fuseNativeTransport
   }
-  throw new DriveError('MOUNT_FAILED', 'The native FUSE addon is missing: run `npm run build:native`.', {
-    about: { reason: native.reason },
-  })
+  throw new DriveError(
+    'MOUNT_FAILED',
+    'The native FUSE addon is missing: run `npm run build:native`, or install the package fuse-native.',
+    {
+      about: { reason: native.reason },
+    },
+  )
 }

@@ -14,8 +14,7 @@ const GRACE_MS = 2000
 export async function unmountServed(
   addon: Pick<FuseNative, 'syncfs'>,
   tree: Tree,
-  mountpoint: string,
-  minor: number | undefined,
+  { mountpoint, minor }: { readonly mountpoint: string; readonly minor: number | undefined },
   served: { readonly ended: Promise<MountEnd>; readonly hasEnded: () => boolean },
   how: UnmountOptions,
 ): Promise<void> {

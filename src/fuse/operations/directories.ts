@@ -1,6 +1,6 @@
 /** Listing of directories, with and without attributes. Adds `.` and `..`, which the tree does not list. */
 import type { DirectoryEntry, Opened } from '../../vfs/index.js'
-import { nameFromText } from '../../base/index.js'
+import { nameFromText, type PlainName } from '../../base/index.js'
 import { ENTRY_BYTES, direntBytes, putDirent, putDirentPlus, putOpenOut } from '../protocol/reply.js'
 import { OP, OPENED, READ_IN, RELEASE_IN, REPLY_HEADER_BYTES } from '../protocol/protocol.js'
 import { readExact } from '../protocol/read-request.js'
@@ -83,18 +83,18 @@ export function readDirectory(s: Session, r: Request, at: number): void {
   })
 }
 
-function addDot(listing: Listing, name: string, ino: number, offset: number, plus: boolean): void {
+function addDot(listing: Listing, name: PlainName, ino: number, offset: number, plus: boolean): void {
   if (listing.used + direntBytes(name.length, plus) > listing.limit) return
   if (plus) listing.words.bytes.fill(0, listing.used, listing.used + ENTRY_BYTES)
   const at = listing.used + (plus ? ENTRY_BYTES : 0)
-  listing.used = putDirent(listing.words, at, ino, offset, DT_DIR, name)
+  listing.used = putDirent(listing.words, at, { ino, type: DT_DIR, name }, offset)
 }
 
 function addEntry(s: Session, listing: Listing, entry: DirectoryEntry, plus: boolean): boolean {
   if (listing.used + direntBytes(entry.name.length, plus) > listing.limit) return false
   const offset = entry.cookie + DOTS
   if (!plus) {
-    listing.used = putDirent(listing.words, listing.used, entry.ino, offset, entry.type, entry.name)
+    listing.used = putDirent(listing.words, listing.used, entry, offset)
     return true
   }
   if (entry.attributes !== undefined) s.tree.remember(entry.ino)

@@ -91,15 +91,7 @@ export function dispatch(session: Session, start: number, length: number): void 
     withoutReply(session, opcode, input.u64(start + p.HEADER.nodeId), at, end)
     return
   }
-  const request = new Request(
-    opcode,
-    input.u64(start + p.HEADER.nodeId),
-    input.u32(start + p.HEADER.uid),
-    input.u32(start + p.HEADER.gid),
-    input.u32(start + p.HEADER.pid),
-    input.u32(start + p.HEADER.unique),
-    input.u32(start + p.HEADER.unique + 4),
-  )
+  const request = new Request(input, start)
   const operation = TABLE[opcode]
   if (operation === undefined) {
     session.sendErrno(request, ERRNO.ENOSYS)
@@ -110,7 +102,6 @@ export function dispatch(session: Session, start: number, length: number): void 
     return
   }
   request.isQuestion = operation.isQuestion
-  request.start = start
   if (session.journal !== undefined && isLate(session, session.journal, request, length)) return
   try {
     operation.run(session, request, at, end)

@@ -37,13 +37,23 @@ function openedFlags(s: Session, opened: Opened, openFlags: number): number {
 }
 
 export function create(s: Session, r: Request, at: number, end: number): void {
-  const name = readName(s, at + CREATE_IN.bytes, end)
   const flags = s.in.u32(at + CREATE_IN.flags)
-  const mode = s.in.u32(at + CREATE_IN.mode)
   if (s.usesUmask) r.umask = s.in.u32(at + CREATE_IN.umask)
   r.note = flags
-  const dropSetId = (s.in.u32(at + CREATE_IN.openFlags) & OPEN_DROP_SET_ID) !== 0
-  s.settle(r, createOrOpen(s, r, name, mode, flags, dropSetId), replyCreated)
+  const wanted = {
+    name: readName(s, at + CREATE_IN.bytes, end),
+    mode: s.in.u32(at + CREATE_IN.mode),
+    flags,
+    dropSetId: (s.in.u32(at + CREATE_IN.openFlags) & OPEN_DROP_SET_ID) !== 0,
+  }
+  s.settle(r, createOrOpen(s, r, wanted), replyCreated)
+}
+
+interface Wanted {
+  readonly name: PlainName
+  readonly mode: number
+  readonly flags: number
+  readonly dropSetId: boolean
 }
 
 interface Created {
@@ -55,17 +65,11 @@ interface Created {
  * The kernel creates what it believes to be absent, and may be wrong when the name came from elsewhere a moment ago.
  * Without O_EXCL the caller then means the file that is there.
  */
-function createOrOpen(
-  s: Session,
-  r: Request,
-  name: PlainName,
-  mode: number,
-  flags: number,
-  dropSetId: boolean,
-): Maybe<Created> {
+function createOrOpen(s: Session, r: Request, wanted: Wanted): Maybe<Created> {
+  const { name, mode, flags } = wanted
   const recover = (error: unknown): Promise<Created> => {
     if ((flags & O_EXCL) !== 0 || !isDriveError(error, 'EXISTS')) throw error
-    return openExisting(s, r, name, flags, dropSetId)
+    return openExisting(s, r, wanted)
   }
   try {
     const made = s.tree.create(r.nodeId, name, mode, flags, r)
@@ -75,13 +79,7 @@ function createOrOpen(
   }
 }
 
-async function openExisting(
-  s: Session,
-  r: Request,
-  name: PlainName,
-  flags: number,
-  dropSetId: boolean,
-): Promise<Created> {
+async function openExisting(s: Session, r: Request, { name, flags, dropSetId }: Wanted): Promise<Created> {
   const found = await s.tree.lookup(r.nodeId, name, r)
   if (found === undefined) throw new DriveError('NOT_FOUND', 'The name vanished.')
   const opened = await s.tree.open(found.ino, flags, r)

@@ -73,15 +73,21 @@ export function removeDirectory(s: Session, r: Request, at: number, end: number)
 }
 
 export function rename(s: Session, r: Request, at: number, end: number): void {
-  renameWith(s, r, at + RENAME_IN.bytes, end, readExact(s, at + RENAME_IN.newParent), 0)
+  renameWith(s, r, at + RENAME_IN.bytes, end, { newParent: readExact(s, at + RENAME_IN.newParent), flags: 0 })
 }
 
 export function rename2(s: Session, r: Request, at: number, end: number): void {
   const flags = s.in.u32(at + RENAME2_IN.flags)
-  renameWith(s, r, at + RENAME2_IN.bytes, end, readExact(s, at + RENAME2_IN.newParent), flags)
+  renameWith(s, r, at + RENAME2_IN.bytes, end, { newParent: readExact(s, at + RENAME2_IN.newParent), flags })
 }
 
-function renameWith(s: Session, r: Request, at: number, end: number, newParent: number, flags: number): void {
+function renameWith(
+  s: Session,
+  r: Request,
+  at: number,
+  end: number,
+  { newParent, flags }: { newParent: number; flags: number },
+): void {
   const name = readName(s, at, end)
   const newName = readName(s, s.cursor, end)
   s.settle(r, s.tree.rename(r.nodeId, name, newParent, newName, flags, r), replyOk)

@@ -1,11 +1,12 @@
 /**
- * The state of one served mount: requests in flight, handles the kernel holds, and the sending of replies.
- * What each operation means is in the operations-*.ts files, who calls them is dispatch.ts.
+ * The state of one served mount: requests in flight and handles the kernel holds. Replies are sent in replies.ts.
+ * What each operation means is in the files beside this one, who calls them is dispatch.ts.
  */
 import { DriveError, type Log } from '../../base/index.js'
 import type { Maybe, Tree } from '../../vfs/index.js'
-import { ERRNO, errnoOf } from '../protocol/errno.js'
+import { ERRNO } from '../protocol/errno.js'
 import { OpenFiles } from './open-files.js'
+import { Replies, type ReplySink } from './replies.js'
 import { InterruptedRequests } from './pending-kill.js'
 import type { Journal } from '../holder/journal.js'
 import { isJournaled, openFlagsAt } from '../holder/journaled.js'
@@ -16,12 +17,6 @@ import { ENTRY_BYTES } from '../protocol/reply.js'
 import type { Request } from '../protocol/request.js'
 import { Words } from '../protocol/words.js'
 
-/** The half of the channel that sends. Both answer 0 or a negative error number. */
-export interface ReplySink {
-  reply(length: number): number
-  replyWith(headLength: number, segments: readonly Uint8Array[]): number
-}
-
 export interface SessionOptions {
   readonly writeback: boolean
   /** The kernel checks permissions on this mount, so that it can check ACLs as well. */
@@ -30,18 +25,17 @@ export interface SessionOptions {
 }
 
 const TWO_32 = 4_294_967_296
-/** A small payload is copied behind the header: cheaper than a second segment. */
-const COPY_BYTES = 4096
-const MAX_SEGMENTS = 1000
+export interface SessionChannel {
+  readonly in: Words
+  readonly out: Words
+  readonly sink: ReplySink
+}
 
-export class Session {
+export class Session extends Replies {
   readonly tree: Tree;
   /** Requests as the kernel wrote them; valid during a batch only. */
   in: Words
-  /** The reply being built. */
-  readonly out: Words
   readonly options: SessionOptions
-  readonly log: Log
   /** Where the reading of names in the current request stands. */
   cursor = 0
   /** Agreed in INIT; 0 before. */
@@ -63,17 +57,14 @@ export class Session {
   /** Of the server before: the kernel may not have got it. */
   lastAnswer: LastAnswer | undefined
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
-  private readonly sink: ReplySink
   private readonly waiting = new Map<number, Request>()
   private readonly directoryHandles = new Map<number, number>()
 
-  constructor(tree: Tree, input: Words, output: Words, sink: ReplySink, options: SessionOptions, log: Log) {
+  constructor(tree: Tree, channel: SessionChannel, options: SessionOptions, log: Log) {
+    super(channel.out, channel.sink, log)
     this.tree = tree
-    this.in = input
-    this.out = output
-    this.sink = sink
+    this.in = channel.in
     this.options = options
-    this.log = log
   }
 
   /** Goes on with a connection that another server has negotiated. */
@@ -153,41 +144,8 @@ export class Session {
     return this.waiting.size
   }
 
-  /** Sends out[0 … length). @returns false when nobody took the reply: whatever it granted must be taken back */
-  send(request: Request, length: number): boolean {
+  protected override beforeReply(request: Request): void {
     if (this.journal !== undefined && this.isJournaled(request)) this.record(this.journal, request)
-    if (request.answered) return false
-    request.answered = true
-    this.out.setU32(0, length)
-    this.out.setU32(4, 0)
-    this.out.setU32(8, request.uniqueLow)
-    this.out.setU32(12, request.uniqueHigh)
-    return this.sent(this.sink.reply(length))
-  }
-
-  /** Sends the reply header and these bytes. */
-  sendData(request: Request, segments: readonly Uint8Array[]): boolean {
-    const first = segments[0]
-    if (first === undefined) return this.send(request, REPLY_HEADER_BYTES)
-    if (segments.length === 1 && first.length <= COPY_BYTES) {
-      this.out.bytes.set(first, REPLY_HEADER_BYTES)
-      return this.send(request, REPLY_HEADER_BYTES + first.length)
-    }
-    if (request.answered) return false
-    request.answered = true
-    this.out.setU32(4, 0)
-    this.out.setU32(8, request.uniqueLow)
-    this.out.setU32(12, request.uniqueHigh)
-    const list = segments.length <= MAX_SEGMENTS ? segments : [Buffer.concat(segments)]
-    return this.sent(this.sink.replyWith(REPLY_HEADER_BYTES, list))
-  }
-
-  /** Sends the answer a server before this one gave, which lies in `out`. */
-  repeat(request: Request, length: number): void {
-    request.answered = true
-    this.out.setU32(8, request.uniqueLow)
-    this.out.setU32(12, request.uniqueHigh)
-    this.sent(this.sink.reply(length))
   }
 
   private isJournaled(request: Request): boolean {
@@ -211,40 +169,6 @@ export class Session {
     const handleAt = opcode === OP.CREATE ? REPLY_HEADER_BYTES + ENTRY_BYTES : REPLY_HEADER_BYTES
     const handle = opcode === OP.CREATE || opcode === OP.OPEN ? this.out.u64(handleAt) : 0
     journal.record(this.requestBytes(request), ino, handle)
-  }
-
-  sendOk(request: Request): boolean {
-    return this.send(request, REPLY_HEADER_BYTES)
-  }
-
-  sendErrno(request: Request, errno: number): void {
-    if (request.answered) return
-    request.answered = true
-    this.out.setU32(0, REPLY_HEADER_BYTES)
-    this.out.setU32(4, -errno)
-    this.out.setU32(8, request.uniqueLow)
-    this.out.setU32(12, request.uniqueHigh)
-    this.sent(this.sink.reply(REPLY_HEADER_BYTES))
-  }
-
-  fail(request: Request, error: unknown): void {
-    if (!(error instanceof DriveError)) {
-      this.log.error('a filesystem request failed unexpectedly', {
-        opcode: request.opcode,
-        error: error instanceof Error ? error.constructor.name : typeof error,
-        at: error instanceof Error ? firstFrame(error) : undefined,
-      })
-    }
-    this.sendErrno(request, errnoOf(error))
-  }
-
-  /** ENOENT is a request that was interrupted or whose mount was aborted; the end of the channel is noticed elsewhere. */
-  private sent(result: number): boolean {
-    if (result === 0) return true
-    if (result !== -ERRNO.ENOENT && result !== -ERRNO.ENODEV && result !== -ERRNO.EBADF) {
-      this.log.error('the kernel refused a reply', { errno: -result })
-    }
-    return false
   }
 
   openedDirectory(handle: number, ino: number): void {
@@ -281,12 +205,4 @@ export class Session {
 /** The same for a request that is sent again. */
 export function uniqueOf({ uniqueHigh, uniqueLow }: Pick<Request, 'uniqueHigh' | 'uniqueLow'>): number {
   return (uniqueHigh & ~UNIQUE_RESENT) * TWO_32 + uniqueLow
-}
-
-/** Where in our code it happened; the message itself could hold a name. */
-function firstFrame(error: Error): string | undefined {
-  return error.stack
-    ?.split('\n')
-    .find((line) => line.startsWith('    at '))
-    ?.trim()
 }

@@ -115,7 +115,12 @@ export function direntBytes(nameBytes: number, plus: boolean): number {
 }
 
 /** struct fuse_dirent; `offset` is where a listing continues behind this entry. */
-export function putDirent(out: Words, at: number, ino: number, offset: number, type: number, name: string): number {
+export function putDirent(
+  out: Words,
+  at: number,
+  { ino, type, name }: Pick<DirectoryEntry, 'ino' | 'type' | 'name'>,
+  offset: number,
+): number {
   out.set64(at, ino)
   out.set64(at + 8, offset)
   out.setU32(at + 16, name.length)
@@ -130,5 +135,5 @@ export function putDirent(out: Words, at: number, ino: number, offset: number, t
 export function putDirentPlus(out: Words, at: number, entry: DirectoryEntry, offset: number): number {
   if (entry.attributes === undefined) out.bytes.fill(0, at, at + ENTRY_BYTES)
   else putEntryOut(out, at, entry.attributes)
-  return putDirent(out, at + ENTRY_BYTES, entry.ino, offset, entry.type, entry.name)
+  return putDirent(out, at + ENTRY_BYTES, entry, offset)
 }

@@ -1,5 +1,7 @@
 /** One request of the kernel, and the `Caller` the tree sees. Outlives its bytes in the arena when the answer takes time. */
 import type { Caller } from '../../vfs/index.js'
+import { HEADER } from './protocol.js'
+import type { Words } from './words.js'
 
 export class Request implements Caller {
   readonly opcode: number
@@ -13,7 +15,7 @@ export class Request implements Caller {
   /** The request itself, kept while its answer takes time and will be logged. */
   bytes: Uint8Array | undefined
   /** Where it lies in the session's input while it is dispatched. */
-  start = 0
+  readonly start: number
   /** A reply was sent, or will never be; a later one only takes back what it would have granted. */
   answered = false
   /** Of a caller that makes something, where the kernel leaves its use to us. */
@@ -25,22 +27,16 @@ export class Request implements Caller {
   private interrupted = false
   private controller: AbortController | undefined
 
-  constructor(
-    opcode: number,
-    nodeId: number,
-    uid: number,
-    gid: number,
-    pid: number,
-    uniqueLow: number,
-    uniqueHigh: number,
-  ) {
-    this.opcode = opcode
-    this.nodeId = nodeId
-    this.uid = uid
-    this.gid = gid
-    this.pid = pid
-    this.uniqueLow = uniqueLow
-    this.uniqueHigh = uniqueHigh
+  /** From its header, which lies at `start`. */
+  constructor(input: Words, start: number) {
+    this.start = start
+    this.opcode = input.u32(start + HEADER.opcode)
+    this.nodeId = input.u64(start + HEADER.nodeId)
+    this.uid = input.u32(start + HEADER.uid)
+    this.gid = input.u32(start + HEADER.gid)
+    this.pid = input.u32(start + HEADER.pid)
+    this.uniqueLow = input.u32(start + HEADER.unique)
+    this.uniqueHigh = input.u32(start + HEADER.unique + 4)
   }
 
   get signal(): AbortSignal {

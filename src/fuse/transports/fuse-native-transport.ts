@@ -44,7 +44,7 @@ export const fuseNativeTransport: FuseTransport = {
       async unmount(how = {}) {
         // Without our addon a flush is not possible here; libfuse 2 keeps no dirty pages, and umount writes mapped ones.
         const noFlush = { syncfs: () => Promise.resolve({ result: 0, message: '' }) }
-        await unmountServed(noFlush, tree, mountpoint, entry?.minor, { ended, hasEnded }, how)
+        await unmountServed(noFlush, tree, { mountpoint, minor: entry?.minor }, { ended, hasEnded }, how)
       },
     }
     return mount

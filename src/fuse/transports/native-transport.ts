@@ -49,7 +49,7 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       release: () => served.release(),
       ended: served.ended,
       onEnd: (listener) => void served.ended.then(listener),
-      unmount: (how = {}) => unmountServed(addon, tree, mountpoint, entry?.minor, served, how),
+      unmount: (how = {}) => unmountServed(addon, tree, { mountpoint, minor: entry?.minor }, served, how),
     }
   }
   return {
@@ -188,7 +188,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     checksPermissions: checksPermissions(options),
     requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
   }
-  const session = new Session(tree, input, output, channel, sessionOptions, log)
+  const session = new Session(tree, { in: input, out: output, sink: channel }, sessionOptions, log)
   if (state !== undefined && tree.redo !== undefined) session.journal = createJournal(state, tree, tree.redo)
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   session.dropAttributes = (ino) => notifier.dropAttributes(ino)

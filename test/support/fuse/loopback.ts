@@ -42,7 +42,7 @@ export function createLoopback(tree: Tree, options: Partial<SessionOptions> = {}
     },
   }
   const sessionOptions = { writeback: false, checksPermissions: false, requestTimeoutSeconds: 600, ...options }
-  const session = new Session(tree, input, output, sink, sessionOptions, silentLog)
+  const session = new Session(tree, { in: input, out: output, sink }, sessionOptions, silentLog)
   const loopback: Loopback = {
     session,
     result: 0,
