@@ -8,13 +8,6 @@ export type {
   NodeCapabilities,
   NodeStatus,
 } from './contract.js'
-export {
-  DEFAULT_TIMEOUTS,
-  type NodeTimeouts,
-  openNode,
-  capabilitiesOf,
-  originOf,
-  listenerOf,
-  type OpenNodeOptions,
-} from './open-node.js'
+export { capabilitiesOf, listenerOf, openNode, originOf } from './open-node.js'
+export { DEFAULT_TIMEOUTS, type NodeTimeouts, type OpenNodeOptions } from './open-options.js'
 export type { Listener } from './kubo/listener.js'

@@ -1,23 +1,6 @@
 import test from 'ava'
 import { filesBelow } from '../support/sources.js'
 
-/**
- * Files that still import each other in a circle, to be taken apart. A module may only leave this list: an entry that is no
- * circle any more fails as well.
- */
-const STILL_IN_CIRCLES: readonly string[] = [
-  'src/node/kubo/answer.ts',
-  'src/node/kubo/call-limits.ts',
-  'src/node/kubo/check-node.ts',
-  'src/node/kubo/import-car.ts',
-  'src/node/kubo/kubo-node.ts',
-  'src/node/kubo/pins.ts',
-  'src/node/kubo/rpc.ts',
-  'src/node/kubo/send-body.ts',
-  'src/node/kubo/send-patience.ts',
-  'src/node/open-node.ts',
-]
-
 const IMPORT = /(?:from|import\() ?'(\.\.?\/[^']+)'/g
 
 /** Files by the files they import; `type` imports count too: who reads one file of a circle has to read them all. */
@@ -58,8 +41,8 @@ function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] 
   return circles
 }
 
-test('no files of src import each other in a circle, but for those still to be taken apart', (t) => {
+test('no files of src import each other in a circle', (t) => {
   const imports = importsBelow('src')
   t.true(imports.size > 100)
-  t.deepEqual(circlesOf(imports).flat().sort(), [...STILL_IN_CIRCLES].sort())
+  t.deepEqual(circlesOf(imports), [])
 })

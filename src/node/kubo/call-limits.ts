@@ -3,7 +3,7 @@
  * neither hold a call for ever nor fill the memory.
  */
 import { KIB, MIB } from '../../base/index.js'
-import type { NodeTimeouts } from '../open-node.js'
+import type { NodeTimeouts } from '../open-options.js'
 
 /** Every command of Kubo that is used. */
 export type Command =

@@ -15,7 +15,7 @@ import {
 import { parseCid } from '../../dag/index.js'
 import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatus } from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
-import type { NodeTimeouts, OpenNodeOptions } from '../open-node.js'
+import type { NodeTimeouts, OpenNodeOptions } from '../open-options.js'
 import { matches } from '../verify-block.js'
 import { checkNode, probeNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'

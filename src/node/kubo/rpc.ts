@@ -6,7 +6,7 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { aborted, DriveError, throwIfAborted } from '../../base/index.js'
-import type { NodeTimeouts } from '../open-node.js'
+import type { NodeTimeouts } from '../open-options.js'
 import { RpcAnswer } from './answer.js'
 import { limitsOf, type Command } from './call-limits.js'
 import type { Endpoint } from './endpoint.js'
