@@ -54,7 +54,7 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
       journal.setSequence(entry, redo.sequence)
       const errno = -reply.readInt32LE(4)
       // What is gone was removed later, and that is on disk.
-      if (errno === 0 || errno === ERRNO.ESTALE) done++
+      if (errno === 0 || (errno === ERRNO.ESTALE && !isByName(entry.request))) done++
       else failed.push({ opcode, errno, ino })
       last = answerOf(entry, reply)
     }
