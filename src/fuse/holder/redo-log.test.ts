@@ -1,0 +1,122 @@
+import test from 'ava'
+import { seededRandom } from '../../base/index.js'
+import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
+import { RedoLog, type Progress } from './redo-log.js'
+import { LOG_BYTES, SHARED_BYTES, SharedState } from './shared-state.js'
+
+const LARGE = 1 << 20
+
+function write(ino: number, offset: number, size: number, fill: number): Buffer {
+  const request = Buffer.alloc(REQUEST_HEADER_BYTES + WRITE_IN.bytes + size, fill)
+  request.writeUInt32LE(request.length, HEADER.length)
+  request.writeUInt32LE(OP.WRITE, HEADER.opcode)
+  request.writeBigUInt64LE(BigInt(ino), HEADER.nodeId)
+  request.writeBigUInt64LE(BigInt(offset), REQUEST_HEADER_BYTES + WRITE_IN.offset)
+  request.writeUInt32LE(size, REQUEST_HEADER_BYTES + WRITE_IN.size)
+  return request
+}
+
+const given = (sequence: number): { sequence: number; ino: number; handle: number; sec: number; nsec: number } => ({
+  sequence,
+  ino: 7,
+  handle: 3,
+  sec: 12,
+  nsec: 34,
+})
+
+function begun(): SharedState {
+  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+  state.begin('a mount')
+  return state
+}
+
+const progress = (sequence: number, durable: number, held: ReadonlySet<number> = new Set()): Progress => ({
+  sequence,
+  durable,
+  isHeld: (ino) => held.has(ino),
+})
+
+test('S-050 entries come back in order with what was given, also to whoever maps the memory later', (t) => {
+  const state = begun()
+  const log = new RedoLog(state)
+  for (let i = 1; i <= 3; i++) log.append(write(i, i * 10, i, i), given(i))
+  const found = [...new RedoLog(new SharedState(state.memory)).entries()]
+  t.deepEqual(
+    found.map(({ sequence, ino, handle, sec, nsec }) => ({ sequence, ino, handle, sec, nsec })),
+    [1, 2, 3].map(given),
+  )
+  t.deepEqual(
+    found.map(({ request }) => Buffer.from(request)),
+    [1, 2, 3].map((i) => write(i, i * 10, i, i)),
+  )
+})
+
+test('S-050 an entry leaves only when its bytes are staged and a commit after that is on disk', (t) => {
+  const log = new RedoLog(begun())
+  log.append(write(1, 0, 100, 1), given(1))
+  log.trim(progress(2, 1, new Set([1])))
+  t.is([...log.entries()].length, 1, 'held bytes are in no commit')
+  log.trim(progress(2, 1))
+  t.is([...log.entries()].length, 1, 'staged now, and so not in commit 1')
+  log.trim(progress(3, 1))
+  t.is([...log.entries()].length, 1)
+  log.trim(progress(3, 2))
+  t.is([...log.entries()].length, 0)
+})
+
+test('S-050 an entry stays as long as an older one does, so that the log is a suffix of what was done', (t) => {
+  const log = new RedoLog(begun())
+  for (const ino of [1, 2, 3]) log.append(write(ino, 0, 8, ino), given(1))
+  const held = new Set([2])
+  log.trim(progress(2, 1, held))
+  log.trim(progress(3, 2, held))
+  t.is([...log.entries()].length, 2)
+})
+
+test('S-050 random entries of all lengths go round the ring and are never mixed up', (t) => {
+  const seed = 20261121
+  const chance = seededRandom(seed)
+  const state = begun()
+  const log = new RedoLog(state)
+  const expected: { ino: number; size: number }[] = []
+  let sequence = 1
+  let appended = 0
+  let refused = 0
+  while (appended < 6 * LOG_BYTES) {
+    const size = chance.next(3) === 0 ? 1 + chance.next(LARGE) : 1 + chance.next(5000)
+    const request = write(1 + chance.next(50), 0, size, chance.next(256))
+    if (!log.hasRoom(request.length)) {
+      refused++
+      sequence++
+      log.trim(progress(sequence, sequence - 1))
+      log.trim(progress(sequence + 1, sequence))
+      expected.length = 0
+      t.is([...log.entries()].length, 0)
+      continue
+    }
+    log.append(request, given(sequence))
+    expected.push({ ino: Number(request.readBigUInt64LE(HEADER.nodeId)), size })
+    appended += request.length
+    if (chance.next(40) > 0) continue
+    const found = [...log.entries()].map(({ request: kept }) => ({
+      ino: Number(kept.readBigUInt64LE(HEADER.nodeId)),
+      size: kept.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size),
+    }))
+    if (
+      found.length !== expected.length ||
+      found.some(({ ino, size: kept }, i) => ino !== expected[i]!.ino || kept !== expected[i]!.size)
+    )
+      return t.fail(`seed ${seed}`)
+  }
+  t.true(refused > 3)
+})
+
+test('S-050 memory that is new, of another layout or of a mount whose handshake was not finished is taken over by nobody', (t) => {
+  t.is(new SharedState(new ArrayBuffer(SHARED_BYTES)).about, undefined)
+  const state = begun()
+  t.is(state.about, undefined)
+  state.negotiated = { minor: 45, flags: 1, flags2: 2 }
+  t.is(state.about, 'a mount')
+  new Float64Array(state.memory, 0, 1)[0] = 99
+  t.is(state.about, undefined)
+})
