@@ -5,6 +5,7 @@
  *   holderReceive(link, bytes, timeoutMs)     [length, fd, fd] with -1 for a missing descriptor; length is -errno on failure
  *   duplicate(fd)                             a descriptor of the same open file, close-on-exec, or -errno
  *   closeDescriptor(fd)                       0 or -errno; Node does not know of descriptors that were opened here
+ *   releaseShared(memory, start, length)      gives its pages back; they are zero when next read; 0 or -errno
  *   mapShared(fd, bytes)                      an ArrayBuffer over the shared memory, or -errno
  */
 #define _GNU_SOURCE
@@ -152,11 +153,25 @@ static napi_value js_map(napi_env env, napi_callback_info info) {
   return dd_integer(env, -ENOMEM);
 }
 
+/* Pages of the shared memory that hold nothing any more go back to the system. */
+static napi_value js_release(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  int64_t start, length;
+  void *at = NULL;
+  size_t bytes = 0;
+  if (!get_arguments(env, info, arguments, 3) || napi_get_arraybuffer_info(env, arguments[0], &at, &bytes) != napi_ok ||
+      at == NULL || !dd_get_integer(env, arguments[1], 0, (double)bytes, &start) ||
+      !dd_get_integer(env, arguments[2], 0, (double)bytes - (double)start, &length) || start % 4096 != 0)
+    return dd_integer(env, -EINVAL);
+  return dd_integer(env, madvise((uint8_t *)at + start, (size_t)length, MADV_REMOVE) == 0 ? 0 : -errno);
+}
+
 void dd_export_holder(napi_env env, napi_value exports) {
   dd_export(env, exports, "holderConnect", js_connect, NULL);
   dd_export(env, exports, "holderSend", js_send, NULL);
   dd_export(env, exports, "holderReceive", js_receive, NULL);
   dd_export(env, exports, "duplicate", js_duplicate, NULL);
   dd_export(env, exports, "closeDescriptor", js_close, NULL);
+  dd_export(env, exports, "releaseShared", js_release, NULL);
   dd_export(env, exports, "mapShared", js_map, NULL);
 }

@@ -28,6 +28,9 @@ export function createRedo(parts: RedoParts, handles: Handles): Redo {
     get durable() {
       return state.durable
     },
+    get isPending() {
+      return committer.isPending
+    },
     get stamp() {
       return state.lastStamp
     },

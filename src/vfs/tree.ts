@@ -133,6 +133,8 @@ export interface Redo {
   readonly sequence: number
   /** The newest commit on disk. It holds everything done up to it but bytes that were held. */
   readonly durable: number
+  /** Something waits for the next commit. */
+  readonly isPending: boolean
   /** The last time stamped on anything. */
   readonly stamp: Timestamp
   /** From now on every number the kernel may see is on disk or in the log before. */

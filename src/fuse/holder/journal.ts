@@ -2,6 +2,7 @@
  * Keeps the log of one mount: every operation goes into it before the kernel hears that it was done, and out of it when it is
  * durable. Where the log is full, operations wait until it is not.
  */
+import { MIB } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'
 import { LOG_BYTES, type SharedState } from './shared-state.js'
 import { RedoLog } from './redo-log.js'
@@ -10,6 +11,9 @@ const TRIM_MS = 200
 /** A fuller log asks for a commit. */
 const COMMITTED_FROM_BYTES = LOG_BYTES / 2
 const MOST_TRIMS = 64
+/** An empty log gives its memory back after so many trims, but for the beginning, where it goes on. */
+const RESTING_TRIMS = 25
+export const KEPT_LOG_BYTES = MIB
 
 export interface Journal {
   readonly state: SharedState
@@ -25,7 +29,13 @@ export interface Journal {
 
 const NOBODY = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
 
-export function createJournal(state: SharedState, tree: Pick<Tree, 'sync' | 'syncAll'>, redo: Redo): Journal {
+/** @param rest gives the memory of the log back, but for its first KEPT_LOG_BYTES */
+export function createJournal(
+  state: SharedState,
+  tree: Pick<Tree, 'sync' | 'syncAll'>,
+  redo: Redo,
+  rest: () => void,
+): Journal {
   const log = new RedoLog(state)
   redo.keepNumbers()
   let last: Promise<void> = Promise.resolve()
@@ -38,7 +48,16 @@ export function createJournal(state: SharedState, tree: Pick<Tree, 'sync' | 'syn
       if (state.tail === before) return
     }
   }
-  const timer = setInterval(trim, TRIM_MS)
+  let hasGrown = false
+  let emptyTrims = 0
+  const tick = (): void => {
+    trim()
+    emptyTrims = log.usedBytes === 0 ? emptyTrims + 1 : 0
+    if (!hasGrown || emptyTrims < RESTING_TRIMS) return
+    hasGrown = false
+    rest()
+  }
+  const timer = setInterval(tick, TRIM_MS)
   timer.unref()
 
   const makeRoom = async (requestBytes: number): Promise<void> => {
@@ -64,6 +83,7 @@ export function createJournal(state: SharedState, tree: Pick<Tree, 'sync' | 'syn
       const { sec, nsec } = redo.stamp
       log.append(request, { sequence: redo.sequence, ino, handle, sec, nsec })
       if (ino > 0) state.noteIno(ino)
+      if (log.usedBytes > KEPT_LOG_BYTES) hasGrown = true
       if (isCommitAsked || log.usedBytes < COMMITTED_FROM_BYTES) return
       isCommitAsked = true
       const done = (): void => {

@@ -33,6 +33,7 @@ function begun(): SharedState {
 const progress = (sequence: number, durable: number, held: ReadonlySet<number> = new Set()): Progress => ({
   sequence,
   durable,
+  isPending: true,
   isHeld: (ino) => held.has(ino),
 })
 
@@ -62,6 +63,17 @@ test('S-050 an entry leaves only when its bytes are staged and a commit after th
   t.is([...log.entries()].length, 1)
   log.trim(progress(3, 2))
   t.is([...log.entries()].length, 0)
+})
+
+test('S-050 a drive at rest leaves nothing in the log, although no later commit comes', (t) => {
+  const log = new RedoLog(begun())
+  log.append(write(1, 0, 100, 1), given(1))
+  log.trim({ ...progress(3, 1), isPending: false })
+  t.is([...log.entries()].length, 1, 'commit 2 is on its way')
+  const other = new RedoLog(begun())
+  other.append(write(1, 0, 100, 1), given(1))
+  other.trim({ ...progress(2, 1), isPending: false })
+  t.is([...other.entries()].length, 0)
 })
 
 test('S-050 an entry stays as long as an older one does, so that the log is a suffix of what was done', (t) => {

@@ -12,6 +12,8 @@ export interface Progress {
   readonly sequence: number
   /** The newest commit on disk; it holds everything up to it but held bytes. */
   readonly durable: number
+  /** Something waits for the next commit. */
+  readonly isPending: boolean
   /** Whether bytes of this range of a file are in memory only. */
   isHeld(ino: number, start: number, end: number): boolean
 }
@@ -91,7 +93,10 @@ export class RedoLog {
       if (entry === undefined || isHeld(entry.request, progress)) break
       position = entry.position + entryBytes(entry.request.length)
     }
-    if (position > start) this.#staged = { position, sequence: progress.sequence }
+    const { sequence, durable } = progress
+    // At rest no later commit comes, and none is needed.
+    const isSettled = !progress.isPending && durable === sequence - 1
+    if (position > start) this.#staged = { position, sequence: isSettled ? durable : sequence }
     this.#release(progress.durable)
   }
 

@@ -26,10 +26,10 @@ export interface Negotiated {
 }
 
 export class SharedState {
-  readonly memory: ArrayBufferLike
+  readonly memory: ArrayBuffer
   readonly #numbers: Float64Array
 
-  constructor(memory: ArrayBufferLike) {
+  constructor(memory: ArrayBuffer) {
     this.memory = memory
     this.#numbers = new Float64Array(memory, 0, HEADER_BYTES / 8)
   }

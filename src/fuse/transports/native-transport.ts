@@ -18,10 +18,10 @@ import {
   type NativeOutcome,
 } from './native.js'
 import { createNotifier } from './notifier.js'
-import { createJournal } from '../holder/journal.js'
+import { createJournal, KEPT_LOG_BYTES } from '../holder/journal.js'
 import type { LastAnswer } from '../holder/last-answer.js'
 import { replay } from '../holder/replay.js'
-import { SHARED_BYTES, SharedState } from '../holder/shared-state.js'
+import { HEADER_BYTES, LOG_BYTES, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
 import { Session } from '../operations/session.js'
 import { tuneMount } from '../mounts/tune-mount.js'
 import { unmountServed } from '../mounts/unmount-served.js'
@@ -77,6 +77,10 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       return describe(tree, living.mountpoint, served)
     },
   }
+}
+
+function restLog(addon: FuseNative, state: SharedState): void {
+  addon.releaseShared?.(state.memory, HEADER_BYTES + KEPT_LOG_BYTES, LOG_BYTES - KEPT_LOG_BYTES)
 }
 
 /** Undefined with an addon that was built before there was a holder. */
@@ -189,7 +193,9 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
   }
   const session = new Session(tree, { in: input, out: output, sink: channel }, sessionOptions, log)
-  if (state !== undefined && tree.redo !== undefined) session.journal = createJournal(state, tree, tree.redo)
+  if (state !== undefined && tree.redo !== undefined) {
+    session.journal = createJournal(state, tree, tree.redo, () => restLog(addon, state))
+  }
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   session.dropAttributes = (ino) => notifier.dropAttributes(ino)
   session.dropPages = (ino, offset, length) => notifier.dropPages(ino, offset, length)

@@ -30,6 +30,7 @@ export interface HolderCalls {
   duplicate(fd: number): number
   closeDescriptor(fd: number): number
   mapShared(fd: number, bytes: number): ArrayBuffer | number
+  releaseShared(memory: ArrayBuffer, start: number, length: number): number
 }
 
 export interface HolderNative extends HolderCalls {
