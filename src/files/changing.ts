@@ -44,6 +44,7 @@ async function makeOne(on: Changing, place: NamePlace, origin: string): Promise<
   on.origins.note('added', place, origin)
   const { ino } = await on.tree.makeDirectory(place.parent, place.name, DIRECTORY_MODE, on.caller)
   on.forget(place)
+  await staged(on, place.parent)
   return ino
 }
 
@@ -60,6 +61,15 @@ export async function rename(
   await on.tree.rename(from.parent, from.name, target.parent, target.name, flags, on.caller)
   on.forget(from)
   on.forget(target)
+  await staged(on, target.parent)
+}
+
+/**
+ * A client's change is durable before it is answered: the log that brings what programs did over the death of a daemon
+ * (src/fuse/holder) knows nothing of it, and what programs do next may build on it.
+ */
+async function staged({ tree, caller }: Changing, parent: number): Promise<void> {
+  await tree.sync(parent, false, caller)
 }
 
 /** The place of a path, or of a file id. */
@@ -72,6 +82,11 @@ export async function placeOf(on: Changing, place: { path: string } | { ino: num
 
 /** @param recursive also what lies in it; what somebody else adds meanwhile makes it NOT_EMPTY at the end */
 export async function remove(on: Changing, place: NamePlace, recursive: boolean, origin: string): Promise<void> {
+  await removeAll(on, place, recursive, origin)
+  await staged(on, place.parent)
+}
+
+async function removeAll(on: Changing, place: NamePlace, recursive: boolean, origin: string): Promise<void> {
   const { tree, caller } = on
   const there = await tree.lookup(place.parent, place.name, caller)
   if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
@@ -90,7 +105,7 @@ async function empty(on: Changing, ino: number, origin: string): Promise<void> {
     const entries = await someEntries(on, ino)
     if (entries.length === 0) return
     for (const { name } of entries) {
-      await remove(on, { parent: ino, name }, true, origin).catch((error: unknown) => {
+      await removeAll(on, { parent: ino, name }, true, origin).catch((error: unknown) => {
         // Somebody else removed it first.
         if (!isDriveError(error, 'NOT_FOUND')) throw error
       })

@@ -100,7 +100,7 @@ export const FILES_METHODS = [
   'events',
 ] as const satisfies readonly (keyof Files)[]
 
-/** Served on the drive thread. Every call takes the origin its changes are marked with. */
+/** Served on the drive thread. A call that changes names is answered when the change is `staged`. Every call takes the origin its changes are marked with. */
 export interface Files {
   stat(place: Place): Promise<FileInfo>
   /** @param limit entries at most, 1 … 1000 */

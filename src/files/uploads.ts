@@ -60,6 +60,8 @@ export class Uploads {
       if (there !== undefined) {
         await this.#tree.setAttributes(ino, { uid: there.uid, gid: there.gid, mode }, undefined, this.#caller)
       }
+      // See `staged` in changing.ts.
+      await this.#tree.sync(target.parent, false, this.#caller)
       const { handle } = opened
       return this.#open.add({ target, condition, origin, temporary, ino, handle, sizeBytes: 0 })
     } catch (error) {
