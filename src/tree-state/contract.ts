@@ -55,7 +55,8 @@ export interface ChunkRecord extends FileChunk {
  *             kind 1 `node`: the `ref` of a removed inode whose content was never loaded: its map and all it names;
  *             kind 2 `map`: the `ref` of a removed inode whose content was loaded (directories, long chunk lists): the map's own nodes;
  *             kind 3 `link`: the fileId of a removed inode that had several names: the published link table may have it
- * - `state`   name → value: `sequence` BE48 (the open commit sequence), `published` BE48, `nextIno` BE64, `nextRemoved` BE64,
+ * - `state`   name → value: `sequence` BE48 (the open commit sequence), `published` BE48, `nextIno` BE64 (no inode has that
+ *             number or a higher one: beyond those in use while the drive is open, exact after a clean shutdown), `nextRemoved` BE64,
  *             `clean` (a clean shutdown), a row `orphan/` || BE64(ino) for every inode without a name that is still open, `parts`
  *             BE48(sequence) BE48(how many parts of that published commit are applied), and a row
  *             `loading/` || BE64(ino) → name for a directory that is loaded in part, up to that name

@@ -21,6 +21,8 @@ export interface RedoParts {
 
 export function createRedo(parts: RedoParts, handles: Handles): Redo {
   const { state, committer } = parts
+  /** The next inode number without what is done again. */
+  let nextIno = 0
   return {
     get sequence() {
       return state.sequence
@@ -43,13 +45,14 @@ export function createRedo(parts: RedoParts, handles: Handles): Redo {
     },
     commit: () => committer.commit(),
     begin({ ino, handle, sec, nsec }) {
+      nextIno = Math.max(nextIno, state.counters.nextIno)
       if (ino > 0) state.counters.nextIno = ino
       if (handle > 0) handles.next = handle
       state.fixedStamp = { sec, nsec }
     },
     end({ ino, handle }) {
       state.fixedStamp = undefined
-      state.counters.nextIno = Math.max(state.counters.nextIno, ino + 1)
+      state.counters.nextIno = Math.max(nextIno, state.counters.nextIno, ino + 1)
       handles.next = Math.max(handles.next, handle + 1)
     },
   }

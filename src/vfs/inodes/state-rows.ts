@@ -16,6 +16,9 @@ const CLIPPED = text('clipped/')
 const LOADING = text('loading/')
 const PARTS = text('parts')
 
+/** Numbers that may be given out before the next commit: far more than are made in the second between two. */
+const RESERVED_INOS = 65_536
+
 /** A row marks an inode without a name that lived on because it was open. */
 export const orphanKey = (ino: number): Buffer => Buffer.concat([ORPHAN, be64(ino)])
 
@@ -89,7 +92,9 @@ export function closeSequence(state: TreeState): number {
   const { counters } = state
   const closed = state.sequence++
   rows.put(SEQUENCE, be48(state.sequence))
-  rows.put(NEXT_INO, be64(counters.nextIno))
+  // A number is never given twice: what opens the drive after a kill begins beyond all that were reserved.
+  state.reservedIno = Math.max(state.reservedIno, counters.nextIno + RESERVED_INOS)
+  rows.put(NEXT_INO, be64(state.isClosing ? counters.nextIno : state.reservedIno))
   rows.put(NEXT_REMOVED, be64(counters.nextRemoved))
   rows.put(COUNTS, Buffer.concat(countsOf(counters).map((value) => be64(storable(value)))))
   return closed
@@ -100,7 +105,9 @@ export function writePublished(state: TreeState, sequence: number): void {
   state.tables.state.put(PUBLISHED, be48(sequence))
 }
 
+/** @param clean nothing comes after the next commit, so it reserves no inode numbers */
 export function writeClean(state: TreeState, clean: boolean): void {
+  state.isClosing = clean
   state.tables.state.put(CLEAN, Buffer.of(clean ? 1 : 0))
 }
 

@@ -49,6 +49,10 @@ export class TreeState {
     dirtyFiles: 0,
     unpublishedBytes: 0,
   }
+  /** Inode numbers below it are not given again after a kill. */
+  reservedIno = 0
+  /** The next commit is the last. */
+  isClosing = false
   /** Clock.nowMs of the last change. */
   lastChangeMs = 0
   readonly #meta: Environment

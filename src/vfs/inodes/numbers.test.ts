@@ -1,0 +1,56 @@
+import test from 'ava'
+import { createFile, scratchDrive } from '../../../test/support/vfs/drive.js'
+
+test('S-002 no inode number is given twice, also after a kill that took back what had it', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  await drive.port.flush()
+  const copy = scratch.crashCopy()
+  const given = new Set<number>()
+  for (let i = 0; i < 20; i++) given.add((await createFile(drive.tree, `file ${String(i)}`)).ino)
+  for (let kills = 0; kills < 3; kills++) {
+    const after = await copy.open()
+    const { ino } = await createFile(after.tree, `after ${String(kills)}`)
+    t.false(given.has(ino), `${String(ino)} after ${String(kills)} clean ends`)
+    given.add(ino)
+    await after.shut()
+  }
+  await drive.shut()
+  copy.remove()
+  scratch.remove()
+})
+
+test('S-001 after a clean end inode numbers go on without a gap', async (t) => {
+  const scratch = scratchDrive()
+  let drive = await scratch.open()
+  const { ino } = await createFile(drive.tree, 'first')
+  await drive.shut()
+  drive = await scratch.open()
+  t.is((await createFile(drive.tree, 'second')).ino, ino + 1)
+  await drive.shut()
+  scratch.remove()
+})
+
+test('S-050 numbers given after operations were done again are new, whatever those had', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const redo = drive.tree.redo!
+  const before = (await createFile(drive.tree, 'before')).ino
+  const low = before + 10
+  redo.begin({ ino: low, handle: 0, sec: 1, nsec: 0 })
+  t.is((await createFile(drive.tree, 'again')).ino, low)
+  redo.end({ ino: low, handle: 0 })
+  t.is((await createFile(drive.tree, 'new')).ino, low + 1)
+  const copy = scratch.crashCopy()
+  const after = await copy.open()
+  const reserved = (await createFile(after.tree, 'probe')).ino
+  after.tree.redo!.begin({ ino: low + 2, handle: 0, sec: 1, nsec: 0 })
+  t.is((await createFile(after.tree, 'again too')).ino, low + 2)
+  await after.port.flush()
+  after.tree.redo!.end({ ino: low + 2, handle: 0 })
+  t.is((await createFile(after.tree, 'new too')).ino, reserved + 1, 'not among those reserved before')
+  await after.shut()
+  await drive.shut()
+  copy.remove()
+  scratch.remove()
+})
