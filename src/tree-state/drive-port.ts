@@ -13,7 +13,7 @@ export interface LevelCounts {
 }
 
 export interface DriveCounts {
-  /** In the daemon's memory only. */
+  /** In the daemon's memory only: of a file no commit has yet, also what is staged. */
   readonly held: LevelCounts
   /** Durable on this machine, not confirmed by a node. */
   readonly staged: LevelCounts

@@ -65,7 +65,8 @@ export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: st
 /** @param nowMs Clock.nowMs */
 export function queueReportOf(counts: DriveCounts, sync: SyncStatus, nowMs: number): QueueReport {
   return {
-    state: QUEUE_STATES[sync.phase],
+    // Sync asks for changes now and then; there may be some it has not heard of.
+    state: sync.phase === 'idle' && counts.dirtyInodes > 0 ? 'waiting' : QUEUE_STATES[sync.phase],
     changed: counts.dirtyInodes,
     bytes: counts.held.bytes + counts.staged.bytes,
     nextTryMs: sync.nextTryMs === undefined ? undefined : Math.max(0, sync.nextTryMs - nowMs),

@@ -14,6 +14,7 @@ import {
 import { OPEN, ROOT_INO } from '../tree.js'
 
 const KIB = 1024
+const FILES = 50
 /** More than one page of rows, so that work comes between. */
 const MANY = 2500
 
@@ -113,6 +114,44 @@ test('S-021 the counters say what the tables say, whatever programs and publishi
   await publish(drive, () => Promise.resolve())
   const { staged, dirtyInodes } = await drive.port.counts()
   t.deepEqual([staged.files, staged.bytes, dirtyInodes], [0, 0, 0])
+  await drive.shut()
+  scratch.remove()
+})
+
+test('S-021 R-12 files that were closed a moment ago count as held until a commit has them, never as published', async (t) => {
+  const scratch = scratchDrive()
+  let drive = await scratch.open()
+  const inos: number[] = []
+  const writeAll = async (body: string): Promise<void> => {
+    for (const ino of inos) {
+      const { handle } = await drive.tree.open(ino, OPEN.READ_WRITE, caller)
+      await drive.tree.write(ino, handle, 0, Buffer.from(body), caller)
+      drive.tree.release(ino, handle)
+    }
+  }
+  // What is on the way meanwhile may commit some of them.
+  const check = async (unpublished: number, bytes: number): Promise<void> => {
+    const { held, staged, total, dirtyInodes } = await drive.port.counts()
+    t.is(held.files + staged.files, unpublished)
+    t.is(held.bytes + staged.bytes, bytes)
+    t.deepEqual(total, { files: FILES, bytes: 5 * FILES })
+    t.true(dirtyInodes >= unpublished)
+  }
+  for (let i = 0; i < FILES; i++) inos.push(await writeFile(drive.tree, `file ${String(i)}`, Buffer.from('first')))
+  await check(FILES, 5 * FILES)
+  await publish(drive, () => Promise.resolve())
+  await check(0, 0)
+  await drive.shut()
+  drive = await scratch.open()
+  await writeAll('other')
+  await check(FILES, 5 * FILES)
+  await drive.port.flush()
+  t.deepEqual((await drive.port.counts()).held, { files: 0, bytes: 0 })
+  await check(FILES, 5 * FILES)
+  // Changed again: the rows of the last commit say so already, once for each.
+  await writeAll('third')
+  await check(FILES, 5 * FILES)
+  t.is((await drive.port.counts()).dirtyInodes, FILES)
   await drive.shut()
   scratch.remove()
 })

@@ -302,10 +302,22 @@ export class InodeTable {
   countDirty(): number {
     const { counters, tables } = this.#state
     let unwritten = 0
-    for (const inode of this.changed) if (inode.needsDirtyRow && inode.dirtySequence <= 0) unwritten++
+    for (const inode of this.changed) if (this.#isUncommitted(inode)) unwritten++
     if (unwritten > 0) return Math.max(0, counters.dirtyInodes) + unwritten
     for (const _ of tables.dirty.range({ limit: 1 })) return Math.max(1, counters.dirtyInodes)
     return 0
+  }
+
+  /** Changed files with nothing held that no commit has yet, and what is staged of them: rows in memory only. */
+  countUncommitted(): { files: number; bytes: number } {
+    const counts = { files: 0, bytes: 0 }
+    for (const inode of this.changed) {
+      // Bytes not even staged are counted where they are held.
+      if (!inode.isFile || (inode.content?.accounted ?? 0) > 0 || !this.#isUncommitted(inode)) continue
+      counts.files++
+      counts.bytes += inode.unpublishedBytes
+    }
+    return counts
   }
 
   /** Drops unused objects while there are too many: a bounded look at the oldest ones. */
@@ -337,6 +349,13 @@ export class InodeTable {
   #add(inode: Inode): void {
     this.#cache.set(inode.ino, inode)
     if (this.#cache.size > this.#limit && this.#cache.size % 32 === 0) this.trim()
+  }
+
+  /** It changed, and has no `dirty` row that says so. */
+  #isUncommitted(inode: Inode): boolean {
+    if (!inode.needsDirtyRow) return false
+    this.loadDirty(inode)
+    return inode.dirtySequence === 0
   }
 
   #writeDirty(inode: Inode, sequence: number): void {

@@ -98,10 +98,12 @@ export class TreePort implements DrivePort {
     const { state, held, inodes, blocks, room, failures } = this.#parts
     const { counters, lastChangeMs } = state
     const dirtyInodes = inodes.countDirty()
+    // What closes is staged at once, but in memory until the commit.
+    const uncommitted = inodes.countUncommitted()
     const { usedBytes, evictableBytes } = blocks.store.usage
     return {
-      held: { files: held.files.size, bytes: held.bytes },
-      staged: { files: counters.dirtyFiles, bytes: counters.unpublishedBytes },
+      held: { files: held.files.size + uncommitted.files, bytes: held.bytes + uncommitted.bytes },
+      staged: { files: counters.dirtyFiles, bytes: counters.unpublishedBytes - uncommitted.bytes },
       total: { files: counters.totalFiles, bytes: Math.max(0, counters.totalBytes) },
       cacheUsedBytes: usedBytes,
       cacheEvictableBytes: evictableBytes,
