@@ -259,8 +259,10 @@ class DriveSync implements Sync {
     const { newer } = heads
     this.#ignored = heads.ignored.map(ignoredHead)
     const unfinished = this.#state.plan
-    if (newer !== undefined) await settleBefore(newer, unfinished, publisher, this.#options.port, signal)
-    else if (unfinished === undefined) await this.#requireHeld(heads, publisher, signal)
+    if (newer !== undefined) {
+      await settleBefore(newer, unfinished, publisher, this.#options.port, signal)
+      this.#isPlanNamed = this.#state.plan !== undefined
+    } else if (unfinished === undefined) await this.#requireHeld(heads, publisher, signal)
     this.#newer = newer
     // Looking again is asking for a few names.
     this.#nextLookMs = this.#options.clock.monotonicMs() + this.#settings.healthCheckMs

@@ -1,8 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, isDriveError } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
+import { DriveNames } from '../heads/heads.js'
 import { around } from '../../../test/support/sync/around.js'
 import { CutOff } from '../../../test/support/sync/cut-off.js'
+import { publish, two } from '../../../test/support/sync/turns.js'
 import { World, type Device } from '../../../test/support/sync/world.js'
 
 let seed = 400
@@ -119,4 +121,37 @@ test('S-031 a drive that does not hold all of itself is not sent to another node
   t.true(isDriveError(error, 'NOT_FOUND'))
   await (await device.start()).syncNow()
   t.deepEqual(await world.seenElsewhere(), await device.drive.dump())
+})
+
+test('S-031 a version that another device went on from is not settled by a node that does not count yet', async (t) => {
+  t.log(`seed ${seed}`)
+  const world = await World.open(seed++)
+  t.teardown(() => world.close())
+  const [first, second] = await two(world)
+  // The first is cut off after its version was named, and the second goes on from there.
+  await first.drive.write('/from first', world.random.bytes(60_000))
+  const { node } = world
+  const dying = around(node, {
+    putName: async (name, record, options) => {
+      await node.putName(name, record, options)
+      if (name === new DriveNames(world.keys).drive) throw new DriveError('OFFLINE', 'gone')
+    },
+  })
+  await t.throwsAsync((await first.start({ node: dying })).syncNow())
+  await first.stop()
+  t.true(await second.takeOver())
+  await second.start()
+  await second.drive.write('/from second', world.random.bytes(1000))
+  await publish(second)
+  const before = onlyCopies(first)
+  t.true(before > 0)
+  const there = await first.start({ isProvisional: true })
+  await there.syncNow().catch(() => undefined)
+  t.is(onlyCopies(first), before)
+  t.true((await first.drive.counts()).dirtyInodes > 0)
+  const sync = await first.start()
+  await sync.syncNow()
+  t.truthy(sync.status().newer)
+  t.is(onlyCopies(first), 0)
+  t.is((await first.drive.counts()).dirtyInodes, 0)
 })

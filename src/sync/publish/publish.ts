@@ -40,7 +40,7 @@ export interface Publisher {
 
 /**
  * Another device went on from here. A plan whose names were put before a crash may be what it went on from: then only what is left to do
- * here is done.
+ * here is done; on a node that does not count yet, it stays to be done.
  * @throws DIVERGED when there is something here that no version has
  */
 export async function settleBefore(
@@ -58,6 +58,8 @@ export async function settleBefore(
     }
     if (phase === 'naming') {
       await confirm(unfinished, publisher, signal)
+      // It is settled when this node counts; until then what it would have cleared is no change of its own.
+      if (publisher.isProvisional) return
       await tellDriveThread(unfinished, publisher.state, publisher.port)
     }
     await settle(unfinished, publisher.state)
