@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
 import type { DriveError } from '../../base/index.js'
 import type { DriveConfig, DrivePaths } from '../../platform/index.js'
-import { systemClock, systemRandom, type Log } from '../../base/index.js'
+import { systemClock, systemRandom, toWire, type Log } from '../../base/index.js'
 import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
 import type { Files } from '../../files/client.js'
 import type { IpfsNode } from '../../node/index.js'
@@ -167,7 +167,10 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
       async changeNode(next, isProvisional) {
         await current.close()
-        await node.close()
+        // What the node before could not end shall not leave the drive without sync.
+        await node.close().catch((error: unknown) => {
+          log.warn('the node before did not close cleanly', { code: toWire(error).code })
+        })
         node = next
         current = await startSync(isProvisional)
       },
