@@ -26,7 +26,7 @@ export interface Mounts {
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
   /** Told by the drive thread. */
   ended(mountpoint: string, end: MountEnd): void
-  /** Every mount goes, open files or not. `remember`: the next daemon brings them back. */
+  /** Every mount goes, open files or not. `remember`: the next daemon brings them back, and the directories stay guarded. */
   detachAll(remember: boolean): Promise<void>
 }
 
@@ -49,6 +49,8 @@ export function createMounts(options: MountsOptions): Mounts {
   const live = new Map<string, MountReport>()
   const waiting = new Set<() => void>()
   let closing = false
+  /** The mounts come back: meanwhile nothing shall be written to the directories themselves. */
+  let comeBack = false
 
   /** Of the directories themselves. */
   const bareModes = new Map<string, number>()
@@ -56,7 +58,13 @@ export function createMounts(options: MountsOptions): Mounts {
   const record = async (): Promise<void> => {
     if (!closing) await writeMountRecord(paths.mountsFile, [...live.values()].map(recorded))
   }
+  const recall = async (directory: string): Promise<void> => {
+    for (const { directory: known, bareMode } of await readMountRecord(paths.mountsFile, log)) {
+      if (known === directory && bareMode !== undefined) bareModes.set(known, bareMode)
+    }
+  }
   const uncover = async (directory: string): Promise<void> => {
+    if (comeBack) return
     await restoreMode(directory, bareModes.get(directory))
     bareModes.delete(directory)
   }
@@ -89,6 +97,7 @@ export function createMounts(options: MountsOptions): Mounts {
     const again = before !== undefined
     await requireMountable(directory, paths, again)
     const report: MountReport = { directory, ...wanted }
+    if (again) await recall(directory)
     if (before?.bareMode !== undefined) bareModes.set(directory, before.bareMode)
     await writeMountRecord(paths.mountsFile, [...live.values(), report].map(recorded))
     let beneath = 0
@@ -127,9 +136,7 @@ export function createMounts(options: MountsOptions): Mounts {
         const { directory, readOnly, allowOther } = report
         const options = { readOnly, allowOther, sharedMemory }
         live.set(directory, report)
-        for (const { directory: known, bareMode } of await readMountRecord(paths.mountsFile, log)) {
-          if (known === directory && bareMode !== undefined) bareModes.set(known, bareMode)
-        }
+        await recall(directory)
         const served = await worker.thread.takeOver({ mountpoint: directory, channel, sharedMemory }, options)
         if (served.channel !== undefined) holder.keep(served.channel, rootKey)
         log.info('the mount goes on')
@@ -184,6 +191,7 @@ export function createMounts(options: MountsOptions): Mounts {
     async detachAll(remember) {
       await last
       closing = true
+      comeBack = remember
       for (const directory of live.keys()) {
         await worker.thread.unmount(directory, { lazy: true }).catch(async (error: unknown) => {
           // The thread is dead, so nobody answers the kernel: cut the connection.

@@ -1,0 +1,52 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { seededRandom, silentLog } from '../../base/index.js'
+import { createRootKey } from '../../crypto/index.js'
+import { drivePaths } from '../../platform/index.js'
+import type { Holder } from './holder.js'
+import { createMounts, type Mounts, type MountsOptions } from './mounts.js'
+
+const GUARDED = 0o500
+const modeOf = (directory: string): number => statSync(directory).mode & 0o7777
+
+/** A drive thread that guards the directory as a mount does, and mounts nothing. */
+const thread = {
+  mount: (directory: string) => {
+    const mode = modeOf(directory)
+    chmodSync(directory, GUARDED)
+    return Promise.resolve({ mountpoint: directory, beneath: 0, bareMode: mode === GUARDED ? undefined : mode })
+  },
+  unmount: () => Promise.resolve(),
+}
+const holder = { prepare: () => Promise.resolve(undefined), drop: () => undefined }
+
+function mountsIn(home: string): Mounts {
+  return createMounts({
+    worker: { thread } as unknown as MountsOptions['worker'],
+    holder: holder as unknown as Holder,
+    rootKey: createRootKey(seededRandom(1)),
+    paths: drivePaths({ DAGDRIVE_HOME: home }),
+    log: silentLog,
+    onChanged: () => undefined,
+  })
+}
+
+test('S-052 the directory of a mount that comes back stays guarded, and has its mode again after the unmount', async (t: ExecutionContext) => {
+  const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
+  t.teardown(() => rmSync(base, { recursive: true, force: true }))
+  const [home, directory] = [join(base, 'home'), join(base, 'mount')]
+  for (const made of [home, directory]) mkdirSync(made)
+  chmodSync(directory, 0o750)
+  const first = mountsIn(home)
+  const report = await first.mount({ directory })
+  await first.detachAll(true)
+  first.ended(directory, 'unmounted')
+  t.is(modeOf(directory), GUARDED)
+  const second = mountsIn(home)
+  // As after the death of the drive thread, which knows the report and not the mode.
+  await second.mountAgain(report)
+  await second.unmount(directory, {})
+  t.is(modeOf(directory), 0o750)
+})
