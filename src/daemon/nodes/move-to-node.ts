@@ -31,8 +31,7 @@ export async function moveToNode(
   await saveNodeKey(nodeKeyFile, given.url, credential)
   if (given.url === before) {
     await arrive(daemon, given.url)
-    // The same store cannot be open twice; only the key may differ.
-    await daemon.reopen()
+    await changeTo(daemon, drive, given.url)
     return report
   }
   await writeConfig(configFile, { ...(await daemon.config()), movingTo: given.url })
@@ -60,12 +59,17 @@ async function publishThere(daemon: Daemon, drive: Drive, { signal, progress }: 
 }
 
 async function goBack(daemon: Daemon, drive: Drive, before: string): Promise<void> {
-  const open = async (): Promise<IpfsNode> => daemon.connectNode(before, await daemon.nodeCredential(before))
-  await drive.changeNode(reopeningNode(before, open), false)
+  await changeTo(daemon, drive, before)
   await arrive(daemon, before).catch((error: unknown) => {
     // The move that was begun stays noted, and status names it.
     daemon.log.warn('that the drive keeps its node could not be saved', { code: toWire(error).code })
   })
+}
+
+/** To the configured node, with the key kept for it. The same store cannot be open twice: it opens when the one before is closed. */
+function changeTo(daemon: Daemon, drive: Drive, url: string): Promise<void> {
+  const open = async (): Promise<IpfsNode> => daemon.connectNode(url, await daemon.nodeCredential(url))
+  return drive.changeNode(reopeningNode(url, open), false)
 }
 
 /** The drive is there; what is left to do may wait, and goes on by itself. */
