@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { MIB, seededRandom, silentLog, sleep, systemClock, systemRandom } from '../../src/base/index.js'
-import { openNode } from '../../src/node/index.js'
+import { isDriveError, MIB, seededRandom, silentLog, sleep, systemClock, systemRandom } from '../../src/base/index.js'
+import { openNode, type IpfsNode } from '../../src/node/index.js'
 import { startKubo } from '../kubo/daemon.js'
 import { testWhere } from '../support/available.js'
 import { programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
@@ -112,17 +112,24 @@ async function differential(t: ExecutionContext, node: string, seconds: number):
 
 /** Of everything no pin holds. No daemon of the drive runs: an embedded store has one user at a time. */
 async function collectGarbage(t: ExecutionContext, address: string): Promise<void> {
-  const node = await openNode(address, {
-    dataDirectory: temporaryFolder(t, 'collector'),
-    clock: systemClock,
-    log: silentLog,
-    random: systemRandom,
-  })
+  const node = await openFree(address, temporaryFolder(t, 'collector'))
   try {
     const { removedBlocks } = await node.collectGarbage()
     t.log(`${removedBlocks} blocks of garbage`)
   } finally {
     await node.close()
+  }
+}
+
+/** A killed daemon lets go of its locks when the last of its threads is gone, which may be after its process looks dead. */
+async function openFree(address: string, dataDirectory: string): Promise<IpfsNode> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await openNode(address, { dataDirectory, clock: systemClock, log: silentLog, random: systemRandom })
+    } catch (error) {
+      if (!isDriveError(error, 'LOCKED') || tries === 100) throw error
+      await sleep(100)
+    }
   }
 }
 
