@@ -1,5 +1,6 @@
 /** Which mounts were asked for, so that a crash can be repaired: written before a mount, removed by its unmount. */
-import { chmod } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { open, readlink } from 'node:fs/promises'
 import { findMount } from '../../fuse/index.js'
 import { readFileIfAny, writePrivateFile } from '../../platform/index.js'
 import { type Log } from '../../base/index.js'
@@ -33,8 +34,24 @@ export async function writeMountRecord(path: string, mounts: readonly RecordedMo
   await writePrivateFile(path, `${JSON.stringify(mounts)}\n`)
 }
 
-/** Gives the directory its mode back, unless something is mounted on it. */
+/** What a mount gives the directory beneath it. */
+const GUARDED = 0o500
+
+/**
+ * Gives the directory its mode back, unless something is mounted on it. Others may have put something else at its path: only a directory
+ * that is at exactly this path, without links, and has the mode a mount gave it, is touched.
+ */
 export async function restoreMode(directory: string, mode: number | undefined): Promise<void> {
   if (mode === undefined || (await findMount(directory)) !== undefined) return
-  await chmod(directory, mode).catch(() => undefined) // it has gone, or is somebody else's
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+  const found = await open(directory, flags).catch(() => undefined) // it has gone, or is no directory
+  if (found === undefined) return
+  try {
+    const isThere = (await readlink(`/proc/self/fd/${String(found.fd)}`)) === directory
+    if (isThere && ((await found.stat()).mode & 0o7777) === GUARDED) await found.chmod(mode & 0o777)
+  } catch {
+    // It is somebody else's, who gives it its rights.
+  } finally {
+    await found.close()
+  }
 }

@@ -1,9 +1,11 @@
 /** Taking a mount off its name, from any process; uses umount2 where we may, and fusermount3 where we may not. */
 import { execFile } from 'node:child_process'
+import { basename, dirname } from 'node:path'
 import { DriveError } from '../../base/index.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
-import { loadFuseNative, MNT_DETACH } from '../transports/native.js'
+import { loadFuseNative, MNT_DETACH, type FuseNative } from '../transports/native.js'
 
+const UMOUNT_NOFOLLOW = 8
 const HELPER_TIMEOUT_MS = 20_000
 
 /**
@@ -13,13 +15,25 @@ const HELPER_TIMEOUT_MS = 20_000
 export async function detach(mountpoint: string, lazy: boolean): Promise<'detached' | 'busy' | 'absent'> {
   const native = loadFuseNative()
   if (process.geteuid?.() === 0 && 'addon' in native) {
-    const { result } = await native.addon.umount(mountpoint, lazy ? MNT_DETACH : 0)
+    const { result } = await unmountAt(native.addon, mountpoint, lazy ? MNT_DETACH : 0)
     if (result === 0) return 'detached'
     if (result === -ERRNO.EBUSY) return 'busy'
     if (result === -ERRNO.EINVAL || result === -ERRNO.ENOENT) return 'absent'
     throw failed(errnoName(-result))
   }
   return detachWithHelper(mountpoint, lazy)
+}
+
+/** Through the opened parent, and without following links: what others put at the path meanwhile is not unmounted. */
+async function unmountAt(addon: FuseNative, mountpoint: string, flags: number): Promise<{ readonly result: number }> {
+  if (addon.openDirectory === undefined) return addon.umount(mountpoint, flags | UMOUNT_NOFOLLOW)
+  const { result: parent } = await addon.openDirectory(dirname(mountpoint))
+  if (parent < 0) return { result: -ERRNO.ENOENT }
+  try {
+    return await addon.umount(`/proc/self/fd/${parent}/${basename(mountpoint)}`, flags | UMOUNT_NOFOLLOW)
+  } finally {
+    addon.closeDescriptor?.(parent)
+  }
 }
 
 async function detachWithHelper(mountpoint: string, lazy: boolean): Promise<'detached' | 'busy' | 'absent'> {

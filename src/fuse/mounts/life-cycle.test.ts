@@ -1,5 +1,5 @@
 /** How mounts begin and end: unmounting, killing, aborting, stale mounts, places that are refused. */
-import { access, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -254,4 +254,20 @@ test('the mount reads ahead a megabyte', async (t) => {
   const entry = await findMount(mount.directory)
   t.is((await readFile(`/sys/class/bdi/${entry?.device}/read_ahead_kb`, 'utf8')).trim(), '1024')
   await mount.unmount()
+})
+
+test('S-051 a mount whose folder was renamed is unmounted where it is; what others put at its old path is left alone', async (t) => {
+  const base = await mkdtemp(join(tmpdir(), 'dagdrive-moved-'))
+  const victim = await temporaryMountpoint(t)
+  const other = await serveMemoryTree(t, {}, victim)
+  t.teardown(() => rm(base, { recursive: true, force: true }))
+  await mkdir(join(base, 'a/drive'), { recursive: true })
+  const mount = await serveMemoryTree(t, {}, join(base, 'a/drive'))
+  await rename(join(base, 'a'), join(base, 'b'))
+  await mkdir(join(base, 'a'))
+  await symlink(victim, join(base, 'a/drive'))
+  await mount.unmount()
+  t.is(await findMount(join(base, 'b/drive')), undefined)
+  t.not(await findMount(victim), undefined)
+  await other.unmount()
 })

@@ -4,7 +4,7 @@ import type { Tree } from '../../vfs/index.js'
 import type { MountEnd, UnmountOptions } from '../contract.js'
 import { detach } from './detach.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
-import { findMount } from './mount-info.js'
+import { findMount, mounts } from './mount-info.js'
 import type { FuseNative } from '../transports/native.js'
 
 /** How long the kernel may take to end a connection nobody can reach by name any more. */
@@ -24,11 +24,13 @@ export async function unmountServed(
   if (top !== undefined && minor !== undefined && top.minor !== minor) {
     throw new DriveError('BUSY', 'Another filesystem is mounted over the drive.')
   }
-  if (top !== undefined) await flush(addon, mountpoint)
-  const outcome = await detach(mountpoint, false)
-  if (outcome === 'busy') {
+  // A directory above it may have another name by now; what is at the old path then is not ours.
+  const there = top ?? (await mounts()).find((mount) => minor !== undefined && mount.minor === minor)
+  if (there !== undefined) await flush(addon, there.mountpoint)
+  const outcome = there === undefined ? 'absent' : await detach(there.mountpoint, false)
+  if (there !== undefined && outcome === 'busy') {
     if (!lazy) throw new DriveError('BUSY', 'Programs still use the drive.')
-    await detach(mountpoint, true)
+    await detach(there.mountpoint, true)
   } else if (outcome === 'detached') await served.ended
   // Someone detached the name before; programs inside may still be served.
   else if (!lazy) await endSoon(served.ended)

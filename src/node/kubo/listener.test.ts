@@ -87,3 +87,24 @@ test('S-048 a credential is bound to scheme, host, port and path', (t) => {
   t.is(originOf('embedded'), undefined)
   t.is(originOf('file:///disk'), undefined)
 })
+
+const RESETS = `
+import socket, struct
+server = socket.create_server(('127.0.0.1', 0)); print(server.getsockname()[1], flush=True)
+while True:
+    one, _ = server.accept()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); one.close()
+`
+
+test('S-047 S-048 a listener that resets every connection is OFFLINE, and no call waits for ever', async (t) => {
+  const child = spawn('python3', ['-c', RESETS], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill())
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const address = `http://127.0.0.1:${String(line).trim()}`
+  const node = await openNode(address, { ...common, credentials: 'token-three', listener: [own] })
+  t.teardown(() => node.close())
+  for (let round = 0; round < 30; round++) {
+    const error = await t.throwsAsync<DriveError>(node.probe(), { instanceOf: DriveError })
+    t.is(error?.code, 'OFFLINE')
+  }
+})

@@ -24,6 +24,11 @@ export async function listenerAt(address: string, port: number): Promise<Listene
   return []
 }
 
+async function listenersOf(port: number): Promise<Listener> {
+  const rows = (await Promise.all(['tcp', 'tcp6'].map(rowsOf))).flat().filter((row) => row.port === port)
+  return [...new Set(rows.map(({ uid }) => uid))].sort((a, b) => a - b)
+}
+
 /** Connections of this agent carry nothing unless exactly `expected` listens where they lead; otherwise NODE_DENIED. */
 export function guardedAgent(expected: Listener, where: string, connectMs: number, options: AgentOptions): Agent {
   return new GuardedAgent(expected, where, connectMs, options)
@@ -62,9 +67,13 @@ class GuardedAgent extends Agent {
   }
 
   async #connect(host: string, port: number): Promise<Socket> {
+    // Where nobody of this machine shall listen, somebody who does may stop in the moment between connecting and looking.
+    const before = this.expected.length === 0 ? await listenersOf(port) : this.expected
     const socket = await connected(host, port, this.connectMs)
-    const found = await listenerAt(socket.remoteAddress ?? '', port)
-    if (found.join() === this.expected.join()) return socket
+    const { remoteAddress = '' } = socket
+    const found = await listenerAt(remoteAddress, port)
+    if (socket.destroyed || remoteAddress === '') throw new DriveError('OFFLINE', 'The node cannot be reached.')
+    if (found.join() === this.expected.join() && before.join() === this.expected.join()) return socket
     socket.destroy()
     throw new DriveError(
       'NODE_DENIED',
@@ -81,10 +90,10 @@ function connected(host: string, port: number, timeoutMs: number): Promise<Socke
       socket.destroy()
       reject(cause instanceof Error ? cause : new DriveError('OFFLINE', 'The node cannot be reached.'))
     }
-    socket.once('error', fail)
+    socket.on('error', fail)
     socket.setTimeout(timeoutMs, fail)
     socket.once('connect', () => {
-      socket.off('error', fail)
+      // A reset before somebody takes the socket over must find a listener; afterwards this one does nothing.
       socket.setTimeout(0)
       resolve(socket)
     })

@@ -66,8 +66,13 @@ export class Rpc {
     const request = this.#open(command, options)
     let bodyBegun = false
     let gaveUp: DriveError | undefined
+    // Settles by itself: a request whose socket is gone already tells of nothing any more.
+    let rejectGivenUp: (reason: DriveError) => void = () => undefined
+    const givenUp = new Promise<never>((_, reject) => (rejectGivenUp = reject))
+    givenUp.catch(() => undefined) // whoever waits gets it
     const giveUp = (reason: DriveError): void => {
       gaveUp ??= reason
+      rejectGivenUp(reason)
       request.destroy(reason)
     }
     const onAbort = (): void => giveUp(aborted(signal))
@@ -81,11 +86,13 @@ export class Rpc {
     request.setTimeout(idleMs, () => giveUp(silent(where, command, idleMs)))
     this.#limitConnecting(request, giveUp)
     try {
-      const answered = this.#response(request)
+      const answered = Promise.race([this.#response(request), givenUp])
+      answered.catch(() => undefined) // as above
       if (body === undefined) request.end()
       else {
         const patience = new SendPatience(this.timeouts.workMs, slow)
-        await sendBody(request, body, answered, { onBegin: () => (bodyBegun = true), patience })
+        const sent = sendBody(request, body, answered, { onBegin: () => (bodyBegun = true), patience })
+        await Promise.race([sent, givenUp])
       }
       deadline ??= setTimeout(slow, totalMs)
       const answer = new RpcAnswer(await answered, {
