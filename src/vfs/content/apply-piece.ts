@@ -28,10 +28,10 @@ export function indexSealed(parts: ApplyParts, items: readonly SealedItem[]): bo
   })
 }
 
-/** Its blocks are indexed. Bytes beyond `piece.limit`, or of a file that is gone, become removed blocks. */
+/** Its blocks are indexed. Bytes beyond `piece.limit`, or of a file that was removed, become removed blocks. */
 export function applyPiece(parts: ApplyParts, inode: Inode, piece: Piece): void {
   const { start } = piece
-  const content = inode.gone ? undefined : inode.content
+  const content = inode.gone || piece.isAbandoned ? undefined : inode.content
   const rows: ChunkRecord[] = []
   let at = 0
   for (const { digest, key, plainLength } of piece.sealed!.chunks) {

@@ -15,6 +15,8 @@ export interface Piece {
   readonly epoch: number
   /** Its bytes are in staged pages meanwhile. */
   isStaged: boolean
+  /** Its file was removed: nothing waits for its rows, and what it became is removed when it comes back. */
+  isAbandoned: boolean
   state: 'waiting' | 'running' | 'sealed' | 'failed'
   sealed: SealedItem | undefined
   error: DriveError | undefined
@@ -29,6 +31,7 @@ export function makePiece(fields: Pick<Piece, 'start' | 'length' | 'data' | 'slo
     ...fields,
     limit: fields.length,
     isStaged: false,
+    isAbandoned: false,
     state: 'waiting',
     sealed: undefined,
     error: undefined,

@@ -1,6 +1,6 @@
 /** The content of an inode that leaves: rows deleted, their blocks noted as removed, memory given back. */
 import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf, type ChunkRecord } from '../../tree-state/index.js'
-import { pagesOf } from '../../storage/kv/index.js'
+import { pagesOf, type Table } from '../../storage/kv/index.js'
 import type { Inode } from '../inodes/inode.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { HeldMemory } from '../staging/held-memory.js'
@@ -56,5 +56,13 @@ function storedRows(parts: RemoveParts, inode: Inode): ChunkRecord[] {
 
 function storedPages(parts: RemoveParts, inode: Inode): number[] {
   if (hasNoRows(inode)) return []
-  return [...parts.state.tables.pages.range(rowsOf(inode.ino))].map(([key]) => secondOf(key))
+  return pageIndexes(parts.state.tables.pages, inode.ino)
+}
+
+/** The staged pages of a file, the first `limit` of them. Their bytes are 4 KiB each: none is kept. */
+export function pageIndexes(pages: Pick<Table, 'range'>, ino: number, limit?: number): number[] {
+  const indexes: number[] = []
+  for (const [key] of pages.range({ ...rowsOf(ino), ...(limit !== undefined && { limit }) }))
+    indexes.push(secondOf(key))
+  return indexes
 }

@@ -5,6 +5,7 @@ import { unstagedTail } from '../content/file-content.js'
 import type { Clock } from '../../base/index.js'
 import type { ChunkReader } from '../content/chunk-reader.js'
 import type { Directories } from '../namespace/directories.js'
+import type { Inode } from '../inodes/inode.js'
 import type { Committer } from './committer.js'
 import type { Failures } from './failures.js'
 import type { Removals } from './removals.js'
@@ -126,20 +127,29 @@ export class Background {
 
   #relieveAgain(): void {
     const { held } = this.#parts
-    if (held.files.size === 0) held.wake()
-    else if (held.isWaitedFor) void this.#relieve()
+    if (!held.isWaitedFor) return
+    if (held.files.size > 0 || this.#slotOwner() !== undefined) void this.#relieve()
+    else if (held.hasSlot) held.wake()
+    // Else every buffer is on its way back from the pipeline, and wakes who waits.
   }
 
   /** A tail that fills a shared buffer goes on its way, so that its buffer comes back. */
   #freeSlots(): void {
-    const { held, inodes, sealing } = this.#parts
+    const { held, sealing } = this.#parts
+    const inode = this.#slotOwner()
+    const content = inode?.content
+    if (inode === undefined || content === undefined) return
+    if (unstagedTail(content.tail) === 0) held.dropTail(content)
+    else sealing.sealTail(inode)
+  }
+
+  /** A file whose tail fills a shared buffer. */
+  #slotOwner(): Inode | undefined {
+    const { held, inodes } = this.#parts
     for (const { owner } of held.slots) {
       const inode = owner === undefined ? undefined : inodes.cached(owner)
-      const content = inode?.content
-      if (inode === undefined || content?.tail === undefined) continue
-      if (unstagedTail(content.tail) === 0) held.dropTail(content)
-      else sealing.sealTail(inode)
-      return
+      if (inode?.content?.tail !== undefined) return inode
     }
+    return undefined
   }
 }

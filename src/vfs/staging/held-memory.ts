@@ -98,6 +98,11 @@ export class HeldMemory {
     return made
   }
 
+  /** `takeSlot` would find one. */
+  get hasSlot(): boolean {
+    return this.#free.length > 0 || this.slots.length < this.#maxSlots
+  }
+
   /** Once for each `takeSlot`: given back twice, one buffer would serve two files, and blocks would be sealed while they change. */
   releaseSlot(slot: Slot): void {
     if (!slot.isTaken) return

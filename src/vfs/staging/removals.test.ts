@@ -1,11 +1,23 @@
 import test from 'ava'
-import { caller, find, name, scratchDrive, type OpenDrive, type Scratch } from '../../../test/support/vfs/drive.js'
-import { chunkKey, decodeRemoved, encodeChunk, inodeKey } from '../../tree-state/index.js'
-import { ROOT_INO } from '../tree.js'
+import {
+  caller,
+  createFile,
+  find,
+  name,
+  scratchDrive,
+  writeFile,
+  type OpenDrive,
+  type Scratch,
+} from '../../../test/support/vfs/drive.js'
+import { seededRandom } from '../../base/index.js'
+import { chunkKey, decodeRemoved, encodeChunk, inodeKey, PAGE_BYTES, pageKey } from '../../tree-state/index.js'
+import type { VfsOptions } from '../open-vfs.js'
+import { OPEN, ROOT_INO } from '../tree.js'
 
 const MIB = 1024 * 1024
 const ROWS = 10_000
 const ROW_BYTES = MIB / 2
+const PAGES = 20_000
 
 test('S-065 a large file is gone at once, and its rows in commits of some thousand; a crash between them goes on', async (t) => {
   const scratch = scratchDrive()
@@ -40,8 +52,72 @@ test('S-065 a large file is cut short in commits of some thousand rows', async (
   await drive.shut()
 })
 
+for (const ending of ['sealed', 'failed'] as const) {
+  test(`S-065 a large file that is removed while its last bytes are being sealed gives its buffers back (${ending})`, async (t) => {
+    const scratch = scratchDrive()
+    const { drive, ino } = await withLargeFile(scratch, { heldLimitBytes: 16 * MIB })
+    t.teardown(async () => {
+      await drive.abandon()
+      scratch.remove()
+    })
+    const { tree, blocks } = drive
+    const index = blocks.index.bind(blocks)
+    if (ending === 'failed')
+      blocks.index = () => {
+        throw new Error('The disk is broken.')
+      }
+    const { handle } = await tree.open(ino, OPEN.READ_WRITE, caller)
+    await tree.unlink(ROOT_INO, name('large'), caller)
+    await tree.write(ino, handle, ROWS * ROW_BYTES, Buffer.from(seededRandom(7).bytes(12 * MIB)), caller)
+    tree.release(ino, handle)
+    await until(() => rowCount(drive) === 0)
+    blocks.index = index
+
+    const written = writeFile(tree, 'next', Buffer.alloc(2 * MIB, 1)).then(() => 'written')
+    const waits = new Promise<string>((resolve) => setTimeout(() => resolve('hangs'), 10_000).unref())
+    t.is(await Promise.race([written, waits]), 'written')
+    await drive.port.flush()
+    t.is(drive.meta.table('inodes', { sealed: true }).get(inodeKey(ino)), undefined)
+    if (ending === 'sealed') t.true(removedBlocks(drive) > ROWS, 'blocks that came back later are noted as removed')
+    else t.is(removedBlocks(drive), ROWS)
+  })
+}
+
+test('S-064 S-065 a file of very many staged pages is removed in commits of some thousand, and others are answered meanwhile', async (t) => {
+  const scratch = scratchDrive()
+  t.teardown(() => scratch.remove())
+  const made = await scratch.open()
+  const { ino } = await createFile(made.tree, 'pages')
+  await made.tree.setAttributes(ino, { size: PAGES * PAGE_BYTES }, undefined, caller)
+  await made.port.flush()
+  const pages = made.meta.table('pages', { sealed: true })
+  for (let i = 0; i < PAGES; i++) pages.put(pageKey(ino, i), Buffer.alloc(PAGE_BYTES, i))
+  await made.meta.commit()
+  await made.shut()
+
+  const drive = await scratch.open()
+  const pending = watchPending(drive)
+  await drive.tree.unlink(ROOT_INO, name('pages'), caller)
+  const left = new Set<number>()
+  await until(async () => {
+    t.is(await find(drive.tree, 'pages'), undefined)
+    const count = rowCount(drive, 'pages')
+    left.add(count)
+    return count === 0
+  })
+  t.true(left.has(0))
+  t.true(left.size > 2, `others were answered with ${[...left].join(', ')} pages left`)
+  t.true(pending() < PAGES / 2, `${pending()} rows waited for one commit`)
+  await drive.port.flush()
+  t.is(drive.meta.table('inodes', { sealed: true }).get(inodeKey(ino)), undefined)
+  await drive.shut()
+})
+
 /** Its rows are put into the table: their blocks are never read. */
-async function withLargeFile(scratch: Scratch): Promise<{ drive: OpenDrive; ino: number }> {
+async function withLargeFile(
+  scratch: Scratch,
+  options: Partial<VfsOptions> = {},
+): Promise<{ drive: OpenDrive; ino: number }> {
   const made = await scratch.open()
   const { attributes } = await made.tree.create(ROOT_INO, name('large'), 0o644, 1, caller)
   const { ino } = attributes
@@ -56,11 +132,11 @@ async function withLargeFile(scratch: Scratch): Promise<{ drive: OpenDrive; ino:
   }
   await made.meta.commit()
   await made.shut()
-  return { drive: await scratch.open(), ino }
+  return { drive: await scratch.open(options), ino }
 }
 
-function rowCount(drive: OpenDrive): number {
-  return [...drive.meta.table('chunks', { sealed: true }).range()].length
+function rowCount(drive: OpenDrive, table = 'chunks'): number {
+  return [...drive.meta.table(table, { sealed: true }).range()].length
 }
 
 function removedBlocks(drive: OpenDrive): number {
@@ -79,6 +155,6 @@ function watchPending(drive: OpenDrive): () => number {
   return () => most
 }
 
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 3000 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 10))
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 3000 && !(await holds()); i++) await new Promise((resolve) => setTimeout(resolve, 10))
 }

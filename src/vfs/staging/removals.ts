@@ -6,7 +6,7 @@ import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf } from '../../tree-sta
 import { MIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import type { InodeTable } from '../inodes/inode-table.js'
-import { forgetContent, type RemoveParts } from '../content/remove-content.js'
+import { forgetContent, pageIndexes, type RemoveParts } from '../content/remove-content.js'
 import type { Committer } from './committer.js'
 import type { Failures } from './failures.js'
 
@@ -36,7 +36,7 @@ export class Removals {
   takes(inode: Inode): boolean {
     if (this.#waiting.has(inode)) return true
     if (!inode.isFile || inode.unloaded || inode.inline !== undefined || inode.size < LARGE_BYTES) return false
-    if (this.#rowsOf(inode).length < ROWS_A_COMMIT) return false
+    if (this.#rowsOf(inode).length + this.#pagesOf(inode).length < ROWS_A_COMMIT) return false
     forgetContent(this.#parts, inode)
     this.#waiting.add(inode)
     this.goOn()
@@ -85,12 +85,16 @@ export class Removals {
       tables.chunks.delete(chunkKey(inode.ino, offset))
       this.#parts.state.addRemoved({ kind: 'block', digest, born })
     }
-    const pages = [...tables.pages.range({ ...rowsOf(inode.ino), limit: ROWS_A_COMMIT })]
-    for (const [key] of pages) tables.pages.delete(pageKey(inode.ino, secondOf(key)))
+    const pages = this.#pagesOf(inode)
+    for (const index of pages) tables.pages.delete(pageKey(inode.ino, index))
     return rows.length + pages.length > 0
   }
 
   #rowsOf(inode: Inode): (readonly [Uint8Array, Uint8Array])[] {
     return [...this.#parts.state.tables.chunks.range({ ...rowsOf(inode.ino), limit: ROWS_A_COMMIT })]
+  }
+
+  #pagesOf(inode: Inode): number[] {
+    return pageIndexes(this.#parts.state.tables.pages, inode.ino, ROWS_A_COMMIT)
   }
 }

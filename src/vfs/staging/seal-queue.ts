@@ -72,7 +72,7 @@ export class SealQueue {
     const some = [...pieces]
     for (const piece of some) {
       // The bytes of a file that is gone may be another file's by now.
-      const isOpen = piece.state === 'failed' && !inode.gone
+      const isOpen = piece.state === 'failed' && !isLeft({ inode, piece })
       if (isOpen && piece.limit === 0) {
         this.#drop(inode, piece)
         continue
@@ -84,11 +84,12 @@ export class SealQueue {
     await Promise.all(waits)
   }
 
-  /** The file is gone, its content taken from it: what nothing will come back for any more lets go of its memory and its blocks. */
+  /** The file leaves, its content taken from it: what nothing will come back for any more lets go of its memory and its blocks. */
   abandon(inode: Inode, pieces: readonly Piece[]): void {
     for (const piece of pieces) {
       piece.limit = 0
-      // Those under way find their file gone when they come back.
+      // Those under way let go when they come back. The inode of a large file is there until its last row went.
+      piece.isAbandoned = true
       if (piece.state === 'failed') this.#finish(piece)
       else if (piece.state === 'sealed') this.#apply(inode, piece)
     }
@@ -182,7 +183,7 @@ export class SealQueue {
       piece.state = 'failed'
       piece.error = failure
       if (inode.content !== undefined) inode.content.error = failure
-      if (inode.gone) this.#finish(piece)
+      if (isLeft({ inode, piece })) this.#finish(piece)
       piece.reject(failure)
     }
     this.#parts.held.fail(failure)
@@ -205,7 +206,7 @@ export class SealQueue {
     })
     const ready = work.filter((_, i) => complete[i])
     for (const inode of new Set(ready.map((one) => one.inode))) this.#applyReady(inode)
-    for (const { inode, piece } of ready) if (inode.gone) this.#apply(inode, piece)
+    for (const one of ready) if (isLeft(one)) this.#apply(one.inode, one.piece)
   }
 
   #applyReady(inode: Inode): void {
@@ -239,4 +240,9 @@ export class SealQueue {
     if (piece.slot !== undefined) this.#parts.held.releaseSlot(piece.slot)
     piece.slot = undefined
   }
+}
+
+/** Nobody has the file any more. */
+function isLeft({ inode, piece }: Work): boolean {
+  return inode.gone || piece.isAbandoned
 }
