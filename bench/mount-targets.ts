@@ -19,6 +19,8 @@ export interface Target {
 }
 
 const CLI = join(projectRoot, 'dist/src/cli/main.js')
+/** A built checkout of an earlier version, which becomes the target `before`. */
+const BEFORE = process.env['DAGDRIVE_BENCH_BEFORE']
 let daemon: ChildProcess | undefined
 
 export const TARGETS: readonly Target[] = [
@@ -101,25 +103,31 @@ export const TARGETS: readonly Target[] = [
       await ended
     },
   },
-  {
-    name: 'dagdrive',
+  dagdrive('dagdrive', CLI),
+  ...(BEFORE === undefined ? [] : [dagdrive('before', join(BEFORE, 'dist/src/cli/main.js'))]),
+]
+
+/** The drive as the build with this command line makes it. */
+function dagdrive(name: string, cli: string): Target {
+  return {
+    name,
     start: async (folder) => {
-      const args = [CLI, 'up', made(folder, 'above'), '--phrase-out', join(folder, 'phrase')]
+      const args = [cli, 'up', made(folder, 'above'), '--phrase-out', join(folder, 'phrase')]
       execFileSync(process.execPath, args, { env: home(folder), stdio: ['ignore', 'ignore', 'inherit'] })
       return join(folder, 'above')
     },
     settle: (folder) => {
-      execFileSync(process.execPath, [CLI, 'sync'], { env: home(folder), stdio: 'ignore' })
+      execFileSync(process.execPath, [cli, 'sync'], { env: home(folder), stdio: 'ignore' })
     },
     stop: async (folder) => {
       // Leaving early has an exit status of its own, which is what is wanted here.
-      spawnSync(process.execPath, [CLI, 'unmount', join(folder, 'above'), '--now'], {
+      spawnSync(process.execPath, [cli, 'unmount', join(folder, 'above'), '--now'], {
         env: home(folder),
         stdio: 'ignore',
       })
     },
-  },
-]
+  }
+}
 
 function home(folder: string): NodeJS.ProcessEnv {
   return { ...process.env, DAGDRIVE_HOME: join(folder, 'home') }
