@@ -1,6 +1,7 @@
 /**
- * Upload to a real Kubo: our streamed import against `ipfs dag import` of a CAR file with the same blocks. Each round uses blocks
- * of its own, because a block the node has already costs less. Prints one line a round and the median ratio (target: 0.8 or more).
+ * Upload to a real Kubo: our streamed import against `ipfs dag import` of a CAR file with the same blocks. Each round
+ * uses blocks of its own, because a block the node has already costs less. Prints one line a round and the median ratio
+ * (target: 0.8 or more).
  *   node dist/bench/car-upload.js [MiB=256] [rounds=5]
  */
 import { execFile } from 'node:child_process'

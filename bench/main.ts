@@ -1,5 +1,6 @@
 /**
- * The benchmarks by name: `npm run bench -- scale|mount|pipeline|car-upload [its options]`. Without a name, it says which there are.
+ * The benchmarks by name: `npm run bench -- scale|mount|pipeline|car-upload [its options]`. Without a name, it says
+ * which there are.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -14,7 +14,9 @@ export interface Target {
   /** Mounts below `folder`; returns where to work. */
   start(folder: string): Promise<string>
   stop(folder: string): Promise<void>
-  /** Waits for work the target does behind its clients (an upload), so that one test does not pay for the one before. */
+  /**
+   * Waits for work the target does behind its clients (an upload), so that one test does not pay for the one before.
+   */
   settle?(folder: string): void
 }
 

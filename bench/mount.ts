@@ -1,9 +1,10 @@
 /**
- * The mount against its peers over the same medium, in turn over several rounds; prints medians and, paired by round, how
- * many times faster than each peer dagdrive is.
+ * The mount against its peers over the same medium, in turn over several rounds; prints medians and, paired by round,
+ * how many times faster than each peer dagdrive is.
  *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive] [--record]
- * Each test begins with nothing left to upload, and cold ones with clean page caches; what a test starts in the background counts.
- * DAGDRIVE_KUBO names the `ipfs` binary for the Kubo mount; DAGDRIVE_BENCH_BEFORE a built checkout of an earlier version, the target `before`.
+ * Each test begins with nothing left to upload, and cold ones with clean page caches; what a test starts in the
+ * background counts. DAGDRIVE_KUBO names the `ipfs` binary for the Kubo mount; DAGDRIVE_BENCH_BEFORE a built checkout
+ * of an earlier version, the target `before`.
  */
 import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process'
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'

@@ -1,6 +1,7 @@
 /**
- * What scale.ts does on the mount, in a process of its own: `node scale-client.js STEP DIRECTORY NUMBER…`. Prints one JSON object of
- * figures. Nothing here grows with the number of files, so that the client's memory stays out of the picture.
+ * What scale.ts does on the mount, in a process of its own: `node scale-client.js STEP DIRECTORY NUMBER…`. Prints one
+ * JSON object of figures. Nothing here grows with the number of files, so that the client's memory stays out of the
+ * picture.
  */
 import {
   closeSync,

@@ -1,8 +1,9 @@
 /**
- * What the drive costs when it holds much: resident memory of the daemon (its peak, and a minute after the load), and times. On the
- * real program: command line, daemon, kernel mount, embedded node.
+ * What the drive costs when it holds much: resident memory of the daemon (its peak, and a minute after the load), and
+ * times. On the real program: command line, daemon, kernel mount, embedded node.
  *   node dist/bench/scale.js [--loads files,huge,scattered] [--part 1] [--rest 60] [--record]
- * `--part 10` takes a tenth of each size: of 1,000,000 files, one file of 1 TiB made by copy_file_range, 20 GiB of random 4 KiB writes.
+ * `--part 10` takes a tenth of each size: of 1,000,000 files, one file of 1 TiB made by copy_file_range, 20 GiB of
+ * random 4 KiB writes.
  */
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,7 @@
-/* Many chunks in one pass: cut, derive keys, encrypt and hash, each chunk while it is in the cache, two hashes at a time. */
+/*
+ * Many chunks in one pass: cut, derive keys, encrypt and hash, each chunk while it is in the cache, two hashes at a
+ * time.
+ */
 #ifndef DAGDRIVE_BATCH_H
 #define DAGDRIVE_BATCH_H
 #include "leaf.h"

@@ -22,7 +22,10 @@ static napi_value punch_hole(napi_env env, napi_callback_info info) {
   return js_number(env, result < 0 ? -errno : 0);
 }
 
-/* preadNoWait(fd, into, offset): bytes read without waiting for the disk, or a negative errno (-EAGAIN: not in the page cache). */
+/*
+ * preadNoWait(fd, into, offset): bytes read without waiting for the disk, or a negative errno (-EAGAIN: not in the page
+ * cache).
+ */
 static napi_value pread_no_wait(napi_env env, napi_callback_info info) {
   napi_value args[3];
   bytes into;
@@ -36,7 +39,9 @@ static napi_value pread_no_wait(napi_env env, napi_callback_info info) {
   return js_number(env, n < 0 ? -errno : (double)n);
 }
 
-/* bytesToPage(bytes): how many of them lie before the next page boundary; direct I/O wants memory that begins on one. */
+/*
+ * bytesToPage(bytes): how many of them lie before the next page boundary; direct I/O wants memory that begins on one.
+ */
 static napi_value bytes_to_page(napi_env env, napi_callback_info info) {
   napi_value args[1];
   bytes memory;

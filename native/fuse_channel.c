@@ -1,14 +1,16 @@
 /*
- * The channel to the kernel: requests from /dev/fuse in batches, one write per reply. Parsing and answering is JavaScript's.
+ * The channel to the kernel: requests from /dev/fuse in batches, one write per reply. Parsing and answering is
+ * JavaScript's.
  *
  * open(fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd) returns a channel object, or -errno:
- *   memory             one ArrayBuffer: arenaBytes of requests, then maxBatch pairs (offset, length) of uint32, then outBytes
+ *   memory             one ArrayBuffer: arenaBytes of requests, then maxBatch pairs (offset, length) of uint32, then
+ *                      outBytes
  *   reply(length)      writes out[0 ... length); 0 or -errno
  *   replyWith(n, list) writes out[0 ... n) and the Uint8Arrays of list with one writev; sets the header's length field
- *   abortAtExit(path, keeps)  file that gets "1" when the environment ends while the channel is open; with keeps only when a
- *                      notification hangs then, because another server takes the connection over
- *   guard(on)          whether another thread is inside a notification; an ending environment waits for it, and it may wait
- *                      for replies nobody will send any more, so the connection is aborted then (mode 0 only)
+ *   abortAtExit(path, keeps)  file that gets "1" when the environment ends while the channel is open; with keeps only
+ *                      when a notification hangs then, because another server takes the connection over
+ *   guard(on)          whether another thread is inside a notification; an ending environment waits for it, and it may
+ *                      wait for replies nobody will send any more, so the connection is aborted then (mode 0 only)
  *   stop()             closes the channel and fd; onEnd is not called
  * mode 0 polls on the environment's own event loop (uv_poll), mode 1 reads on a thread of its own and needs no libuv.
  * The channel owns fd. onBatch(count) is called once per batch, and the requests are valid until it returns.

@@ -1,4 +1,7 @@
-/* A channel to the kernel: what its own part (fuse_channel.c) and its two ways to wait for requests (fuse_poll.c, fuse_thread.c) share. */
+/*
+ * A channel to the kernel: what its own part (fuse_channel.c) and its two ways to wait for requests (fuse_poll.c,
+ * fuse_thread.c) share.
+ */
 #ifndef DAGDRIVE_FUSE_CHANNEL_H
 #define DAGDRIVE_FUSE_CHANNEL_H
 #include "fuse_native.h"
@@ -52,13 +55,16 @@ typedef struct channel {
 /* fuse_channel.c */
 
 /*
- * Reads what is there, packed behind each other at multiples of 8. Stops at max_batch or when another full request would
- * not fit. *failure becomes 0, or the errno that ends the channel.
+ * Reads what is there, packed behind each other at multiples of 8. Stops at max_batch or when another full request
+ * would not fit. *failure becomes 0, or the errno that ends the channel.
  */
 uint32_t channel_read_batch(channel *ch, int *failure);
 /* Hands a batch to JavaScript, then the end if there is one. The channel may be closed when it returns. */
 void channel_deliver(channel *ch, uint32_t count, int failure);
-/* A thread inside a notification keeps the connection alive although fd is closed, and the environment would wait for it. */
+/*
+ * A thread inside a notification keeps the connection alive although fd is closed, and the environment would wait for
+ * it.
+ */
 void channel_abort_connection(channel *ch);
 
 /* fuse_poll.c; start answers 0 or -errno. Stopping ends with the cleanup hook, when libuv has closed the handles. */

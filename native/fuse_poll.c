@@ -27,9 +27,9 @@ static uint64_t now_ns(void) {
 }
 
 /*
- * A program waits for each answer before its next request, which comes some 20 us later: less than it takes to go to sleep and to
- * be woken on an idle processor of a virtual machine. So look for it a moment before sleeping, but only while looking pays.
- * *cut: the turn ended while looking.
+ * A program waits for each answer before its next request, which comes some 20 us later: less than it takes to go to
+ * sleep and to be woken on an idle processor of a virtual machine. So look for it a moment before sleeping, but only
+ * while looking pays. *cut: the turn ended while looking.
  */
 static uint32_t await_next(channel *ch, uint64_t end, int *failure, bool *cut) {
   *cut = false;
@@ -52,7 +52,10 @@ static uint32_t await_next(channel *ch, uint64_t end, int *failure, bool *cut) {
 
 static void on_turn(uv_idle_t *handle);
 
-/* Delivers what was read and what follows it. When the turn ends first, the next one begins after the other events of the loop, without sleep. */
+/*
+ * Delivers what was read and what follows it. When the turn ends first, the next one begins after the other events of
+ * the loop, without sleep.
+ */
 static void serve(channel *ch, uint64_t begin, uint32_t count, int failure) {
   for (;;) {
     if (count > 0 || failure != 0) channel_deliver(ch, count, failure);

@@ -1,4 +1,7 @@
-/* FastCDC with a 32-bit keyed gear hash, the same cuts as src/pipeline/gear.ts; docs/format/keys-and-leaves.md has the definition. */
+/*
+ * FastCDC with a 32-bit keyed gear hash, the same cuts as src/pipeline/gear.ts; docs/format/keys-and-leaves.md has the
+ * definition.
+ */
 #ifndef DAGDRIVE_GEAR_H
 #define DAGDRIVE_GEAR_H
 #include <stddef.h>
@@ -45,8 +48,10 @@ static uint32_t gear_window(const gear_table *g, const uint8_t *p, size_t at) {
   return h;
 }
 
-/* The same in stretches of four times GEAR_STREAM bytes, four streams at once: a window is 32 bytes, so any place can be a start, and
- * one stream alone waits for its own additions. Work behind a cut is lost, at most one stretch a chunk. */
+/*
+ * The same in stretches of four times GEAR_STREAM bytes, four streams at once: a window is 32 bytes, so any place can
+ * be a start, and one stream alone waits for its own additions. Work behind a cut is lost, at most one stretch a chunk.
+ */
 #define GEAR_STREAM ((size_t)2048)
 static int gear_scan(const gear_table *g, const uint8_t *p, size_t *at, size_t end, uint32_t *hash, uint32_t limit) {
   for (; *at + 4 * GEAR_STREAM <= end; *at += 4 * GEAR_STREAM) {

@@ -1,16 +1,17 @@
 /*
- * The holder of a mount: a small process beside the daemon that keeps the same open /dev/fuse file, so that the kernel lets programs
- * wait while no daemon lives, and starts the next daemon. It reads no request and knows nothing of the drive.
+ * The holder of a mount: a small process beside the daemon that keeps the same open /dev/fuse file, so that the kernel
+ * lets programs wait while no daemon lives, and starts the next daemon. It reads no request and knows nothing of the
+ * drive.
  *
  *   dagdrive_holder SOCKET LOCK LOG MEMORY_BYTES     prints a newline when SOCKET answers
  *
- * It also keeps what the next daemon needs: a shared memory (the daemon's layout, src/fuse/holder) and the unlocked key, in locked pages
- * that no core dump, debugger of this user or child sees. Both go only to a process of the same user that the home's lock file names.
- * Messages (one packet each, the first byte says which): from the daemon H hello, K key, C command line of the next daemon, G the
- * channel's descriptor, D drop the channel; to the daemon S: has a channel, length of the key, key, with the descriptors
- * (memory, channel).
- * It ends when the daemon goes and no channel is held, and 30 s after the last daemon went: a request a dead daemon has read cannot be
- * ended even by SIGKILL as long as the channel lives.
+ * It also keeps what the next daemon needs: a shared memory (the daemon's layout, src/fuse/holder) and the unlocked
+ * key, in locked pages that no core dump, debugger of this user or child sees. Both go only to a process of the same
+ * user that the home's lock file names. Messages (one packet each, the first byte says which): from the daemon H hello,
+ * K key, C command line of the next daemon, G the channel's descriptor, D drop the channel; to the daemon S: has a
+ * channel, length of the key, key, with the descriptors (memory, channel). It ends when the daemon goes and no channel
+ * is held, and 30 s after the last daemon went: a request a dead daemon has read cannot be ended even by SIGKILL as
+ * long as the channel lives.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,8 +1,10 @@
 /*
- * The daemon's end of the link to the holder (native/holder.c), and memory shared through a descriptor. Nothing here waits for a mount.
+ * The daemon's end of the link to the holder (native/holder.c), and memory shared through a descriptor. Nothing here
+ * waits for a mount.
  *   holderConnect(path)                       a descriptor, or -errno
  *   holderSend(link, bytes, fd)               0 or -errno; fd -1 sends none
- *   holderReceive(link, bytes, timeoutMs)     [length, fd, fd] with -1 for a missing descriptor; length is -errno on failure
+ *   holderReceive(link, bytes, timeoutMs)     [length, fd, fd] with -1 for a missing descriptor; length is -errno on
+ *                                             failure
  *   duplicate(fd)                             a descriptor of the same open file, close-on-exec, or -errno
  *   closeDescriptor(fd)                       0 or -errno; Node does not know of descriptors that were opened here
  *   releaseShared(memory, start, length)      gives its pages back; they are zero when next read; 0 or -errno

@@ -56,7 +56,9 @@ static void sha_message_add(sha_message *m, const uint8_t *at, size_t blocks, si
   m->spans[m->span_count++] = (sha_span){.at = at, .blocks = blocks, .stride = stride};
 }
 
-/* The end of a message: `rest` bytes (below 64) already in `tail`, then SHA-256's own padding for `total` hashed bytes. */
+/*
+ * The end of a message: `rest` bytes (below 64) already in `tail`, then SHA-256's own padding for `total` hashed bytes.
+ */
 static void sha_message_end(sha_message *m, uint8_t *tail, size_t rest, size_t total) {
   const size_t blocks = rest + 9 <= 64 ? 1 : 2;
   memset(tail + rest, 0, blocks * 64 - rest);

@@ -14,9 +14,9 @@
 #include "napi_args.h"
 
 /*
- * forgetMapped(path): takes the pages of every shared mapping of this file out of the process (they stay in the page cache, and come
- * back when they are touched). The caller makes sure that nobody unmaps the file meanwhile. Returns the bytes of address space that were
- * looked at, or a negative errno.
+ * forgetMapped(path): takes the pages of every shared mapping of this file out of the process (they stay in the page
+ * cache, and come back when they are touched). The caller makes sure that nobody unmaps the file meanwhile. Returns the
+ * bytes of address space that were looked at, or a negative errno.
  */
 static napi_value forget_mapped(napi_env env, napi_callback_info info) {
   napi_value args[1];

@@ -1,8 +1,8 @@
 /*
  * Mounting and unmounting: mount(2) as root, fusermount3 with a passed descriptor otherwise, umount2, syncfs.
  * Every call runs on a threadpool thread, because each may wait for the very mount this process serves.
- * Each returns a promise of { result, message }: result is a descriptor or 0, or -errno; message is what fusermount3 said.
- * The fuse descriptor of a mount is non-blocking and close-on-exec.
+ * Each returns a promise of { result, message }: result is a descriptor or 0, or -errno; message is what fusermount3
+ * said. The fuse descriptor of a mount is non-blocking and close-on-exec.
  */
 #define _GNU_SOURCE
 #include "fuse_native.h"
@@ -198,7 +198,10 @@ static int open_beneath(char *path) {
   return result;
 }
 
-/* Moves the mount at `beside` beneath the dead one at `target`, which goes. Before Linux 6.5 the directory is bare for a moment. */
+/*
+ * Moves the mount at `beside` beneath the dead one at `target`, which goes. Before Linux 6.5 the directory is bare for
+ * a moment.
+ */
 static int place_beneath(const char *beside, const char *target) {
   int tree = (int)syscall(SYS_open_tree, AT_FDCWD, beside, TREE_CLONE | O_CLOEXEC);
   int result = tree < 0 ? -errno : 0;

@@ -1,6 +1,7 @@
 /*
- * Parts of a leaf block whose GCM tag was verified before: at that time every 4 KiB page of the sealed bytes gets a GMAC tag
- * of this thread's own random key, and later a page is only decrypted when it still has that tag. Included by seal.c once.
+ * Parts of a leaf block whose GCM tag was verified before: at that time every 4 KiB page of the sealed bytes gets a
+ * GMAC tag of this thread's own random key, and later a page is only decrypted when it still has that tag. Included by
+ * seal.c once.
  */
 #ifndef DAGDRIVE_PAGE_TAGS_H
 #define DAGDRIVE_PAGE_TAGS_H
@@ -54,8 +55,9 @@ static napi_value tag_pages(napi_env env, napi_callback_info info) {
 }
 
 /*
- * openPages(pages, first, serial, tags, key[32], skip, into): true, and `into` is the plaintext from `skip` bytes into the
- * pages on; false when a page is not the one that was tagged (`into` is untouched then). `first` is the first page's index.
+ * openPages(pages, first, serial, tags, key[32], skip, into): true, and `into` is the plaintext from `skip` bytes into
+ * the pages on; false when a page is not the one that was tagged (`into` is untouched then). `first` is the first
+ * page's index.
  */
 static napi_value open_pages(napi_env env, napi_callback_info info) {
   napi_value args[7], answer;

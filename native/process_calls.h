@@ -10,8 +10,9 @@
 #include "napi_args.h"
 
 /*
- * keepMemoryPrivate(): no core dump of this process, and no other program of the same user may trace it or read its memory. What it may
- * read of itself in /proc/self stays. Programs it starts are as always. Returns 0 or a negative errno.
+ * keepMemoryPrivate(): no core dump of this process, and no other program of the same user may trace it or read its
+ * memory. What it may read of itself in /proc/self stays. Programs it starts are as always. Returns 0 or a negative
+ * errno.
  */
 static napi_value keep_memory_private(napi_env env, napi_callback_info info) {
   const struct rlimit none = {0, 0};

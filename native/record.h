@@ -4,7 +4,10 @@
 #include "core.h"
 #include "sha256.h"
 
-/* ---------------------------------------------------------------- local records: salt[16] || counter BE64 || ciphertext || tag */
+/*
+ * ---------------------------------------------------------------- local records: salt[16] || counter BE64 ||
+ * ciphertext || tag
+ */
 
 #define RECORD_SALT ((size_t)16)
 #define RECORD_HEAD (RECORD_SALT + 8)

@@ -1,5 +1,6 @@
 /* The chunk-seal-hash core: keyed content-defined chunking, HMAC-SHA-256, AES-256-GCM and SHA-256 in one pass over
- * cache-hot chunks, into the caller's reused buffer. Plain node_api.h; OpenSSL is the one node exports (headers ship with node's).
+ * cache-hot chunks, into the caller's reused buffer. Plain node_api.h; OpenSSL is the one node exports (headers ship
+ * with node's).
  * Bytes are defined in docs/format/keys-and-leaves.md and equal those of the JavaScript core.
  * Every argument is checked; a bad one throws a TypeError or RangeError and touches nothing. */
 #define _GNU_SOURCE
@@ -145,7 +146,10 @@ static napi_value sha256(napi_env env, napi_callback_info info) {
 
 /* ---------------------------------------------------------------- set-up */
 
-/* hashing(mode): 'lanes' or 'portable' in use. `mode` 'portable' or 'best' switches this thread (tests); undefined only asks. */
+/*
+ * hashing(mode): 'lanes' or 'portable' in use. `mode` 'portable' or 'best' switches this thread (tests); undefined only
+ * asks.
+ */
 static napi_value hashing(napi_env env, napi_callback_info info) {
   napi_value args[1], answer;
   core *c = core_of(env);

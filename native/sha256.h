@@ -1,5 +1,6 @@
-/* SHA-256 with the x86 SHA extensions, one stream or two interleaved (the unit is bound by latency: two streams cost little
- * more than one). Elsewhere everything goes through node's OpenSSL (EVP). FIPS 180-4; instruction use follows Intel's paper
+/* SHA-256 with the x86 SHA extensions, one stream or two interleaved (the unit is bound by latency: two streams cost
+ * little more than one). Elsewhere everything goes through node's OpenSSL (EVP). FIPS 180-4; instruction use follows
+ * Intel's paper
  * "New Instructions Supporting the Secure Hash Algorithm on Intel Architecture Processors". */
 #ifndef DAGDRIVE_SHA256_H
 #define DAGDRIVE_SHA256_H

@@ -13,7 +13,10 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
-/** Groups run one after the other: unit tests two files at a time, system tests alone, so that mounts do not disturb each other. */
+/**
+ * Groups run one after the other: unit tests two files at a time, system tests alone, so that mounts do not disturb
+ * each other.
+ */
 const GROUPS = {
   unit: {
     patterns: ['dist/src/**/*.test.js', 'dist/test/meta/**/*.test.js', 'dist/test/golden/**/*.test.js'],

@@ -12,8 +12,8 @@ export interface CallControlOptions<Name extends OperationName> {
 }
 
 /**
- * One operation. Rejects with the daemon's own DriveError; DAEMON_UNREACHABLE when nobody listens or the daemon went away
- * in the middle; ABORTED when `signal` fires, which also cancels the operation in the daemon.
+ * One operation. Rejects with the daemon's own DriveError; DAEMON_UNREACHABLE when nobody listens or the daemon went
+ * away in the middle; ABORTED when `signal` fires, which also cancels the operation in the daemon.
  */
 export async function callControl<Name extends OperationName>(
   socketPath: string,

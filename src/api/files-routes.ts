@@ -1,11 +1,12 @@
 /**
- * Files over the control socket: `POST /v1/files/<operation>` with a JSON body, answered by one line as every operation;
+ * Files over the control socket: `POST /v1/files/<operation>` with a JSON body, answered by one line as every
+ * operation;
  * `GET` and `PUT /v1/files/content` carry whole contents as streams. Checks what it is given; the work is in src/files.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { DriveError } from '../base/index.js'
-import { readStream, writeStream, type Condition, type FileInfo, type Files, type Place } from '../files/client.js'
+import { readStream, writeStream, type Condition, type FileInfo, type Files, type FilePlace } from '../files/client.js'
 
 export const FILES_PREFIX = '/v1/files/'
 
@@ -48,7 +49,7 @@ export async function sendContent(
 ): Promise<void> {
   const query = queryOf(request)
   const id = query.get('id')
-  const place: Place = id === null ? { path: query.get('path') ?? '' } : { id }
+  const place: FilePlace = id === null ? { path: query.get('path') ?? '' } : { id }
   const info = await files.stat(place)
   if (info.type !== 'file') throw new DriveError('IS_A_DIRECTORY', 'Only a regular file has content.')
   const headers = { etag: `"${info.revision}"`, 'content-type': 'application/octet-stream', 'accept-ranges': 'bytes' }
@@ -70,7 +71,8 @@ export async function sendContent(
 }
 
 /**
- * `PUT /v1/files/content?path=…`: the body becomes the content, whole or not at all. `If-None-Match: *` asks for a new file,
+ * `PUT /v1/files/content?path=…`: the body becomes the content, whole or not at all. `If-None-Match: *` asks for a new
+ * file,
  * `If-Match: "revision"` for one that has not changed.
  */
 export async function receiveContent(files: Files, request: IncomingMessage, signal: AbortSignal): Promise<FileInfo> {
@@ -96,7 +98,10 @@ function queryOf(request: IncomingMessage): URLSearchParams {
   return new URL(request.url ?? '/', 'http://socket').searchParams
 }
 
-/** One range of bytes; undefined where none, or one of a kind that may be ignored, is asked for. OUT_OF_RANGE past the end. */
+/**
+ * One range of bytes; undefined where none, or one of a kind that may be ignored, is asked for. OUT_OF_RANGE past the
+ * end.
+ */
 function rangeOf(header: string | undefined, size: number): { start: number; end: number } | undefined {
   const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/u.exec(header ?? '') ?? []
   if (first === undefined || last === undefined || (first === '' && last === '')) return undefined
@@ -107,7 +112,7 @@ function rangeOf(header: string | undefined, size: number): { start: number; end
   return { start, end }
 }
 
-function placeIn(body: Body): Place {
+function placeIn(body: Body): FilePlace {
   return body['id'] === undefined ? { path: pathIn(body, 'path') } : { id: pathIn(body, 'id') }
 }
 

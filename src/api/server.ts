@@ -48,7 +48,8 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
   })
   const address = await socketAddress(options.path)
   try {
-    // Never open to others, not even for a moment: the daemon's umask and the mode of the folder keep them out until the mode is set below.
+    // Never open to others, not even for a moment: the daemon's umask and the mode of the folder keep them out until
+    // the mode is set below.
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(address.path, resolve)

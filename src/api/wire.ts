@@ -1,6 +1,7 @@
 /**
- * What goes over the control socket: one operation a request, `POST /v1/<operation>` with a JSON body, answered by lines of
- * JSON (NDJSON): any number of `progress`, then one `done` or one `error`. Plain data only; docs/CLI.md shows it.
+ * What goes over the control socket: one operation a request, `POST /v1/<operation>` with a JSON body, answered by
+ * lines of JSON (NDJSON): any number of `progress`, then one `done` or one `error`. Plain data only; docs/CLI.md shows
+ * it.
  */
 import type { WireError } from '../base/index.js'
 
@@ -79,7 +80,10 @@ export interface StatusReport {
   readonly publishedAtMs: number | undefined
   /** Another device has published this on top of the version here; unmounting and mounting takes it over. */
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
-  /** What needs a person's eye and keeps nothing from going on: an implausible clock, heads that are ignored, a move that was cut off. */
+  /**
+   * What needs a person's eye and keeps nothing from going on: an implausible clock, heads that are ignored, a move
+   * that was cut off.
+   */
   readonly warnings?: readonly string[]
   readonly lastError: string | undefined
 }

@@ -55,8 +55,8 @@ export class BoundedQueue {
 }
 
 /**
- * Does `work` for every item, at most `width` at once; items are taken when there is room for them. After a failure no more are taken, and
- * when those under way have ended, the first failure is thrown.
+ * Does `work` for every item, at most `width` at once; items are taken when there is room for them. After a failure no
+ * more are taken, and when those under way have ended, the first failure is thrown.
  */
 export async function forEachBounded<Item>(
   items: Iterable<Item>,

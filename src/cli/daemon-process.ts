@@ -18,8 +18,9 @@ const START_TIMEOUT_MS = 60_000
 const STATUS_LOCKED = 12
 
 /**
- * Bounds chosen by measurement (S-005): small young generations, few malloc arenas, buffers of 128 KiB and more given back to the system when
- * freed (50 MiB less after copying 1 GB, at no cost in speed), threads for fsync and kernel notices.
+ * Bounds chosen by measurement (S-005): small young generations, few malloc arenas, buffers of 128 KiB and more given
+ * back to the system when freed (50 MiB less after copying 1 GB, at no cost in speed), threads for fsync and kernel
+ * notices.
  */
 const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']
 const DAEMON_ENVIRONMENT = {
@@ -47,8 +48,8 @@ export async function callDaemon<Name extends OperationName>(
 }
 
 /**
- * The control socket of the running daemon, or undefined. A socket that somebody else may have put there is none: phrases and
- * passphrases go through it.
+ * The control socket of the running daemon, or undefined. A socket that somebody else may have put there is none:
+ * phrases and passphrases go through it.
  */
 export async function findDaemon(paths: DrivePaths): Promise<string | undefined> {
   for (const path of [paths.socket, await socketOfHolder(paths.lockFile)]) {

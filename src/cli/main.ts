@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 /** The executable: one command line, its exit status. */
-import { run } from './program.js'
+import { runCommandLine } from './program.js'
 
-process.exitCode = await run(process.argv.slice(2))
+process.exitCode = await runCommandLine(process.argv.slice(2))

@@ -9,7 +9,7 @@ import { DRIVE_ERRORS } from '../base/index.js'
 import { drivePaths } from '../platform/index.js'
 import { findDaemon } from './daemon-process.js'
 import { EXIT_STATUS, OTHER_STATUS } from './exit-status.js'
-import { run } from './program.js'
+import { runCommandLine } from './program.js'
 import { failureText, nodeLine } from './report.js'
 import { claimSecretOutput, readSecretFile } from './secret-file.js'
 import type { Session } from './session.js'
@@ -52,26 +52,26 @@ test('commands that need a drive say so on a fresh home, and start no daemon', a
   ]
   for (const args of [...commands, ['node', 'set', 'embedded']]) {
     const { session, home } = await fresh(t)
-    t.is(await run(args, session), EXIT_STATUS.NO_DRIVE, args.join(' '))
+    t.is(await runCommandLine(args, session), EXIT_STATUS.NO_DRIVE, args.join(' '))
     await t.throwsAsync(stat(join(home, 'daemon.lock')), { code: 'ENOENT' })
   }
 })
 
 test('a failure with --json is one line of JSON', async (t) => {
   const { session, notes } = await fresh(t)
-  t.is(await run(['sync', '--json'], session), EXIT_STATUS.NO_DRIVE)
+  t.is(await runCommandLine(['sync', '--json'], session), EXIT_STATUS.NO_DRIVE)
   t.is((JSON.parse(notes.join('')) as { error: { code: string } }).error.code, 'NO_DRIVE')
 })
 
 test('stopping where no daemon runs is no failure', async (t) => {
   const { session, out } = await fresh(t)
-  t.is(await run(['daemon', 'stop', '--json'], session), 0)
+  t.is(await runCommandLine(['daemon', 'stop', '--json'], session), 0)
   t.deepEqual(JSON.parse(out.join('')), { running: false })
 })
 
 test('a phrase file and a phrase to be written exclude each other', async (t) => {
   const { session } = await fresh(t)
-  t.is(await run(['init', '--phrase-file', '/a', '--phrase-out', '/b'], session), EXIT_STATUS.USAGE)
+  t.is(await runCommandLine(['init', '--phrase-file', '/a', '--phrase-out', '/b'], session), EXIT_STATUS.USAGE)
 })
 
 test('a secret is the first line of its file; others being able to read it is said', async (t) => {
@@ -116,7 +116,7 @@ asRoot('a socket that somebody else put where the daemon listens is never spoken
   await chown(home, 65_534, 65_534)
   t.is(await findDaemon(session.paths), undefined, "another user's folder")
   await writeFile(join(home, 'phrase'), 'abandon '.repeat(24))
-  t.is(await run(['init', '--phrase-file', join(home, 'phrase')], session), EXIT_STATUS.NOT_PERMITTED)
+  t.is(await runCommandLine(['init', '--phrase-file', join(home, 'phrase')], session), EXIT_STATUS.NOT_PERMITTED)
   t.deepEqual(heard, [], 'no secret left this process')
 })
 
@@ -149,7 +149,7 @@ test('what a node is called says where its blocks lie', (t) => {
 test('a wrong command line with --json is one line of JSON', async (t) => {
   for (const args of [['statsu', '--json'], ['mount', '--json'], ['status', '--jsonn', '--json'], ['--json']]) {
     const { session, notes } = await fresh(t)
-    t.is(await run(args, session), EXIT_STATUS.USAGE, args.join(' '))
+    t.is(await runCommandLine(args, session), EXIT_STATUS.USAGE, args.join(' '))
     const { error } = JSON.parse(notes.join('')) as { error: { code: string; message: string } }
     t.is(error.code, 'USAGE')
     t.regex(error.message, /^[^\n]+$/)

@@ -1,5 +1,6 @@
 /** The command line: what can be said, and which command answers. Commands are loaded only when called. */
-/* eslint-disable @typescript-eslint/no-unsafe-argument -- commander hands options over untyped; each command names what it takes */
+// Commander hands options over untyped; each command names the ones it takes.
+/* eslint-disable @typescript-eslint/no-unsafe-argument */
 import { Command, CommanderError } from 'commander'
 import { isDriveError, packageVersion, toWire, type WireError } from '../base/index.js'
 import { EXIT_STATUS } from './exit-status.js'
@@ -28,7 +29,9 @@ function withMountOptions(command: Command): Command {
 const json = ['--json', 'print JSON'] as const
 const passphrase = ['--passphrase-file <file>', 'passphrase of a sealed key file'] as const
 
-/** The whole command line; `session` receives the exit status. `quiet`: what is wrong with the arguments is only thrown. */
+/**
+ * The whole command line; `session` receives the exit status. `quiet`: what is wrong with the arguments is only thrown.
+ */
 export function buildProgram(session: Session, quiet = false): Command {
   const program = new Command('dagdrive')
     .description('A personal, end-to-end encrypted drive on IPFS.')
@@ -64,7 +67,7 @@ export function buildProgram(session: Session, quiet = false): Command {
   add(program, 'sync', 'upload now; returns when everything is published')
     .option(...passphrase)
     .option(...json)
-    .action(async (options) => (await import('./commands/sync.js')).sync(session, options))
+    .action(async (options) => (await import('./commands/sync.js')).syncCommand(session, options))
   add(program, 'doctor', 'check this machine; works without the daemon')
     .option(...json)
     .action(async (options) => (await import('./commands/doctor.js')).doctor(session, options))
@@ -103,7 +106,7 @@ export function buildProgram(session: Session, quiet = false): Command {
 }
 
 /** Runs one command line and resolves to its exit status. */
-export async function run(args: readonly string[], session: Session = openSession()): Promise<number> {
+export async function runCommandLine(args: readonly string[], session: Session = openSession()): Promise<number> {
   const wantsJson = args.includes('--json')
   const tell = (error: WireError): void =>
     session.terminal.note(wantsJson ? JSON.stringify({ error }) : `dagdrive: ${failureText(error)}`)

@@ -34,7 +34,7 @@ export async function driveExists(session: Session): Promise<boolean> {
 }
 
 /** NO_DRIVE on a fresh home; otherwise the daemon runs and the drive is unlocked when this resolves. */
-export async function openDrive(session: Session, options: UnlockOptions & StartOptions = {}): Promise<void> {
+export async function requireOpenDrive(session: Session, options: UnlockOptions & StartOptions = {}): Promise<void> {
   if (!(await driveExists(session))) {
     throw new DriveError('NO_DRIVE', 'There is no drive here yet. Make one with "dagdrive up DIR" or "dagdrive init".')
   }

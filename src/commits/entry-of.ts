@@ -4,11 +4,14 @@ import type { ChunkRecord, InodeRecord } from '../tree-state/index.js'
 import type { EntryRecord, FileChunk, TreeRef } from '../dag/index.js'
 
 /** @param content what the entry points to @returns the entry of `record` with its own attributes */
-export function entryOf(record: InodeRecord, content: EntryRecord['content']): EntryRecord {
+export function entryRecordOf(record: InodeRecord, content: EntryRecord['content']): EntryRecord {
   return { ...inodeAttributesOf(record), content }
 }
 
-/** What a directory says of a hard-linked file: who it is. The rest is in the link table, so that a change touches only that. */
+/**
+ * What a directory says of a hard-linked file: who it is. The rest is in the link table, so that a change touches only
+ * that.
+ */
 export function sharedEntryOf(record: Pick<InodeRecord, 'fileId' | 'mode'>): EntryRecord {
   return { ...bareAttributes(record.fileId, record.mode & S_IFMT), content: { kind: 'shared' } }
 }
@@ -32,8 +35,8 @@ export function chunkOf(row: Omit<ChunkRecord, 'born'>): FileChunk {
 }
 
 /**
- * Directories name it without saying more, and its record is in the link table: several names, or one name that is in a directory
- * which was never loaded here (`parent` 0).
+ * Directories name it without saying more, and its record is in the link table: several names, or one name that is in a
+ * directory which was never loaded here (`parent` 0).
  */
 export const isHardLinked = (record: Pick<InodeRecord, 'mode' | 'nlink' | 'parent'>): boolean =>
   !isDirectory(record) && (record.nlink > 1 || (record.nlink === 1 && record.parent === 0))

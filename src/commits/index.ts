@@ -1,4 +1,7 @@
-/** Versions of a tree: how one is built from a view of the tree and the version before, and how versions descend from one another. */
+/**
+ * Versions of a tree: how one is built from a view of the tree and the version before, and how versions descend from
+ * one another.
+ */
 export { adopt, type Adopter, giveBackAdopted } from './build/adopt.js'
 export { type BuildContext, DROPPED, MADE } from './build/build-context.js'
 export { Pace } from './build/pace.js'

@@ -29,7 +29,10 @@ export const xchacha20Poly1305Noble: Aead = {
   },
 }
 
-/** The subkey by HChaCha20 from @noble/ciphers, the bulk by node's ChaCha20-Poly1305: five to ten times faster above 4 KiB. */
+/**
+ * The subkey by HChaCha20 from @noble/ciphers, the bulk by node's ChaCha20-Poly1305: five to ten times faster above 4
+ * KiB.
+ */
 export const xchacha20Poly1305: Aead = {
   id: 'xchacha20-poly1305',
   nonceBytes: NONCE,

@@ -1,4 +1,6 @@
-/** The contract of keys: one random root key, slots that wrap it, and everything derived from it. See docs/FORMAT.md. */
+/**
+ * The contract of keys: one random root key, slots that wrap it, and everything derived from it. See docs/FORMAT.md.
+ */
 import type { SecretKey } from '../base/index.js'
 
 /** 32 random bytes; the one secret of a drive. */
@@ -33,8 +35,9 @@ export interface Aead {
 }
 
 /**
- * Seals small records for this machine's own disk (AES-256-GCM). Layout: salt[16] || counter BE64 || ciphertext || tag[16];
- * key = HKDF(localKey, salt), nonce = 0^4 || counter. Each sealer has its own salt, so two sealers never share a nonce.
+ * Seals small records for this machine's own disk (AES-256-GCM). Layout: salt[16] || counter BE64 || ciphertext ||
+ * tag[16]; key = HKDF(localKey, salt), nonce = 0^4 || counter. Each sealer has its own salt, so two sealers never share
+ * a nonce.
  */
 export interface RecordSealer {
   /** @returns fresh memory, `RECORD_OVERHEAD` bytes longer than `plain` */
@@ -52,6 +55,8 @@ export interface WrappedRoot {
   readonly nonce: Uint8Array
   /** XChaCha20-Poly1305 of the root key, 48 bytes. */
   readonly sealed: Uint8Array
-  /** Tells a wrong key from a damaged slot, and binds the slot to one key (XChaCha20-Poly1305 alone does not); 32 bytes. */
+  /**
+   * Tells a wrong key from a damaged slot, and binds the slot to one key (XChaCha20-Poly1305 alone does not); 32 bytes.
+   */
   readonly commitment: Uint8Array
 }

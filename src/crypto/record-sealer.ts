@@ -11,8 +11,8 @@ const HEAD = SALT + 8
 const KEPT_KEYS = 64
 
 /**
- * The key of records of one environment of one home. All devices of a drive have the same K_local, so without it a record could be
- * moved to another home, or from one environment of it to another.
+ * The key of records of one environment of one home. All devices of a drive have the same K_local, so without it a
+ * record could be moved to another home, or from one environment of it to another.
  * @param home random, of this home alone
  */
 export function bindLocalKey(localKey: SecretKey, home: Uint8Array, environment: string): SecretKey {

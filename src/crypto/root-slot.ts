@@ -9,7 +9,8 @@ const AAD_OF_HEADER = 'dagdrive slot v2 '
 
 /**
  * Wraps the root key under a 32-byte key-encryption key (from a passphrase, a wallet, a custodian …).
- * @param header everything the slot says of itself in the clear; it opens only with the same. Undefined: a slot of before headers
+ * @param header everything the slot says of itself in the clear; it opens only with the same. Undefined: a slot of
+ * before headers
  */
 export function wrapRootKey(root: RootKey, kek: SecretKey, random: Random, header?: string): WrappedRoot {
   const nonce = random.bytes(24)
@@ -17,7 +18,9 @@ export function wrapRootKey(root: RootKey, kek: SecretKey, random: Random, heade
   return { nonce, sealed, commitment: commitmentOf(kek) }
 }
 
-/** Throws WRONG_KEY when the slot belongs to another key-encryption key, CORRUPT when the slot or its header is damaged. */
+/**
+ * Throws WRONG_KEY when the slot belongs to another key-encryption key, CORRUPT when the slot or its header is damaged.
+ */
 export function unwrapRootKey(slot: WrappedRoot, kek: SecretKey, header?: string): RootKey {
   const commitment = commitmentOf(kek)
   if (slot.commitment.length !== commitment.length || !timingSafeEqual(slot.commitment, commitment)) {

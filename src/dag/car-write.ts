@@ -15,8 +15,8 @@ const GATHER_BYTES = 64 * KIB
 const COPY_AT_MOST_BYTES = 16 * KIB
 
 /**
- * The CAR's bytes in chunks. Pulls a block only when the consumer asks for more, so the consumer's pace is back-pressure.
- * Chunks may be the given blocks themselves: do not change those until the stream has ended.
+ * The CAR's bytes in chunks. Pulls a block only when the consumer asks for more, so the consumer's pace is
+ * back-pressure. Chunks may be the given blocks themselves: do not change those until the stream has ended.
  * @param roots CIDs named in the header; at least one
  */
 export async function* carStream(

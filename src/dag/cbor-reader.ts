@@ -1,9 +1,9 @@
 import { corrupt } from './corrupt.js'
 
 /**
- * Pulls canonical DAG-CBOR items from bytes that may be hostile. Strict: shortest heads, definite lengths, no tags, floats or
- * undefined, nothing after the end. There is no recursion and nothing is allocated from a length before it was checked
- * against the bytes that remain, so depth and memory are bounded by the caller's own code. Throws CORRUPT.
+ * Pulls canonical DAG-CBOR items from bytes that may be hostile. Strict: shortest heads, definite lengths, no tags,
+ * floats or undefined, nothing after the end. There is no recursion and nothing is allocated from a length before it
+ * was checked against the bytes that remain, so depth and memory are bounded by the caller's own code. Throws CORRUPT.
  */
 export class CborReader {
   readonly #bytes: Uint8Array

@@ -1,8 +1,8 @@
 import { DriveError } from '../base/index.js'
 
 /**
- * Writes canonical DAG-CBOR (RFC 8949, definite lengths, shortest heads) item by item; the caller says how many items an array or
- * map has. Owns only the syntax. Reusable: `take` hands out a copy and starts again.
+ * Writes canonical DAG-CBOR (RFC 8949, definite lengths, shortest heads) item by item; the caller says how many items
+ * an array or map has. Owns only the syntax. Reusable: `take` hands out a copy and starts again.
  */
 export class CborWriter {
   #bytes = Buffer.allocUnsafeSlow(1024)

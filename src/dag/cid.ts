@@ -1,6 +1,7 @@
 /**
- * CIDs as text and bytes, only the kinds this format knows: CIDv1, raw or dag-pb, sha2-256, base32 (`bafkrei…`, `bafybei…`); and IPNS
- * names of Ed25519 keys (CIDv1, libp2p-key, identity multihash, base36: `k51…`). https://github.com/multiformats/cid
+ * CIDs as text and bytes, only the kinds this format knows: CIDv1, raw or dag-pb, sha2-256, base32 (`bafkrei…`,
+ * `bafybei…`); and IPNS names of Ed25519 keys (CIDv1, libp2p-key, identity multihash, base36: `k51…`).
+ * https://github.com/multiformats/cid
  */
 import type { Digest } from '../base/index.js'
 import type { Block } from './contract.js'

@@ -19,7 +19,10 @@ export type FetchBlock = (digest: Digest, codec: 'raw' | 'dag-pb', signal?: Abor
 
 /** What a directory entry (and the link table) says of a file, directory or other object. */
 export interface EntryRecord extends InodeAttributes {
-  /** Exactly one kind of content. `none`: FIFO, socket, device, empty file. `shared`: a hard link; the record is in the link table. */
+  /**
+   * Exactly one kind of content. `none`: FIFO, socket, device, empty file. `shared`: a hard link; the record is in the
+   * link table.
+   */
   readonly content:
     | { readonly kind: 'none' }
     | { readonly kind: 'inline'; readonly bytes: Uint8Array }

@@ -1,6 +1,9 @@
 import { DriveError } from '../base/index.js'
 
-/** The IPNS sequence of the drive name: `(height << 8) | slot`, so two devices never publish different values under one number. */
+/**
+ * The IPNS sequence of the drive name: `(height << 8) | slot`, so two devices never publish different values under one
+ * number.
+ */
 export function driveSequence(height: number, deviceSlot: number): number {
   const sequence = height * 256 + deviceSlot
   const valid = Number.isInteger(deviceSlot) && deviceSlot >= 0 && deviceSlot <= 255 && height >= 0

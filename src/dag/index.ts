@@ -40,7 +40,7 @@ export {
   linkRow,
   type MapRow,
   readChunkList,
-  readDirectory,
+  readDirectoryTable,
   readDuplicates,
   readLinks,
   sortRows,

@@ -1,6 +1,6 @@
 /**
- * IPNS records, made and checked on this machine so that the key never leaves it. Owns the bytes; publishing them is the node's job.
- * https://specs.ipfs.tech/ipns/ipns-record/
+ * IPNS records, made and checked on this machine so that the key never leaves it. Owns the bytes; publishing them is
+ * the node's job. https://specs.ipfs.tech/ipns/ipns-record/
  */
 import { DriveError, type SecretKey } from '../base/index.js'
 import { signEd25519, verifyEd25519 } from '../crypto/index.js'
@@ -29,7 +29,10 @@ export interface NameRecord {
 }
 
 export interface MakeOptions {
-  /** Also the fields and the signature of version 1, which Kubo writes by default and nobody needs any more; absent unless set. */
+  /**
+   * Also the fields and the signature of version 1, which Kubo writes by default and nobody needs any more; absent
+   * unless set.
+   */
   readonly withVersion1?: boolean
 }
 
@@ -58,7 +61,8 @@ export function makeNameRecord(
 }
 
 /**
- * @param name `k51…`, the name it was found under @param nowMs for the end of life; absent: an expired record is accepted
+ * @param name `k51…`, the name it was found under @param nowMs for the end of life; absent: an expired record is
+ * accepted
  * @returns what the record says; CORRUPT when it is malformed, not signed by the name's key, or expired
  */
 export function openNameRecord(
@@ -85,7 +89,10 @@ export function openNameRecord(
   return { cid, sequence: signed.sequence, validUntilMs, ttlMs: Math.floor(signed.ttl / NS_PER_MS) }
 }
 
-/** Positive when `a` is the better record (IPNS selection: sequence, then end of life), negative when `b` is, 0 when neither. */
+/**
+ * Positive when `a` is the better record (IPNS selection: sequence, then end of life), negative when `b` is, 0 when
+ * neither.
+ */
 export function compareNameRecords(a: NameRecord, b: NameRecord): number {
   return a.sequence - b.sequence || a.validUntilMs - b.validUntilMs
 }

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { isDriveError, seededRandom } from '../base/index.js'
-import { NODE_CAPACITY, openPrivateNode, pad, sealPrivateNode, unpad } from './private-node.js'
+import { NODE_CAPACITY, openPrivateNode, padNode, sealPrivateNode, unpad } from './private-node.js'
 import { damaged } from '../../test/support/dag/blocks.js'
 
 const KIB = 1024
@@ -84,7 +84,7 @@ test('damaged blocks, wrong keys and wrong padding are CORRUPT', (t) => {
       'CORRUPT',
     ),
   )
-  const padded = pad(new Uint8Array(10))
+  const padded = padNode(new Uint8Array(10))
   t.true(
     isDriveError(
       t.throws(() => unpad(Buffer.concat([padded, new Uint8Array(1024)]))),

@@ -1,6 +1,6 @@
 /**
- * Private tree nodes: padded bytes under XChaCha20-Poly1305, one fresh random key a node version, so a nonce of zeros never
- * repeats under a key. Owns the padding and the seal; what is inside belongs to the map and the records.
+ * Private tree nodes: padded bytes under XChaCha20-Poly1305, one fresh random key a node version, so a nonce of zeros
+ * never repeats under a key. Owns the padding and the seal; what is inside belongs to the map and the records.
  */
 import { createHash } from 'node:crypto'
 import { DriveError, KIB, MIB, type Random } from '../base/index.js'
@@ -30,19 +30,22 @@ export interface SealedNode {
 /** @param plain 0 … NODE_CAPACITY bytes; more throws FILE_TOO_LARGE */
 export function sealPrivateNode(plain: Uint8Array, random: Random): SealedNode {
   const key = random.bytes(32)
-  const bytes = xchacha.seal(key, NONCE, AAD, pad(plain))
+  const bytes = xchacha.seal(key, NONCE, AAD, padNode(plain))
   const digest = sha256(bytes)
   return { ref: { digest, key }, block: { digest, bytes, codec: 'raw' } }
 }
 
-/** @param bytes the block whose digest `ref` names, verified by the fetcher @returns the plaintext; CORRUPT when it does not open */
+/**
+ * @param bytes the block whose digest `ref` names, verified by the fetcher
+ * @returns the plaintext; CORRUPT when it does not open
+ */
 export function openPrivateNode(bytes: Uint8Array, ref: Pick<TreeRef, 'key'>): Uint8Array {
   if (bytes.length > MOST_BYTES) throw corrupt('a node is too long')
   return unpad(xchacha.open(ref.key, NONCE, AAD, bytes))
 }
 
 /** `plain || 0x80 || zeros`, so that padded text plus tag has a permitted length. */
-export function pad(plain: Uint8Array): Uint8Array {
+export function padNode(plain: Uint8Array): Uint8Array {
   const padded = new Uint8Array(sealedBytes(plain.length) - TAG_BYTES)
   padded.set(plain)
   padded[plain.length] = PAD_MARK

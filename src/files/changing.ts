@@ -28,7 +28,7 @@ export interface Changing {
 }
 
 /** @returns the new directory; with `parents` also one that is there already */
-export async function makeDirectory(on: Changing, path: string, parents: boolean, origin: string): Promise<number> {
+export async function makeDirectoryAt(on: Changing, path: string, parents: boolean, origin: string): Promise<number> {
   const { tree, caller } = on
   if (!parents) return makeOne(on, await findPlace(tree, path, caller), origin)
   let ino = ROOT_INO
@@ -48,7 +48,7 @@ async function makeOne(on: Changing, place: NamePlace, origin: string): Promise<
   return ino
 }
 
-export async function rename(
+export async function moveEntry(
   on: Changing,
   from: NamePlace,
   to: string,
@@ -73,7 +73,7 @@ async function staged({ tree, caller }: Changing, parent: number): Promise<void>
 }
 
 /** The place of a path, or of a file id. */
-export async function placeOf(on: Changing, place: { path: string } | { ino: number }): Promise<NamePlace> {
+export async function namePlaceOf(on: Changing, place: { path: string } | { ino: number }): Promise<NamePlace> {
   if ('path' in place) return findPlace(on.tree, place.path, on.caller)
   const at = on.identities.nameOf(place.ino)
   if (at === undefined) throw new DriveError('NOT_FOUND', 'That file has no name.')

@@ -1,4 +1,7 @@
-/** The part of this module that callers on other threads and in other processes load: types and streams, without the tree. */
+/**
+ * The part of this module that callers on other threads and in other processes load: types and streams, without the
+ * tree.
+ */
 export type {
   Condition,
   Events,
@@ -8,8 +11,8 @@ export type {
   Files,
   FileType,
   OpenFile,
-  Page,
-  Place,
+  ListPage,
+  FilePlace,
 } from './contract.js'
 export { FILES_METHODS } from './contract.js'
 export { readStream, writeStream } from './streams.js'

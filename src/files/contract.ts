@@ -1,19 +1,20 @@
 /**
- * Access to the tree by path and by file id, for everyone who is not the kernel: the control API, Puter, WebDAV, the folder mirror.
- * Everything here is plain data, since callers sit on another thread than the tree. Failures are DriveErrors.
+ * Access to the tree by path and by file id, for everyone who is not the kernel: the control API, Puter, WebDAV, the
+ * folder mirror. Everything here is plain data, since callers sit on another thread than the tree. Failures are
+ * DriveErrors.
  */
 
 /**
- * 32 hexadecimal digits: the identity that a file or directory keeps through rename, move and overwrite. As a `parentId` it is empty for
- * the root and for a file without a name.
+ * 32 hexadecimal digits: the identity that a file or directory keeps through rename, move and overwrite. As a
+ * `parentId` it is empty for the root and for a file without a name.
  */
 export type FileIdText = string
 
 /**
- * Which file is meant. A path begins at the root of the drive, with or without a leading `/`; its names are UTF-8 text and `.` or `..`
- * are refused. A name that is no UTF-8 is reached by id. Symbolic links are not followed.
+ * Which file is meant. A path begins at the root of the drive, with or without a leading `/`; its names are UTF-8 text
+ * and `.` or `..` are refused. A name that is no UTF-8 is reached by id. Symbolic links are not followed.
  */
-export type Place = { readonly path: string } | { readonly id: FileIdText }
+export type FilePlace = { readonly path: string } | { readonly id: FileIdText }
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'device'
 
@@ -40,9 +41,12 @@ export interface FileInfo {
   readonly revision: string
 }
 
-export interface Page {
+export interface ListPage {
   readonly entries: readonly FileInfo[]
-  /** Give it to the next call; absent at the end. Entries that stay are neither skipped nor repeated, whatever changes meanwhile. */
+  /**
+   * Give it to the next call; absent at the end. Entries that stay are neither skipped nor repeated, whatever changes
+   * meanwhile.
+   */
   readonly cursor?: string
 }
 
@@ -54,7 +58,10 @@ export interface Condition {
   readonly ifRevision?: string
 }
 
-/** One change of the tree. Events of one drive are ordered by `sequence`, which grows by one and begins at 1 when the drive is opened. */
+/**
+ * One change of the tree. Events of one drive are ordered by `sequence`, which grows by one and begins at 1 when the
+ * drive is opened.
+ */
 export interface FileEvent {
   readonly sequence: number
   readonly kind: 'added' | 'changed' | 'moved' | 'removed'
@@ -100,18 +107,21 @@ export const FILES_METHODS = [
   'events',
 ] as const satisfies readonly (keyof Files)[]
 
-/** Served on the drive thread. A call that changes names is answered when the change is `staged`. Every call takes the origin its changes are marked with. */
+/**
+ * Served on the drive thread. A call that changes names is answered when the change is `staged`. Every call takes the
+ * origin its changes are marked with.
+ */
 export interface Files {
-  stat(place: Place): Promise<FileInfo>
+  stat(place: FilePlace): Promise<FileInfo>
   /** @param limit entries at most, 1 … 1000 */
-  list(place: Place, options: { readonly cursor?: string; readonly limit: number }): Promise<Page>
-  open(place: Place): Promise<OpenFile>
+  list(place: FilePlace, options: { readonly cursor?: string; readonly limit: number }): Promise<ListPage>
+  open(place: FilePlace): Promise<OpenFile>
   /** Up to `size` bytes (at most 1 MiB) from `offset` on; fewer only at the end of the file. */
   read(handle: number, offset: number, size: number): Promise<Uint8Array>
   close(handle: number): Promise<void>
   /**
-   * Begins a new content for `path`, which the tree shows only when `commit` has put it in place: readers see the old content or the new
-   * one, never a part. The new file keeps the id, mode and owner of the one it replaces.
+   * Begins a new content for `path`, which the tree shows only when `commit` has put it in place: readers see the old
+   * content or the new one, never a part. The new file keeps the id, mode and owner of the one it replaces.
    */
   beginWrite(path: string, options: Condition & { readonly mode?: number }, origin: string): Promise<number>
   /** Appends; the level reached is `held`. Wait for one before the next. */
@@ -122,12 +132,12 @@ export interface Files {
   abandon(upload: number): Promise<void>
   makeDirectory(path: string, options: { readonly parents: boolean }, origin: string): Promise<FileInfo>
   /** EXISTS where something is at `to`, unless `replace`. */
-  rename(from: Place, to: string, options: { readonly replace: boolean }, origin: string): Promise<FileInfo>
+  rename(from: FilePlace, to: string, options: { readonly replace: boolean }, origin: string): Promise<FileInfo>
   /** A directory with entries is NOT_EMPTY, unless `recursive`. */
-  remove(place: Place, options: { readonly recursive: boolean }, origin: string): Promise<void>
+  remove(place: FilePlace, options: { readonly recursive: boolean }, origin: string): Promise<void>
   /**
-   * Events from sequence number `from` on (0: only those to come). Answers at once when there are some, else with the first ones that
-   * come, or with none after `waitMs`.
+   * Events from sequence number `from` on (0: only those to come). Answers at once when there are some, else with the
+   * first ones that come, or with none after `waitMs`.
    */
   events(
     from: number,

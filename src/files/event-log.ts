@@ -1,4 +1,7 @@
-/** The latest events of an open drive, by sequence number, and those who wait for more. Memory is bounded; a slow reader is told what it missed. */
+/**
+ * The latest events of an open drive, by sequence number, and those who wait for more. Memory is bounded; a slow reader
+ * is told what it missed.
+ */
 import type { Events, FileEvent } from './contract.js'
 
 const MOST_KEPT = 10_000

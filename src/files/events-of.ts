@@ -1,6 +1,6 @@
 /**
- * From the tree's changes to events. An upload is seen as what it means: its temporary name never shows, and putting it in place is one
- * `added`, or one `changed` where it replaces a file.
+ * From the tree's changes to events. An upload is seen as what it means: its temporary name never shows, and putting it
+ * in place is one `added`, or one `changed` where it replaces a file.
  */
 import { nameToText, type PlainName } from '../base/index.js'
 import type { Change, Identities, NamePlace } from '../vfs/index.js'

@@ -2,12 +2,12 @@ import test, { type ExecutionContext } from 'ava'
 import { caller, name, scratchDrive, type OpenDrive, type Scratch } from '../../test/support/vfs/drive.js'
 import { isDriveError, KIB, MIB, nameFromBytes, seededRandom, type DriveErrorCode } from '../base/index.js'
 import { OPEN, ROOT_INO } from '../vfs/index.js'
-import { openFiles, readStream, writeStream, type OpenFiles } from './index.js'
+import { openFiles, readStream, writeStream, type FilesSession } from './index.js'
 
 interface World {
   readonly scratch: Scratch
   readonly drive: OpenDrive
-  readonly files: OpenFiles
+  readonly files: FilesSession
   readonly forgotten: string[]
 }
 
@@ -24,7 +24,7 @@ async function world(t: ExecutionContext): Promise<World> {
   return { scratch, drive, files, forgotten }
 }
 
-function filesOf({ tree, identities, changes }: OpenDrive, forgotten: string[] = []): OpenFiles {
+function filesOf({ tree, identities, changes }: OpenDrive, forgotten: string[] = []): FilesSession {
   return openFiles({
     tree,
     identities,
@@ -36,10 +36,10 @@ function filesOf({ tree, identities, changes }: OpenDrive, forgotten: string[] =
   })
 }
 
-const put = (files: OpenFiles, path: string, text: string | Uint8Array, ifs: object = {}): Promise<{ id: string }> =>
+const put = (files: FilesSession, path: string, text: string | Uint8Array, ifs: object = {}): Promise<{ id: string }> =>
   writeStream(files, path, [Buffer.from(text)], { origin: 'test', ...ifs })
 
-async function textAt(files: OpenFiles, path: string): Promise<string> {
+async function textAt(files: FilesSession, path: string): Promise<string> {
   const parts: Uint8Array[] = []
   for await (const part of readStream(files, { path })) parts.push(part)
   return Buffer.concat(parts).toString()
@@ -211,7 +211,7 @@ test('a stream reads ranges, and no more pieces are on their way than its reader
   const content = Buffer.from(seededRandom(9).bytes(9 * MIB + 123))
   await put(files, 'big', content)
   let asked = 0
-  const counted = { ...files, read: (...given: Parameters<OpenFiles['read']>) => (asked++, files.read(...given)) }
+  const counted = { ...files, read: (...given: Parameters<FilesSession['read']>) => (asked++, files.read(...given)) }
   const parts: Uint8Array[] = []
   for await (const part of readStream(counted, { path: 'big' })) {
     parts.push(part)

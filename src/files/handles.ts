@@ -1,4 +1,6 @@
-/** Numbers for what a client keeps open across calls. Bounded: a client that forgets to close cannot fill the memory. */
+/**
+ * Numbers for what a client keeps open across calls. Bounded: a client that forgets to close cannot fill the memory.
+ */
 import { DriveError } from '../base/index.js'
 
 const MOST_OPEN = 4096

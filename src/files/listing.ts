@@ -1,7 +1,9 @@
-/** One page of a directory. The cursor is the tree's own cookie of the last entry, which stays valid whatever changes. */
+/**
+ * One page of a directory. The cursor is the tree's own cookie of the last entry, which stays valid whatever changes.
+ */
 import { DriveError } from '../base/index.js'
 import type { Caller, Tree } from '../vfs/index.js'
-import type { FileInfo, Page } from './contract.js'
+import type { FileInfo, ListPage } from './contract.js'
 import type { Locator } from './locate.js'
 
 const MOST_ENTRIES = 1000
@@ -18,7 +20,7 @@ export async function listPage(
   ino: number,
   request: ListingRequest,
   caller: Caller,
-): Promise<Page> {
+): Promise<ListPage> {
   const limit = Math.min(Math.max(1, Math.trunc(request.limit) || MOST_ENTRIES), MOST_ENTRIES)
   const from = cookieOf(request.cursor)
   const entries: FileInfo[] = []

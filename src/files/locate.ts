@@ -1,7 +1,7 @@
 /** From a place, by path or by id, to its inode; and from an inode to what callers see of it. */
 import { DriveError } from '../base/index.js'
 import { ROOT_INO, type Attributes, type Caller, type Identities, type NamePlace, type Tree } from '../vfs/index.js'
-import type { FileInfo, Place } from './contract.js'
+import type { FileInfo, FilePlace } from './contract.js'
 import { fileInfo } from './file-info.js'
 import { findPath } from './tree-paths.js'
 
@@ -17,7 +17,7 @@ export class Locator {
   }
 
   /** NOT_FOUND; INVALID for what is no place. */
-  async inoOf(place: Place): Promise<number> {
+  async inoOf(place: FilePlace): Promise<number> {
     if ('path' in place) return findPath(this.#tree, String(place.path), this.#caller)
     if (typeof place.id !== 'string' || !/^[0-9a-f]{32}$/u.test(place.id)) {
       throw new DriveError('INVALID', 'A file id has 32 hexadecimal digits.')

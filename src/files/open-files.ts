@@ -9,8 +9,8 @@ import {
   type NamePlace,
   type Tree,
 } from '../vfs/index.js'
-import { makeDirectory, placeOf, remove, rename, type Changing } from './changing.js'
-import type { Files, Place } from './contract.js'
+import { makeDirectoryAt, namePlaceOf, remove, moveEntry, type Changing } from './changing.js'
+import type { Files, FilePlace } from './contract.js'
 import { EventLog } from './event-log.js'
 import { eventsOf } from './events-of.js'
 import { OpenNumbers } from './handles.js'
@@ -37,12 +37,12 @@ export interface FilesOptions {
   readonly gid: number
 }
 
-export interface OpenFiles extends Files {
+export interface FilesSession extends Files {
   /** Open files and unfinished uploads end; whoever waits for events is answered. */
   closeAll(): Promise<void>
 }
 
-export function openFiles(options: FilesOptions): OpenFiles {
+export function openFiles(options: FilesOptions): FilesSession {
   const { tree, identities, listen, invalidate, random, uid, gid } = options
   const caller: Caller = { uid, gid, pid: 0, signal: new AbortController().signal }
   const locator = new Locator(tree, identities, caller)
@@ -56,8 +56,8 @@ export function openFiles(options: FilesOptions): OpenFiles {
   }
   const changing: Changing = { tree, identities, origins, caller, forget }
   const stopListening = listen((changes) => log.append(eventsOf(changes, identities, origins)))
-  const nameOf = async (place: Place): Promise<NamePlace> =>
-    placeOf(changing, 'path' in place ? place : { ino: await locator.inoOf(place) })
+  const nameOf = async (place: FilePlace): Promise<NamePlace> =>
+    namePlaceOf(changing, 'path' in place ? place : { ino: await locator.inoOf(place) })
 
   return {
     stat: async (place) => locator.info(await locator.inoOf(place)),
@@ -110,13 +110,13 @@ export function openFiles(options: FilesOptions): OpenFiles {
     abandon: (upload) => uploads.abandon(upload),
 
     makeDirectory: async (path, { parents }, origin) =>
-      locator.info(await makeDirectory(changing, path, parents, origin)),
+      locator.info(await makeDirectoryAt(changing, path, parents, origin)),
 
     async rename(from, to, request, origin) {
       const source = await nameOf(from)
       const there = await tree.lookup(source.parent, source.name, caller)
       if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
-      await rename(changing, source, to, request, origin)
+      await moveEntry(changing, source, to, request, origin)
       return locator.info(there.ino)
     },
 

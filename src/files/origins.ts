@@ -1,6 +1,6 @@
 /**
- * Who made a change. The tree tells of changes after they happened and not who asked; a client's call notes what it is about to change,
- * and the tree's report of exactly that carries its origin. Everything else came from the kernel.
+ * Who made a change. The tree tells of changes after they happened and not who asked; a client's call notes what it is
+ * about to change, and the tree's report of exactly that carries its origin. Everything else came from the kernel.
  */
 import type { Change } from '../vfs/index.js'
 

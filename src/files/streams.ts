@@ -1,18 +1,21 @@
 /**
- * Whole contents as streams over `Files`, from another thread: a few pieces are on their way at once, and none more until the reader has
- * taken one, so that memory is bounded whatever the size of the file.
+ * Whole contents as streams over `Files`, from another thread: a few pieces are on their way at once, and none more
+ * until the reader has taken one, so that memory is bounded whatever the size of the file.
  */
 import { MIB, throwIfAborted } from '../base/index.js'
-import type { Condition, FileInfo, Files, Place } from './contract.js'
+import type { Condition, FileInfo, Files, FilePlace } from './contract.js'
 
 const PIECE_BYTES = MIB
 /** Reads under way at once. */
 const READS_AHEAD = 4
 
-/** Bytes `start … end` (exclusive; the end of the file by default) in pieces. The file stays open until the stream has ended. */
+/**
+ * Bytes `start … end` (exclusive; the end of the file by default) in pieces. The file stays open until the stream has
+ * ended.
+ */
 export async function* readStream(
   files: Pick<Files, 'open' | 'read' | 'close'>,
-  place: Place,
+  place: FilePlace,
   range: { readonly start?: number; readonly end?: number; readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<Uint8Array> {
   const { handle, info } = await files.open(place)

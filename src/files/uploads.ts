@@ -1,6 +1,6 @@
 /**
- * New contents of files: written under a name of their own beside the target, and put in its place in one rename. Readers see the old
- * content or the new one. What a crash leaves has a name that `isUploadName` knows.
+ * New contents of files: written under a name of their own beside the target, and put in its place in one rename.
+ * Readers see the old content or the new one. What a crash leaves has a name that `isUploadName` knows.
  */
 import { DriveError, type PlainName, type Random } from '../base/index.js'
 import { OPEN, RENAME, type Attributes, type Caller, type Identities, type NamePlace, type Tree } from '../vfs/index.js'

@@ -5,7 +5,9 @@ import type { Tree } from '../vfs/index.js'
 export interface MountOptions {
   /** Programs change nothing. Default false. */
   readonly readOnly?: boolean
-  /** Users other than the mounting one may enter. As non-root needs `user_allow_other` in /etc/fuse.conf. Default false. */
+  /**
+   * Users other than the mounting one may enter. As non-root needs `user_allow_other` in /etc/fuse.conf. Default false.
+   */
   readonly allowOther?: boolean
   /**
    * The kernel collects writes before it sends them. Only where nobody but this mount changes the tree: sizes and times
@@ -18,7 +20,10 @@ export interface MountOptions {
   readonly again?: boolean
   /** The path is absolute and without links, and none that come later are followed. Default false. */
   readonly exact?: boolean
-  /** The directory beneath can be read by its owner only, as long as the caller does not give its mode back. Default false. */
+  /**
+   * The directory beneath can be read by its owner only, as long as the caller does not give its mode back. Default
+   * false.
+   */
   readonly guards?: boolean
   /** What `mount` and `df` show as the device. Default `dagdrive`. */
   readonly source?: string
@@ -28,8 +33,8 @@ export interface MountOptions {
    */
   readonly requestTimeoutSeconds?: number
   /**
-   * Descriptor of the memory that a holder keeps (SHARED_BYTES of it, begun by `SharedState.begin`): the mount can be taken over when
-   * its server dies. Absent: it dies with its server.
+   * Descriptor of the memory that a holder keeps (SHARED_BYTES of it, begun by `SharedState.begin`): the mount can be
+   * taken over when its server dies. Absent: it dies with its server.
    */
   readonly sharedMemory?: number | undefined
 }
@@ -53,11 +58,15 @@ export interface LivingMount {
   readonly sharedMemory: number
 }
 
-/** How a mount ended: `unmounted` by anyone, `aborted` through its connection, or `failed` with an error of the channel. */
+/**
+ * How a mount ended: `unmounted` by anyone, `aborted` through its connection, or `failed` with an error of the channel.
+ */
 export type MountEnd = 'unmounted' | 'aborted' | 'failed'
 
 export interface UnmountOptions {
-  /** Detach the name at once when programs still use the mount, and serve them until they finish. Default false: BUSY. */
+  /**
+   * Detach the name at once when programs still use the mount, and serve them until they finish. Default false: BUSY.
+   */
   readonly lazy?: boolean
 }
 
@@ -95,6 +104,9 @@ export interface FuseTransport {
    * One tree is served by one mount at a time.
    */
   serve(tree: Tree, place: MountTarget, options: MountOptions, log: Log): Promise<FuseMount>
-  /** Goes on with a mount whose server died: what that one had answered is done again, then what it left unanswered is served. */
+  /**
+   * Goes on with a mount whose server died: what that one had answered is done again, then what it left unanswered is
+   * served.
+   */
   takeOver?(tree: Tree, living: LivingMount, options: MountOptions, log: Log): Promise<FuseMount>
 }

@@ -1,4 +1,7 @@
-/** What is known of every file, directory and other object, whoever asks: the kernel, the tables of this machine, a published version. */
+/**
+ * What is known of every file, directory and other object, whoever asks: the kernel, the tables of this machine, a
+ * published version.
+ */
 import type { FileId } from '../base/index.js'
 
 /** Times are whole seconds since 1970 (negative before) and nanoseconds 0 … 999,999,999. */

@@ -50,8 +50,8 @@ export interface CollectOptions {
 }
 
 /**
- * Errors: OFFLINE unreachable, NODE_DENIED 403, NODE_BUSY try later, NODE_ERROR anything else it said, TIMEOUT, WRONG_BLOCK
- * bytes that do not match their CID, NOT_FOUND, ABORTED, NO_SPACE.
+ * Errors: OFFLINE unreachable, NODE_DENIED 403, NODE_BUSY try later, NODE_ERROR anything else it said, TIMEOUT,
+ * WRONG_BLOCK bytes that do not match their CID, NOT_FOUND, ABORTED, NO_SPACE.
  */
 export interface IpfsNode {
   readonly capabilities: NodeCapabilities
@@ -70,14 +70,17 @@ export interface IpfsNode {
   /** One recursive pin with a name; fails with NODE_ERROR when a block below the root is missing. */
   pin(cid: CidText, options: CallOptions & { name: string }): Promise<void>
   /**
-   * Pin `to` under the name of `from`, walking only what differs from it; `from` is pinned and stays so. Same failure as `pin`; NOT_FOUND
-   * when neither is pinned.
+   * Pin `to` under the name of `from`, walking only what differs from it; `from` is pinned and stays so. Same failure
+   * as `pin`; NOT_FOUND when neither is pinned.
    */
   updatePin(from: CidText, to: CidText, options?: CallOptions): Promise<void>
   unpin(cid: CidText, options?: CallOptions): Promise<void>
   /** Recursive pins; with `name`, those of exactly that name. NODE_ERROR for more than 10,000 of them. */
   listPins(options?: CallOptions & { readonly name?: string }): Promise<{ cid: CidText; name: string }[]>
-  /** Store a signed IPNS record under its name; DIVERGED when the node has a record with an equal or higher sequence and other bytes. */
+  /**
+   * Store a signed IPNS record under its name; DIVERGED when the node has a record with an equal or higher sequence and
+   * other bytes.
+   */
   putName(name: CidText, record: Uint8Array, options?: CallOptions): Promise<void>
   /** The best record the node knows, signature and name verified; NOT_FOUND when none. */
   getName(name: CidText, options?: CallOptions): Promise<Uint8Array>

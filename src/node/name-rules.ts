@@ -4,8 +4,8 @@ import { openNameRecord, type NameRecord } from '../dag/index.js'
 import type { CidText } from './contract.js'
 
 /**
- * What the record says. INVALID when it is malformed or not signed by the key of the name. An expired record is accepted: it
- * is still the newest thing the owner said, and a node that dropped it could no longer be recovered from.
+ * What the record says. INVALID when it is malformed or not signed by the key of the name. An expired record is
+ * accepted: it is still the newest thing the owner said, and a node that dropped it could no longer be recovered from.
  */
 export function checkRecord(name: CidText, record: Uint8Array): NameRecord {
   try {

@@ -36,7 +36,9 @@ export function capabilitiesOf(address: string): NodeCapabilities {
   return { isOwnStore: isBesideData || /^file:/i.test(address), isBesideData }
 }
 
-/** The one node a credential is for: scheme, host, port and path, or the socket. Undefined for addresses that take none. */
+/**
+ * The one node a credential is for: scheme, host, port and path, or the socket. Undefined for addresses that take none.
+ */
 export function originOf(address: string): string | undefined {
   if (!/^(https?|unix):/i.test(address)) return undefined
   const url = parse(address)
@@ -44,7 +46,10 @@ export function originOf(address: string): string | undefined {
   return url.protocol === 'unix:' ? `unix://${path}` : `${url.origin}${path}`
 }
 
-/** Who listens at this address now, to be kept beside its credential; undefined where that says nothing. OFFLINE when nobody does. */
+/**
+ * Who listens at this address now, to be kept beside its credential; undefined where that says nothing. OFFLINE when
+ * nobody does.
+ */
 export async function listenerOf(address: string): Promise<Listener | undefined> {
   if (!/^http:/i.test(address)) return undefined
   const [{ listenerFor }, { connectionFailure }] = await Promise.all([

@@ -9,13 +9,13 @@ export interface OpenNodeOptions {
   readonly log: Log
   readonly random: Random
   /**
-   * What the node's API asks for, in the notation of Kubo's `API.Authorizations`: `bearer:TOKEN`, `basic:USER:PASSWORD`, or a
-   * bare token. Never part of the address, of an error or of a log line.
+   * What the node's API asks for, in the notation of Kubo's `API.Authorizations`: `bearer:TOKEN`,
+   * `basic:USER:PASSWORD`, or a bare token. Never part of the address, of an error or of a log line.
    */
   readonly credentials?: string | undefined
   /**
-   * Who listened on the node's port when it was set (`listenerOf`). With credentials and plain http on this machine, nothing is sent while
-   * somebody else listens there: NODE_DENIED.
+   * Who listened on the node's port when it was set (`listenerOf`). With credentials and plain http on this machine,
+   * nothing is sent while somebody else listens there: NODE_DENIED.
    */
   readonly listener?: Listener | undefined
   /** PEM certificates to trust besides the system's, for https nodes with a private authority. */

@@ -5,7 +5,7 @@ import { nativeSeal, type NativeSeal } from '../platform/thread.js'
 import { CHUNK, type ContentKeys, type SealItem } from './contract.js'
 import { cutChunks, gearBytes, gearWords } from './gear.js'
 import { encryptPadded, leafKeys } from './leaf-javascript.js'
-import { pad, sealedSize } from './padding.js'
+import { padChunk, sealedSize } from './padding.js'
 import type { Rows } from './rows.js'
 import { rowCapacity } from './rows.js'
 
@@ -15,7 +15,10 @@ export type BatchItem = Omit<SealItem, 'mode'> & { readonly mode: ItemMode }
 
 export interface BatchSealer {
   readonly kind: 'native' | 'javascript'
-  /** Cuts, derives keys and dedup ids and, unless `keysOnly`, seals all chunks one after the other into `out`. @returns rows filled */
+  /**
+   * Cuts, derives keys and dedup ids and, unless `keysOnly`, seals all chunks one after the other into `out`.
+   * @returns rows filled
+   */
   sealBatch(data: Uint8Array, items: readonly BatchItem[], rows: Rows, out: Uint8Array | undefined): number
   /** Seals those of the first `count` rows whose sealed length is not 0. @returns bytes written */
   sealRows(data: Uint8Array, rows: Rows, count: number, out: Uint8Array): number
@@ -68,7 +71,7 @@ export function javascriptSealer(keys: ContentKeys): BatchSealer {
     return at + block.length
   }
   const chunkOf = (data: Uint8Array, rows: Rows, row: number): Buffer =>
-    pad(data.subarray(rows.offset(row), rows.offset(row) + rows.length(row)))
+    padChunk(data.subarray(rows.offset(row), rows.offset(row) + rows.length(row)))
 
   return {
     kind: 'javascript',

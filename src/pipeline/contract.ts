@@ -12,14 +12,16 @@ export interface SealItem {
   readonly offset: number
   readonly length: number
   readonly mode: ChunkMode
-  /** The item ends the file: the rest is cut too. Otherwise trailing bytes whose cut is not certain are left unconsumed. */
+  /**
+   * The item ends the file: the rest is cut too. Otherwise trailing bytes whose cut is not certain are left unconsumed.
+   */
   readonly final: boolean
 }
 
 export interface SealJob {
   /**
-   * Plaintext. A view on a SharedArrayBuffer is read in place, and must not change until the job resolves; any other view is copied.
-   * Jobs of 1 MiB and more amortise the thread hop.
+   * Plaintext. A view on a SharedArrayBuffer is read in place, and must not change until the job resolves; any other
+   * view is copied. Jobs of 1 MiB and more amortise the thread hop.
    */
   readonly data: Uint8Array
   readonly items: readonly SealItem[]
@@ -56,8 +58,8 @@ export interface PipelineOptions {
   /** Milliseconds after which an idle thread ends; 20,000 by default. */
   readonly idleTimeoutMs?: number
   /**
-   * `BlockStore.findDuplicate`: called on the caller's thread. Chunks it knows are neither encrypted nor written, and come back without
-   * a location. It is asked again before the job resolves, so such a digest is known at that instant.
+   * `BlockStore.findDuplicate`: called on the caller's thread. Chunks it knows are neither encrypted nor written, and
+   * come back without a location. It is asked again before the job resolves, so such a digest is known at that instant.
    */
   readonly findDuplicate?: (dedupId: Uint8Array) => Digest | undefined
   /** Undefined: native when built. */
@@ -67,8 +69,8 @@ export interface PipelineOptions {
 export interface Pipeline {
   /**
    * Chunks, seals, hashes and writes to segments, on a pool thread. Blocks still have to be indexed by the caller.
-   * Rejects with NO_SPACE when the disk is full (the same job may be given again), with ABORTED when the signal fires: at once while it
-   * waits, otherwise when the thread has let go of the plaintext (milliseconds).
+   * Rejects with NO_SPACE when the disk is full (the same job may be given again), with ABORTED when the signal fires:
+   * at once while it waits, otherwise when the thread has let go of the plaintext (milliseconds).
    */
   seal(job: SealJob, options?: { signal?: AbortSignal }): Promise<SealedItem[]>
   /** Jobs waiting or running. */
@@ -106,7 +108,10 @@ export interface Core {
     plain: Uint8Array,
     keys: ContentKeys,
   ): { sealed: Uint8Array; digest: Digest; key: SecretKey; dedupId: Uint8Array }
-  /** Open a leaf block. @returns the plaintext without padding, fresh memory; throws CORRUPT when the tag or the padding is wrong */
+  /**
+   * Open a leaf block.
+   * @returns the plaintext without padding, fresh memory; throws CORRUPT when the tag or the padding is wrong
+   */
   openLeaf(sealed: Uint8Array, key: SecretKey): Uint8Array
   /**
    * The same into reused memory, twice as fast: `into` takes at least `sealed.length` − 16 bytes.

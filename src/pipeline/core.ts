@@ -8,7 +8,10 @@ import { badLeaf, openLeafJavaScript, sha256JavaScript } from './leaf-javascript
 import { SEALED_PAGE_BYTES, sealedSize, TAG_BYTES } from './padding.js'
 import { rowCapacity, Rows } from './rows.js'
 
-/** @param kind undefined: native when built and not forbidden by `DAGDRIVE_CORE=javascript`. 'native' throws NOT_SUPPORTED without the addon */
+/**
+ * @param kind undefined: native when built and not forbidden by `DAGDRIVE_CORE=javascript`. 'native' throws
+ * NOT_SUPPORTED without the addon
+ */
 export function createCore(kind?: Core['kind']): Core {
   const native = kind === 'javascript' ? undefined : nativeSeal()
   if (kind === 'native' && native === undefined) throw new DriveError('NOT_SUPPORTED', 'The native core is not built.')

@@ -1,10 +1,16 @@
-/** FastCDC with a 32-bit keyed gear hash: the same cuts as native/gear.h. docs/format/keys-and-leaves.md has the definition. */
+/**
+ * FastCDC with a 32-bit keyed gear hash: the same cuts as native/gear.h. docs/format/keys-and-leaves.md has the
+ * definition.
+ */
 import type { SecretKey } from '../base/index.js'
 import { hkdf } from '../crypto/thread.js'
 import { CHUNK, type ChunkMode } from './contract.js'
 
 const WINDOW = 32
-/** A cut is where the hash has these bits clear: 20 of them below the average, 16 above it (normalized chunking, level 2). */
+/**
+ * A cut is where the hash has these bits clear: 20 of them below the average, 16 above it (normalized chunking, level
+ * 2).
+ */
 const MASK_BELOW = 0xfffff000 | 0
 const MASK_ABOVE = 0xffff0000 | 0
 
@@ -18,7 +24,9 @@ export function gearWords(bytes: Uint8Array): Int32Array {
   return Int32Array.from({ length: 256 }, (_, index) => view.getInt32(4 * index))
 }
 
-/** End offsets of the chunks of data[start … end); trailing bytes that are not certain belong to none unless `final`. */
+/**
+ * End offsets of the chunks of data[start … end); trailing bytes that are not certain belong to none unless `final`.
+ */
 export function cutChunks(
   gear: Int32Array,
   data: Uint8Array,

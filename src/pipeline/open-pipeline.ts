@@ -7,7 +7,7 @@ import type { Pipeline, PipelineOptions, SealedItem, SealJob } from './contract.
 import { claim, type Claim, type PoolAnswer, type PoolTask, type SealTask, type WorkerSetup } from './pool-messages.js'
 import { Rows } from './rows.js'
 import { sealUnknown } from './seal-unknown.js'
-import { describeItems, placeOf } from './sealed-items.js'
+import { describeItems, itemLocation } from './sealed-items.js'
 
 const DEFAULT_WORKERS = 4
 const DEFAULT_IDLE_MS = 20_000
@@ -30,8 +30,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     recordTiming: false,
     workerData: { segmentDirectory, keys, core, restMs: idleMs / 2 } satisfies WorkerSetup,
   })
-  // piscina reports a thread that cannot start here only, and would let its task wait for ever. Tasks that run on other threads go on:
-  // they read memory that is the caller's again as soon as the job settles.
+  // piscina reports a thread that cannot start here only, and would let its task wait for ever. Tasks that run on other
+  // threads go on: they read memory that is the caller's again as soon as the job settles.
   const open = new Map<Claim, (error: Error) => void>()
   pool.on('error', (cause: unknown) => {
     for (const [state, reject] of open) {
@@ -70,7 +70,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     const table = new Rows(rows)
     return describeItems(items, table, count, (row) => ({
       digest: table.digest(row),
-      location: placeOf(places, row, table.sealedLength(row)),
+      location: itemLocation(places, row, table.sealedLength(row)),
     }))
   }
 

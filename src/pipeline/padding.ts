@@ -9,8 +9,8 @@ const LEAST = SEALED_PAGE_BYTES
 const MARK = 0x80
 
 /**
- * Bytes of the leaf block of `plainLength` (1 … CHUNK.MAX) plaintext bytes, tag included: a power of two up to 64 KiB, then Padmé's steps,
- * none smaller than 4 KiB. So every block is whole pages, which eviction can punch out.
+ * Bytes of the leaf block of `plainLength` (1 … CHUNK.MAX) plaintext bytes, tag included: a power of two up to 64 KiB,
+ * then Padmé's steps, none smaller than 4 KiB. So every block is whole pages, which eviction can punch out.
  */
 export function sealedSize(plainLength: number): number {
   return roundUp(plainLength + 1 + TAG_BYTES)
@@ -21,7 +21,7 @@ export function isSealedSize(length: number): boolean {
 }
 
 /** `plain || 0x80 || zeros`, fresh memory. */
-export function pad(plain: Uint8Array): Buffer {
+export function padChunk(plain: Uint8Array): Buffer {
   const padded = Buffer.alloc(sealedSize(plain.length) - TAG_BYTES)
   padded.set(plain)
   padded[plain.length] = MARK

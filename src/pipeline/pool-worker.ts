@@ -1,4 +1,6 @@
-/** A pool thread: owns one segment writer and reused buffers; piscina calls the default export with one task at a time. */
+/**
+ * A pool thread: owns one segment writer and reused buffers; piscina calls the default export with one task at a time.
+ */
 import { workerData } from 'node:worker_threads'
 import { DriveError, toWire, type WireError } from '../base/index.js'
 import { allocatePages } from '../platform/thread.js'
@@ -12,7 +14,8 @@ const sealer: BatchSealer = setup.core === 'javascript' ? javascriptSealer(setup
 let writer: SegmentWriter | undefined
 let out: Buffer = Buffer.alloc(0)
 let isOnPage = false
-// the pool ends this thread without a word when it stays idle; before that its segment is finished, so that eviction can remove it
+// the pool ends this thread without a word when it stays idle; before that its segment is finished, so that eviction
+// can remove it
 const rest = setTimeout(() => {
   writer?.close()
   writer = undefined

@@ -15,7 +15,10 @@ export function rowCapacity(items: readonly Pick<SealItem, 'length'>[]): number 
   return items.reduce((sum, { length }) => sum + Math.floor(length / CHUNK.MIN) + 1, 0)
 }
 
-/** Typed access to the rows of one reused buffer. Numbers are in the host's byte order; the table never leaves the process. */
+/**
+ * Typed access to the rows of one reused buffer. Numbers are in the host's byte order; the table never leaves the
+ * process.
+ */
 export class Rows {
   readonly bytes: Uint8Array
   readonly #view: DataView

@@ -4,14 +4,15 @@ import type { SealedItem, SealJob } from './contract.js'
 import { sealedSize } from './padding.js'
 import type { PoolAnswer, SealTask } from './pool-messages.js'
 import { Rows } from './rows.js'
-import { describeItems, placeOf } from './sealed-items.js'
+import { describeItems, itemLocation } from './sealed-items.js'
 
 type Submit = (task: SealTask) => Promise<Exclude<PoolAnswer, { error: unknown }>>
 
 /**
- * Seals only the chunks the store does not know: one hop to a thread cuts and derives dedup ids, a second one seals the rest. (The second hop
- * costs about 4 % for new data, and saves the cipher, the digest and the write, two thirds of all work, for known data.)
- * A known block may be forgotten while the rest is sealed, so all of them are asked for again at the end, and sealed after all.
+ * Seals only the chunks the store does not know: one hop to a thread cuts and derives dedup ids, a second one seals the
+ * rest. (The second hop costs about 4 % for new data, and saves the cipher, the digest and the write, two thirds of all
+ * work, for known data.) A known block may be forgotten while the rest is sealed, so all of them are asked for again at
+ * the end, and sealed after all.
  */
 export async function sealUnknown(
   job: SealJob,
@@ -40,7 +41,7 @@ export async function sealUnknown(
     const sealed = new Rows(answer.rows)
     unknown.forEach((row, index) => {
       digests.set(row, sealed.digest(row))
-      locations.set(row, placeOf(answer.places, index, sealed.sealedLength(row)))
+      locations.set(row, itemLocation(answer.places, index, sealed.sealedLength(row)))
     })
     open = [...digests.keys()].filter((row) => !locations.has(row))
   }

@@ -21,6 +21,6 @@ export function describeItems(
 }
 
 /** The `index`-th place a thread wrote to. */
-export function placeOf(places: Float64Array, index: number, length: number): BlockLocation {
+export function itemLocation(places: Float64Array, index: number, length: number): BlockLocation {
   return { segment: places[2 * index]!, offset: places[2 * index + 1]!, length }
 }

@@ -1,6 +1,8 @@
-/** The configuration of one drive on this machine: what it may say, its defaults, reading and writing it. No secrets. */
+/**
+ * The configuration of one drive on this machine: what it may say, its defaults, reading and writing it. No secrets.
+ */
 import { DriveError, GIB } from '../base/index.js'
-import type { Environment } from './paths.js'
+import type { EnvironmentVariables } from './paths.js'
 import { readFileIfAny, writePrivateFile } from './private-file.js'
 
 export interface DriveConfig {
@@ -12,7 +14,10 @@ export interface DriveConfig {
   /** This device's place among the drive's devices, 0 … 255. */
   readonly deviceSlot: number
   readonly deviceName: string
-  /** A published drive was opened here (true) or a new one was made (false): an empty cache must never pass for an empty drive. */
+  /**
+   * A published drive was opened here (true) or a new one was made (false): an empty cache must never pass for an empty
+   * drive.
+   */
   readonly openedExisting: boolean
   /** Quiet time after the last edit before an upload starts. */
   readonly debounceMs: number
@@ -78,7 +83,7 @@ export async function readConfig(path: string): Promise<DriveConfig> {
 }
 
 /** The configuration with what the environment says over it: `DAGDRIVE_DEBOUNCE_MS`. */
-export function withEnvironment(config: DriveConfig, environment: Environment): DriveConfig {
+export function withEnvironment(config: DriveConfig, environment: EnvironmentVariables): DriveConfig {
   const text = environment['DAGDRIVE_DEBOUNCE_MS']
   if (text === undefined || text === '') return config
   const debounceMs = Number(text)

@@ -23,7 +23,10 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** The same without keeping the thread: for disks that may be slow. File systems that cannot sync a directory (FAT through FUSE) are let be. */
+/**
+ * The same without keeping the thread: for disks that may be slow. File systems that cannot sync a directory (FAT
+ * through FUSE) are let be.
+ */
 export async function syncDirectoryLater(path: string): Promise<void> {
   const directory = await open(path, 'r')
   try {

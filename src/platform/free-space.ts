@@ -1,6 +1,6 @@
 /**
- * What a disk has free, and guards that refuse a write before it is full. The only place that asks for free space. A path handed in is never
- * one inside a mount of ours: the thread that asks would have to answer.
+ * What a disk has free, and guards that refuse a write before it is full. The only place that asks for free space. A
+ * path handed in is never one inside a mount of ours: the thread that asks would have to answer.
  */
 import { statfsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
@@ -59,7 +59,9 @@ function asSpace({ bsize, blocks, bavail }: { bsize: number; blocks: number; bav
 }
 
 export interface SpaceGuard {
-  /** Throws NO_SPACE when writing `bytes` more would leave less than the reserve. Costs a system call only now and then. */
+  /**
+   * Throws NO_SPACE when writing `bytes` more would leave less than the reserve. Costs a system call only now and then.
+   */
   check(bytes: number): void
 }
 

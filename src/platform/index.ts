@@ -23,7 +23,7 @@ export {
   unlimitedSpace,
   writeFailure,
 } from './free-space.js'
-export { drivePaths, type DrivePaths, type Environment, preparePaths } from './paths.js'
+export { drivePaths, type DrivePaths, type EnvironmentVariables, preparePaths } from './paths.js'
 export { openRegularFile, readRegularFile, requireDirectory, statRegularFile } from './regular-file.js'
 export { isOurs, readFileIfAny, writePrivateFile } from './private-file.js'
 export { readPrivateText } from './read-private.js'

@@ -1,6 +1,6 @@
 /**
- * Exclusive locks of the kernel: flock(2) on an open file. Such a lock ends with the last descriptor of the open file, so with
- * the process, however that ends, in whatever container; no content of a file stands in its place.
+ * Exclusive locks of the kernel: flock(2) on an open file. Such a lock ends with the last descriptor of the open file,
+ * so with the process, however that ends, in whatever container; no content of a file stands in its place.
  */
 import { spawn } from 'node:child_process'
 import type { FileHandle } from 'node:fs/promises'
@@ -10,9 +10,10 @@ import { DriveError } from '../base/index.js'
 const IS_HELD = 1
 
 /**
- * flock(2) belongs to the open file, not to the process that asked, so the util-linux program takes it for us on an inherited
- * descriptor; Node has no call for it.
- * @returns false when another open file has the lock, in this process or another; true keeps it until the file is closed
+ * flock(2) belongs to the open file, not to the process that asked, so the util-linux program takes it for us on an
+ * inherited descriptor; Node has no call for it.
+ * @returns false when another open file has the lock, in this process or another; true keeps it until the file is
+ * closed
  * @throws NOT_SUPPORTED without the program, or where the file system has no locks
  */
 export async function tryLockFile(file: FileHandle): Promise<boolean> {

@@ -3,7 +3,8 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Like `mkdir` with `recursive`, which never returns where an existing parent answers ENOENT (Node.js on /proc). What exists stays as it is.
+ * Like `mkdir` with `recursive`, which never returns where an existing parent answers ENOENT (Node.js on /proc). What
+ * exists stays as it is.
  * @param mode of the directories that are made
  * @throws the error of the file system, EEXIST when something else is in the way
  */

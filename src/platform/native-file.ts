@@ -5,7 +5,8 @@ import { nativeSeal } from './native-seal.js'
 const PAGE = 4096
 
 /**
- * Gives the disk blocks of a byte range back (fallocate PUNCH_HOLE); the range then reads as zeros. Whole pages only are freed.
+ * Gives the disk blocks of a byte range back (fallocate PUNCH_HOLE); the range then reads as zeros. Whole pages only
+ * are freed.
  * @returns false when the file system or this build cannot
  */
 export function punchHole(fd: number, offset: number, length: number): boolean {
@@ -14,8 +15,8 @@ export function punchHole(fd: number, offset: number, length: number): boolean {
 
 /**
  * Reads what is in the page cache, without waiting for the disk (preadv2 RWF_NOWAIT).
- * @returns bytes read (fewer than asked: the rest is not in memory, or the file ends), or undefined when nothing is at hand or
- * this build or file system cannot tell
+ * @returns bytes read (fewer than asked: the rest is not in memory, or the file ends), or undefined when nothing is at
+ * hand or this build or file system cannot tell
  */
 export function readWithoutWaiting(fd: number, into: Uint8Array, offset: number): number | undefined {
   const read = nativeSeal()?.preadNoWait(fd, into, offset)

@@ -1,4 +1,6 @@
-/** The addon's entry points under every kind of bad argument: an exception or an answer, never a crash or a stray write. */
+/**
+ * The addon's entry points under every kind of bad argument: an exception or an answer, never a crash or a stray write.
+ */
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

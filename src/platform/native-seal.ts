@@ -3,7 +3,10 @@ import { createRequire } from 'node:module'
 
 /** The addon's own interface; lengths and layouts are in native/seal.c. All calls are synchronous. */
 export interface NativeSeal {
-  /** Cuts `items` (four words each: offset, length, mode, final), derives keys, and, given `out`, seals. @returns rows written */
+  /**
+   * Cuts `items` (four words each: offset, length, mode, final), derives keys, and, given `out`, seals.
+   * @returns rows written
+   */
   sealBatch(
     data: Uint8Array,
     items: Uint32Array,
@@ -47,7 +50,10 @@ export interface NativeSeal {
   preadNoWait(fd: number, into: Uint8Array, offset: number): number
   /** @returns how many bytes of `memory` lie before the next page boundary, 0 to 4,095 */
   bytesToPage(memory: Uint8Array): number
-  /** @returns bytes of address space of the file's mappings, or a negative errno. Absent from a core that was built before it. */
+  /**
+   * @returns bytes of address space of the file's mappings, or a negative errno. Absent from a core that was built
+   * before it.
+   */
   forgetMapped?(path: string): number
   trimHeap?(): number
   /** @returns 0 or a negative errno */

@@ -13,7 +13,9 @@ export interface DrivePaths {
   /** Directories to make, parents first. */
   readonly directories: readonly string[]
   readonly configFile: string
-  /** Holds the drive's root key, sealed by a passphrase or by file mode alone. Its presence means: a drive exists here. */
+  /**
+   * Holds the drive's root key, sealed by a passphrase or by file mode alone. Its presence means: a drive exists here.
+   */
   readonly keyFile: string
   /** The node's RPC credential. */
   readonly nodeKeyFile: string
@@ -30,10 +32,10 @@ export interface DrivePaths {
   readonly logFile: string
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
+export type EnvironmentVariables = Readonly<Record<string, string | undefined>>
 
 /** The paths the environment selects. Touches no disk. USAGE when nothing says where this user's files lie. */
-export function drivePaths(environment: Environment = process.env, userHome?: string): DrivePaths {
+export function drivePaths(environment: EnvironmentVariables = process.env, userHome?: string): DrivePaths {
   const selected = environment['DAGDRIVE_HOME']
   if (selected !== undefined && selected !== '') {
     const home = resolve(selected)

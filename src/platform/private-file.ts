@@ -43,8 +43,8 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
 }
 
 /**
- * Whether nobody else can have put `path` there: it belongs to this user (a symlink itself counts, not its target), and so does
- * its directory, in which nobody else may write. False when it is missing.
+ * Whether nobody else can have put `path` there: it belongs to this user (a symlink itself counts, not its target), and
+ * so does its directory, in which nobody else may write. False when it is missing.
  */
 export async function isOurs(path: string): Promise<boolean> {
   const user = process.getuid?.()

@@ -4,8 +4,8 @@ import { open } from 'node:fs/promises'
 import { DriveError } from '../base/index.js'
 
 /**
- * The text of a small secret file; undefined where there is none. ACCESS_DENIED when it is a symbolic link, no regular file, another
- * user's, or readable by others; CORRUPT when it has more than `mostBytes`.
+ * The text of a small secret file; undefined where there is none. ACCESS_DENIED when it is a symbolic link, no regular
+ * file, another user's, or readable by others; CORRUPT when it has more than `mostBytes`.
  * @param what the file as a sentence begins, "The key file"
  */
 export async function readPrivateText(path: string, what: string, mostBytes: number): Promise<string | undefined> {

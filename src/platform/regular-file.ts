@@ -1,6 +1,7 @@
 /**
- * Files of a folder that somebody else may have prepared, such as a disk that was handed over: a link, a device or a pipe in the
- * place of a file is refused before it is opened, so that nothing outside the folder is read, written or waited for.
+ * Files of a folder that somebody else may have prepared, such as a disk that was handed over: a link, a device or a
+ * pipe in the place of a file is refused before it is opened, so that nothing outside the folder is read, written or
+ * waited for.
  */
 import { constants, type Stats } from 'node:fs'
 import { lstat, open, type FileHandle } from 'node:fs/promises'

@@ -47,7 +47,7 @@ export interface Newer {
 }
 
 /** A newer version on its way to being this device's: durable from the first step to the last. */
-export interface TakeOver extends FoundDrive {
+export interface FastForward extends FoundDrive {
   /** Device heads as they were then. */
   readonly devices: readonly KnownHead[]
 }
@@ -122,8 +122,8 @@ export const DEFAULT_SETTINGS: SyncSettings = {
 }
 
 /**
- * `idle` nothing to do; `waiting` changes wait for the debounce; then the steps of one publish; `retrying` after a failure,
- * see `nextTryMs`; `refused` a head on the node is not ours to replace, see `lastError`; `paused` by the user.
+ * `idle` nothing to do; `waiting` changes wait for the debounce; then the steps of one publish; `retrying` after a
+ * failure, see `nextTryMs`; `refused` a head on the node is not ours to replace, see `lastError`; `paused` by the user.
  */
 export type SyncPhase =
   | 'idle'
@@ -152,7 +152,10 @@ export interface SyncStatus {
   readonly nextTryMs: number | undefined
   /** The newest version this device published or opened. */
   readonly published: PublishedVersion | undefined
-  /** Another device has published this on top of ours, and nothing here is unpublished: opening the drive again takes it over. */
+  /**
+   * Another device has published this on top of ours, and nothing here is unpublished: opening the drive again takes it
+   * over.
+   */
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
   /** What needs a person's eye and keeps nothing from going on. */
   readonly warnings: readonly string[]
@@ -180,9 +183,9 @@ export interface Sync {
   readonly remote: RemoteSource
   status(): SyncStatus
   /**
-   * Resolves when everything acknowledged before the call is `published`, also where that is nothing and another device went on (see
-   * `SyncStatus.newer`). Rejects with what stopped it: DIVERGED, ROLLED_BACK, NODE_DENIED,
-   * NO_SPACE and the like at once; OFFLINE, TIMEOUT and NODE_* after one failed try (the queue goes on trying by itself).
+   * Resolves when everything acknowledged before the call is `published`, also where that is nothing and another device
+   * went on (see `SyncStatus.newer`). Rejects with what stopped it: DIVERGED, ROLLED_BACK, NODE_DENIED, NO_SPACE and
+   * the like at once; OFFLINE, TIMEOUT and NODE_* after one failed try (the queue goes on trying by itself).
    */
   syncNow(options?: { signal?: AbortSignal; onProgress?: (status: SyncStatus) => void }): Promise<void>
   /** Finishes nothing and starts nothing until `resume`; what is under way stops at the next safe place. */

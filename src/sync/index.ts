@@ -12,7 +12,7 @@ export {
   type SyncPhase,
   type SyncSettings,
   type SyncStatus,
-  type TakeOver,
+  type FastForward,
   type Version,
 } from './contract.js'
 export { findDrive, type FindOptions, openExisting } from './fetch/open-existing.js'

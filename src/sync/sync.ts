@@ -1,4 +1,7 @@
-/** The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is elsewhere. */
+/**
+ * The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is
+ * elsewhere.
+ */
 import { aborted, DriveError, hex } from '../base/index.js'
 import type { FetchBlock } from '../dag/index.js'
 import type { RemoteSource } from '../tree-state/index.js'
@@ -250,7 +253,10 @@ class DriveSync implements Sync {
     }
   }
 
-  /** @returns whether the version here may be built on; where another device went on from it, there must be nothing to publish */
+  /**
+   * @returns whether the version here may be built on; where another device went on from it, there must be nothing to
+   * publish
+   */
   async #prepare(signal: AbortSignal): Promise<boolean> {
     const publisher = await this.#publisher(signal, false)
     const { holder } = this.#state

@@ -1,6 +1,6 @@
 /**
- * What would be lost with this thread right now, in shared memory: the thread that starts it can still read and tell it when
- * this one has died.
+ * What would be lost with this thread right now, in shared memory: the thread that starts it can still read and tell it
+ * when this one has died.
  */
 
 /** File bytes in memory only, and inodes whose last changes no commit has made durable. */

@@ -31,9 +31,10 @@ export interface DriveCounts {
 }
 
 /**
- * What a published commit settled, in messages of bounded length. `refs` and `merged` come in parts, each applied once, in a commit of
- * `meta` of its own; with the last part, `state.published = sequence`. `confirmed` and `discarded` come with it and in messages after it.
- * Sync repeats all of it after a crash, with the same parts.
+ * What a published commit settled, in messages of bounded length. `refs` and `merged` come in parts, each applied once,
+ * in a commit of
+ * `meta` of its own; with the last part, `state.published = sequence`. `confirmed` and `discarded` come with it and in
+ * messages after it. Sync repeats all of it after a crash, with the same parts.
  */
 export interface PublishedCommit {
   readonly sequence: number
@@ -42,14 +43,15 @@ export interface PublishedCommit {
   /** `state.nextRemoved` at `sequence`: rows of `removed` with a smaller counter are settled and vanish. */
   readonly removedBefore: number
   /**
-   * Content nodes made by the commit, by ino: directories, and files with long chunk lists; undefined: no content node any more. Where the
-   * inode is gone by now, the node goes to `removed` as kind 2.
+   * Content nodes made by the commit, by ino: directories, and files with long chunk lists; undefined: no content node
+   * any more. Where the inode is gone by now, the node goes to `removed` as kind 2.
    */
   readonly refs: readonly { readonly ino: number; readonly ref: NodeRef | undefined }[]
   /**
-   * Files whose staged pages the commit merged into new chunks. `rows` (born = `sequence`) replace the chunk rows that begin in
-   * their `offset … offset+length`; applied, and the pages dropped, only where the file has no newer change than `sequence`.
-   * The published version counts both the old and the merged rows as live, so: applied, the replaced rows go to
+   * Files whose staged pages the commit merged into new chunks. `rows` (born = `sequence`) replace the chunk rows that
+   * begin in their `offset … offset+length`; applied, and the pages dropped, only where the file has no newer change
+   * than `sequence`. The published version counts both the old and the merged rows as live, so: applied, the replaced
+   * rows go to
    * `removed` with their own `born` like any other; not applied (or the inode is gone), every digest of `rows` goes to
    * `removed` with born = `sequence`.
    */
@@ -57,8 +59,8 @@ export interface PublishedCommit {
   /** Blocks the node confirmed and pinned: evictable from now on. */
   readonly confirmed: readonly Digest[]
   /**
-   * Blocks nothing referred to at `sequence`. The drive thread keeps those which a chunk row born after `sequence` names again
-   * (rows of inodes with dirty > `sequence`), and those a running seal job found as duplicates.
+   * Blocks nothing referred to at `sequence`. The drive thread keeps those which a chunk row born after `sequence`
+   * names again (rows of inodes with dirty > `sequence`), and those a running seal job found as duplicates.
    */
   readonly discarded: readonly Digest[]
 }
@@ -72,8 +74,8 @@ export interface GivenBack {
 
 export interface DrivePort {
   /**
-   * Quiesce writers, make everything `staged`, commit, and hold further commits until `resume`, so that the caller can open a
-   * snapshot that is exactly this instant. @returns the sequence of that commit
+   * Quiesce writers, make everything `staged`, commit, and hold further commits until `resume`, so that the caller can
+   * open a snapshot that is exactly this instant. @returns the sequence of that commit
    */
   freeze(): Promise<{ sequence: number }>
   resume(): Promise<void>
@@ -87,8 +89,8 @@ export interface DrivePort {
   /** Everything `staged`. */
   flush(): Promise<void>
   /**
-   * Gives back the space of blocks that nothing refers to any more and no version ever had, as far as that can be done without a new
-   * version. Only while none is on its way.
+   * Gives back the space of blocks that nothing refers to any more and no version ever had, as far as that can be done
+   * without a new version. Only while none is on its way.
    */
   discardUnpublished(): Promise<void>
   counts(): Promise<DriveCounts>

@@ -1,4 +1,7 @@
-/** The schema of the tree in the environment `meta`: tables, keys, codecs; and what the drive thread and sync say to each other. */
+/**
+ * The schema of the tree in the environment `meta`: tables, keys, codecs; and what the drive thread and sync say to
+ * each other.
+ */
 export { type AtRisk, makeRiskMemory, readRisk, RiskGauge } from './at-risk.js'
 export {
   type ChunkRecord,

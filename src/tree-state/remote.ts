@@ -1,4 +1,7 @@
-/** What the drive thread is told of published directories and chunk lists: a bounded page at a time, however long they are. */
+/**
+ * What the drive thread is told of published directories and chunk lists: a bounded page at a time, however long they
+ * are.
+ */
 import type { PlainName } from '../base/index.js'
 import type { ChunkRecord, InodeRecord, NodeRef } from './contract.js'
 

@@ -52,13 +52,18 @@ export function decodeChunk(offset: number, bytes: Uint8Array): ChunkRecord {
   }
 }
 
-/** What `removed` rows say: a block that chunk rows no longer use, the content node of a removed inode, or its fileId; see TABLES. */
+/**
+ * What `removed` rows say: a block that chunk rows no longer use, the content node of a removed inode, or its fileId;
+ * see TABLES.
+ */
 export type RemovedRecord =
   | { readonly kind: 'block'; readonly digest: Digest; readonly born: number }
   | { readonly kind: 'node' | 'map'; readonly digest: Digest; readonly key: SecretKey }
   | { readonly kind: 'link'; readonly fileId: FileId }
 
-/** Row of `removed`: digest[32] born BE48 0, or digest[32] key[32] 1 (`node`) or 2 (`map`), or fileId[16] 3 (`link`). */
+/**
+ * Row of `removed`: digest[32] born BE48 0, or digest[32] key[32] 1 (`node`) or 2 (`map`), or fileId[16] 3 (`link`).
+ */
 export function encodeRemoved(record: RemovedRecord): Buffer {
   if (record.kind === 'block') return Buffer.concat([record.digest, be48(record.born), Buffer.of(0)])
   if (record.kind === 'link') return Buffer.concat([record.fileId, Buffer.of(3)])

@@ -1,6 +1,6 @@
 /**
- * The tree as it was at one committed instant, decoded and read only. Sync, history and checks read this and no raw rows. Whatever may
- * grow with the drive comes as a generator that holds one page of rows.
+ * The tree as it was at one committed instant, decoded and read only. Sync, history and checks read this and no raw
+ * rows. Whatever may grow with the drive comes as a generator that holds one page of rows.
  */
 import { readBe48, readBe64, rowsIn, type Snapshot, type Table } from '../storage/kv/index.js'
 import { TABLES, type ChunkRecord, type DentryRecord, type InodeRecord } from './contract.js'
@@ -75,7 +75,9 @@ export class TreeView {
     return this.#dirty.get(dirtyKey(ino)) !== undefined
   }
 
-  /** The change log: inodes in the tree whose last change is in a commit after `sequence`, in order of their numbers. */
+  /**
+   * The change log: inodes in the tree whose last change is in a commit after `sequence`, in order of their numbers.
+   */
   *changes(sequence = 0): Generator<TreeChange, undefined> {
     for (const [key, value] of rowsIn(this.#dirty)) {
       const at = readBe48(value)
@@ -88,7 +90,10 @@ export class TreeView {
     return false
   }
 
-  /** What left the tree since the published version and is not settled, oldest first. @param from counter of the first row */
+  /**
+   * What left the tree since the published version and is not settled, oldest first.
+   * @param from counter of the first row
+   */
   *removed(from = 0): Generator<RemovedRecord, undefined> {
     for (const [, value] of rowsIn(this.#removed, { start: removedKey(from) })) yield decodeRemoved(value)
   }

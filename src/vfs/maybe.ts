@@ -14,8 +14,8 @@ export function settle<T>(attempt: () => T | Wait): Maybe<T> {
 }
 
 /**
- * Something to wait for before an attempt can be repeated. Who cannot wait may drop it and go another way: a failure that
- * nobody waits for is handled here, and the next attempt meets it again.
+ * Something to wait for before an attempt can be repeated. Who cannot wait may drop it and go another way: a failure
+ * that nobody waits for is handled here, and the next attempt meets it again.
  */
 export class Wait {
   constructor(readonly until: Promise<unknown>) {

@@ -55,7 +55,10 @@ export interface VfsOptions {
   readonly disk?: Disk
   /** The most file data in memory only, bytes; 48 MiB by default. */
   readonly heldLimitBytes?: number
-  /** What the block cache may use as far as blocks can be evicted; asked again each time, so it can change. Unlimited by default. */
+  /**
+   * What the block cache may use as far as blocks can be evicted; asked again each time, so it can change. Unlimited by
+   * default.
+   */
   readonly cacheLimitBytes?: number | (() => number)
   /** Where the thread writes what would be lost with it; see makeRiskMemory. */
   readonly riskMemory?: SharedArrayBuffer
@@ -79,7 +82,10 @@ export interface Vfs {
   readonly changes: Changes
   /** Tells the kernel to forget what something else than the kernel changed. */
   readonly invalidations: Invalidations
-  /** Stages and commits everything and stops. Rejects with NO_SPACE when something could not be staged; it is closed nonetheless. */
+  /**
+   * Stages and commits everything and stops. Rejects with NO_SPACE when something could not be staged; it is closed
+   * nonetheless.
+   */
   close(): Promise<void>
 }
 

@@ -1,4 +1,6 @@
-/** The tree other modules call: every operation finds its inode and handle here, and does its work in a file of its own. */
+/**
+ * The tree other modules call: every operation finds its inode and handle here, and does its work in a file of its own.
+ */
 import { DriveError, type PlainName } from '../base/index.js'
 import type { Disk } from '../platform/index.js'
 import { dropSetId, setAttributes, setFileSize } from './inodes/attributes.js'

@@ -1,7 +1,7 @@
 /**
- * What carrying operations out again needs of the tree (src/fuse/holder): which commit they belong to, which bytes are not staged, and
- * the numbers and times they once had. Also what a tree must keep that takes over a living mount: files without a name that may be
- * open, and every number given out.
+ * What carrying operations out again needs of the tree (src/fuse/holder): which commit they belong to, which bytes are
+ * not staged, and the numbers and times they once had. Also what a tree must keep that takes over a living mount: files
+ * without a name that may be open, and every number given out.
  */
 import type { Handles } from './inodes/handles.js'
 import { unstagedTail, type FileContent } from './content/file-content.js'

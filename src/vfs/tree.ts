@@ -79,8 +79,8 @@ export interface Identities {
   /** One of its names; undefined for the root, and for a file without a name. */
   nameOf(ino: number): NamePlace | undefined
   /**
-   * File `to` is about to take the place of `from`, which has one name, and goes on with its id; `from` gets the other id. Does nothing
-   * where `from` may have other names.
+   * File `to` is about to take the place of `from`, which has one name, and goes on with its id; `from` gets the other
+   * id. Does nothing where `from` may have other names.
    */
   passOn(from: number, to: number): void
 }
@@ -150,7 +150,10 @@ export interface Redo {
 }
 
 export interface Tree {
-  /** The child's attributes, or undefined when there is none. `.` and `..` never arrive here; names are over 0 and up to 255 bytes. */
+  /**
+   * The child's attributes, or undefined when there is none. `.` and `..` never arrive here; names are over 0 and up to
+   * 255 bytes.
+   */
   lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined>
   /** The parent directory's ino (the root is its own parent); for `..` and NFS export. */
   parentOf(ino: number): number
@@ -162,8 +165,8 @@ export interface Tree {
   getAttributes(ino: number, caller: Caller): Maybe<Attributes>
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes>
   /**
-   * The caller is about to change the content and may not keep set-ID bits: a file loses S_ISUID, and S_ISGID where its group may
-   * execute it or the caller is neither root nor of its group. Costs nothing where there are no such bits.
+   * The caller is about to change the content and may not keep set-ID bits: a file loses S_ISUID, and S_ISGID where its
+   * group may execute it or the caller is neither root nor of its group. Costs nothing where there are no such bits.
    */
   dropSetId(ino: number, caller: Caller): void
   readLink(ino: number, caller: Caller): Maybe<Uint8Array>
@@ -192,7 +195,10 @@ export interface Tree {
     caller: Caller,
   ): Maybe<{ attributes: Attributes; opened: Opened }>
   open(ino: number, flags: number, caller: Caller): Maybe<Opened>
-  /** Up to `size` bytes, fewer only at the end of the file. The views stay valid until the reply is written, which is at once. */
+  /**
+   * Up to `size` bytes, fewer only at the end of the file. The views stay valid until the reply is written, which is at
+   * once.
+   */
   read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]>
   /**
    * `data` is only valid until this returns (or returns its promise): a call that waits has copied it first.
@@ -218,7 +224,10 @@ export interface Tree {
   ): Maybe<number>
 
   openDirectory(ino: number, caller: Caller): Maybe<Opened>
-  /** Visits entries with a cookie greater than `cookie` (0 starts) until `visit` returns false, which un-consumes that entry. */
+  /**
+   * Visits entries with a cookie greater than `cookie` (0 starts) until `visit` returns false, which un-consumes that
+   * entry.
+   */
   readDirectory(
     ino: number,
     handle: number,
@@ -230,8 +239,8 @@ export interface Tree {
   releaseDirectory(ino: number, handle: number): void
 
   /**
-   * Attribute names hold one character per byte (latin1), like file names. POSIX ACLs are attributes: the access ACL and the
-   * mode change together, and what is made in a directory with a default ACL inherits it.
+   * Attribute names hold one character per byte (latin1), like file names. POSIX ACLs are attributes: the access ACL
+   * and the mode change together, and what is made in a directory with a default ACL inherits it.
    */
   getXattr(ino: number, name: string, caller: Caller): Maybe<Uint8Array>
   listXattrs(ino: number, caller: Caller): Maybe<readonly string[]>

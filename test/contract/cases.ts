@@ -1,4 +1,7 @@
-/** What ordinary programs do, as steps for the differential runner: every operation of the list, with its errors. */
+/**
+ * What ordinary programs do, as steps for the differential runner: every operation of the issue's list, with its
+ * errors.
+ */
 import type { Case } from './runner.js'
 
 const KEEP_SIZE = 1

@@ -1,4 +1,7 @@
-/** Real drives on real nodes whose device is lost after one call to the node; garbage is collected, and the phrase opened elsewhere. */
+/**
+ * Real drives on real nodes whose device is lost after one call to the node; garbage is collected, and the phrase
+ * opened elsewhere.
+ */
 import { join } from 'node:path'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

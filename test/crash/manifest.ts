@@ -30,7 +30,10 @@ export class Manifest {
     }
   }
 
-  /** @returns what is lost or wrong below `top`; empty when all is well. Reads synchronously: not for the serving process. */
+  /**
+   * @returns what is lost or wrong below `top`; empty when all is well. Reads synchronously: not for the serving
+   * process.
+   */
   problems(top: string): string[] {
     return [...this.fileProblems(top), ...this.pageProblems(top), ...this.lineProblems(top)]
   }

@@ -121,7 +121,9 @@ async function collectGarbage(t: ExecutionContext, address: string): Promise<voi
   }
 }
 
-/** A killed daemon lets go of its locks when the last of its threads is gone, which may be after its process looks dead. */
+/**
+ * A killed daemon lets go of its locks when the last of its threads is gone, which may be after its process looks dead.
+ */
 async function openFree(address: string, dataDirectory: string): Promise<IpfsNode> {
   for (let tries = 0; ; tries++) {
     try {

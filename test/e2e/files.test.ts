@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
-import type { Events, FileInfo, Page } from '../../src/files/client.js'
+import type { Events, FileInfo, ListPage } from '../../src/files/client.js'
 import { testWhere } from '../support/available.js'
 import { programAside, testDrive, type TestDrive } from '../support/drive.js'
 
@@ -44,7 +44,7 @@ async function call<T>(drive: TestDrive, operation: string, given: object): Prom
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const sumOf = async (path: string): Promise<string> => (await programAside('sha256sum', [path])).slice(0, 64)
-const names = (page: Page): string[] => page.entries.map(({ name }) => name).sort()
+const names = (page: ListPage): string[] => page.entries.map(({ name }) => name).sort()
 
 test('S-070 programs on the mount and clients of the socket work in one tree and see each other at once', async (t) => {
   const drive = testDrive(t)
@@ -88,7 +88,7 @@ test('S-070 programs on the mount and clients of the socket work in one tree and
   await call(drive, 'makeDirectory', { path: 'x/y/z', parents: true })
   t.is(await programAside('ls', [mountpoint]), 'back\nd\nx\n')
   await call(drive, 'remove', { path: 'x', recursive: true })
-  t.deepEqual(names(await call<Page>(drive, 'list', { path: '/' })), ['back', 'd'])
+  t.deepEqual(names(await call<ListPage>(drive, 'list', { path: '/' })), ['back', 'd'])
   t.is(await programAside('ls', [mountpoint]), 'back\nd\n')
   await t.throwsAsync(call(drive, 'remove', { path: '../etc/passwd' }), { message: 'INVALID' })
   await t.throwsAsync(call(drive, 'nothing', {}), { message: 'NOT_FOUND' })
@@ -131,9 +131,9 @@ test('S-070 an upload that is cut off leaves the old content, and nothing beside
   cut.write(Buffer.alloc(3_000_000))
   await new Promise((resolve) => setTimeout(resolve, 300))
   cut.destroy()
-  for (let i = 0; i < 100 && names(await call<Page>(drive, 'list', { path: '/' })).length > 1; i++) {
+  for (let i = 0; i < 100 && names(await call<ListPage>(drive, 'list', { path: '/' })).length > 1; i++) {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  t.deepEqual(names(await call<Page>(drive, 'list', { path: '/' })), ['f'])
+  t.deepEqual(names(await call<ListPage>(drive, 'list', { path: '/' })), ['f'])
   t.is((await send(drive, 'GET', 'content?path=f')).body.toString(), 'old')
 })

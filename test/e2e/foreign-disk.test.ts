@@ -1,4 +1,7 @@
-/** A drive whose node is a folder on a disk that somebody else had: killed in a container, damaged, or prepared to do harm. */
+/**
+ * A drive whose node is a folder on a disk that somebody else had: killed in a container, damaged, or prepared to do
+ * harm.
+ */
 import { spawn } from 'node:child_process'
 import {
   cpSync,

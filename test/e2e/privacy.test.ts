@@ -39,7 +39,8 @@ testWhere('fuse', 'go')(
     const sealedSizes = new Set(raw.map(({ bytes }) => bytes.length))
     for (const size of SIZES) for (const extra of [0, 16, 40]) t.false(sealedSizes.has(size + extra), `size ${size}`)
 
-    // The forest: unnamed links, no data, no sizes; every sealed block hangs at the same depth whatever the tree looked like.
+    // The forest: unnamed links, no data, no sizes; every sealed block hangs at the same depth whatever the tree looked
+    // like.
     const nodes = new Map(visible.map(({ cid, bytes }) => [cid, dagPb.decode(bytes)]))
     for (const node of nodes.values()) {
       t.true(node.Data === undefined || node.Data.length === 0)
@@ -90,7 +91,10 @@ async function allBlocks(url: string): Promise<StoredBlock[]> {
   return blocks
 }
 
-/** Sealed lengths by docs/FORMAT.md: nodes are powers of two, commits the same behind a 24-byte nonce, leaves whole pages in Padmé's steps. */
+/**
+ * Sealed lengths by docs/FORMAT.md: nodes are powers of two, commits the same behind a 24-byte nonce, leaves whole
+ * pages in Padmé's steps.
+ */
 function isPaddedLength(length: number): boolean {
   const isPowerOfTwo = (value: number): boolean => value >= KIB && Number.isInteger(Math.log2(value))
   if (isPowerOfTwo(length) || isPowerOfTwo(length - 24)) return true

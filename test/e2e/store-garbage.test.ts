@@ -32,7 +32,8 @@ testWhere('fuse', 'root')(
       await drive.must(['sync'], 60_000)
     }
     t.true(used() < 30 * 1024 * 1024, `${used()} bytes for 21 MiB that are live`)
-    // Removed and replaced in one version: the new one needs room that only the old one's garbage can give, or waits for it.
+    // Removed and replaced in one version: the new one needs room that only the old one's garbage can give, or waits
+    // for it.
     write('rewritten', 1)
     await drive.must(['sync'], 60_000)
     write('large', 40)

@@ -1,4 +1,6 @@
-/** What `drive.json` of a golden drive says. Byte strings are hex; names and paths have one character a byte (latin1). */
+/**
+ * What `drive.json` of a golden drive says. Byte strings are hex; names and paths have one character a byte (latin1).
+ */
 import { createHash } from 'node:crypto'
 import { hex } from '../../src/base/index.js'
 import type { EntryRecord } from '../../src/dag/index.js'

@@ -1,4 +1,7 @@
-/** The frozen drives in fixtures/golden: whatever this code becomes, it opens them, and it writes the same bytes for the same content. */
+/**
+ * The frozen drives in fixtures/golden: whatever this code becomes, it opens them, and it writes the same bytes for the
+ * same content.
+ */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -19,7 +22,7 @@ import {
   openNameRecord,
   parseCid,
   readChunkList,
-  readDirectory,
+  readDirectoryTable,
   readDuplicates,
   readForest,
   readMap,
@@ -116,7 +119,7 @@ test('golden v1: the same content is encoded to the same bytes', async (t) => {
     const values = new Map<string, string>()
     for await (const [key, value] of readMap(entry.content.ref, fetch))
       values.set(Buffer.from(key).toString('latin1'), hex(value))
-    for await (const child of readDirectory(entry.content.ref, fetch)) {
+    for await (const child of readDirectoryTable(entry.content.ref, fetch)) {
       t.is(hex(encodeEntry(child.entry)), values.get(child.name) ?? 'absent')
       await visit(child.entry)
     }
@@ -165,7 +168,7 @@ async function walk(
   const hasBytes = [0o100000, 0o120000].includes(own.mode & 0o170000)
   found.push(describeEntry(path, own, hasBytes ? await bytesOf(own, fetch) : undefined))
   if (!isDirectory || own.content.kind !== 'tree') return
-  for await (const { name, entry: child } of readDirectory(own.content.ref, fetch)) {
+  for await (const { name, entry: child } of readDirectoryTable(own.content.ref, fetch)) {
     await walk(path === '' ? name : `${path}/${name}`, child, commit, fetch, found)
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Makes the golden drive of format 1 from fixed seeds: `node dist/test/golden/make-drive.js fixtures/golden/v1`. It is made once; a
- * reader of any later release must open it. Never overwrite it: a new format gets a new folder.
+ * Makes the golden drive of format 1 from fixed seeds: `node dist/test/golden/make-drive.js fixtures/golden/v1`. It is
+ * made once; a reader of any later release must open it. Never overwrite it: a new format gets a new folder.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'

@@ -1,6 +1,7 @@
 /**
- * Builds real Kubo daemons for the tests, once per version, into a cache outside the tree: `fixtures/kubo/<version>` names
- * the modules, Go fetches and builds them. Run directly it builds all versions: `node dist/test/kubo/build.js [version…]`.
+ * Builds real Kubo daemons for the tests, once per version, into a cache outside the tree: `fixtures/kubo/<version>`
+ * names the modules, Go fetches and builds them. Run directly it builds all versions: `node dist/test/kubo/build.js
+ * [version…]`.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -22,7 +23,9 @@ export class KuboUnavailable extends Error {
   override readonly name = 'KuboUnavailable'
 }
 
-/** @returns the path of a real `ipfs` program; throws KuboUnavailable with the reason. The first call may take minutes. */
+/**
+ * @returns the path of a real `ipfs` program; throws KuboUnavailable with the reason. The first call may take minutes.
+ */
 export async function buildKubo(version: KuboVersion, say: (line: string) => void = () => undefined): Promise<string> {
   const program = programOf(version)
   if (existsSync(program)) return program

@@ -1,6 +1,6 @@
 /**
- * A real Kubo daemon in a temporary repository, loopback only, on a free port. It dies with this process, also when that is
- * killed, and its repository goes with `stop`.
+ * A real Kubo daemon in a temporary repository, loopback only, on a free port. It dies with this process, also when
+ * that is killed, and its repository goes with `stop`.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'

@@ -32,7 +32,10 @@ export interface FaultProxy {
   /** Called with the bytes of the request body passed on so far. */
   onUpload: ((bytes: number) => void) | undefined
   inject(fault: Fault): void
-  /** The n-th call from now reaches the daemon, its answer and all later calls do not get through. @returns when it is cut */
+  /**
+   * The n-th call from now reaches the daemon, its answer and all later calls do not get through.
+   * @returns when it is cut
+   */
   cutAfter(calls: number): Promise<void>
   heal(): void
   /** Refuses connections and cuts those that are open. */

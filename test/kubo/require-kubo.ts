@@ -3,7 +3,9 @@ import ava, { type ExecutionContext, type TestFn } from 'ava'
 import { canHaveKubo } from './build.js'
 import { startKubo, type KuboDaemon, type KuboOptions } from './daemon.js'
 
-/** `ava.serial` where Kubo is built or can be built, and in CI; `ava.serial.skip` elsewhere, which the report counts. */
+/**
+ * `ava.serial` where Kubo is built or can be built, and in CI; `ava.serial.skip` elsewhere, which the report counts.
+ */
 export const testWithKubo: TestFn | TestFn['skip'] =
   canHaveKubo() || process.env['CI'] !== undefined ? ava.serial : ava.serial.skip
 

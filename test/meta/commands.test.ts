@@ -8,7 +8,10 @@ import { filesBelow, isTest, readDoc } from '../support/sources.js'
 const program = buildProgram({} as Session)
 const PAGES = ['README.md', 'docs/CLI.md', 'docs/NODES.md', 'docs/RECOVERY.md', 'docs/SECURITY.md', 'docs/SEMANTICS.md']
 
-/** In quotes, in code, or after npx: a command somebody is told to run. Labels such as 'dagdrive slot v1' are in single quotes. */
+/**
+ * In quotes, in code, or after npx: a command somebody is told to run. Labels such as 'dagdrive slot v1' are in single
+ * quotes.
+ */
 const NAMED = /(?:[`"]|npx |^)dagdrive (?!key 2|v1)([a-z]+)(?: ([a-z]+))?/gm
 
 test('every command named in messages, comments and pages exists', (t) => {

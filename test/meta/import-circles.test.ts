@@ -15,7 +15,10 @@ function importsBelow(folder: string): ReadonlyMap<string, readonly string[]> {
   return imports
 }
 
-/** Groups of files in which each reaches every other (Tarjan's strongly connected components), those of one file left out. */
+/**
+ * Groups of files in which each reaches every other (Tarjan's strongly connected components), those of one file left
+ * out.
+ */
 function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   const circles: string[][] = []
   const order = new Map<string, { index: number; low: number; onStack: boolean }>()

@@ -1,6 +1,6 @@
 /**
- * The layer table as an ESLint rule: who may import whom, and why no more. docs/ARCHITECTURE.md says the same in words; a meta test
- * compares the two. `type` imports count too, since a layer is also the names one has to know.
+ * The layer table as an ESLint rule: who may import whom, and why no more. docs/ARCHITECTURE.md says the same in words;
+ * a meta test compares the two. `type` imports count too, since a layer is also the names one has to know.
  */
 import { posix, relative } from 'node:path'
 
@@ -128,28 +128,5 @@ const layers = {
   },
 }
 
-/** Comments are prose: they end where a reader's eye does. */
-const commentWidth = {
-  meta: { type: 'layout', schema: [{ type: 'integer' }] },
-  create(context) {
-    const [most] = context.options
-    return {
-      Program() {
-        const lines = context.sourceCode.lines
-        for (const comment of context.sourceCode.getAllComments()) {
-          for (let line = comment.loc.start.line; line <= comment.loc.end.line; line++) {
-            const width = lines[line - 1].length
-            if (width > most)
-              context.report({
-                loc: { line, column: most },
-                message: `A comment line of ${width} columns; ${most} are the most.`,
-              })
-          }
-        }
-      },
-    }
-  },
-}
-
 export { LAYERS, moduleOf, problemOf }
-export const dagdrive = { rules: { layers, 'comment-width': commentWidth } }
+export const dagdrive = { rules: { layers } }

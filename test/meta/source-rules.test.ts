@@ -41,6 +41,18 @@ test('no source file is longer than 400 lines', (t) => {
   t.deepEqual(long, [])
 })
 
+test('no line of a comment is wider than 120 columns', (t) => {
+  const all = [...sources, ...filesBelow('test', ['.ts', '.mjs']), ...filesBelow('bench', ['.ts'])]
+  const wide = all.flatMap(({ path, text }) =>
+    text
+      .split('\n')
+      .map((line, index) => ({ line, at: `${path}:${index + 1}` }))
+      .filter(({ line }) => line.length > 120 && /^\s*(\*|\/\/|\/\*)/.test(line))
+      .map(({ at }) => at),
+  )
+  t.deepEqual(wide, [])
+})
+
 test('every source file says what it owns before its first line of code', (t) => {
   const silent = production
     .filter(({ path }) => path.endsWith('.ts') && !path.endsWith('/index.ts'))

@@ -1,4 +1,7 @@
-/** Uses damaged block stores in every way; says what it noticed. Ends with 1 when bytes were wrong or an error was none of ours. */
+/**
+ * Uses damaged block stores in every way; says what it noticed. Ends with 1 when bytes were wrong or an error was none
+ * of ours.
+ */
 import { pathToFileURL } from 'node:url'
 import { isDriveError, silentLog, systemClock, systemRandom } from '../../src/base/index.js'
 import { openNode, type IpfsNode } from '../../src/node/index.js'

@@ -1,4 +1,7 @@
-/** What every IPFS node does, whatever holds the blocks. Run by the embedded node, file stores, real Kubo and the wrappers. */
+/**
+ * What every IPFS node does, whatever holds the blocks. Run by the embedded node, file stores, real Kubo and the
+ * wrappers.
+ */
 import test, { type ExecutionContext, type TestFn } from 'ava'
 import { isDriveError, type DriveErrorCode } from '../../src/base/index.js'
 import type { IpfsNode, NodeBlock } from '../../src/node/index.js'

@@ -1,6 +1,6 @@
 /**
- * Who calls the mount. On a mount by root without `--allow-other` the kernel checks nothing; on a shared one it checks every
- * caller, root and ordinary users. Both answer as an ordinary directory does.
+ * Who calls the mount. On a mount by root without `--allow-other` the kernel checks nothing; on a shared one it checks
+ * every caller, root and ordinary users. Both answer as an ordinary directory does.
  */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,6 @@
-/** The work a person's tree holds: a real source tree, a repository with history, a database, a big file, odd metadata. */
+/**
+ * The work a person's tree holds: a real source tree, a repository with history, a database, a big file, odd metadata.
+ */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { program, programAside } from './drive.js'
@@ -88,7 +90,10 @@ line"; echo z > ' leading and trailing '
   program('sh', ['-c', script], { cwd: top })
 }
 
-/** Everything `diff -r` does not compare: types, modes, owners, link counts, mtimes with ns, link targets, attributes, hashes. */
+/**
+ * Everything `diff -r` does not compare: types, modes, owners, link counts, mtimes with ns, link targets, attributes,
+ * hashes.
+ */
 export function listing(top: string): string {
   return program('sh', ['-c', LISTING], { cwd: top, timeoutMs: 600_000 })
 }

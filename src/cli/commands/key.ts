@@ -2,7 +2,7 @@
 import { DriveError } from '../../base/index.js'
 import { EXIT_STATUS } from '../exit-status.js'
 import { claimSecretOutput, readSecretFile } from '../secret-file.js'
-import { ask, openDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 import { phraseLines } from './init.js'
 
 interface KeyOptions extends UnlockOptions {
@@ -10,7 +10,7 @@ interface KeyOptions extends UnlockOptions {
 }
 
 export async function keyShow(session: Session, options: KeyOptions & { readonly phraseOut?: string }): Promise<void> {
-  await openDrive(session, options)
+  await requireOpenDrive(session, options)
   const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
   try {
     const { phrase } = await ask(session, 'keyShow', {})
@@ -27,7 +27,7 @@ export async function keyVerify(
   session: Session,
   options: KeyOptions & { readonly phraseFile?: string },
 ): Promise<void> {
-  await openDrive(session, options)
+  await requireOpenDrive(session, options)
   const phrase =
     options.phraseFile === undefined
       ? await session.terminal.askSecret(

@@ -3,27 +3,31 @@ import { resolve } from 'node:path'
 import type { InitReport, MountReport } from '../../api/index.js'
 import { DriveError, isDriveError } from '../../base/index.js'
 import { readSecretFile } from '../secret-file.js'
-import { ask, driveExists, openDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 import { initText, makeDrive, shownReport, type InitOptions } from './init.js'
 
-export interface MountOptions extends UnlockOptions {
+export interface MountCommandOptions extends UnlockOptions {
   readonly readOnly?: boolean
   readonly allowOther?: boolean
   readonly foreground?: boolean
   readonly json?: boolean
 }
 
-export async function mount(session: Session, directory: string, options: MountOptions): Promise<void> {
-  await openDrive(session, options)
+export async function mount(session: Session, directory: string, options: MountCommandOptions): Promise<void> {
+  await requireOpenDrive(session, options)
   const report = await mountNow(session, directory, options)
   show(session, options.json, report, `Mounted at ${report.directory}.`)
   if (options.foreground === true) await stay(session, report.directory)
 }
 
-export async function up(session: Session, directory: string, options: MountOptions & InitOptions): Promise<void> {
+export async function up(
+  session: Session,
+  directory: string,
+  options: MountCommandOptions & InitOptions,
+): Promise<void> {
   let made: InitReport | undefined
   if (await driveExists(session)) {
-    await openDrive(session, options)
+    await requireOpenDrive(session, options)
     await sameDrive(session, options)
   } else {
     made = await makeDrive(session, options)
@@ -57,7 +61,7 @@ async function sameDrive(session: Session, options: InitOptions): Promise<void> 
   }
 }
 
-async function mountNow(session: Session, directory: string, options: MountOptions): Promise<MountReport> {
+async function mountNow(session: Session, directory: string, options: MountCommandOptions): Promise<MountReport> {
   const report = await ask(session, 'mount', {
     directory: resolve(directory),
     readOnly: options.readOnly === true,

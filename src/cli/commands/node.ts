@@ -1,7 +1,7 @@
 /** `dagdrive node set` and `dagdrive node test`. */
 import { nodeLine } from '../report.js'
 import { readSecretFile } from '../secret-file.js'
-import { ask, openDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
 interface NodeOptions extends UnlockOptions {
   readonly keyFile?: string
@@ -9,7 +9,7 @@ interface NodeOptions extends UnlockOptions {
 }
 
 export async function nodeSet(session: Session, url: string, options: NodeOptions): Promise<void> {
-  await openDrive(session, options)
+  await requireOpenDrive(session, options)
   const report = await ask(session, 'nodeSet', { url, ...(await keyOf(session, options)) })
   show(
     session,

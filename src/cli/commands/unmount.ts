@@ -4,17 +4,21 @@ import type { UnmountReport } from '../../api/index.js'
 import { processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
-import { ask, openDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
-export interface UnmountOptions extends UnlockOptions {
+export interface UnmountCommandOptions extends UnlockOptions {
   readonly now?: boolean
   readonly force?: boolean
   readonly json?: boolean
 }
 
-export async function unmount(session: Session, directory: string | undefined, options: UnmountOptions): Promise<void> {
+export async function unmount(
+  session: Session,
+  directory: string | undefined,
+  options: UnmountCommandOptions,
+): Promise<void> {
   const leaveMounts = options.now === true || options.force === true
-  await openDrive(session, { ...options, leaveMounts })
+  await requireOpenDrive(session, { ...options, leaveMounts })
   const interrupt = new AbortController()
   const onInterrupt = (): void => interrupt.abort()
   process.once('SIGINT', onInterrupt)

@@ -1,4 +1,6 @@
-/** Blocks sealed for a commit before it exists: journaled, so that those of a commit that is never made are given back. */
+/**
+ * Blocks sealed for a commit before it exists: journaled, so that those of a commit that is never made are given back.
+ */
 import type { Digest } from '../../base/index.js'
 import { type Environment, pagesOf } from '../../storage/kv/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
@@ -13,7 +15,10 @@ export interface Adopter {
 const NOTHING = new Uint8Array(0)
 const DIGESTS_A_MESSAGE = 10_000
 
-/** The journal is durable first: a crash between the two leaves a digest of a block that is not here, which does not matter. */
+/**
+ * The journal is durable first: a crash between the two leaves a digest of a block that is not here, which does not
+ * matter.
+ */
 export async function adopt(
   blocks: Parameters<DrivePort['adopt']>[0],
   { tables, queue, port }: Adopter,

@@ -1,6 +1,6 @@
 /**
- * Which directories a set of changes makes new versions of: those that changed, and all above them. They are kept in two tables and not
- * in memory, as a first version may be of every directory there is.
+ * Which directories a set of changes makes new versions of: those that changed, and all above them. They are kept in
+ * two tables and not in memory, as a first version may be of every directory there is.
  */
 import { be64, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord, TreeView } from '../../tree-state/index.js'

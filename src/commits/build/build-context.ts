@@ -14,7 +14,10 @@ export interface BuildContext {
   readonly tables: QueueTables
   readonly queue: Environment
   readonly delta: LiveDelta
-  /** Rows born at most then are in the published version; -1 for a version built anew, which has all rows still to count. */
+  /**
+   * Rows born at most then are in the published version; -1 for a version built anew, which has all rows still to
+   * count.
+   */
   readonly published: number
   /** Nothing of the published version is relied on: every use is counted again. */
   readonly isAnew: boolean
@@ -31,8 +34,8 @@ export interface BuildContext {
 }
 
 /**
- * A new version of a map: equal nodes of `previous` are reused, new ones stored and counted in, the rest counted out. Holds one node's
- * rows at a time.
+ * A new version of a map: equal nodes of `previous` are reused, new ones stored and counted in, the rest counted out.
+ * Holds one node's rows at a time.
  * @param rows ascending by key
  * @param previous the content node of the published version
  */
@@ -74,7 +77,9 @@ function forgetMap(nodes: readonly MapNode[], { tables }: BuildContext): void {
   if (root !== undefined) tables.mapChanges.put(root, DROPPED)
 }
 
-/** Nodes the published version does not have can neither be reused nor leave it, and the node may have collected them. */
+/**
+ * Nodes the published version does not have can neither be reused nor leave it, and the node may have collected them.
+ */
 async function previousNodes(ref: TreeRef | undefined, context: BuildContext): Promise<MapNode[]> {
   if (ref === undefined || !isPublished(ref, context)) return []
   if (context.isAnew && context.tables.maps.get(ref.digest) === undefined) return []
@@ -82,8 +87,8 @@ async function previousNodes(ref: TreeRef | undefined, context: BuildContext): P
 }
 
 /**
- * Whether the published version has this map. The tree may still name one that was replaced: that of a directory which was frozen
- * for a version and removed before it was published.
+ * Whether the published version has this map. The tree may still name one that was replaced: that of a directory which
+ * was frozen for a version and removed before it was published.
  */
 export function isPublished(ref: TreeRef, { tables }: BuildContext): boolean {
   return tables.live.get(ref.digest) !== undefined

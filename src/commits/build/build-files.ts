@@ -15,20 +15,17 @@ import {
 import { adopt } from './adopt.js'
 import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
 import { countChunkList } from './count-anew.js'
-import { isFile } from '../../model/index.js'
+import { INLINE_BYTES, isFile } from '../../model/index.js'
 import { chunkOf, treeContent } from '../entry-of.js'
 import { mergePages, readMerged, type MergeInput } from './merge-pages.js'
-
-/** Bodies up to this size live in their entry. */
-export const INLINE_BYTES = 2048
 
 const MAX_LEAF_BYTES = MIB
 
 type Content = EntryRecord['content']
 
 /**
- * The content of anything but a directory. For a changed file also: its new rows are counted in, and rows made from pages and a new
- * content node are noted for the drive thread.
+ * The content of anything but a directory. For a changed file also: its new rows are counted in, and rows made from
+ * pages and a new content node are noted for the drive thread.
  */
 export async function contentOf(record: InodeRecord, isDirty: boolean, context: BuildContext): Promise<Content> {
   if (!isFile(record)) return record.inline === undefined ? { kind: 'none' } : { kind: 'inline', bytes: record.inline }
@@ -40,7 +37,9 @@ export async function contentOf(record: InodeRecord, isDirty: boolean, context: 
   return content
 }
 
-/** A file that is in no directory any more, but open: counted, so that every row of the instant is live or was counted. */
+/**
+ * A file that is in no directory any more, but open: counted, so that every row of the instant is live or was counted.
+ */
 export async function countOrphan(ino: number, context: BuildContext): Promise<void> {
   const record = context.view.inode(ino)
   if (record?.unloaded !== true) return countNewRows(ino, context)

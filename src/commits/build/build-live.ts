@@ -48,7 +48,10 @@ export interface Outgoing {
   readonly bytes: number
 }
 
-/** Fills `outgoing` with what the published version does not have. @returns its size, and how the number of live blocks changes */
+/**
+ * Fills `outgoing` with what the published version does not have.
+ * @returns its size, and how the number of live blocks changes
+ */
 export async function listOutgoing(context: BuildContext): Promise<Outgoing & { readonly liveChange: number }> {
   const { tables, delta, pace } = context
   let [count, bytes, liveChange] = [0, 0, 0]

@@ -1,4 +1,6 @@
-/** What left the tree since the published version: counted out, or, when it never was in a version, noted as garbage. */
+/**
+ * What left the tree since the published version: counted out, or, when it never was in a version, noted as garbage.
+ */
 import { readChunkList } from '../../dag/index.js'
 import { dropMap, isPublished, type BuildContext } from './build-context.js'
 

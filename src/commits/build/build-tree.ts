@@ -8,7 +8,7 @@ import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-co
 import { contentOf, countOrphan } from './build-files.js'
 import { countContent, countDirectory } from './count-anew.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
-import { entryOf, isHardLinked, sharedEntryOf, treeContent } from '../entry-of.js'
+import { entryRecordOf, isHardLinked, sharedEntryOf, treeContent } from '../entry-of.js'
 import { joinRows } from '../tables/join-rows.js'
 import { digestOf } from '../tables/queue-tables.js'
 
@@ -27,7 +27,7 @@ export async function buildTree(links: TreeRef | undefined, context: BuildContex
   const newLinks = await buildLinks(links, context)
   for (const ino of view.orphans()) await countOrphan(ino, context)
   const root = required(view.inode(ROOT_INO))
-  return { root: entryOf(root, treeContent(newRef(root, tables))), links: newLinks, files }
+  return { root: entryRecordOf(root, treeContent(newRef(root, tables))), links: newLinks, files }
 }
 
 /** Notes the directory's new content node in `refs`, where it has another one than before. */
@@ -65,9 +65,9 @@ async function* directoryRows(names: readonly NamedInode[], context: BuildContex
 }
 
 async function childEntry(child: InodeRecord, context: BuildContext): Promise<EntryRecord> {
-  if (isDirectory(child)) return entryOf(child, treeContent(newRef(child, context.tables)))
+  if (isDirectory(child)) return entryRecordOf(child, treeContent(newRef(child, context.tables)))
   if (isHardLinked(child)) return sharedEntryOf(child)
-  return entryOf(child, await contentOf(child, isChanged(child.ino, context), context))
+  return entryRecordOf(child, await contentOf(child, isChanged(child.ino, context), context))
 }
 
 /** A directory's content node in the new version. */
@@ -78,8 +78,8 @@ function newRef({ ino, ref }: InodeRecord, { refs }: BuildContext['tables']): Tr
 }
 
 /**
- * Takes files out of the link table that are gone or have one name left. @returns the latter: the directory of that name has to say
- * of them what the link table said
+ * Takes files out of the link table that are gone or have one name left. @returns the latter: the directory of that
+ * name has to say of them what the link table said
  */
 async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
   const { view, tables, pace } = context
@@ -118,8 +118,9 @@ async function linkedNoMore({ view, tables, pace }: BuildContext): Promise<Reado
 }
 
 /**
- * The link table: records of the published one, with those of changed files replaced. Rows of `shared` hold the inode number they
- * were known by here (0: never loaded on this machine), which tells a removed file from one that was never looked at.
+ * The link table: records of the published one, with those of changed files replaced. Rows of `shared` hold the inode
+ * number they were known by here (0: never loaded on this machine), which tells a removed file from one that was never
+ * looked at.
  */
 async function buildLinks(previous: TreeRef | undefined, context: BuildContext): Promise<TreeRef | undefined> {
   const { view, tables, pace } = context
@@ -130,7 +131,7 @@ async function buildLinks(previous: TreeRef | undefined, context: BuildContext):
     const known = tables.shared.get(record.fileId)
     const isDirty = isChanged(ino, context)
     if (known !== undefined && !isDirty && readBe64(known) === ino) return
-    const entry = encodeEntry(entryOf(record, await contentOf(record, isDirty, context)))
+    const entry = encodeEntry(entryRecordOf(record, await contentOf(record, isDirty, context)))
     tables.newShared.put(record.fileId, Buffer.concat([be64(ino), entry]))
   }
   for (const { ino } of view.linked()) await note(ino)

@@ -1,8 +1,8 @@
 /**
- * A version that is built anew: no use of the published version counts, and every use of the tree is counted again, also in what was
- * never loaded on this machine. Needs every node of those parts.
+ * A version that is built anew: no use of the published version counts, and every use of the tree is counted again,
+ * also in what was never loaded on this machine. Needs every node of those parts.
  */
-import { readChunkList, readDirectory, readMapNodes, type EntryRecord, type TreeRef } from '../../dag/index.js'
+import { readChunkList, readDirectoryTable, readMapNodes, type EntryRecord, type TreeRef } from '../../dag/index.js'
 import { rowsIn } from '../../storage/kv/index.js'
 import { isDirectory } from '../../model/index.js'
 import { decodeCount, digestOf } from '../tables/queue-tables.js'
@@ -20,7 +20,7 @@ export async function countPublishedOut({ tables, delta, pace }: BuildContext): 
 /** A directory that was never loaded here, and all below it. */
 export async function countDirectory(ref: TreeRef, context: BuildContext): Promise<void> {
   await countNodes(ref, context)
-  for await (const { entry } of readDirectory(ref, context.fetch, { signal: context.signal })) {
+  for await (const { entry } of readDirectoryTable(ref, context.fetch, { signal: context.signal })) {
     await context.pace.step()
     await countContent(entry, context)
   }

@@ -1,6 +1,7 @@
 /**
- * Turns a file's staged pages into new chunks: the runs they touch are read, overlaid and cut again. Rows outside the touched
- * regions stay. A region never cuts a row in two, so the new rows replace exactly the rows that begin inside it.
+ * Turns a file's staged pages into new chunks: the runs they touch are read, overlaid and cut again. Rows outside the
+ * touched regions stay. A region never cuts a row in two, so the new rows replace exactly the rows that begin inside
+ * it.
  */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, MIB, type Digest, type SecretKey } from '../../base/index.js'
@@ -86,8 +87,8 @@ function place(out: Uint8Array, start: number, at: number, bytes: Uint8Array): v
 }
 
 /**
- * Where new chunks are needed, ascending and apart: pages (in fixed mode the 256 KiB around them), widened to whole rows. A region comes
- * when the next one is known to be apart from it.
+ * Where new chunks are needed, ascending and apart: pages (in fixed mode the 256 KiB around them), widened to whole
+ * rows. A region comes when the next one is known to be apart from it.
  */
 function* touchedRegions(input: MergeInput, fixedBytes: number): Generator<Region, undefined> {
   const { sizeBytes, fixedChunks } = input
@@ -124,7 +125,9 @@ function widened(region: Region, sizeBytes: number, ahead: RowsAhead): Region {
   }
 }
 
-/** A file's rows from where the regions are: they come in ascending order, so that rows before them never matter again. */
+/**
+ * A file's rows from where the regions are: they come in ascending order, so that rows before them never matter again.
+ */
 class RowsAhead {
   readonly #rows: Iterator<ChunkRecord>
   readonly #kept: ChunkRecord[] = []

@@ -1,11 +1,14 @@
 /**
- * The parents a commit names: the version it was made from, and some that one descends from, chosen so that descent from any version
- * is shown in few steps, and from the versions other devices left off at in none.
+ * The parents a commit names: the version it was made from, and some that one descends from, chosen so that descent
+ * from any version is shown in few steps, and from the versions other devices left off at in none.
  */
 import { equalBytes, type Digest } from '../../base/index.js'
 import type { Version } from './version.js'
 
-/** Heights of the versions a commit of this height names, falling: the one before it, and for each power of two the last multiple. */
+/**
+ * Heights of the versions a commit of this height names, falling: the one before it, and for each power of two the last
+ * multiple.
+ */
 export function parentHeights(height: number): number[] {
   const heights: number[] = []
   for (let step = 1; step < height; step *= 2) {

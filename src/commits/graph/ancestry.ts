@@ -10,8 +10,8 @@ export interface HistoryReader {
 }
 
 /**
- * `newer` descends from the version asked about, `older` is one it descends from. `unknown`: neither, or versions between them are not
- * on the node any more, so that it cannot be shown.
+ * `newer` descends from the version asked about, `older` is one it descends from. `unknown`: neither, or versions
+ * between them are not on the node any more, so that it cannot be shown.
  */
 export type Relation = 'same' | 'newer' | 'older' | 'unknown'
 

@@ -1,4 +1,6 @@
-/** The change a commit makes to the set of live blocks: uses gained and lost by digest, added up in the table `delta`. */
+/**
+ * The change a commit makes to the set of live blocks: uses gained and lost by digest, added up in the table `delta`.
+ */
 import type { Digest } from '../../base/index.js'
 import {
   decodeCount,

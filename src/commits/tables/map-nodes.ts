@@ -1,4 +1,7 @@
-/** What sync remembers of the maps it built: all their nodes, so that the next version reuses the equal ones and drops the rest. */
+/**
+ * What sync remembers of the maps it built: all their nodes, so that the next version reuses the equal ones and drops
+ * the rest.
+ */
 import type { Digest } from '../../base/index.js'
 import { readMapNodes, type FetchBlock, type MapNode, type TreeRef } from '../../dag/index.js'
 import type { Table } from '../../storage/kv/index.js'

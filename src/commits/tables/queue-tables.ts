@@ -1,6 +1,6 @@
 /**
- * The tables of sync's own environment, and the codecs of their fixed rows. Tables of a commit in progress (`delta` … `newForest`)
- * are empty when none is.
+ * The tables of sync's own environment, and the codecs of their fixed rows. Tables of a commit in progress (`delta` …
+ * `newForest`) are empty when none is.
  */
 import type { Digest } from '../../base/index.js'
 import type { Environment, Table } from '../../storage/kv/index.js'

@@ -11,7 +11,7 @@ import { resolveFully } from '../mounts/mounts.js'
 import { moveToNode } from '../nodes/move-to-node.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
 import { testNode } from './test-node.js'
-import { copiesOf, levelsOf, nodeReportFrom, queueReportOf, stoppedBy, warningsOf } from './status.js'
+import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf, stoppedBy, warningsOf } from './status.js'
 
 export interface ControlOptions {
   readonly daemon: Daemon
@@ -69,7 +69,7 @@ export function createControl(options: ControlOptions): ControlService {
       const drive = await daemon.requireDrive()
       await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
       const status = drive.sync.status()
-      return { publishedHeight: status.published?.height ?? 0, levels: levelsOf(await drive.counts(), status) }
+      return { publishedHeight: status.published?.height ?? 0, levels: levelsReportOf(await drive.counts(), status) }
     },
 
     async keyShow() {
@@ -161,7 +161,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
   return {
     ...base,
     state: 'open',
-    levels: levelsOf(counts, sync),
+    levels: levelsReportOf(counts, sync),
     copies: copiesOf(sync, node),
     node,
     queue: queueReportOf(counts, sync, systemClock.nowMs()),

@@ -7,7 +7,7 @@ import type { DriveCounts } from '../../tree-state/index.js'
 import type { SyncStatus } from '../../sync/index.js'
 
 /** Every file and byte once, at the highest level it has reached. */
-export function levelsOf(counts: DriveCounts, sync: SyncStatus): LevelsReport {
+export function levelsReportOf(counts: DriveCounts, sync: SyncStatus): LevelsReport {
   const sent = SENT_PHASES.has(sync.phase) ? { files: sync.files.done, bytes: sync.bytes.done } : { files: 0, bytes: 0 }
   // What the node has confirmed is part of what is staged until a published version names it.
   const stored = { files: Math.min(sent.files, counts.staged.files), bytes: Math.min(sent.bytes, counts.staged.bytes) }

@@ -8,7 +8,7 @@ import { fuseAddonProblem, hasFuseNative, isStale } from '../../fuse/index.js'
 import { openNode } from '../../node/index.js'
 import { readMountRecord } from '../mounts/mount-record.js'
 import { readNodeKey } from '../keys/node-keys.js'
-import { run } from './run-program.js'
+import { runProgram } from './run-program.js'
 
 export interface Finding {
   readonly check: string
@@ -70,7 +70,7 @@ async function fuseDevice(): Promise<Outcome> {
 }
 
 async function fusermount(): Promise<Outcome> {
-  const { code, output } = await run('fusermount3', ['--version'])
+  const { code, output } = await runProgram('fusermount3', ['--version'])
   if (code === 0) return ['ok', output.trim()]
   const asRoot = process.geteuid?.() === 0
   return [
@@ -177,12 +177,14 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
   }
 }
 
-/** Name records carry a validity; a clock that is years off makes them void. The newest file date we know is a floor. */
+/**
+ * Name records carry a validity; a clock that is years off makes them void. The newest file date we know is a floor.
+ */
 async function clockSane(): Promise<Outcome> {
   const built = await stat(new URL(import.meta.url))
   const nowMs = systemClock.nowMs()
   if (nowMs + 86_400_000 < built.mtimeMs) return ['problem', 'the clock is behind the date this program was built']
-  const { output } = await run('timedatectl', ['show', '--property=NTPSynchronized', '--value'])
+  const { output } = await runProgram('timedatectl', ['show', '--property=NTPSynchronized', '--value'])
   return output.trim() === 'no'
     ? ['warning', 'not synchronised with a time server']
     : ['ok', new Date(nowMs).toISOString()]

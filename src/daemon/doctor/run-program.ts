@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 const TIMEOUT_MS = 5_000
 
 /** @returns the exit code, -1 when it could not run or took too long, and what it printed */
-export function run(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
+export function runProgram(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const env = { ...process.env, LC_ALL: 'C' }
     execFile(command, [...args], { timeout: TIMEOUT_MS, env }, (error, stdout, stderr) => {

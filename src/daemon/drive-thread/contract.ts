@@ -40,7 +40,9 @@ export interface ThreadMount {
 export interface DriveThread extends DrivePort {
   /** No tree has been made in the local metadata yet. */
   isFresh(): Promise<boolean>
-  /** Opens store and tree. `root`: the root directory of a published version, used while the local metadata are fresh. */
+  /**
+   * Opens store and tree. `root`: the root directory of a published version, used while the local metadata are fresh.
+   */
   open(begin: {
     readonly root: InodeRecord | undefined
     /** Of a mount that lives on and will be taken over. */

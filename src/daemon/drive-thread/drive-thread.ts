@@ -1,6 +1,7 @@
 /**
- * The drive thread's entry: store, pipeline, tree and kernel mounts, opened in order and closed in reverse. It alone changes the
- * tree. Nothing here may touch a path inside a mount synchronously: this thread is the one that would have to answer.
+ * The drive thread's entry: store, pipeline, tree and kernel mounts, opened in order and closed in reverse. It alone
+ * changes the tree. Nothing here may touch a path inside a mount synchronously: this thread is the one that would have
+ * to answer.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +18,7 @@ import {
 } from '../../base/index.js'
 import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard, diskSpace } from '../../platform/index.js'
 import { deriveDriveKeys } from '../../crypto/index.js'
-import { FILES_METHODS, openFiles, type OpenFiles } from '../../files/index.js'
+import { FILES_METHODS, openFiles, type FilesSession } from '../../files/index.js'
 import { mountTree, prepareTakeOver, takeOverTree, type FuseMount, type LivingMount } from '../../fuse/index.js'
 import { createCore, openPipeline } from '../../pipeline/index.js'
 import { openBlockStore } from '../../storage/blocks/index.js'
@@ -48,7 +49,7 @@ const mounts = new Map<string, FuseMount>()
 /** What was opened, to be closed in reverse. */
 const closers: (() => Promise<void>)[] = []
 let vfs: Vfs | undefined
-let files: OpenFiles | undefined
+let files: FilesSession | undefined
 
 collectWhenIdle()
 mkdirSync(data.dataDirectory, { recursive: true, mode: 0o700 })
@@ -82,7 +83,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   closeAll,
 } satisfies DriveThread | Record<keyof DriveThread, unknown>
 
-function openedFiles(): OpenFiles {
+function openedFiles(): FilesSession {
   if (files === undefined) throw new DriveError('INTERNAL', 'The drive thread has not opened its drive.')
   return files
 }
@@ -91,7 +92,7 @@ const filesHandlers = Object.fromEntries(
   FILES_METHODS.map((name) => [
     `files.${name}`,
     name === 'read'
-      ? async (...given: Parameters<OpenFiles['read']>) => handOverAlone(await openedFiles().read(...given))
+      ? async (...given: Parameters<FilesSession['read']>) => handOverAlone(await openedFiles().read(...given))
       : (...given: unknown[]) => (openedFiles()[name] as (...given: unknown[]) => unknown)(...given),
   ]),
 )

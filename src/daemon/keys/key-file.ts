@@ -1,6 +1,6 @@
 /**
- * The file that holds a drive's root key on one machine: JSON, mode 0600, wrapped by a passphrase or plain (then only the
- * operating system's file permissions protect it).
+ * The file that holds a drive's root key on one machine: JSON, mode 0600, wrapped by a passphrase or plain (then only
+ * the operating system's file permissions protect it).
  */
 import { constants } from 'node:fs'
 import { link, open, rename, unlink } from 'node:fs/promises'
@@ -38,7 +38,8 @@ interface PassphraseSlot extends ScryptCost {
 const MAX_BYTES = 16 * 1024
 
 /**
- * Writes the key durably (file and directory synced) and atomically. Throws EXISTS when the file is there, unless `replace`.
+ * Writes the key durably (file and directory synced) and atomically. Throws EXISTS when the file is there, unless
+ * `replace`.
  */
 export async function writeKeyFile(
   path: string,
@@ -67,8 +68,8 @@ export async function writeKeyFile(
 }
 
 /**
- * Reads the root key. Throws NOT_FOUND; ACCESS_DENIED when it is another user's, or group or others could read it; WRONG_KEY when a passphrase is missing
- * or wrong; CORRUPT when it is no key file; NOT_SUPPORTED for a later version.
+ * Reads the root key. Throws NOT_FOUND; ACCESS_DENIED when it is another user's, or group or others could read it;
+ * WRONG_KEY when a passphrase is missing or wrong; CORRUPT when it is no key file; NOT_SUPPORTED for a later version.
  */
 export async function readKeyFile(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * `node.key`: the credentials of Kubo nodes, each bound to the node it was given for. One file, replaced as a whole, so a key and its node
- * are never of two minds. The configured node and one that is being moved to may both have one.
+ * `node.key`: the credentials of Kubo nodes, each bound to the node it was given for. One file, replaced as a whole, so
+ * a key and its node are never of two minds. The configured node and one that is being moved to may both have one.
  */
 import { unlink } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
@@ -22,8 +22,8 @@ const FORMAT = 'dagdrive node keys'
 const MOST_BYTES = 64 * 1024
 
 /**
- * The credential of this node, undefined when there is none. NODE_DENIED, with what to do, when the file cannot be trusted or says not
- * which node its key is for.
+ * The credential of this node, undefined when there is none. NODE_DENIED, with what to do, when the file cannot be
+ * trusted or says not which node its key is for.
  */
 export async function readNodeKey(path: string, address: string): Promise<NodeCredential | undefined> {
   const origin = originOf(address)

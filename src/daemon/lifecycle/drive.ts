@@ -60,8 +60,8 @@ export interface Drive {
   unmount(mountpoint: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
   /**
-   * Publishes to another node from now on; the mounts stay. The node before is closed. While it is provisional, nothing becomes evictable
-   * by what the node confirms, until `sync.keepNode`.
+   * Publishes to another node from now on; the mounts stay. The node before is closed. While it is provisional, nothing
+   * becomes evictable by what the node confirms, until `sync.keepNode`.
    */
   changeNode(node: IpfsNode, isProvisional: boolean): Promise<void>
   /** Everything `staged`, every mount detached, all closed. Nothing waits for the node. */

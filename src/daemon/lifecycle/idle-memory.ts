@@ -1,6 +1,6 @@
 /**
- * Giving memory back after work (S-066): V8 collects when it needs room, not when a thread comes to rest, and what it frees of the C heap
- * stays with the process.
+ * Giving memory back after work (S-066): V8 collects when it needs room, not when a thread comes to rest, and what it
+ * frees of the C heap stays with the process.
  */
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
@@ -9,7 +9,10 @@ import { MIB } from '../../base/index.js'
 import { trimHeap } from '../../platform/index.js'
 
 const LOOK_EVERY_MS = 5_000
-/** How often memory is looked at during work, and how much the process may have resident before garbage is collected at once. */
+/**
+ * How often memory is looked at during work, and how much the process may have resident before garbage is collected at
+ * once.
+ */
 const PRESSURE_EVERY_MS = 1_000
 const PRESSURE_BYTES = 240 * MIB
 /** What is in use is not collected: the next time waits for so much more. */
@@ -17,7 +20,10 @@ const PRESSURE_STEP_BYTES = 32 * MIB
 /** Share of the time the thread's event loop was busy. */
 const RESTING = 0.02
 
-/** Collects garbage, and gives free memory back, once whenever this thread has come to rest after work. @returns stops it */
+/**
+ * Collects garbage, and gives free memory back, once whenever this thread has come to rest after work.
+ * @returns stops it
+ */
 export function collectWhenIdle(): () => void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void

@@ -1,4 +1,6 @@
-/** Making a drive, or opening a published one from its phrase. Never overwrites: neither a key here nor a head there. */
+/**
+ * Making a drive, or opening a published one from its phrase. Never overwrites: neither a key here nor a head there.
+ */
 import type { InitReport, InitRequest } from '../../api/index.js'
 import { DEFAULT_CONFIG, isDeviceName, readFileIfAny, writeConfig } from '../../platform/index.js'
 import { DriveError, systemRandom } from '../../base/index.js'
@@ -54,7 +56,10 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   }
 }
 
-/** Who gives a phrase expects a drive: an empty one must not take its place because a node, or an address, is another one. */
+/**
+ * Who gives a phrase expects a drive: an empty one must not take its place because a node, or an address, is another
+ * one.
+ */
 function requireAsMeant(isFound: boolean, isNew: boolean): void {
   if (isFound && isNew) {
     throw new DriveError(

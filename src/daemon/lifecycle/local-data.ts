@@ -1,6 +1,6 @@
 /**
- * The folder of a home's local data before anything in it is opened: whether this program may write it, whether its beginning was cut
- * off, and the number that binds sealed rows to this home.
+ * The folder of a home's local data before anything in it is opened: whether this program may write it, whether its
+ * beginning was cut off, and the number that binds sealed rows to this home.
  */
 import { existsSync } from 'node:fs'
 import { rm, unlink } from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { DriveError, hex, type Log, type Random, type SecretKey } from '../../base/index.js'
 import { readFileIfAny, syncDirectory, writePrivateFile } from '../../platform/index.js'
 import { bindLocalKey, createRecordSealer } from '../../crypto/index.js'
-import { hasRows, requireKnownFormat, type RecordSealer } from '../../storage/kv/index.js'
+import { hasRows, requireKnownFormat, type RowSealer } from '../../storage/kv/index.js'
 import { TABLES } from '../../tree-state/index.js'
 
 /** Folders of the local data that are LMDB environments. */
@@ -32,7 +32,9 @@ export async function prepareLocalData(directory: string, log: Log): Promise<voi
   await endBeginning(directory)
 }
 
-/** Durable before the first local record is made: until `endBeginning`, tree and queue may not know where they begin. */
+/**
+ * Durable before the first local record is made: until `endBeginning`, tree and queue may not know where they begin.
+ */
 export async function markBeginning(directory: string): Promise<void> {
   await writePrivateFile(beginningFile(directory), '')
 }
@@ -66,7 +68,7 @@ export function localSealer(
   home: Uint8Array | undefined,
   environment: (typeof ENVIRONMENTS)[number],
   random: Random,
-): RecordSealer {
+): RowSealer {
   return createRecordSealer(home === undefined ? localKey : bindLocalKey(localKey, home, environment), random)
 }
 

@@ -1,6 +1,6 @@
 /**
- * One daemon a home. The lock is the kernel's (flock on an open file), so it vanishes with the process however that ends,
- * and no stale pid can stand in the way. The file's content only says who holds it.
+ * One daemon a home. The lock is the kernel's (flock on an open file), so it vanishes with the process however that
+ * ends, and no stale pid can stand in the way. The file's content only says who holds it.
  */
 import { open, readFile } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'

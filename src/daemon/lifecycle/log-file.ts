@@ -2,8 +2,8 @@
 import { appendFileSync, chmodSync, copyFileSync, statSync, truncateSync } from 'node:fs'
 
 /**
- * @param mostBytes when a line would pass it, the file is copied to `path.1` and emptied in place, so that descriptors of
- * others (the process's own stderr) keep pointing at it. Disk use is at most twice this.
+ * @param mostBytes when a line would pass it, the file is copied to `path.1` and emptied in place, so that descriptors
+ * of others (the process's own stderr) keep pointing at it. Disk use is at most twice this.
  * @returns a writer of single lines; a full disk loses lines, never the daemon
  */
 export function boundedLog(path: string, mostBytes: number): (line: string) => void {

@@ -1,6 +1,7 @@
 /**
- * The daemon's side of the holder (native/holder.c): the process that keeps a mount alive while no daemon lives. It is started with
- * the first mount and ends by itself. Where it cannot be had, a killed daemon leaves a dead mount, as before.
+ * The daemon's side of the holder (native/holder.c): the process that keeps a mount alive while no daemon lives. It is
+ * started with the first mount and ends by itself. Where it cannot be had, a killed daemon leaves a dead mount, as
+ * before.
  */
 import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'

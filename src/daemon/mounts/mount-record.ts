@@ -38,8 +38,8 @@ export async function writeMountRecord(path: string, mounts: readonly RecordedMo
 const GUARDED = 0o500
 
 /**
- * Gives the directory its mode back, unless something is mounted on it. Others may have put something else at its path: only a directory
- * that is at exactly this path, without links, and has the mode a mount gave it, is touched.
+ * Gives the directory its mode back, unless something is mounted on it. Others may have put something else at its path:
+ * only a directory that is at exactly this path, without links, and has the mode a mount gave it, is touched.
  */
 export async function restoreMode(directory: string, mode: number | undefined): Promise<void> {
   if (mode === undefined || (await findMount(directory)) !== undefined) return

@@ -26,7 +26,10 @@ export interface Mounts {
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
   /** Told by the drive thread. */
   ended(mountpoint: string, end: MountEnd): void
-  /** Every mount goes, open files or not. `remember`: the next daemon brings them back, and the directories stay guarded. */
+  /**
+   * Every mount goes, open files or not. `remember`: the next daemon brings them back, and the directories stay
+   * guarded.
+   */
   detachAll(remember: boolean): Promise<void>
 }
 
@@ -211,7 +214,10 @@ export function createMounts(options: MountsOptions): Mounts {
 /** Of symlinks in a row, as in Linux. */
 const MAX_LINKS = 40
 
-/** Absolute and without symlinks, as the kernel names mounts; what is there need not exist, and is never looked into when it is a mount. */
+/**
+ * Absolute and without symlinks, as the kernel names mounts; what is there need not exist, and is never looked into
+ * when it is a mount.
+ */
 export async function resolveFully(path: string, links = 0): Promise<string> {
   if (!path.startsWith(sep)) throw new DriveError('INVALID', 'A mount directory is an absolute path.')
   const parent = await realpath(dirname(path)).catch(() => {
@@ -223,7 +229,10 @@ export async function resolveFully(path: string, links = 0): Promise<string> {
   return target === undefined ? found : resolveFully(resolve(parent, target), links + 1)
 }
 
-/** Detaches a dead mount of ours, makes the directory when it is missing; NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID where it cannot carry the drive. */
+/**
+ * Detaches a dead mount of ours, makes the directory when it is missing; NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or
+ * INVALID where it cannot carry the drive.
+ */
 async function requireMountable(directory: string, paths: DrivePaths, again: boolean): Promise<void> {
   for (const own of paths.directories) {
     const home = await realpath(own)

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 const MOST_NAMED = 5
 
 /**
- * `name (pid)` of programs that are in the directory or have a file of it open, as far as this user may see. Asks only /proc, never the mount.
+ * `name (pid)` of programs that are in the directory or have a file of it open, as far as this user may see. Asks only
+ * /proc, never the mount.
  */
 export async function usersOf(directory: string): Promise<string[]> {
   const users: string[] = []

@@ -5,7 +5,9 @@ import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { openExisting, type OpenedDrive } from '../../sync/index.js'
 
-/** Undefined only when the node says that it knows none; every doubt is an error, as it might lead to an empty drive. */
+/**
+ * Undefined only when the node says that it knows none; every doubt is an error, as it might lead to an empty drive.
+ */
 export async function findPublished(
   node: IpfsNode,
   rootKey: RootKey,
@@ -20,8 +22,9 @@ export async function findPublished(
 }
 
 /**
- * For a key without a local tree: its data were lost, or making the drive was interrupted. An empty tree must never take the place of a
- * published one: NO_DRIVE when this home opened a published drive before and the node does not know it.
+ * For a key without a local tree: its data were lost, or making the drive was interrupted. An empty tree must never
+ * take the place of a published one: NO_DRIVE when this home opened a published drive before and the node does not know
+ * it.
  */
 export async function findAgain(options: {
   readonly node: IpfsNode

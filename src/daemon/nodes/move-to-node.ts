@@ -1,7 +1,7 @@
 /**
- * Publishing to another node from now on. Where the drive is going is durable before anything is sent; it is there when the node has the
- * published version and the configuration says so, in one write. Until then, and after any failure, the node before stays the drive's
- * node, and nothing that only the other one has may leave this machine.
+ * Publishing to another node from now on. Where the drive is going is durable before anything is sent; it is there when
+ * the node has the published version and the configuration says so, in one write. Until then, and after any failure,
+ * the node before stays the drive's node, and nothing that only the other one has may leave this machine.
  */
 import type { NodeReport, NodeRequest, OperationContext } from '../../api/index.js'
 import { DriveError, isDriveError, systemClock, toWire } from '../../base/index.js'
@@ -66,7 +66,10 @@ async function goBack(daemon: Daemon, drive: Drive, before: string): Promise<voi
   })
 }
 
-/** To the configured node, with the key kept for it. The same store cannot be open twice: it opens when the one before is closed. */
+/**
+ * To the configured node, with the key kept for it. The same store cannot be open twice: it opens when the one before
+ * is closed.
+ */
 function changeTo(daemon: Daemon, drive: Drive, url: string): Promise<void> {
   const open = async (): Promise<IpfsNode> => daemon.connectNode(url, await daemon.nodeCredential(url))
   return drive.changeNode(reopeningNode(url, open), false)

@@ -1,4 +1,7 @@
-/** Before a drive is opened: what another device published on top of this home's version takes the place of the tree here. */
+/**
+ * Before a drive is opened: what another device published on top of this home's version takes the place of the tree
+ * here.
+ */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock, toWire, type Log } from '../../base/index.js'
@@ -6,8 +9,8 @@ import { type DrivePaths } from '../../platform/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { createCore } from '../../pipeline/index.js'
-import { openEnvironment, type Environment, type RecordSealer } from '../../storage/kv/index.js'
-import { beginTakeOver, isTakingOver, type TakeOver } from '../../sync/index.js'
+import { openEnvironment, type Environment, type RowSealer } from '../../storage/kv/index.js'
+import { beginTakeOver, isTakingOver, type FastForward } from '../../sync/index.js'
 
 /** A node that needs longer to tell is as good as away: the drive is opened as it is here. */
 const PATIENCE_MS = 20_000
@@ -16,7 +19,7 @@ export interface NewerOptions {
   readonly paths: DrivePaths
   readonly keys: DriveKeys
   /** Of local records. */
-  readonly sealer: RecordSealer
+  readonly sealer: RowSealer
   /** Sync's own environment. */
   readonly queue: Environment
   readonly node: IpfsNode
@@ -27,10 +30,11 @@ export interface NewerOptions {
 }
 
 /**
- * @returns the version whose root is to be the tree, after the old tree was removed; `finishTakeOver` once that one is durable. Undefined:
- * all stays as it is, also when the node can not tell. Rejects only where the old tree may be gone already.
+ * @returns the version whose root is to be the tree, after the old tree was removed; `finishTakeOver` once that one is
+ * durable. Undefined: all stays as it is, also when the node can not tell. Rejects only where the old tree may be gone
+ * already.
  */
-export async function takeOverNewer(options: NewerOptions): Promise<TakeOver | undefined> {
+export async function takeOverNewer(options: NewerOptions): Promise<FastForward | undefined> {
   const { paths, keys, sealer, queue, node, deviceSlot, log, onUnknown } = options
   const path = join(paths.dataDirectory, 'meta')
   const found = await begun(onUnknown, {
@@ -47,7 +51,8 @@ export async function takeOverNewer(options: NewerOptions): Promise<TakeOver | u
   if (found === undefined) return undefined
   const { height, deviceSlot: author } = found.version.commit
   log.info('a version of another device is taken over', { height, deviceSlot: author })
-  // Everything in it is in a published version. The entry of its successor is made durable together with this one's end.
+  // Everything in it is in a published version. The entry of its successor is made durable together with this one's
+  // end.
   await rm(path, { recursive: true, force: true })
   return found
 }
@@ -55,7 +60,7 @@ export async function takeOverNewer(options: NewerOptions): Promise<TakeOver | u
 async function begun(
   onUnknown: NewerOptions['onUnknown'],
   options: Parameters<typeof beginTakeOver>[0],
-): Promise<TakeOver | undefined> {
+): Promise<FastForward | undefined> {
   try {
     return await beginTakeOver(options)
   } catch (error) {

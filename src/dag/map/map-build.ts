@@ -1,10 +1,12 @@
 /** Building a sorted map from its entries in order, node by node: what a map holds is never in memory at once. */
 import { DriveError, type Digest, type Random } from '../../base/index.js'
 import type { Block, TreeRef } from '../contract.js'
-import { MapNodeWriter, MAX_KEY_BYTES, type MapChild } from './map-node.js'
+import { MapNodeWriter, MAX_MAP_KEY_BYTES, type MapChild } from './map-node.js'
 import { sealPrivateNode, sha256 } from '../private-node.js'
 
-/** A node of a map that was built. Keep the list (sealed: it holds keys) to reuse unchanged nodes in the next version. */
+/**
+ * A node of a map that was built. Keep the list (sealed: it holds keys) to reuse unchanged nodes in the next version.
+ */
 export interface MapNode {
   /** 0 for leaves. */
   readonly level: number
@@ -45,8 +47,8 @@ interface Level {
 }
 
 /**
- * Builds a sorted map of byte keys to byte values as private nodes. One changed entry changes the nodes on its path; nodes whose
- * plaintext is found by `reuse` or in `previous` keep their block.
+ * Builds a sorted map of byte keys to byte values as private nodes. One changed entry changes the nodes on its path;
+ * nodes whose plaintext is found by `reuse` or in `previous` keep their block.
  * @param entries strictly ascending by key (unsigned bytes), keys of at most 1,024 bytes; otherwise throws INVALID
  */
 export function buildMap(
@@ -59,7 +61,10 @@ export function buildMap(
   return { ...builder.finish(), blocks }
 }
 
-/** As `buildMap`, for entries that come bit by bit: `onBlock` gets each new block as soon as it is made, children before parents. */
+/**
+ * As `buildMap`, for entries that come bit by bit: `onBlock` gets each new block as soon as it is made, children before
+ * parents.
+ */
 export class MapBuilder {
   readonly #levels: Level[] = [newLevel(0)]
   readonly #nodes: MapNode[] = []
@@ -75,7 +80,7 @@ export class MapBuilder {
 
   /** @param key greater than the one before */
   add(key: Uint8Array, value: Uint8Array): void {
-    if (key.length > MAX_KEY_BYTES) throw new DriveError('INVALID', 'A map key is too long.')
+    if (key.length > MAX_MAP_KEY_BYTES) throw new DriveError('INVALID', 'A map key is too long.')
     if (this.#lastKey !== undefined && Buffer.compare(this.#lastKey, key) >= 0)
       throw new DriveError('INVALID', 'Map keys are not ascending.')
     this.#lastKey = key

@@ -1,6 +1,6 @@
 /**
- * One node of the sorted map (docs/FORMAT.md, "Sorted map"): its bytes, and where the map is cut into nodes. The cut depends only on
- * the items themselves, so that two maps with mostly equal items consist of mostly equal nodes.
+ * One node of the sorted map (docs/FORMAT.md, "Sorted map"): its bytes, and where the map is cut into nodes. The cut
+ * depends only on the items themselves, so that two maps with mostly equal items consist of mostly equal nodes.
  */
 import { KIB, type Digest, type SecretKey } from '../../base/index.js'
 import { CborReader } from '../cbor-reader.js'
@@ -19,7 +19,7 @@ const MOST_NODE_BYTES = 256 * KIB - 256
 const ITEM_OVERHEAD_BYTES = 6
 const CHILD_REF_BYTES = 64
 
-export const MAX_KEY_BYTES = 1024
+export const MAX_MAP_KEY_BYTES = 1024
 /** 64^8 leaves are out of reach; a deeper tree is damaged. */
 export const MAX_LEVEL = 8
 const VERSION = 1
@@ -109,7 +109,7 @@ function readLeaf(reader: CborReader): MapLeaf {
   const count = itemCount(reader, 2)
   const items: [Uint8Array, Uint8Array][] = []
   for (let i = 0; i < count; i++) {
-    const key = reader.bytes(0, MAX_KEY_BYTES)
+    const key = reader.bytes(0, MAX_MAP_KEY_BYTES)
     requireAscending(items.at(-1)?.[0], key)
     items.push([key, reader.view(0, NODE_CAPACITY)])
   }
@@ -121,7 +121,7 @@ function readInterior(reader: CborReader, level: number): MapInterior {
   if (count === 0) throw corrupt('a map node has no children')
   const children: MapChild[] = []
   for (let i = 0; i < count; i++) {
-    const firstKey = reader.bytes(0, MAX_KEY_BYTES)
+    const firstKey = reader.bytes(0, MAX_MAP_KEY_BYTES)
     requireAscending(children.at(-1)?.firstKey, firstKey)
     const digest: Digest = reader.bytes(32)
     const key: SecretKey = reader.bytes(32)

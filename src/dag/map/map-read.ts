@@ -16,7 +16,9 @@ export interface ReadOptions {
 
 const DEFAULT_WIDTH = 8
 
-/** All entries in key order. Values are views on a node's plaintext: copy what outlives the loop. CORRUPT when damaged. */
+/**
+ * All entries in key order. Values are views on a node's plaintext: copy what outlives the loop. CORRUPT when damaged.
+ */
 export async function* readMap(
   ref: TreeRef,
   fetch: FetchBlock,

@@ -37,13 +37,16 @@ export interface UpdatedForest {
   readonly blocks: readonly Block[]
   /** Rows of the node table that changed; all of them when `rebuilt`. */
   readonly nodes: readonly ForestNode[]
-  /** Nodes of the forest before that this one no longer has; when `rebuilt`, everything in the table before is (nearly always) gone. */
+  /**
+   * Nodes of the forest before that this one no longer has; when `rebuilt`, everything in the table before is (nearly
+   * always) gone.
+   */
   readonly dropped: readonly Digest[]
 }
 
 /**
- * The forest of the live set: deterministic for a set and a depth. Rebuilds only the nodes above changed digests, unless the number of
- * digests asks for another depth.
+ * The forest of the live set: deterministic for a set and a depth. Rebuilds only the nodes above changed digests,
+ * unless the number of digests asks for another depth.
  */
 export function updateForest(state: ForestState): UpdatedForest {
   const bits = leafBits(state.count, state.previousBits)

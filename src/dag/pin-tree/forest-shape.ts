@@ -11,7 +11,9 @@ const MOST_LINKS_KEPT = 256
 /** Prefixes are numbers of at most 30 bits: a hundred thousand million blocks. */
 const MAX_BITS = 30
 
-/** Digests that begin with the `bits` bits of `prefix`, as a byte range; `end` is exclusive and absent at the very end. */
+/**
+ * Digests that begin with the `bits` bits of `prefix`, as a byte range; `end` is exclusive and absent at the very end.
+ */
 export interface PrefixRange {
   readonly start: Uint8Array
   readonly end: Uint8Array | undefined

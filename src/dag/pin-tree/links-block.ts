@@ -1,6 +1,6 @@
 /**
- * The visible blocks: dag-pb nodes whose links have no name and no Tsize and which hold no data, so a node sees CIDs and nothing else.
- * Every link is 40 bytes: `12 26 { 0a 24 <CID> }`. https://ipld.io/specs/codecs/dag-pb/spec/
+ * The visible blocks: dag-pb nodes whose links have no name and no Tsize and which hold no data, so a node sees CIDs
+ * and nothing else. Every link is 40 bytes: `12 26 { 0a 24 <CID> }`. https://ipld.io/specs/codecs/dag-pb/spec/
  */
 import { MIB } from '../../base/index.js'
 import { CID_BYTES, cidBytes, cidFromBytes, type Cid } from '../cid.js'

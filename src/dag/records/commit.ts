@@ -1,6 +1,6 @@
 /**
- * Commits: one CBOR list, signed by the head key of the device that made it, sealed under the super key so that nodes see neither
- * device, time, height nor parents.
+ * Commits: one CBOR list, signed by the head key of the device that made it, sealed under the super key so that nodes
+ * see neither device, time, height nor parents.
  */
 import { DriveError, type Digest, type Random } from '../../base/index.js'
 import { isDirectory } from '../../model/index.js'
@@ -16,7 +16,7 @@ import { CborWriter } from '../cbor-writer.js'
 import type { Block, Commit, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { decodeEntry, encodeEntry } from './entry-record.js'
-import { pad, sha256, unpad } from '../private-node.js'
+import { padNode, sha256, unpad } from '../private-node.js'
 
 const VERSION = 1
 const FIELDS = 12
@@ -76,7 +76,7 @@ export function sealCommit(commit: Commit, keys: CommitKeys, random: Random): Bl
   const signature = signEd25519(keys.deviceSeed(commit.deviceSlot), signedBytes(encoded))
   const envelope = new CborWriter().array(2).bytes(encoded).bytes(signature).take()
   const nonce = random.bytes(NONCE_BYTES)
-  const bytes = new Uint8Array(Buffer.concat([nonce, xchacha.seal(keys.superKey, nonce, AAD, pad(envelope))]))
+  const bytes = new Uint8Array(Buffer.concat([nonce, xchacha.seal(keys.superKey, nonce, AAD, padNode(envelope))]))
   return { digest: sha256(bytes), bytes, codec: 'raw' }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The bytes of an `EntryRecord` (docs/FORMAT.md, "Entry record"): one CBOR list of fixed positions. Unknown versions, kinds and extra
- * items are refused on purpose: a program that does not understand a record must not rewrite it.
+ * The bytes of an `EntryRecord` (docs/FORMAT.md, "Entry record"): one CBOR list of fixed positions. Unknown versions,
+ * kinds and extra items are refused on purpose: a program that does not understand a record must not rewrite it.
  */
 import { DriveError, MIB } from '../../base/index.js'
 import { S_IFMT } from '../../model/index.js'
@@ -28,7 +28,10 @@ const MAX_LEAF_BYTES = MIB
 
 const writer = new CborWriter()
 
-/** @param entry xattrs in any order @throws INVALID when a field is out of its range or the content does not fit the file type */
+/**
+ * @param entry xattrs in any order
+ * @throws INVALID when a field is out of its range or the content does not fit the file type
+ */
 export function encodeEntry(entry: EntryRecord): Uint8Array {
   if (!contentFitsType(entry)) throw new DriveError('INVALID', 'The content of an entry does not fit its type.')
   const { content } = entry
@@ -85,12 +88,12 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 const NO_CONTENT: EntryRecord['content'] = { kind: 'none' }
 
 /** One row of a long chunk list (its key is the offset): `[digest, key, length, skip]`. */
-export function encodeChunk(chunk: Omit<FileChunk, 'offset'>): Uint8Array {
+export function encodeFileChunk(chunk: Omit<FileChunk, 'offset'>): Uint8Array {
   writer.take()
   return writer.array(4).bytes(chunk.digest).bytes(chunk.key).int(chunk.length).int(chunk.skip).take()
 }
 
-export function decodeChunk(offset: number, bytes: Uint8Array): FileChunk {
+export function decodeFileChunk(offset: number, bytes: Uint8Array): FileChunk {
   const reader = new CborReader(bytes)
   reader.tuple(4)
   const chunk = readRun(reader, offset)

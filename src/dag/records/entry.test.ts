@@ -12,7 +12,7 @@ import {
   findLink,
   linkRow,
   readChunkList,
-  readDirectory,
+  readDirectoryTable,
   readDuplicates,
   readLinks,
   sortRows,
@@ -105,7 +105,7 @@ test('a directory keeps names of any bytes and is listed in byte order', async (
   const { fetch } = new MemoryBlocks().add(built.blocks)
   let last = Buffer.alloc(0)
   let seen = 0
-  for await (const { name, entry } of readDirectory(built.ref, fetch)) {
+  for await (const { name, entry } of readDirectoryTable(built.ref, fetch)) {
     const bytes = Buffer.from(name, 'latin1')
     t.is(Buffer.compare(last, bytes), -1)
     last = bytes
@@ -130,7 +130,8 @@ test('impossible names are refused both ways', async (t) => {
     )
     const built = buildMap([[Buffer.from(name), encodeEntry(entry)]], { random })
     const reading = (async () => {
-      for await (const child of readDirectory(built.ref, new MemoryBlocks().add(built.blocks).fetch)) t.truthy(child)
+      for await (const child of readDirectoryTable(built.ref, new MemoryBlocks().add(built.blocks).fetch))
+        t.truthy(child)
     })()
     t.true(isDriveError(await t.throwsAsync(reading), 'CORRUPT'))
   }

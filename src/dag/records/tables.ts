@@ -1,11 +1,13 @@
-/** What the drive keeps in sorted maps: directories, long chunk lists, the link table and the table of repeated blocks. */
+/**
+ * What the drive keeps in sorted maps: directories, long chunk lists, the link table and the table of repeated blocks.
+ */
 import { DriveError, nameFromBytes, nameToBytes, type Digest, type FileId, type PlainName } from '../../base/index.js'
 import { isDirectory } from '../../model/index.js'
 import { CborReader } from '../cbor-reader.js'
 import { CborWriter } from '../cbor-writer.js'
 import type { EntryRecord, FetchBlock, FileChunk, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
-import { decodeChunk, decodeEntry, encodeChunk, encodeEntry, requireDisjoint } from './entry-record.js'
+import { decodeFileChunk, decodeEntry, encodeFileChunk, encodeEntry, requireDisjoint } from './entry-record.js'
 import { getFromMap, readMapLeaves, type ReadOptions } from '../map/map-read.js'
 
 /** A row for `buildMap`. */
@@ -29,7 +31,7 @@ export interface DirectoryChild {
 }
 
 /** A directory's entries in byte order of their names. @param options `after` a name: those behind it */
-export async function* readDirectory(
+export async function* readDirectoryTable(
   ref: TreeRef,
   fetch: FetchBlock,
   options: RowOptions<PlainName> = {},
@@ -55,7 +57,7 @@ export async function findInDirectory(
 
 /** A row of a file's long chunk list, keyed BE64(offset). */
 export function chunkRow(chunk: FileChunk): MapRow {
-  return [offsetKey(chunk.offset), encodeChunk(chunk)]
+  return [offsetKey(chunk.offset), encodeFileChunk(chunk)]
 }
 
 function offsetKey(offset: number): Uint8Array {
@@ -85,7 +87,7 @@ export async function* readChunkList(
       if (key.length !== 8) throw corrupt('a chunk list has an impossible offset')
       const offset = Number(Buffer.from(key).readBigUInt64BE())
       if (!Number.isSafeInteger(offset)) throw corrupt('a chunk list has an impossible offset')
-      const chunk = decodeChunk(offset, value)
+      const chunk = decodeFileChunk(offset, value)
       requireDisjoint(before, chunk)
       before = chunk
       yield chunk

@@ -1,6 +1,6 @@
 /**
- * Keeps the log of one mount: every operation goes into it before the kernel hears that it was done, and out of it when it is
- * durable. Where the log is full, operations wait until it is not.
+ * Keeps the log of one mount: every operation goes into it before the kernel hears that it was done, and out of it when
+ * it is durable. Where the log is full, operations wait until it is not.
  */
 import { MIB } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { seededRandom } from '../../base/index.js'
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
-import { RedoLog, type Progress } from './redo-log.js'
+import { RedoLog, type CommitProgress } from './redo-log.js'
 import { LOG_BYTES, SHARED_BYTES, SharedState } from './shared-state.js'
 
 const LARGE = 1 << 20
@@ -30,7 +30,7 @@ function begun(): SharedState {
   return state
 }
 
-const progress = (sequence: number, durable: number, held: ReadonlySet<number> = new Set()): Progress => ({
+const progress = (sequence: number, durable: number, held: ReadonlySet<number> = new Set()): CommitProgress => ({
   sequence,
   durable,
   isPending: true,

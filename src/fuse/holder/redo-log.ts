@@ -1,13 +1,14 @@
 /**
- * The log of operations that were answered and are not yet staged: a ring in the shared memory. An entry is the request as the kernel
- * sent it, with what only the daemon that carried it out knows: the numbers it gave, the time it stamped, the commit it belongs to.
- * What is told about commits and held bytes decides when entries go (`trim`). Carrying them out again is replay.ts.
+ * The log of operations that were answered and are not yet staged: a ring in the shared memory. An entry is the request
+ * as the kernel sent it, with what only the daemon that carried it out knows: the numbers it gave, the time it stamped,
+ * the commit it belongs to. What is told about commits and held bytes decides when entries go (`trim`). Carrying them
+ * out again is replay.ts.
  */
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
 import { HEADER_BYTES, LOG_BYTES, type SharedState } from './shared-state.js'
 
 /** What the tree says of itself at this moment. */
-export interface Progress {
+export interface CommitProgress {
   /** The commit that what is done now will belong to. */
   readonly sequence: number
   /** The newest commit on disk; it holds everything up to it but held bytes. */
@@ -83,7 +84,7 @@ export class RedoLog {
   }
 
   /** Lets go of entries that need not be carried out again: staged first, then with a commit on disk. */
-  trim(progress: Progress): void {
+  trim(progress: CommitProgress): void {
     this.#release(progress.durable)
     if (this.#staged !== undefined) return
     const start = this.#state.tail
@@ -159,7 +160,7 @@ function entryBytes(requestBytes: number): number {
   return ENTRY_HEADER_BYTES + ((requestBytes + 7) & ~7)
 }
 
-function isHeld(request: Buffer, progress: Progress): boolean {
+function isHeld(request: Buffer, progress: CommitProgress): boolean {
   if (request.readUInt32LE(HEADER.opcode) !== OP.WRITE) return false
   const start = Number(request.readBigUInt64LE(REQUEST_HEADER_BYTES + WRITE_IN.offset))
   const size = request.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)

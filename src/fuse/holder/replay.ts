@@ -1,13 +1,14 @@
 /**
- * Carries out again what a killed daemon had answered and not staged, with the numbers and times it gave, through the same operations.
- * Afterwards the tree is as programs saw it, and the last answer is known in case the kernel never got it.
+ * Carries out again what a killed daemon had answered and not staged, with the numbers and times it gave, through the
+ * same operations. Afterwards the tree is as programs saw it, and the last answer is known in case the kernel never got
+ * it.
  */
 import type { Log } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'
 import { ERRNO } from '../protocol/errno.js'
 import { COPY_IN, HEADER, OP, REPLY_HEADER_BYTES, REQUEST_HEADER_BYTES } from '../protocol/protocol.js'
 import { dispatch } from '../operations/dispatch.js'
-import { Session } from '../operations/session.js'
+import { MountSession } from '../operations/session.js'
 import { Words } from '../protocol/words.js'
 import { changesContent, isByName } from './journaled.js'
 import type { LastAnswer } from './last-answer.js'
@@ -82,7 +83,7 @@ function createPlayer(
       return 0
     },
   }
-  const session = new Session(
+  const session = new MountSession(
     tree,
     { in: out, out, sink },
     { writeback: false, checksPermissions: false, requestTimeoutSeconds: 0 },
@@ -100,7 +101,10 @@ function createPlayer(
   }
 }
 
-/** Where the last copy into each file lies that is on disk: nothing written before it was only in memory (Journal.staged). */
+/**
+ * Where the last copy into each file lies that is on disk: nothing written before it was only in memory
+ * (Journal.staged).
+ */
 function durableCopies(journal: RedoLog): Map<number, number> {
   const found = new Map<number, number>()
   for (const { request, sequence, position } of journal.entries()) {

@@ -1,7 +1,7 @@
 /**
- * The memory a daemon shares with the daemon after it (the holder keeps it, native/holder.c): what the kernel was told, the highest
- * numbers given out, and behind them the log of operations (redo-log.ts). Written before the kernel is answered. Nothing here is
- * read by the holder, and nothing is trusted after a change of LAYOUT.
+ * The memory a daemon shares with the daemon after it (the holder keeps it, native/holder.c): what the kernel was told,
+ * the highest numbers given out, and behind them the log of operations (redo-log.ts). Written before the kernel is
+ * answered. Nothing here is read by the holder, and nothing is trusted after a change of LAYOUT.
  *
  * Numbers are 64-bit floats, because one store of eight aligned bytes is whole or not there when the process is killed.
  */
@@ -44,7 +44,9 @@ export class SharedState {
     this.#numbers[AT.layout] = LAYOUT
   }
 
-  /** What was given to `begin`; undefined when the memory is new, of another layout, or the handshake was not finished. */
+  /**
+   * What was given to `begin`; undefined when the memory is new, of another layout, or the handshake was not finished.
+   */
   get about(): string | undefined {
     if (this.#numbers[AT.layout] !== LAYOUT || this.negotiated.minor === 0) return undefined
     return Buffer.from(this.memory, TEXT_AT, this.#numbers[AT.textBytes]).toString()

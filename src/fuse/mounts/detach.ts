@@ -41,7 +41,7 @@ async function detachWithHelper(mountpoint: string, lazy: boolean): Promise<'det
   const [command, args] = asRoot
     ? (['umount', [...(lazy ? ['-l'] : []), '--', mountpoint]] as const)
     : (['fusermount3', [lazy ? '-uz' : '-u', '--', mountpoint]] as const)
-  const { code, output } = await run(command, args)
+  const { code, output } = await runHelper(command, args)
   if (code === 0) return 'detached'
   if (/busy/i.test(output)) return 'busy'
   if (/not (mounted|found in)|no mount point/i.test(output)) return 'absent'
@@ -53,7 +53,7 @@ function failed(why: string): DriveError {
 }
 
 /** Runs a helper program; never rejects. A program that cannot start or takes too long has the code -1. */
-export function run(
+export function runHelper(
   command: string,
   args: readonly string[],
   timeoutMs = HELPER_TIMEOUT_MS,

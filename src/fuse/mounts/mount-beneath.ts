@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FuseNative, NativeOutcome } from '../transports/native.js'
 
-/** Mounts beside, moves the mount beneath the dead one at `mountpoint`, and takes that away. @returns what `mount` did, or why it failed */
+/**
+ * Mounts beside, moves the mount beneath the dead one at `mountpoint`, and takes that away.
+ * @returns what `mount` did, or why it failed
+ */
 export async function mountBeneath(
   addon: FuseNative,
   mountpoint: string,

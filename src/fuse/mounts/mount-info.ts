@@ -53,8 +53,8 @@ function unescape(field: string): string {
 }
 
 /**
- * The path as mountinfo shows it: absolute, symlinks resolved. A dead mount at the path itself does not hinder, because only
- * its parent is resolved when the path cannot be.
+ * The path as mountinfo shows it: absolute, symlinks resolved. A dead mount at the path itself does not hinder, because
+ * only its parent is resolved when the path cannot be.
  */
 export async function canonicalMountpoint(path: string): Promise<string> {
   const absolute = resolve(path)

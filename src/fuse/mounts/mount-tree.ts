@@ -5,7 +5,7 @@ import type { Tree } from '../../vfs/index.js'
 import type { FuseMount, FuseTransport, LivingMount, MountOptions } from '../contract.js'
 import { detach } from './detach.js'
 import { mounts } from './mount-info.js'
-import { isMoved, openPlace, type Place } from './place.js'
+import { isMoved, openPlace, type MountPlace } from './place.js'
 import { markUndone } from '../holder/replay.js'
 import { createNativeTransport, mapState } from '../transports/native-transport.js'
 import { fuseNativeTransport, hasFuseNative } from '../transports/fuse-native-transport.js'
@@ -51,14 +51,20 @@ export interface TakeOverRequest {
   readonly log?: Log
 }
 
-/** Before the tree of a mount that lives on makes its first commit. @param durable the newest commit of the daemon before */
+/**
+ * Before the tree of a mount that lives on makes its first commit.
+ * @param durable the newest commit of the daemon before
+ */
 export function prepareTakeOver(sharedMemory: number, durable: number): void {
   const native = loadFuseNative()
   const state = 'addon' in native ? mapState(native.addon, sharedMemory) : undefined
   if (state !== undefined) markUndone(state, durable)
 }
 
-/** Serves a mount whose server died, from this thread, as `mountTree` does. Fails with MOUNT_FAILED; the channel is the caller's then. */
+/**
+ * Serves a mount whose server died, from this thread, as `mountTree` does. Fails with MOUNT_FAILED; the channel is the
+ * caller's then.
+ */
 export async function takeOverTree({
   tree,
   living,
@@ -71,7 +77,7 @@ export async function takeOverTree({
 }
 
 /** Two processes may have found the place free at the same moment; the later one steps back. */
-async function refuseStack(mount: FuseMount, place: Place): Promise<void> {
+async function refuseStack(mount: FuseMount, place: MountPlace): Promise<void> {
   const there = (await mounts()).filter(({ mountpoint }) => mountpoint === mount.mountpoint)
   if (there.length > 1) {
     await detach(mount.mountpoint, true)
@@ -82,7 +88,10 @@ async function refuseStack(mount: FuseMount, place: Place): Promise<void> {
   throw new DriveError('BUSY', 'The directory was moved while the drive was being mounted on it.')
 }
 
-/** Our own addon; fuse-native, where it was installed by hand, only if the addon cannot be loaded, or when `DAGDRIVE_FUSE_TRANSPORT=fuse-native` forces it. */
+/**
+ * Our own addon; fuse-native, where it was installed by hand, only if the addon cannot be loaded, or when
+ * `DAGDRIVE_FUSE_TRANSPORT=fuse-native` forces it.
+ */
 function chooseTransport(log: Log): FuseTransport {
   const forced = process.env['DAGDRIVE_FUSE_TRANSPORT'] === 'fuse-native'
   const native = forced ? { reason: 'fuse-native was asked for' } : loadFuseNative()

@@ -1,6 +1,6 @@
 /**
- * The directory a mount goes on: opened once, without following links, so that what was checked is what is mounted on, whatever others
- * rename meanwhile. Where a dead mount of ours is on it, the new one takes its place.
+ * The directory a mount goes on: opened once, without following links, so that what was checked is what is mounted on,
+ * whatever others rename meanwhile. Where a dead mount of ours is on it, the new one takes its place.
  */
 import { chmod, readdir, readlink, stat } from 'node:fs/promises'
 import { DriveError, type Log } from '../../base/index.js'
@@ -9,7 +9,7 @@ import { loadFuseNative, type FuseNative } from '../transports/native.js'
 import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
 import { clearStale, isStale } from './stale.js'
 
-export interface Place {
+export interface MountPlace {
   readonly mountpoint: string
   /** What mount(2) is given. */
   readonly target: string
@@ -34,7 +34,7 @@ const READ_BY_OWNER = 0o500
 const WRITTEN_BY_OWNER = 0o700
 
 /** Fails with NOT_FOUND, NOT_A_DIRECTORY, NOT_EMPTY, BUSY. */
-export async function openPlace(path: string, options: PlaceOptions, log: Log): Promise<Place> {
+export async function openPlace(path: string, options: PlaceOptions, log: Log): Promise<MountPlace> {
   const mountpoint = options.exact ? path : await placeOf(path)
   const native = loadFuseNative()
   const addon = 'addon' in native ? native.addon : undefined
@@ -65,7 +65,8 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
     const beneath = (await readdir(through)).length
     if (beneath > 0 && !options.again && !replaces) throw new DriveError('NOT_EMPTY', 'The mountpoint is not empty.')
     // fusermount3 wants to be able to write to it.
-    if (options.again && process.geteuid?.() !== 0) await chmod(through, WRITTEN_BY_OWNER).catch(() => undefined) // not ours
+    // not ours
+    if (options.again && process.geteuid?.() !== 0) await chmod(through, WRITTEN_BY_OWNER).catch(() => undefined)
     const target = replaces ? mountpoint : through
     return { mountpoint, target, replaces, beneath, guard: () => guard(through), close: end }
   } catch (error) {
@@ -108,7 +109,7 @@ async function guard(through: string): Promise<number | undefined> {
 }
 
 /** The directory was moved between its check and the mount: what is mounted there now is not where it was asked for. */
-export async function isMoved({ target, mountpoint, replaces }: Place): Promise<boolean> {
+export async function isMoved({ target, mountpoint, replaces }: MountPlace): Promise<boolean> {
   if (replaces || target === mountpoint) return false
   return (await readlink(target).catch(() => '')) !== mountpoint
 }

@@ -1,7 +1,7 @@
 /** Finding and clearing mounts whose server is dead or hangs. Usable from processes that serve nothing. */
 import { access, writeFile } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
-import { detach, run } from './detach.js'
+import { detach, runHelper } from './detach.js'
 import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, type MountEntry } from './mount-info.js'
 
 const PROBE_TIMEOUT_MS = 3000
@@ -12,7 +12,7 @@ const CONNECTIONS = '/sys/fs/fuse/connections'
  * The probe runs in a child process, so that a hanging mount never holds one of our threads.
  */
 export async function probeMount(mountpoint: string): Promise<'live' | 'dead' | 'hung'> {
-  const { code, output, timedOut } = await run('stat', ['-f', '-c', '%T', '--', mountpoint], PROBE_TIMEOUT_MS)
+  const { code, output, timedOut } = await runHelper('stat', ['-f', '-c', '%T', '--', mountpoint], PROBE_TIMEOUT_MS)
   if (code === 0) return 'live'
   if (timedOut) return 'hung'
   return /Transport endpoint is not connected|Software caused connection abort/.test(output) ? 'dead' : 'live'
@@ -35,8 +35,8 @@ export async function clearStale(mountpoint: string): Promise<number> {
 }
 
 /**
- * Ends a dagdrive mount whatever state it is in: aborts its connection, so that programs waiting for it get an error, then
- * detaches the name. Data programs wrote but did not sync may be lost. Fails with NOT_MOUNTED, NOT_PERMITTED.
+ * Ends a dagdrive mount whatever state it is in: aborts its connection, so that programs waiting for it get an error,
+ * then detaches the name. Data programs wrote but did not sync may be lost. Fails with NOT_MOUNTED, NOT_PERMITTED.
  */
 export async function forceUnmount(mountpoint: string): Promise<void> {
   const entry = await ownMount(mountpoint)
@@ -66,7 +66,7 @@ async function mountControlFilesystem(): Promise<void> {
   try {
     await access(`${CONNECTIONS}`)
     const known = await findMount(CONNECTIONS)
-    if (known === undefined) await run('mount', ['-t', 'fusectl', 'fusectl', CONNECTIONS])
+    if (known === undefined) await runHelper('mount', ['-t', 'fusectl', 'fusectl', CONNECTIONS])
   } catch {
     // No FUSE module, so there is nothing to abort either.
   }

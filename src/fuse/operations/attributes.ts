@@ -16,7 +16,7 @@ import {
 import { malformed, readExact, readString } from '../protocol/read-request.js'
 import { putAttrOut, putStatfs, putStatxOut } from '../protocol/reply.js'
 import type { Request } from '../protocol/request.js'
-import type { Session } from './session.js'
+import type { MountSession } from './session.js'
 
 /**
  * The kernel asks for it before the first write of every open file. The mount is nosuid, so file capabilities have no
@@ -24,24 +24,24 @@ import type { Session } from './session.js'
  */
 const CAPABILITY = 'security.capability'
 /**
- * `ls -l` asks every file for it, unless it hears once that labels are not supported. Where SELinux is on, the kernel labels a
- * FUSE mount itself and does not ask.
+ * `ls -l` asks every file for it, unless it hears once that labels are not supported. Where SELinux is on, the kernel
+ * labels a FUSE mount itself and does not ask.
  */
 const LABEL = 'security.selinux'
 
 const ACCESS_ACL = 'system.posix_acl_access'
 const X_OK = 1
 
-function replyAttributes(s: Session, r: Request, attributes: Attributes): void {
+function replyAttributes(s: MountSession, r: Request, attributes: Attributes): void {
   s.send(r, putAttrOut(s.out, REPLY_HEADER_BYTES, attributes))
 }
 
-export function getAttributes(s: Session, r: Request): void {
+export function answerGetAttributes(s: MountSession, r: Request): void {
   s.settle(r, s.tree.getAttributes(r.nodeId, r), replyAttributes)
 }
 
 /** access(2) and chdir(2) on a mount where only root gets in: all but running a file that nobody may run. */
-export function checkAccess(s: Session, r: Request, at: number): void {
+export function answerAccess(s: MountSession, r: Request, at: number): void {
   const wantsToRun = (s.in.u32(at + ACCESS_IN.mask) & X_OK) !== 0
   s.settle(r, s.tree.getAttributes(r.nodeId, r), (session, request, { mode }) => {
     const isRefused = wantsToRun && isFile({ mode }) && (mode & 0o111) === 0
@@ -50,20 +50,20 @@ export function checkAccess(s: Session, r: Request, at: number): void {
   })
 }
 
-export function statx(s: Session, r: Request): void {
+export function answerStatx(s: MountSession, r: Request): void {
   s.settle(r, s.tree.getAttributes(r.nodeId, r), (session, request, attributes) => {
     session.send(request, putStatxOut(session.out, REPLY_HEADER_BYTES, attributes))
   })
 }
 
-export function setAttributes(s: Session, r: Request, at: number): void {
+export function answerSetAttributes(s: MountSession, r: Request, at: number): void {
   const valid = s.in.u32(at + SETATTR_IN.valid)
   const handle = (valid & SETATTR_VALID.HANDLE) !== 0 ? readExact(s, at + SETATTR_IN.handle) : undefined
   if ((valid & SETATTR_VALID.DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
   s.settle(r, s.tree.setAttributes(r.nodeId, readChange(s, at, valid), handle, r), replyAttributes)
 }
 
-function readChange(s: Session, at: number, valid: number): AttributeChange {
+function readChange(s: MountSession, at: number, valid: number): AttributeChange {
   const change: { -readonly [K in keyof AttributeChange]: AttributeChange[K] } = {}
   if (valid & SETATTR_VALID.MODE) change.mode = s.in.u32(at + SETATTR_IN.mode)
   if (valid & SETATTR_VALID.UID) change.uid = s.in.u32(at + SETATTR_IN.uid)
@@ -77,19 +77,19 @@ function readChange(s: Session, at: number, valid: number): AttributeChange {
   return change
 }
 
-function readTime(s: Session, secAt: number, nsecAt: number): { sec: number; nsec: number } {
+function readTime(s: MountSession, secAt: number, nsecAt: number): { sec: number; nsec: number } {
   const sec = s.in.i64(secAt)
   if (!Number.isSafeInteger(sec)) throw malformed()
   return { sec, nsec: s.in.u32(nsecAt) % 1_000_000_000 }
 }
 
-export function statistics(s: Session, r: Request): void {
+export function answerStatistics(s: MountSession, r: Request): void {
   s.settle(r, s.tree.statistics(r), (session, request, value: FilesystemStatistics) => {
     session.send(request, putStatfs(session.out, REPLY_HEADER_BYTES, value))
   })
 }
 
-export function getXattr(s: Session, r: Request, at: number, end: number): void {
+export function answerGetXattr(s: MountSession, r: Request, at: number, end: number): void {
   const name = readString(s, at + GETXATTR_IN.bytes, end)
   if (name === CAPABILITY) {
     s.sendErrno(r, ERRNO.ENODATA)
@@ -104,7 +104,7 @@ export function getXattr(s: Session, r: Request, at: number, end: number): void 
   }
 }
 
-export function listXattrs(s: Session, r: Request, at: number): void {
+export function answerListXattrs(s: MountSession, r: Request, at: number): void {
   r.note = s.in.u32(at + GETXATTR_IN.size)
   s.settle(r, s.tree.listXattrs(r.nodeId, r), (session, request, names) => {
     replySized(session, request, Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'))
@@ -112,7 +112,7 @@ export function listXattrs(s: Session, r: Request, at: number): void {
 }
 
 /** `request.note` is the caller's buffer; 0 asks for the size only. */
-function replySized(s: Session, r: Request, value: Uint8Array): void {
+function replySized(s: MountSession, r: Request, value: Uint8Array): void {
   if (r.note === 0) {
     s.out.setU32(REPLY_HEADER_BYTES, value.length)
     s.out.setU32(REPLY_HEADER_BYTES + 4, 0)
@@ -121,7 +121,7 @@ function replySized(s: Session, r: Request, value: Uint8Array): void {
   else s.sendData(r, [value])
 }
 
-export function setXattr(s: Session, r: Request, at: number, end: number): void {
+export function answerSetXattr(s: MountSession, r: Request, at: number, end: number): void {
   const size = s.in.u32(at + SETXATTR_IN.size)
   const ownFlags = s.extendedSetXattr ? s.in.u32(at + SETXATTR_IN.ownFlags) : 0
   const dropsSetGroup = (ownFlags & SETXATTR_DROP_SET_GROUP) !== 0
@@ -135,10 +135,10 @@ export function setXattr(s: Session, r: Request, at: number, end: number): void 
 }
 
 /** Without ACLs of its own the kernel does not know that an attribute changed the mode. */
-function replyModeChanged(s: Session, r: Request): void {
+function replyModeChanged(s: MountSession, r: Request): void {
   s.settle(r, s.dropAttributes(r.nodeId), replyOk)
 }
 
-export function removeXattr(s: Session, r: Request, at: number, end: number): void {
+export function answerRemoveXattr(s: MountSession, r: Request, at: number, end: number): void {
   s.settle(r, s.tree.removeXattr(r.nodeId, readString(s, at, end), r), replyOk)
 }

@@ -5,7 +5,7 @@ import { ENTRY_BYTES, direntBytes, putDirent, putDirentPlus, putOpenOut } from '
 import { OP, OPENED, READ_IN, RELEASE_IN, REPLY_HEADER_BYTES } from '../protocol/protocol.js'
 import { readExact } from '../protocol/read-request.js'
 import type { Request } from '../protocol/request.js'
-import type { Session } from './session.js'
+import type { MountSession } from './session.js'
 import { Words } from '../protocol/words.js'
 
 const DT_DIR = 4
@@ -36,11 +36,11 @@ function giveBack(listing: Listing): void {
   if (spare.length < SPARE_LISTINGS) spare.push(listing)
 }
 
-export function openDirectory(s: Session, r: Request): void {
+export function answerOpenDirectory(s: MountSession, r: Request): void {
   s.settle(r, s.tree.openDirectory(r.nodeId, r), replyOpened)
 }
 
-function replyOpened(s: Session, r: Request, opened: Opened): void {
+function replyOpened(s: MountSession, r: Request, opened: Opened): void {
   s.openedDirectory(opened.handle, r.nodeId)
   const flags = OPENED.CACHE_DIR | (opened.keepCache ? OPENED.KEEP_CACHE : 0)
   if (s.send(r, putOpenOut(s.out, REPLY_HEADER_BYTES, opened.handle, flags))) return
@@ -48,7 +48,7 @@ function replyOpened(s: Session, r: Request, opened: Opened): void {
   s.tree.releaseDirectory(r.nodeId, opened.handle)
 }
 
-export function releaseDirectory(s: Session, r: Request, at: number): void {
+export function answerReleaseDirectory(s: MountSession, r: Request, at: number): void {
   const handle = readExact(s, at + RELEASE_IN.handle)
   s.releasedDirectory(handle)
   s.tree.releaseDirectory(r.nodeId, handle)
@@ -56,7 +56,7 @@ export function releaseDirectory(s: Session, r: Request, at: number): void {
 }
 
 /** READDIR and READDIRPLUS. */
-export function readDirectory(s: Session, r: Request, at: number): void {
+export function answerReadDirectory(s: MountSession, r: Request, at: number): void {
   const handle = readExact(s, at + READ_IN.handle)
   const offset = readExact(s, at + READ_IN.offset)
   const plus = r.opcode === OP.READDIRPLUS
@@ -90,7 +90,7 @@ function addDot(listing: Listing, name: PlainName, ino: number, offset: number, 
   listing.used = putDirent(listing.words, at, { ino, type: DT_DIR, name }, offset)
 }
 
-function addEntry(s: Session, listing: Listing, entry: DirectoryEntry, plus: boolean): boolean {
+function addEntry(s: MountSession, listing: Listing, entry: DirectoryEntry, plus: boolean): boolean {
   if (listing.used + direntBytes(entry.name.length, plus) > listing.limit) return false
   const offset = entry.cookie + DOTS
   if (!plus) {
@@ -103,7 +103,7 @@ function addEntry(s: Session, listing: Listing, entry: DirectoryEntry, plus: boo
 }
 
 /** The kernel did not get the listing: it holds none of the references that were granted with it. */
-function takeBack(s: Session, listing: Listing, plus: boolean): void {
+function takeBack(s: MountSession, listing: Listing, plus: boolean): void {
   for (let at = 0; plus && at < listing.used;) {
     const ino = listing.words.u64(at)
     if (ino !== 0) s.tree.forget(ino, 1)

@@ -1,6 +1,6 @@
 /**
- * From an opcode to its operation. Nothing thrown here reaches the channel: a malformed request is answered with an error,
- * an operation we do not have with ENOSYS, which makes the kernel use its own or stop asking.
+ * From an opcode to its operation. Nothing thrown here reaches the channel: a malformed request is answered with an
+ * error, an operation we do not have with ENOSYS, which makes the kernel use its own or stop asking.
  */
 import { ERRNO } from '../protocol/errno.js'
 import { initialize } from './initialize.js'
@@ -10,11 +10,11 @@ import * as files from './files.js'
 import * as names from './names.js'
 import * as p from '../protocol/protocol.js'
 import { Request } from '../protocol/request.js'
-import { uniqueOf, type Session } from './session.js'
+import { uniqueOf, type MountSession } from './session.js'
 import type { Journal } from '../holder/journal.js'
 import { answers } from '../holder/last-answer.js'
 
-type Operation = (session: Session, request: Request, at: number, end: number) => void
+type Operation = (session: MountSession, request: Request, at: number, end: number) => void
 
 interface Row {
   readonly run: Operation
@@ -33,47 +33,47 @@ function row(opcode: number, bytes: number, run: Operation, isQuestion = false):
   TABLE[opcode] = { run, bytes, isQuestion }
 }
 
-row(p.OP.LOOKUP, 2, names.lookup, true)
-row(p.OP.GETATTR, 0, attributes.getAttributes, true)
-row(p.OP.SETATTR, p.SETATTR_IN.bytes, attributes.setAttributes)
-row(p.OP.READLINK, 0, names.readLink, true)
-row(p.OP.SYMLINK, 4, names.makeSymlink)
-row(p.OP.MKNOD, p.MKNOD_IN.bytes + 2, names.makeNode)
-row(p.OP.MKDIR, p.MKDIR_IN.bytes + 2, names.makeDirectory)
-row(p.OP.UNLINK, 2, names.unlink)
-row(p.OP.RMDIR, 2, names.removeDirectory)
-row(p.OP.RENAME, p.RENAME_IN.bytes + 4, names.rename)
-row(p.OP.LINK, p.LINK_IN.bytes + 2, names.link)
-row(p.OP.OPEN, p.OPEN_IN.bytes, files.open)
-row(p.OP.READ, p.READ_IN.bytes, files.read, true)
-row(p.OP.WRITE, p.WRITE_IN.bytes, files.write)
-row(p.OP.STATFS, 0, attributes.statistics, true)
-row(p.OP.RELEASE, p.RELEASE_IN.bytes, files.release)
-row(p.OP.FSYNC, p.FSYNC_IN.bytes, files.sync, true)
-row(p.OP.SETXATTR, p.SETXATTR_IN.compatBytes + 2, attributes.setXattr)
-row(p.OP.GETXATTR, p.GETXATTR_IN.bytes + 2, attributes.getXattr, true)
-row(p.OP.LISTXATTR, p.GETXATTR_IN.bytes, attributes.listXattrs, true)
-row(p.OP.REMOVEXATTR, 2, attributes.removeXattr)
-row(p.OP.FLUSH, p.FLUSH_IN.bytes, files.flush, true)
+row(p.OP.LOOKUP, 2, names.answerLookup, true)
+row(p.OP.GETATTR, 0, attributes.answerGetAttributes, true)
+row(p.OP.SETATTR, p.SETATTR_IN.bytes, attributes.answerSetAttributes)
+row(p.OP.READLINK, 0, names.answerReadLink, true)
+row(p.OP.SYMLINK, 4, names.answerMakeSymlink)
+row(p.OP.MKNOD, p.MKNOD_IN.bytes + 2, names.answerMakeNode)
+row(p.OP.MKDIR, p.MKDIR_IN.bytes + 2, names.answerMakeDirectory)
+row(p.OP.UNLINK, 2, names.answerUnlink)
+row(p.OP.RMDIR, 2, names.answerRemoveDirectory)
+row(p.OP.RENAME, p.RENAME_IN.bytes + 4, names.answerRename)
+row(p.OP.LINK, p.LINK_IN.bytes + 2, names.answerLink)
+row(p.OP.OPEN, p.OPEN_IN.bytes, files.answerOpen)
+row(p.OP.READ, p.READ_IN.bytes, files.answerRead, true)
+row(p.OP.WRITE, p.WRITE_IN.bytes, files.answerWrite)
+row(p.OP.STATFS, 0, attributes.answerStatistics, true)
+row(p.OP.RELEASE, p.RELEASE_IN.bytes, files.answerRelease)
+row(p.OP.FSYNC, p.FSYNC_IN.bytes, files.answerSync, true)
+row(p.OP.SETXATTR, p.SETXATTR_IN.compatBytes + 2, attributes.answerSetXattr)
+row(p.OP.GETXATTR, p.GETXATTR_IN.bytes + 2, attributes.answerGetXattr, true)
+row(p.OP.LISTXATTR, p.GETXATTR_IN.bytes, attributes.answerListXattrs, true)
+row(p.OP.REMOVEXATTR, 2, attributes.answerRemoveXattr)
+row(p.OP.FLUSH, p.FLUSH_IN.bytes, files.answerFlush, true)
 row(p.OP.INIT, p.INIT_IN.bytes, initialize)
-row(p.OP.OPENDIR, p.OPEN_IN.bytes, directories.openDirectory, true)
-row(p.OP.READDIR, p.READ_IN.bytes, directories.readDirectory, true)
-row(p.OP.RELEASEDIR, p.RELEASE_IN.bytes, directories.releaseDirectory)
-row(p.OP.FSYNCDIR, p.FSYNC_IN.bytes, files.sync, true)
-row(p.OP.ACCESS, p.ACCESS_IN.bytes, attributes.checkAccess, true)
-row(p.OP.CREATE, p.CREATE_IN.bytes + 2, files.create)
+row(p.OP.OPENDIR, p.OPEN_IN.bytes, directories.answerOpenDirectory, true)
+row(p.OP.READDIR, p.READ_IN.bytes, directories.answerReadDirectory, true)
+row(p.OP.RELEASEDIR, p.RELEASE_IN.bytes, directories.answerReleaseDirectory)
+row(p.OP.FSYNCDIR, p.FSYNC_IN.bytes, files.answerSync, true)
+row(p.OP.ACCESS, p.ACCESS_IN.bytes, attributes.answerAccess, true)
+row(p.OP.CREATE, p.CREATE_IN.bytes + 2, files.answerCreate)
 row(p.OP.DESTROY, 0, names.replyOk)
-row(p.OP.FALLOCATE, p.FALLOCATE_IN.bytes, files.allocate)
-row(p.OP.READDIRPLUS, p.READ_IN.bytes, directories.readDirectory, true)
-row(p.OP.RENAME2, p.RENAME2_IN.bytes + 4, names.rename2)
-row(p.OP.LSEEK, p.LSEEK_IN.bytes, files.seek, true)
-row(p.OP.COPY_FILE_RANGE, p.COPY_IN.bytes, files.copyRange)
-row(p.OP.SYNCFS, 8, files.syncAll, true)
-row(p.OP.STATX, 24, attributes.statx, true)
-row(p.OP.COPY_FILE_RANGE_64, p.COPY_IN.bytes, files.copyRange)
+row(p.OP.FALLOCATE, p.FALLOCATE_IN.bytes, files.answerAllocate)
+row(p.OP.READDIRPLUS, p.READ_IN.bytes, directories.answerReadDirectory, true)
+row(p.OP.RENAME2, p.RENAME2_IN.bytes + 4, names.answerRename2)
+row(p.OP.LSEEK, p.LSEEK_IN.bytes, files.answerSeek, true)
+row(p.OP.COPY_FILE_RANGE, p.COPY_IN.bytes, files.answerCopyRange)
+row(p.OP.SYNCFS, 8, files.answerSyncAll, true)
+row(p.OP.STATX, 24, attributes.answerStatx, true)
+row(p.OP.COPY_FILE_RANGE_64, p.COPY_IN.bytes, files.answerCopyRange)
 
 /** Answers the request in `session.in[start … start + length)`. */
-export function dispatch(session: Session, start: number, length: number): void {
+export function dispatch(session: MountSession, start: number, length: number): void {
   const input = session.in
   if (length < p.REQUEST_HEADER_BYTES || input.u32(start) !== length) {
     session.log.error('the kernel sent a request of the wrong length', { length })
@@ -111,7 +111,7 @@ export function dispatch(session: Session, start: number, length: number): void 
 }
 
 /** Whether the request is answered without being run now: it was run before a kill, or the log has no room for it. */
-function isLate(session: Session, journal: Journal, request: Request, length: number): boolean {
+function isLate(session: MountSession, journal: Journal, request: Request, length: number): boolean {
   const { lastAnswer } = session
   if (lastAnswer !== undefined && (request.uniqueHigh & p.UNIQUE_RESENT) !== 0 && answers(lastAnswer, request)) {
     session.lastAnswer = undefined
@@ -130,7 +130,7 @@ function isLate(session: Session, journal: Journal, request: Request, length: nu
 }
 
 /** Requests that the kernel expects no answer to. */
-function withoutReply(session: Session, opcode: number, nodeId: number, at: number, end: number): void {
+function withoutReply(session: MountSession, opcode: number, nodeId: number, at: number, end: number): void {
   try {
     if (opcode === p.OP.FORGET) {
       if (end - at >= p.FORGET_IN.bytes) session.tree.forget(nodeId, session.in.u64(at))
@@ -144,7 +144,7 @@ function withoutReply(session: Session, opcode: number, nodeId: number, at: numb
   }
 }
 
-function forgetMany(session: Session, at: number, end: number): void {
+function forgetMany(session: MountSession, at: number, end: number): void {
   if (end - at < p.BATCH_FORGET_IN.bytes) return
   const first = at + p.BATCH_FORGET_IN.bytes
   const room = Math.floor((end - first) / p.BATCH_FORGET_IN.each)
@@ -156,7 +156,7 @@ function forgetMany(session: Session, at: number, end: number): void {
 }
 
 /** A request that has been answered meanwhile needs nothing. */
-function interrupt(session: Session, at: number): void {
+function interrupt(session: MountSession, at: number): void {
   const uniqueLow = session.in.u32(at + p.INTERRUPT_IN.unique)
   const uniqueHigh = session.in.u32(at + p.INTERRUPT_IN.unique + 4)
   const request = session.waitingRequest(uniqueOf({ uniqueLow, uniqueHigh }))

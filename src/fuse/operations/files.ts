@@ -26,17 +26,17 @@ import {
 import { malformed, readExact, readName } from '../protocol/read-request.js'
 import { putEntryOut, putOpenOut } from '../protocol/reply.js'
 import type { Request } from '../protocol/request.js'
-import type { Session } from './session.js'
+import type { MountSession } from './session.js'
 
 const O_EXCL = 0o200
 
 /** A reader's close has nothing to report, so the kernel need not send FLUSH for it. */
-function openedFlags(s: Session, opened: Opened, openFlags: number): number {
+function openedFlags(s: MountSession, opened: Opened, openFlags: number): number {
   const readOnly = (openFlags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY && !s.options.writeback
   return (opened.keepCache ? OPENED.KEEP_CACHE : 0) | (readOnly ? OPENED.NO_FLUSH : 0)
 }
 
-export function create(s: Session, r: Request, at: number, end: number): void {
+export function answerCreate(s: MountSession, r: Request, at: number, end: number): void {
   const flags = s.in.u32(at + CREATE_IN.flags)
   if (s.usesUmask) r.umask = s.in.u32(at + CREATE_IN.umask)
   r.note = flags
@@ -65,7 +65,7 @@ interface Created {
  * The kernel creates what it believes to be absent, and may be wrong when the name came from elsewhere a moment ago.
  * Without O_EXCL the caller then means the file that is there.
  */
-function createOrOpen(s: Session, r: Request, wanted: Wanted): Maybe<Created> {
+function createOrOpen(s: MountSession, r: Request, wanted: Wanted): Maybe<Created> {
   const { name, mode, flags } = wanted
   const recover = (error: unknown): Promise<Created> => {
     if ((flags & O_EXCL) !== 0 || !isDriveError(error, 'EXISTS')) throw error
@@ -79,7 +79,7 @@ function createOrOpen(s: Session, r: Request, wanted: Wanted): Maybe<Created> {
   }
 }
 
-async function openExisting(s: Session, r: Request, { name, flags, dropSetId }: Wanted): Promise<Created> {
+async function openExisting(s: MountSession, r: Request, { name, flags, dropSetId }: Wanted): Promise<Created> {
   const found = await s.tree.lookup(r.nodeId, name, r)
   if (found === undefined) throw new DriveError('NOT_FOUND', 'The name vanished.')
   const opened = await s.tree.open(found.ino, flags, r)
@@ -92,7 +92,7 @@ async function openExisting(s: Session, r: Request, { name, flags, dropSetId }: 
   }
 }
 
-function replyCreated(s: Session, r: Request, made: Created): void {
+function replyCreated(s: MountSession, r: Request, made: Created): void {
   const { attributes, opened } = made
   s.tree.remember(attributes.ino)
   s.files.opened(opened.handle, attributes.ino)
@@ -104,14 +104,14 @@ function replyCreated(s: Session, r: Request, made: Created): void {
   s.tree.forget(attributes.ino, 1)
 }
 
-export function open(s: Session, r: Request, at: number): void {
+export function answerOpen(s: MountSession, r: Request, at: number): void {
   const flags = s.in.u32(at + OPEN_IN.flags)
   r.note = flags
   if ((s.in.u32(at + OPEN_IN.openFlags) & OPEN_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
   s.settle(r, s.tree.open(r.nodeId, flags, r), replyOpened)
 }
 
-function replyOpened(s: Session, r: Request, opened: Opened): void {
+function replyOpened(s: MountSession, r: Request, opened: Opened): void {
   s.files.opened(opened.handle, r.nodeId)
   s.journal?.state.noteHandle(opened.handle)
   if (s.send(r, putOpenOut(s.out, REPLY_HEADER_BYTES, opened.handle, openedFlags(s, opened, r.note)))) return
@@ -119,11 +119,11 @@ function replyOpened(s: Session, r: Request, opened: Opened): void {
   s.tree.release(r.nodeId, opened.handle)
 }
 
-function replyData(s: Session, r: Request, segments: readonly Uint8Array[]): void {
+function replyData(s: MountSession, r: Request, segments: readonly Uint8Array[]): void {
   s.sendData(r, segments)
 }
 
-export function read(s: Session, r: Request, at: number): void {
+export function answerRead(s: MountSession, r: Request, at: number): void {
   const handle = readExact(s, at + READ_IN.handle)
   const offset = readExact(s, at + READ_IN.offset)
   const size = Math.min(s.in.u32(at + READ_IN.size), MAX_WRITE_BYTES)
@@ -132,13 +132,13 @@ export function read(s: Session, r: Request, at: number): void {
 }
 
 /** struct fuse_write_out, also the answer to COPY_FILE_RANGE. */
-function replyWritten(s: Session, r: Request, count: number): void {
+function replyWritten(s: MountSession, r: Request, count: number): void {
   s.out.setU32(REPLY_HEADER_BYTES, count)
   s.out.setU32(REPLY_HEADER_BYTES + 4, 0)
   s.send(r, REPLY_HEADER_BYTES + 8)
 }
 
-export function write(s: Session, r: Request, at: number, end: number): void {
+export function answerWrite(s: MountSession, r: Request, at: number, end: number): void {
   const handle = readExact(s, at + WRITE_IN.handle)
   const offset = readExact(s, at + WRITE_IN.offset)
   const size = s.in.u32(at + WRITE_IN.size)
@@ -154,19 +154,19 @@ export function write(s: Session, r: Request, at: number, end: number): void {
 }
 
 /**
- * The kernel drops the pages of a direct write when it begins. It drops those read in meanwhile only for writes that the
- * program waits for, not for asynchronous ones. So they go here, between the write and its answer.
+ * The kernel drops the pages of a direct write when it begins. It drops those read in meanwhile only for writes that
+ * the program waits for, not for asynchronous ones. So they go here, between the write and its answer.
  */
-function replyPastCache(s: Session, r: Request, count: number): void {
+function replyPastCache(s: MountSession, r: Request, count: number): void {
   if (!s.files.hasPages(r.nodeId)) replyWritten(s, r, count)
   else s.settle(r, s.dropPages(r.nodeId, r.note, count), () => replyWritten(s, r, count))
 }
 
-export function flush(s: Session, r: Request, at: number): void {
+export function answerFlush(s: MountSession, r: Request, at: number): void {
   s.settle(r, s.tree.flush(r.nodeId, readExact(s, at + FLUSH_IN.handle), r), replyOk)
 }
 
-export function release(s: Session, r: Request, at: number): void {
+export function answerRelease(s: MountSession, r: Request, at: number): void {
   const handle = readExact(s, at + RELEASE_IN.handle)
   s.files.released(handle)
   s.tree.release(r.nodeId, handle)
@@ -174,16 +174,16 @@ export function release(s: Session, r: Request, at: number): void {
 }
 
 /** FSYNC and FSYNCDIR. */
-export function sync(s: Session, r: Request, at: number): void {
+export function answerSync(s: MountSession, r: Request, at: number): void {
   const dataOnly = (s.in.u32(at + FSYNC_IN.flags) & FSYNC_DATA_ONLY) !== 0
   s.settle(r, s.tree.sync(r.nodeId, dataOnly, r), replyOk)
 }
 
-export function syncAll(s: Session, r: Request): void {
+export function answerSyncAll(s: MountSession, r: Request): void {
   s.settle(r, s.tree.syncAll(r), replyOk)
 }
 
-export function allocate(s: Session, r: Request, at: number): void {
+export function answerAllocate(s: MountSession, r: Request, at: number): void {
   const handle = readExact(s, at + FALLOCATE_IN.handle)
   const offset = readExact(s, at + FALLOCATE_IN.offset)
   const length = readExact(s, at + FALLOCATE_IN.length)
@@ -191,7 +191,7 @@ export function allocate(s: Session, r: Request, at: number): void {
   s.settle(r, s.tree.allocate(r.nodeId, handle, s.in.u32(at + FALLOCATE_IN.mode), offset, length, r), replyOk)
 }
 
-export function seek(s: Session, r: Request, at: number): void {
+export function answerSeek(s: MountSession, r: Request, at: number): void {
   const handle = readExact(s, at + LSEEK_IN.handle)
   const offset = s.in.u64(at + LSEEK_IN.offset)
   // Also what the program meant as negative.
@@ -200,7 +200,7 @@ export function seek(s: Session, r: Request, at: number): void {
   s.settle(r, s.tree.seek(r.nodeId, handle, offset, s.in.u32(at + LSEEK_IN.whence), r), reply64)
 }
 
-function reply64(s: Session, r: Request, value: number): void {
+function reply64(s: MountSession, r: Request, value: number): void {
   s.out.set64(REPLY_HEADER_BYTES, value)
   s.send(r, REPLY_HEADER_BYTES + 8)
 }
@@ -209,12 +209,12 @@ function reply64(s: Session, r: Request, value: number): void {
 const MAX_COPY_BYTES = 0x4000_0000
 
 /** These requests have no flag for it; only root (nearly always) has the capability to keep the bits. */
-function dropSetIdOfOthers(s: Session, r: Request, ino: number): void {
+function dropSetIdOfOthers(s: MountSession, r: Request, ino: number): void {
   if (r.uid !== 0) s.tree.dropSetId(ino, r)
 }
 
 /** COPY_FILE_RANGE and its 64-bit form; they differ in the answer. */
-export function copyRange(s: Session, r: Request, at: number): void {
+export function answerCopyRange(s: MountSession, r: Request, at: number): void {
   if (s.in.u64(at + COPY_IN.flags) !== 0) throw malformed()
   const from = {
     ino: r.nodeId,

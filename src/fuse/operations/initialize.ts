@@ -11,7 +11,7 @@ import {
   REPLY_HEADER_BYTES,
 } from '../protocol/protocol.js'
 import type { Request } from '../protocol/request.js'
-import type { Session } from './session.js'
+import type { MountSession } from './session.js'
 
 /** The largest WRITE; a request is that and its headers. */
 export const MAX_WRITE_BYTES = 1024 * 1024
@@ -22,11 +22,12 @@ const MAX_READAHEAD_BYTES = 1024 * 1024
 const INIT_OUT_BYTES = 64
 
 /**
- * Not asked for: WRITEBACK_CACHE unless the mount wants it (the kernel then ignores sizes from other writers, and unsynced
- * data dies with the daemon); POSIX_LOCKS and FLOCK_LOCKS (the kernel then locks locally, and correctly); AUTO_INVAL_DATA
- * (our own writes change mtime, which would drop the page cache). HANDLE_KILLPRIV_V2 makes us clear set-ID bits, and spares a
- * GETXATTR before every write and a GETATTR before every chown. POSIX_ACL makes the kernel check permissions, so it is asked for
- * only where it does that anyway. With DONT_MASK the umask is ours to use, because a default ACL takes its place.
+ * Not asked for: WRITEBACK_CACHE unless the mount wants it (the kernel then ignores sizes from other writers, and
+ * unsynced data dies with the daemon); POSIX_LOCKS and FLOCK_LOCKS (the kernel then locks locally, and correctly);
+ * AUTO_INVAL_DATA (our own writes change mtime, which would drop the page cache). HANDLE_KILLPRIV_V2 makes us clear
+ * set-ID bits, and spares a GETXATTR before every write and a GETATTR before every chown. POSIX_ACL makes the kernel
+ * check permissions, so it is asked for only where it does that anyway. With DONT_MASK the umask is ours to use,
+ * because a default ACL takes its place.
  */
 const WANTED =
   INIT.ASYNC_READ |
@@ -46,7 +47,7 @@ const WANTED =
   INIT.SETXATTR_EXT |
   INIT.INIT_EXT
 
-export function initialize(s: Session, r: Request, at: number, end: number): void {
+export function initialize(s: MountSession, r: Request, at: number, end: number): void {
   const major = s.in.u32(at + INIT_IN.major)
   const minor = s.in.u32(at + INIT_IN.minor)
   if (major > FUSE_MAJOR) {
@@ -91,7 +92,7 @@ export function initialize(s: Session, r: Request, at: number, end: number): voi
 }
 
 /** A newer major: name ours, and the kernel asks again in it. */
-function replyMajor(s: Session, r: Request): void {
+function replyMajor(s: MountSession, r: Request): void {
   s.out.bytes.fill(0, REPLY_HEADER_BYTES, REPLY_HEADER_BYTES + INIT_OUT_BYTES)
   s.out.setU32(REPLY_HEADER_BYTES, FUSE_MAJOR)
   s.out.setU32(REPLY_HEADER_BYTES + 4, NEWEST_MINOR)

@@ -5,84 +5,84 @@ import { LINK_IN, MKDIR_IN, MKNOD_IN, RENAME2_IN, RENAME_IN, REPLY_HEADER_BYTES 
 import { readExact, readName, readString } from '../protocol/read-request.js'
 import { putEntryOut, putNegativeEntry } from '../protocol/reply.js'
 import type { Request } from '../protocol/request.js'
-import type { Session } from './session.js'
+import type { MountSession } from './session.js'
 
 const DOT = nameFromText('.')
 const DOT_DOT = nameFromText('..')
 
 /** Grants the kernel a reference, unless it did not take the reply. */
-function replyEntry(s: Session, r: Request, attributes: Attributes): void {
+function replyEntry(s: MountSession, r: Request, attributes: Attributes): void {
   s.tree.remember(attributes.ino)
   const length = putEntryOut(s.out, REPLY_HEADER_BYTES, attributes)
   if (!s.send(r, length)) s.tree.forget(attributes.ino, 1)
 }
 
-function replyLookup(s: Session, r: Request, attributes: Attributes | undefined): void {
+function replyLookup(s: MountSession, r: Request, attributes: Attributes | undefined): void {
   if (attributes !== undefined) replyEntry(s, r, attributes)
   else s.send(r, putNegativeEntry(s.out, REPLY_HEADER_BYTES))
 }
 
-export function replyOk(s: Session, r: Request): void {
+export function replyOk(s: MountSession, r: Request): void {
   s.sendOk(r)
 }
 
 /** `.` and `..` come from NFS export, where the kernel has an inode without a name. */
-export function lookup(s: Session, r: Request, at: number, end: number): void {
+export function answerLookup(s: MountSession, r: Request, at: number, end: number): void {
   const name: PlainName = readName(s, at, end)
   if (name === DOT) s.settle(r, s.tree.getAttributes(r.nodeId, r), replyEntry)
   else if (name === DOT_DOT) s.settle(r, s.tree.getAttributes(s.tree.parentOf(r.nodeId), r), replyEntry)
   else s.settle(r, s.tree.lookup(r.nodeId, name, r), replyLookup)
 }
 
-export function makeNode(s: Session, r: Request, at: number, end: number): void {
+export function answerMakeNode(s: MountSession, r: Request, at: number, end: number): void {
   const name = readName(s, at + MKNOD_IN.bytes, end)
   if (s.usesUmask) r.umask = s.in.u32(at + MKNOD_IN.umask)
   const made = s.tree.makeNode(r.nodeId, name, s.in.u32(at + MKNOD_IN.mode), s.in.u32(at + MKNOD_IN.rdev), r)
   s.settle(r, made, replyEntry)
 }
 
-export function makeDirectory(s: Session, r: Request, at: number, end: number): void {
+export function answerMakeDirectory(s: MountSession, r: Request, at: number, end: number): void {
   const name = readName(s, at + MKDIR_IN.bytes, end)
   if (s.usesUmask) r.umask = s.in.u32(at + MKDIR_IN.umask)
   s.settle(r, s.tree.makeDirectory(r.nodeId, name, s.in.u32(at + MKDIR_IN.mode), r), replyEntry)
 }
 
-export function makeSymlink(s: Session, r: Request, at: number, end: number): void {
+export function answerMakeSymlink(s: MountSession, r: Request, at: number, end: number): void {
   const name = readName(s, at, end)
   const target = Buffer.from(readString(s, s.cursor, end), 'latin1')
   s.settle(r, s.tree.makeSymlink(r.nodeId, name, target, r), replyEntry)
 }
 
-export function readLink(s: Session, r: Request): void {
+export function answerReadLink(s: MountSession, r: Request): void {
   s.settle(r, s.tree.readLink(r.nodeId, r), (session, request, target) => {
     session.sendData(request, [target])
   })
 }
 
-export function link(s: Session, r: Request, at: number, end: number): void {
+export function answerLink(s: MountSession, r: Request, at: number, end: number): void {
   const name = readName(s, at + LINK_IN.bytes, end)
   s.settle(r, s.tree.link(readExact(s, at + LINK_IN.nodeId), r.nodeId, name, r), replyEntry)
 }
 
-export function unlink(s: Session, r: Request, at: number, end: number): void {
+export function answerUnlink(s: MountSession, r: Request, at: number, end: number): void {
   s.settle(r, s.tree.unlink(r.nodeId, readName(s, at, end), r), replyOk)
 }
 
-export function removeDirectory(s: Session, r: Request, at: number, end: number): void {
+export function answerRemoveDirectory(s: MountSession, r: Request, at: number, end: number): void {
   s.settle(r, s.tree.removeDirectory(r.nodeId, readName(s, at, end), r), replyOk)
 }
 
-export function rename(s: Session, r: Request, at: number, end: number): void {
+export function answerRename(s: MountSession, r: Request, at: number, end: number): void {
   renameWith(s, r, at + RENAME_IN.bytes, end, { newParent: readExact(s, at + RENAME_IN.newParent), flags: 0 })
 }
 
-export function rename2(s: Session, r: Request, at: number, end: number): void {
+export function answerRename2(s: MountSession, r: Request, at: number, end: number): void {
   const flags = s.in.u32(at + RENAME2_IN.flags)
   renameWith(s, r, at + RENAME2_IN.bytes, end, { newParent: readExact(s, at + RENAME2_IN.newParent), flags })
 }
 
 function renameWith(
-  s: Session,
+  s: MountSession,
   r: Request,
   at: number,
   end: number,

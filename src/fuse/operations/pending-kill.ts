@@ -1,7 +1,8 @@
 /**
- * Requests the kernel sent an INTERRUPT for. The kernel sends it for any signal, once a request. A program that handles the
- * signal expects the answer all the same: on a local disk no call on a regular file fails with EINTR. So only a caller with
- * SIGKILL pending is let go. The kernel sets SIGKILL for every thread that a fatal signal ends, whatever the signal was.
+ * Requests the kernel sent an INTERRUPT for. The kernel sends it for any signal, once a request. A program that handles
+ * the signal expects the answer all the same: on a local disk no call on a regular file fails with EINTR. So only a
+ * caller with SIGKILL pending is let go. The kernel sets SIGKILL for every thread that a fatal signal ends, whatever
+ * the signal was.
  */
 import { readFileSync } from 'node:fs'
 import type { Request } from '../protocol/request.js'
@@ -53,8 +54,8 @@ export class InterruptedRequests {
 }
 
 /**
- * Whether SIGKILL is pending for the thread. False when that cannot be known: the caller is in another pid namespace, or
- * /proc hides it. The thread exists as long as its request waits.
+ * Whether SIGKILL is pending for the thread. False when that cannot be known: the caller is in another pid namespace,
+ * or /proc hides it. The thread exists as long as its request waits.
  */
 export function hasPendingKill(thread: number): boolean {
   if (thread === 0) return false

@@ -92,7 +92,9 @@ export class Replies {
     this.sendErrno(request, errnoOf(error))
   }
 
-  /** ENOENT is a request that was interrupted or whose mount was aborted; the end of the channel is noticed elsewhere. */
+  /**
+   * ENOENT is a request that was interrupted or whose mount was aborted; the end of the channel is noticed elsewhere.
+   */
   private sent(result: number): boolean {
     if (result === 0) return true
     if (result !== -ERRNO.ENOENT && result !== -ERRNO.ENODEV && result !== -ERRNO.EBADF) {

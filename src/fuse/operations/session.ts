@@ -31,7 +31,7 @@ export interface SessionChannel {
   readonly sink: ReplySink
 }
 
-export class Session extends Replies {
+export class MountSession extends Replies {
   readonly tree: Tree;
   /** Requests as the kernel wrote them; valid during a batch only. */
   in: Words
@@ -88,7 +88,7 @@ export class Session extends Replies {
   }
 
   /** Dispatches a request that no longer lies in the channel's memory. */
-  dispatchCopy(request: Uint8Array, dispatch: (session: Session, start: number, length: number) => void): void {
+  dispatchCopy(request: Uint8Array, dispatch: (session: MountSession, start: number, length: number) => void): void {
     const before = this.in
     const bytes = (request.length + 7) & ~7
     this.in = new Words(new ArrayBuffer(bytes), 0, bytes)
@@ -101,7 +101,11 @@ export class Session extends Replies {
   }
 
   /** Continues with `done` at once when the value is there, and when the promise settles otherwise. */
-  settle<T>(request: Request, value: Maybe<T>, done: (session: Session, request: Request, value: T) => void): void {
+  settle<T>(
+    request: Request,
+    value: Maybe<T>,
+    done: (session: MountSession, request: Request, value: T) => void,
+  ): void {
     if (!(value instanceof Promise)) {
       done(this, request, value)
       return
@@ -161,7 +165,10 @@ export class Session extends Replies {
     return request.bytes ?? this.in.bytes.subarray(request.start, request.start + this.in.u32(request.start))
   }
 
-  /** The numbers it gave stand in the reply: struct fuse_entry_out begins with the inode, struct fuse_open_out with the handle. */
+  /**
+   * The numbers it gave stand in the reply: struct fuse_entry_out begins with the inode, struct fuse_open_out with the
+   * handle.
+   */
   private record(journal: Journal, request: Request): void {
     const { opcode } = request
     const makes = opcode === OP.CREATE || opcode === OP.MKDIR || opcode === OP.MKNOD || opcode === OP.SYMLINK

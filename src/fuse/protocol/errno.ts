@@ -39,7 +39,8 @@ export const ERRNO = {
 
 /**
  * What a program sees for each of our errors. ENOSYS is never here: the kernel stops asking for an operation answered
- * with it. Nor is EINTR: a program that handles a signal never sees it from a file, and one that is killed sees nothing.
+ * with it. Nor is EINTR: a program that handles a signal never sees it from a file, and one that is killed sees
+ * nothing.
  */
 export const ERRNO_OF: Readonly<Record<DriveErrorCode, number>> = {
   NOT_FOUND: ERRNO.ENOENT,

@@ -1,4 +1,7 @@
-/** The kernel protocol byte by byte: what a real kernel sent, what it accepted as answers, and what it must never do to us. */
+/**
+ * The kernel protocol byte by byte: what a real kernel sent, what it accepted as answers, and what it must never do to
+ * us.
+ */
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { DriveError, seededRandom } from '../../base/index.js'

@@ -97,13 +97,16 @@ export const SETATTR_VALID = {
 /** Flags of an OPEN, OPENDIR or CREATE reply. */
 export const OPENED = { KEEP_CACHE: 1 << 1, CACHE_DIR: 1 << 3, NO_FLUSH: 1 << 5 } as const
 
-/** In WRITE's own flags and in OPEN's and CREATE's: the caller may not keep set-ID bits (SETATTR has a valid bit for it). */
+/**
+ * In WRITE's own flags and in OPEN's and CREATE's: the caller may not keep set-ID bits (SETATTR has a valid bit for
+ * it).
+ */
 export const WRITE_DROP_SET_ID = 1 << 2
 export const OPEN_DROP_SET_ID = 1 << 0
 
 /**
- * In READ's and WRITE's own flags: they carry the owner of locks. The kernel sets it where a program's own buffer is read or
- * written (O_DIRECT), never for the page cache, through whatever descriptor the pages are asked for.
+ * In READ's and WRITE's own flags: they carry the owner of locks. The kernel sets it where a program's own buffer is
+ * read or written (O_DIRECT), never for the page cache, through whatever descriptor the pages are asked for.
  */
 export const READ_PAST_CACHE = 1 << 1
 export const WRITE_PAST_CACHE = 1 << 1

@@ -1,11 +1,11 @@
 /** Reading variable parts of a request. Throws INVALID where the bytes are not what the protocol promises. */
 import { DriveError, type PlainName } from '../../base/index.js'
-import type { Session } from '../operations/session.js'
+import type { MountSession } from '../operations/session.js'
 
 const MAX_NAME_BYTES = 255
 
 /** The NUL-terminated string at `at`, without its NUL; leaves `session.cursor` behind it. */
-export function readString(session: Session, at: number, end: number): string {
+export function readString(session: MountSession, at: number, end: number): string {
   const bytes = session.in.bytes
   let stop = at
   while (stop < end && bytes[stop] !== 0) stop++
@@ -15,7 +15,7 @@ export function readString(session: Session, at: number, end: number): string {
 }
 
 /** A file name: 1 … 255 bytes without `/`. */
-export function readName(session: Session, at: number, end: number): PlainName {
+export function readName(session: MountSession, at: number, end: number): PlainName {
   const name = readString(session, at, end)
   if (name.length === 0 || name.includes('/')) throw malformed()
   if (name.length > MAX_NAME_BYTES) throw new DriveError('NAME_TOO_LONG', 'A name has at most 255 bytes.')
@@ -23,7 +23,7 @@ export function readName(session: Session, at: number, end: number): PlainName {
 }
 
 /** A 64-bit number that must be exact, such as an offset, a length or a handle. */
-export function readExact(session: Session, at: number): number {
+export function readExact(session: MountSession, at: number): number {
   const value = session.in.u64(at)
   if (value > Number.MAX_SAFE_INTEGER) throw new DriveError('FILE_TOO_LARGE', 'The number is beyond 2^53.')
   return value

@@ -1,4 +1,7 @@
-/** One request of the kernel, and the `Caller` the tree sees. Outlives its bytes in the arena when the answer takes time. */
+/**
+ * One request of the kernel, and the `Caller` the tree sees. Outlives its bytes in the arena when the answer takes
+ * time.
+ */
 import type { Caller } from '../../vfs/index.js'
 import { HEADER } from './protocol.js'
 import type { Words } from './words.js'

@@ -1,6 +1,6 @@
 /**
- * Process entry: `node fuse-native-child.js MOUNTPOINT OPTIONS` mounts with fuse-native and forwards every operation over the
- * IPC channel. A process of its own, because fuse-native runs its callbacks on the main thread's loop only.
+ * Process entry: `node fuse-native-child.js MOUNTPOINT OPTIONS` mounts with fuse-native and forwards every operation
+ * over the IPC channel. A process of its own, because fuse-native runs its callbacks on the main thread's loop only.
  * Unmounts and ends when its parent is gone; ends when the mount is gone.
  */
 import { createRequire } from 'node:module'

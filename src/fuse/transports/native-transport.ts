@@ -22,7 +22,7 @@ import { createJournal, KEPT_LOG_BYTES } from '../holder/journal.js'
 import type { LastAnswer } from '../holder/last-answer.js'
 import { replay } from '../holder/replay.js'
 import { HEADER_BYTES, LOG_BYTES, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
-import { Session } from '../operations/session.js'
+import { MountSession } from '../operations/session.js'
 import { tuneMount } from '../mounts/tune-mount.js'
 import { unmountServed } from '../mounts/unmount-served.js'
 import { Words } from '../protocol/words.js'
@@ -192,7 +192,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     checksPermissions: checksPermissions(options),
     requestTimeoutSeconds: options.requestTimeoutSeconds ?? DEFAULT_REQUEST_TIMEOUT_SECONDS,
   }
-  const session = new Session(tree, { in: input, out: output, sink: channel }, sessionOptions, log)
+  const session = new MountSession(tree, { in: input, out: output, sink: channel }, sessionOptions, log)
   if (state !== undefined && tree.redo !== undefined) {
     session.journal = createJournal(state, tree, tree.redo, () => restLog(addon, state))
   }

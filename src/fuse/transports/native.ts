@@ -1,4 +1,6 @@
-/** The native addon: how it is found, and the types of what it exports. See native/fuse_channel.c and native/mount.c. */
+/**
+ * The native addon: how it is found, and the types of what it exports. See native/fuse_channel.c and native/mount.c.
+ */
 import { createRequire } from 'node:module'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'

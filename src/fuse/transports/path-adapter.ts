@@ -1,6 +1,6 @@
 /**
- * A `Tree` behind paths, for transports that know no inodes. What paths cannot say is lost: names that are no UTF-8 cannot be
- * opened, times have milliseconds, callers have no identity (files belong to the serving user).
+ * A `Tree` behind paths, for transports that know no inodes. What paths cannot say is lost: names that are no UTF-8
+ * cannot be opened, times have milliseconds, callers have no identity (files belong to the serving user).
  */
 import { DriveError, nameToText } from '../../base/index.js'
 import { findPath, findPlace } from '../../files/index.js'

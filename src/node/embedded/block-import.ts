@@ -1,6 +1,6 @@
 /**
- * Takes blocks into the store: each is verified, appended to a segment, and named by the index only after its bytes are on
- * the disk. Work is bounded: what has been read from the caller but is not yet written stays under `BATCH`.
+ * Takes blocks into the store: each is verified, appended to a segment, and named by the index only after its bytes are
+ * on the disk. Work is bounded: what has been read from the caller but is not yet written stays under `BATCH`.
  */
 import { DriveError, hex, MIB, throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, ImportResult, NodeBlock } from '../contract.js'

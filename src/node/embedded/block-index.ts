@@ -1,15 +1,15 @@
 /**
- * What a store knows: where each block lies, the pins and the name records. A store may be carried about, on a disk that others had in
- * their hands, so no byte of it is given to LMDB, which trusts its file and would let a damaged one corrupt the memory of the process
- * that holds the keys. Blocks: a sorted file (`blocks.sorted`), and what changed since in memory and in `blocks.log`. Pins and names:
- * roots-file.ts. Every record has a checksum.
+ * What a store knows: where each block lies, the pins and the name records. A store may be carried about, on a disk
+ * that others had in their hands, so no byte of it is given to LMDB, which trusts its file and would let a damaged one
+ * corrupt the memory of the process that holds the keys. Blocks: a sorted file (`blocks.sorted`), and what changed
+ * since in memory and in `blocks.log`. Pins and names: roots-file.ts. Every record has a checksum.
  */
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Digest } from '../../base/index.js'
 import type { CidText } from '../contract.js'
 import { encodeRecords, type BlockRecord } from './block-record.js'
-import { RecentRecords, type BlockRow } from './recent-records.js'
+import { RecentRecords, type RecentBlock } from './recent-records.js'
 import { RecordLog } from './record-log.js'
 import { createAside } from './replace-file.js'
 import { MOST_FORMER, RootsFile } from './roots-file.js'
@@ -18,7 +18,9 @@ import type { BlockLocation } from '../../storage/segments/index.js'
 import { SortedRecords } from './sorted-records.js'
 
 const PAGE_ROWS = 2000
-/** Changes are merged into the sorted file when they are an eighth of it, within these bounds: about 25 MB of memory. */
+/**
+ * Changes are merged into the sorted file when they are an eighth of it, within these bounds: about 25 MB of memory.
+ */
 const LEAST_MERGED = 16_384
 const MOST_MERGED = 98_304
 
@@ -84,8 +86,11 @@ export class BlockIndex {
     return this.#count
   }
 
-  /** All rows, a page at a time: between two pages the caller may let other work go on. Rows deleted meanwhile are left out. */
-  *pages(): Generator<BlockRow[], void, undefined> {
+  /**
+   * All rows, a page at a time: between two pages the caller may let other work go on. Rows deleted meanwhile are left
+   * out.
+   */
+  *pages(): Generator<RecentBlock[], void, undefined> {
     let after: Digest | undefined
     let sorted = this.#sorted
     for (let at = 0, isLast = false; !isLast;) {
@@ -121,7 +126,10 @@ export class BlockIndex {
     return this.#roots.now.former
   }
 
-  /** Damage took pins or names: what is not pinned may all the same be needed, and an unknown name may have had a record. */
+  /**
+   * Damage took pins or names: what is not pinned may all the same be needed, and an unknown name may have had a
+   * record.
+   */
   get areRootsIncomplete(): boolean {
     return this.#roots.now.areIncomplete
   }

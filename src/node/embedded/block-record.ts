@@ -1,6 +1,8 @@
 /**
- * Where one block lies, as a record of 64 bytes with a checksum of its own, so that damage costs the records it hits and no others:
- * kind 1 byte (1 lies there, 2 forgotten), 3 zero, segment BE32, offset BE48, length BE48, digest 32, zero 8, CRC-32 of the first 60.
+ * Where one block lies, as a record of 64 bytes with a checksum of its own, so that damage costs the records it hits
+ * and no others:
+ * kind 1 byte (1 lies there, 2 forgotten), 3 zero, segment BE32, offset BE48, length BE48, digest 32, zero 8,
+ *        CRC-32 of the first 60.
  */
 import { crc32 } from 'node:zlib'
 import type { Digest } from '../../base/index.js'

@@ -1,7 +1,7 @@
 /**
- * Frees what no pin reaches. Index rows of unreachable blocks go first, durably; then segments without live blocks are deleted, and
- * segments with much dead space are rewritten (free-segments.ts). Memory is bounded: what is reachable is marked for one part of all
- * digests at a time, and the pinned trees are walked once a part.
+ * Frees what no pin reaches. Index rows of unreachable blocks go first, durably; then segments without live blocks are
+ * deleted, and segments with much dead space are rewritten (free-segments.ts). Memory is bounded: what is reachable is
+ * marked for one part of all digests at a time, and the pinned trees are walked once a part.
  */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, isDriveError, MIB, throwIfAborted, type Digest } from '../../base/index.js'
@@ -111,7 +111,10 @@ async function visitVersion(root: Cid, source: WalkSource, visit: (cid: Cid) => 
   }
 }
 
-/** @param isGarbage of one of `parts` parts @returns about which share of the store's bytes is garbage; 0 when that is little */
+/**
+ * @param isGarbage of one of `parts` parts
+ * @returns about which share of the store's bytes is garbage; 0 when that is little
+ */
 async function shareOf(
   isGarbage: (digest: Digest) => boolean,
   parts: number,

@@ -1,4 +1,7 @@
-/** The process that reads the LMDB index of format 1, given the folder of a copy, and writes `blocks.sorted` and `roots` beside it. */
+/**
+ * The process that reads the LMDB index of format 1, given the folder of a copy, and writes `blocks.sorted` and `roots`
+ * beside it.
+ */
 import { open as openFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open, type Database } from 'lmdb'

@@ -1,6 +1,6 @@
 /**
- * A store of format 1 had an LMDB file for its index. It is read by a process of its own, that holds no keys and may die of it, from a
- * copy of the file; what that writes has checksums and is checked as any file of a store is.
+ * A store of format 1 had an LMDB file for its index. It is read by a process of its own, that holds no keys and may
+ * die of it, from a copy of the file; what that writes has checksums and is checked as any file of a store is.
  */
 import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * A set of digests in 16 bytes each and no object a member: their first halves, in a table with open addressing. Two digests that agree
- * in 128 bits count as one, which here only means that a block of garbage stays.
+ * A set of digests in 16 bytes each and no object a member: their first halves, in a table with open addressing. Two
+ * digests that agree in 128 bits count as one, which here only means that a block of garbage stays.
  */
 import type { Digest } from '../../base/index.js'
 

@@ -1,6 +1,7 @@
 /**
- * Room on the disk of a block store. Uploads stop early, so that the index can still be written; and a file of no meaning is kept
- * as a reserve, so that a disk that others filled can still be relieved by collecting garbage, which itself needs a little room.
+ * Room on the disk of a block store. Uploads stop early, so that the index can still be written; and a file of no
+ * meaning is kept as a reserve, so that a disk that others filled can still be relieved by collecting garbage, which
+ * itself needs a little room.
  */
 import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -32,8 +33,9 @@ export class DiskSpace {
   }
 
   /**
-   * @param isOfDrive the disk is that of the local data, where the version that gives space back has to fit into what the drive keeps
-   * free, and the cache gives way. On another disk uploads leave the room in which a segment can be rewritten.
+   * @param isOfDrive the disk is that of the local data, where the version that gives space back has to fit into what
+   * the drive keeps free, and the cache gives way. On another disk uploads leave the room in which a segment can be
+   * rewritten.
    */
   static async open(directory: string, isOfDrive: boolean): Promise<DiskSpace> {
     return new DiskSpace(directory, (await spaceOf(directory)).totalBytes, isOfDrive)

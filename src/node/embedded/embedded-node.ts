@@ -1,6 +1,6 @@
 /**
- * The embedded node: blocks, pins and name records in a directory of this machine or of a disk plugged into it, without a
- * daemon and without a network. One process uses it at a time.
+ * The embedded node: blocks, pins and name records in a directory of this machine or of a disk plugged into it, without
+ * a daemon and without a network. One process uses it at a time.
  */
 import { join } from 'node:path'
 import { DriveError, equalBytes, hex, throwIfAborted, type Clock, type Digest } from '../../base/index.js'

@@ -1,10 +1,13 @@
-/** Gives the disk space of blocks back that the index does not name any more: whole segments, and wasteful ones by rewriting them. */
+/**
+ * Gives the disk space of blocks back that the index does not name any more: whole segments, and wasteful ones by
+ * rewriting them.
+ */
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, CollectOptions } from '../contract.js'
 import type { BlockIndex } from './block-index.js'
 import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'
-import { errnoOf } from './store-error.js'
+import { systemErrorName } from './store-error.js'
 
 /** A segment is rewritten when at least this part of it is dead; the second holds where every byte counts. */
 const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
@@ -98,7 +101,7 @@ async function hasRewritten(rows: readonly Row[], index: BlockIndex, segments: G
     return true
   } catch (error) {
     await segments.discard(locations())
-    if (!['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '')) throw error
+    if (!['ENOSPC', 'EDQUOT'].includes(systemErrorName(error) ?? '')) throw error
     return false
   }
 }

@@ -1,4 +1,7 @@
-/** A store on a disk that was damaged, or prepared by somebody: nothing outside it is touched, and no process dies of it. */
+/**
+ * A store on a disk that was damaged, or prepared by somebody: nothing outside it is touched, and no process dies of
+ * it.
+ */
 import { execFileSync, spawn } from 'node:child_process'
 import { cp, mkdtemp, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -8,7 +8,7 @@ import { convertFormat1 } from './convert-format-1.js'
 import { DiskSpace } from './disk-space.js'
 import { replaceFile } from './replace-file.js'
 import { GrowingSegments } from '../../storage/segments/index.js'
-import { errnoOf, storeError } from './store-error.js'
+import { systemErrorName, storeError } from './store-error.js'
 import { lockStore } from './store-lock.js'
 
 const MARKER = 'dagdrive-store'
@@ -101,5 +101,5 @@ async function refuseForeign(path: string): Promise<void> {
 }
 
 function unlessThere(error: unknown): void {
-  if (errnoOf(error) !== 'EEXIST') throw error
+  if (systemErrorName(error) !== 'EEXIST') throw error
 }

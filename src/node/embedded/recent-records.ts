@@ -1,10 +1,13 @@
-/** What changed since the sorted file of a block index was written: bounded, in memory, found by digest and walked in its order. */
+/**
+ * What changed since the sorted file of a block index was written: bounded, in memory, found by digest and walked in
+ * its order.
+ */
 import { hex, type Digest } from '../../base/index.js'
 import type { BlockRecord } from './block-record.js'
 import type { BlockLocation } from '../../storage/segments/index.js'
 import { compare } from './sorted-records.js'
 
-export type BlockRow = readonly [digest: Digest, location: BlockLocation]
+export type RecentBlock = readonly [digest: Digest, location: BlockLocation]
 
 export class RecentRecords {
   /** By the first byte of the digest, so that a page of the sorted file meets few of them. */
@@ -42,7 +45,7 @@ export class RecentRecords {
    * @param upTo its last digest; undefined: to the end
    * @returns the blocks of the range as they are now, in order
    */
-  merge(sorted: readonly BlockRecord[], after: Digest | undefined, upTo: Digest | undefined): BlockRow[] {
+  merge(sorted: readonly BlockRecord[], after: Digest | undefined, upTo: Digest | undefined): RecentBlock[] {
     const isInside = ({ digest }: BlockRecord): boolean =>
       (after === undefined || compare(digest, after) > 0) && (upTo === undefined || compare(digest, upTo) <= 0)
     const kept = sorted.filter((record) => isInside(record) && this.get(record.digest) === undefined)
@@ -50,7 +53,7 @@ export class RecentRecords {
     const last = upTo?.[0] ?? 255
     const changed = this.#buckets.slice(first, last + 1).flatMap((bucket) => [...bucket.values()].filter(isInside))
     return [...kept, ...changed]
-      .flatMap(({ digest, location }): BlockRow[] => (location === undefined ? [] : [[digest, location]]))
+      .flatMap(({ digest, location }): RecentBlock[] => (location === undefined ? [] : [[digest, location]]))
       .sort(([a], [b]) => compare(a, b))
   }
 }

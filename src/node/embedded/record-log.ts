@@ -1,6 +1,7 @@
 /**
- * The file that makes changes of a block index durable: block records in the order they came. A record cut off by a crash, or damaged
- * since, is passed over. It is written anew, with what counts, when it was merged and when a sync of it failed.
+ * The file that makes changes of a block index durable: block records in the order they came. A record cut off by a
+ * crash, or damaged since, is passed over. It is written anew, with what counts, when it was merged and when a sync of
+ * it failed.
  */
 import { constants } from 'node:fs'
 import { rename, type FileHandle } from 'node:fs/promises'

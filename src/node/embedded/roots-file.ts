@@ -1,7 +1,7 @@
 /**
- * The pins and name records of a block store. They say what may not be collected and how the drive is found, so they are kept in two
- * equal files, `roots` and `roots.copy`, each with a checksum: one line of JSON, then the SHA-256 of that line. The sound one with the
- * greater number counts.
+ * The pins and name records of a block store. They say what may not be collected and how the drive is found, so they
+ * are kept in two equal files, `roots` and `roots.copy`, each with a checksum: one line of JSON, then the SHA-256 of
+ * that line. The sound one with the greater number counts.
  */
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
@@ -14,8 +14,8 @@ import { replaceFile } from './replace-file.js'
 const FILES = ['roots', 'roots.copy'] as const
 const MOST_BYTES = 16 * 1024 * 1024
 /**
- * Of versions that were replaced, what says which version came after which stays: their roots and commits, some 2 KB each. A device that
- * was away learns from them that the newest version descends from its own.
+ * Of versions that were replaced, what says which version came after which stays: their roots and commits, some 2 KB
+ * each. A device that was away learns from them that the newest version descends from its own.
  */
 export const MOST_FORMER = 1000
 const MOST_RECORD_BYTES = 10 * 1024

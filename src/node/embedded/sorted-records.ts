@@ -1,13 +1,14 @@
 /**
- * The bulk of a block index: block records in the order of their digests, in a file that never changes. Nothing of it is kept in
- * memory; digests are spread evenly, so a block is found in two or three small reads. Damaged records are passed over.
+ * The bulk of a block index: block records in the order of their digests, in a file that never changes. Nothing of it
+ * is kept in memory; digests are spread evenly, so a block is found in two or three small reads. Damaged records are
+ * passed over.
  */
 import { constants, readSync } from 'node:fs'
 import { type Digest } from '../../base/index.js'
 import { openRegularFile } from '../../platform/index.js'
 import { compareDigest, decodeRecord, DIGEST_AT, isSound, RECORD_BYTES, type BlockRecord } from './block-record.js'
 import type { BlockLocation } from '../../storage/segments/index.js'
-import { errnoOf } from './store-error.js'
+import { systemErrorName } from './store-error.js'
 import type { FileHandle } from 'node:fs/promises'
 
 /** Records looked at in one read. */
@@ -32,7 +33,7 @@ export class SortedRecords {
       const file = await openRegularFile(path, constants.O_RDONLY)
       return new SortedRecords(file, (await file.stat()).size)
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return new SortedRecords(undefined, 0)
+      if (systemErrorName(error) === 'ENOENT') return new SortedRecords(undefined, 0)
       throw error
     }
   }
@@ -93,7 +94,10 @@ export class SortedRecords {
     return high
   }
 
-  /** Reads the first window from `start` on that has a sound record. @returns where in the window the first and the last one are */
+  /**
+   * Reads the first window from `start` on that has a sound record.
+   * @returns where in the window the first and the last one are
+   */
   #soundFrom(start: number, end: number): { index: number; first: number; last: number } | undefined {
     for (let index = start; index < end; index += WINDOW) {
       const bytes = this.#window.subarray(0, Math.min(WINDOW, end - index) * RECORD_BYTES)

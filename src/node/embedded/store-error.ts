@@ -1,10 +1,13 @@
 /** Disk failures of a block store in the words of the node contract. */
 import { DriveError } from '../../base/index.js'
 
-/** NO_SPACE, NODE_DENIED (no permission, read-only disk), OFFLINE (the disk went away), else NODE_ERROR. A DriveError stays. */
+/**
+ * NO_SPACE, NODE_DENIED (no permission, read-only disk), OFFLINE (the disk went away), else NODE_ERROR. A DriveError
+ * stays.
+ */
 export function storeError(error: unknown, where: string): DriveError {
   if (error instanceof DriveError) return error
-  const code = errnoOf(error)
+  const code = systemErrorName(error)
   const about = { where, ...(code === undefined ? {} : { errno: code }) }
   switch (code) {
     case 'ENOSPC':
@@ -24,6 +27,6 @@ export function storeError(error: unknown, where: string): DriveError {
   }
 }
 
-export function errnoOf(error: unknown): string | undefined {
+export function systemErrorName(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

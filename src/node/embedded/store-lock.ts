@@ -1,7 +1,7 @@
 /**
- * One user of a block store at a time. The lock is the kernel's, on the open file `lock`, so a holder that died never keeps a store
- * locked, in a container or not. The content of the file only names the holder to whoever is refused: it may have been written by
- * anybody, so it is checked before a word of it is repeated.
+ * One user of a block store at a time. The lock is the kernel's, on the open file `lock`, so a holder that died never
+ * keeps a store locked, in a container or not. The content of the file only names the holder to whoever is refused: it
+ * may have been written by anybody, so it is checked before a word of it is repeated.
  */
 import { constants } from 'node:fs'
 import { hostname } from 'node:os'

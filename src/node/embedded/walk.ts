@@ -21,8 +21,8 @@ export async function findMissing(source: WalkSource, root: Cid, options: WalkOp
 }
 
 /**
- * Like `findMissing` for a tree of which `before`, a similar one, is known to be whole: equal subtrees are skipped, so the
- * cost is that of the difference.
+ * Like `findMissing` for a tree of which `before`, a similar one, is known to be whole: equal subtrees are skipped, so
+ * the cost is that of the difference.
  */
 export async function findMissingSince(
   source: WalkSource,

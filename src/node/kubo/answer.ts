@@ -1,4 +1,7 @@
-/** The answer to one call: bytes, one JSON value or a stream of JSON lines, all bounded. Only an answer that came whole is believed. */
+/**
+ * The answer to one call: bytes, one JSON value or a stream of JSON lines, all bounded. Only an answer that came whole
+ * is believed.
+ */
 import type { IncomingMessage } from 'node:http'
 import { DriveError } from '../../base/index.js'
 import { LINE_BYTES } from './call-limits.js'

@@ -1,6 +1,6 @@
 /**
- * What each command may cost: silence, time, bytes and the length of a line. A node decides none of them, so a hostile one can
- * neither hold a call for ever nor fill the memory.
+ * What each command may cost: silence, time, bytes and the length of a line. A node decides none of them, so a hostile
+ * one can neither hold a call for ever nor fill the memory.
  */
 import { KIB, MIB } from '../../base/index.js'
 import type { NodeTimeouts } from '../open-options.js'

@@ -2,20 +2,20 @@
 import { DriveError } from '../../base/index.js'
 import type { CallOptions, NodeStatus } from '../contract.js'
 import { shorten } from './failures.js'
-import type { Rpc } from './rpc.js'
+import type { KuboRpc } from './rpc.js'
 
 /** `name/put`, which takes records signed elsewhere, came with 0.40. */
 const OLDEST = { major: 0, minor: 40 } as const
 
 /** The one call that every key may make. @returns the version */
-export async function probeNode(rpc: Rpc, { signal }: CallOptions): Promise<string | undefined> {
+export async function probeNode(rpc: KuboRpc, { signal }: CallOptions): Promise<string | undefined> {
   const { Version } = await (await rpc.call('version', { signal })).json<{ Version?: unknown }>()
   const version = textOf(Version)
   requireVersion(version, rpc.endpoint.where)
   return version
 }
 
-export async function checkNode(rpc: Rpc, options: CallOptions): Promise<NodeStatus> {
+export async function checkNode(rpc: KuboRpc, options: CallOptions): Promise<NodeStatus> {
   const { signal } = options
   const version = await probeNode(rpc, options)
   const { ID } = await (await rpc.call('id', { signal })).json<{ ID?: unknown }>()

@@ -1,4 +1,6 @@
-/** Where a Kubo RPC API is, and what opens it. Credentials live in `authorization` only, never in a text that is shown. */
+/**
+ * Where a Kubo RPC API is, and what opens it. Credentials live in `authorization` only, never in a text that is shown.
+ */
 import { Agent as HttpAgent, type AgentOptions, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { isIP } from 'node:net'
@@ -87,7 +89,10 @@ function unixEndpoint(url: URL, authorization: string | undefined): Endpoint {
   }
 }
 
-/** Kubo compares the whole header, so the form is exact. Notation of `API.Authorizations`: see OpenNodeOptions.credentials. */
+/**
+ * Kubo compares the whole header, so the form is exact. Notation of `API.Authorizations`: see
+ * OpenNodeOptions.credentials.
+ */
 function authorizationOf(credentials: string | undefined): string | undefined {
   const secret = credentials?.trim()
   if (secret === undefined || secret === '') return undefined
@@ -114,7 +119,10 @@ function trust(certificateAuthority: string | undefined): { ca?: string[] } {
   return certificateAuthority === undefined ? {} : { ca: [...rootCertificates, certificateAuthority] }
 }
 
-/** Who listens there now, where a credential would cross a port of this machine in the clear; undefined for every other address. */
+/**
+ * Who listens there now, where a credential would cross a port of this machine in the clear; undefined for every other
+ * address.
+ */
 export async function listenerFor(url: URL): Promise<Listener | undefined> {
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
   if (url.protocol !== 'http:' || !isLoopback(hostname)) return undefined

@@ -24,8 +24,8 @@ export interface FailedCall {
 }
 
 /**
- * An answer with a status other than 2xx. Only status 500 with Kubo's own JSON is Kubo speaking (`said` in the error); any other text
- * (`heard`) is shown and decides nothing.
+ * An answer with a status other than 2xx. Only status 500 with Kubo's own JSON is Kubo speaking (`said` in the error);
+ * any other text (`heard`) is shown and decides nothing.
  * @param body what the node said
  */
 export function refusal(status: number, body: string, call: FailedCall): DriveError {
@@ -70,8 +70,8 @@ export function saidBy(error: unknown): string {
 }
 
 /**
- * A wrong "not found" would make an empty drive of a full one, so these are Kubo's exact answers (seen on 0.40 and 0.43, online and
- * offline, with every kind of routing), each for the command that gives it.
+ * A wrong "not found" would make an empty drive of a full one, so these are Kubo's exact answers (seen on 0.40 and
+ * 0.43, online and offline, with every kind of routing), each for the command that gives it.
  */
 function codeOf(said: string, { command, argument }: FailedCall): DriveErrorCode | undefined {
   if (/^(?:pin: )?context deadline exceeded$/.test(said)) return 'TIMEOUT'

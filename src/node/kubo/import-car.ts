@@ -1,12 +1,13 @@
 /**
- * Bulk upload: one CAR, made while it is sent, in one `dag/import`. `pin-roots` stays off, because with it a CAR whose root
- * cannot be pinned still answers 200; the caller pins afterwards. Success is the node's own count of blocks and bytes.
+ * Bulk upload: one CAR, made while it is sent, in one `dag/import`. `pin-roots` stays off, because with it a CAR whose
+ * root cannot be pinned still answers 200; the caller pins afterwards. Success is the node's own count of blocks and
+ * bytes.
  */
 import { DriveError } from '../../base/index.js'
 import { carStream } from '../../dag/index.js'
 import type { CallOptions, CidText, ImportResult, NodeBlock } from '../contract.js'
 import { shorten } from './failures.js'
-import type { Rpc } from './rpc.js'
+import type { KuboRpc } from './rpc.js'
 import { streamedFile } from './send-body.js'
 
 export interface ImportCarOptions extends CallOptions {
@@ -24,7 +25,7 @@ interface ImportLine {
 const NO_ROOT = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
 export async function importCar(
-  rpc: Rpc,
+  rpc: KuboRpc,
   blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
   options: ImportCarOptions,
 ): Promise<ImportResult> {

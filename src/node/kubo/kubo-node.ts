@@ -1,7 +1,7 @@
 /**
- * A Kubo daemon (0.40 to 0.43) behind the node contract. Kubo's answers are checked, not believed: blocks by CID, imports by count,
- * pins and name records by reading back. What each command answers was measured on real daemons; the traps are named where
- * they are avoided.
+ * A Kubo daemon (0.40 to 0.43) behind the node contract. Kubo's answers are checked, not believed: blocks by CID,
+ * imports by count, pins and name records by reading back. What each command answers was measured on real daemons; the
+ * traps are named where they are avoided.
  */
 import {
   equalBytes,
@@ -22,7 +22,7 @@ import { endpointOf } from './endpoint.js'
 import { saidBy, shorten } from './failures.js'
 import { importCar } from './import-car.js'
 import { pinned, pinTree, updatePin } from './pins.js'
-import { Rpc } from './rpc.js'
+import { KuboRpc } from './rpc.js'
 import { smallFile } from './send-body.js'
 
 /** `block/stat` calls under way at once: each costs the node one look into its index. */
@@ -31,15 +31,15 @@ const STAT_CALLS = 16
 export function openKuboNode(url: URL, options: OpenNodeOptions & { readonly timeouts: NodeTimeouts }): IpfsNode {
   const endpoint = endpointOf(url, options)
   if (endpoint.exposed) options.log.warn("the node's key crosses the network unencrypted", { where: endpoint.where })
-  return new KuboNode(new Rpc(endpoint, options.timeouts, options.version), options.random)
+  return new KuboNode(new KuboRpc(endpoint, options.timeouts, options.version), options.random)
 }
 
 class KuboNode implements IpfsNode {
   readonly capabilities = { isOwnStore: false, isBesideData: false }
-  readonly #rpc: Rpc
+  readonly #rpc: KuboRpc
   readonly #random: Random
 
-  constructor(rpc: Rpc, random: Random) {
+  constructor(rpc: KuboRpc, random: Random) {
     this.#rpc = rpc
     this.#random = random
   }

@@ -1,6 +1,7 @@
 /**
- * Who listens on a port of this machine. Any user may take a loopback port while the node is down; the uid of the listener tells a
- * squatter from the node. Read from /proc/net/tcp and tcp6 (Linux, Documentation/networking/proc_net_tcp.rst).
+ * Who listens on a port of this machine. Any user may take a loopback port while the node is down; the uid of the
+ * listener tells a squatter from the node. Read from /proc/net/tcp and tcp6 (Linux,
+ * Documentation/networking/proc_net_tcp.rst).
  */
 import { readFile } from 'node:fs/promises'
 import { Agent, type AgentOptions } from 'node:http'
@@ -9,12 +10,17 @@ import { endianness } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { DriveError } from '../../base/index.js'
 
-/** The uids of those who may be reached, in ascending order. Empty: nobody of this machine, as where a container's port is passed on. */
+/**
+ * The uids of those who may be reached, in ascending order. Empty: nobody of this machine, as where a container's port
+ * is passed on.
+ */
 export type Listener = readonly number[]
 
 const LISTEN = '0A'
 
-/** @param address an IP address of this machine; a socket bound to exactly it comes before one bound to every address */
+/**
+ * @param address an IP address of this machine; a socket bound to exactly it comes before one bound to every address
+ */
 export async function listenerAt(address: string, port: number): Promise<Listener> {
   const rows = (await Promise.all(['tcp', 'tcp6'].map(rowsOf))).flat().filter((row) => row.port === port)
   for (const wanted of addressesFor(address)) {
@@ -67,7 +73,8 @@ class GuardedAgent extends Agent {
   }
 
   async #connect(host: string, port: number): Promise<Socket> {
-    // Where nobody of this machine shall listen, somebody who does may stop in the moment between connecting and looking.
+    // Where nobody of this machine shall listen, somebody who does may stop in the moment between connecting and
+    // looking.
     const before = this.expected.length === 0 ? await listenersOf(port) : this.expected
     const socket = await connected(host, port, this.connectMs)
     const { remoteAddress = '' } = socket
@@ -115,7 +122,10 @@ async function rowsOf(table: string): Promise<Row[]> {
   })
 }
 
-/** As the tables write them: words of 32 bits in the byte order of the machine. First those of the address itself, then of any. */
+/**
+ * As the tables write them: words of 32 bits in the byte order of the machine. First those of the address itself, then
+ * of any.
+ */
 function addressesFor(address: string): readonly (readonly string[])[] {
   const any = word([0, 0, 0, 0])
   const zeros = any.repeat(4)

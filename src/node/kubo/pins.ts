@@ -1,12 +1,13 @@
 /**
- * Recursive pins. Kubo looks for missing blocks on the network, for ever if nobody has them; so a pin that makes no progress is
- * given up. Naming a pin anew walks the whole tree, updating it keeps the name and walks the difference only.
+ * Recursive pins. Kubo looks for missing blocks on the network, for ever if nobody has them; so a pin that makes no
+ * progress is given up. Naming a pin anew walks the whole tree, updating it keeps the name and walks the difference
+ * only.
  */
 import { aborted, DriveError, isDriveError } from '../../base/index.js'
 import { withAnySignal } from '../any-signal.js'
 import type { CallOptions, CidText } from '../contract.js'
 import { saidBy } from './failures.js'
-import type { Rpc } from './rpc.js'
+import type { KuboRpc } from './rpc.js'
 
 /** The list is held in memory. A drive has a few pins, of one name; a node may have many of others. */
 const MOST_PINS = 10_000
@@ -19,7 +20,11 @@ interface PinLine {
 }
 
 /** NODE_ERROR when a block below the root is missing: no block was found for `timeouts.blockMs`. */
-export async function pinTree(rpc: Rpc, cid: CidText, options: CallOptions & { readonly name: string }): Promise<void> {
+export async function pinTree(
+  rpc: KuboRpc,
+  cid: CidText,
+  options: CallOptions & { readonly name: string },
+): Promise<void> {
   const giveUp = new AbortController()
   const stalled = (): void => giveUp.abort()
   let timer = setTimeout(stalled, rpc.timeouts.blockMs)
@@ -40,7 +45,7 @@ export async function pinTree(rpc: Rpc, cid: CidText, options: CallOptions & { r
 }
 
 async function addPin(
-  rpc: Rpc,
+  rpc: KuboRpc,
   cid: CidText,
   name: string,
   onProgress: () => void,
@@ -60,10 +65,10 @@ async function addPin(
 }
 
 /**
- * The old pin stays: until the names have moved, it is what holds the version they point to. Also succeeds when an earlier attempt was
- * done but its answer lost. NOT_FOUND when neither pin is there.
+ * The old pin stays: until the names have moved, it is what holds the version they point to. Also succeeds when an
+ * earlier attempt was done but its answer lost. NOT_FOUND when neither pin is there.
  */
-export async function updatePin(rpc: Rpc, from: CidText, to: CidText, options: CallOptions): Promise<void> {
+export async function updatePin(rpc: KuboRpc, from: CidText, to: CidText, options: CallOptions): Promise<void> {
   if (from === to) {
     if (!(await isPinned(rpc, to, options))) throw noPin(from)
     return
@@ -89,7 +94,7 @@ export async function updatePin(rpc: Rpc, from: CidText, to: CidText, options: C
 
 /** The recursive pins of one name, or all; what is not asked for is read past and not held. */
 export async function pinned(
-  rpc: Rpc,
+  rpc: KuboRpc,
   { signal, name }: CallOptions & { readonly name?: string },
 ): Promise<{ cid: CidText; name: string }[]> {
   const answer = await rpc.call('pin/ls', {
@@ -110,7 +115,7 @@ function textOf(value: unknown): string {
   return typeof value === 'string' && value.length <= MOST_TEXT ? value : ''
 }
 
-async function isPinned(rpc: Rpc, cid: CidText, options: CallOptions): Promise<boolean> {
+async function isPinned(rpc: KuboRpc, cid: CidText, options: CallOptions): Promise<boolean> {
   try {
     const answer = await rpc.call('pin/ls', { query: { arg: cid, type: 'recursive' }, signal: options.signal })
     await answer.drain()

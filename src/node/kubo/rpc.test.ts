@@ -8,11 +8,11 @@ import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { DEFAULT_TIMEOUTS, openNode } from '../index.js'
 import { endpointOf } from './endpoint.js'
-import { Rpc } from './rpc.js'
+import { KuboRpc } from './rpc.js'
 import { streamedFile } from './send-body.js'
 
-function rpcAt(t: ExecutionContext, url: string, credentials?: string): Rpc {
-  const rpc = new Rpc(endpointOf(new URL(url), { credentials }), { ...DEFAULT_TIMEOUTS, idleMs: 5000 }, '9.9.9')
+function rpcAt(t: ExecutionContext, url: string, credentials?: string): KuboRpc {
+  const rpc = new KuboRpc(endpointOf(new URL(url), { credentials }), { ...DEFAULT_TIMEOUTS, idleMs: 5000 }, '9.9.9')
   t.teardown(() => rpc.close())
   return rpc
 }

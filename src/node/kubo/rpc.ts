@@ -1,6 +1,6 @@
 /**
- * Calls to the Kubo RPC API over node:http: kept-alive and unix sockets, streamed bodies with back-pressure, limits for every
- * call (call-limits.ts), and the trailer in which Kubo reports failures after an answer has begun.
+ * Calls to the Kubo RPC API over node:http: kept-alive and unix sockets, streamed bodies with back-pressure, limits for
+ * every call (call-limits.ts), and the trailer in which Kubo reports failures after an answer has begun.
  * https://docs.ipfs.tech/reference/kubo/rpc/
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
@@ -24,7 +24,7 @@ export interface RpcOptions {
   readonly body?: Body | undefined
 }
 
-export class Rpc {
+export class KuboRpc {
   readonly endpoint: Endpoint
   readonly timeouts: NodeTimeouts
   readonly #userAgent: string

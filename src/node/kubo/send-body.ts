@@ -1,6 +1,6 @@
 /**
- * A streamed multipart body. It starts when the node says `100 Continue`, so a refusal (a wrong key) arrives before anything was
- * sent, and stops when the node answers early. The writer waits whenever the socket is full.
+ * A streamed multipart body. It starts when the node says `100 Continue`, so a refusal (a wrong key) arrives before
+ * anything was sent, and stops when the node answers early. The writer waits whenever the socket is full.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { SendPatience } from './send-patience.js'
@@ -60,7 +60,10 @@ function partEnd(boundary: string): Buffer {
   return Buffer.from(`\r\n--${boundary}--\r\n`)
 }
 
-/** Resolves when the body is sent or no longer wanted; rejects when its source fails. The connection's failure is in `answered`. */
+/**
+ * Resolves when the body is sent or no longer wanted; rejects when its source fails. The connection's failure is in
+ * `answered`.
+ */
 export async function sendBody(
   request: ClientRequest,
   body: Body,

@@ -1,4 +1,7 @@
-/** How long an upload may wait for the node to take its bytes. Time in which this side had nothing to send does not count. */
+/**
+ * How long an upload may wait for the node to take its bytes. Time in which this side had nothing to send does not
+ * count.
+ */
 import { LEAST_UPLOAD_BYTES_PER_SECOND } from './call-limits.js'
 
 /** Grows with what was sent, shrinks with what was waited. */

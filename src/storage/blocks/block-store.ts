@@ -1,7 +1,7 @@
 /**
  * The sealed blocks on this machine: bytes in segment files (segment-writer.ts), everything about them in an LMDB
- * environment of its own. Order, always: segments synced, then the index committed, then bytes that the committed index no
- * longer names are given back to the disk.
+ * environment of its own. Order, always: segments synced, then the index committed, then bytes that the committed index
+ * no longer names are given back to the disk.
  */
 import { join } from 'node:path'
 import { toWire, type Digest, type Log } from '../../base/index.js'
@@ -25,7 +25,10 @@ export interface BlockStoreOptions {
   /** Holds `index/` and `segments/`; made when absent. */
   readonly directory: string
   readonly log: Log
-  /** `punchHole`, `readWithoutWaiting` and `allocatePages` of src/crypto; without them space is freed a whole segment at a time. */
+  /**
+   * `punchHole`, `readWithoutWaiting` and `allocatePages` of src/crypto; without them space is freed a whole segment at
+   * a time.
+   */
   readonly fileCalls?: FileCalls
   /** Asked before `ingest` writes bytes that a node has too: what is here alone may use the last of the disk. */
   readonly guard?: SpaceGuard
@@ -33,7 +36,9 @@ export interface BlockStoreOptions {
   readonly segmentBytes?: number
 }
 
-/** Opens or makes the store, and puts in order what a crash left. No segment writer may be at work in the directory yet. */
+/**
+ * Opens or makes the store, and puts in order what a crash left. No segment writer may be at work in the directory yet.
+ */
 export async function openBlockStore(options: BlockStoreOptions): Promise<BlockStore> {
   const store = new SegmentBlockStore(options)
   await store.recover()

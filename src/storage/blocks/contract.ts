@@ -1,4 +1,7 @@
-/** The contract of the block cache: sealed blocks on this machine, whose bytes lie in segments and whose index is in LMDB. */
+/**
+ * The contract of the block cache: sealed blocks on this machine, whose bytes lie in segments and whose index is in
+ * LMDB.
+ */
 import type { Digest } from '../../base/index.js'
 import type { BlockLocation } from '../segments/index.js'
 
@@ -11,8 +14,8 @@ export interface IndexedBlock {
 
 /**
  * The sealed blocks on this machine. One thread owns it. Blocks are only-copy from `index` on; **only
- * `markEvictable`, called for a node's confirmation, makes a block evictable, and `reference` takes that back; the evictor
- * reads only the evictable table**, so data that exists nowhere else cannot be evicted by construction.
+ * `markEvictable`, called for a node's confirmation, makes a block evictable, and `reference` takes that back; the
+ * evictor reads only the evictable table**, so data that exists nowhere else cannot be evicted by construction.
  */
 export interface BlockStore {
   readonly segmentDirectory: string
@@ -35,8 +38,8 @@ export interface BlockStore {
   touch(digest: Digest): void
   markEvictable(digests: readonly Digest[]): void
   /**
-   * Nothing here is an only copy any more, as the tree begins anew from a published version: all of it may be evicted. Durable when it
-   * resolves.
+   * Nothing here is an only copy any more, as the tree begins anew from a published version: all of it may be evicted.
+   * Durable when it resolves.
    */
   releaseAll(): Promise<void>
   /** Forget blocks nothing refers to any more, also only copies (the caller knows). */
@@ -46,14 +49,20 @@ export interface BlockStore {
    * @param scratch memory for them, used where it is long enough; fresh memory otherwise
    */
   readNow(digest: Digest, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined
-  /** Fills `into` with sealed bytes from `offset` on, as `readNow`. @returns false when they are not there or not at hand at once */
+  /**
+   * Fills `into` with sealed bytes from `offset` on, as `readNow`.
+   * @returns false when they are not there or not at hand at once
+   */
   readPartNow(digest: Digest, offset: number, into: Uint8Array, wait: boolean): boolean
   /**
    * The sealed bytes; undefined when absent.
    * @param scratch memory for them, used where it is long enough; fresh memory otherwise
    */
   read(digest: Digest, scratch?: Uint8Array): Promise<Uint8Array | undefined>
-  /** Memory that `read` fills past the page cache where it can: for blocks that are opened once and then cached as plaintext. */
+  /**
+   * Memory that `read` fills past the page cache where it can: for blocks that are opened once and then cached as
+   * plaintext.
+   */
   scratch(bytes: number): Uint8Array
   /** Evict least recently used evictable blocks until `usedBytes` is at most `bytes`. @returns bytes freed on disk */
   evictTo(bytes: number): Promise<number>

@@ -14,7 +14,10 @@ const BLOCKS = 5
 const seed = (process.pid * 668265263) >>> 0 || 1
 const program = fileURLToPath(new URL('../../../test/support/storage/crash-writer.js', import.meta.url))
 
-/** Lets the writer run for a random time after its first acknowledgement, kills it. @returns the last batch it acknowledged */
+/**
+ * Lets the writer run for a random time after its first acknowledgement, kills it.
+ * @returns the last batch it acknowledged
+ */
 async function runAndKill(
   kind: 'environment' | 'blocks',
   directory: string,

@@ -1,6 +1,6 @@
 /**
- * Bytes in segments that blocks left behind, on their way back to the disk: named by the overlay's index still (dying), gone
- * with the commit that runs (dead), gone from the durable index (free). Only free ones are punched or unlinked.
+ * Bytes in segments that blocks left behind, on their way back to the disk: named by the overlay's index still (dying),
+ * gone with the commit that runs (dead), gone from the durable index (free). Only free ones are punched or unlinked.
  */
 import type { BlockLocation, SegmentFiles } from '../segments/index.js'
 import type { SegmentLedger } from './segment-ledger.js'

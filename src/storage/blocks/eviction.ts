@@ -10,7 +10,10 @@ import type { SegmentLedger } from './segment-ledger.js'
 /** Blocks evicted by one commit, at most. */
 const ROUND = 512
 
-/** The least recently used blocks that together have `bytes`, or as many as one round takes; for disks that can punch holes. */
+/**
+ * The least recently used blocks that together have `bytes`, or as many as one round takes; for disks that can punch
+ * holes.
+ */
 export function oldestBlocks(rows: BlockRows, bytes: number): Digest[] {
   const victims: Digest[] = []
   let left = bytes
@@ -23,8 +26,8 @@ export function oldestBlocks(rows: BlockRows, bytes: number): Digest[] {
 }
 
 /**
- * All blocks of whole segments, the longest unused first, that together have `bytes`; where holes cannot be punched, only
- * removing a segment frees space, so blocks beside an only copy stay.
+ * All blocks of whole segments, the longest unused first, that together have `bytes`; where holes cannot be punched,
+ * only removing a segment frees space, so blocks beside an only copy stay.
  */
 export function oldestSegments(rows: BlockRows, ledger: SegmentLedger, dead: DeadBytes, bytes: number): Digest[] {
   const inSegments = new Map<number, Digest[]>()

@@ -1,6 +1,6 @@
 /**
- * Blocks of segments whose sync failed: their bytes are still in the page cache, or were never lost, so they are read, checked against
- * their digests and written to a new segment. What fails the check was lost by the disk.
+ * Blocks of segments whose sync failed: their bytes are still in the page cache, or were never lost, so they are read,
+ * checked against their digests and written to a new segment. What fails the check was lost by the disk.
  */
 import { hash } from 'node:crypto'
 import { DriveError, equalBytes, MIB, type Digest } from '../../base/index.js'

@@ -1,4 +1,7 @@
-/** How much of each segment lives, is dead, or may be evicted; kept in memory, written with each commit of the block index. */
+/**
+ * How much of each segment lives, is dead, or may be evicted; kept in memory, written with each commit of the block
+ * index.
+ */
 import type { BlockLocation } from '../segments/index.js'
 import type { Table } from '../kv/index.js'
 import { be48, readBe48 } from '../kv/index.js'
@@ -86,7 +89,9 @@ export class SegmentLedger {
     return this.#accounts.get(segment)?.old ?? false
   }
 
-  /** Bytes of this run's segment that were announced; the writer's file holds exactly these when nothing is on its way. */
+  /**
+   * Bytes of this run's segment that were announced; the writer's file holds exactly these when nothing is on its way.
+   */
   announcedIn(segment: number): number {
     return this.#accounts.get(segment)?.announced ?? 0
   }

@@ -1,6 +1,6 @@
 /**
- * Copies the blocks of many small segments into a few large ones, since every pause of a pipeline thread ends its segment. The
- * order is that of any write: new bytes synced, index committed, old bytes given back.
+ * Copies the blocks of many small segments into a few large ones, since every pause of a pipeline thread ends its
+ * segment. The order is that of any write: new bytes synced, index committed, old bytes given back.
  */
 import type { Digest } from '../../base/index.js'
 import type { BlockRow, BlockRows } from './block-rows.js'

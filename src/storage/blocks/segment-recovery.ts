@@ -12,8 +12,8 @@ const SWEEP_BYTES = 4 * 1024 * 1024
 
 /**
  * Removes segments that hold no indexed block, cuts bytes behind the last indexed one, and forgets blocks whose segment
- * is missing (which only damage from outside can cause; it is logged as an error). Bytes that died in a commit whose holes were never punched are
- * looked for where they are many.
+ * is missing (which only damage from outside can cause; it is logged as an error). Bytes that died in a commit whose
+ * holes were never punched are looked for where they are many.
  */
 export async function recoverSegments(
   directory: string,

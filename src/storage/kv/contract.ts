@@ -20,7 +20,9 @@ export interface Environment {
   close(): Promise<void>
 }
 
-/** Keys are 1 … 1,900 bytes and sort as unsigned bytes. Returned values are copies; given values are not touched after. */
+/**
+ * Keys are 1 … 1,900 bytes and sort as unsigned bytes. Returned values are copies; given values are not touched after.
+ */
 export interface Table {
   get(key: Uint8Array): Uint8Array | undefined
   put(key: Uint8Array, value: Uint8Array): void

@@ -1,6 +1,6 @@
 /**
- * The format of a local environment, in a row of its own. It is read before anything is opened for writing, so that an older program
- * leaves the data of a newer one as they are. LMDB is asked read-only here.
+ * The format of a local environment, in a row of its own. It is read before anything is opened for writing, so that an
+ * older program leaves the data of a newer one as they are. LMDB is asked read-only here.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,9 @@ import { open } from 'lmdb'
 import { DriveError } from '../../base/index.js'
 import type { Named, Root } from './lmdb-database.js'
 
-/** What this program writes. Environments without the row are of format 1 as well: they were made before there was one. */
+/**
+ * What this program writes. Environments without the row are of format 1 as well: they were made before there was one.
+ */
 const ENVIRONMENT_FORMAT = 1
 
 const TABLE = 'environment'

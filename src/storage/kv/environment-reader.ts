@@ -1,28 +1,28 @@
 /**
- * Frozen views of an environment that another thread of this process writes. lmdb-js shares one native environment a path and
- * process, so a snapshot is one LMDB read transaction: stable while the other thread commits.
+ * Frozen views of an environment that another thread of this process writes. lmdb-js shares one native environment a
+ * path and process, so a snapshot is one LMDB read transaction: stable while the other thread commits.
  */
 import { DriveError } from '../../base/index.js'
 import type { Transaction } from 'lmdb'
 import type { EnvironmentReader, RangeOptions, Snapshot, Table } from './contract.js'
 import { CommittedRows, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
-import type { RecordSealer } from './record-sealer.js'
+import type { RowSealer } from './record-sealer.js'
 
 /**
  * @param path the environment's directory; its writer has opened it and its tables before
  * @param sealer for sealed tables
  */
-export function openEnvironmentReader(path: string, sealer?: RecordSealer): EnvironmentReader {
+export function openEnvironmentReader(path: string, sealer?: RowSealer): EnvironmentReader {
   return new LmdbReader(path, sealer)
 }
 
 class LmdbReader implements EnvironmentReader {
   readonly #root: Root
-  readonly #sealer: RecordSealer | undefined
+  readonly #sealer: RowSealer | undefined
   readonly #databases = new Map<string, Named>()
   #open = 0
 
-  constructor(path: string, sealer: RecordSealer | undefined) {
+  constructor(path: string, sealer: RowSealer | undefined) {
     this.#root = openRoot(path, 0x20000)
     this.#sealer = sealer
   }
@@ -55,7 +55,7 @@ class LmdbSnapshot implements Snapshot {
 
   constructor(
     private readonly databases: ReadonlyMap<string, Named>,
-    private readonly sealer: RecordSealer | undefined,
+    private readonly sealer: RowSealer | undefined,
     private readonly transaction: Transaction,
     private readonly onClose: () => void,
   ) {}

@@ -12,7 +12,7 @@ import { MappedMemory } from './mapped-memory.js'
 import { copyOf, latin1, mergePending, overlayRows, type Row } from './merge-rows.js'
 import { writeFailure } from '../../platform/index.js'
 import { Overlay } from './overlay.js'
-import type { RecordSealer } from './record-sealer.js'
+import type { RowSealer } from './record-sealer.js'
 
 /** What the owner does around each commit. */
 export interface CommitHook {
@@ -28,7 +28,7 @@ export interface EnvironmentOptions {
   /** A directory, made when absent. */
   readonly path: string
   /** Needed for sealed tables. */
-  readonly sealer?: RecordSealer
+  readonly sealer?: RowSealer
   readonly log: Log
   /** Bytes of address space to begin with; it grows by itself. */
   readonly mapSize?: number
@@ -222,7 +222,10 @@ class OverlaidTable implements Table {
     return overlayRows(pending, this.committed.range(bounds), limit)
   }
 
-  /** Moves open rows under the frozen ones' name, over rows a failed commit left there. @returns whether there are any */
+  /**
+   * Moves open rows under the frozen ones' name, over rows a failed commit left there.
+   * @returns whether there are any
+   */
   freeze(): boolean {
     if (this.frozen === undefined) {
       if (this.open.count === 0) return false

@@ -5,6 +5,6 @@ export { type CommitHook, type EnvironmentOptions, openEnvironment } from './env
 export { be48, be64, readBe48, readBe64, writeBe64 } from './key-integers.js'
 export { latin1 } from './merge-rows.js'
 export { clearTables, pagesOf, rowsIn } from './pages.js'
-export type { RecordSealer } from './record-sealer.js'
+export type { RowSealer } from './record-sealer.js'
 export { shrinkEnvironment, type ShrinkOptions } from './shrink-environment.js'
 export { hasRows, requireKnownFormat } from './environment-format.js'

@@ -2,15 +2,18 @@
  * How this project opens LMDB, and the reading half of a named database. lmdb-js 3.5.6; the options and their reasons:
  *
  * - `keyEncoding` and `encoding` binary: keys are our own bytes, values are ours too, nothing guesses.
- * - `overlappingSync: false`: a transaction is synced *before* it becomes visible (mdb_txn_commit: mdb_env_sync0, then the
- *   meta page), so a failed commit was never seen. With overlapping sync it is visible first and the sync may fail after.
- * - no `noSync`, no `useWritemap` (SIGBUS on a full disk), no `noMemInit` (stale heap bytes, perhaps plaintext, in the file).
+ * - `overlappingSync: false`: a transaction is synced *before* it becomes visible (mdb_txn_commit: mdb_env_sync0,
+ *   then the meta page), so a failed commit was never seen. With overlapping sync it is visible first and the sync may
+ *   fail after.
+ * - no `noSync`, no `useWritemap` (SIGBUS on a full disk), no `noMemInit` (stale heap bytes, perhaps plaintext, in
+ *   the file).
  * - `safeRestore`: harmless here, and keeps an environment once opened with overlapping sync on its last flushed state.
  * - `batch(callback)` encloses its operations in one start-block … block-end; the writer thread ends a transaction only
- *   at block depth 0 (writer.cpp, NO_INSTRUCTION_YET), aborts it whole when one operation fails, and sets TXN_COMMITTED,
- *   which resolves the promise, only after mdb_txn_commit returned. So one batch is one atomic, durable transaction.
- * - `eventTurnBatching: false`: otherwise each turn's own enclosing block makes a promise nobody holds, and a failed commit ends
- *   the process with an unhandled rejection. Every write of ours is in a batch anyway.
+ *   at block depth 0 (writer.cpp, NO_INSTRUCTION_YET), aborts it whole when one operation fails, and sets
+ *   TXN_COMMITTED, which resolves the promise, only after mdb_txn_commit returned. So one batch is one atomic, durable
+ *   transaction.
+ * - `eventTurnBatching: false`: otherwise each turn's own enclosing block makes a promise nobody holds, and a failed
+ *   commit ends the process with an unhandled rejection. Every write of ours is in a batch anyway.
  * - The root database only holds the names of the others: it is never cleared (lmdb-js #317).
  */
 import { makeDurableDirectory, syncDirectory } from '../../platform/index.js'
@@ -18,7 +21,7 @@ import { open } from 'lmdb'
 import type { Database, RootDatabase, Transaction } from 'lmdb'
 import type { RangeOptions } from './contract.js'
 import type { Row } from './merge-rows.js'
-import { placeOf, type RecordSealer } from './record-sealer.js'
+import { rowAad, type RowSealer } from './record-sealer.js'
 
 export type Root = RootDatabase<Uint8Array, Uint8Array>
 export type Named = Database<Uint8Array, Uint8Array>
@@ -55,20 +58,21 @@ export function openNamed(root: Root, name: string): Named {
 /** Reads of one named database, opened (decrypted) where the table is sealed. Values are fresh copies. */
 export class CommittedRows {
   readonly #database: Named & FastReader
-  readonly #sealer: RecordSealer | undefined
+  readonly #sealer: RowSealer | undefined
   readonly #place: (key: Uint8Array) => Uint8Array
 
   /** @param sealer undefined for a table in clear */
-  constructor(database: Named, name: string, sealer: RecordSealer | undefined) {
+  constructor(database: Named, name: string, sealer: RowSealer | undefined) {
     this.#database = database
     this.#sealer = sealer
-    this.#place = placeOf(name)
+    this.#place = rowAad(name)
   }
 
   get(key: Uint8Array, transaction?: Transaction): Uint8Array | undefined {
     const shared = this.#database.getBinaryFast(key, transaction === undefined ? undefined : { transaction })
     if (shared === undefined) return undefined
-    // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be looked at, at once.
+    // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be looked at, at
+    // once.
     const value = shared.subarray(0, shared.length)
     return this.#sealer === undefined ? Buffer.from(value) : this.#sealer.open(this.#place(key), value)
   }

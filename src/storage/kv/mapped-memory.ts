@@ -1,7 +1,8 @@
 /**
- * Keeps the pages of LMDB's map from piling up as this process's memory (S-066). What was read stays mapped until the system runs short;
- * taken out of the process, the pages stay in the page cache and come back when they are touched. Maps are never unmapped while an
- * environment is open (lmdb-js keeps outgrown ones as well), so the owner may do this at any time until it closes.
+ * Keeps the pages of LMDB's map from piling up as this process's memory (S-066). What was read stays mapped until the
+ * system runs short; taken out of the process, the pages stay in the page cache and come back when they are touched.
+ * Maps are never unmapped while an environment is open (lmdb-js keeps outgrown ones as well), so the owner may do this
+ * at any time until it closes.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +12,10 @@ const PAGE = 4096
 const MIB = 1024 * 1024
 const LOOK_EVERY_MS = 1_000
 const WATCH_EVERY_MS = 50
-/** Pages of files in the whole process above which each environment lets go of its own; the program itself has 45 to 60 MiB. */
+/**
+ * Pages of files in the whole process above which each environment lets go of its own; the program itself has 45 to 60
+ * MiB.
+ */
 const MOST_BYTES = 96 * MIB
 /** The same, looked at every tenth time: little enough for a daemon at rest. */
 const MOST_BYTES_AT_REST = 64 * MIB

@@ -1,6 +1,7 @@
 /**
- * Writes of one table that are not in LMDB yet. Keys are held as latin1 strings, whose order is byte order. New keys are put in order
- * when a range is first asked for, in stretches of bounded length: a range looks at no rows but its own, and as few as it may return.
+ * Writes of one table that are not in LMDB yet. Keys are held as latin1 strings, whose order is byte order. New keys
+ * are put in order when a range is first asked for, in stretches of bounded length: a range looks at no rows but its
+ * own, and as few as it may return.
  */
 
 /** A value, or null for a deleted row. */

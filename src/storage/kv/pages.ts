@@ -5,8 +5,8 @@ const ROWS_A_PAGE = 4096
 const ROWS_A_COMMIT = 20_000
 
 /**
- * All rows in key order, some thousands at a time, so that the table may change and be committed between them: rows added behind
- * the cursor are seen, rows added before it are not.
+ * All rows in key order, some thousands at a time, so that the table may change and be committed between them: rows
+ * added behind the cursor are seen, rows added before it are not.
  */
 export function* pagesOf(
   table: Pick<Table, 'range'>,

@@ -2,7 +2,7 @@
  * Encryption of rows at rest, as the store asks for it; the cipher itself is given by the caller (src/crypto).
  * `aad` binds a sealed value to its place: table name || 0 || key. It is only valid during the call.
  */
-export interface RecordSealer {
+export interface RowSealer {
   /** @returns fresh memory that nothing else holds, at least one byte */
   seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
   /** @returns fresh memory; throws CORRUPT when the value was not sealed under this key for this place */
@@ -10,7 +10,7 @@ export interface RecordSealer {
 }
 
 /** The aad of rows of one table; each call reuses the same memory. */
-export function placeOf(table: string): (key: Uint8Array) => Uint8Array {
+export function rowAad(table: string): (key: Uint8Array) => Uint8Array {
   const prefix = Buffer.from(table + '\0', 'utf8')
   const scratch = Buffer.alloc(prefix.length + 2000)
   scratch.set(prefix)

@@ -1,7 +1,7 @@
 /**
- * Makes the file of an environment small again when little of it is in use. LMDB reuses pages that became free, and never gives them
- * back: a drive that once held much would keep the file for ever. The copy takes the place of the file in one rename, so a crash leaves the
- * one or the other.
+ * Makes the file of an environment small again when little of it is in use. LMDB reuses pages that became free, and
+ * never gives them back: a drive that once held much would keep the file for ever. The copy takes the place of the file
+ * in one rename, so a crash leaves the one or the other.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'

@@ -1,12 +1,12 @@
 /**
- * Writes past the page cache, from one reused buffer that begins on a page: what an import stores is read again at most by another
- * device, and fresh pages of the cache cost more than the write. docs/decisions/014 has the measurements.
+ * Writes past the page cache, from one reused buffer that begins on a page: what an import stores is read again at most
+ * by another device, and fresh pages of the cache cost more than the write. docs/decisions/014 has the measurements.
  */
 import { constants, type FileHandle } from 'node:fs/promises'
 import { MIB } from '../../base/index.js'
 import { openRegularFile } from '../../platform/index.js'
 
-export const PAGE_BYTES = 4096
+export const DISK_PAGE_BYTES = 4096
 const BUFFER_BYTES = 4 * MIB
 
 export type AllocatePages = (bytes: number) => Buffer | undefined
@@ -53,7 +53,7 @@ export class DirectWriter {
           filled = 0
         }
       }
-      const pages = buffer.subarray(0, filled - (filled % PAGE_BYTES))
+      const pages = buffer.subarray(0, filled - (filled % DISK_PAGE_BYTES))
       return done + (await writeAll(file, pages, position + done))
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) throw error

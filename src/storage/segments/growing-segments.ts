@@ -1,14 +1,14 @@
 /**
- * Segments that one thread makes and appends to, one after the other: the bytes of a node's block store. Which part of which file is a
- * block is the index's business; bytes that no index row names (after a crash, or after garbage collection) are dead space until their
- * segment is rewritten. Nothing waits for the disk on the calling thread.
+ * Segments that one thread makes and appends to, one after the other: the bytes of a node's block store. Which part of
+ * which file is a block is the index's business; bytes that no index row names (after a crash, or after garbage
+ * collection) are dead space until their segment is rewritten. Nothing waits for the disk on the calling thread.
  */
 import { constants, readdir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, KIB, MIB } from '../../base/index.js'
 import { openRegularFile, statRegularFile } from '../../platform/index.js'
 import type { BlockLocation } from './contract.js'
-import { DirectWriter, PAGE_BYTES, type AllocatePages } from './direct-writer.js'
+import { DirectWriter, DISK_PAGE_BYTES, type AllocatePages } from './direct-writer.js'
 import { SegmentFiles } from './segment-files.js'
 import { COUNTED_NAMES } from './segment-names.js'
 import { SegmentSync } from './segment-sync.js'
@@ -80,7 +80,10 @@ export class GrowingSegments {
     return this.#inTurn(() => this.#write(blocks))
   }
 
-  /** Takes back blocks that no index row names, as far as they lie at the end of their segment; the rest becomes dead space. */
+  /**
+   * Takes back blocks that no index row names, as far as they lie at the end of their segment; the rest becomes dead
+   * space.
+   */
   discard(locations: readonly BlockLocation[]): Promise<void> {
     return this.#inTurn(async () => {
       for (const { segment, offset, length } of locations.toSorted((a, b) => b.offset - a.offset)) {
@@ -91,15 +94,18 @@ export class GrowingSegments {
     })
   }
 
-  /** Later appends go to a new segment, so that this one can be rewritten. @returns nothing is appended to it any more */
+  /**
+   * Later appends go to a new segment, so that this one can be rewritten.
+   * @returns nothing is appended to it any more
+   */
   seal(): void {
     this.#current++
     this.#sizes.set(this.#current, 0)
   }
 
   /**
-   * Everything appended so far is on the disk when it resolves; of `written`, for sure, nothing was lost before. One after the other: each
-   * is sure of what those before it began.
+   * Everything appended so far is on the disk when it resolves; of `written`, for sure, nothing was lost before. One
+   * after the other: each is sure of what those before it began.
    */
   async sync(written: Iterable<BlockLocation>): Promise<void> {
     const done = this.#syncing.then(() => this.#syncNow())
@@ -143,7 +149,7 @@ export class GrowingSegments {
     const length = blocks.reduce((sum, { byteLength }) => sum + byteLength, 0)
     const isDirect = length >= DIRECT_FROM_BYTES && this.#direct.isPossible
     // a direct write begins on a page; what is left out before it belongs to no block
-    const start = isDirect ? Math.ceil(end / PAGE_BYTES) * PAGE_BYTES : end
+    const start = isDirect ? Math.ceil(end / DISK_PAGE_BYTES) * DISK_PAGE_BYTES : end
     let offset = start
     const locations = blocks.map((bytes) => {
       const location = { segment, offset, length: bytes.byteLength }

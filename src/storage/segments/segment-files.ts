@@ -1,6 +1,6 @@
 /**
- * Open segment files of the block store: a bounded cache of descriptors for reading, syncing and punching. A descriptor in use by
- * an asynchronous read is closed only after it, so its number cannot come to mean another file meanwhile.
+ * Open segment files of the block store: a bounded cache of descriptors for reading, syncing and punching. A descriptor
+ * in use by an asynchronous read is closed only after it, so its number cannot come to mean another file meanwhile.
  */
 import {
   closeSync,
@@ -18,7 +18,10 @@ import type { BlockLocation } from './contract.js'
 import { RANDOM_NAMES, type SegmentNames } from './segment-names.js'
 import { isFinished } from './segment-writer.js'
 
-/** What Node lacks, from the native core; without it nothing is punched, no read is answered at once, and all go through the page cache. */
+/**
+ * What Node lacks, from the native core; without it nothing is punched, no read is answered at once, and all go through
+ * the page cache.
+ */
 export interface FileCalls {
   /** @returns false when the range could not be given back */
   punchHole(fd: number, offset: number, length: number): boolean
@@ -75,7 +78,10 @@ export class SegmentFiles {
     return pages
   }
 
-  /** The bytes, when they can be had without waiting or `wait` is set; undefined otherwise, or when the file ends before. */
+  /**
+   * The bytes, when they can be had without waiting or `wait` is set; undefined otherwise, or when the file ends
+   * before.
+   */
   readNow({ segment, offset, length }: BlockLocation, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined {
     const fd = this.#file(segment)?.fd
     if (fd === undefined) return undefined

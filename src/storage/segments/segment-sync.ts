@@ -1,7 +1,8 @@
 /**
- * Which segments hold indexed bytes that are not durable yet, and making them so before the index is committed. After a sync that failed,
- * Linux counts the lost pages as clean, so a later sync of the same file proves nothing: such a segment is doubtful until its blocks were
- * written anew elsewhere. A file that could not even be opened, for lack of descriptors, is not.
+ * Which segments hold indexed bytes that are not durable yet, and making them so before the index is committed. After a
+ * sync that failed, Linux counts the lost pages as clean, so a later sync of the same file proves nothing: such a
+ * segment is doubtful until its blocks were written anew elsewhere. A file that could not even be opened, for lack of
+ * descriptors, is not.
  */
 import { syncDirectoryLater } from '../../platform/index.js'
 import type { SegmentFiles } from './segment-files.js'
@@ -52,7 +53,10 @@ export class SegmentSync {
     this.#frozen.delete(segment)
   }
 
-  /** Segments of the frozen commit durable, their directory entries too. Rejects with the first failure, after all were tried. */
+  /**
+   * Segments of the frozen commit durable, their directory entries too. Rejects with the first failure, after all were
+   * tried.
+   */
   async run(): Promise<void> {
     const segments = [...this.#frozen]
     if (segments.some((segment) => this.#doubtful.has(segment))) throw new SegmentInDoubt('A segment is in doubt.')

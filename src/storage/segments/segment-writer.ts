@@ -1,7 +1,7 @@
 /**
- * Segment files: sealed blocks one after another, without headers. A writer has one file at a time, named by a random 47-bit
- * number and made exclusively, so writers of all threads never meet and numbers never come back. A finished segment
- * ends with a mark: nothing is appended behind it. Segments of an earlier run are never appended to.
+ * Segment files: sealed blocks one after another, without headers. A writer has one file at a time, named by a random
+ * 47-bit number and made exclusively, so writers of all threads never meet and numbers never come back. A finished
+ * segment ends with a mark: nothing is appended behind it. Segments of an earlier run are never appended to.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { DriveError, systemRandom, type Random } from '../../base/index.js'
@@ -20,8 +20,8 @@ export interface SegmentWriterOptions {
   readonly guard?: SpaceGuard
   readonly random?: Random
   /**
-   * Past the page cache where the file system allows it, for appends of whole pages (as sealed blocks are) whose memory begins on a
-   * page. Others, and the rest of an append the file system refuses so, go through the page cache.
+   * Past the page cache where the file system allows it, for appends of whole pages (as sealed blocks are) whose memory
+   * begins on a page. Others, and the rest of an append the file system refuses so, go through the page cache.
    */
   readonly direct?: boolean
 }

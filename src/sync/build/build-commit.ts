@@ -1,4 +1,7 @@
-/** One publish, up to the point where everything to send is known and durable: a frozen instant of the drive becomes a `Plan`. */
+/**
+ * One publish, up to the point where everything to send is known and durable: a frozen instant of the drive becomes a
+ * `Plan`.
+ */
 import {
   isDriveError,
   throwIfAborted,
@@ -58,7 +61,10 @@ export async function buildCommit(builder: Builder, signal: AbortSignal): Promis
   }
 }
 
-/** The node may have lost what it had confirmed: a version that cannot be built from the last one is built anew from the tree. */
+/**
+ * The node may have lost what it had confirmed: a version that cannot be built from the last one is built anew from the
+ * tree.
+ */
 async function buildFromLast(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   try {
     return await build(builder, false, signal)

@@ -1,4 +1,6 @@
-/** Plaintext of leaf blocks, for merging staged pages: from this machine, else from the node; the last few stay at hand. */
+/**
+ * Plaintext of leaf blocks, for merging staged pages: from this machine, else from the node; the last few stay at hand.
+ */
 import { hex, type Digest, type SecretKey } from '../../base/index.js'
 import type { Core } from '../../pipeline/index.js'
 import type { DrivePort } from '../../tree-state/index.js'

@@ -1,6 +1,6 @@
 /**
- * Blocks from the node: bounded in number, each asked for once however many wait for it, verified, and failing at once for a
- * while after the node was found unreachable.
+ * Blocks from the node: bounded in number, each asked for once however many wait for it, verified, and failing at once
+ * for a while after the node was found unreachable.
  */
 import {
   aborted,

@@ -18,7 +18,10 @@ const LAST_SLOT = 255
 /** Slots are taken one after the other, so a gap of this many unknown ones ends the search. */
 const UNKNOWN_SLOTS_IN_A_ROW = 2
 
-/** The drive these keys belong to, or undefined when the node knows no head of it. CORRUPT when its head does not open or does not count. */
+/**
+ * The drive these keys belong to, or undefined when the node knows no head of it. CORRUPT when its head does not open
+ * or does not count.
+ */
 export async function findDrive(options: FindOptions): Promise<FoundDrive | undefined> {
   const found = await driveName(options)
   if (found === 'ignored') {
@@ -28,9 +31,9 @@ export async function findDrive(options: FindOptions): Promise<FoundDrive | unde
 }
 
 /**
- * Opens the newest version the node knows: that of the drive name, or of a device head that is ahead of it (a device may have been lost
- * between its two names, or the node shows an old drive name, or one that does not count). Takes a device slot no head is known of.
- * NO_DRIVE when the node knows none.
+ * Opens the newest version the node knows: that of the drive name, or of a device head that is ahead of it (a device
+ * may have been lost between its two names, or the node shows an old drive name, or one that does not count). Takes a
+ * device slot no head is known of. NO_DRIVE when the node knows none.
  */
 export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
   const names = new DriveNames(options.keys)
@@ -64,8 +67,8 @@ async function driveName({ node, keys, signal }: FindOptions): Promise<FoundDriv
 }
 
 /**
- * Without the drive name. Where there is none, a device was lost after it put its own name and before it put the drive's for the first
- * time: that is made up for.
+ * Without the drive name. Where there is none, a device was lost after it put its own name and before it put the
+ * drive's for the first time: that is made up for.
  */
 async function byDevices(
   devices: readonly KnownHead[],

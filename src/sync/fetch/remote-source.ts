@@ -1,10 +1,13 @@
-/** What the drive thread asks of other machines: blocks, and the entries of directories and chunk lists it has not loaded. */
+/**
+ * What the drive thread asks of other machines: blocks, and the entries of directories and chunk lists it has not
+ * loaded.
+ */
 import { DriveError, type PlainName } from '../../base/index.js'
 import {
   decodeEntry,
   findLink,
   readChunkList,
-  readDirectory,
+  readDirectoryTable,
   type EntryRecord,
   type FetchBlock,
   type FileChunk,
@@ -42,7 +45,7 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
       const children: RemoteChild[] = []
       let bytes = 0
       const options = { ...(signal && { signal }), ...(after !== undefined && { after }) }
-      for await (const { name, entry } of readDirectory(ref, recent.fetch, options)) {
+      for await (const { name, entry } of readDirectoryTable(ref, recent.fetch, options)) {
         if (children.length >= ROWS_A_PAGE || bytes >= BYTES_A_PAGE) return { children, isLast: false }
         const child = childOf(name, await resolve(entry, signal))
         children.push(child)
@@ -73,7 +76,10 @@ function sizeOf({ record, chunks }: RemoteChild): number {
   return (record.inline?.length ?? 0) + xattrs + (chunks?.length ?? 0) * CHUNK_BYTES
 }
 
-/** A file that has an inode on this machine is one with several names, whatever is left of them: that one is meant, not a new one. */
+/**
+ * A file that has an inode on this machine is one with several names, whatever is left of them: that one is meant, not
+ * a new one.
+ */
 function knownHere(entry: EntryRecord, ino: number): EntryRecord {
   return ino === 0 || entry.nlink > 1 ? entry : { ...entry, nlink: 2 }
 }

@@ -1,8 +1,8 @@
 /**
- * A home that has nothing of its own to publish takes over what another device published on top of its version. Only while no tree is
- * open. The steps, each durable before the next and each repeated after a crash: what is taken over is written down; the caller makes
- * tree and block index anew for it; sync's tables follow, and the note goes, in one commit. Before the first step all is old, after it
- * all is new.
+ * A home that has nothing of its own to publish takes over what another device published on top of its version. Only
+ * while no tree is open. The steps, each durable before the next and each repeated after a crash: what is taken over is
+ * written down; the caller makes tree and block index anew for it; sync's tables follow, and the note goes, in one
+ * commit. Before the first step all is old, after it all is new.
  */
 import { DriveError, throwIfAborted, type Clock, type Log } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
@@ -13,7 +13,7 @@ import { type Environment, clearTables } from '../../storage/kv/index.js'
 import { basesAfter, BASE_TABLES, PLAN_TABLES } from '../../commits/index.js'
 import { ROOT_INO } from '../../model/index.js'
 import { checkHeads, type CheckedHeads } from '../heads/check-heads.js'
-import { DEFAULT_SETTINGS, type KnownHead, type Newer, type TakeOver } from '../contract.js'
+import { DEFAULT_SETTINGS, type KnownHead, type Newer, type FastForward } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
 import { DriveNames } from '../heads/heads.js'
 import { NodeReader } from './node-reader.js'
@@ -35,10 +35,11 @@ export interface TakeOverOptions {
 }
 
 /**
- * What to make the tree of: the root of a version that was begun to be taken over, or of a newer one on the node that descends from ours.
- * Undefined when there is none, or something here is unpublished. Rejects when the node cannot tell; then all is as before.
+ * What to make the tree of: the root of a version that was begun to be taken over, or of a newer one on the node that
+ * descends from ours. Undefined when there is none, or something here is unpublished. Rejects when the node cannot
+ * tell; then all is as before.
  */
-export async function beginTakeOver(options: TakeOverOptions): Promise<TakeOver | undefined> {
+export async function beginTakeOver(options: TakeOverOptions): Promise<FastForward | undefined> {
   const state = new SyncState(options.queue)
   const { head, takeOver: begun } = state
   if (head === undefined) return undefined
@@ -68,11 +69,11 @@ async function writeDown(
   head: Head,
   state: SyncState,
   deviceSlot: number,
-): Promise<TakeOver> {
+): Promise<FastForward> {
   const { height, deviceSlot: author } = version.commit
   const own = devices.find(({ slot }) => slot === deviceSlot) ?? ownHead(head, state, deviceSlot)
   const others = devices.filter(({ slot }) => slot !== deviceSlot && slot !== author)
-  const takeOver: TakeOver = {
+  const takeOver: FastForward = {
     version,
     nameSequence: named?.sequence ?? head.nameSequence,
     namedRoot: named?.root ?? head.namedRoot,

@@ -1,6 +1,6 @@
 /**
- * What the node's heads are to this device: its own, newer ones that descend from it, or ones that are not ours to replace. Heads are
- * only ever replaced by versions that descend from them.
+ * What the node's heads are to this device: its own, newer ones that descend from it, or ones that are not ours to
+ * replace. Heads are only ever replaced by versions that descend from them.
  */
 import { isDriveError, type Digest, type DriveErrorCode, type Log } from '../../base/index.js'
 import { driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
@@ -88,7 +88,8 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
     if (device !== undefined && now.sequence < device.sequence && options.mayBeBehind !== true) {
       throw rolledBack('the head of another device')
     }
-    // Built on since, or lost to the drive name; it need not be on the node any more. As for a device that opens the drive.
+    // Built on since, or lost to the drive name; it need not be on the node any more. As for a device that opens the
+    // drive.
     const passed = [state.head, ...(options.all === true ? [] : ahead.map(({ version }) => version))]
     const heights = passed.map((it) => it?.commit.height ?? 0)
     if (splitDriveSequence(now.sequence).height <= Math.max(...heights)) continue

@@ -1,7 +1,8 @@
 /**
- * Whether a head counts. Whoever holds the drive's keys, also on a device that was lost, can sign a record with the highest number there
- * is, and no later one would replace it. So a record counts only when its sequence fits the commit it leads to, and a commit only with
- * height 1 + the greatest of its parents. Others are ignored, and nobody continues from them.
+ * Whether a head counts. Whoever holds the drive's keys, also on a device that was lost, can sign a record with the
+ * highest number there is, and no later one would replace it. So a record counts only when its sequence fits the commit
+ * it leads to, and a commit only with height 1 + the greatest of its parents. Others are ignored, and nobody continues
+ * from them.
  */
 import { equalBytes, isDriveError } from '../../base/index.js'
 import { cidOf, driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
@@ -55,7 +56,10 @@ export async function isCredible(
   return heights.length < parents.length && !isBeyondReach(height, evidence.known)
 }
 
-/** Heights of the parents that can be had: those this device knows, and the first, which is the greatest unless versions were merged. */
+/**
+ * Heights of the parents that can be had: those this device knows, and the first, which is the greatest unless versions
+ * were merged.
+ */
 async function parentHeightsOf(
   { commit }: Version,
   { names, fetch, node, known }: Evidence,

@@ -18,9 +18,9 @@ import type { Version } from '../contract.js'
 import type { HeadRecords } from '../state/sync-state.js'
 
 /**
- * 2200-01-01. A record must outlive any absence of its owner, as a drive is opened from its records alone; replays are caught by the
- * height. It is the same for all records, so that no clock matters and signing again gives the same bytes. Kubo counts nanoseconds in
- * 64 bits, which end in 2262.
+ * 2200-01-01. A record must outlive any absence of its owner, as a drive is opened from its records alone; replays are
+ * caught by the height. It is the same for all records, so that no clock matters and signing again gives the same
+ * bytes. Kubo counts nanoseconds in 64 bits, which end in 2262.
  */
 const VALID_UNTIL_MS = Date.UTC(2200, 0, 1)
 const RECORD_TTL_MS = 60_000
@@ -73,8 +73,10 @@ export class DriveNames {
   }
 
   /**
-   * The best record the node knows, its signature verified; undefined when it knows none. Its end of life does not matter here.
-   * @param lenient a node that searched its network in vain until it gave up does not know the name either; otherwise that is TIMEOUT
+   * The best record the node knows, its signature verified; undefined when it knows none. Its end of life does not
+   * matter here.
+   * @param lenient a node that searched its network in vain until it gave up does not know the name either; otherwise
+   * that is TIMEOUT
    */
   async read(
     name: CidText,
@@ -90,7 +92,9 @@ export class DriveNames {
     }
   }
 
-  /** A version by its root, opened with the drive's key and its signature checked. CORRUPT when it is not of this drive. */
+  /**
+   * A version by its root, opened with the drive's key and its signature checked. CORRUPT when it is not of this drive.
+   */
   async openVersion(root: Digest, fetch: FetchBlock, signal?: AbortSignal): Promise<Version> {
     const { commit: commitDigest, forest } = decodeVersionRoot(await fetch(root, 'dag-pb', signal))
     const commit = openCommit(await fetch(commitDigest, 'raw', signal), this.#keys)

@@ -1,4 +1,7 @@
-/** What a person reads when a head on the node is not ours to replace. Every one says that nothing is lost and what helps. */
+/**
+ * What a person reads when a head on the node is not ours to replace. Every one says that nothing is lost and what
+ * helps.
+ */
 import { DriveError } from '../../base/index.js'
 import { splitDriveSequence } from '../../dag/index.js'
 import type { Newer } from '../contract.js'

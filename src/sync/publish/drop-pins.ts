@@ -1,6 +1,7 @@
 /**
- * Old pins of a drive, once the names have moved: only ancestors of the version now named go, and never one that the head of a device
- * names. What is pinned is asked of the node, so that what a crash left behind goes with the next version.
+ * Old pins of a drive, once the names have moved: only ancestors of the version now named go, and never one that the
+ * head of a device names. What is pinned is asked of the node, so that what a crash left behind goes with the next
+ * version.
  */
 import { equalBytes, toWire, type Digest, type Log } from '../../base/index.js'
 import { cidOf, parseCid, type FetchBlock } from '../../dag/index.js'

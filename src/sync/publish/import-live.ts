@@ -1,4 +1,7 @@
-/** Reads the live set of a version another device made: the forest's digests, how often each is used, and the link table. */
+/**
+ * Reads the live set of a version another device made: the forest's digests, how often each is used, and the link
+ * table.
+ */
 import type { Digest } from '../../base/index.js'
 import { encodeEntry, readDuplicates, readForest, readLinks, type FetchBlock } from '../../dag/index.js'
 import { be64, clearTables } from '../../storage/kv/index.js'

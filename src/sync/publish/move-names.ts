@@ -1,7 +1,7 @@
 /**
- * Moves the names of a drive to a version that is pinned. There is no compare-and-swap between two devices, so each puts its own head
- * before it looks at the others': of two that go on from one version at least one sees the other, and refuses before it moves the drive
- * name. After that all is read once more.
+ * Moves the names of a drive to a version that is pinned. There is no compare-and-swap between two devices, so each
+ * puts its own head before it looks at the others': of two that go on from one version at least one sees the other, and
+ * refuses before it moves the drive name. After that all is read once more.
  */
 import { DriveError, equalBytes } from '../../base/index.js'
 import { relationOf } from '../../commits/index.js'
@@ -44,7 +44,10 @@ async function refuseForks({ ahead }: CheckedHeads, plan: Plan, mover: NameMover
   }
 }
 
-/** The drive name is at the version, or at one that another device made from it meanwhile; or device heads have to do without it. */
+/**
+ * The drive name is at the version, or at one that another device made from it meanwhile; or device heads have to do
+ * without it.
+ */
 function isReached({ named, ahead, ignored }: CheckedHeads, { version }: Plan): boolean {
   if (ignored.some(({ name }) => name === 'drive')) return true
   if (named === undefined) return false

@@ -1,6 +1,6 @@
 /**
- * Pins a new version beside the one before it; blocks the node turns out to lack are found and sent again. The old pin stays until the
- * names have moved (see drop-pins.ts).
+ * Pins a new version beside the one before it; blocks the node turns out to lack are found and sent again. The old pin
+ * stays until the names have moved (see drop-pins.ts).
  */
 import { DriveError, isDriveError, type Digest, type Log } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
@@ -32,7 +32,10 @@ export interface Pinner {
 const MOST_REPAIRS = 3
 const CIDS_A_QUESTION = 1000
 
-/** The node holds every block of the version and lists its pin when it resolves. @param plan its version and base are used */
+/**
+ * The node holds every block of the version and lists its pin when it resolves.
+ * @param plan its version and base are used
+ */
 export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
   for (let repairs = 0; ; repairs++) {
     try {

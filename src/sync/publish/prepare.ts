@@ -1,4 +1,7 @@
-/** What must hold before a commit is built: the base version is known and ours to continue, its live set is complete, our slot is claimed. */
+/**
+ * What must hold before a commit is built: the base version is known and ours to continue, its live set is complete,
+ * our slot is claimed.
+ */
 import { DriveError, equalBytes } from '../../base/index.js'
 import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-heads.js'
 import type { OpenedDrive } from '../contract.js'
@@ -42,8 +45,8 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
 }
 
 /**
- * Sync's own environment was lost, or a device stopped before it was first written. The node's head is still our base when the tree here
- * has the same root directory with the same published content; anything else is left alone.
+ * Sync's own environment was lost, or a device stopped before it was first written. The node's head is still our base
+ * when the tree here has the same root directory with the same published content; anything else is left alone.
  */
 async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<void> {
   const { state, names, node, fetch, meta, log } = preparer
@@ -91,8 +94,8 @@ function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | un
 }
 
 /**
- * The head of a device that opened a drive, or took a version over, is at that version: the next device takes another slot, the node keeps
- * what this device has open, and what it had open before may go.
+ * The head of a device that opened a drive, or took a version over, is at that version: the next device takes another
+ * slot, the node keeps what this device has open, and what it had open before may go.
  */
 async function claimSlot(preparer: Preparer, { newer }: CheckedHeads, signal: AbortSignal): Promise<void> {
   const { state, names, node, deviceSlot } = preparer

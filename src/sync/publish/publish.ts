@@ -1,7 +1,7 @@
 /**
- * One plan to its end. The order is fixed: blocks confirmed, version pinned beside the one before it, names moved and read again, drive
- * thread told, old pins dropped. Each step may be repeated, so any crash goes on; and at each of them the loss of this device leaves names
- * that point to what is pinned.
+ * One plan to its end. The order is fixed: blocks confirmed, version pinned beside the one before it, names moved and
+ * read again, drive thread told, old pins dropped. Each step may be repeated, so any crash goes on; and at each of them
+ * the loss of this device leaves names that point to what is pinned.
  */
 import { throwIfAborted, type Log } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
@@ -15,7 +15,7 @@ import { moveNames } from './move-names.js'
 import { pinVersion } from './pin-version.js'
 import { needsMerging } from '../heads/refusals.js'
 import { forgetSent, sendBlocks } from './send-blocks.js'
-import { settle } from './settle.js'
+import { settlePlan } from './settle.js'
 import { tellDriveThread } from './tell-drive-thread.js'
 import type { Plan, SyncState } from '../state/sync-state.js'
 
@@ -32,15 +32,18 @@ export interface Publisher {
   readonly nodeIdentity: string
   /** The plan was built just now, and nothing of it was sent before. */
   readonly isFresh: boolean
-  /** The node is not the configured one yet: nothing becomes evictable by what it confirms, and the plan stays unsettled. */
+  /**
+   * The node is not the configured one yet: nothing becomes evictable by what it confirms, and the plan stays
+   * unsettled.
+   */
   readonly isProvisional: boolean
   readonly onPhase: (phase: SyncPhase) => void
   readonly onSent: (blocks: number, bytes: number, wasThere: boolean) => void
 }
 
 /**
- * Another device went on from here. A plan whose names were put before a crash may be what it went on from: then only what is left to do
- * here is done; on a node that does not count yet, it stays to be done.
+ * Another device went on from here. A plan whose names were put before a crash may be what it went on from: then only
+ * what is left to do here is done; on a node that does not count yet, it stays to be done.
  * @throws DIVERGED when there is something here that no version has
  */
 export async function settleBefore(
@@ -62,7 +65,7 @@ export async function settleBefore(
       if (publisher.isProvisional) return
       await tellDriveThread(unfinished, publisher.state, publisher.port)
     }
-    await settle(unfinished, publisher.state)
+    await settlePlan(unfinished, publisher.state)
   }
   const { dirtyInodes, held } = await port.counts()
   if (dirtyInodes > 0 || held.files > 0) throw needsMerging(newer, 'changes')
@@ -102,7 +105,7 @@ export async function publishPlan(begun: Plan, publisher: Publisher, signal: Abo
     await dropPins(plan.version, heads, publisher, signal)
   }
   onPhase('settling')
-  await settle(plan, state)
+  await settlePlan(plan, state)
   return true
 }
 

@@ -4,7 +4,8 @@ import type { CidText, IpfsNode } from '../../node/index.js'
 import type { DriveNames, NamedHead } from '../heads/heads.js'
 
 /**
- * What counts is which version the name now points to under which sequence: the node may hold another record that says the same.
+ * What counts is which version the name now points to under which sequence: the node may hold another record that says
+ * the same.
  * @throws DIVERGED when the node holds a record of an equal or greater sequence that says something else
  */
 export async function putName(

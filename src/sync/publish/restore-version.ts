@@ -7,7 +7,8 @@ import { clearTables } from '../../storage/kv/index.js'
 import { LostBlock, sendBlocks } from './send-blocks.js'
 
 /**
- * Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is published.
+ * Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is
+ * published.
  * @param mayNameDrive false where what the drive name says on the node is ignored
  */
 export async function restoreVersion(publisher: Publisher, mayNameDrive: boolean, signal: AbortSignal): Promise<void> {

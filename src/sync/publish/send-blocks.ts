@@ -1,6 +1,6 @@
 /**
- * Sends the blocks of a plan to the node in parts of bounded size, and records each part the node confirmed. Memory holds a few
- * blocks a part, whatever the size of the upload.
+ * Sends the blocks of a plan to the node in parts of bounded size, and records each part the node confirmed. Memory
+ * holds a few blocks a part, whatever the size of the upload.
  */
 import { aborted, DriveError, forEachBounded, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
@@ -46,7 +46,10 @@ interface OutgoingBlock extends OutgoingRow {
 const BLOCKS_A_READ = 16
 const CIDS_A_QUESTION = 1000
 
-/** Everything in `outgoing` is confirmed when it resolves. @param askFirst skip what the node already holds (a plan begun earlier) */
+/**
+ * Everything in `outgoing` is confirmed when it resolves.
+ * @param askFirst skip what the node already holds (a plan begun earlier)
+ */
 export async function sendBlocks(
   plan: Pick<Plan, 'version'>,
   sender: Sender,

@@ -1,4 +1,7 @@
-/** After a version is published, and the drive thread was told: its change becomes the published state of sync's own tables. */
+/**
+ * After a version is published, and the drive thread was told: its change becomes the published state of sync's own
+ * tables.
+ */
 import type { Digest } from '../../base/index.js'
 import { clearTables, pagesOf } from '../../storage/kv/index.js'
 import {
@@ -12,8 +15,10 @@ import {
 } from '../../commits/index.js'
 import { rememberHead, type Head, type Plan, type SyncState } from '../state/sync-state.js'
 
-/** Every step is one commit that can be repeated, so a crash goes on where it was. The last one makes the plan the head. */
-export async function settle(plan: Plan, state: SyncState): Promise<void> {
+/**
+ * Every step is one commit that can be repeated, so a crash goes on where it was. The last one makes the plan the head.
+ */
+export async function settlePlan(plan: Plan, state: SyncState): Promise<void> {
   const { queue, tables } = state
   await settleForest(state)
   await settleLive(state)

@@ -27,8 +27,8 @@ export class BackOff {
   }
 
   /**
-   * What time may cure is tried again soon and then more and more rarely; what a user has to cure, rarely. Space comes back by others'
-   * doing, and nobody tells. A try by hand says nothing of how often to try: it delays no later one.
+   * What time may cure is tried again soon and then more and more rarely; what a user has to cure, rarely. Space comes
+   * back by others' doing, and nobody tells. A try by hand says nothing of how often to try: it delays no later one.
    * @returns the delay until the next try
    */
   failed(error: unknown, { byHand = false }: { readonly byHand?: boolean } = {}): number {

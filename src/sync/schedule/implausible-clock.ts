@@ -1,4 +1,7 @@
-/** A clock that cannot be right. Nothing published depends on it but the times of versions, so it is said and nothing stops. */
+/**
+ * A clock that cannot be right. Nothing published depends on it but the times of versions, so it is said and nothing
+ * stops.
+ */
 
 /** Before this was written: no clock shows an earlier time and is right. */
 const BEGINNING_MS = Date.UTC(2024, 0, 1)

@@ -43,7 +43,10 @@ export class RoomMaker {
     }
   }
 
-  /** A store of ours is asked to collect when it is worth it; other nodes collect when they like. A failure here is for the next time. */
+  /**
+   * A store of ours is asked to collect when it is worth it; other nodes collect when they like. A failure here is for
+   * the next time.
+   */
   async afterPublishing(signal: AbortSignal): Promise<void> {
     if (!this.#isStoreOfOurs) return
     try {
@@ -62,8 +65,9 @@ export class RoomMaker {
   }
 
   /**
-   * No version can be published now. Where it is this machine's disk that is full, an upload is given up, as it may hold what was
-   * removed since and would keep that from being given back; the next one begins anew. A full disk elsewhere waits for its owner.
+   * No version can be published now. Where it is this machine's disk that is full, an upload is given up, as it may
+   * hold what was removed since and would keep that from being given back; the next one begins anew. A full disk
+   * elsewhere waits for its owner.
    */
   async #makeRoom(signal: AbortSignal): Promise<void> {
     const { port, log } = this.#options

@@ -1,6 +1,6 @@
 /**
- * What is known of the node, and since when: from every call that is made for other reasons, and from asking. While anything waits for the
- * node it is asked often, with one cheap call; otherwise now and then.
+ * What is known of the node, and since when: from every call that is made for other reasons, and from asking. While
+ * anything waits for the node it is asked often, with one cheap call; otherwise now and then.
  */
 import { isDriveError, toWire, type Clock, type Log, type Random, type WireError } from '../../base/index.js'
 import type { IpfsNode, NodeStatus } from '../../node/index.js'

@@ -1,20 +1,20 @@
 /** Callers that wait for a publish. */
 import { aborted } from '../../base/index.js'
 
-export interface Request {
+export interface PublishRequest {
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
 export class Requests {
-  #waiting: readonly Request[] = []
+  #waiting: readonly PublishRequest[] = []
 
   get isEmpty(): boolean {
     return this.#waiting.length === 0
   }
 
   /** Those that wait now; later ones are not among them. */
-  get all(): readonly Request[] {
+  get all(): readonly PublishRequest[] {
     return this.#waiting
   }
 
@@ -25,7 +25,7 @@ export class Requests {
         signal?.removeEventListener('abort', onAbort)
         this.#waiting = this.#waiting.filter((each) => each !== request)
       }
-      const request: Request = {
+      const request: PublishRequest = {
         resolve: () => (end(), resolve()),
         reject: (error) => (end(), reject(error)),
       }
@@ -35,7 +35,7 @@ export class Requests {
     })
   }
 
-  settle(error: Error | undefined, requests: readonly Request[] = this.#waiting): void {
+  settle(error: Error | undefined, requests: readonly PublishRequest[] = this.#waiting): void {
     for (const { resolve, reject } of requests) {
       if (error === undefined) resolve()
       else reject(error)

@@ -3,11 +3,14 @@ import { equalBytes, type Digest } from '../../base/index.js'
 import { openTables, type QueueTables } from '../../commits/index.js'
 import { decodePlain, encodePlain } from './plain-record.js'
 import type { Environment } from '../../storage/kv/index.js'
-import type { KnownHead, TakeOver, Version } from '../contract.js'
+import type { KnownHead, FastForward, Version } from '../contract.js'
 
 /** The version this device's tree is based on: the last one it published, or the one it opened. */
 export interface Head extends Version {
-  /** Sequence of the drive name's record, and the root it names: this version, or at a device's start one it descends from. */
+  /**
+   * Sequence of the drive name's record, and the root it names: this version, or at a device's start one it descends
+   * from.
+   */
   readonly nameSequence: number
   readonly namedRoot: Digest
   /** Meta sequence of the publish; 0 for a version another device made. */
@@ -22,8 +25,8 @@ export interface HeadRecords {
 }
 
 /**
- * A commit that is built but not settled. It and everything it needs are durable from `sending` on, so a crash at any point goes on
- * with the same blocks. The phase says what was begun, never what a node has: that is asked again.
+ * A commit that is built but not settled. It and everything it needs are durable from `sending` on, so a crash at any
+ * point goes on with the same blocks. The phase says what was begun, never what a node has: that is asked again.
  */
 export interface Plan {
   /** `naming`: the names may point to it somewhere. `settling`: the drive thread may let go of blocks. */
@@ -68,8 +71,8 @@ export class SyncState {
     return this.#read<Plan>('plan')
   }
 
-  get takeOver(): TakeOver | undefined {
-    return this.#read<TakeOver>('takeOver')
+  get takeOver(): FastForward | undefined {
+    return this.#read<FastForward>('takeOver')
   }
 
   /** Heads of devices seen so far, each the newest; our own where it stayed behind a version taken over. */
@@ -77,7 +80,10 @@ export class SyncState {
     return this.#read<KnownHead[]>('devices') ?? []
   }
 
-  /** Versions at which one device took over from another, the newest first: all of them ancestors of the head, or the head. */
+  /**
+   * Versions at which one device took over from another, the newest first: all of them ancestors of the head, or the
+   * head.
+   */
   get bases(): readonly Digest[] {
     return this.#read<Digest[]>('bases') ?? []
   }
@@ -107,7 +113,7 @@ export class SyncState {
 
   put(name: 'head', value: Head): void
   put(name: 'plan', value: Plan | undefined): void
-  put(name: 'takeOver', value: TakeOver | undefined): void
+  put(name: 'takeOver', value: FastForward | undefined): void
   put(name: 'bases', value: readonly Digest[]): void
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void

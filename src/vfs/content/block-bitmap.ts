@@ -1,6 +1,6 @@
 /**
- * A set of block numbers that answers where the next block of the set, or the next gap in it, begins. Bits lie in chunks of
- * 32,768 blocks; an empty chunk and a full one take no memory but their entry. Pure.
+ * A set of block numbers that answers where the next block of the set, or the next gap in it, begins. Bits lie in
+ * chunks of 32,768 blocks; an empty chunk and a full one take no memory but their entry. Pure.
  */
 
 const WORDS = 1024

@@ -1,6 +1,6 @@
 /**
- * Plaintext of chunks: a small cache of opened blocks, the local store, then the nodes. Requests for one block are shared;
- * blocks that come from a node are kept in the store.
+ * Plaintext of chunks: a small cache of opened blocks, the local store, then the nodes. Requests for one block are
+ * shared; blocks that come from a node are kept in the store.
  */
 import { DriveError, isDriveError, MIB, unlessAborted, type Digest, type Log } from '../../base/index.js'
 import type { ChunkRecord, RemoteSource } from '../../tree-state/index.js'
@@ -74,8 +74,8 @@ export class ChunkReader {
   }
 
   /**
-   * Plaintext bytes `from … to` of a block, for readers that want no more of it. Undefined when they are not at hand, or
-   * when opening parts is not possible: `openNow` and `load` are the way then.
+   * Plaintext bytes `from … to` of a block, for readers that want no more of it. Undefined when they are not at hand,
+   * or when opening parts is not possible: `openNow` and `load` are the way then.
    * @param wait the disk may be waited for
    */
   openPartNow(row: Block, from: number, to: number, own: OpenedBlocks, wait: boolean): Uint8Array | undefined {
@@ -106,7 +106,8 @@ export class ChunkReader {
   }
 
   /**
-   * Reads all rows' blocks into `own`, local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT, ABORTED.
+   * Reads all rows' blocks into `own`, local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT,
+   * ABORTED.
    * @param inParts local ones need not be in `own` if `openPartNow` can answer then, which is to be tried first
    */
   async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
@@ -114,7 +115,10 @@ export class ChunkReader {
     await (caller === undefined ? work : unlessAborted(work, caller.signal))
   }
 
-  /** Begins to load blocks nobody asked for yet; failures show when they are asked for. @returns how many, from the first on */
+  /**
+   * Begins to load blocks nobody asked for yet; failures show when they are asked for.
+   * @returns how many, from the first on
+   */
   prefetch(rows: readonly Block[]): number {
     const some = rows.slice(0, MOST_AHEAD - this.#ahead)
     if (some.length === 0) return 0
@@ -170,7 +174,10 @@ export class ChunkReader {
     return loading
   }
 
-  /** Makes openPartNow possible: the block checked, and its bytes in the page cache. Otherwise the whole goes into `own`. */
+  /**
+   * Makes openPartNow possible: the block checked, and its bytes in the page cache. Otherwise the whole goes into
+   * `own`.
+   */
   async #loadParts(row: Block, name: string, own: OpenedBlocks): Promise<void> {
     const isChecked = await withScratch(
       this.#cachedScratch,

@@ -52,6 +52,18 @@ test('S-064 of a file with 100,000 chunks, a look anywhere reads some thousand r
   t.true(table.read < 6_000, `${table.read} rows were read`)
 })
 
+test('S-064 scattered looks into a file with 2,048 chunks read each row about once', (t) => {
+  const table = new MemoryRows()
+  for (let i = 0; i < 2_048; i++) table.rows.push(row(i * 256 * KIB, 256 * KIB, 1))
+  const rows = new ChunkRows(table, INO, false)
+  const random = seededRandom(3)
+  for (let i = 0; i < 4_000; i++) {
+    const at = random.next(2_048 * 64) * 4 * KIB
+    t.is(rows.within(at, at + 4 * KIB)[0]?.offset, Math.floor(at / (256 * KIB)) * 256 * KIB)
+  }
+  t.true(table.read < 2 * 2_048, `${table.read} rows were read`)
+})
+
 test('rows that are changed at random are found as in a list of all of them', (t) => {
   const random = seededRandom(12)
   const table = new MemoryRows()

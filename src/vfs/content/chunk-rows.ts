@@ -1,7 +1,7 @@
 /**
- * The chunk rows of one file, in order of their offsets and never overlapping. Two windows of them are in memory (a copy within one file
- * reads here and writes there), the rest in the table: a file of a terabyte has millions. Who changes the table changes the windows with
- * it (rows.ts).
+ * The chunk rows of one file, in order of their offsets and never overlapping. Some windows of them are in memory
+ * and grow together where reading goes on; the rest is in the table, because a file of a terabyte has millions. Who
+ * changes the table changes the windows with it (rows.ts).
  */
 import { CHUNK } from '../../pipeline/index.js'
 import { pagesOf, type Table } from '../../storage/kv/index.js'
@@ -9,10 +9,15 @@ import { decodeChunk, rowsBetween, rowsOf, secondOf, type ChunkRecord } from '..
 
 /** No row is longer: a block holds no more. So a row that reaches over an offset begins at most this much before it. */
 export const MOST_ROW_BYTES = CHUNK.MAX
-/** Rows read at once, at least. */
+/** Rows read around a place nobody was near. */
+const FIRST_ROWS = 64
+/** Rows read at once where reading goes on. */
 const READ_ROWS = 1024
-/** A window with more rows is cut to half of them. */
+/** A window with more rows is cut. */
 const MOST_ROWS = 4096
+const MOST_WINDOWS = 16
+/** Rows of all windows together, unless a single one needs more. */
+const MOST_KEPT = 2 * MOST_ROWS
 
 type ReadTable = Pick<Table, 'range'>
 
@@ -52,16 +57,18 @@ export class ChunkRows {
 
   /** The first row that ends after `offset`, however far away. */
   after(offset: number): ChunkRecord | undefined {
-    const { rows, end } = this.#covering(offset, offset + 1)
-    const known = rows[firstRowAfter(rows, offset)]
-    if (known !== undefined || end === Infinity) return known
-    return this.#read(end, end + 1).rows[0]
+    let window = this.#covering(offset, offset + 1)
+    for (;;) {
+      const known = window.rows[firstRowAfter(window.rows, offset)]
+      if (known !== undefined || window.end === Infinity) return known
+      window = this.#read(window.end, window.end + 1)
+    }
   }
 
   /** All rows, read a page at a time and not kept. */
   *[Symbol.iterator](): Generator<ChunkRecord> {
-    const [window] = this.#windows
-    if (window?.start === 0 && window.end === Infinity) return yield* window.rows
+    const whole = this.#windows.find(({ start, end }) => start === 0 && end === Infinity)
+    if (whole !== undefined) return yield* whole.rows
     for (const rows of pagesOf(this.#table, { ...rowsOf(this.#ino), pageRows: READ_ROWS }))
       for (const [key, value] of rows) yield decodeChunk(secondOf(key), value)
   }
@@ -97,28 +104,70 @@ export class ChunkRows {
   /** A window with all rows that end after `from` and begin before `to`. */
   #covering(from: number, to: number): Window {
     const first = Math.max(0, from - MOST_ROW_BYTES)
-    const [recent, other] = this.#windows
-    if (recent !== undefined && first >= recent.start && to <= recent.end) return recent
-    if (other !== undefined && first >= other.start && to <= other.end) {
-      this.#windows = [other, recent!]
-      return other
+    const index = this.#windows.findIndex(({ start, end }) => first >= start && to <= end)
+    if (index < 0) return this.#read(first, to)
+    const window = this.#windows[index]!
+    if (index > 0) {
+      this.#windows.splice(index, 1)
+      this.#windows.unshift(window)
     }
-    return this.#read(first, to)
+    return window
   }
 
+  /** Reads on at the end of the window that reaches `from`, else around `from`; then joins the window it meets. */
   #read(from: number, to: number): Window {
-    const window: Window = { rows: [], start: from, end: Infinity }
-    for (const [key, value] of this.#table.range(rowsBetween(this.#ino, from))) {
+    const near = this.#windows.find(({ start, end }) => start <= from && from <= end)
+    const window = near ?? { rows: [], start: from, end: from }
+    const begin = window.end
+    const least = near === undefined ? FIRST_ROWS : READ_ROWS
+    const others = this.#windows.filter((other) => other !== window)
+    const next = nextWindow(others, begin)
+    let read = 0
+    window.end = Infinity
+    for (const [key, value] of this.#table.range(rowsBetween(this.#ino, begin))) {
       const offset = secondOf(key)
-      if (window.rows.length >= READ_ROWS && offset >= to) {
+      if (next !== undefined && offset >= next.start) {
+        window.end = next.end
+        window.rows = window.rows.concat(next.rows)
+        break
+      }
+      if (read >= least && offset >= to) {
         window.end = offset
         break
       }
       window.rows.push(decodeChunk(offset, value))
+      read++
     }
-    this.#windows = [window, ...this.#windows.slice(0, 1)]
-    return window
+    if (window.rows.length > MOST_ROWS) beginAt(window, from)
+    this.#windows = withinBounds([window, ...others.filter(({ start }) => start < window.start || start >= window.end)])
+    return window.end < to ? this.#read(from, to) : window
   }
+}
+
+/** The first window that begins at `offset` or behind it. */
+function nextWindow(windows: readonly Window[], offset: number): Window | undefined {
+  let next: Window | undefined
+  for (const window of windows) {
+    if (window.start >= offset && (next === undefined || window.start < next.start)) next = window
+  }
+  return next
+}
+
+/** The first of these windows, which were used last, as many as may stay in memory. */
+function withinBounds(windows: readonly Window[]): Window[] {
+  let rows = 0
+  return windows.filter((window, index) => {
+    rows += window.rows.length
+    return index === 0 || (index < MOST_WINDOWS && rows <= MOST_KEPT)
+  })
+}
+
+/** Drops the rows that end before `from`. */
+function beginAt(window: Window, from: number): void {
+  const first = firstRowAfter(window.rows, from)
+  if (first === 0) return
+  window.rows = window.rows.slice(first)
+  window.start = Math.max(window.start, Math.min(from, window.rows[0]?.offset ?? from))
 }
 
 /** Keeps the half around row `at`. */

@@ -27,7 +27,10 @@ interface Canvas {
   readonly from: number
 }
 
-/** `from … to` of an inode with content, or what to wait for: blocks that must be read first. The range lies within the file. */
+/**
+ * `from … to` of an inode with content, or what to wait for: blocks that must be read first. The range lies within the
+ * file.
+ */
 export function composeOrWait(
   parts: ComposeParts,
   inode: Inode,

@@ -24,7 +24,9 @@ interface Model {
   handle: number
 }
 
-/** One file against a plain buffer: sizes are drawn so that every layer (inline, pages, tail, pieces, chunks) is used. */
+/**
+ * One file against a plain buffer: sizes are drawn so that every layer (inline, pages, tail, pieces, chunks) is used.
+ */
 async function exercise(scratch: Scratch, seed: number, steps: number, say: (line: string) => void): Promise<void> {
   const random = seededRandom(seed)
   let drive: OpenDrive = await scratch.open({ heldLimitBytes: 16 * 1024 * KIB })

@@ -93,7 +93,9 @@ async function copyBytes(
   return done
 }
 
-/** @returns false when the target has something in the way, or the source changed meanwhile; then the bytes are copied */
+/**
+ * @returns false when the target has something in the way, or the source changed meanwhile; then the bytes are copied
+ */
 async function share(
   parts: CopyParts,
   source: Inode,

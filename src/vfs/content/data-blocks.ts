@@ -1,7 +1,7 @@
 /**
- * Which 4 KiB blocks of a file hold data, as ext4 would tell: what lseek answers from, and what stat counts. A file without holes
- * has no such set (`FileContent.data` is undefined), so ordinary files pay nothing. The layers below say which bytes there
- * are; they may hold zeros beyond the blocks a program wrote, this set does not.
+ * Which 4 KiB blocks of a file hold data, as ext4 would tell: what lseek answers from, and what stat counts. A file
+ * without holes has no such set (`FileContent.data` is undefined), so ordinary files pay nothing. The layers below say
+ * which bytes there are; they may hold zeros beyond the blocks a program wrote, this set does not.
  */
 import { PAGE_BYTES, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
 import { GIB } from '../../base/index.js'
@@ -41,7 +41,10 @@ export function noteResized(inode: Sized, content: Layers, sizeBefore: number): 
   settle(inode, content)
 }
 
-/** The bytes `from … to` were made zeros: whole blocks are holes now, and so is the last one when the range reaches the end. */
+/**
+ * The bytes `from … to` were made zeros: whole blocks are holes now, and so is the last one when the range reaches the
+ * end.
+ */
 export function noteZeroed(inode: Sized, content: Layers, from: number, to: number): void {
   const first = blocksWithin(from)
   const last = to >= inode.size ? blocksWithin(inode.size) : blocksBefore(to)

@@ -1,6 +1,7 @@
 /**
- * The content of a file in use, in layers from the bottom: an inline body or chunk rows; staged pages; pieces on their way
- * through the pipeline and held pages, by age; the tail. An epoch orders pages and pieces: a page is over the pieces with a smaller epoch.
+ * The content of a file in use, in layers from the bottom: an inline body or chunk rows; staged pages; pieces on their
+ * way through the pipeline and held pages, by age; the tail. An epoch orders pages and pieces: a page is over the
+ * pieces with a smaller epoch.
  */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { DriveError } from '../../base/index.js'

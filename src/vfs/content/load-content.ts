@@ -39,7 +39,10 @@ export function contentOrWait(parts: LoadParts, inode: Inode, caller: Caller | u
 /** Rows in memory before a commit; more than any commit of a program's own. */
 const MOST_PENDING_BYTES = 8 * MIB
 
-/** Rows of a list that was loaded in part, before a failure or a crash, are written again; `removeContent` knows of them. */
+/**
+ * Rows of a list that was loaded in part, before a failure or a crash, are written again; `removeContent` knows of
+ * them.
+ */
 async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
   const { ref } = inode
   if (ref === undefined) return
@@ -80,7 +83,9 @@ export function openContent(parts: Pick<LoadParts, 'state' | 'invalidations'>, i
   return content
 }
 
-/** The set of blocks with data, from the rows and pages as they are now; the kernel hears when stat's answer changes. */
+/**
+ * The set of blocks with data, from the rows and pages as they are now; the kernel hears when stat's answer changes.
+ */
 export function countBlocks(parts: Pick<LoadParts, 'invalidations'>, inode: Inode, content: FileContent): void {
   const { holes } = inode
   readDataBlocks(inode, content)

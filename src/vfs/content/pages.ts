@@ -29,7 +29,9 @@ export function dropPage(parts: PageParts, inode: Inode, content: FileContent, i
   content.heldPages.delete(index)
 }
 
-/** Changes a page's bytes wherever they are: in memory, in the table, or in both. `change` may return a shorter view. */
+/**
+ * Changes a page's bytes wherever they are: in memory, in the table, or in both. `change` may return a shorter view.
+ */
 export function changePage(
   parts: PageParts,
   inode: Inode,

@@ -1,6 +1,7 @@
 /**
  * Small reads at random places: a block is opened and checked as a whole the first time, and then only the pages a read
- * needs, which must be the pages that were checked (PartOpener in src/pipeline). Otherwise each such read would open 256 KiB.
+ * needs, which must be the pages that were checked (PartOpener in src/pipeline). Otherwise each such read would open
+ * 256 KiB.
  */
 import { isDriveError, MIB } from '../../base/index.js'
 import { SEALED_PAGE_BYTES, type Core, type PageTags } from '../../pipeline/index.js'
@@ -32,7 +33,9 @@ export class PartReader {
     this.#core = core
   }
 
-  /** Plaintext bytes `from … to` of the block; undefined when not at hand, damaged, shorter, or parts cannot be opened. */
+  /**
+   * Plaintext bytes `from … to` of the block; undefined when not at hand, damaged, shorter, or parts cannot be opened.
+   */
   open(
     name: string,
     row: Pick<ChunkRecord, 'digest' | 'key'>,
@@ -56,7 +59,8 @@ export class PartReader {
 
   /**
    * Opens the block as a whole, so that parts can be opened later.
-   * @returns the plaintext's length, which is in `#plain`; undefined when the block is damaged or parts cannot be opened
+   * @returns the plaintext's length, which is in `#plain`; undefined when the block is damaged or parts cannot be
+   * opened
    */
   check(name: string, row: Pick<ChunkRecord, 'key'>, sealed: Uint8Array): number | undefined {
     const core = this.#core

@@ -1,4 +1,7 @@
-/** A stretch of a file on its way through the pipeline; its bytes stay readable in memory until its chunk rows are there. */
+/**
+ * A stretch of a file on its way through the pipeline; its bytes stay readable in memory until its chunk rows are
+ * there.
+ */
 import type { DriveError } from '../../base/index.js'
 import type { SealedItem } from '../../pipeline/index.js'
 import type { Slot } from '../staging/slot.js'

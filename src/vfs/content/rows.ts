@@ -19,7 +19,9 @@ export function overlapsRows(rows: ChunkRows, from: number, to: number): boolean
   return row !== undefined && row.offset < to
 }
 
-/** The bytes of a row out of its block's plaintext. CORRUPT when they reach beyond it: another device may have said so. */
+/**
+ * The bytes of a row out of its block's plaintext. CORRUPT when they reach beyond it: another device may have said so.
+ */
 export function bytesOfRow(plain: Uint8Array, row: ChunkRecord): Uint8Array {
   const end = row.skip + row.length
   if (end > plain.length) throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')

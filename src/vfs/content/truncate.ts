@@ -6,7 +6,7 @@ import { noteResized } from './data-blocks.js'
 import type { FileContent } from './file-content.js'
 import { changePage, dropPage, foldInline, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from './rows.js'
-import { INLINE_BYTES } from '../staging/stage.js'
+import { INLINE_BYTES } from '../../model/index.js'
 import { MAX_FILE_BYTES } from './write.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 

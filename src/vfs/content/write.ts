@@ -35,7 +35,10 @@ const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010
 
-/** Writes all of `data`; level reached: `held`. `data` is copied before anything is waited for. Throws NO_SPACE, FILE_TOO_LARGE. */
+/**
+ * Writes all of `data`; level reached: `held`. `data` is copied before anything is waited for. Throws NO_SPACE,
+ * FILE_TOO_LARGE.
+ */
 export function write(
   parts: WriteParts,
   inode: Inode,
@@ -151,7 +154,9 @@ function writeSome(
   return writePages(parts, inode, offset, room < data.length ? data.subarray(0, room) : data)
 }
 
-/** Whether the gap is a hole that lseek and stat tell of; a smaller one at the end of a stream is written out as zeros. */
+/**
+ * Whether the gap is a hole that lseek and stat tell of; a smaller one at the end of a stream is written out as zeros.
+ */
 function hasWholeBlock(from: number, to: number): boolean {
   return Math.floor(to / PAGE_BYTES) > Math.ceil(from / PAGE_BYTES)
 }

@@ -1,6 +1,7 @@
 /**
- * POSIX ACLs in the form of their extended attributes (linux/posix_acl_xattr.h): version 2 as uint32, then entries of tag and
- * permissions (uint16 each) and an id (uint32), all little endian, in the order of the tags. Pure: no inode, no tree.
+ * POSIX ACLs in the form of their extended attributes (linux/posix_acl_xattr.h): version 2 as uint32, then entries of
+ * tag and permissions (uint16 each) and an id (uint32), all little endian, in the order of the tags. Pure: no inode, no
+ * tree.
  */
 import { DriveError } from '../../base/index.js'
 
@@ -42,7 +43,9 @@ export function aclAfterChmod(value: Uint8Array, mode: number): Uint8Array {
   return encode(entries)
 }
 
-/** The access ACL of a file made with `mode` in a directory with this default ACL: each allows what the other allows. */
+/**
+ * The access ACL of a file made with `mode` in a directory with this default ACL: each allows what the other allows.
+ */
 export function inheritedAcl(value: Uint8Array, mode: number): AppliedAcl {
   const entries = parse(value)
   classesOf(entries).forEach((entry, shift) => (entry.permissions &= (mode >> (6 - 3 * shift)) & 7))

@@ -1,6 +1,6 @@
 /**
- * Events of the tree, in order: who listens hears at the end of the turn of the event loop in which they happened, on this
- * thread. With no listener they cost a comparison.
+ * Events of the tree, in order: who listens hears at the end of the turn of the event loop in which they happened, on
+ * this thread. With no listener they cost a comparison.
  */
 import type { FileId, PlainName } from '../../base/index.js'
 import type { NamePlace } from '../tree.js'
@@ -13,8 +13,9 @@ interface Subject {
 }
 
 /**
- * `added`: a name, of a new inode or a hard link. `changed`: content, attributes or extended attributes; not the times of a
- * directory whose entries changed. `moved`: an exchange is two of them. `removed`: a name; the file may have others, or be open.
+ * `added`: a name, of a new inode or a hard link. `changed`: content, attributes or extended attributes; not the times
+ * of a directory whose entries changed. `moved`: an exchange is two of them. `removed`: a name; the file may have
+ * others, or be open.
  */
 export type Change =
   | (Subject & { readonly kind: 'added'; readonly at: NamePlace })

@@ -6,7 +6,10 @@ const ROW_BYTES = 13
 /** What six bytes can say; reached by copying the same blocks over and over. */
 const MOST_BYTES = 2 ** 48 - 1
 
-/** BE48(sequence), and after it what only the counts need: bytes staged since the last published commit, and 1 for a file. */
+/**
+ * BE48(sequence), and after it what only the counts need: bytes staged since the last published commit, and 1 for a
+ * file.
+ */
 export function encodeDirty(sequence: number, inode: Inode): Buffer {
   const unpublished = be48(Math.min(inode.unpublishedBytes, MOST_BYTES))
   return Buffer.concat([be48(sequence), unpublished, Buffer.of(inode.isFile ? 1 : 0)])

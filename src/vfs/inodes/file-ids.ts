@@ -1,6 +1,7 @@
 /**
- * File ids, and from them back to inodes. An id made here is the inode's number and a mark of this home, enciphered: it looks random to
- * everyone else, is never made twice, and needs no row to be found again. Ids made elsewhere have a row in `foreign`.
+ * File ids, and from them back to inodes. An id made here is the inode's number and a mark of this home, enciphered: it
+ * looks random to everyone else, is never made twice, and needs no row to be found again. Ids made elsewhere have a row
+ * in `foreign`.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
 import { equalBytes, type FileId, type Random, type SecretKey } from '../../base/index.js'

@@ -1,7 +1,8 @@
 /**
  * The inodes in memory: loading, numbering, the kernel's references, what waits to be written, and removal.
- * Clean inodes nobody has open are dropped when there are too many, and all of them when nobody used any for a while; the kernel's
- * reference counts are kept apart, so a million cached kernel dentries cost a few bytes each and no object.
+ * Clean inodes nobody has open are dropped when there are too many, and all of them when nobody used any for a while;
+ * the kernel's reference counts are kept apart, so a million cached kernel dentries cost a few bytes each and no
+ * object.
  */
 import { DriveError } from '../../base/index.js'
 import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
@@ -298,7 +299,9 @@ export class InodeTable {
     this.#risk.durable(this.changed.size)
   }
 
-  /** Inodes with changes that no published commit holds. Whether there are any is what the tables say, not the counter. */
+  /**
+   * Inodes with changes that no published commit holds. Whether there are any is what the tables say, not the counter.
+   */
   countDirty(): number {
     const { counters, tables } = this.#state
     let unwritten = 0

@@ -1,6 +1,6 @@
 /**
- * How often the kernel looked an inode up and has not forgotten it. Inode numbers are given out in order, so counts of neighbours lie
- * together: a million inodes that the kernel knows take some four bytes each.
+ * How often the kernel looked an inode up and has not forgotten it. Inode numbers are given out in order, so counts of
+ * neighbours lie together: a million inodes that the kernel knows take some four bytes each.
  */
 
 const BLOCK = 64

@@ -86,7 +86,10 @@ export function countDirty({ tables }: TreeState): Pick<Counters, 'dirtyInodes' 
   return counts
 }
 
-/** Closes the open sequence: what is in the overlay now belongs to it, what follows to the next. @returns the closed sequence */
+/**
+ * Closes the open sequence: what is in the overlay now belongs to it, what follows to the next.
+ * @returns the closed sequence
+ */
 export function closeSequence(state: TreeState): number {
   const { state: rows } = state.tables
   const { counters } = state

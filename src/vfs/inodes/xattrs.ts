@@ -32,8 +32,9 @@ export function getXattr(inode: Inode, name: string): Uint8Array {
 }
 
 /**
- * Setting an access ACL sets the mode; one that says no more than the mode is not kept. Throws EXISTS, NO_DATA (by flags), INVALID,
- * NOT_SUPPORTED for other namespaces, ACCESS_DENIED for a default ACL of a file, OUT_OF_RANGE and NO_SPACE for what is too long or too much.
+ * Setting an access ACL sets the mode; one that says no more than the mode is not kept. Throws EXISTS, NO_DATA (by
+ * flags), INVALID, NOT_SUPPORTED for other namespaces, ACCESS_DENIED for a default ACL of a file, OUT_OF_RANGE and
+ * NO_SPACE for what is too long or too much.
  */
 export function setXattr(parts: XattrParts, inode: Inode, name: string, value: Uint8Array, flags: number): void {
   requireNamespace(name)
@@ -99,7 +100,10 @@ export function followMode(inode: Inode): void {
   if (access !== undefined) put(inode, ACCESS_ACL, aclAfterChmod(access.value, inode.mode))
 }
 
-/** A new inode takes its ACLs from the directory's default ACL; without one, the caller's umask takes bits from its mode. */
+/**
+ * A new inode takes its ACLs from the directory's default ACL; without one, the caller's umask takes bits from its
+ * mode.
+ */
 export function inheritAcl(inode: Inode, parent: Inode, umask: number): void {
   if (inode.type === TYPE.SYMLINK) return
   const inherited = parent.xattrs.find(({ name }) => name === DEFAULT_ACL)

@@ -1,4 +1,7 @@
-/** HMAC-SHA-256(K_name, name): the local key of a directory entry, so that names are not readable in the keys of the store. */
+/**
+ * HMAC-SHA-256(K_name, name): the local key of a directory entry, so that names are not readable in the keys of the
+ * store.
+ */
 import { hash } from 'node:crypto'
 import type { PlainName, SecretKey } from '../../base/index.js'
 

@@ -1,7 +1,8 @@
 /**
- * Directories whose entries are only on a node: loaded when first needed, shared by everyone who waits. Entries go into the tables a page
- * at a time, and commits between pages keep memory bounded. How far a directory is loaded is in the same commit as its entries, so that
- * a failure or a crash goes on from there. Nobody sees the entries before all are there.
+ * Directories whose entries are only on a node: loaded when first needed, shared by everyone who waits. Entries go into
+ * the tables a page at a time, and commits between pages keep memory bounded. How far a directory is loaded is in the
+ * same commit as its entries, so that a failure or a crash goes on from there. Nobody sees the entries before all are
+ * there.
  */
 import { MIB, unlessAborted, type FileId } from '../../base/index.js'
 import { be64, readBe64 } from '../../storage/kv/index.js'
@@ -43,7 +44,10 @@ export class RemoteDirectories {
     this.#parts = parts
   }
 
-  /** From now on the numbers that a loaded directory gave to its entries are on disk before anybody sees them: the kernel may outlive us. */
+  /**
+   * From now on the numbers that a loaded directory gave to its entries are on disk before anybody sees them: the
+   * kernel may outlive us.
+   */
   keepNumbers(): void {
     this.#keepsNumbers = true
   }

@@ -68,7 +68,7 @@ export function needsLoading(parts: LookupParts, directories: readonly Inode[], 
 }
 
 /** Throws NOT_FOUND. */
-export function entryOf(parts: LookupParts, directory: Inode, name: PlainName): DentryRecord {
+export function requireEntry(parts: LookupParts, directory: Inode, name: PlainName): DentryRecord {
   const dentry = parts.directories.find(directory, name)
   if (dentry === undefined) throw new DriveError('NOT_FOUND', 'No such file or directory.')
   return dentry

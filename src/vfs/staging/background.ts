@@ -1,4 +1,7 @@
-/** What happens by itself: data held for long is staged, changes are committed, memory is given back, the cache is kept small. */
+/**
+ * What happens by itself: data held for long is staged, changes are committed, memory is given back, the cache is kept
+ * small.
+ */
 import { DriveError, isDriveError } from '../../base/index.js'
 import { stage, type StageParts } from './stage.js'
 import { unstagedTail } from '../content/file-content.js'

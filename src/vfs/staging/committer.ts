@@ -1,6 +1,7 @@
 /**
  * Commits of `meta`, in groups, always after the blocks their rows name. Everything the tree did before the moment the
- * overlay is taken belongs to the commit, bytes of files included. What cannot be staged is clipped from the sizes it claims.
+ * overlay is taken belongs to the commit, bytes of files included. What cannot be staged is clipped from the sizes it
+ * claims.
  */
 import { DriveError, isDriveError, MIB } from '../../base/index.js'
 import { stage, stageNow, type StageParts } from './stage.js'
@@ -55,7 +56,9 @@ export class Committer {
     return inodes.changed.size > 0 || state.hasPending || blocks.hasChanges
   }
 
-  /** Everything staged so far is durable when it resolves; rejects with NO_SPACE and keeps everything for the next try. */
+  /**
+   * Everything staged so far is durable when it resolves; rejects with NO_SPACE and keeps everything for the next try.
+   */
   async commit(): Promise<void> {
     if (this.#running === undefined && !this.isPending) return
     // No step may lie between finding no hold and joining: another waiter for the same hold could take the next.
@@ -153,7 +156,9 @@ export class Committer {
     }
   }
 
-  /** Waits until all that is held is staged, but for a little. Writers wait meanwhile, if they went on too fast before. */
+  /**
+   * Waits until all that is held is staged, but for a little. Writers wait meanwhile, if they went on too fast before.
+   */
   async #write(isHolder: boolean): Promise<number> {
     const parts = this.#parts
     let quiet: Hold | undefined
@@ -227,7 +232,10 @@ async function tryToStageAll(parts: StageParts): Promise<void> {
   if (parts.held.files.size > 0) await stageAll(parts).catch(() => undefined)
 }
 
-/** Files with bytes in memory only, but for those that could not be staged: they wait for space, and no commit waits for them. */
+/**
+ * Files with bytes in memory only, but for those that could not be staged: they wait for space, and no commit waits for
+ * them.
+ */
 function stageable(parts: Pick<StageParts, 'held'>): Inode[] {
   return [...parts.held.files.keys()].filter(({ content }) => content?.hasHeld === true && content.error === undefined)
 }

@@ -1,4 +1,7 @@
-/** Blocks that left the tree go from this machine. What a row names, in the tree or in the commit that is durable, never does. */
+/**
+ * Blocks that left the tree go from this machine. What a row names, in the tree or in the commit that is durable, never
+ * does.
+ */
 import { hex, type Digest } from '../../base/index.js'
 import { decodeChunk, decodeRemoved, removedKey, secondOf, type PublishedCommit } from '../../tree-state/index.js'
 import type { TreeState } from '../inodes/tree-state.js'
@@ -21,8 +24,8 @@ const ROWS_PER_TURN = 1000
 type Candidates = Map<string, Digest>
 
 /**
- * Those that were made and left the tree again between two versions: on this machine only, and of no use. Commits first: until then a crash
- * would bring their files back.
+ * Those that were made and left the tree again between two versions: on this machine only, and of no use. Commits
+ * first: until then a crash would bring their files back.
  */
 export async function discardNeverPublished(parts: DiscardParts): Promise<void> {
   const { state, committer } = parts

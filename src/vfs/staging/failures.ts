@@ -1,4 +1,6 @@
-/** Failures of background work: the last one shows in the status until the next success, and a full disk becomes known. */
+/**
+ * Failures of background work: the last one shows in the status until the next success, and a full disk becomes known.
+ */
 import { toWire, type Log } from '../../base/index.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { HeldMemory } from './held-memory.js'

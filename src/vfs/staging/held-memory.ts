@@ -1,6 +1,6 @@
 /**
- * The bound on bytes that are in memory only, and the shared buffers sequential writers fill. A writer that finds no room
- * waits; the wait ends when something was staged, or with the reason why nothing can be.
+ * The bound on bytes that are in memory only, and the shared buffers sequential writers fill. A writer that finds no
+ * room waits; the wait ends when something was staged, or with the reason why nothing can be.
  */
 import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -103,7 +103,10 @@ export class HeldMemory {
     return this.#free.length > 0 || this.slots.length < this.#maxSlots
   }
 
-  /** Once for each `takeSlot`: given back twice, one buffer would serve two files, and blocks would be sealed while they change. */
+  /**
+   * Once for each `takeSlot`: given back twice, one buffer would serve two files, and blocks would be sealed while they
+   * change.
+   */
   releaseSlot(slot: Slot): void {
     if (!slot.isTaken) return
     slot.owner = undefined

@@ -1,6 +1,6 @@
 /**
- * Digests that chunk rows have named since some moment: a block that is about to be discarded stays when one of them is its
- * name. Two moments matter: the last freeze, and the beginning of a scan for blocks to discard.
+ * Digests that chunk rows have named since some moment: a block that is about to be discarded stays when one of them is
+ * its name. Two moments matter: the last freeze, and the beginning of a scan for blocks to discard.
  */
 import { hex } from '../../base/index.js'
 

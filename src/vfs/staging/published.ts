@@ -26,8 +26,9 @@ export interface ClearParts extends Pick<PublishedParts, 'state' | 'inodes'> {
 const ROWS_PER_TURN = 2000
 
 /**
- * Clears what the version holds from the tables of changes, a commit every few thousand rows: memory holds no more than that of any number.
- * Before `writePublished`, which makes it final. A crash between them leaves less to clear when sync says it again.
+ * Clears what the version holds from the tables of changes, a commit every few thousand rows: memory holds no more than
+ * that of any number. Before `writePublished`, which makes it final. A crash between them leaves less to clear when
+ * sync says it again.
  */
 export async function clearPublished(parts: ClearParts, commit: PublishedCommit): Promise<void> {
   await dropRemoved(parts, commit.removedBefore)
@@ -35,8 +36,8 @@ export async function clearPublished(parts: ClearParts, commit: PublishedCommit)
 }
 
 /**
- * Puts all rows of one part into the overlay; the caller keeps commits from running meanwhile. A part that was applied before a crash is
- * not applied again: the files may have changed since, and their rows were counted.
+ * Puts all rows of one part into the overlay; the caller keeps commits from running meanwhile. A part that was applied
+ * before a crash is not applied again: the files may have changed since, and their rows were counted.
  */
 export function applyPublished(parts: PublishedParts, commit: PublishedCommit): void {
   const index = commit.part?.index ?? 0
@@ -99,7 +100,9 @@ async function dropRemoved({ state, committer }: ClearParts, before: number): Pr
   await inPages(removed, removedKey(before), committer, (key) => removed.delete(key))
 }
 
-/** Rows are read right before they are cleared: a file that is removed meanwhile takes its row, and its count, with it. */
+/**
+ * Rows are read right before they are cleared: a file that is removed meanwhile takes its row, and its count, with it.
+ */
 async function clearDirty({ state, committer, inodes }: ClearParts, sequence: number): Promise<void> {
   await inPages(state.tables.dirty, undefined, committer, (key, value) => {
     const row = decodeDirty(value)

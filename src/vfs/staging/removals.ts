@@ -1,6 +1,7 @@
 /**
- * Large files that were removed: their rows go bit by bit, a commit every few thousand (S-065). Until the last is gone the inode stays
- * in the tables as one without a name, so a crash or a closed drive goes on where it was at the next opening.
+ * Large files that were removed: their rows go bit by bit, a commit every few thousand (S-065). Until the last is gone
+ * the inode stays in the tables as one without a name, so a crash or a closed drive goes on where it was at the next
+ * opening.
  */
 import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf } from '../../tree-state/index.js'
 import { MIB } from '../../base/index.js'
@@ -32,7 +33,10 @@ export class Removals {
     this.#parts = parts
   }
 
-  /** @returns whether the file, which nothing refers to any more, has too many rows to go at once; then it goes from here on */
+  /**
+   * @returns whether the file, which nothing refers to any more, has too many rows to go at once; then it goes from
+   * here on
+   */
   takes(inode: Inode): boolean {
     if (this.#waiting.has(inode)) return true
     if (!inode.isFile || inode.unloaded || inode.inline !== undefined || inode.size < LARGE_BYTES) return false

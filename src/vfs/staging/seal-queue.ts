@@ -1,6 +1,6 @@
 /**
- * Pieces on their way through the pipeline: full tails at once, small closed files together in one job. What comes back is
- * applied in the order of the file's pieces, when the apply gate lets it.
+ * Pieces on their way through the pipeline: full tails at once, small closed files together in one job. What comes back
+ * is applied in the order of the file's pieces, when the apply gate lets it.
  */
 import { DriveError, isDriveError, KIB, MIB } from '../../base/index.js'
 import type { Pipeline, SealedItem, SealItem } from '../../pipeline/index.js'
@@ -66,7 +66,9 @@ export class SealQueue {
     if (batch.length > 0) this.#submit(batch)
   }
 
-  /** Waits until these pieces of the file are chunk rows; failed ones are tried again. Rejects with the first failure. */
+  /**
+   * Waits until these pieces of the file are chunk rows; failed ones are tried again. Rejects with the first failure.
+   */
   async settle(inode: Inode, pieces: readonly Piece[]): Promise<void> {
     const waits: Promise<void>[] = []
     const some = [...pieces]
@@ -84,7 +86,10 @@ export class SealQueue {
     await Promise.all(waits)
   }
 
-  /** The file leaves, its content taken from it: what nothing will come back for any more lets go of its memory and its blocks. */
+  /**
+   * The file leaves, its content taken from it: what nothing will come back for any more lets go of its memory and its
+   * blocks.
+   */
   abandon(inode: Inode, pieces: readonly Piece[]): void {
     for (const piece of pieces) {
       piece.limit = 0
@@ -112,7 +117,8 @@ export class SealQueue {
     content.streamEnd = start + length
     const piece = makePiece({ start, length, slot, data: tail.data.subarray(0, length), epoch: content.epoch++ })
     content.pieces.push(piece)
-    // What follows in the stream is held from now on; cutting a stream in progress by the clock would cost deduplication.
+    // What follows in the stream is held from now on; cutting a stream in progress by the clock would cost
+    // deduplication.
     if (content.heldPages.size === 0) held.files.delete(inode)
     held.account(inode)
     return piece

@@ -1,4 +1,7 @@
-/** Room for what programs write on the disk that holds local data: refused before the disk is full, so that commits always fit. */
+/**
+ * Room for what programs write on the disk that holds local data: refused before the disk is full, so that commits
+ * always fit.
+ */
 import { DriveError, MIB } from '../../base/index.js'
 import type { Disk, Space } from '../../platform/index.js'
 
@@ -47,8 +50,8 @@ export class Room {
   }
 
   /**
-   * What eviction and a new version could make room for: the cache may go, and on the same disk the node may hold as much
-   * again. The refusal of a larger request says nothing about space.
+   * What eviction and a new version could make room for: the cache may go, and on the same disk the node may hold as
+   * much again. The refusal of a larger request says nothing about space.
    */
   #reachableBytes(space: Space): number {
     const reachable = Math.max(ALWAYS_TRIED_BYTES, spareOf(space) + 2 * this.cachedBytes())

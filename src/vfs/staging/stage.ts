@@ -3,6 +3,7 @@
  * in the overlay of `meta` (or indexed); the commit that follows makes it durable.
  */
 import { KIB } from '../../base/index.js'
+import { INLINE_BYTES } from '../../model/index.js'
 import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
@@ -18,14 +19,15 @@ export interface StageParts extends PageParts {
   readonly sealing: SealQueue
 }
 
-/** Whole bodies up to this size live in the inode's row. */
-export const INLINE_BYTES = 2 * KIB
 /** Unstaged tails from this size on are sealed rather than written as pages. */
 const SEALED_FROM_BYTES = 128 * KIB
 /** A stretch added to a larger file is not worth a block of its own below this size. */
 const OWN_BLOCK_BYTES = 64 * KIB
 
-/** Everything held of the file now is staged when it resolves. Rejects with NO_SPACE, or OFFLINE for a base that is elsewhere. */
+/**
+ * Everything held of the file now is staged when it resolves. Rejects with NO_SPACE, or OFFLINE for a base that is
+ * elsewhere.
+ */
 export async function stage(parts: StageParts, inode: Inode): Promise<void> {
   if (inode.content === undefined || !inode.content.hasHeld) return
   inode.pins++

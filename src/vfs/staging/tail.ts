@@ -1,6 +1,6 @@
 /**
- * The stretch a sequential writer is filling. It begins as a small heap buffer (most files end there), moves to a shared
- * slot when it grows, and becomes a piece when the slot is full.
+ * The stretch a sequential writer is filling. It begins as a small heap buffer (most files end there), moves to a
+ * shared slot when it grows, and becomes a piece when the slot is full.
  */
 import { KIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -38,7 +38,10 @@ export function beginTailFromInline(content: FileContent, inline: Uint8Array): T
   return tail
 }
 
-/** Writes at `offset`, which is in the tail or at its end; bytes between the end and it become zeros. @returns bytes taken */
+/**
+ * Writes at `offset`, which is in the tail or at its end; bytes between the end and it become zeros.
+ * @returns bytes taken
+ */
 export function writeTail(parts: TailParts, inode: Inode, tail: Tail, offset: number, data: Uint8Array): number | Wait {
   const at = offset - tail.start
   const taken = Math.min(data.length, SLOT_BYTES - at)

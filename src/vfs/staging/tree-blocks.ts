@@ -1,4 +1,7 @@
-/** The block cache as the tree uses it: what the tree announces to its index is durable with the next commit of that index. */
+/**
+ * The block cache as the tree uses it: what the tree announces to its index is durable with the next commit of that
+ * index.
+ */
 import type { BlockStore } from '../../storage/blocks/index.js'
 
 export class TreeBlocks {

@@ -14,11 +14,16 @@ const ROOTS_OFFSET = 8
 
 export interface Car {
   readonly roots: readonly Cid[]
-  /** One pass. Every block is hashed: WRONG_BLOCK when its bytes do not match its CID; CORRUPT when the stream is damaged or cut short. */
+  /**
+   * One pass. Every block is hashed: WRONG_BLOCK when its bytes do not match its CID; CORRUPT when the stream is
+   * damaged or cut short.
+   */
   readonly blocks: AsyncGenerator<Block & { readonly cid: string }, void, undefined>
 }
 
-/** Reads the header; the rest is read as `blocks` is consumed. Chunks are kept no longer than the block they belong to. */
+/**
+ * Reads the header; the rest is read as `blocks` is consumed. Chunks are kept no longer than the block they belong to.
+ */
 export async function readCar(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Car> {
   const stream = new ByteStream(source)
   const length = await stream.length(MAX_HEADER_BYTES)

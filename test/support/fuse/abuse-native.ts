@@ -1,6 +1,6 @@
 /**
- * Process entry for tests: calls every function of the addon with wrong values, many times, in a process that may die of it.
- * `node --expose-gc abuse-native.js SEED`; prints `survived` and how many calls were made.
+ * Process entry for tests: calls every function of the addon with wrong values, many times, in a process that may die
+ * of it. `node --expose-gc abuse-native.js SEED`; prints `survived` and how many calls were made.
  */
 import { execFileSync } from 'node:child_process'
 import { constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'

@@ -2,7 +2,7 @@
 import { silentLog, type Clock } from '../../../src/base/index.js'
 import type { Tree } from '../../../src/vfs/index.js'
 import { dispatch } from '../../../src/fuse/operations/dispatch.js'
-import { Session, type SessionOptions } from '../../../src/fuse/operations/session.js'
+import { MountSession, type SessionOptions } from '../../../src/fuse/operations/session.js'
 import { Words } from '../../../src/fuse/protocol/words.js'
 
 /** 2026-01-02T03:04:05.000000006Z, always. */
@@ -17,7 +17,7 @@ const ARENA_BYTES = 2 * 1024 * 1024
 const OUT_BYTES = 64 * 1024
 
 export interface Loopback {
-  readonly session: Session
+  readonly session: MountSession
   /** Dispatches one request and returns the replies sent since the last call. */
   feed(request: Uint8Array): Buffer[]
   replies(): Buffer[]
@@ -42,7 +42,7 @@ export function createLoopback(tree: Tree, options: Partial<SessionOptions> = {}
     },
   }
   const sessionOptions = { writeback: false, checksPermissions: false, requestTimeoutSeconds: 600, ...options }
-  const session = new Session(tree, { in: input, out: output, sink }, sessionOptions, silentLog)
+  const session = new MountSession(tree, { in: input, out: output, sink }, sessionOptions, silentLog)
   const loopback: Loopback = {
     session,
     result: 0,

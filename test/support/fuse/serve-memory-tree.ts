@@ -23,8 +23,8 @@ const port = parentPort
 const { mountpoint, options } = workerData as ServerData
 
 /**
- * Reading, writing, syncing, asking for attributes and making directories can be made slow. Only the last notices the signal.
- * The contract allows promises everywhere; the base class just never needs one.
+ * Reading, writing, syncing, asking for attributes and making directories can be made slow. Only the last notices the
+ * signal. The contract allows promises everywhere; the base class just never needs one.
  */
 class SlowTree extends MemoryTree {
   delayMs = 0

@@ -1,6 +1,7 @@
 /**
- * Process entry for tests: `node serve-process.js MOUNTPOINT OPTIONS_JSON` serves an in-memory tree from a Worker, prints
- * each of its messages as a line of JSON, and does what lines on standard input say: `unmount`, `terminate` or `exit`.
+ * Process entry for tests: `node serve-process.js MOUNTPOINT OPTIONS_JSON` serves an in-memory tree from a Worker,
+ * prints each of its messages as a line of JSON, and does what lines on standard input say: `unmount`, `terminate` or
+ * `exit`.
  */
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'

@@ -15,8 +15,9 @@ export interface RetryingOptions {
 }
 
 /**
- * Retries OFFLINE, NODE_BUSY, NODE_ERROR, TIMEOUT and WRONG_BLOCK. Not retried: an import whose blocks can be read only once, and a
- * pin that lacks a block. Every call of the contract may be repeated, also when it was done and only its answer was lost.
+ * Retries OFFLINE, NODE_BUSY, NODE_ERROR, TIMEOUT and WRONG_BLOCK. Not retried: an import whose blocks can be read only
+ * once, and a pin that lacks a block. Every call of the contract may be repeated, also when it was done and only its
+ * answer was lost.
  */
 export function retrying(node: IpfsNode, options: RetryingOptions): IpfsNode {
   const { random, log, attempts = 5, firstMs = 250, longestMs = 10_000 } = options

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DriveError, systemRandom, type Digest } from '../../../src/base/index.js'
-import type { RecordSealer } from '../../../src/storage/kv/record-sealer.js'
+import type { RowSealer } from '../../../src/storage/kv/record-sealer.js'
 import type { FileCalls } from '../../../src/storage/segments/segment-files.js'
 
 /** A new directory, removed by `remove()`. */
@@ -15,7 +15,7 @@ export function scratchDirectory(): { path: string; remove(): void } {
 }
 
 /** AES-256-GCM with a random nonce under a fixed key; every reader and writer of a test can have one. */
-export function testSealer(): RecordSealer {
+export function testSealer(): RowSealer {
   const key = Buffer.alloc(32, 7)
   return {
     seal(aad, plain) {

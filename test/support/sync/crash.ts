@@ -1,6 +1,6 @@
 /**
- * Kills a sync at its n-th step. A step is the moment before or after any call to the node, the drive thread or a commit of the queue;
- * after it nothing the dead sync does has an effect.
+ * Kills a sync at its n-th step. A step is the moment before or after any call to the node, the drive thread or a
+ * commit of the queue; after it nothing the dead sync does has an effect.
  */
 import type { IpfsNode } from '../../../src/node/index.js'
 import type { DrivePort } from '../../../src/tree-state/index.js'

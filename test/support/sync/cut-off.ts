@@ -1,4 +1,7 @@
-/** A node that a device loses for good: the n-th call still reaches the node, its answer and every later call do not reach the device. */
+/**
+ * A node that a device loses for good: the n-th call still reaches the node, its answer and every later call do not
+ * reach the device.
+ */
 import { DriveError } from '../../../src/base/index.js'
 import type { IpfsNode } from '../../../src/node/index.js'
 

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the drive thread, for tests of sync: a tree in the tables of `meta`, sealed blocks in a map, and the port. It does by
- * the book what the contract asks of a drive thread, and nothing faster.
+ * A stand-in for the drive thread, for tests of sync: a tree in the tables of `meta`, sealed blocks in a map, and the
+ * port. It does by the book what the contract asks of a drive thread, and nothing faster.
  */
 import { createHash } from 'node:crypto'
 import { hex, nameFromText, nameToText, type Digest, type Random } from '../../../src/base/index.js'

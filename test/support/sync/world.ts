@@ -7,7 +7,7 @@ import { hex, seededRandom, silentLog, systemClock, type Digest, type Clock } fr
 import { createRootKey, deriveDriveKeys, type DriveKeys } from '../../../src/crypto/index.js'
 import {
   readChunkList,
-  readDirectory,
+  readDirectoryTable,
   readForest,
   readLinks,
   readMapNodes,
@@ -200,7 +200,7 @@ export async function usesOf({ commit }: Version, fetch: FetchBlock): Promise<Ma
     if (content.kind !== 'tree') return
     await useMap(content.ref)
     if ((entry.mode & 0o170000) === 0o040000) {
-      for await (const child of readDirectory(content.ref, fetch)) await useEntry(child.entry)
+      for await (const child of readDirectoryTable(content.ref, fetch)) await useEntry(child.entry)
     } else {
       for await (const chunk of readChunkList(content.ref, fetch)) use(chunk.digest)
     }

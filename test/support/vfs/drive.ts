@@ -14,7 +14,7 @@ import {
 } from '../../../src/base/index.js'
 import { createCore, openPipeline, type Pipeline } from '../../../src/pipeline/index.js'
 import { openBlockStore, type BlockStore } from '../../../src/storage/blocks/index.js'
-import { openEnvironment, readBe64, type Environment, type RecordSealer } from '../../../src/storage/kv/index.js'
+import { openEnvironment, readBe64, type Environment, type RowSealer } from '../../../src/storage/kv/index.js'
 import { decodeInode, TABLES, TYPE, type RemoteSource } from '../../../src/tree-state/index.js'
 import { decodeDirty } from '../../../src/vfs/inodes/dirty-row.js'
 import { openVfs, type Vfs, type VfsOptions } from '../../../src/vfs/open-vfs.js'
@@ -121,7 +121,7 @@ async function openDrive(path: string, options: Partial<VfsOptions>): Promise<Op
 }
 
 /** AES-256-GCM under a fixed key. */
-function sealer(): RecordSealer {
+function sealer(): RowSealer {
   const key = Buffer.alloc(32, 7)
   return {
     seal(aad, plain) {
@@ -200,7 +200,10 @@ export async function codeOf(action: () => unknown): Promise<string> {
   return 'ok'
 }
 
-/** The counters as `counts` reports them beside what the tables say; after a commit, with nothing held, they are the same. */
+/**
+ * The counters as `counts` reports them beside what the tables say; after a commit, with nothing held, they are the
+ * same.
+ */
 export async function countsAndTables(drive: OpenDrive): Promise<{ counted: object; inTables: object }> {
   const { dirtyInodes, staged, total } = await drive.port.counts()
   const inTables = { dirtyInodes: 0, staged: { files: 0, bytes: 0 }, total: { files: 0, bytes: 0 } }
