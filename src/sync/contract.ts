@@ -82,8 +82,8 @@ export interface SyncSettings {
   readonly maxDelayMs: number
   /** On a full disk: publish at once, and after a version that did not make room not before so long. */
   readonly spaceRetryMs: number
-  /** How often the drive thread is asked for changes. */
-  readonly pollMs: number
+  /** A version by itself begins at the earliest this long after the one before, whatever goes on. */
+  readonly leastIntervalMs: number
   readonly firstRetryMs: number
   readonly lastRetryMs: number
   /** While nothing waits for the node, it is asked this often. */
@@ -107,7 +107,7 @@ export const DEFAULT_SETTINGS: SyncSettings = {
   debounceMs: 5_000,
   maxDelayMs: 60_000,
   spaceRetryMs: 5_000,
-  pollMs: 1_000,
+  leastIntervalMs: 1_000,
   firstRetryMs: 1_000,
   lastRetryMs: 5 * 60_000,
   healthCheckMs: 5 * 60_000,
@@ -193,7 +193,10 @@ export interface Sync {
   resume(): void
   /** The node is the configured one from now on, durably: what it confirms counts. */
   keepNode(): void
-  /** A hint that something changed, sooner than the next poll. */
+  /**
+   * Something changed since `DrivePort.counts` last said that nothing had, or a write found no space: nobody looks for
+   * that by himself.
+   */
   changed(): void
   onChange(listener: (status: SyncStatus) => void): () => void
   /** Stops at once and safely: what is not published stays staged and goes on at the next start. */

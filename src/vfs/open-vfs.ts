@@ -29,6 +29,7 @@ import { recover } from './staging/recovery.js'
 import { Removals } from './staging/removals.js'
 import { SealQueue } from './staging/seal-queue.js'
 import { Room } from './staging/space.js'
+import { SyncSignal } from './staging/sync-signal.js'
 import { TreeBlocks } from './staging/tree-blocks.js'
 import { ROOT_INO, type Highest, type Identities, type Tree } from './tree.js'
 
@@ -64,6 +65,8 @@ export interface VfsOptions {
   readonly riskMemory?: SharedArrayBuffer
   /** Used when `meta` is empty. */
   readonly freshRoot: FreshRoot
+  /** See `SyncSignal`. */
+  readonly tellSync?: () => void
   /** A mount lives on from a daemon before this one, and its kernel knows these numbers. */
   readonly takeOver?: TakeOver | undefined
 }
@@ -121,9 +124,14 @@ type Parts = ReturnType<typeof makeParts>
 /** From the bottom up: each part gets those below it. Nobody keeps all of them; every function says which it takes. */
 function makeParts(options: VfsOptions) {
   const { meta, pipeline, core, remote, nameKey, clock, random, log, disk: space = unlimitedSpace } = options
-  const state = new TreeState(meta, clock)
+  const signal = new SyncSignal(options.tellSync ?? (() => undefined))
+  const state = new TreeState(meta, clock, signal)
   const blocks = new TreeBlocks(options.blocks)
-  const room = new Room(space, () => blocks.store.usage.usedBytes)
+  const room = new Room(
+    space,
+    () => blocks.store.usage.usedBytes,
+    () => signal.refused(),
+  )
   const risk = new RiskGauge(options.riskMemory)
   const held = new HeldMemory(clock, risk, options.heldLimitBytes)
   const failures = new Failures({ log, room, held, state })

@@ -79,6 +79,8 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
 /** What the drive thread asks and tells. */
 export interface MainThread extends RemoteSource {
   mountEnded(mountpoint: string, end: MountEnd): Promise<void>
+  /** As `Sync.changed`. */
+  changed(): Promise<void>
   log(level: LogLevel, message: string, fields: LogFields): Promise<void>
 }
 
@@ -87,5 +89,6 @@ export const MAIN_THREAD_METHODS: readonly (keyof MainThread)[] = [
   'loadDirectory',
   'loadChunks',
   'mountEnded',
+  'changed',
   'log',
 ]

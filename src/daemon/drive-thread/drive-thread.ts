@@ -143,6 +143,7 @@ async function open({ root, living }: Parameters<DriveThread['open']>[0]): Promi
     disk: diskSpace(directory, systemClock),
     cacheLimitBytes: data.cacheBytes,
     riskMemory: data.riskMemory,
+    tellSync: () => void main.changed().catch(() => undefined), // the main thread is ending
     freshRoot:
       root === undefined
         ? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: ROOT_MODE }

@@ -23,13 +23,15 @@ export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> 
   /** A mount is served before sync is open: what needs the node waits for it. */
   readonly takesOver: boolean
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
+  /** There is something for sync to do; see `Sync.changed`. */
+  readonly onChanged: () => void
 }
 
 /** The young generation is bounded: request payloads live in arenas, what dies young is small. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, onMountEnded, takesOver, ...rest } = options
+  const { log, onMountEnded, onChanged, takesOver, ...rest } = options
   const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
   const worker = new Worker(new URL('./drive-thread.js', import.meta.url), {
     workerData: data,
@@ -56,6 +58,7 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
     loadDirectory: async (from, signal) => (await requireRemote()).loadDirectory(from, signal),
     loadChunks: async (from, signal) => (await requireRemote()).loadChunks(from, signal),
     mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
+    changed: async () => onChanged(),
     log: async (level, message, fields) => log[level](message, fields),
   }
   const rpc = connectRpc(worker, handlers)

@@ -96,6 +96,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       held === undefined
         ? await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
         : undefined
+    let hearing: Sync | undefined
     const worker = startDriveWorker({
       dataDirectory,
       home,
@@ -104,6 +105,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       log,
       takesOver: held !== undefined,
       onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
+      onChanged: () => hearing?.changed(),
     })
     const { holder, onMountsChanged: onChanged } = options
     const mounts = createMounts({ worker, holder, rootKey, paths, log, onChanged })
@@ -140,6 +142,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         settings: { debounceMs: config.debounceMs },
       })
       worker.setRemote(opened.remote)
+      hearing = opened
       return opened
     }
     let current = await startSync(false)

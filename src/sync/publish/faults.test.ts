@@ -24,7 +24,7 @@ test('against a node that fails at random everything is published in the end', a
   const device = await w.firstDevice()
   const sync = await device.start({
     node,
-    settings: { ...SMALL_PARTS, firstRetryMs: 1, lastRetryMs: 5, pollMs: 1, debounceMs: 0 },
+    settings: { ...SMALL_PARTS, firstRetryMs: 1, lastRetryMs: 5, leastIntervalMs: 1, debounceMs: 0 },
   })
   let failures = 0
   sync.onChange(({ phase }) => (failures += phase === 'retrying' ? 1 : 0))

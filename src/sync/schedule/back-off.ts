@@ -23,7 +23,12 @@ export class BackOff {
   }
 
   get isWaiting(): boolean {
-    return this.#next !== undefined && this.clock.monotonicMs() < this.#next.monotonicMs
+    return this.waitMs > 0
+  }
+
+  /** Until the next try; 0 when there is nothing to wait for. */
+  get waitMs(): number {
+    return this.#next === undefined ? 0 : Math.max(0, this.#next.monotonicMs - this.clock.monotonicMs())
   }
 
   /**
@@ -37,7 +42,7 @@ export class BackOff {
     const isCurable = retry === 'backoff' || retry === 'when-online' || isDriveError(error, 'NO_SPACE')
     const delayMs = isCurable ? Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(this.#failures, 20)) : lastRetryMs
     this.#error = toWire(error)
-    if (byHand && this.#next !== undefined) return Math.max(0, this.#next.monotonicMs - this.clock.monotonicMs())
+    if (byHand && this.#next !== undefined) return this.waitMs
     if (!byHand) this.#failures++
     this.#next = { monotonicMs: this.clock.monotonicMs() + delayMs, clockMs: this.clock.nowMs() + delayMs }
     return delayMs

@@ -28,7 +28,7 @@ async function started(
   const device = await w.firstDevice()
   const clock = new VirtualClock()
   const wrapped = node?.(w, clock)
-  const settled = { pollMs: 10, ...settings }
+  const settled = { leastIntervalMs: 10, ...settings }
   const sync = await device.start({ clock, settings: settled, ...(wrapped && { node: wrapped }) })
   return { w, device, sync, clock }
 }
@@ -53,8 +53,8 @@ async function step(clock: VirtualClock): Promise<void> {
 }
 
 const edit = async (w: World, { drive }: Device, clock: VirtualClock): Promise<void> => {
+  drive.clock = clock
   await drive.write('/file', w.random.bytes(100))
-  drive.lastChangeMs = clock.nowMs()
 }
 
 test('R-13 a change is published by itself after the debounce, not before', async (t) => {
@@ -75,12 +75,46 @@ test('the first version of a new drive waits for the debounce like any other, on
   const device = await w.firstDevice()
   const clock = new VirtualClock()
   await edit(w, device, clock)
-  const sync = await device.start({ clock, settings: { pollMs: 10, debounceMs: 500 } })
+  const sync = await device.start({ clock, settings: { leastIntervalMs: 10, debounceMs: 500 } })
   await until(clock, () => sync.status().published !== undefined)
   const { height, timeMs } = sync.status().published!
   t.is(height, 1)
   t.true(timeMs - device.drive.lastChangeMs >= 500)
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
+})
+
+test('S-090 an idle drive is not asked anything; a change is heard of and published after the debounce', async (t) => {
+  const w = await World.open(seed++)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  const { drive } = device
+  const clock = new VirtualClock()
+  let asked = 0
+  const port = new Proxy(drive, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as unknown
+      if (typeof value !== 'function') return value
+      asked++
+      return value.bind(target) as unknown
+    },
+  })
+  const sync = await device.start({ clock, port, settings: { debounceMs: 5_000 } })
+  await until(clock, () => sync.status().published?.height === 1 && sync.status().phase === 'idle')
+  await pass(clock, 1_000)
+  const before = asked
+  await clock.advance(240_000)
+  t.is(asked, before, 'four minutes in which nothing happens')
+  await edit(w, device, clock)
+  const begin = clock.monotonicMs()
+  for (let i = 0; i < 40; i++) {
+    await pass(clock, 100)
+    await edit(w, device, clock)
+  }
+  t.is(sync.status().published?.height, 1)
+  await until(clock, () => sync.status().published?.height === 2)
+  t.true(clock.monotonicMs() - begin >= 9_000, 'the debounce begins with the last change')
+  await pass(clock, 1_000)
+  t.deepEqual(await w.seenElsewhere(), await drive.dump())
 })
 
 test('an empty new drive is published at once', async (t) => {
@@ -169,7 +203,6 @@ test('R-63 an upload that finds no space on this machine gives way to what was r
   await edit(w, device, clock)
   await until(clock, () => sync.status().lastError?.code === 'NO_SPACE')
   await device.drive.remove('/filler')
-  device.drive.lastChangeMs = clock.nowMs()
   await until(clock, () => sync.status().published?.height === 2)
   t.is(sync.status().lastError, undefined)
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())

@@ -6,15 +6,18 @@ import type { NodeHealth } from './node-health.js'
 import type { Progress } from './progress.js'
 import type { Head } from '../state/sync-state.js'
 
-export function statusOf(
-  phase: SyncPhase,
-  head: Head | undefined,
-  newer: Newer | undefined,
-  progress: Progress,
-  { lastError: error, nextTryMs }: BackOff,
-  health: NodeHealth,
-  warnings: readonly string[],
-): SyncStatus {
+export interface StatusParts {
+  readonly phase: SyncPhase
+  readonly head: Head | undefined
+  readonly newer: Newer | undefined
+  readonly progress: Progress
+  readonly backOff: BackOff
+  readonly health: NodeHealth
+  readonly warnings: readonly string[]
+}
+
+export function statusOf({ phase, head, newer, progress, backOff, health, warnings }: StatusParts): SyncStatus {
+  const { lastError: error, nextTryMs } = backOff
   return {
     phase,
     ...progress.amounts,

@@ -1,6 +1,9 @@
 /** A sleep that can be cut short. One sleeper; a call of `now` while nobody sleeps ends the next sleep at once. */
 import type { Clock } from '../../base/index.js'
 
+/** What a timer can wait. */
+const MOST_MS = 2 ** 31 - 1
+
 export class Wake {
   #isDue = false
   readonly #clock: Pick<Clock, 'after'>
@@ -10,6 +13,7 @@ export class Wake {
     this.#clock = clock
   }
 
+  /** @param delayMs Infinity until `now` is called, or a few weeks at most */
   wait(delayMs: number): Promise<void> {
     if (this.#isDue) {
       this.#isDue = false
@@ -24,7 +28,7 @@ export class Wake {
         this.#isDue = false
         resolve()
       }
-      const cancel = this.#clock.after(delayMs, end)
+      const cancel = this.#clock.after(Math.min(delayMs, MOST_MS), end)
       this.#end = end
     })
   }

@@ -140,9 +140,11 @@ export class InodeTable {
 
   /** Content, attributes or entries changed: written by the next commit, published by the next published commit. */
   markChanged(inode: Inode): void {
-    if (inode.nlink > 0) inode.needsDirtyRow = true
     this.markUnwritten(inode)
     this.#state.noteChange()
+    if (inode.nlink === 0) return
+    inode.needsDirtyRow = true
+    this.#state.signal.changed()
   }
 
   /** The row must be written, but nothing changed that others would see. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/index.js'
 import type { Environment, Table } from '../../storage/kv/index.js'
 import { encodeRemoved, removedKey, TABLES, type RemovedRecord } from '../../tree-state/index.js'
+import type { SyncSignal } from '../staging/sync-signal.js'
 import type { Timestamp } from '../tree.js'
 
 export interface TreeTables {
@@ -55,10 +56,13 @@ export class TreeState {
   isClosing = false
   /** Clock.nowMs of the last change. */
   lastChangeMs = 0
+  /** Told of changes that no version has. */
+  readonly signal: SyncSignal
   readonly #meta: Environment
   readonly #clock: Clock
 
-  constructor(meta: Environment, clock: Clock) {
+  constructor(meta: Environment, clock: Clock, signal: SyncSignal) {
+    this.signal = signal
     this.#meta = meta
     this.#clock = clock
     const open = (name: string): Table => meta.table(name, { sealed: true })

@@ -101,6 +101,8 @@ export class TreePort implements DrivePort {
     // What closes is staged at once, but in memory until the commit.
     const uncommitted = inodes.countUncommitted()
     const { usedBytes, evictableBytes } = blocks.store.usage
+    const isShortOfSpace = room.isShort
+    state.signal.answered({ dirtyInodes, isShortOfSpace })
     return {
       held: { files: held.files.size + uncommitted.files, bytes: held.bytes + uncommitted.bytes },
       staged: { files: counters.dirtyFiles, bytes: counters.unpublishedBytes - uncommitted.bytes },
@@ -110,7 +112,7 @@ export class TreePort implements DrivePort {
       lastError: failures.last,
       lastChangeMs: dirtyInodes > 0 || held.files.size > 0 ? lastChangeMs : 0,
       dirtyInodes,
-      isShortOfSpace: room.isShort,
+      isShortOfSpace,
     }
   }
 

@@ -22,10 +22,11 @@ export class Room {
   /** On its way to the disk when it was measured, or accepted since. */
   #claimedBytes = 0
 
-  /** @param cachedBytes what the block cache holds */
+  /** @param cachedBytes what the block cache holds @param onRefused told of each refusal that a version may help */
   constructor(
     private readonly disk: Disk,
     private readonly cachedBytes: () => number,
+    private readonly onRefused: () => void = () => undefined,
   ) {}
 
   /** Throws NO_SPACE when `addedBytes` more, on top of what waits to be written already, would fill the disk. */
@@ -62,6 +63,7 @@ export class Room {
   refused(neededBytes: number): void {
     this.#refusedBytes = Math.max(1, neededBytes)
     this.#refusedAt = this.disk.space()
+    this.onRefused()
   }
 
   /** A write was refused, and there still is no room for as much. */

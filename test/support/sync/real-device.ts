@@ -25,7 +25,6 @@ export const caller: Caller = { uid: 0, gid: 0, pid: 1, signal: new AbortControl
 const QUIET: Partial<SyncSettings> = {
   debounceMs: 3_600_000,
   maxDelayMs: 3_600_000,
-  pollMs: 20,
   firstRetryMs: 3_600_000,
 }
 
@@ -96,6 +95,7 @@ export class RealDevice {
       random: systemRandom,
       log: silentLog,
       ...(this.space && { disk: this.space }),
+      tellSync: () => late.sync?.changed(),
       freshRoot: this.opened === undefined ? { uid: 0, gid: 0, mode: 0o777 } : { record: inodeOf(this.opened.root) },
     })
     this.#vfs = vfs

@@ -3,7 +3,15 @@
  * port. It does by the book what the contract asks of a drive thread, and nothing faster.
  */
 import { createHash } from 'node:crypto'
-import { hex, nameFromText, nameToText, type Digest, type Random } from '../../../src/base/index.js'
+import {
+  hex,
+  nameFromText,
+  nameToText,
+  systemClock,
+  type Clock,
+  type Digest,
+  type Random,
+} from '../../../src/base/index.js'
 import type { DriveKeys } from '../../../src/crypto/index.js'
 import type { Core } from '../../../src/pipeline/index.js'
 import { be48, be64, readBe48, readBe64, type Table } from '../../../src/storage/kv/index.js'
@@ -51,7 +59,10 @@ export class TestDrive implements DrivePort {
   readonly blocks = new Map<string, StoredBlock>()
   remote: RemoteSource | undefined
   lastChangeMs = 0
-  isShortOfSpace = false
+  clock: Clock = systemClock
+  /** See `Sync.changed`. */
+  onChange: () => void = () => undefined
+  #isShortOfSpace = false
   /** Calls of discardUnpublished. */
   discards = 0
   #isFrozen = false
@@ -62,6 +73,15 @@ export class TestDrive implements DrivePort {
     private readonly keys: DriveKeys,
     private readonly random: Random,
   ) {}
+
+  get isShortOfSpace(): boolean {
+    return this.#isShortOfSpace
+  }
+
+  set isShortOfSpace(isShort: boolean) {
+    this.#isShortOfSpace = isShort
+    if (isShort) this.onChange()
+  }
 
   /** An empty tree, or the root of an opened one. */
   async create(root?: EntryRecord): Promise<void> {
@@ -386,7 +406,8 @@ export class TestDrive implements DrivePort {
 
   #touch(ino: number): void {
     this.#dirty.put(be64(ino), be48(this.#sequence))
-    this.lastChangeMs++
+    this.lastChangeMs = this.clock.nowMs()
+    this.onChange()
   }
 
   #counter(name: string): number {

@@ -37,7 +37,7 @@ export type TestRandom = ReturnType<typeof seededRandom>
 const QUIET: Partial<SyncSettings> = {
   debounceMs: 3_600_000,
   maxDelayMs: 3_600_000,
-  pollMs: 20,
+  leastIntervalMs: 20,
   firstRetryMs: 3_600_000,
 }
 
@@ -120,6 +120,7 @@ export class World {
       slot,
       start: async (wrap = {}) => {
         await sync?.close()
+        drive.clock = wrap.clock ?? systemClock
         sync = await openSync({
           port: wrap.port ?? drive,
           meta: meta.reader(),
@@ -137,6 +138,7 @@ export class World {
           settings: { ...QUIET, ...wrap.settings },
         })
         drive.remote = sync.remote
+        drive.onChange = () => sync?.changed()
         return sync
       },
       stop: async () => {
