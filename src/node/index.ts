@@ -10,4 +10,4 @@ export type {
 } from './contract.js'
 export { capabilitiesOf, listenerOf, openNode, originOf } from './open-node.js'
 export { DEFAULT_TIMEOUTS, type NodeTimeouts, type OpenNodeOptions } from './open-options.js'
-export type { Listener } from './kubo/listener.js'
+export type { Listener } from './kubo/socket-tables.js'

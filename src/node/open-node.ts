@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { DriveError } from '../base/index.js'
 import type { IpfsNode, NodeCapabilities } from './contract.js'
 import { openEmbeddedNode } from './embedded/embedded-node.js'
-import type { Listener } from './kubo/listener.js'
+import type { Listener } from './kubo/socket-tables.js'
 import { DEFAULT_TIMEOUTS, type OpenNodeOptions } from './open-options.js'
 
 /**

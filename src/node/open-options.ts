@@ -1,6 +1,6 @@
 /** How a node is opened and how long it may take: what openNode is given, and the clients behind it. */
 import type { Clock, Log, Random } from '../base/index.js'
-import type { Listener } from './kubo/listener.js'
+import type { Listener } from './kubo/socket-tables.js'
 
 export interface OpenNodeOptions {
   /** The drive's own folder; the embedded node lives in `node` below it. */

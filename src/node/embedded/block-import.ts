@@ -12,7 +12,7 @@ import type { BlockLocation, GrowingSegments } from '../../storage/segments/inde
 
 const BATCH = { BYTES: 4 * MIB, BLOCKS: 1024 } as const
 /** An interrupted import keeps what was committed; a commit costs two syncs. */
-const COMMIT_BYTES = 64 * MIB
+const COMMIT = { BYTES: 64 * MIB, BLOCKS: 16_384 } as const
 
 export interface ImportOptions extends CallOptions {
   readonly onProgress?: ((done: { blocks: number; bytes: number }) => void) | undefined
@@ -67,7 +67,7 @@ export async function importBlocks(
       fresh.set(id, { digest: Uint8Array.from(digest), bytes: block.bytes })
       freshBytes += block.bytes.byteLength
       if (freshBytes >= BATCH.BYTES || fresh.size >= BATCH.BLOCKS) await write()
-      if (writtenBytes >= COMMIT_BYTES) await commit()
+      if (writtenBytes >= COMMIT.BYTES || written.size >= COMMIT.BLOCKS) await commit()
     }
     throwIfAborted(options.signal)
     if (fresh.size > 0) await write()

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -20,7 +20,7 @@ test('the index of a store says what a map of the same changes says, also after 
   const random = seededRandom(seed)
   const path = await folder(t)
   const model = new Map<string, { digest: Digest; location: BlockLocation }>()
-  let index = await BlockIndex.open(path, 300)
+  let index = await BlockIndex.open(path, { mergeAt: 300 })
   for (let round = 0; round < 60; round++) {
     const known = [...model.values()]
     const forgotten = known.filter(() => random.next(8) === 0).map(({ digest }) => digest)
@@ -36,7 +36,7 @@ test('the index of a store says what a map of the same changes says, also after 
     for (const [digest, location] of blocks) model.set(hex(digest), { digest, location })
     if (random.next(10) === 0) {
       await index.close()
-      index = await BlockIndex.open(path, 300)
+      index = await BlockIndex.open(path, { mergeAt: 300 })
     }
     t.is(index.blockCount, model.size)
   }
@@ -57,7 +57,7 @@ test('S-041 damaged records cost the blocks they name, and no others', async (t)
     Buffer.compare(a, b),
   )
   const at = (i: number): BlockLocation => ({ segment: 1, offset: i * 100, length: 100 })
-  let index = await BlockIndex.open(path, 1)
+  let index = await BlockIndex.open(path, { mergeAt: 1 })
   await index.commit({ blocks: digests.map((digest, i) => [digest, at(i)] as const) })
   await index.close()
   const file = join(path, 'blocks.sorted')
@@ -79,4 +79,57 @@ test('S-041 damaged records cost the blocks they name, and no others', async (t)
     sound.map((digest) => hex(digest)),
   )
   await index.close()
+})
+
+test('S-080 a search in an index of any size reads a bounded part of it, and finds what is sound', async (t) => {
+  const random = seededRandom(seed)
+  const path = await folder(t)
+  const digests = Array.from({ length: 5000 }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
+    Buffer.compare(a, b),
+  )
+  const at = (i: number): BlockLocation => ({ segment: 1, offset: i * 100, length: 100 })
+  let index = await BlockIndex.open(path, { mergeAt: 1 })
+  await index.commit({ blocks: digests.map((digest, i) => [digest, at(i)] as const) })
+  await index.close()
+  const file = join(path, 'blocks.sorted')
+  // A run in the middle that no window sees beyond, and a terabyte of nothing behind.
+  const [from, to] = [1500, 3300]
+  const bytes = await readFile(file)
+  bytes.fill(0, from * RECORD_BYTES, to * RECORD_BYTES)
+  await writeFile(file, bytes)
+  await truncate(file, 2 ** 40)
+  index = await BlockIndex.open(path)
+  for (let i = 0; i < digests.length; i += 7)
+    t.deepEqual(index.locate(digests[i]!), i >= from && i < to ? undefined : at(i), `block ${i}`)
+  for (let i = 0; i < 100; i++) t.false(index.has(random.bytes(32)))
+  const pages = index.pages()
+  for (let i = 0; i < 100; i++) t.false(pages.next().done, 'each page is handed out, so that others get a turn')
+  await index.close()
+})
+
+test('S-080 while changes cannot be merged, no more are taken than memory is for; afterwards all is as told', async (t) => {
+  const random = seededRandom(seed)
+  const path = await folder(t)
+  const options = { mergeAt: 10, mostRecent: 30 }
+  const index = await BlockIndex.open(path, options)
+  const stored: Digest[] = []
+  const add = async (): Promise<void> => {
+    const digests = Array.from({ length: 5 }, () => Uint8Array.from(random.bytes(32)))
+    await index.commit({ blocks: digests.map((digest, i) => [digest, { segment: 1, offset: i, length: 1 }] as const) })
+    stored.push(...digests)
+  }
+  // Something stands where the merged index is written.
+  await mkdir(join(path, 'blocks.sorted.new'))
+  for (let i = 0; i < 6; i++) await add()
+  for (let i = 0; i < 3; i++) await t.throwsAsync(add())
+  t.is(index.blockCount, 30)
+  await index.commit({ forgotten: [stored[0]!] })
+  await index.commit({ blocks: [[stored[0]!, { segment: 1, offset: 0, length: 1 }]] })
+  await rm(join(path, 'blocks.sorted.new'), { recursive: true })
+  for (let i = 0; i < 6; i++) await add()
+  await index.close()
+  const again = await BlockIndex.open(path, options)
+  t.is(again.blockCount, 60)
+  for (const digest of stored) t.true(again.has(digest))
+  await again.close()
 })

@@ -4,9 +4,10 @@
  * corrupt the memory of the process that holds the keys. Blocks: a sorted file (`blocks.sorted`), and what changed
  * since in memory and in `blocks.log`. Pins and names: roots-file.ts. Every record has a checksum.
  */
-import { rename } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Digest } from '../../base/index.js'
+import { setImmediate } from 'node:timers/promises'
+import { DriveError, type Digest } from '../../base/index.js'
 import type { CidText } from '../contract.js'
 import { encodeRecords, type BlockRecord } from './block-record.js'
 import { RecentRecords, type RecentBlock } from './recent-records.js'
@@ -23,6 +24,23 @@ const PAGE_ROWS = 2000
  */
 const LEAST_MERGED = 16_384
 const MOST_MERGED = 98_304
+/** Where merging fails, more changes than this are refused: they are all in memory. */
+const MOST_RECENT = 163_840
+/** A log with changes of more blocks is none of ours. */
+const MOST_REPLAYED = 262_144
+/** The log says the same block again and again: it is merged for its length. */
+const MOST_LOGGED = 4 * MOST_MERGED
+/** Searches in one go; then the event loop goes on. */
+const FINDS_AT_ONCE = 256
+
+export interface BlockIndexOptions {
+  /** How many records the sorted file can have at most, as the blocks they name have to lie somewhere. */
+  readonly mostSorted?: number | undefined
+  /** How many changes are merged into the sorted file; for tests. */
+  readonly mergeAt?: number | undefined
+  /** How many changes are held where they cannot be merged; for tests. */
+  readonly mostRecent?: number | undefined
+}
 
 export interface IndexChanges {
   readonly blocks?: Iterable<readonly [Digest, BlockLocation]>
@@ -38,14 +56,17 @@ export class BlockIndex {
   readonly #recent: RecentRecords
   readonly #log: RecordLog
   readonly #mergeAt: number | undefined
+  readonly #mostRecent: number
   #sorted: SortedRecords
-  #count = 0
+  #count: number
+  /** After a merge that failed: the size of `#recent` from which it is tried again. */
+  #mergeNextAt = 0
   #committing: Promise<unknown> = Promise.resolve()
 
   private constructor(
     directory: string,
-    parts: { roots: RootsFile; recent: RecentRecords; log: RecordLog; sorted: SortedRecords },
-    mergeAt: number | undefined,
+    parts: { roots: RootsFile; recent: RecentRecords; log: RecordLog; sorted: SortedRecords; count: number },
+    { mergeAt, mostRecent = MOST_RECENT }: BlockIndexOptions,
   ) {
     this.#directory = directory
     this.#roots = parts.roots
@@ -53,20 +74,22 @@ export class BlockIndex {
     this.#log = parts.log
     this.#sorted = parts.sorted
     this.#mergeAt = mergeAt
-    this.#count = parts.sorted.count
-    for (const { digest, location } of parts.recent.all()) {
-      this.#count += (location === undefined ? 0 : 1) - (parts.sorted.find(digest) === undefined ? 0 : 1)
-    }
+    this.#mostRecent = mostRecent
+    this.#count = parts.count
   }
 
-  /** @param mergeAt how many changes are merged into the sorted file; for tests */
-  static async open(directory: string, mergeAt?: number): Promise<BlockIndex> {
+  /** NODE_ERROR when the log is none of ours. */
+  static async open(directory: string, options: BlockIndexOptions = {}): Promise<BlockIndex> {
     const roots = await RootsFile.open(directory)
     const recent = new RecentRecords()
-    const log = await RecordLog.open(join(directory, 'blocks.log'), (record) => recent.set(record))
+    const log = await RecordLog.open(join(directory, 'blocks.log'), (record) => {
+      recent.set(record)
+      if (recent.size > MOST_REPLAYED) throw damaged()
+    })
     try {
-      const sorted = await SortedRecords.open(join(directory, 'blocks.sorted'))
-      return new BlockIndex(directory, { roots, recent, log, sorted }, mergeAt)
+      const sorted = await SortedRecords.open(join(directory, 'blocks.sorted'), options.mostSorted ?? Infinity)
+      const count = await countOf(sorted, recent)
+      return new BlockIndex(directory, { roots, recent, log, sorted, count }, options)
     } catch (error) {
       await log.close()
       throw error
@@ -87,8 +110,8 @@ export class BlockIndex {
   }
 
   /**
-   * All rows, a page at a time: between two pages the caller may let other work go on. Rows deleted meanwhile are left
-   * out.
+   * All rows, a page at a time, some of them empty: between two pages the caller lets other work go on. Rows deleted
+   * meanwhile are left out.
    */
   *pages(): Generator<RecentBlock[], void, undefined> {
     let after: Digest | undefined
@@ -102,9 +125,11 @@ export class BlockIndex {
       at += PAGE_ROWS
       isLast = at >= sorted.count
       const upTo = isLast ? undefined : rows.at(-1)?.digest
-      if (!isLast && upTo === undefined) continue
-      const page = this.#recent.merge(rows, after, upTo)
-      if (page.length > 0) yield page
+      if (!isLast && upTo === undefined) {
+        yield []
+        continue
+      }
+      yield this.#recent.merge(rows, after, upTo)
       after = upTo ?? after
     }
   }
@@ -153,6 +178,7 @@ export class BlockIndex {
       ...Array.from(forgotten ?? [], (digest) => ({ digest, location: undefined })),
     ]
     if (records.length > 0) {
+      await this.#makeRoom(records)
       await this.#log.append(records, this.#recent.all())
       for (const one of records) {
         const was = this.has(one.digest)
@@ -174,39 +200,72 @@ export class BlockIndex {
     await this.#mergeIfMany()
   }
 
-  /** Best effort: without room for it the log grows, and the next commit tries again. */
+  /** Where merging failed for long, these records are refused with its failure: memory is bounded. */
+  async #makeRoom(records: readonly BlockRecord[]): Promise<void> {
+    const added = records.filter(({ digest }) => this.#recent.get(digest) === undefined).length
+    if (this.#recent.size > 0 && this.#recent.size + added > this.#mostRecent) await this.#merge()
+  }
+
+  /** Best effort. What the log holds is durable; only its size, and that of what is in memory, suffers. */
   async #mergeIfMany(): Promise<void> {
     const limit = this.#mergeAt ?? Math.min(MOST_MERGED, Math.max(LEAST_MERGED, this.#sorted.count / 8))
-    if (this.#recent.size < limit) return
+    if (this.#recent.size < Math.max(limit, this.#mergeNextAt) && this.#log.count < MOST_LOGGED) return
     try {
       await this.#merge()
     } catch {
-      // What the log holds is durable; only its size suffers.
+      // Each try costs as much as the whole index, so not at every commit.
+      this.#mergeNextAt = this.#recent.size + limit / 4
     }
   }
 
   /** The new sorted file is there before the log loses its records; both together say the same as either. */
   async #merge(): Promise<void> {
     const path = join(this.#directory, 'blocks.sorted')
-    const file = await createAside(`${path}.new`)
-    let count = 0
-    try {
-      for (const page of this.pages()) {
-        const bytes = encodeRecords(page.map(([digest, location]) => ({ digest, location })))
-        await file.appendFile(bytes)
-        count += page.length
-      }
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    const count = await this.#writeSorted(`${path}.new`)
     await rename(`${path}.new`, path)
     await syncDirectoryLater(this.#directory)
     const old = this.#sorted
-    this.#sorted = await SortedRecords.open(path)
+    this.#sorted = await SortedRecords.open(path, count)
     await old.close()
     await this.#log.replace([])
     this.#recent.clear()
     this.#count = count
+    this.#mergeNextAt = 0
   }
+
+  /** @returns how many records there are. After a failure the file is gone: it must not take the room that is short. */
+  async #writeSorted(path: string): Promise<number> {
+    const file = await createAside(path)
+    let count = 0
+    try {
+      for (const page of this.pages()) {
+        const bytes = encodeRecords(page.map(([digest, location]) => ({ digest, location })))
+        if (bytes.length > 0) await file.appendFile(bytes)
+        else await setImmediate()
+        count += page.length
+      }
+      await file.sync()
+    } catch (error) {
+      await rm(path, { force: true })
+      throw error
+    } finally {
+      await file.close()
+    }
+    return count
+  }
+}
+
+/** How many blocks both name together; damaged records count too. */
+async function countOf(sorted: SortedRecords, recent: RecentRecords): Promise<number> {
+  let count = sorted.count
+  let searched = 0
+  for (const { digest, location } of recent.all()) {
+    count += (location === undefined ? 0 : 1) - (sorted.find(digest) === undefined ? 0 : 1)
+    if (++searched % FINDS_AT_ONCE === 0) await setImmediate()
+  }
+  return count
+}
+
+function damaged(): DriveError {
+  return new DriveError('NODE_ERROR', 'The index of the block store is damaged. Use a new folder for the node.')
 }

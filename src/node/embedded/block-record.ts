@@ -44,8 +44,10 @@ export function encodeRecords(records: readonly BlockRecord[]): Buffer {
   return bytes
 }
 
-/** The checksum of the record at `at` is right. */
+/** There is a record at `at`, and its checksum is right. */
 export function isSound(from: Buffer, at: number): boolean {
+  // Nearly all that is no record ends here, and bytes that are zero always do.
+  if (from[at] !== LIES_THERE && from[at] !== FORGOTTEN) return false
   return crc32(from.subarray(at, at + CHECKED_BYTES)) === from.readUInt32BE(at + CHECKED_BYTES)
 }
 
@@ -65,5 +67,5 @@ export function decodeRecord(from: Buffer, at: number): BlockRecord | undefined 
     offset: from.readUIntBE(at + 8, 6),
     length: from.readUIntBE(at + 14, 6),
   }
-  return from[at] === LIES_THERE && location.length <= MAX_BLOCK_BYTES ? { digest, location } : undefined
+  return location.length <= MAX_BLOCK_BYTES ? { digest, location } : undefined
 }

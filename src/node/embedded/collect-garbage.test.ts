@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { forestOver, rawBlocks } from '../../../test/suites/node-material.js'
-import { hex, seededRandom } from '../../base/index.js'
+import { forestNode, forestOver, rawBlocks } from '../../../test/suites/node-material.js'
+import { hex, isDriveError, seededRandom } from '../../base/index.js'
 import { cidOf, parseCid, versionRootBlock } from '../../dag/index.js'
 import type { NodeBlock } from '../contract.js'
 import { importBlocks } from './block-import.js'
@@ -109,4 +109,22 @@ test('S-013 of replaced versions the root and the commit stay, so that descent c
     forests.map(({ blocks }) => blocks.filter(({ cid }) => holds(cid)).length),
     [0, 0, forests[2]!.blocks.length],
   )
+})
+
+test('S-080 a tree that was prepared to fill the memory of who walks it is refused', async (t) => {
+  const store = await storeWith(t)
+  const random = seededRandom(seed)
+  const blocks: NodeBlock[] = []
+  let below: readonly string[] = []
+  for (let depth = 0; depth < 10; depth++) {
+    const nowhere = Array.from({ length: 26_000 }, () => cidOf(random.bytes(32), 'dag-pb'))
+    const node = forestNode([...nowhere, ...below])
+    blocks.push(node)
+    below = [node.cid]
+  }
+  await add(store, blocks)
+  await store.index.commit({ pinned: { cid: below[0]!, name: 'endless' } })
+  const error = await t.throwsAsync(collectGarbage(store))
+  t.true(isDriveError(error, 'NODE_ERROR'))
+  t.regex(String(error), /no end/)
 })

@@ -10,6 +10,7 @@ import { cidOf, decodeVersionRoot, parseCid, type Cid } from '../../dag/index.js
 import type { BlockIndex } from './block-index.js'
 import { DigestSet } from './digest-set.js'
 import { freeSegments } from './free-segments.js'
+import { isFull } from './store-error.js'
 import type { GrowingSegments } from '../../storage/segments/index.js'
 import { findMissing, type WalkSource } from './walk.js'
 
@@ -37,7 +38,7 @@ export async function collectGarbage(
   const { index, withReserve = (work) => work() } = store
   if (index.areRootsIncomplete)
     throw new DriveError('NODE_ERROR', 'Garbage was not collected: damage took the list of what is needed.')
-  const parts = Math.max(1, Math.ceil(index.blockCount / (store.marked ?? MARKED)))
+  const parts = await partsOf(index, store.marked ?? MARKED)
   const garbageOf = async (part: number): Promise<(digest: Digest) => boolean> => {
     const isInPart = (digest: Digest): boolean => parts === 1 || partOf(digest, parts) === part
     const live = await reachable(store, isInPart, signal)
@@ -47,24 +48,47 @@ export async function collectGarbage(
   // Digests are spread evenly: the first part stands for all.
   if (leastShare > 0 && (await shareOf(isFirstGarbage, parts, store)) < leastShare) return { removedBlocks: 0 }
   return withReserve(async () => {
-    let removedBlocks = await forget(isFirstGarbage, index, signal)
-    for (let part = 1; part < parts; part++) removedBlocks += await forget(await garbageOf(part), index, signal)
-    await freeSegments(index, store.segments, options)
+    const makeRoom = (): Promise<void> => freeSegments(index, store.segments, options)
+    let removedBlocks = await forget(isFirstGarbage, index, { makeRoom, signal })
+    for (let part = 1; part < parts; part++) {
+      removedBlocks += await forget(await garbageOf(part), index, { makeRoom, signal })
+    }
+    await makeRoom()
     return { removedBlocks }
   })
 }
 
-/** @returns how many blocks the index does not name any more */
+/** In how many parts the digests are marked. The index may say that it has more blocks than it has rows. */
+async function partsOf(index: BlockIndex, marked: number): Promise<number> {
+  if (index.blockCount <= marked) return 1
+  let rows = 0
+  for (const page of index.pages()) {
+    rows += page.length
+    await setImmediate()
+  }
+  return Math.max(1, Math.ceil(rows / marked))
+}
+
+/**
+ * @param makeRoom gives the room of what was forgotten so far back; on a full disk the index may need it
+ * @returns how many blocks the index does not name any more
+ */
 async function forget(
   isGarbage: (digest: Digest) => boolean,
   index: BlockIndex,
-  signal: AbortSignal | undefined,
+  { makeRoom, signal }: { makeRoom: () => Promise<void>; signal: AbortSignal | undefined },
 ): Promise<number> {
   let removed = 0
   for (const page of index.pages()) {
     throwIfAborted(signal)
     const forgotten = page.map(([digest]) => digest).filter(isGarbage)
-    if (forgotten.length > 0) await index.commit({ forgotten })
+    if (forgotten.length > 0) {
+      await index.commit({ forgotten }).catch(async (error: unknown) => {
+        if (!isFull(error)) throw error
+        await makeRoom()
+        await index.commit({ forgotten })
+      })
+    }
     removed += forgotten.length
     await setImmediate()
   }

@@ -24,7 +24,7 @@ import { collectGarbage, LEAST_GARBAGE_BYTES } from './collect-garbage.js'
 import { SharedLock } from './shared-lock.js'
 import { storeError } from './store-error.js'
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'
-import { findMissing, findMissingSince, type WalkSource } from './walk.js'
+import { absentFrom, findMissing, findMissingSince, type WalkSource } from './walk.js'
 
 /** Looks for garbage that nobody asked for take at most one part in so many of the time. */
 const PAUSES = 50
@@ -89,7 +89,7 @@ class EmbeddedNode implements IpfsNode {
   }
 
   async missing(cids: readonly CidText[], options?: CallOptions): Promise<CidText[]> {
-    return this.#run(options, async () => cids.filter((cid) => !this.#holds(parseCid(cid).digest)))
+    return this.#run(options, () => absentFrom(this.#source, cids, options))
   }
 
   async pin(cid: CidText, options: CallOptions & { name: string }): Promise<void> {

@@ -7,7 +7,7 @@ import { throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, CollectOptions } from '../contract.js'
 import type { BlockIndex } from './block-index.js'
 import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'
-import { systemErrorName } from './store-error.js'
+import { isFull } from './store-error.js'
 
 /** A segment is rewritten when at least this part of it is dead; the second holds where every byte counts. */
 const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
@@ -101,7 +101,7 @@ async function hasRewritten(rows: readonly Row[], index: BlockIndex, segments: G
     return true
   } catch (error) {
     await segments.discard(locations())
-    if (!['ENOSPC', 'EDQUOT'].includes(systemErrorName(error) ?? '')) throw error
+    if (!isFull(error)) throw error
     return false
   }
 }

@@ -1,10 +1,10 @@
 /** Opens or makes the directory of a block store: marker, lock, index, segments. */
-import { access, mkdir, readdir, rm } from 'node:fs/promises'
+import { access, mkdir, opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DriveError } from '../../base/index.js'
 import { readRegularFile, requireDirectory, syncDirectoryLater } from '../../platform/index.js'
 import { BlockIndex } from './block-index.js'
-import { convertFormat1 } from './convert-format-1.js'
+import { RECORD_BYTES } from './block-record.js'
 import { DiskSpace } from './disk-space.js'
 import { replaceFile } from './replace-file.js'
 import { GrowingSegments } from '../../storage/segments/index.js'
@@ -14,8 +14,9 @@ import { lockStore } from './store-lock.js'
 const MARKER = 'dagdrive-store'
 /** First line of the marker file; the number grows when an older program could no longer read the store. */
 const FORMAT = 'dagdrive block store, format 2'
-/** Its index was an LMDB file. */
-const FORMAT_1 = 'dagdrive block store, format 1'
+
+/** Rows of a sorted file whose blocks may be gone. */
+const MOST_UNMERGED = 1_000_000
 
 export interface OpenStoreOptions {
   /** The store is in the drive's own data, not in a folder of its own. */
@@ -50,12 +51,12 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     const segmentDirectory = join(path, 'segments')
     await mkdir(segmentDirectory, { mode: 0o700 }).catch(unlessThere)
     await requireDirectory(segmentDirectory)
-    const index = await BlockIndex.open(path)
-    opened.push(index)
     const space = await DiskSpace.open(path, options.isOfDrive ?? false)
     const { allocatePages } = options
     const segments = await GrowingSegments.open(segmentDirectory, { allocatePages, segmentBytes: space.segmentBytes })
     opened.push(segments)
+    const index = await BlockIndex.open(path, { mostSorted: mostSortedIn(segments) })
+    opened.push(index)
     await space.refill()
     await syncDirectoryLater(path)
     return { index, segments, space, probe: () => access(segmentDirectory), close: closeAll }
@@ -63,6 +64,14 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     await closeAll()
     throw storeError(error, path)
   }
+}
+
+/**
+ * A block takes more bytes than its record, but for the smallest; and rows of blocks that went stay until the next
+ * merge.
+ */
+function mostSortedIn(segments: Pick<GrowingSegments, 'boundedBytes'>): number {
+  return Math.floor(segments.boundedBytes / RECORD_BYTES) + MOST_UNMERGED
 }
 
 /** Only the last folder is made: a missing parent is most likely a disk that is not mounted. */
@@ -78,13 +87,15 @@ async function makeDirectory(path: string): Promise<void> {
 async function checkMarker(path: string): Promise<void> {
   const text = await readMarker(path)
   if (text === FORMAT) return
-  if (text === FORMAT_1) await convertFormat1(path)
-  else if (text !== '')
-    throw new DriveError('INVALID', 'This block store was made by another version of dagdrive.', { about: { path } })
-  else await refuseForeign(path)
+  if (text !== '')
+    throw new DriveError(
+      'INVALID',
+      'This block store was made by another version of dagdrive. Use a new folder for the node.',
+      { about: { path } },
+    )
+  await refuseForeign(path)
   await replaceFile(join(path, MARKER), Buffer.from(`${FORMAT}\n`))
   await syncDirectoryLater(path)
-  for (const name of ['index.mdb', 'index.mdb-lock']) await rm(join(path, name), { force: true })
 }
 
 /** The first line of the marker file, empty when there is none. */
@@ -93,11 +104,12 @@ async function readMarker(path: string): Promise<string> {
 }
 
 async function refuseForeign(path: string): Promise<void> {
-  const foreign = (await readdir(path)).filter((name) => !name.startsWith(MARKER) && !name.startsWith('lock'))
-  if (foreign.length === 0) return
-  throw new DriveError('INVALID', 'That folder holds other files; a block store needs a folder of its own.', {
-    about: { path },
-  })
+  for await (const { name } of await opendir(path)) {
+    if (name.startsWith(MARKER) || name.startsWith('lock')) continue
+    throw new DriveError('INVALID', 'That folder holds other files; a block store needs a folder of its own.', {
+      about: { path },
+    })
+  }
 }
 
 function unlessThere(error: unknown): void {

@@ -1,40 +1,48 @@
 /**
  * The file that makes changes of a block index durable: block records in the order they came. A record cut off by a
- * crash, or damaged since, is passed over. It is written anew, with what counts, when it was merged and when a sync of
- * it failed.
+ * crash, or damaged since, is passed over. It is written anew, with what counts, when it was merged, when a sync of it
+ * failed, and when it is longer than any log of ours.
  */
 import { constants } from 'node:fs'
 import { rename, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { MIB } from '../../base/index.js'
+import { KIB, MIB } from '../../base/index.js'
 import { openRegularFile, syncDirectoryLater } from '../../platform/index.js'
 import { decodeRecord, encodeRecords, RECORD_BYTES, type BlockRecord } from './block-record.js'
 import { createAside } from './replace-file.js'
 
-const PIECE_BYTES = 1 * MIB
+/** The event loop goes on between two pieces. */
+const PIECE_BYTES = 256 * KIB
+/** A log of ours is merged before; what lies behind is not looked at. */
+const MOST_BYTES = 64 * MIB
 
 export class RecordLog {
   readonly #path: string
   #file: FileHandle
   #end: number
-  /** A sync failed: Linux counts the lost pages as clean from then on, so a later sync of this file proves nothing. */
+  /**
+   * It has to be written anew: a sync failed, after which Linux counts the lost pages as clean and a later sync proves
+   * nothing.
+   */
   #isDoubtful = false
 
   private constructor(path: string, file: FileHandle, end: number) {
     this.#path = path
     this.#file = file
-    this.#end = end
+    this.#end = Math.min(end, MOST_BYTES)
+    this.#isDoubtful = end > MOST_BYTES
   }
 
-  /** @param replay gets every sound record, oldest first */
+  /** @param replay gets every sound record, oldest first; a failure of it is that of `open` */
   static async open(path: string, replay: (record: BlockRecord) => void): Promise<RecordLog> {
     const file = await openRegularFile(path, constants.O_RDWR | constants.O_CREAT)
     try {
       const { size } = await file.stat()
       const piece = Buffer.allocUnsafe(PIECE_BYTES)
       const end = size - (size % RECORD_BYTES)
-      for (let at = 0; at < end; at += PIECE_BYTES) {
-        const { bytesRead } = await file.read(piece, 0, Math.min(PIECE_BYTES, end - at), at)
+      const last = Math.min(end, MOST_BYTES)
+      for (let at = 0; at < last; at += PIECE_BYTES) {
+        const { bytesRead } = await file.read(piece, 0, Math.min(PIECE_BYTES, last - at), at)
         for (let record = 0; record + RECORD_BYTES <= bytesRead; record += RECORD_BYTES) {
           const found = decodeRecord(piece, record)
           if (found !== undefined) replay(found)
@@ -46,6 +54,11 @@ export class RecordLog {
       await file.close()
       throw error
     }
+  }
+
+  /** Records in it, those that later ones replace included. */
+  get count(): number {
+    return this.#end / RECORD_BYTES
   }
 
   /**

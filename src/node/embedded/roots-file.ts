@@ -19,6 +19,8 @@ const MOST_BYTES = 16 * 1024 * 1024
  */
 export const MOST_FORMER = 1000
 const MOST_RECORD_BYTES = 10 * 1024
+/** Pins, and names. A drive has a few pins, and a name a device. */
+const MOST_ENTRIES = 10_000
 const PRINTABLE = /^[\x20-\x7e]{0,255}$/
 
 export interface Roots {
@@ -88,10 +90,11 @@ function parse(content: Buffer): { number: number; roots: Roots } | undefined {
   if (line === undefined || hash('sha256', line) !== sum) return undefined
   try {
     const wire = JSON.parse(line) as Wire
+    if (wire.pins.length > MOST_ENTRIES || wire.names.length > MOST_ENTRIES) return undefined
     const pins = new Map(wire.pins.map(([cid, name]) => [checkedCid(cid), checkedName(name)]))
     const names = new Map(wire.names.map(([name, record]) => [checkedName(name), checkedRecord(record)]))
     if (!Number.isSafeInteger(wire.number)) return undefined
-    const former = (wire.former ?? []).map(checkedCid).slice(-MOST_FORMER)
+    const former = (wire.former ?? []).slice(-MOST_FORMER).map(checkedCid)
     return { number: wire.number, roots: { pins, names, former, areIncomplete: wire.areIncomplete === true } }
   } catch {
     // Of another form than ours: as good as damaged.

@@ -1,7 +1,7 @@
 /**
  * The bulk of a block index: block records in the order of their digests, in a file that never changes. Nothing of it
  * is kept in memory; digests are spread evenly, so a block is found in two or three small reads. Damaged records are
- * passed over.
+ * passed over, and whatever the file holds, a search reads a bounded part of it.
  */
 import { constants, readSync } from 'node:fs'
 import { type Digest } from '../../base/index.js'
@@ -15,6 +15,18 @@ import type { FileHandle } from 'node:fs/promises'
 const WINDOW = 128
 /** After these the search halves, whatever the file says. */
 const GUESSES = 4
+/** A look behind a gap goes so many times its length further. */
+const STEP = 3
+/** Windows that one search reads at most. In a sound file two or three do. */
+const MOST_LOOKS = 512
+
+/** Records in a row, none of them sound as far as they were looked at. */
+interface Gap {
+  readonly from: number
+  readonly to: number
+  /** A sound record behind it is known. */
+  readonly isBounded: boolean
+}
 
 export class SortedRecords {
   /** Records, damaged ones included. */
@@ -22,16 +34,20 @@ export class SortedRecords {
   readonly #file: FileHandle | undefined
   readonly #window = Buffer.allocUnsafeSlow(WINDOW * RECORD_BYTES)
 
-  private constructor(file: FileHandle | undefined, bytes: number) {
+  private constructor(file: FileHandle | undefined, count: number) {
     this.#file = file
-    this.count = Math.floor(bytes / RECORD_BYTES)
+    this.count = count
   }
 
-  /** A file that is not there has no records. */
-  static async open(path: string): Promise<SortedRecords> {
+  /**
+   * A file that is not there has no records.
+   * @param mostRecords what lies behind as many is not looked at
+   */
+  static async open(path: string, mostRecords: number): Promise<SortedRecords> {
     try {
       const file = await openRegularFile(path, constants.O_RDONLY)
-      return new SortedRecords(file, (await file.stat()).size)
+      const records = Math.floor((await file.stat()).size / RECORD_BYTES)
+      return new SortedRecords(file, Math.min(records, mostRecords))
     } catch (error) {
       if (systemErrorName(error) === 'ENOENT') return new SortedRecords(undefined, 0)
       throw error
@@ -67,49 +83,58 @@ export class SortedRecords {
     await this.#file?.close()
   }
 
-  /** @returns the index of the record of `digest`, else where it would stand, perhaps before damaged records */
+  /**
+   * A window without a sound record says not on which side of it the digest is. So the end of the damage is looked for
+   * first, in growing steps and then by halves; when nothing behind it is smaller, the search goes on before it.
+   * @returns the index of the record of `digest`, else where it would stand, perhaps before damaged records
+   */
   #search(digest: Digest): number {
     let [low, high] = [0, this.count]
     let [lowKey, highKey] = [0, 2 ** 48]
+    let gap: Gap | undefined
     const wanted = keyAt(Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength), 0)
-    for (let step = 0; low < high; step++) {
-      const share = step < GUESSES && highKey > lowKey ? (wanted - lowKey) / (highKey - lowKey) : 0.5
-      const middle = Math.floor(low + Math.min(1, Math.max(0, share)) * (high - low)) - WINDOW / 2
-      const start = Math.max(low, Math.min(middle, high - WINDOW))
-      const found = this.#soundFrom(start, high)
-      // Before the first sound record of a window there is nothing to find in it.
-      if (found === undefined) high = start
-      else if (compareDigest(this.#window, found.last, digest) < 0) {
-        low = found.index + found.last / RECORD_BYTES + 1
+    for (let look = 0; low < high && look < MOST_LOOKS; look++) {
+      const share = look < GUESSES && highKey > lowKey ? (wanted - lowKey) / (highKey - lowKey) : 0.5
+      const guess = Math.floor(low + Math.min(1, Math.max(0, share)) * (high - low)) - WINDOW / 2
+      const start = Math.max(gap?.to ?? low, Math.min(gap === undefined ? guess : behind(gap, high), high - WINDOW))
+      const found = this.#soundAt(start, high)
+      if (found === undefined) {
+        const { from, isBounded } = gap ?? { from: start, isBounded: false }
+        gap = { from, to: Math.min(high, start + WINDOW), isBounded }
+      } else if (compareDigest(this.#window, found.last, digest) < 0) {
+        low = start + found.last / RECORD_BYTES + 1
         lowKey = keyAt(this.#window, found.last + DIGEST_AT)
+        gap = undefined
       } else if (compareDigest(this.#window, found.first, digest) > 0) {
         high = start
         highKey = keyAt(this.#window, found.first + DIGEST_AT)
+        gap = gap && { ...gap, isBounded: true }
       } else {
         let at = found.first
         while (compareDigest(this.#window, at, digest) < 0 || !isSound(this.#window, at)) at += RECORD_BYTES
-        return found.index + at / RECORD_BYTES
+        return start + at / RECORD_BYTES
+      }
+      if (gap !== undefined && gap.to >= high) {
+        high = gap.from
+        gap = undefined
       }
     }
-    return high
+    return low < high ? low : high
   }
 
   /**
-   * Reads the first window from `start` on that has a sound record.
-   * @returns where in the window the first and the last one are
+   * Reads the window at `start`. @returns where in it the first and the last sound record are; undefined when it has
+   * none
    */
-  #soundFrom(start: number, end: number): { index: number; first: number; last: number } | undefined {
-    for (let index = start; index < end; index += WINDOW) {
-      const bytes = this.#window.subarray(0, Math.min(WINDOW, end - index) * RECORD_BYTES)
-      const read = this.#readInto(bytes, index)
-      let first = 0
-      while (first < read && !isSound(bytes, first)) first += RECORD_BYTES
-      if (first >= read) continue
-      let last = read - RECORD_BYTES
-      while (!isSound(bytes, last)) last -= RECORD_BYTES
-      return { index, first, last }
-    }
-    return undefined
+  #soundAt(start: number, end: number): { first: number; last: number } | undefined {
+    const bytes = this.#window.subarray(0, Math.min(WINDOW, end - start) * RECORD_BYTES)
+    const read = this.#readInto(bytes, start)
+    let first = 0
+    while (first < read && !isSound(bytes, first)) first += RECORD_BYTES
+    if (first >= read) return undefined
+    let last = read - RECORD_BYTES
+    while (!isSound(bytes, last)) last -= RECORD_BYTES
+    return { first, last }
   }
 
   /** @returns bytes read: whole records */
@@ -123,6 +148,15 @@ export class SortedRecords {
     }
     return done - (done % RECORD_BYTES)
   }
+}
+
+/**
+ * Where to look for the end of a gap: in growing steps, at last just before `high`, and by halves once something is
+ * behind it.
+ */
+function behind({ from, to, isBounded }: Gap, high: number): number {
+  const next = to + STEP * (to - from) - WINDOW
+  return isBounded ? Math.min(next, Math.floor((to + high) / 2)) : Math.min(next, high - WINDOW)
 }
 
 /** As Buffer.compare. */

@@ -1,5 +1,5 @@
 /** Disk failures of a block store in the words of the node contract. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, isDriveError } from '../../base/index.js'
 
 /**
  * NO_SPACE, NODE_DENIED (no permission, read-only disk), OFFLINE (the disk went away), else NODE_ERROR. A DriveError
@@ -25,6 +25,11 @@ export function storeError(error: unknown, where: string): DriveError {
     default:
       return new DriveError('NODE_ERROR', 'The block store could not be read or written.', { cause: error, about })
   }
+}
+
+/** There is no room on the disk, in the words of the system or in ours. */
+export function isFull(error: unknown): boolean {
+  return isDriveError(error, 'NO_SPACE') || ['ENOSPC', 'EDQUOT'].includes(systemErrorName(error) ?? '')
 }
 
 export function systemErrorName(error: unknown): string | undefined {

@@ -1,7 +1,13 @@
 /** Walks dag-pb trees: which blocks lie below a root, and are they all there? Raw blocks have no links. */
-import { hex, throwIfAborted } from '../../base/index.js'
-import { decodeLinks, type Cid } from '../../dag/index.js'
+import { setImmediate } from 'node:timers/promises'
+import { DriveError, hex, throwIfAborted } from '../../base/index.js'
+import { decodeLinks, parseCid, type Cid } from '../../dag/index.js'
 import { DigestSet } from './digest-set.js'
+
+/** Blocks looked for in one go; then the event loop goes on. */
+const LOOKS_AT_ONCE = 256
+/** Nodes known and not looked at yet: a tree of ours has some hundreds, and these take 50 MB. */
+const MOST_WAITING = 200_000
 
 export interface WalkSource {
   has(cid: Cid): boolean
@@ -33,6 +39,22 @@ export async function findMissingSince(
   return walk(source, [{ now: root, before }], options)
 }
 
+/** @returns those of the blocks that are not there */
+export async function absentFrom<Text extends string>(
+  source: Pick<WalkSource, 'has'>,
+  cids: readonly Text[],
+  { signal }: Pick<WalkOptions, 'signal'> = {},
+): Promise<Text[]> {
+  const absent: Text[] = []
+  for (const [i, cid] of cids.entries()) {
+    if (!source.has(parseCid(cid))) absent.push(cid)
+    if (i % LOOKS_AT_ONCE !== LOOKS_AT_ONCE - 1) continue
+    await setImmediate()
+    throwIfAborted(signal)
+  }
+  return absent
+}
+
 interface Step {
   readonly now: Cid
   /** The node at the same place of the tree known to be whole. */
@@ -41,7 +63,9 @@ interface Step {
 
 async function walk(source: WalkSource, stack: Step[], options: WalkOptions): Promise<Cid | undefined> {
   const seen = new DigestSet() // dag-pb nodes only: leaves are many, and asking for one twice is cheap
+  let looks = 0
   for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
+    if (++looks % LOOKS_AT_ONCE === 0) await setImmediate()
     if (!source.has(step.now)) return step.now
     options.visit?.(step.now)
     if (step.now.codec !== 'dag-pb') continue
@@ -50,7 +74,8 @@ async function walk(source: WalkSource, stack: Step[], options: WalkOptions): Pr
     throwIfAborted(options.signal)
     const links = decodeLinks(await source.read(step.now))
     const before = step.before?.codec === 'dag-pb' ? decodeLinks(await source.read(step.before)) : []
-    stack.push(...pair(links, before))
+    for (const next of pair(links, before)) stack.push(next)
+    if (stack.length > MOST_WAITING) throw new DriveError('NODE_ERROR', 'A tree of the block store has no end.')
   }
   return undefined
 }

@@ -1,6 +1,7 @@
 /** Is this a Kubo that can hold a drive, and may we use it? */
 import { DriveError } from '../../base/index.js'
 import type { CallOptions, NodeStatus } from '../contract.js'
+import { countField } from './answer-fields.js'
 import { shorten } from './failures.js'
 import type { KuboRpc } from './rpc.js'
 
@@ -30,7 +31,7 @@ export async function checkNode(rpc: KuboRpc, options: CallOptions): Promise<Nod
     version: version ?? 'unknown',
     peerId: textOf(ID),
     blocks: undefined,
-    bytes: typeof RepoSize === 'number' ? RepoSize : undefined,
+    bytes: countField(RepoSize),
   }
 }
 

@@ -3,10 +3,10 @@
  */
 import { Agent as HttpAgent, type AgentOptions, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import { isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { DriveError } from '../../base/index.js'
-import { guardedAgent, listenerBehind, type Listener } from './listener.js'
+import { guardedAgent, isLoopback, listenerBehind } from './listener.js'
+import type { Listener } from './socket-tables.js'
 
 export interface Endpoint {
   /** For people: the address without credentials. */
@@ -121,17 +121,12 @@ function trust(certificateAuthority: string | undefined): { ca?: string[] } {
 
 /**
  * Who listens there now, where a credential would cross a port of this machine in the clear; undefined for every other
- * address.
+ * address, and where this machine does not say.
  */
 export async function listenerFor(url: URL): Promise<Listener | undefined> {
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
   if (url.protocol !== 'http:' || !isLoopback(hostname)) return undefined
   return listenerBehind(hostname, Number(url.port || 80), CONNECT_MS)
-}
-
-function isLoopback(hostname: string): boolean {
-  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true
-  return isIP(hostname) === 4 ? hostname.startsWith('127.') : hostname === '::1'
 }
 
 function withoutSlash(path: string): string {

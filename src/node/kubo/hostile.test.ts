@@ -114,6 +114,52 @@ test('S-046 only the exact answers of Kubo mean that something is not there; any
   t.is((await t.throwsAsync<DriveError>(bare.getName(name)))?.code, 'NODE_ERROR')
 })
 
+/** Each of them is an object, and none of its fields is what Kubo puts there. */
+const WRONG_FIELDS = [
+  {},
+  { Pins: 5, Keys: 5, Key: 5, Size: 'x', Stats: 5, Root: 5, Progress: 'x', Error: 5, Cid: 5, Name: 5 },
+  { Pins: `${CID} ${CID}`, Keys: CID, Key: { '/': 5 }, Stats: { BlockCount: '0', BlockBytesCount: '0' }, Root: [] },
+  { Pins: { length: 1, 0: CID }, Keys: [CID], Key: CID, Size: -1, Stats: [0, 0], Root: { PinErrorMsg: {} } },
+  { Pins: [5], Keys: { other: {} }, Key: null, Stats: null, Root: null, Error: {}, Progress: 1e400 },
+]
+
+test('S-083 a field of an answer counts only when it is what Kubo puts there; nothing else confirms anything', async (t) => {
+  const to = cidOf(Buffer.alloc(32, 2), 'dag-pb')
+  for (const fields of WRONG_FIELDS) {
+    const text = JSON.stringify(fields)
+    const commands = ['block/stat', 'pin/add', 'pin/update', 'pin/rm', 'pin/ls', 'dag/import', 'repo/gc']
+    const node = await nodeThatSays(t, Object.fromEntries(commands.map((command) => [command, text])))
+    const calls = {
+      missing: node.missing([CID]),
+      pin: node.pin(CID, { name: 'x' }),
+      updatePin: node.updatePin(CID, to),
+      samePin: node.updatePin(CID, CID),
+      unpin: node.unpin(CID),
+      importBlocks: node.importBlocks([], { roots: [] }),
+    }
+    for (const [call, answer] of Object.entries(calls)) {
+      const error = await t.throwsAsync<DriveError>(answer, { instanceOf: DriveError }, `${call} ${text}`)
+      t.is(error?.code, 'NODE_ERROR', `${call} ${text}`)
+    }
+    t.deepEqual(await node.listPins(), [], text)
+    const collected = await node.collectGarbage().catch((error: unknown) => error)
+    t.true(collected instanceof DriveError || (collected as { removedBlocks: number }).removedBlocks === 0, text)
+  }
+})
+
+test('S-083 a page that answers 200 to everything confirms nothing', async (t) => {
+  const page = '<html><title>Log in</title></html>'
+  const commands = ['version', 'block/stat', 'pin/rm', 'pin/ls', 'pin/add', 'pin/update', 'name/put', 'name/get']
+  const node = await nodeThatSays(t, Object.fromEntries(commands.map((command) => [command, page])))
+  const calls = everyCall(node)
+  delete (calls as Record<string, unknown>)['collectGarbage']
+  for (const [call, answer] of Object.entries(calls)) {
+    const error = await t.throwsAsync<DriveError>(answer, { instanceOf: DriveError }, call)
+    t.true(['NODE_ERROR', 'WRONG_BLOCK'].includes(error?.code ?? ''), `${call}: ${error?.code}`)
+  }
+  t.is((await t.throwsAsync<DriveError>(node.listPins()))?.code, 'NODE_ERROR')
+})
+
 /** A node that answers every call with `piece` again and again, until the other side has enough. */
 async function endlessNode(t: ExecutionContext, piece: string, everyMs: number): Promise<IpfsNode> {
   const server = createServer((request, answer) => {

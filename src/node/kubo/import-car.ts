@@ -6,6 +6,7 @@
 import { DriveError } from '../../base/index.js'
 import { carStream } from '../../dag/index.js'
 import type { CallOptions, CidText, ImportResult, NodeBlock } from '../contract.js'
+import { countField, fieldOf, sentenceField } from './answer-fields.js'
 import { shorten } from './failures.js'
 import type { KuboRpc } from './rpc.js'
 import { streamedFile } from './send-body.js'
@@ -16,9 +17,10 @@ export interface ImportCarOptions extends CallOptions {
   readonly boundary: string
 }
 
+/** Its fields are what the node says; see answer-fields.ts. */
 interface ImportLine {
-  readonly Root?: { readonly Cid: unknown; readonly PinErrorMsg?: string }
-  readonly Stats?: { readonly BlockCount: number; readonly BlockBytesCount: number }
+  readonly Root?: unknown
+  readonly Stats?: unknown
 }
 
 /** A CAR names at least one root; the raw block of no bytes stands in where the caller has none. */
@@ -37,18 +39,19 @@ export async function importCar(
     body: streamedFile('file', car, options.boundary),
     signal: options.signal,
   })
-  let stats: ImportLine['Stats']
+  let stats: unknown
   for await (const line of answer.lines<ImportLine>()) {
     stats = line.Stats ?? stats
-    const pinError = line.Root?.PinErrorMsg ?? ''
-    if (pinError !== '')
+    const pinError = sentenceField(fieldOf(line.Root, 'PinErrorMsg'))
+    if (pinError !== undefined)
       throw new DriveError('NODE_ERROR', 'The node could not take the upload.', {
-        about: { said: shorten(rpc.endpoint.hide(String(pinError))) },
+        about: { said: shorten(rpc.endpoint.hide(pinError)) },
       })
   }
-  if (stats?.BlockCount !== sent.blocks || stats.BlockBytesCount !== sent.bytes) {
+  const confirmed = countField(fieldOf(stats, 'BlockCount'))
+  if (confirmed !== sent.blocks || countField(fieldOf(stats, 'BlockBytesCount')) !== sent.bytes) {
     throw new DriveError('NODE_ERROR', 'The node did not confirm every block of the upload.', {
-      about: { where: rpc.endpoint.where, sent: sent.blocks, confirmed: stats?.BlockCount ?? 0 },
+      about: { where: rpc.endpoint.where, sent: sent.blocks, confirmed: confirmed ?? 0 },
     })
   }
   options.onProgress?.({ ...sent })

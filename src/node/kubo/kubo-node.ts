@@ -17,6 +17,7 @@ import type { CallOptions, CidText, ImportResult, IpfsNode, NodeBlock, NodeStatu
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import type { NodeTimeouts, OpenNodeOptions } from '../open-options.js'
 import { matches } from '../verify-block.js'
+import { countField, fieldOf, listNames, sentenceField, textField } from './answer-fields.js'
 import { checkNode, probeNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'
 import { saidBy, shorten } from './failures.js'
@@ -94,7 +95,8 @@ class KuboNode implements IpfsNode {
   async unpin(cid: CidText, options: CallOptions = {}): Promise<void> {
     try {
       const answer = await this.#rpc.call('pin/rm', { query: { arg: cid }, signal: options.signal })
-      await answer.drain()
+      const { Pins } = await answer.json<{ Pins?: unknown }>()
+      if (!listNames(Pins, cid)) throw unconfirmed(cid, this.#rpc.endpoint.where)
     } catch (error) {
       if (saidBy(error) !== 'not pinned or pinned indirectly') throw error
     }
@@ -154,13 +156,14 @@ class KuboNode implements IpfsNode {
     })
     let removedBlocks = 0
     let failure: string | undefined
-    for await (const line of answer.lines<{ Key?: { '/'?: string } | null; Error?: string }>()) {
-      if (line.Error !== undefined && line.Error !== '') failure ??= line.Error
-      else if (line.Key?.['/'] !== undefined) removedBlocks++
+    for await (const line of answer.lines<{ Key?: unknown; Error?: unknown }>()) {
+      const error = sentenceField(line.Error)
+      if (error !== undefined) failure ??= error
+      else if (textField(fieldOf(line.Key, '/')) !== undefined) removedBlocks++
     }
     if (failure === undefined) return { removedBlocks }
     throw new DriveError('NODE_ERROR', 'The node could not collect all garbage.', {
-      about: { said: shorten(this.#rpc.endpoint.hide(String(failure))) },
+      about: { said: shorten(this.#rpc.endpoint.hide(failure)) },
     })
   }
 
@@ -182,7 +185,10 @@ class KuboNode implements IpfsNode {
         query: { arg: cid, offline: true },
         signal,
       })
-      await answer.drain()
+      // Something else that says yes to everything, such as the page of a network that wants a login, must not pass for
+      // the node.
+      const { Key, Size } = await answer.json<{ Key?: unknown; Size?: unknown }>()
+      if (Key !== cid || countField(Size) === undefined) throw unconfirmed(cid, this.#rpc.endpoint.where)
       return true
     } catch (error) {
       if (isDriveError(error, 'NOT_FOUND')) return false
@@ -193,6 +199,12 @@ class KuboNode implements IpfsNode {
   #boundary(): string {
     return `dagdrive-${hex(this.#random.bytes(16))}`
   }
+}
+
+function unconfirmed(cid: CidText, where: string): DriveError {
+  return new DriveError('NODE_ERROR', 'The node answered with something else than was asked for.', {
+    about: { cid, where },
+  })
 }
 
 function absent(cid: CidText, cause: unknown): DriveError {

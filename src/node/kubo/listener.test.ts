@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { listenerOf, openNode, originOf } from '../index.js'
-import { listenerAt } from './listener.js'
+import { isLoopback } from './listener.js'
+import { listenerAt, otherEndOf } from './socket-tables.js'
 
 const own = process.getuid?.() ?? 0
 const common = { dataDirectory: '/nonexistent', clock: systemClock, log: silentLog, random: systemRandom }
@@ -107,4 +108,75 @@ test('S-047 S-048 a listener that resets every connection is OFFLINE, and no cal
     const error = await t.throwsAsync<DriveError>(node.probe(), { instanceOf: DriveError })
     t.is(error?.code, 'OFFLINE')
   }
+})
+
+/** Takes the port for moments, and is gone from the list of listeners before anybody looks. */
+const FLAPS = `
+import random, socket, sys, time
+with socket.create_server(('127.0.0.1', 0)) as first: port = first.getsockname()[1]
+print(port, flush=True)
+while True:
+    time.sleep(random.random() * 0.003)
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(('127.0.0.1', port)); server.listen(64); server.settimeout(0.02)
+        try: one, _ = server.accept()
+        except OSError: continue
+    one.settimeout(0.05)
+    try: said = one.recv(4096)
+    except OSError: said = b''
+    print('said' if said else 'silent', said, flush=True)
+    one.close()
+`
+
+test('S-048 where nobody of this machine listens, a program that takes the port for a moment is sent nothing', async (t) => {
+  const child = spawn('python3', ['-c', FLAPS], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill())
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  let heard = ''
+  child.stdout.on('data', (data) => (heard += String(data)))
+  const address = `http://127.0.0.1:${String(line).trim()}`
+  const node = await openNode(address, { ...common, credentials: 'token-four', listener: [] })
+  t.teardown(() => node.close())
+  for (let round = 0; round < 3000 && heard.split('silent').length < 40; round++)
+    await t.throwsAsync<DriveError>(node.probe(), { instanceOf: DriveError })
+  t.true(heard.includes('silent'), 'connections were taken')
+  t.false(heard.includes('token-four'), heard)
+})
+
+test('S-048 a listener that has gone is another one than was there, also while its connection lives', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined).on('data', (data) => (heard += String(data)))
+    server.close()
+  })
+  let heard = ''
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const taken = new Promise<void>((resolve) => server.once('connection', () => setTimeout(resolve, 20)))
+  const socket = connect({ host: '127.0.0.1', port })
+  t.teardown(() => socket.destroy())
+  await taken
+  const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = socket
+  const end = await otherEndOf({ localAddress, localPort, remoteAddress, remotePort })
+  t.deepEqual(end, { isListed: true, isHere: true, listener: [] })
+  t.is(heard, '')
+})
+
+test('S-048 names of this machine lead to it and nowhere else, to whichever address the node listens at', async (t) => {
+  t.true(['localhost', 'localhost.', 'kubo.localhost', '127.9.9.9', '::1', '::ffff:7f00:1'].every(isLoopback))
+  t.false(['localhost.example', '128.0.0.1', '::2', '10.0.0.1', 'x127.0.0.1'].some(isLoopback))
+  const six = await listening(t, '::1')
+  const node = await openNode(`http://kubo.localhost:${six.port}`, { ...common, credentials: 'token', listener: [own] })
+  t.teardown(() => node.close())
+  await t.throwsAsync(node.check())
+  t.regex(six.heard(), /token/)
+  const squatted = await openNode(`http://kubo.localhost:${six.port}`, {
+    ...common,
+    credentials: 'token-five',
+    listener: [own + 1],
+  })
+  t.teardown(() => squatted.close())
+  t.is((await t.throwsAsync<DriveError>(squatted.check()))?.code, 'NODE_DENIED')
+  t.false(six.heard().includes('token-five'))
 })

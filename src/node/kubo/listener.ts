@@ -1,53 +1,62 @@
 /**
- * Who listens on a port of this machine. Any user may take a loopback port while the node is down; the uid of the
- * listener tells a squatter from the node. Read from /proc/net/tcp and tcp6 (Linux,
- * Documentation/networking/proc_net_tcp.rst).
+ * Whether the node, or somebody else, answers at a port of this machine. Any user may take a loopback port while the
+ * node is down; the uid of the listener tells a squatter from the node. Where nobody of this machine listens, as with a
+ * container's port that is passed on, the other end of a connection must not be a socket of this machine at all.
  */
-import { readFile } from 'node:fs/promises'
 import { Agent, type AgentOptions } from 'node:http'
 import { connect, isIPv4, type Socket } from 'node:net'
-import { endianness } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { DriveError } from '../../base/index.js'
-
-/**
- * The uids of those who may be reached, in ascending order. Empty: nobody of this machine, as where a container's port
- * is passed on.
- */
-export type Listener = readonly number[]
-
-const LISTEN = '0A'
-
-/**
- * @param address an IP address of this machine; a socket bound to exactly it comes before one bound to every address
- */
-export async function listenerAt(address: string, port: number): Promise<Listener> {
-  const rows = (await Promise.all(['tcp', 'tcp6'].map(rowsOf))).flat().filter((row) => row.port === port)
-  for (const wanted of addressesFor(address)) {
-    const uids = rows.filter((row) => wanted.includes(row.address)).map(({ uid }) => uid)
-    if (uids.length > 0) return [...new Set(uids)].sort((a, b) => a - b)
-  }
-  return []
-}
-
-async function listenersOf(port: number): Promise<Listener> {
-  const rows = (await Promise.all(['tcp', 'tcp6'].map(rowsOf))).flat().filter((row) => row.port === port)
-  return [...new Set(rows.map(({ uid }) => uid))].sort((a, b) => a - b)
-}
+import { otherEndOf, type Ends, type Listener, type OtherEnd } from './socket-tables.js'
 
 /** Connections of this agent carry nothing unless exactly `expected` listens where they lead; otherwise NODE_DENIED. */
 export function guardedAgent(expected: Listener, where: string, connectMs: number, options: AgentOptions): Agent {
   return new GuardedAgent(expected, where, connectMs, options)
 }
 
-/** Who listens at a host and port now. OFFLINE when nobody answers. */
-export async function listenerBehind(hostname: string, port: number, connectMs: number): Promise<Listener> {
-  const socket = await connected(hostname, port, connectMs)
-  try {
-    return await listenerAt(socket.remoteAddress ?? '', port)
-  } finally {
-    socket.destroy()
+/**
+ * Who listens at a host and port now; undefined where this machine's tables do not say. OFFLINE when nobody answers.
+ */
+export async function listenerBehind(hostname: string, port: number, connectMs: number): Promise<Listener | undefined> {
+  let failure: unknown
+  for (const address of addressesOf(hostname)) {
+    try {
+      const socket = await connected(address, port, connectMs)
+      try {
+        const { isListed, listener } = await otherEndOf(endsOf(socket))
+        return isListed ? listener : undefined
+      } finally {
+        socket.destroy()
+      }
+    } catch (error) {
+      failure ??= error
+    }
   }
+  throw failure
+}
+
+/** True for a name or address that leads to this machine and to nowhere else. */
+export function isLoopback(hostname: string): boolean {
+  const name = hostname.replace(/\.$/, '')
+  return name === 'localhost' || name.endsWith('.localhost') || isLoopbackAddress(hostname)
+}
+
+function isLoopbackAddress(address: string): boolean {
+  const v4 = address.replace(/^::ffff:/i, '')
+  return isIPv4(v4) ? v4.startsWith('127.') : address === '::1' || /^::ffff:7f/i.test(address)
+}
+
+/** Names of this machine are not looked up (RFC 6761, 6.3): a resolver could lead them elsewhere. */
+function addressesOf(hostname: string): readonly string[] {
+  return isLoopbackAddress(hostname) ? [hostname] : ['127.0.0.1', '::1']
+}
+
+/**
+ * The listener is the one that was recorded. Where it was nobody, nobody of this machine may be at the other end
+ * either.
+ */
+function isExpected({ isListed, isHere, listener }: OtherEnd, expected: Listener): boolean {
+  return isListed && listener.join() === expected.join() && !(expected.length === 0 && isHere)
 }
 
 class GuardedAgent extends Agent {
@@ -72,22 +81,37 @@ class GuardedAgent extends Agent {
     return undefined
   }
 
+  /** A squatter at one of the addresses of `localhost` does not keep the node from being found at the other. */
   async #connect(host: string, port: number): Promise<Socket> {
-    // Where nobody of this machine shall listen, somebody who does may stop in the moment between connecting and
-    // looking.
-    const before = this.expected.length === 0 ? await listenersOf(port) : this.expected
-    const socket = await connected(host, port, this.connectMs)
-    const { remoteAddress = '' } = socket
-    const found = await listenerAt(remoteAddress, port)
-    if (socket.destroyed || remoteAddress === '') throw new DriveError('OFFLINE', 'The node cannot be reached.')
-    if (found.join() === this.expected.join() && before.join() === this.expected.join()) return socket
+    let failure: unknown
+    for (const address of addressesOf(host)) {
+      try {
+        return await this.#connectTo(address, port)
+      } catch (error) {
+        if (failure === undefined || (error instanceof DriveError && error.code === 'NODE_DENIED')) failure = error
+      }
+    }
+    throw failure
+  }
+
+  async #connectTo(address: string, port: number): Promise<Socket> {
+    const socket = await connected(address, port, this.connectMs)
+    const ends = endsOf(socket)
+    const end = await otherEndOf(ends)
+    if (socket.destroyed || ends.remoteAddress === '') throw new DriveError('OFFLINE', 'The node cannot be reached.')
+    if (isLoopbackAddress(ends.remoteAddress) && isExpected(end, this.expected)) return socket
     socket.destroy()
+    const uids = end.isHere && end.listener.length === 0 ? 'a program of this machine' : end.listener.join()
     throw new DriveError(
       'NODE_DENIED',
       "At the node's port listens another user than when it was set, so the key is not sent. If that is right, run `dagdrive node set` again.",
-      { about: { where: this.where, uids: found.join(), expectedUids: this.expected.join() } },
+      { about: { where: this.where, uids, expectedUids: this.expected.join() } },
     )
   }
+}
+
+function endsOf({ localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 }: Socket): Ends {
+  return { localAddress, localPort, remoteAddress, remotePort }
 }
 
 function connected(host: string, port: number, timeoutMs: number): Promise<Socket> {
@@ -105,42 +129,4 @@ function connected(host: string, port: number, timeoutMs: number): Promise<Socke
       resolve(socket)
     })
   })
-}
-
-interface Row {
-  readonly address: string
-  readonly port: number
-  readonly uid: number
-}
-
-async function rowsOf(table: string): Promise<Row[]> {
-  const text = await readFile(`/proc/net/${table}`, 'latin1').catch(() => '') // no such protocol here
-  return text.split('\n').flatMap((line) => {
-    const [, local = '', , state, , , , uid] = line.trim().split(/\s+/)
-    const [address = '', port = ''] = local.split(':')
-    return state === LISTEN ? [{ address, port: Number.parseInt(port, 16), uid: Number(uid) }] : []
-  })
-}
-
-/**
- * As the tables write them: words of 32 bits in the byte order of the machine. First those of the address itself, then
- * of any.
- */
-function addressesFor(address: string): readonly (readonly string[])[] {
-  const any = word([0, 0, 0, 0])
-  const zeros = any.repeat(4)
-  const v4 = address.replace(/^::ffff:/i, '')
-  if (isIPv4(v4)) {
-    const own = word(v4.split('.').map(Number))
-    return [
-      [own, any + any + word([0, 0, 0xff, 0xff]) + own],
-      [any, zeros],
-    ]
-  }
-  return address === '::1' ? [[any.repeat(3) + word([0, 0, 0, 1])], [zeros]] : [[zeros]]
-}
-
-function word(bytes: readonly number[]): string {
-  const ordered = endianness() === 'LE' ? bytes.toReversed() : bytes
-  return Buffer.from(ordered).toString('hex').toUpperCase()
 }

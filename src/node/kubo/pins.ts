@@ -6,17 +6,17 @@
 import { aborted, DriveError, isDriveError } from '../../base/index.js'
 import { withAnySignal } from '../any-signal.js'
 import type { CallOptions, CidText } from '../contract.js'
+import { countField, fieldOf, listNames, textField } from './answer-fields.js'
 import { saidBy } from './failures.js'
 import type { KuboRpc } from './rpc.js'
 
 /** The list is held in memory. A drive has a few pins, of one name; a node may have many of others. */
 const MOST_PINS = 10_000
-/** The longest CID or name of a pin that is looked at. */
-const MOST_TEXT = 512
 
+/** Its fields are what the node says; see answer-fields.ts. */
 interface PinLine {
-  readonly Pins?: readonly string[] | null
-  readonly Progress?: number
+  readonly Pins?: unknown
+  readonly Progress?: unknown
 }
 
 /** NODE_ERROR when a block below the root is missing: no block was found for `timeouts.blockMs`. */
@@ -33,9 +33,8 @@ export async function pinTree(
     timer = setTimeout(stalled, rpc.timeouts.blockMs)
   }
   try {
-    const add = (signal: AbortSignal): Promise<readonly string[]> => addPin(rpc, cid, options.name, onProgress, signal)
-    const pins = await withAnySignal([options.signal, giveUp.signal], add)
-    if (!pins.includes(cid)) throw unconfirmed(cid)
+    const add = (signal: AbortSignal): Promise<boolean> => addPin(rpc, cid, options.name, onProgress, signal)
+    if (!(await withAnySignal([options.signal, giveUp.signal], add))) throw unconfirmed(cid)
   } catch (error) {
     if (options.signal?.aborted === true) throw aborted(options.signal)
     throw giveUp.signal.aborted || isHole(error) ? hole(cid, error) : error
@@ -44,24 +43,26 @@ export async function pinTree(
   }
 }
 
+/** @returns the node says that it pinned this */
 async function addPin(
   rpc: KuboRpc,
   cid: CidText,
   name: string,
   onProgress: () => void,
   signal: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<boolean> {
   const query = { arg: cid, recursive: true, progress: true, name, 'fast-provide-root': false }
   const answer = await rpc.call('pin/add', { query, signal })
   let reached = 0
-  let pins: readonly string[] = []
+  let isConfirmed = false
   for await (const line of answer.lines<PinLine>()) {
-    pins = line.Pins ?? pins
-    if ((line.Progress ?? 0) <= reached) continue
-    reached = line.Progress ?? reached
+    isConfirmed ||= listNames(line.Pins, cid)
+    const progress = countField(line.Progress) ?? 0
+    if (progress <= reached) continue
+    reached = progress
     onProgress()
   }
-  return pins
+  return isConfirmed
 }
 
 /**
@@ -81,7 +82,7 @@ export async function updatePin(rpc: KuboRpc, from: CidText, to: CidText, option
       lookMs: workMs,
     })
     const { Pins } = await answer.json<PinLine>()
-    if (Pins?.includes(to) !== true) throw unconfirmed(to)
+    if (!listNames(Pins, to)) throw unconfirmed(to)
   } catch (error) {
     const said = saidBy(error)
     if (said === "'from' cid was not recursively pinned already") {
@@ -104,21 +105,18 @@ export async function pinned(
   })
   const pins: { cid: CidText; name: string }[] = []
   for await (const line of answer.lines<{ Cid?: unknown; Name?: unknown }>()) {
-    const pin = { cid: textOf(line.Cid), name: textOf(line.Name) }
+    const pin = { cid: textField(line.Cid) ?? '', name: textField(line.Name) ?? '' }
     if (pin.cid === '' || (name !== undefined && pin.name !== name)) continue
     if (pins.push(pin) > MOST_PINS) throw tooManyPins()
   }
   return pins
 }
 
-function textOf(value: unknown): string {
-  return typeof value === 'string' && value.length <= MOST_TEXT ? value : ''
-}
-
 async function isPinned(rpc: KuboRpc, cid: CidText, options: CallOptions): Promise<boolean> {
   try {
     const answer = await rpc.call('pin/ls', { query: { arg: cid, type: 'recursive' }, signal: options.signal })
-    await answer.drain()
+    const { Keys } = await answer.json<{ Keys?: unknown }>()
+    if (fieldOf(Keys, cid) === undefined) throw unconfirmed(cid)
     return true
   } catch (error) {
     if (saidBy(error) === `path '${cid}' is not pinned`) return false

@@ -3,18 +3,22 @@
  * which file is a block is the index's business; bytes that no index row names (after a crash, or after garbage
  * collection) are dead space until their segment is rewritten. Nothing waits for the disk on the calling thread.
  */
-import { constants, readdir, type FileHandle } from 'node:fs/promises'
+import { constants, opendir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, KIB, MIB } from '../../base/index.js'
 import { openRegularFile, statRegularFile } from '../../platform/index.js'
 import type { BlockLocation } from './contract.js'
 import { DirectWriter, DISK_PAGE_BYTES, type AllocatePages } from './direct-writer.js'
 import { SegmentFiles } from './segment-files.js'
-import { COUNTED_NAMES } from './segment-names.js'
+import { COUNTED_NAMES, MOST_NUMBER } from './segment-names.js'
 import { SegmentSync } from './segment-sync.js'
 
 /** Rewriting a segment takes at most this much room. */
 const SEGMENT_BYTES = 64 * MIB
+/** None of ours is longer, with the last batch appended to it. */
+const MOST_SEGMENT_BYTES = 2 * SEGMENT_BYTES
+/** 64 TiB. A folder with more was prepared to take the memory of who opens it. */
+const MOST_SEGMENTS = 1_000_000
 /** Appends from this size on go past the page cache: nobody reads them soon. */
 const DIRECT_FROM_BYTES = 256 * KIB
 
@@ -53,9 +57,11 @@ export class GrowingSegments {
    */
   static async open(directory: string, options: GrowingSegmentsOptions = {}): Promise<GrowingSegments> {
     const sizes = new Map<number, number>()
-    for (const name of await readdir(directory)) {
+    for await (const { name } of await opendir(directory)) {
       const segment = COUNTED_NAMES.numberOf(name)
-      if (segment !== undefined) sizes.set(segment, (await statRegularFile(join(directory, name))).size)
+      if (segment === undefined) continue
+      sizes.set(segment, (await statRegularFile(join(directory, name))).size)
+      if (sizes.size > MOST_SEGMENTS) throw new DriveError('NODE_ERROR', 'The block store has too many files.')
     }
     return new GrowingSegments(directory, sizes, options)
   }
@@ -72,6 +78,15 @@ export class GrowingSegments {
   get usedBytes(): number {
     let sum = 0
     for (const size of this.#sizes.values()) sum += size
+    return sum
+  }
+
+  /**
+   * Bytes that blocks can lie in, of segments as this program makes them: a file with holes may say that it is longer.
+   */
+  get boundedBytes(): number {
+    let sum = 0
+    for (const size of this.#sizes.values()) sum += Math.min(size, MOST_SEGMENT_BYTES)
     return sum
   }
 
@@ -99,7 +114,8 @@ export class GrowingSegments {
    * @returns nothing is appended to it any more
    */
   seal(): void {
-    this.#current++
+    do this.#current = this.#current >= MOST_NUMBER ? 1 : this.#current + 1
+    while (this.#sizes.has(this.#current))
     this.#sizes.set(this.#current, 0)
   }
 

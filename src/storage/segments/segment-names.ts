@@ -7,6 +7,9 @@ export interface SegmentNames {
   numberOf(name: string): number | undefined
 }
 
+/** The greatest counted number: more digits would be no name of a segment. */
+export const MOST_NUMBER = 99_999_999
+
 const RANDOM = /^([0-9a-f]{12})\.segment$/
 const COUNTED = /^(\d{8})\.seg$/
 
