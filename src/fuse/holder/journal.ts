@@ -5,12 +5,14 @@
 import { MIB } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'
 import { LOG_BYTES, type SharedState } from './shared-state.js'
-import { RedoLog } from './redo-log.js'
+import { entryBytes, RedoLog } from './redo-log.js'
 
 const TRIM_MS = 200
 /** A fuller log asks for a commit. */
 const COMMITTED_FROM_BYTES = LOG_BYTES / 2
 const MOST_TRIMS = 64
+/** A write of the most bytes the kernel sends at once, and its headers. */
+const LARGEST_ENTRY_BYTES = MIB + 8192
 /** An empty log gives its memory back after so many trims, but for the beginning, where it goes on. */
 const RESTING_TRIMS = 25
 export const KEPT_LOG_BYTES = MIB
@@ -18,6 +20,11 @@ export const KEPT_LOG_BYTES = MIB
 export interface Journal {
   readonly state: SharedState
   hasRoom(requestBytes: number): boolean
+  /** For an answer that takes time: there is room for it when it comes. @returns what to give back with `unreserve` */
+  reserve(requestBytes: number): number
+  unreserve(reservedBytes: number): void
+  /** All that was sent again after a take-over has come: what was logged before may go when it is on disk. */
+  goOn(): void
   /** One after the other; rejects with what keeps the tree from being staged. */
   whenRoom(requestBytes: number): Promise<void>
   /** The request was carried out and is about to be answered. */
@@ -29,12 +36,16 @@ export interface Journal {
 
 const NOBODY = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
 
-/** @param rest gives the memory of the log back, but for its first KEPT_LOG_BYTES */
+/**
+ * @param rest gives the memory of the log back, but for its first KEPT_LOG_BYTES
+ * @param isTakenOver requests will be sent again: the log keeps their answers until `goOn`
+ */
 export function createJournal(
   state: SharedState,
   tree: Pick<Tree, 'sync' | 'syncAll'>,
   redo: Redo,
   rest: () => void,
+  isTakenOver = false,
 ): Journal {
   const log = new RedoLog(state)
   redo.keepNumbers()
@@ -50,7 +61,13 @@ export function createJournal(
   }
   let hasGrown = false
   let emptyTrims = 0
+  let isHoldingOn = isTakenOver
+  let reserved = 0
+  const onUnreserved: (() => void)[] = []
+  /** What does not fit at the end of the ring begins at its beginning, and leaves a gap. */
+  const promised = (): number => (reserved === 0 ? 0 : reserved + LARGEST_ENTRY_BYTES)
   const tick = (): void => {
+    if (isHoldingOn) return
     trim()
     emptyTrims = log.usedBytes === 0 ? emptyTrims + 1 : 0
     if (!hasGrown || emptyTrims < RESTING_TRIMS) return
@@ -62,18 +79,32 @@ export function createJournal(
 
   const makeRoom = async (requestBytes: number): Promise<void> => {
     trim()
-    if (log.hasRoom(requestBytes)) return
+    if (log.hasRoom(requestBytes, promised())) return
     await redo.commit()
     trim()
-    while (!log.hasRoom(requestBytes)) {
-      await tree.syncAll(NOBODY)
+    while (!log.hasRoom(requestBytes, promised())) {
+      // What others have reserved comes free with their answers only.
+      if (log.usedBytes === 0 && reserved > 0) await new Promise<void>((resolve) => onUnreserved.push(resolve))
+      else await tree.syncAll(NOBODY)
       trim()
     }
   }
 
   return {
     state,
-    hasRoom: (requestBytes) => log.hasRoom(requestBytes),
+    hasRoom: (requestBytes) => log.hasRoom(requestBytes, promised()),
+    reserve(requestBytes) {
+      const bytes = entryBytes(requestBytes)
+      reserved += bytes
+      return bytes
+    },
+    unreserve(bytes) {
+      reserved -= bytes
+      if (bytes > 0) for (const wake of onUnreserved.splice(0)) wake()
+    },
+    goOn() {
+      isHoldingOn = false
+    },
     whenRoom(requestBytes) {
       const run = last.then(() => makeRoom(requestBytes))
       last = run.catch(() => undefined) // told to whoever waits
@@ -87,7 +118,7 @@ export function createJournal(
       if (isCommitAsked || log.usedBytes < COMMITTED_FROM_BYTES) return
       isCommitAsked = true
       const done = (): void => {
-        trim()
+        if (!isHoldingOn) trim()
         isCommitAsked = false
       }
       redo.commit().then(done, done) // a failure is in the tree's own status

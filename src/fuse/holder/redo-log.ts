@@ -23,6 +23,7 @@ export interface CommitProgress {
 export interface Given {
   readonly sequence: number
   readonly ino: number
+  /** What it opened, or for a copy the bytes it copied. */
   readonly handle: number
   readonly sec: number
   readonly nsec: number
@@ -58,8 +59,9 @@ export class RedoLog {
     return Math.max(0, this.#state.head - this.#state.tail)
   }
 
-  hasRoom(requestBytes: number): boolean {
-    return this.#needed(entryBytes(requestBytes)) <= LOG_BYTES - this.usedBytes
+  /** @param besides bytes that are promised to others */
+  hasRoom(requestBytes: number, besides = 0): boolean {
+    return this.#needed(entryBytes(requestBytes)) + besides <= LOG_BYTES - this.usedBytes
   }
 
   /** There must be room. Copies the request. */
@@ -155,8 +157,8 @@ export class RedoLog {
   }
 }
 
-/** Multiples of 8. */
-function entryBytes(requestBytes: number): number {
+/** Of an entry for so long a request; multiples of 8. */
+export function entryBytes(requestBytes: number): number {
   return ENTRY_HEADER_BYTES + ((requestBytes + 7) & ~7)
 }
 

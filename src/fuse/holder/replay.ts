@@ -6,13 +6,12 @@
 import type { Log } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'
 import { ERRNO } from '../protocol/errno.js'
-import { COPY_IN, HEADER, OP, REPLY_HEADER_BYTES, REQUEST_HEADER_BYTES } from '../protocol/protocol.js'
+import { COPY_IN, HEADER, OP, REQUEST_HEADER_BYTES } from '../protocol/protocol.js'
 import { dispatch } from '../operations/dispatch.js'
 import { MountSession } from '../operations/session.js'
 import { Words } from '../protocol/words.js'
 import { changesContent, isByName } from './journaled.js'
-import type { LastAnswer } from './last-answer.js'
-import { RedoLog, type Entry } from './redo-log.js'
+import { RedoLog } from './redo-log.js'
 import type { SharedState } from './shared-state.js'
 
 const OUT_BYTES = 64 * 1024
@@ -21,7 +20,6 @@ export interface Replayed {
   readonly done: number
   /** Operations that could not be done again, as opcode and error number. */
   readonly failed: readonly { readonly opcode: number; readonly errno: number; readonly ino: number }[]
-  readonly last: LastAnswer | undefined
 }
 
 /** In place of the number of a commit. */
@@ -41,7 +39,6 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
   const journal = new RedoLog(state)
   const failed: { opcode: number; errno: number; ino: number }[] = []
   let done = 0
-  let last: LastAnswer | undefined
   const entries = [...journal.entries()].filter((entry) => !isByName(entry.request) || entry.sequence === UNDONE)
   const copiedTo = durableCopies(journal)
   const player = createPlayer(tree, state, log)
@@ -50,20 +47,19 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
       const opcode = entry.request.readUInt32LE(HEADER.opcode)
       const ino = Number(entry.request.readBigUInt64LE(HEADER.nodeId))
       if ((copiedTo.get(ino) ?? -1) > entry.position && changesContent(entry.request)) continue
-      redo.begin(entry)
+      redo.begin(isCopy(opcode) ? { ...entry, handle: 0 } : entry)
       const reply = await player.play(entry.request)
       journal.setSequence(entry, redo.sequence)
       const errno = -reply.readInt32LE(4)
       // What is gone was removed later, and that is on disk.
       if (errno === 0 || (errno === ERRNO.ESTALE && !isByName(entry.request))) done++
       else failed.push({ opcode, errno, ino })
-      last = answerOf(entry, reply)
     }
   } finally {
     player.close()
     redo.end({ ino: state.highestIno, handle: state.highestHandle })
   }
-  return { done, failed, last }
+  return { done, failed }
 }
 
 function createPlayer(
@@ -109,17 +105,10 @@ function durableCopies(journal: RedoLog): Map<number, number> {
   const found = new Map<number, number>()
   for (const { request, sequence, position } of journal.entries()) {
     const opcode = request.readUInt32LE(HEADER.opcode)
-    if ((opcode !== OP.COPY_FILE_RANGE && opcode !== OP.COPY_FILE_RANGE_64) || sequence === UNDONE) continue
+    if (!isCopy(opcode) || sequence === UNDONE) continue
     found.set(Number(request.readBigUInt64LE(REQUEST_HEADER_BYTES + COPY_IN.nodeIdOut)), position)
   }
   return found
 }
 
-function answerOf({ request }: Entry, reply: Buffer): LastAnswer | undefined {
-  if (reply.length < REPLY_HEADER_BYTES) return undefined
-  return {
-    uniqueLow: request.readUInt32LE(HEADER.unique),
-    uniqueHigh: request.readUInt32LE(HEADER.unique + 4) & 0x7fffffff,
-    reply,
-  }
-}
+const isCopy = (opcode: number): boolean => opcode === OP.COPY_FILE_RANGE || opcode === OP.COPY_FILE_RANGE_64

@@ -32,7 +32,8 @@ const LABEL = 'security.selinux'
 const ACCESS_ACL = 'system.posix_acl_access'
 const X_OK = 1
 
-function replyAttributes(s: MountSession, r: Request, attributes: Attributes): void {
+/** struct fuse_attr_out. */
+export function replyAttributes(s: MountSession, r: Request, attributes: Attributes): void {
   s.send(r, putAttrOut(s.out, REPLY_HEADER_BYTES, attributes))
 }
 

@@ -3,16 +3,17 @@
  * error, an operation we do not have with ENOSYS, which makes the kernel use its own or stop asking.
  */
 import { ERRNO } from '../protocol/errno.js'
+import { answerAgain } from './answer-again.js'
 import { initialize } from './initialize.js'
 import * as attributes from './attributes.js'
 import * as directories from './directories.js'
 import * as files from './files.js'
 import * as names from './names.js'
 import * as p from '../protocol/protocol.js'
-import { Request } from '../protocol/request.js'
-import { uniqueOf, type MountSession } from './session.js'
+import { Request, uniqueNumber } from '../protocol/request.js'
+import type { MountSession } from './session.js'
 import type { Journal } from '../holder/journal.js'
-import { answers } from '../holder/last-answer.js'
+import type { LoggedAnswers } from '../holder/logged-answers.js'
 
 type Operation = (session: MountSession, request: Request, at: number, end: number) => void
 
@@ -102,6 +103,7 @@ export function dispatch(session: MountSession, start: number, length: number): 
     return
   }
   request.isQuestion = operation.isQuestion
+  if (session.answers !== undefined && isAnswered(session, session.answers, request, at)) return
   if (session.journal !== undefined && isLate(session, session.journal, request, length)) return
   try {
     operation.run(session, request, at, end)
@@ -110,16 +112,27 @@ export function dispatch(session: MountSession, start: number, length: number): 
   }
 }
 
-/** Whether the request is answered without being run now: it was run before a kill, or the log has no room for it. */
-function isLate(session: MountSession, journal: Journal, request: Request, length: number): boolean {
-  const { lastAnswer } = session
-  if (lastAnswer !== undefined && (request.uniqueHigh & p.UNIQUE_RESENT) !== 0 && answers(lastAnswer, request)) {
-    session.lastAnswer = undefined
-    session.out.bytes.set(lastAnswer.reply)
-    session.repeat(request, lastAnswer.reply.length)
-    return true
+/** Whether it was carried out and logged before a kill. The kernel sends such requests before all others. */
+function isAnswered(session: MountSession, answers: LoggedAnswers, request: Request, at: number): boolean {
+  if (!request.isResent) {
+    session.answers = undefined
+    session.journal?.goOn()
+    return false
   }
-  if (journal.hasRoom(length)) return false
+  const given = answers.of(request.unique)
+  // A write done again writes the same bytes, and takes the cached pages with it.
+  if (given === undefined || request.opcode === p.OP.WRITE) return false
+  try {
+    answerAgain(session, request, given, at)
+  } catch (error) {
+    session.fail(request, error)
+  }
+  return true
+}
+
+/** Whether the log has no room for the request now; it is run when there is. */
+function isLate(session: MountSession, journal: Journal, request: Request, length: number): boolean {
+  if (journal.hasRoom(length) || !session.isJournaled(request)) return false
   const { start } = request
   const bytes = Buffer.from(session.in.bytes.subarray(start, start + length))
   journal.whenRoom(length).then(
@@ -159,6 +172,6 @@ function forgetMany(session: MountSession, at: number, end: number): void {
 function interrupt(session: MountSession, at: number): void {
   const uniqueLow = session.in.u32(at + p.INTERRUPT_IN.unique)
   const uniqueHigh = session.in.u32(at + p.INTERRUPT_IN.unique + 4)
-  const request = session.waitingRequest(uniqueOf({ uniqueLow, uniqueHigh }))
+  const request = session.waitingRequest(uniqueNumber(uniqueHigh, uniqueLow))
   if (request !== undefined) session.interrupted.add(request)
 }

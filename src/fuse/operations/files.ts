@@ -92,7 +92,8 @@ async function openExisting(s: MountSession, r: Request, { name, flags, dropSetI
   }
 }
 
-function replyCreated(s: MountSession, r: Request, made: Created): void {
+/** The kernel gets a reference and an open file, unless it did not take the reply. */
+export function replyCreated(s: MountSession, r: Request, made: Created): void {
   const { attributes, opened } = made
   s.tree.remember(attributes.ino)
   s.files.opened(opened.handle, attributes.ino)
@@ -108,10 +109,11 @@ export function answerOpen(s: MountSession, r: Request, at: number): void {
   const flags = s.in.u32(at + OPEN_IN.flags)
   r.note = flags
   if ((s.in.u32(at + OPEN_IN.openFlags) & OPEN_DROP_SET_ID) !== 0) s.tree.dropSetId(r.nodeId, r)
-  s.settle(r, s.tree.open(r.nodeId, flags, r), replyOpened)
+  s.settle(r, s.tree.open(r.nodeId, flags, r), replyOpenedFile)
 }
 
-function replyOpened(s: MountSession, r: Request, opened: Opened): void {
+/** The kernel gets an open file, unless it did not take the reply. */
+export function replyOpenedFile(s: MountSession, r: Request, opened: Opened): void {
   s.files.opened(opened.handle, r.nodeId)
   s.journal?.state.noteHandle(opened.handle)
   if (s.send(r, putOpenOut(s.out, REPLY_HEADER_BYTES, opened.handle, openedFlags(s, opened, r.note)))) return
@@ -132,7 +134,7 @@ export function answerRead(s: MountSession, r: Request, at: number): void {
 }
 
 /** struct fuse_write_out, also the answer to COPY_FILE_RANGE. */
-function replyWritten(s: MountSession, r: Request, count: number): void {
+export function replyWritten(s: MountSession, r: Request, count: number): void {
   s.out.setU32(REPLY_HEADER_BYTES, count)
   s.out.setU32(REPLY_HEADER_BYTES + 4, 0)
   s.send(r, REPLY_HEADER_BYTES + 8)
@@ -200,7 +202,8 @@ export function answerSeek(s: MountSession, r: Request, at: number): void {
   s.settle(r, s.tree.seek(r.nodeId, handle, offset, s.in.u32(at + LSEEK_IN.whence), r), reply64)
 }
 
-function reply64(s: MountSession, r: Request, value: number): void {
+/** One number: an offset, or a count of the 64-bit form. */
+export function reply64(s: MountSession, r: Request, value: number): void {
   s.out.set64(REPLY_HEADER_BYTES, value)
   s.send(r, REPLY_HEADER_BYTES + 8)
 }

@@ -11,7 +11,7 @@ const DOT = nameFromText('.')
 const DOT_DOT = nameFromText('..')
 
 /** Grants the kernel a reference, unless it did not take the reply. */
-function replyEntry(s: MountSession, r: Request, attributes: Attributes): void {
+export function replyEntry(s: MountSession, r: Request, attributes: Attributes): void {
   s.tree.remember(attributes.ino)
   const length = putEntryOut(s.out, REPLY_HEADER_BYTES, attributes)
   if (!s.send(r, length)) s.tree.forget(attributes.ino, 1)

@@ -59,14 +59,6 @@ export class Replies {
     return this.sent(this.sink.replyWith(REPLY_HEADER_BYTES, list))
   }
 
-  /** Sends the answer a server before this one gave, which lies in `out`. */
-  repeat(request: Request, length: number): void {
-    request.answered = true
-    this.out.setU32(8, request.uniqueLow)
-    this.out.setU32(12, request.uniqueHigh)
-    this.sent(this.sink.reply(length))
-  }
-
   sendOk(request: Request): boolean {
     return this.send(request, REPLY_HEADER_BYTES)
   }

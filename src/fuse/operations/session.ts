@@ -10,9 +10,9 @@ import { Replies, type ReplySink } from './replies.js'
 import { InterruptedRequests } from './pending-kill.js'
 import type { Journal } from '../holder/journal.js'
 import { isJournaled, openFlagsAt } from '../holder/journaled.js'
-import type { LastAnswer } from '../holder/last-answer.js'
+import type { LoggedAnswers } from '../holder/logged-answers.js'
 import type { Negotiated } from '../holder/shared-state.js'
-import { INIT, OP, REPLY_HEADER_BYTES, UNIQUE_RESENT } from '../protocol/protocol.js'
+import { INIT, OP, REPLY_HEADER_BYTES } from '../protocol/protocol.js'
 import { ENTRY_BYTES } from '../protocol/reply.js'
 import type { Request } from '../protocol/request.js'
 import { Words } from '../protocol/words.js'
@@ -24,7 +24,6 @@ export interface SessionOptions {
   readonly requestTimeoutSeconds: number
 }
 
-const TWO_32 = 4_294_967_296
 export interface SessionChannel {
   readonly in: Words
   readonly out: Words
@@ -54,8 +53,8 @@ export class MountSession extends Replies {
   dropPages: (ino: number, offset: number, length: number) => Promise<void> = () => Promise.resolve()
   /** What changes the tree is logged before it is answered, where a holder keeps the mount. */
   journal: Journal | undefined
-  /** Of the server before: the kernel may not have got it. */
-  lastAnswer: LastAnswer | undefined
+  /** Of the servers before: the kernel may not have got them. Undefined when all that was sent again has come. */
+  answers: LoggedAnswers | undefined
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
   private readonly waiting = new Map<number, Request>()
   private readonly directoryHandles = new Map<number, number>()
@@ -110,9 +109,13 @@ export class MountSession extends Replies {
       done(this, request, value)
       return
     }
-    const key = uniqueOf(request)
+    const key = request.unique
     this.waiting.set(key, request)
-    if (this.journal !== undefined && this.isJournaled(request)) request.bytes = this.requestBytes(request).slice()
+    const { journal } = this
+    if (journal !== undefined && this.isJournaled(request)) {
+      request.bytes = this.requestBytes(request).slice()
+      request.reservedBytes = journal.reserve(request.bytes.length)
+    }
     value.then(
       (result) => {
         this.waiting.delete(key)
@@ -120,15 +123,23 @@ export class MountSession extends Replies {
       },
       (error: unknown) => {
         this.waiting.delete(key)
+        this.unreserve(request)
         this.fail(request, error)
       },
     )
+  }
+
+  /** Its answer is about to be sent, or there will be none: what was reserved in the log for it is used, or free. */
+  private unreserve(request: Request): void {
+    this.journal?.unreserve(request.reservedBytes)
+    request.reservedBytes = 0
   }
 
   private guard(request: Request, work: () => void): void {
     try {
       work()
     } catch (error) {
+      this.unreserve(request)
       this.fail(request, error)
     }
   }
@@ -149,10 +160,14 @@ export class MountSession extends Replies {
   }
 
   protected override beforeReply(request: Request): void {
-    if (this.journal !== undefined && this.isJournaled(request)) this.record(this.journal, request)
+    if (this.journal === undefined || request.isLogged || !this.isJournaled(request)) return
+    request.isLogged = true
+    this.unreserve(request)
+    this.record(this.journal, request)
   }
 
-  private isJournaled(request: Request): boolean {
+  /** It changes the tree, and is logged when it is done. */
+  isJournaled(request: Request): boolean {
     return isJournaled(request.opcode, () => {
       const at = openFlagsAt
       return request.bytes === undefined
@@ -167,15 +182,16 @@ export class MountSession extends Replies {
 
   /**
    * The numbers it gave stand in the reply: struct fuse_entry_out begins with the inode, struct fuse_open_out with the
-   * handle.
+   * handle, struct fuse_write_out and fuse_copy_file_range_out with the bytes copied.
    */
   private record(journal: Journal, request: Request): void {
     const { opcode } = request
     const makes = opcode === OP.CREATE || opcode === OP.MKDIR || opcode === OP.MKNOD || opcode === OP.SYMLINK
     const ino = makes ? this.out.u64(REPLY_HEADER_BYTES) : 0
-    const handleAt = opcode === OP.CREATE ? REPLY_HEADER_BYTES + ENTRY_BYTES : REPLY_HEADER_BYTES
-    const handle = opcode === OP.CREATE || opcode === OP.OPEN ? this.out.u64(handleAt) : 0
-    journal.record(this.requestBytes(request), ino, handle)
+    const valueAt = opcode === OP.CREATE ? REPLY_HEADER_BYTES + ENTRY_BYTES : REPLY_HEADER_BYTES
+    const copies = opcode === OP.COPY_FILE_RANGE || opcode === OP.COPY_FILE_RANGE_64
+    const value = opcode === OP.CREATE || opcode === OP.OPEN || copies ? this.out.u64(valueAt) : 0
+    journal.record(this.requestBytes(request), ino, value)
   }
 
   openedDirectory(handle: number, ino: number): void {
@@ -207,9 +223,4 @@ export class MountSession extends Replies {
     this.tree.forgetAll?.()
     this.onInitialized(new DriveError('MOUNT_FAILED', 'The mount ended before it was ready.'))
   }
-}
-
-/** The same for a request that is sent again. */
-export function uniqueOf({ uniqueHigh, uniqueLow }: Pick<Request, 'uniqueHigh' | 'uniqueLow'>): number {
-  return (uniqueHigh & ~UNIQUE_RESENT) * TWO_32 + uniqueLow
 }

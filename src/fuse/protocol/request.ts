@@ -3,7 +3,7 @@
  * time.
  */
 import type { Caller } from '../../vfs/index.js'
-import { HEADER } from './protocol.js'
+import { HEADER, UNIQUE_RESENT } from './protocol.js'
 import type { Words } from './words.js'
 
 export class Request implements Caller {
@@ -23,6 +23,10 @@ export class Request implements Caller {
   answered = false
   /** Of a caller that makes something, where the kernel leaves its use to us. */
   umask = 0
+  /** In the log, while its answer takes time. */
+  reservedBytes = 0
+  /** What it did is in the log already. */
+  isLogged = false
   /** Changes nothing that could be half done: a caller that is being killed need not wait for the answer. */
   isQuestion = false
   /** What the reply needs to know of the request: a buffer size, a handle. Its meaning is the handler's. */
@@ -42,6 +46,16 @@ export class Request implements Caller {
     this.uniqueHigh = input.u32(start + HEADER.unique + 4)
   }
 
+  /** Its identity, the same when it is sent again. */
+  get unique(): number {
+    return uniqueNumber(this.uniqueHigh, this.uniqueLow)
+  }
+
+  /** The kernel sent it before, to a server that died. */
+  get isResent(): boolean {
+    return (this.uniqueHigh & UNIQUE_RESENT) !== 0
+  }
+
   get signal(): AbortSignal {
     this.controller ??= new AbortController()
     if (this.interrupted) this.controller.abort()
@@ -52,4 +66,11 @@ export class Request implements Caller {
     this.interrupted = true
     this.controller?.abort()
   }
+}
+
+const TWO_32 = 4_294_967_296
+
+/** The identity of a request from its halves, without the bit that says it was sent again. */
+export function uniqueNumber(high: number, low: number): number {
+  return (high & ~UNIQUE_RESENT) * TWO_32 + low
 }

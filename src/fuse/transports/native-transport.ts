@@ -17,9 +17,10 @@ import {
   type NativeChannel,
   type NativeOutcome,
 } from './native.js'
-import { createNotifier } from './notifier.js'
+import { askToResend, createNotifier } from './notifier.js'
 import { createJournal, KEPT_LOG_BYTES } from '../holder/journal.js'
-import type { LastAnswer } from '../holder/last-answer.js'
+import { LoggedAnswers } from '../holder/logged-answers.js'
+import { RedoLog } from '../holder/redo-log.js'
 import { replay } from '../holder/replay.js'
 import { HEADER_BYTES, LOG_BYTES, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
 import { MountSession } from '../operations/session.js'
@@ -69,10 +70,12 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       const state = mapState(addon, living.sharedMemory)
       if (state === undefined || redo === undefined)
         throw new DriveError('MOUNT_FAILED', 'The mount cannot be taken over.')
-      const { done, failed, last } = await replay(state, tree, redo, log)
+      const { done, failed } = await replay(state, tree, redo, log)
       log.info('operations of a killed daemon were done again', { done, failed: failed.length })
       for (const { opcode, errno } of failed) log.warn('an operation could not be done again', { opcode, errno })
-      const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, last: last ?? null })
+      await askToResend(living.channel)
+      const answers = new LoggedAnswers(new RedoLog(state))
+      const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, answers })
       await served.ready
       return describe(tree, living.mountpoint, served)
     },
@@ -155,12 +158,12 @@ interface Serving {
   readonly options: MountOptions
   readonly log: Log
   readonly state: SharedState | undefined
-  /** Present when the connection is taken over: its last answer, or null. */
-  readonly last?: LastAnswer | null
+  /** Present when the connection is taken over. */
+  readonly answers?: LoggedAnswers
 }
 
 function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, serving: Serving): Served {
-  const { tree, options, log, state, last } = serving
+  const { tree, options, log, state, answers } = serving
   let onEnded: (end: MountEnd) => void = () => {}
   let over = false
   const ended = new Promise<MountEnd>((resolve) => {
@@ -194,7 +197,8 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
   }
   const session = new MountSession(tree, { in: input, out: output, sink: channel }, sessionOptions, log)
   if (state !== undefined && tree.redo !== undefined) {
-    session.journal = createJournal(state, tree, tree.redo, () => restLog(addon, state))
+    const rest = (): void => restLog(addon, state)
+    session.journal = createJournal(state, tree, tree.redo, rest, answers !== undefined)
   }
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   session.dropAttributes = (ino) => notifier.dropAttributes(ino)
@@ -202,10 +206,10 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
   tree.onInvalidate((what) => notifier.notify(what))
   const ready = new Promise<void>((resolve, reject) => {
     session.onInitialized = (failure) => (failure === undefined ? resolve() : reject(failure))
-    if (last === undefined || state === undefined) return
+    if (answers === undefined || state === undefined) return
     session.takeOver(state.negotiated)
-    session.lastAnswer = last ?? undefined
-    notifier.resend().then(resolve, reject)
+    session.answers = answers
+    resolve()
   })
   const channelToHold = (): number | undefined => (session.journal !== undefined && !over ? fd : undefined)
   return { channel, ready, ended, hasEnded: () => over, channelToHold, release: () => session.withoutJournal() }

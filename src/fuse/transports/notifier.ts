@@ -29,8 +29,6 @@ export interface Notifier {
   dropPages(ino: number, offset: number, length: number): Promise<void>
   /** Resolves when the kernel has dropped the inode's attributes. */
   dropAttributes(ino: number): Promise<void>
-  /** The kernel sends again what a server that died had read and not answered. Rejects where it cannot. */
-  resend(): Promise<void>
   /** Drops what waits and resolves when nothing is being written. */
   close(): Promise<void>
 }
@@ -92,14 +90,6 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
       if (closed) return Promise.resolve()
       return new Promise((resolve) => add(`${ino} true`, { kind: 'inode', ino, attributesOnly: true }, resolve))
     },
-    resend() {
-      const words = new Words(new ArrayBuffer(REPLY_HEADER_BYTES), 0, REPLY_HEADER_BYTES)
-      words.setU32(0, REPLY_HEADER_BYTES)
-      words.setU32(4, NOTIFY.RESEND)
-      return new Promise((resolve, reject) => {
-        write(fd, words.bytes, (error) => (error === null ? resolve() : reject(error)))
-      })
-    },
     close() {
       closed = true
       for (const { onDone } of queue.values()) for (const done of onDone) done()
@@ -110,6 +100,20 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
       })
     },
   }
+}
+
+/**
+ * The kernel sends again what a server that died had read and not answered, before all else. It means everything that
+ * was read and not answered, so it is asked before anything is read: what is read meanwhile would come twice, and be
+ * done twice. Rejects where the kernel cannot.
+ */
+export function askToResend(fd: number): Promise<void> {
+  const words = new Words(new ArrayBuffer(REPLY_HEADER_BYTES), 0, REPLY_HEADER_BYTES)
+  words.setU32(0, REPLY_HEADER_BYTES)
+  words.setU32(4, NOTIFY.RESEND)
+  return new Promise((resolve, reject) => {
+    write(fd, words.bytes, (error) => (error === null ? resolve() : reject(error)))
+  })
 }
 
 /**

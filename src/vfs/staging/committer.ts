@@ -168,6 +168,7 @@ export class Committer {
         parts.gate.close()
         try {
           await parts.blocks.commit()
+          await nextTurn()
           if (round === MAX_ROUNDS || bytesOf(stageable(parts)) <= MAX_PAGED_BYTES) {
             taken = this.#takeOverlay(isHolder, round)
           }
@@ -242,6 +243,14 @@ function stageable(parts: Pick<StageParts, 'held'>): Inode[] {
 
 function bytesOf(inodes: readonly Inode[]): number {
   return inodes.reduce((sum, { content }) => sum + (content?.accounted ?? 0), 0)
+}
+
+/**
+ * What is being answered now is answered when it resolves: a change and its entry in the log of the mount lie a few
+ * promises apart, and one commit has both or neither.
+ */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 function makeHold(isBrief: boolean): Hold {

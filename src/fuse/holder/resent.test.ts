@@ -1,0 +1,223 @@
+import test, { type ExecutionContext } from 'ava'
+import { silentLog } from '../../base/index.js'
+import { createLoopback, encodeInit, encodeRequest, type Loopback } from '../../../test/support/fuse/loopback.js'
+import {
+  caller,
+  createFile,
+  name,
+  scratchDrive,
+  type OpenDrive,
+  type Scratch,
+} from '../../../test/support/vfs/drive.js'
+import { OPEN, ROOT_INO, type DirectoryEntry } from '../../vfs/index.js'
+import { OP } from '../protocol/protocol.js'
+import { LoggedAnswers } from './logged-answers.js'
+import { createJournal, type Journal } from './journal.js'
+import { RedoLog } from './redo-log.js'
+import { markUndone, replay } from './replay.js'
+import { SHARED_BYTES, SharedState } from './shared-state.js'
+
+const UNIQUE = 2048
+const RESENT = 0x8000_0000
+/** INIT flags2 of a kernel that can send requests again. */
+const NEGOTIATED = { minor: 45, flags: 0, flags2: 1 << 7 }
+
+const words = (...values: number[]): Buffer => {
+  const bytes = Buffer.alloc(values.length * 4)
+  values.forEach((value, i) => bytes.writeUInt32LE(value >>> 0, i * 4))
+  return bytes
+}
+const text = (...values: string[]): Buffer => Buffer.from(values.map((value) => `${value}\0`).join(''), 'latin1')
+const body = (...parts: Buffer[]): Buffer => Buffer.concat(parts)
+
+/** What every scenario begins with. */
+interface Numbers {
+  readonly f: { readonly ino: number; readonly handle: number }
+  readonly g: { readonly ino: number; readonly handle: number }
+  readonly d: number
+}
+
+/** A request of each kind that changes the tree, in a way that cannot be done twice where there is one. */
+const KINDS: Readonly<Record<string, (n: Numbers) => Buffer>> = {
+  create: () => encodeRequest(OP.CREATE, ROOT_INO, body(words(0o302, 0o100644, 0, 0), text('new')), UNIQUE),
+  mknod: () => encodeRequest(OP.MKNOD, ROOT_INO, body(words(0o10644, 0, 0, 0), text('pipe')), UNIQUE),
+  mkdir: () => encodeRequest(OP.MKDIR, ROOT_INO, body(words(0o755, 0), text('folder')), UNIQUE),
+  symlink: () => encodeRequest(OP.SYMLINK, ROOT_INO, text('link', 'target'), UNIQUE),
+  link: ({ f }) => encodeRequest(OP.LINK, ROOT_INO, body(words(f.ino, 0), text('second')), UNIQUE),
+  unlink: () => encodeRequest(OP.UNLINK, ROOT_INO, text('f'), UNIQUE),
+  rmdir: () => encodeRequest(OP.RMDIR, ROOT_INO, text('d'), UNIQUE),
+  rename: ({ d }) => encodeRequest(OP.RENAME, ROOT_INO, body(words(d, 0), text('f', 'moved')), UNIQUE),
+  replace: () => encodeRequest(OP.RENAME, ROOT_INO, body(words(ROOT_INO, 0), text('f', 'g')), UNIQUE),
+  exchange: () => encodeRequest(OP.RENAME2, ROOT_INO, body(words(ROOT_INO, 0, 2, 0), text('f', 'g')), UNIQUE),
+  write: ({ f }) =>
+    encodeRequest(OP.WRITE, f.ino, body(words(f.handle, 0, 1, 0, 3, 0, 0, 0, 0, 0), Buffer.from('xyz')), UNIQUE),
+  truncate: ({ f }) => {
+    const change = Buffer.alloc(88)
+    change.writeUInt32LE(1 << 3, 0)
+    change.writeUInt32LE(2, 16)
+    return encodeRequest(OP.SETATTR, f.ino, change, UNIQUE)
+  },
+  open: ({ g }) => encodeRequest(OP.OPEN, g.ino, words(0o1002, 0), UNIQUE),
+  setxattr: ({ f }) => encodeRequest(OP.SETXATTR, f.ino, body(words(1, 1), text('user.new'), Buffer.from('1')), UNIQUE),
+  removexattr: ({ g }) => encodeRequest(OP.REMOVEXATTR, g.ino, text('user.old'), UNIQUE),
+  punch: ({ f }) => encodeRequest(OP.FALLOCATE, f.ino, words(f.handle, 0, 0, 0, 2, 0, 3, 0), UNIQUE),
+  copy: ({ f, g }) =>
+    encodeRequest(OP.COPY_FILE_RANGE, f.ino, words(f.handle, 0, 0, 0, g.ino, 0, g.handle, 0, 9, 0, 3, 0, 0, 0), UNIQUE),
+}
+
+async function prepare(drive: OpenDrive): Promise<Numbers> {
+  const { tree } = drive
+  const f = await createFile(tree, 'f')
+  const g = await createFile(tree, 'g')
+  await tree.write(f.ino, f.handle, 0, Buffer.from('first'), caller)
+  await tree.write(g.ino, g.handle, 0, Buffer.from('other'), caller)
+  await tree.setXattr(g.ino, 'user.old', Buffer.from('old'), 0, caller)
+  const d = (await tree.makeDirectory(ROOT_INO, name('d'), 0o755, caller)).ino
+  await drive.port.flush()
+  return { f, g, d }
+}
+
+/** Names, inodes, sizes, link counts and contents. */
+async function show({ tree }: OpenDrive): Promise<string[]> {
+  const lines: string[] = []
+  const walk = async (ino: number, path: string): Promise<void> => {
+    const entries: DirectoryEntry[] = []
+    const { handle } = await tree.openDirectory(ino, caller)
+    await tree.readDirectory(ino, handle, 0, false, (entry) => entries.push(entry) > 0, caller)
+    tree.releaseDirectory(ino, handle)
+    for (const entry of entries) {
+      const { size, nlink, mode } = await tree.getAttributes(entry.ino, caller)
+      const names = await tree.listXattrs(entry.ino, caller)
+      let content = ''
+      if (mode >>> 12 === 8) {
+        const opened = await tree.open(entry.ino, OPEN.READ_ONLY, caller)
+        content = Buffer.concat([...(await tree.read(entry.ino, opened.handle, 0, 100, caller))]).toString('latin1')
+        tree.release(entry.ino, opened.handle)
+      }
+      lines.push(`${path}${entry.name} ${entry.ino} ${size} ${nlink} ${mode} ${names.join()} ${content}`)
+      if (mode >>> 12 === 4) await walk(entry.ino, `${path}${entry.name}/`)
+    }
+  }
+  await walk(ROOT_INO, '/')
+  return lines.sort()
+}
+
+interface Daemon {
+  readonly drive: OpenDrive
+  readonly loopback: Loopback
+  readonly journal: Journal
+}
+
+function serve(drive: OpenDrive, state: SharedState, answers?: LoggedAnswers): Daemon {
+  const loopback = createLoopback(drive.tree)
+  const journal = createJournal(state, drive.tree, drive.tree.redo!, () => undefined, answers !== undefined)
+  loopback.session.journal = journal
+  return { drive, loopback, journal }
+}
+
+/** The next daemon over what a kill left. */
+async function takeOver(scratch: Scratch, memory: ArrayBuffer): Promise<Daemon> {
+  const state = new SharedState(memory)
+  const onFound = (durable: number): void => markUndone(state, durable)
+  const drive = await scratch.open({ takeOver: { ino: state.highestIno, handle: state.highestHandle, onFound } })
+  await replay(state, drive.tree, drive.tree.redo!, silentLog)
+  const answers = new LoggedAnswers(new RedoLog(state))
+  const daemon = serve(drive, state, answers)
+  daemon.loopback.session.takeOver(state.negotiated)
+  daemon.loopback.session.answers = answers
+  return daemon
+}
+
+async function feed({ loopback }: Daemon, request: Buffer): Promise<Buffer> {
+  const [now] = loopback.feed(request)
+  for (let i = 0; now === undefined && i < 500; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    const [late] = loopback.replies()
+    if (late !== undefined) return late
+  }
+  if (now === undefined) throw new Error('no answer')
+  return now
+}
+
+function again(request: Buffer): Buffer {
+  const copy = Buffer.from(request)
+  copy.writeUInt32LE((copy.readUInt32LE(12) | RESENT) >>> 0, 12)
+  return copy
+}
+
+const POINTS = [
+  'before it is done',
+  'between log and answer',
+  'after a commit',
+  'again, while the next daemon takes over',
+] as const
+
+for (const point of POINTS) {
+  test.serial(`S-084 killed ${point}, a change is done once and answered as if there had been no kill`, async (t) => {
+    for (const [kind, encode] of Object.entries(KINDS)) {
+      t.log(kind)
+      await scenario(t, encode, point)
+    }
+  })
+}
+
+async function scenario(
+  t: ExecutionContext,
+  encode: (n: Numbers) => Buffer,
+  point: (typeof POINTS)[number],
+): Promise<void> {
+  const scratch = scratchDrive()
+  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+  state.begin('a mount')
+  const first = serve(await scratch.open(), state)
+  const numbers = await prepare(first.drive)
+  first.loopback.feed(encodeInit())
+  state.negotiated = NEGOTIATED
+  state.noteHandle(numbers.g.handle)
+  first.loopback.session.takeOver(NEGOTIATED)
+  const request = encode(numbers)
+
+  const untouched = point === POINTS[0] ? { memory: state.memory.slice(0), copy: scratch.crashCopy() } : undefined
+  const answer = await feed(first, request)
+  t.is(answer.readInt32LE(4), 0)
+  const memory = untouched?.memory ?? state.memory.slice(0)
+  const wanted = await show(first.drive)
+  if (point === 'after a commit') await first.drive.tree.redo!.commit()
+  const copy = untouched?.copy ?? scratch.crashCopy()
+
+  let next = await takeOver(copy, memory)
+  let last = copy
+  if (point === POINTS[3]) {
+    await next.drive.tree.redo!.commit()
+    // Something else that was sent again is served first.
+    t.is(
+      (await feed(next, again(encodeRequest(OP.MKDIR, ROOT_INO, body(words(0o755, 0), text('other')), 4)))).readInt32LE(
+        4,
+      ),
+      0,
+    )
+    await next.drive.tree.redo!.commit()
+    const kept = new SharedState(memory.slice(0))
+    last = copy.crashCopy()
+    next.journal.close()
+    await next.drive.shut()
+    next = await takeOver(last, kept.memory)
+    t.is((await next.drive.tree.lookup(ROOT_INO, name('other'), caller))?.nlink, 2)
+    await next.drive.tree.removeDirectory(ROOT_INO, name('other'), caller)
+  }
+  const reply = await feed(next, again(request))
+  t.is(reply.readInt32LE(4), 0)
+  t.is(reply.readUInt32LE(12), RESENT)
+  t.is(reply.length, answer.length)
+  // The numbers the kernel will use: of an entry or an opened file, or a count. Given anew where the answer was not
+  // given.
+  if (untouched === undefined) t.deepEqual(reply.subarray(16, 24), answer.subarray(16, 24))
+  const seen = await show(next.drive)
+  const withoutNumber = (line: string): string => (untouched === undefined ? line : line.replace(/ \d+ /, ' '))
+  t.deepEqual(seen.map(withoutNumber), wanted.map(withoutNumber))
+  for (const { journal, drive } of [first, next]) {
+    journal.close()
+    await drive.shut()
+  }
+  for (const each of new Set([scratch, copy, last])) each.remove()
+}
