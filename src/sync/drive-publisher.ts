@@ -152,8 +152,7 @@ export class DrivePublisher {
   async #look(signal: AbortSignal): Promise<boolean> {
     const { state, options, settings } = this.#parts
     const publisher = await this.#publisher(signal, false)
-    const { holder } = state
-    const mayBeBehind = holder !== undefined && holder !== publisher.nodeIdentity
+    const mayBeBehind = state.isHeldElsewhere(publisher.nodeIdentity)
     const heads = await prepare({ ...this.#preparer(), mayBeBehind }, signal)
     const { newer } = heads
     this.ignored = heads.ignored.map(ignoredHead)

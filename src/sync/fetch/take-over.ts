@@ -4,7 +4,7 @@
  * written down; the caller makes tree and block index anew for it; sync's tables follow, and the note goes, in one
  * commit. Before the first step all is old, after it all is new.
  */
-import { DriveError, throwIfAborted, type Clock, type Log } from '../../base/index.js'
+import { DriveError, isDriveError, throwIfAborted, type Clock, type Log } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
@@ -16,6 +16,7 @@ import { checkHeads, type CheckedHeads } from '../heads/check-heads.js'
 import { DEFAULT_SETTINGS, type KnownHead, type Newer, type FastForward } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
 import { DriveNames } from '../heads/heads.js'
+import { nodeIdentity } from '../schedule/node-health.js'
 import { NodeReader } from './node-reader.js'
 import { rememberHead, SyncState, type Head } from '../state/sync-state.js'
 
@@ -51,7 +52,12 @@ export async function beginTakeOver(options: TakeOverOptions): Promise<FastForwa
   const reader = new NodeReader({ node, core, clock, concurrentFetches, offlineMs })
   try {
     const checker = { state, node, names: new DriveNames(keys), deviceSlot, fetch: reader.fetch, log }
-    const heads = await checkHeads(checker, { signal })
+    const heads = await checkHeads(checker, { signal }).catch(async (error: unknown) => {
+      // Older heads are no roll-back on a node that the drive has just moved to.
+      if (!isDriveError(error, 'ROLLED_BACK')) throw error
+      if (!state.isHeldElsewhere(nodeIdentity(await node.check({ signal })))) throw error
+      return checkHeads(checker, { signal, mayBeBehind: true })
+    })
     if (heads.newer === undefined) return undefined
     const { content } = heads.newer.version.commit.root
     // A version whose first directory cannot be had is no use.

@@ -163,10 +163,11 @@ async function checkOwnName(now: NamedHead, checker: HeadChecker, options: Check
   const left =
     head?.commit.deviceSlot === deviceSlot ? undefined : state.devices.find(({ slot }) => slot === deviceSlot)
   if (left !== undefined && same(now.root, left.root)) return
+  if (options.mayBeBehind === true && state.isPast(now.root)) return
   const seen = left?.sequence ?? (head && driveSequence(head.commit.height, deviceSlot))
   const isBehind = options.mayBeBehind === true
   if (seen !== undefined && now.sequence < seen && !isBehind) throw rolledBack('the head of this device')
-  const { who, about, relation } = await judge(now, false, checker, options.signal)
+  const { who, about, relation } = await judge(now, false, checker, options)
   if (relation === 'older' && (left !== undefined || isBehind)) return
   throw diverged(who, 'two copies of a device can not go on from each other', about)
 }
@@ -176,10 +177,11 @@ async function follow(
   now: NamedHead,
   isDriveName: boolean,
   checker: HeadChecker,
-  { signal }: CheckOptions,
+  options: CheckOptions,
 ): Promise<Newer | undefined> {
   if (isOurs(now.root, checker.state)) return undefined
-  const { who, about, relation, version } = await judge(now, isDriveName, checker, signal)
+  if (options.mayBeBehind === true && checker.state.isPast(now.root)) return undefined
+  const { who, about, relation, version } = await judge(now, isDriveName, checker, options)
   if (relation === 'newer') return { version: version!, who }
   // What our version is built on was published by somebody: their head may still be there.
   if (relation === 'older') return undefined
@@ -197,7 +199,7 @@ async function judge(
   now: NamedHead,
   isDriveName: boolean,
   checker: HeadChecker,
-  signal?: AbortSignal,
+  { signal, mayBeBehind }: CheckOptions,
 ): Promise<Judged> {
   const { names, fetch, deviceSlot, state } = checker
   const { head } = state
@@ -214,7 +216,11 @@ async function judge(
     }
   } catch (error) {
     if (error instanceof Incredible || (isDriveError(error) && PASSING.has(error.code))) throw error
-    if (isBeyondReach(splitDriveSequence(now.sequence).height, head)) throw new Incredible()
+    const { height } = splitDriveSequence(now.sequence)
+    if (isBeyondReach(height, head)) throw new Incredible()
+    // What a node the drive was at earlier has lost since can be opened by nobody.
+    if (mayBeBehind === true && head !== undefined && height <= head.commit.height && isDriveError(error, 'NOT_FOUND'))
+      return { version: undefined, relation: 'older', who: 'Another device', about }
     // Its blocks may be missing or unreadable; the head is refused either way.
     return { version: undefined, relation: 'unknown', who: 'Another device', about }
   }

@@ -14,6 +14,8 @@ import type { Plan } from '../state/sync-state.js'
 
 export interface NameMover extends HeadChecker {
   readonly node: Pick<IpfsNode, 'getName' | 'putName' | 'missing'>
+  /** See `nodeIdentity`. */
+  readonly nodeIdentity: string
 }
 
 /**
@@ -21,10 +23,11 @@ export interface NameMover extends HeadChecker {
  * @throws DIVERGED when another device went on from the version that `plan` was made from
  */
 export async function moveNames(plan: Plan, mover: NameMover, signal: AbortSignal): Promise<readonly KnownHead[]> {
-  const { names, node, deviceSlot } = mover
+  const { names, node, deviceSlot, state, nodeIdentity } = mover
+  const mayBeBehind = state.isHeldElsewhere(nodeIdentity)
   const { root, commit } = plan.version
   const check = async (all: boolean): Promise<CheckedHeads> => {
-    const heads = await checkHeads(mover, { all, signal })
+    const heads = await checkHeads(mover, { all, mayBeBehind, signal })
     await refuseForks(heads, plan, mover, signal)
     return heads
   }

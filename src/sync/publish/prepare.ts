@@ -7,8 +7,9 @@ import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-
 import type { OpenedDrive } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
 import { ROOT_INO } from '../../model/index.js'
+import { claimSlot } from './claim-slot.js'
 import { importLive } from './import-live.js'
-import { driveSequence, type EntryRecord } from '../../dag/index.js'
+import type { EntryRecord } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import type { SyncState } from '../state/sync-state.js'
@@ -38,7 +39,8 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
   if (state.head === undefined) await recoverHead(preparer, signal)
   const heads = await checkHeads(preparer, { signal, mayBeBehind: preparer.mayBeBehind })
   // Also where another went on: until this device has a head, the next one may take its slot.
-  await claimSlot(preparer, heads, signal)
+  // At another node only when the version is there, see requireHeld.
+  if (heads.newer !== undefined || !preparer.mayBeBehind) await claimSlot(preparer, heads, signal)
   if (heads.newer !== undefined) return heads
   await importLive(state, fetch, signal)
   return heads
@@ -91,19 +93,4 @@ function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | un
   } finally {
     view.close()
   }
-}
-
-/**
- * The head of a device that opened a drive, or took a version over, is at that version: the next device takes another
- * slot, the node keeps what this device has open, and what it had open before may go.
- */
-async function claimSlot(preparer: Preparer, { newer }: CheckedHeads, signal: AbortSignal): Promise<void> {
-  const { state, names, node, deviceSlot } = preparer
-  const { head, plan } = state
-  if (head === undefined || head.commit.deviceSlot === deviceSlot || plan !== undefined) return
-  const name = names.device(deviceSlot)
-  const { height } = head.commit
-  const now = await names.read(name, node, { signal, lenient: true })
-  if (now !== undefined && (newer !== undefined || now.sequence >= driveSequence(height, deviceSlot))) return
-  await node.putName(name, names.makeRecords(head.root, { height, deviceSlot }).device, { signal })
 }

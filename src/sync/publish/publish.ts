@@ -13,6 +13,7 @@ import type { DriveNames } from '../heads/heads.js'
 import { dropPins } from './drop-pins.js'
 import { moveNames } from './move-names.js'
 import { pinVersion } from './pin-version.js'
+import { putKnownHeads } from './put-known-heads.js'
 import { needsMerging } from '../heads/refusals.js'
 import { forgetSent, sendBlocks } from './send-blocks.js'
 import { settlePlan } from './settle.js'
@@ -93,15 +94,15 @@ export async function publishPlan(begun: Plan, publisher: Publisher, signal: Abo
     await enter('naming')
     onPhase('naming')
     const devices = await moveNames(plan, publisher, signal)
+    const others = devices.filter(({ slot }) => slot !== publisher.deviceSlot)
+    const isElsewhere = state.isHeldElsewhere(publisher.nodeIdentity)
+    const known = isElsewhere ? await putKnownHeads(plan.version, others, publisher, signal) : others
     if (isProvisional) return false
-    state.put(
-      'devices',
-      devices.filter(({ slot }) => slot !== publisher.deviceSlot),
-    )
-    state.put('holder', publisher.nodeIdentity)
+    state.put('devices', known)
+    state.confirmedBy(publisher.nodeIdentity, plan.version.root)
     await tellDriveThread(plan, state, port)
     await enter('settling')
-    const heads = devices.map(({ root }) => root)
+    const heads = [...devices, ...known].map(({ root }) => root)
     await dropPins(plan.version, heads, publisher, signal)
   }
   onPhase('settling')

@@ -1,17 +1,23 @@
-/** Before anything is built on a version: the node at hand lists its pin and its name, or gets it again. */
+/**
+ * Before anything is built on a version: the node at hand lists its pin and its name, or gets it again; and a node that
+ * the drive was not at until now gets the heads of all devices.
+ */
 import { equalBytes } from '../../base/index.js'
 import type { CheckedHeads } from '../heads/check-heads.js'
+import { claimSlot } from './claim-slot.js'
 import { isPinned } from './pin-version.js'
 import type { Publisher } from './publish.js'
+import { putKnownHeads } from './put-known-heads.js'
 import { restoreVersion } from './restore-version.js'
 
-/** @param named what the drive name says on this node; it does not go on from the head */
+/** @param heads of this node; none goes on from ours */
 export async function requireHeld(
-  { named, ignored }: Pick<CheckedHeads, 'named' | 'ignored'>,
+  heads: Pick<CheckedHeads, 'named' | 'ignored' | 'newer' | 'devices'>,
   publisher: Publisher,
   signal: AbortSignal,
 ): Promise<void> {
   const { state, nodeIdentity, isProvisional } = publisher
+  const { named, ignored } = heads
   const { head } = state
   if (head === undefined) return
   const isNamed =
@@ -22,7 +28,11 @@ export async function requireHeld(
     const mayNameDrive = !ignored.some(({ name }) => name === 'drive')
     await restoreVersion(publisher, mayNameDrive, signal)
   }
+  const isElsewhere = state.isHeldElsewhere(nodeIdentity)
+  if (isElsewhere) await claimSlot(publisher, heads, signal)
+  const devices = isElsewhere ? await putKnownHeads(head, heads.devices, publisher, signal) : state.devices
   if (isProvisional || state.holder === nodeIdentity) return
-  state.put('holder', nodeIdentity)
+  state.put('devices', devices)
+  state.confirmedBy(nodeIdentity, head.root)
   await state.queue.commit()
 }

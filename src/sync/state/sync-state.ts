@@ -44,6 +44,12 @@ export interface Plan {
   readonly blocks: { readonly count: number; readonly bytes: number }
 }
 
+/** A node, see `nodeIdentity`, and the root of the version it confirmed last. */
+export interface ConfirmedAt {
+  readonly node: string
+  readonly root: Digest
+}
+
 export interface DriveIdentity {
   readonly driveId: Uint8Array
 }
@@ -97,6 +103,31 @@ export class SyncState {
     return this.#read<string>('holder')
   }
 
+  /** Where the drive was, the last node first. Its version there is an ancestor of the head, or the head. */
+  get places(): readonly ConfirmedAt[] {
+    return this.#read<ConfirmedAt[]>('places') ?? []
+  }
+
+  /** A node has confirmed this version, which is the head or is about to be. Durable with the next commit. */
+  confirmedBy(node: string, root: Digest): void {
+    const others = this.places.filter((place) => place.node !== node)
+    this.put('places', [{ node, root }, ...others].slice(0, MOST_PLACES))
+    this.put('holder', node)
+  }
+
+  /** A version that the head descends from, as far as this device remembers. */
+  isPast(root: Digest): boolean {
+    const { head, pastHeads, places } = this
+    return [...(head?.commit.parents ?? []), ...pastHeads, ...places.map((place) => place.root)].some((one) =>
+      equalBytes(one, root),
+    )
+  }
+
+  /** Another node than this confirmed the head: older versions here are no roll-back, and heads may be missing. */
+  isHeldElsewhere(node: string): boolean {
+    return this.holder !== undefined && this.holder !== node
+  }
+
   /** Roots this device was based on before the head, the newest first: all of them ancestors of it. */
   get pastHeads(): readonly Digest[] {
     return this.#read<Digest[]>('pastHeads') ?? []
@@ -118,6 +149,7 @@ export class SyncState {
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void
   put(name: 'holder', value: string): void
+  put(name: 'places', value: readonly ConfirmedAt[]): void
   put(name: 'pastHeads' | 'abandoned', value: readonly Digest[]): void
   put(name: 'identity', value: DriveIdentity): void
   put(name: string, value: unknown): void {
@@ -136,6 +168,7 @@ export class SyncState {
   }
 }
 
+const MOST_PLACES = 16
 /** A bound for what lives on through heads of devices that were away for long. */
 const MOST_PAST_HEADS = 64
 

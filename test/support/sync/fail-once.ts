@@ -1,0 +1,44 @@
+/** A node of which one call fails, once: before it is made, or with its answer lost. All others are as ever. */
+import { DriveError, type DriveErrorCode } from '../../../src/base/index.js'
+import type { IpfsNode } from '../../../src/node/index.js'
+
+export interface OneFailure {
+  /** The call that fails, from 1. */
+  readonly at: number
+  /** The node did what it was asked, and only its answer is lost. */
+  readonly isDone: boolean
+  readonly code: DriveErrorCode
+}
+
+export class FailOnce {
+  calls = 0
+  /** The name of the call that failed. */
+  failed: string | undefined
+  #isArmed = true
+
+  constructor(private readonly failure: OneFailure) {}
+
+  /** From now on every call goes through. */
+  disarm(): void {
+    this.#isArmed = false
+  }
+
+  wrap(node: IpfsNode): IpfsNode {
+    return new Proxy(node, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name) as unknown
+        if (typeof value !== 'function' || name === 'close') return value
+        return async (...args: unknown[]) => {
+          const { at, isDone, code } = this.failure
+          const fails = ++this.calls === at && this.#isArmed
+          if (fails) this.failed = String(name)
+          if (!fails || isDone) {
+            const result = (await Reflect.apply(value, target, args)) as unknown
+            if (!fails) return result
+          }
+          throw new DriveError(code, `Call ${at} fails once.`)
+        }
+      },
+    })
+  }
+}
