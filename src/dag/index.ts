@@ -31,6 +31,8 @@ export { type CommitKeys, openCommit, sealCommit } from './records/commit.js'
 export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './records/entry-record.js'
 export {
   chunkRow,
+  diffDirectoryTables,
+  diffLinks,
   type DirectoryChild,
   directoryRow,
   directoryRows,

@@ -35,7 +35,7 @@ export async function* readMapLeaves(
 ): AsyncGenerator<MapLeaf['items'], void, undefined> {
   let last: Uint8Array | undefined
   for await (const { node } of walk(ref, fetch, options)) {
-    if (!isLeaf(node) || node.items.length === 0) continue
+    if (!isMapLeaf(node) || node.items.length === 0) continue
     requireAscending(last, node.items[0]![0])
     last = node.items.at(-1)![0]
     const { after } = options
@@ -48,7 +48,7 @@ export async function* readMapLeaves(
 export async function readMapNodes(ref: TreeRef, fetch: FetchBlock, options: ReadOptions = {}): Promise<MapNode[]> {
   const nodes: MapNode[] = []
   for await (const { node, plain, ref: at } of walk(ref, fetch, options)) {
-    const firstKey = (isLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey) ?? new Uint8Array(0)
+    const firstKey = (isMapLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey) ?? new Uint8Array(0)
     nodes.push({ level: node.level, firstKey, plainHash: sha256(plain), ref: at })
   }
   return nodes
@@ -61,18 +61,19 @@ export async function getFromMap(
   fetch: FetchBlock,
   options: Pick<ReadOptions, 'signal'> = {},
 ): Promise<Uint8Array | undefined> {
-  let { node } = await load(ref, fetch, options.signal)
-  while (!isLeaf(node)) {
+  let { node } = await loadMapNode(ref, fetch, options.signal)
+  while (!isMapLeaf(node)) {
     const child = childFor(node.children, key)
     if (child === undefined) return undefined
-    node = checkedChild(node, child, (await load(child.ref, fetch, options.signal)).node)
+    node = checkedChild(node, child, (await loadMapNode(child.ref, fetch, options.signal)).node)
   }
   const at = lowerBound(node.items.length, (i) => Buffer.compare(node.items[i]![0], key) >= 0)
   const item = node.items[at]
   return item !== undefined && Buffer.compare(item[0], key) === 0 ? item[1] : undefined
 }
 
-interface LoadedNode {
+/** A node, its plaintext and where it is. */
+export interface LoadedMapNode {
   readonly node: MapLeaf | MapInterior
   readonly plain: Uint8Array
   readonly ref: TreeRef
@@ -83,20 +84,20 @@ async function* walk(
   ref: TreeRef,
   fetch: FetchBlock,
   options: ReadOptions,
-): AsyncGenerator<LoadedNode, void, undefined> {
-  yield* walkBelow(await load(ref, fetch, options.signal), fetch, options)
+): AsyncGenerator<LoadedMapNode, void, undefined> {
+  yield* walkBelow(await loadMapNode(ref, fetch, options.signal), fetch, options)
 }
 
 async function* walkBelow(
-  loaded: LoadedNode,
+  loaded: LoadedMapNode,
   fetch: FetchBlock,
   options: ReadOptions,
-): AsyncGenerator<LoadedNode, void, undefined> {
+): AsyncGenerator<LoadedMapNode, void, undefined> {
   const { node } = loaded
-  if (!isLeaf(node)) {
+  if (!isMapLeaf(node)) {
     const width = options.width ?? DEFAULT_WIDTH
     const below = prefetch(childrenAfter(node.children, options.after), width, async (child) => {
-      const next = await load(child.ref, fetch, options.signal)
+      const next = await loadMapNode(child.ref, fetch, options.signal)
       checkedChild(node, child, next.node)
       return next
     })
@@ -105,13 +106,19 @@ async function* walkBelow(
   yield loaded
 }
 
-async function load(ref: TreeRef, fetch: FetchBlock, signal: AbortSignal | undefined): Promise<LoadedNode> {
+/** Fetches, opens and decodes one node. */
+export async function loadMapNode(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  signal: AbortSignal | undefined,
+): Promise<LoadedMapNode> {
   const plain = openPrivateNode(await fetch(ref.digest, 'raw', signal), ref)
   return { node: decodeMapNode(plain), plain, ref }
 }
 
-function checkedChild(parent: MapInterior, child: MapChild, node: MapLeaf | MapInterior): MapLeaf | MapInterior {
-  const firstKey = isLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey
+/** The node a parent's child leads to. CORRUPT where it is another than the parent says. */
+export function checkedChild(parent: MapInterior, child: MapChild, node: MapLeaf | MapInterior): MapLeaf | MapInterior {
+  const firstKey = isMapLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey
   if (node.level !== parent.level - 1 || firstKey === undefined || Buffer.compare(firstKey, child.firstKey) !== 0) {
     throw corrupt('a map node is not the child its parent names')
   }
@@ -141,6 +148,7 @@ function lowerBound(count: number, isAtOrPast: (index: number) => boolean): numb
   return low
 }
 
-function isLeaf(node: MapLeaf | MapInterior): node is MapLeaf {
+/** Level 0. */
+export function isMapLeaf(node: MapLeaf | MapInterior): node is MapLeaf {
   return node.level === 0
 }

@@ -8,6 +8,7 @@ import { CborWriter } from '../cbor-writer.js'
 import type { EntryRecord, FetchBlock, FileChunk, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { decodeFileChunk, decodeEntry, encodeFileChunk, encodeEntry, requireDisjoint } from './entry-record.js'
+import { diffMaps } from '../map/map-diff.js'
 import { getFromMap, readMapLeaves, type ReadOptions } from '../map/map-read.js'
 
 /** A row for `buildMap`. */
@@ -41,6 +42,29 @@ export async function* readDirectoryTable(
       if (!isFileName(key)) throw corrupt('a directory holds an impossible name')
       yield { name: nameFromBytes(key), entry: decodeEntry(value) }
     }
+  }
+}
+
+/** A name whose entry is not the same in two directories; undefined where there is none. */
+export interface DirectoryDifference {
+  readonly name: PlainName
+  readonly before: EntryRecord | undefined
+  readonly after: EntryRecord | undefined
+}
+
+/**
+ * What differs between two directories, in byte order of the names.
+ * @param before undefined: an empty one
+ */
+export async function* diffDirectoryTables(
+  before: TreeRef | undefined,
+  after: TreeRef | undefined,
+  fetch: FetchBlock,
+  options: Pick<ReadOptions, 'signal'> = {},
+): AsyncGenerator<DirectoryDifference, void, undefined> {
+  for await (const { key, before: was, after: is } of diffMaps(before, after, fetch, options)) {
+    if (!isFileName(key)) throw corrupt('a directory holds an impossible name')
+    yield { name: nameFromBytes(key), before: was && decodeEntry(was), after: is && decodeEntry(is) }
   }
 }
 
@@ -109,6 +133,18 @@ export async function* readLinks(
 ): AsyncGenerator<EntryRecord, void, undefined> {
   for await (const items of readMapLeaves(ref, fetch, options)) {
     for (const [key, value] of items) yield linkedEntry(key, value)
+  }
+}
+
+/** Records of hard-linked files that are not the same in two link tables; see `DirectoryDifference`. */
+export async function* diffLinks(
+  before: TreeRef | undefined,
+  after: TreeRef | undefined,
+  fetch: FetchBlock,
+  options: Pick<ReadOptions, 'signal'> = {},
+): AsyncGenerator<Omit<DirectoryDifference, 'name'>, void, undefined> {
+  for await (const { key, before: was, after: is } of diffMaps(before, after, fetch, options)) {
+    yield { before: was && linkedEntry(key, was), after: is && linkedEntry(key, is) }
   }
 }
 
