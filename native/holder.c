@@ -8,10 +8,10 @@
  * It also keeps what the next daemon needs: a shared memory (the daemon's layout, src/fuse/holder) and the unlocked
  * key, in locked pages that no core dump, debugger of this user or child sees. Both go only to a process of the same
  * user that the home's lock file names. Messages (one packet each, the first byte says which): from the daemon H hello,
- * K key, C command line of the next daemon, G the channel's descriptor, D drop the channel; to the daemon S: has a
- * channel, length of the key, key, with the descriptors (memory, channel). It ends when the daemon goes and no channel
- * is held, and 30 s after the last daemon went: a request a dead daemon has read cannot be ended even by SIGKILL as
- * long as the channel lives.
+ * K key, C command line of the next daemon, G the channel's descriptor, M the memory's, made by a holder that died
+ * before its daemon, D drop channel and key; to the daemon S: has a channel, length of the key, key, with the
+ * descriptors (memory, channel). It ends when the daemon goes and no channel is held, and 30 s after the last daemon
+ * went: a request a dead daemon has read cannot be ended even by SIGKILL as long as the channel lives.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,6 +40,7 @@
 #define MESSAGE_BYTES 16384
 #define MAX_ARGUMENTS 64
 #define MAX_KEY_BYTES 255
+#define MOST_DESCRIPTORS 8 /* received at once; what is beyond is closed by the kernel */
 
 typedef struct {
   uint8_t length;
@@ -50,6 +51,7 @@ static const char *lock_path, *log_path;
 static secret *key;               /* a locked page */
 static uint8_t *message;          /* locked: keys pass through it */
 static char command[MESSAGE_BYTES]; /* arguments, each with its NUL, then an empty one; empty: somebody else starts daemons */
+static long memory_bytes;
 static int memory = -1, channel = -1, daemon_link = -1;
 static int64_t alone_since, next_try, served_since, tries[TRIES_PER_MINUTE];
 static unsigned tried;
@@ -135,6 +137,13 @@ static void drop_channel(void) {
   explicit_bzero(key, sizeof *key);
 }
 
+/* What a holder before this one made: of our size, and nobody can cut it. */
+static bool is_our_kind_of_memory(int fd) {
+  struct stat found;
+  int seals = fcntl(fd, F_GET_SEALS);
+  return fstat(fd, &found) == 0 && found.st_size == memory_bytes && seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
 static void obey(ssize_t length, int received) {
   switch (message[0]) {
   case 'H':
@@ -156,29 +165,50 @@ static void obey(ssize_t length, int received) {
     received = -1;
     served_since = now_ms();
     break;
+  case 'M':
+    if (received < 0 || !is_our_kind_of_memory(received)) break;
+    close(memory);
+    memory = received;
+    received = -1;
+    break;
   case 'D': drop_channel(); break;
   }
   if (received >= 0) close(received);
   explicit_bzero(message, MESSAGE_BYTES);
 }
 
+/* The one descriptor of a message, or -1. More than one belongs to no message: all are closed. */
+static int received_descriptor(struct msghdr *header) {
+  int kept = -1, count = 0;
+  for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part != NULL; part = CMSG_NXTHDR(header, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    size_t bytes = part->cmsg_len - CMSG_LEN(0);
+    for (size_t at = 0; at + sizeof(int) <= bytes; at += sizeof(int)) {
+      int fd;
+      memcpy(&fd, CMSG_DATA(part) + at, sizeof fd);
+      if (kept >= 0) close(kept);
+      kept = fd;
+      count++;
+    }
+  }
+  if (count < 2) return kept;
+  close(kept);
+  return -1;
+}
+
 /* False when the daemon has gone. */
 static bool hear(void) {
   union {
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
     struct cmsghdr align;
   } control;
   struct iovec iov = {.iov_base = message, .iov_len = MESSAGE_BYTES};
-  struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1,
+                          .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
   ssize_t length = recvmsg(daemon_link, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (length < 0) return errno == EAGAIN || errno == EINTR;
   if (length == 0) return false;
-  int received = -1;
-  struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-  if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
-      rights->cmsg_len == CMSG_LEN(sizeof(int)))
-    memcpy(&received, CMSG_DATA(rights), sizeof received);
-  obey(length, received);
+  obey(length, received_descriptor(&header));
   return true;
 }
 
@@ -267,7 +297,7 @@ int main(int count, char **arguments) {
   if (count != 5) return 2;
   lock_path = arguments[2];
   log_path = arguments[3];
-  long bytes = strtol(arguments[4], NULL, 10);
+  memory_bytes = strtol(arguments[4], NULL, 10);
   prctl(PR_SET_DUMPABLE, 0);
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
   signal(SIGCHLD, SIG_IGN); /* children are not waited for */
@@ -277,7 +307,9 @@ int main(int count, char **arguments) {
   key = locked_page(4096);
   message = locked_page(MESSAGE_BYTES);
   memory = memfd_create("dagdrive", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (key == NULL || message == NULL || memory < 0 || bytes <= 0 || ftruncate(memory, bytes) != 0) return 1;
+  if (key == NULL || message == NULL || memory < 0 || memory_bytes <= 0 ||
+      ftruncate(memory, memory_bytes) != 0)
+    return 1;
   fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   int listener = listen_at(arguments[1]);
   if (listener < 0) return 1;

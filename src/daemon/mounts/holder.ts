@@ -1,19 +1,22 @@
 /**
  * The daemon's side of the holder (native/holder.c): the process that keeps a mount alive while no daemon lives. It is
- * started with the first mount and ends by itself. Where it cannot be had, a killed daemon leaves a dead mount, as
- * before.
+ * started with the first mount and ends by itself. When it dies first, another one is started and given the same
+ * things. Where it cannot be had, a killed daemon leaves a dead mount, as before.
  */
-import { spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import type { MountReport } from '../../api/index.js'
-import type { Log } from '../../base/index.js'
+import { systemClock, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import type { RootKey } from '../../crypto/index.js'
 import { holderNative, SHARED_BYTES, SharedState, type HolderNative } from '../../fuse/index.js'
+import { holderLives, meetHolder, holderMessage, type MetHolder } from './holder-link.js'
+import { startHolder } from './start-holder.js'
 
-const ANSWER_MS = 5_000
-const START_MS = 5_000
-const MOST_MESSAGE_BYTES = 4096
+/** How often the holder is looked at. */
+const LOOK_MS = 200
+/** A holder that dies again and again is not started more often than this within a minute. */
+const MOST_STARTS = 5
+const MINUTE_MS = 60_000
 
 /** A mount that lives, served by nobody. */
 export interface HeldMount {
@@ -46,125 +49,172 @@ export interface HolderOptions {
   readonly command: readonly string[]
 }
 
-/** Finds the holder a killed daemon left. The lock of the home must be held, because the holder asks for it. */
-export function attachHolder(options: HolderOptions): Holder {
-  const { paths, log } = options
-  const native = process.env['DAGDRIVE_HOLDER'] === '0' ? undefined : holderNative()
-  let link: Link | undefined
-  let channel = -1
-  let key: RootKey | undefined
-
-  const connect = (addon: HolderNative): Link | undefined => {
-    const opened = openLink(addon, paths.holderSocket)
-    if (opened === undefined) return undefined
-    addon.holderSend(opened.link, text('C', `${options.command.join('\0')}\0`), -1)
-    return opened
-  }
-  if (native !== undefined) {
-    link = connect(native)
-    channel = link?.channel ?? -1
-    key = link?.key
-    if (channel >= 0) log.info('a mount of a killed daemon is taken over')
-  }
-
-  const holder: Holder = {
-    get held() {
-      const about = channel < 0 ? undefined : link?.state.about
-      return about === undefined ? undefined : (JSON.parse(about) as MountReport)
-    },
-    take() {
-      const report = holder.held
-      if (native === undefined || link === undefined || report === undefined) return undefined
-      const copy = native.duplicate(channel)
-      if (copy < 0) return undefined
-      const highest = { ino: link.state.highestIno, handle: link.state.highestHandle }
-      return { report, channel: copy, sharedMemory: link.memory, highest }
-    },
-    takeKey() {
-      const found = key
-      key = undefined
-      return found
-    },
-    async prepare(report) {
-      if (native === undefined) return undefined
-      if (link === undefined && (await startHolder(native.program, options))) link = connect(native)
-      if (link === undefined) {
-        log.warn('there is no holder: a killed daemon will leave a dead mount')
-        return undefined
-      }
-      link.state.begin(JSON.stringify(report))
-      return link.memory
-    },
-    keep(served, rootKey) {
-      if (native === undefined || link === undefined || served < 0) return
-      const message = Buffer.concat([Buffer.from('K'), rootKey])
-      const sent = native.holderSend(link.link, message, -1)
-      message.fill(0)
-      const copy = native.duplicate(served)
-      if (sent !== 0 || copy < 0 || native.holderSend(link.link, text('G', ''), copy) !== 0) {
-        log.warn('the holder did not take the mount: a killed daemon will leave a dead mount')
-        if (copy >= 0) closeSync(copy)
-        return
-      }
-      if (channel >= 0) closeSync(channel)
-      channel = copy
-    },
-    drop() {
-      if (channel >= 0) closeSync(channel)
-      channel = -1
-      if (native !== undefined && link !== undefined) native.holderSend(link.link, text('D', ''), -1)
-    },
-  }
-  return holder
-}
-
-interface Link {
-  readonly link: number
+/** What goes on from daemon to daemon. */
+interface Shared {
   readonly memory: number
-  readonly channel: number
-  readonly key: RootKey | undefined
   readonly state: SharedState
 }
 
-function openLink(native: HolderNative, socket: string): Link | undefined {
-  const link = native.holderConnect(socket)
-  if (link < 0) return undefined
-  const bytes = Buffer.alloc(MOST_MESSAGE_BYTES)
-  native.holderSend(link, text('H', ''), -1)
-  const [length, memory, channel] = native.holderReceive(link, bytes, ANSWER_MS)
-  const mapped = length >= 3 && memory >= 0 ? native.mapShared(memory, SHARED_BYTES) : -1
-  if (typeof mapped === 'number') {
-    for (const fd of [link, memory, channel]) if (fd >= 0) closeSync(fd)
-    return undefined
-  }
-  const keyBytes = bytes[2]!
-  const key = keyBytes === 0 ? undefined : (new Uint8Array(bytes.subarray(3, 3 + keyBytes)) as RootKey)
-  bytes.fill(0)
-  return { link, memory, channel, key, state: new SharedState(mapped) }
-}
+class AttachedHolder implements Holder {
+  readonly #native: HolderNative
+  readonly #options: HolderOptions
+  #link = -1
+  #shared: Shared | undefined
+  #channel = -1
+  /** The key that came with a mount, until it is taken. */
+  #found: RootKey | undefined
+  /** The key of the mount that is served. */
+  #key: RootKey | undefined
+  #startsMs: number[] = []
+  #starting: Promise<boolean> | undefined
 
-/** Resolves when its socket answers; false when it does not. */
-function startHolder(program: string, { paths, log }: HolderOptions): Promise<boolean> {
-  return new Promise((resolve) => {
-    const child = spawn(program, [paths.holderSocket, paths.lockFile, paths.logFile, String(SHARED_BYTES)], {
-      detached: true,
-      cwd: '/',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    const timer = setTimeout(() => settle(false), START_MS)
-    const settle = (isReady: boolean): void => {
-      clearTimeout(timer)
-      child.stdout.destroy()
-      child.unref()
-      resolve(isReady)
+  constructor(native: HolderNative, options: HolderOptions) {
+    this.#native = native
+    this.#options = options
+    const met = this.#meet()
+    if (met !== undefined) {
+      this.#channel = met.channel
+      this.#found = met.key
+      if (met.channel >= 0) options.log.info('a mount of a killed daemon is taken over')
     }
-    child.stdout.once('data', () => settle(true))
-    child.once('error', (error) => {
-      log.warn('the holder could not be started', { error: error.message })
-      settle(false)
+    setInterval(() => this.#look(), LOOK_MS).unref()
+  }
+
+  get held(): MountReport | undefined {
+    const about = this.#channel < 0 ? undefined : this.#shared?.state.about
+    return about === undefined ? undefined : (JSON.parse(about) as MountReport)
+  }
+
+  take(): HeldMount | undefined {
+    const report = this.held
+    if (this.#shared === undefined || report === undefined) return undefined
+    const copy = this.#native.duplicate(this.#channel)
+    if (copy < 0) return undefined
+    const { memory, state } = this.#shared
+    return {
+      report,
+      channel: copy,
+      sharedMemory: memory,
+      highest: { ino: state.highestIno, handle: state.highestHandle },
+    }
+  }
+
+  takeKey(): RootKey | undefined {
+    const found = this.#found
+    this.#found = undefined
+    return found
+  }
+
+  async prepare(report: MountReport): Promise<number | undefined> {
+    this.#look()
+    if (this.#link < 0) await this.#start()
+    if (this.#link < 0 || this.#shared === undefined) {
+      this.#options.log.warn('there is no holder: a killed daemon will leave a dead mount')
+      return undefined
+    }
+    this.#shared.state.begin(JSON.stringify(report))
+    return this.#shared.memory
+  }
+
+  keep(channel: number, key: RootKey): void {
+    const copy = channel < 0 ? -1 : this.#native.duplicate(channel)
+    if (copy < 0) return
+    if (this.#channel >= 0) closeSync(this.#channel)
+    this.#channel = copy
+    this.#key = key
+    if (this.#link >= 0 && !this.#give(key)) this.#warn()
+  }
+
+  drop(): void {
+    if (this.#channel >= 0) closeSync(this.#channel)
+    this.#channel = -1
+    this.#key = undefined
+    this.#found?.fill(0)
+    this.#found = undefined
+    if (this.#link >= 0) this.#native.holderSend(this.#link, holderMessage('D'), -1)
+  }
+
+  /** Key and channel. What was given is taken back when not all could be: a key alone serves nobody. */
+  #give(key: RootKey): boolean {
+    const withKey = Buffer.concat([holderMessage('K'), key])
+    const isSent =
+      this.#native.holderSend(this.#link, withKey, -1) === 0 &&
+      this.#native.holderSend(this.#link, holderMessage('G'), this.#channel) === 0
+    withKey.fill(0)
+    if (!isSent) this.#native.holderSend(this.#link, holderMessage('D'), -1)
+    return isSent
+  }
+
+  /** A holder that died is replaced, as long as a mount is to be held. */
+  #look(): void {
+    if (this.#link >= 0 && !holderLives(this.#native, this.#link)) {
+      closeSync(this.#link)
+      this.#link = -1
+      this.#options.log.warn('the holder has ended before the daemon')
+    }
+    const key = this.#key
+    if (this.#link >= 0 || this.#channel < 0 || key === undefined || this.#starting !== undefined) return
+    void this.#start().then((isStarted) => {
+      // The mount may have ended meanwhile.
+      if (isStarted && this.#key === key && this.#give(key)) this.#options.log.info('another holder keeps the mount')
+      else if (isStarted && this.#key === key) this.#warn()
     })
-    child.once('exit', () => settle(false))
-  })
+  }
+
+  #start(): Promise<boolean> {
+    this.#starting ??= this.#startAnother().finally(() => {
+      this.#starting = undefined
+    })
+    return this.#starting
+  }
+
+  async #startAnother(): Promise<boolean> {
+    const nowMs = systemClock.monotonicMs()
+    this.#startsMs = this.#startsMs.filter((atMs) => nowMs - atMs < MINUTE_MS)
+    if (this.#startsMs.length >= MOST_STARTS) return false
+    this.#startsMs.push(nowMs)
+    if (!(await startHolder(this.#native.program, this.#options))) return false
+    return this.#meet() !== undefined
+  }
+
+  /** Says hello, and agrees on one memory: ours, where there is one already. */
+  #meet(): MetHolder | undefined {
+    const { paths, command } = this.#options
+    const met = meetHolder(this.#native, paths.holderSocket)
+    if (met === undefined) return undefined
+    this.#native.holderSend(met.link, holderMessage('C', `${command.join('\0')}\0`), -1)
+    if (this.#shared === undefined) {
+      const mapped = this.#native.mapShared(met.memory, SHARED_BYTES)
+      if (typeof mapped === 'number') {
+        for (const fd of [met.link, met.memory, met.channel]) if (fd >= 0) closeSync(fd)
+        return undefined
+      }
+      this.#shared = { memory: met.memory, state: new SharedState(mapped) }
+    } else {
+      closeSync(met.memory)
+      this.#native.holderSend(met.link, holderMessage('M'), this.#shared.memory)
+    }
+    this.#link = met.link
+    return met
+  }
+
+  #warn(): void {
+    this.#options.log.warn('the holder did not take the mount: a killed daemon will leave a dead mount')
+  }
 }
 
-const text = (type: string, rest: string): Buffer => Buffer.from(type + rest, 'utf8')
+/** Finds the holder a killed daemon left. The lock of the home must be held, because the holder asks for it. */
+export function attachHolder(options: HolderOptions): Holder {
+  const native = process.env['DAGDRIVE_HOLDER'] === '0' ? undefined : holderNative()
+  return native === undefined ? NO_HOLDER : new AttachedHolder(native, options)
+}
+
+/** Where it is switched off or was not built. */
+const NO_HOLDER: Holder = {
+  held: undefined,
+  take: () => undefined,
+  takeKey: () => undefined,
+  prepare: () => Promise.resolve(undefined),
+  keep: () => undefined,
+  drop: () => undefined,
+}

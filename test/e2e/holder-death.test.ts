@@ -1,0 +1,107 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { sleep } from '../../src/base/index.js'
+import { testWhere } from '../support/available.js'
+import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { projectRoot } from '../support/sources.js'
+
+const test = testWhere('fuse')
+const WRITING = 'for i in $(seq 600); do echo line $i; sleep 0.01; done > written'
+
+async function until(what: () => boolean): Promise<boolean> {
+  for (let i = 0; i < 400; i++) {
+    if (what()) return true
+    await sleep(50)
+  }
+  return false
+}
+
+const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1
+
+test('S-085 a holder that is killed is replaced, and a kill of the daemon after that is still only a pause', async (t: ExecutionContext) => {
+  const drive = testDrive(t, { holder: true })
+  await drive.up()
+  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
+  for (let round = 1; round <= 3; round++) {
+    const before = drive.holderPid()!
+    process.kill(before, 'SIGKILL')
+    t.true(await until(() => timesIn(drive, 'another holder keeps the mount') >= round), drive.log())
+    t.not(drive.holderPid(), before)
+    drive.killDaemon()
+    t.true(await until(() => timesIn(drive, 'the mount goes on') >= round), drive.log())
+  }
+  await writing
+  t.is(program('sh', ['-c', 'wc -l < written'], { cwd: drive.mountpoint }).trim(), '600')
+  await drive.run(['unmount', '--now'])
+  t.true(await until(() => drive.holderPid() === undefined))
+})
+
+test('S-085 a drive mounted again after its holder was killed has a holder again', async (t: ExecutionContext) => {
+  const drive = testDrive(t, { holder: true })
+  await drive.up()
+  await drive.unmount(['--now'])
+  await drive.mount()
+  process.kill(drive.holderPid()!, 'SIGKILL')
+  await drive.unmount(['--now'])
+  await drive.mount()
+  t.true(await until(() => drive.holderPid() !== undefined))
+  drive.killDaemon()
+  t.is(program('ls', [drive.mountpoint]), '')
+  await drive.run(['unmount', '--now'])
+})
+
+/** Stands in for a daemon: what the lock file names may talk to the holder. */
+const SPEAKER = `
+import array, json, os, socket, subprocess, sys, time
+folder, holder = sys.argv[1:3]
+lock, path = os.path.join(folder, 'lock'), os.path.join(folder, 'socket')
+with open(lock, 'w') as file:
+    file.write('{"pid":%d}' % os.getpid())
+process = subprocess.Popen([holder, path, lock, os.path.join(folder, 'log'), '1048576'], stdout=subprocess.PIPE)
+process.stdout.readline()
+link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+link.connect(path)
+
+def say(what, fds=()):
+    link.sendmsg([what], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else [])
+
+def state():
+    say(b'H')
+    answer, control, _, _ = link.recvmsg(4096, socket.CMSG_SPACE(8))
+    for _, _, data in control:
+        for fd in array.array('i', data[:len(data) - len(data) % 4]):
+            os.close(fd)
+    return [answer[1], answer[2]]
+
+def held():
+    return len(os.listdir('/proc/%d/fd' % process.pid))
+
+pipe = os.pipe()
+state()
+before = held()
+for _ in range(40):
+    say(b'G', [pipe[0], pipe[1]])
+    say(b'M', [pipe[0]])
+    say(b'K' + b'k' * 32, [pipe[0], pipe[1], pipe[0]])
+after_many = state() + [held() - before]
+say(b'G', [pipe[0]])
+with_channel = state() + [held() - before]
+say(b'D')
+dropped = state() + [held() - before]
+link.close()
+process.wait(10)
+print(json.dumps([after_many, with_channel, dropped]))
+`
+
+test('S-085 a holder keeps one descriptor of a message that has one, and forgets the key with the channel', (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'speaker')
+  const script = join(folder, 'speaker.py')
+  writeFileSync(script, SPEAKER)
+  const holder = join(projectRoot, 'build/Release/dagdrive_holder')
+  const [many, channel, dropped] = JSON.parse(program('python3', [script, folder, holder])) as number[][]
+  t.deepEqual(many, [0, 32, 0], 'no channel, the key, no descriptor more')
+  t.deepEqual(channel, [1, 32, 1])
+  t.deepEqual(dropped, [0, 0, 0])
+  t.false(readdirSync(folder).includes('socket'))
+})
