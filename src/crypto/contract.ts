@@ -40,6 +40,8 @@ export interface Aead {
  * a nonce.
  */
 export interface RecordSealer {
+  /** `RECORD_OVERHEAD`. */
+  readonly overheadBytes: number
   /** @returns fresh memory, `RECORD_OVERHEAD` bytes longer than `plain` */
   seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
   /** Opens records of this and of earlier sealers of the same key. @returns fresh memory; throws CORRUPT */

@@ -29,6 +29,8 @@ export interface Table {
   delete(key: Uint8Array): void
   /** Overlay and committed rows merged, `start` inclusive, `end` exclusive. */
   range(options?: RangeOptions): Iterable<readonly [key: Uint8Array, value: Uint8Array]>
+  /** As `range`, with the lengths of the values: none of them is opened. */
+  lengths(options?: RangeOptions): Iterable<readonly [key: Uint8Array, length: number]>
 }
 
 export interface RangeOptions {

@@ -11,7 +11,7 @@ import { CommittedRows, MAX_KEY_BYTES, openNamed, openRoot, type Named, type Roo
 import { MappedMemory } from './mapped-memory.js'
 import { copyOf, latin1, mergePending, overlayRows, type Row } from './merge-rows.js'
 import { writeFailure } from '../../platform/index.js'
-import { Overlay } from './overlay.js'
+import { Overlay, type PendingRow } from './overlay.js'
 import type { RowSealer } from './record-sealer.js'
 
 /** What the owner does around each commit. */
@@ -212,14 +212,26 @@ class OverlaidTable implements Table {
   }
 
   range(options: RangeOptions = {}): Iterable<Row> {
-    const start = options.start === undefined ? undefined : latin1(options.start)
-    const end = options.end === undefined ? undefined : latin1(options.end)
-    const { limit = Infinity, ...bounds } = options
-    const newer = this.open.between(start, end, limit)
-    // Each newer row may hide one of the older.
-    const pending = mergePending(newer, this.frozen?.between(start, end, limit + newer.length) ?? [])
+    const pending = this.#pending(options)
     if (pending.length === 0) return this.committed.range(options)
-    return overlayRows(pending, this.committed.range(bounds), limit)
+    const { limit = Infinity, ...bounds } = options
+    return overlayRows(pending, this.committed.range(bounds), limit, copyOf)
+  }
+
+  lengths(options: RangeOptions = {}): Iterable<readonly [key: Uint8Array, length: number]> {
+    const pending = this.#pending(options)
+    if (pending.length === 0) return this.committed.lengths(options)
+    const { limit = Infinity, ...bounds } = options
+    return overlayRows(pending, this.committed.lengths(bounds), limit, ({ length }) => length)
+  }
+
+  /** Rows in memory that a range may need, in key order. */
+  #pending({ start, end, limit = Infinity }: RangeOptions): readonly PendingRow[] {
+    const from = start === undefined ? undefined : latin1(start)
+    const to = end === undefined ? undefined : latin1(end)
+    const newer = this.open.between(from, to, limit)
+    // Each newer row may hide one of the older.
+    return mergePending(newer, this.frozen?.between(from, to, limit + newer.length) ?? [])
   }
 
   /**

@@ -77,16 +77,27 @@ export class CommittedRows {
     return this.#sealer === undefined ? Buffer.from(value) : this.#sealer.open(this.#place(key), value)
   }
 
-  *range({ start, end, limit }: RangeOptions, transaction?: Transaction): Generator<Row, undefined> {
-    const rows = this.#database.getRange({
+  *range(options: RangeOptions, transaction?: Transaction): Generator<Row, undefined> {
+    for (const { key, value } of this.#stored(options, transaction))
+      yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
+  }
+
+  /** Lengths of the values as they were put. */
+  *lengths(
+    options: RangeOptions,
+    transaction?: Transaction,
+  ): Generator<readonly [key: Uint8Array, length: number], undefined> {
+    const overhead = this.#sealer?.overheadBytes ?? 0
+    for (const { key, value } of this.#stored(options, transaction)) yield [key, value.length - overhead]
+  }
+
+  #stored({ start, end, limit }: RangeOptions, transaction?: Transaction): Iterable<{ key: Uint8Array; value: Uint8Array }> {
+    return this.#database.getRange({
       ...(start === undefined ? {} : { start }),
       ...(end === undefined ? {} : { end }),
       ...(limit === undefined ? {} : { limit }),
       ...(transaction === undefined ? {} : { transaction }),
     })
-    for (const { key, value } of rows) {
-      yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
-    }
   }
 
   /** The bytes to store under `key`, in memory that nothing changes until the commit. */

@@ -1,5 +1,5 @@
 /** Committed rows and pending layers as one ordered sequence. */
-import type { Pending, PendingRow } from './overlay.js'
+import type { PendingRow } from './overlay.js'
 
 export type Row = readonly [key: Uint8Array, value: Uint8Array]
 
@@ -18,12 +18,18 @@ export function mergePending(newer: readonly PendingRow[], older: readonly Pendi
   return merged
 }
 
-/** Pending rows over committed ones, both in key order; deleted rows are left out, at most `limit` rows come. */
-export function* overlayRows(
+/**
+ * Pending rows over committed ones, both in key order; deleted rows are left out, at most `limit` rows come.
+ * @param valueOf what comes of a pending row
+ */
+export function* overlayRows<Value>(
   pending: readonly PendingRow[],
-  committed: Iterable<Row>,
+  committed: Iterable<readonly [key: Uint8Array, value: Value]>,
   limit: number,
-): Generator<Row, undefined> {
+  valueOf: (value: Buffer) => Value,
+): Generator<readonly [key: Uint8Array, value: Value], undefined> {
+  const toRow = ([key, value]: PendingRow): readonly [Uint8Array, Value] | undefined =>
+    value === null ? undefined : [Buffer.from(key, 'latin1'), valueOf(value)]
   let left = limit
   let i = 0
   if (left <= 0) return
@@ -60,7 +66,3 @@ const { latin1Slice } = Buffer.prototype as unknown as {
 
 /** A copy, so that the caller may do with it what it likes. */
 export const copyOf = (value: Uint8Array): Buffer => Buffer.from(value)
-
-function toRow([key, value]: PendingRow): Row | undefined {
-  return value === null ? undefined : [Buffer.from(key, 'latin1'), copyOf(value satisfies Pending)]
-}

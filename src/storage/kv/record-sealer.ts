@@ -3,6 +3,8 @@
  * `aad` binds a sealed value to its place: table name || 0 || key. It is only valid during the call.
  */
 export interface RowSealer {
+  /** Bytes a sealed value is longer than its plaintext. */
+  readonly overheadBytes: number
   /** @returns fresh memory that nothing else holds, at least one byte */
   seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
   /** @returns fresh memory; throws CORRUPT when the value was not sealed under this key for this place */

@@ -4,7 +4,7 @@ import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import { type IndexedBlock } from '../../storage/blocks/index.js'
 import type { Inode } from '../inodes/inode.js'
 import type { FileContent } from './file-content.js'
-import { changePage, dropPage, foldInline, type PageParts } from './pages.js'
+import { dropPage, foldInline, type PageParts } from './pages.js'
 import type { Piece } from './piece.js'
 import { replaceRows, type RowParts } from './rows.js'
 
@@ -45,35 +45,32 @@ export function applyPiece(parts: ApplyParts, inode: Inode, piece: Piece): void 
   if (start === 0 && inode.inline !== undefined && end >= inode.inline.length) inode.inline = undefined
   else foldInline(parts, inode, content)
   replaceRows(parts, inode, start, end, rows)
-  settlePages(parts, inode, content, piece, end)
+  settlePages(content, piece, end)
   parts.inodes.markChanged(inode)
   parts.inodes.addUnpublished(inode, end - start)
 }
 
 /** Older pages go where the piece covers them; where it covers them in part, its bytes go into them. */
-function settlePages(parts: ApplyParts, inode: Inode, content: FileContent, piece: Piece, end: number): void {
-  if (content.pages.size === 0) return
+function settlePages(content: FileContent, piece: Piece, end: number): void {
+  const { pages } = content
+  if (pages.isEmpty) return
   const first = Math.floor(piece.start / PAGE_BYTES)
   const last = Math.floor((end - 1) / PAGE_BYTES)
-  const settle = (index: number): void => {
-    const page = content.pages.get(index)
-    if (page === undefined || page.epoch > piece.epoch) return
+  for (const index of pages.between(first, last)) {
+    if (pages.epochOf(index) > piece.epoch) continue
     const pageStart = index * PAGE_BYTES
-    const pageEnd = pageStart + page.length
+    const pageEnd = pageStart + pages.lengthOf(index)
     if (piece.start <= pageStart && end >= pageEnd) {
-      dropPage(parts, inode, content, index)
-      return
+      dropPage(content, index)
+      continue
     }
     const from = Math.max(piece.start, pageStart)
     const to = Math.min(end, pageEnd)
-    if (from >= to) return
+    if (from >= to) continue
     const covering = piece.data.subarray(from - piece.start, to - piece.start)
-    changePage(parts, inode, index, page, (bytes) => {
+    pages.change(index, (bytes) => {
       bytes.set(covering.subarray(0, Math.max(0, bytes.length - (from - pageStart))), from - pageStart)
       return bytes
     })
   }
-  if (content.pages.size < last - first) {
-    for (const index of [...content.pages.keys()]) if (index >= first && index <= last) settle(index)
-  } else for (let index = first; index <= last; index++) settle(index)
 }

@@ -1,9 +1,9 @@
 /**
  * A set of block numbers that answers where the next block of the set, or the next gap in it, begins. Bits lie in
- * chunks of 32,768 blocks; an empty chunk and a full one take no memory but their entry. Pure.
+ * chunks of 4,096 blocks; an empty chunk and a full one take no memory but their entry. Pure.
  */
 
-const WORDS = 1024
+const WORDS = 128
 const CHUNK_BLOCKS = WORDS * 32
 
 interface Chunk {

@@ -1,10 +1,11 @@
 /** The bytes of a range of a file, all layers merged. */
-import { PAGE_BYTES, pageKey, type ChunkRecord } from '../../tree-state/index.js'
+import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import type { OpenedBlocks } from './chunk-reader.js'
-import type { FileContent, Page } from './file-content.js'
+import type { FileContent } from './file-content.js'
+import type { FilePages } from './file-pages.js'
 import { bytesOfRow } from './rows.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { ChunkReader } from './chunk-reader.js'
@@ -44,8 +45,8 @@ export function composeOrWait(
   if (missing.length > 0)
     return new Wait(parts.reader.load(missing, reader?.opened ?? new Map<string, Uint8Array>(), reader?.caller))
   if (inode.inline !== undefined) paint(canvas, 0, inode.inline)
-  if (content.pieces.length === 0) paintPages(parts, inode, canvas, -1, Infinity)
-  else paintPieces(parts, inode, canvas)
+  if (content.pieces.length === 0) paintPages(content, canvas, -1, Infinity)
+  else paintPieces(content, canvas)
   const { tail } = content
   if (tail !== undefined) paint(canvas, tail.start, tail.data, tail.length)
   return canvas.bytes
@@ -57,7 +58,7 @@ export function hasOnlyRows(inode: Inode, content: FileContent, from: number, to
   const { tail, pieces, pages } = content
   if (tail !== undefined && tail.start < to && tail.start + tail.length > from) return false
   if (pieces.some((piece) => piece.start < to && piece.start + piece.limit > from)) return false
-  return pages.size === 0 || !someIndex(pages, from, to)
+  return !isAnyIn(pages, from, to)
 }
 
 /** Rows in the range whose bytes are not covered by a page, a piece or the tail. */
@@ -84,31 +85,25 @@ function paintRows(
   return missing
 }
 
-function paintPieces(parts: ComposeParts, inode: Inode, canvas: Canvas): void {
+function paintPieces(content: FileContent, canvas: Canvas): void {
   let painted = -1
-  for (const piece of inode.content!.pieces) {
-    paintPages(parts, inode, canvas, painted, piece.epoch)
+  for (const piece of content.pieces) {
+    paintPages(content, canvas, painted, piece.epoch)
     paint(canvas, piece.start, piece.data, piece.limit)
     painted = piece.epoch
   }
-  paintPages(parts, inode, canvas, painted, Infinity)
+  paintPages(content, canvas, painted, Infinity)
 }
 
 /** Pages with an epoch over `after` and up to `upTo`. */
-function paintPages(parts: ComposeParts, inode: Inode, canvas: Canvas, after: number, upTo: number): void {
-  const { pages } = inode.content!
-  if (pages.size === 0) return
+function paintPages({ pages }: FileContent, canvas: Canvas, after: number, upTo: number): void {
+  if (pages.isEmpty) return
   const { bytes, from } = canvas
   const last = Math.floor((from + bytes.length - 1) / PAGE_BYTES)
-  for (let index = Math.floor(from / PAGE_BYTES); index <= last; index++) {
-    const page = pages.get(index)
-    if (page === undefined || page.epoch <= after || page.epoch > upTo) continue
-    paint(canvas, index * PAGE_BYTES, bytesOf(parts, inode, index, page), page.length)
+  for (const index of pages.between(Math.floor(from / PAGE_BYTES), last)) {
+    const epoch = pages.epochOf(index)
+    if (epoch > after && epoch <= upTo) paint(canvas, index * PAGE_BYTES, pages.bytesOf(index))
   }
-}
-
-export function bytesOf(parts: ComposeParts, inode: Inode, index: number, page: Page): Uint8Array {
-  return page.data ?? parts.state.tables.pages.get(pageKey(inode.ino, index))!
 }
 
 /** Copies the part of `bytes` (file bytes from `start` on) that lies on the canvas. */
@@ -118,20 +113,20 @@ function paint({ bytes: out, from }: Canvas, start: number, bytes: Uint8Array, l
   if (begin < end) out.set(bytes.subarray(begin - start, end - start), begin - from)
 }
 
-function someIndex(pages: ReadonlyMap<number, Page>, from: number, to: number): boolean {
-  const last = Math.floor((to - 1) / PAGE_BYTES)
-  for (let index = Math.floor(from / PAGE_BYTES); index <= last; index++) if (pages.has(index)) return true
-  return false
+function isAnyIn(pages: FilePages, from: number, to: number): boolean {
+  if (pages.isEmpty) return false
+  const found = pages.between(Math.floor(from / PAGE_BYTES), Math.floor((to - 1) / PAGE_BYTES)).next()
+  return found.done !== true
 }
 
 function isCovered(content: FileContent, from: number, to: number): boolean {
   const { tail, pieces, pages } = content
   if (tail !== undefined && tail.start <= from && tail.start + tail.length >= to) return true
   if (pieces.some((piece) => piece.start <= from && piece.start + piece.limit >= to)) return true
-  if (pages.size === 0) return false
+  if (pages.isEmpty) return false
   for (let at = from; at < to;) {
     const index = Math.floor(at / PAGE_BYTES)
-    const pageEnd = index * PAGE_BYTES + (pages.get(index)?.length ?? 0)
+    const pageEnd = index * PAGE_BYTES + pages.lengthOf(index)
     if (pageEnd < Math.min(to, (index + 1) * PAGE_BYTES)) return false
     at = (index + 1) * PAGE_BYTES
   }

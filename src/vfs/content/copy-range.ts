@@ -128,10 +128,8 @@ function isCurrent(source: Inode, row: ChunkRecord): boolean {
 function shareNow(parts: CopyParts, row: ChunkRecord, inode: Inode, content: FileContent, offset: number): boolean {
   const end = offset + row.length
   if (inode.inline !== undefined || hasEdgePages(content, offset, end)) return false
-  for (const index of [...content.pages.keys()]) {
-    if (index * PAGE_BYTES < offset || index * PAGE_BYTES >= end) continue
-    dropPage(parts, inode, content, index)
-  }
+  for (const index of content.pages.between(Math.ceil(offset / PAGE_BYTES), Math.floor((end - 1) / PAGE_BYTES)))
+    dropPage(content, index)
   const shared = { ...row, offset, born: parts.state.sequence }
   replaceRows(parts, inode, offset, end, [shared])
   parts.blocks.reference([shared])
@@ -146,12 +144,10 @@ function shareNow(parts: CopyParts, row: ChunkRecord, inode: Inode, content: Fil
 }
 
 /** Pages that lie only in part in the range. */
-function hasEdgePages(content: FileContent, from: number, to: number): boolean {
-  const first = content.pages.get(Math.floor(from / PAGE_BYTES))
-  if (from % PAGE_BYTES !== 0 && first !== undefined) return true
-  const index = Math.floor((to - 1) / PAGE_BYTES)
-  const last = content.pages.get(index)
-  return last !== undefined && index * PAGE_BYTES + last.length > to
+function hasEdgePages({ pages }: FileContent, from: number, to: number): boolean {
+  if (from % PAGE_BYTES !== 0 && pages.has(Math.floor(from / PAGE_BYTES))) return true
+  const last = Math.floor((to - 1) / PAGE_BYTES)
+  return pages.has(last) && last * PAGE_BYTES + pages.lengthOf(last) > to
 }
 
 async function loaded(parts: CopyParts, inode: Inode, caller: Caller): Promise<FileContent> {

@@ -6,6 +6,7 @@
 import { PAGE_BYTES, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
 import { GIB } from '../../base/index.js'
 import { BlockBitmap } from './block-bitmap.js'
+import type { FilePages } from './file-pages.js'
 
 const BLOCK_BYTES = PAGE_BYTES
 const MOST_COUNTED_BYTES = 16 * GIB
@@ -15,7 +16,7 @@ type Sized = Pick<InodeRecord, 'size' | 'inline'> & { holes: number }
 interface Layers {
   data: BlockBitmap | undefined
   readonly rows: Iterable<ChunkRecord>
-  readonly pages: ReadonlyMap<number, unknown>
+  readonly pages: Pick<FilePages, 'between'>
 }
 
 const blocksBefore = (offset: number): number => Math.floor(offset / BLOCK_BYTES)
@@ -62,7 +63,7 @@ export function readDataBlocks(inode: Sized, content: Layers): void {
   if (inode.inline === undefined && !isCovered(inode, content)) {
     const data = new BlockBitmap()
     for (const { offset, length } of content.rows) data.add(blocksBefore(offset), blocksWithin(offset + length))
-    for (const index of content.pages.keys()) data.add(index, index + 1)
+    for (const index of content.pages.between(0, Infinity)) data.add(index, index + 1)
     data.remove(blocksWithin(inode.size), Infinity)
     content.data = data
   }

@@ -8,17 +8,8 @@ import type { DriveError } from '../../base/index.js'
 import type { Slot } from '../staging/slot.js'
 import type { BlockBitmap } from './block-bitmap.js'
 import type { ChunkRows } from './chunk-rows.js'
+import type { FilePages } from './file-pages.js'
 import type { Piece } from './piece.js'
-
-/** Bytes 0 … length of one 4 KiB page; what lies after them in the page comes from the layers below. */
-export interface Page {
-  length: number
-  /** Present while held; a staged page is read from the table. */
-  data: Buffer | undefined
-  epoch: number
-  /** A row exists in `pages`, of this or of older bytes. */
-  stored: boolean
-}
 
 /** The stretch a sequential writer is filling; see staging/tail.ts. */
 export interface Tail {
@@ -32,7 +23,7 @@ export interface Tail {
 
 export class FileContent {
   readonly rows: ChunkRows
-  readonly pages = new Map<number, Page>()
+  readonly pages: FilePages
   /** Indexes of pages that are in memory only. */
   readonly heldPages = new Set<number>()
   /** Oldest first; applied in this order. */
@@ -50,9 +41,10 @@ export class FileContent {
   /** The last failure to stage; reported by flush and sync until a retry succeeds. */
   error: DriveError | undefined
 
-  /** @param rows of the file, which are in the table */
-  constructor(rows: ChunkRows, solidSize: number) {
+  /** @param rows of the file, which are in the table, as are its staged pages */
+  constructor(rows: ChunkRows, pages: FilePages, solidSize: number) {
     this.rows = rows
+    this.pages = pages
     this.solidSize = solidSize
   }
 

@@ -1,6 +1,6 @@
 /** Content for an operation: from the tables at once, or after its chunk list came from a node. */
 import { DriveError, MIB, unlessAborted } from '../../base/index.js'
-import { chunkKey, encodeChunk, rowsOf, secondOf, type RemoteSource } from '../../tree-state/index.js'
+import { chunkKey, encodeChunk, type RemoteSource } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
@@ -8,6 +8,7 @@ import type { Invalidations } from '../inodes/invalidations.js'
 import { readDataBlocks } from './data-blocks.js'
 import { ChunkRows, MOST_ROW_BYTES } from './chunk-rows.js'
 import { FileContent } from './file-content.js'
+import { FilePages } from './file-pages.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 
@@ -76,8 +77,12 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
 export function openContent(parts: Pick<LoadParts, 'state' | 'invalidations'>, inode: Inode): FileContent {
   if (inode.content !== undefined) return inode.content
   const isEmpty = inode.inline !== undefined || inode.size === 0
-  const content = new FileContent(new ChunkRows(parts.state.tables.chunks, inode.ino, isEmpty), inode.size)
-  if (!isEmpty) readPages(parts, inode, content)
+  const { chunks, pages } = parts.state.tables
+  const content = new FileContent(
+    new ChunkRows(chunks, inode.ino, isEmpty),
+    new FilePages(pages, inode.ino, isEmpty),
+    inode.size,
+  )
   countBlocks(parts, inode, content)
   inode.content = content
   return content
@@ -90,10 +95,4 @@ export function countBlocks(parts: Pick<LoadParts, 'invalidations'>, inode: Inod
   const { holes } = inode
   readDataBlocks(inode, content)
   if (inode.holes !== holes) parts.invalidations.send({ kind: 'inode', ino: inode.ino, attributesOnly: true })
-}
-
-function readPages(parts: Pick<LoadParts, 'state'>, inode: Inode, content: FileContent): void {
-  for (const [key, value] of parts.state.tables.pages.range(rowsOf(inode.ino))) {
-    content.pages.set(secondOf(key), { length: value.length, data: undefined, epoch: 0, stored: true })
-  }
 }

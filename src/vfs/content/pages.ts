@@ -1,9 +1,10 @@
-/** 4 KiB pages over the chunks: writing into them in memory, staging them, and taking them back. */
-import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
+/** 4 KiB pages over the chunks: writing into them in memory, staging them, and taking them back. Where they are is in file-pages.ts. */
+import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import { composeOrWait } from './compose.js'
-import type { FileContent, Page } from './file-content.js'
+import type { FileContent } from './file-content.js'
+import type { Page } from './file-pages.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { ComposeParts } from './compose.js'
@@ -15,35 +16,18 @@ export interface PageParts extends ComposeParts {
 }
 
 /** A page as the table has it from now on. @param epoch newer than all pieces by default */
-export function putPage(parts: PageParts, inode: Inode, index: number, bytes: Uint8Array, epoch?: number): void {
-  const content = inode.content!
-  parts.state.tables.pages.put(pageKey(inode.ino, index), bytes)
-  content.heldPages.delete(index)
-  content.pages.set(index, { length: bytes.length, data: undefined, epoch: epoch ?? content.epoch, stored: true })
+export function putPage(inode: Inode, index: number, bytes: Uint8Array, epoch?: number): void {
+  const { pages, pieces, heldPages, epoch: newest } = inode.content!
+  const [oldest] = pieces
+  const own = epoch ?? newest
+  pages.stage(index, bytes, own, oldest !== undefined && own > oldest.epoch)
+  heldPages.delete(index)
 }
 
 /** The page is no longer there, in memory and in the table. */
-export function dropPage(parts: PageParts, inode: Inode, content: FileContent, index: number): void {
-  if (content.pages.get(index)?.stored === true) parts.state.tables.pages.delete(pageKey(inode.ino, index))
-  content.pages.delete(index)
+export function dropPage(content: FileContent, index: number): void {
+  content.pages.drop(index)
   content.heldPages.delete(index)
-}
-
-/**
- * Changes a page's bytes wherever they are: in memory, in the table, or in both. `change` may return a shorter view.
- */
-export function changePage(
-  parts: PageParts,
-  inode: Inode,
-  index: number,
-  page: Page,
-  change: (bytes: Buffer) => Buffer,
-): void {
-  if (page.stored) {
-    const key = pageKey(inode.ino, index)
-    parts.state.tables.pages.put(key, change(Buffer.from(parts.state.tables.pages.get(key)!)))
-  }
-  if (page.data !== undefined) change(page.data.subarray(0, page.length))
 }
 
 /** A file with pages or chunk rows has no inline body: it becomes a page below everything that was written since. */
@@ -51,12 +35,12 @@ export function foldInline(parts: PageParts, inode: Inode, content: FileContent)
   const { inline } = inode
   if (inline === undefined) return
   const page = content.pages.get(0)
-  if (inline.length > 0 && page === undefined) putPage(parts, inode, 0, inline, 0)
+  if (inline.length > 0 && page === undefined) putPage(inode, 0, inline, 0)
   else if (page !== undefined && page.length < inline.length) {
     // No rows lie under an inline body, so nothing has to be waited for.
     const bytes = composeOrWait(parts, inode, 0, inline.length) as Buffer
     const wasHeld = content.heldPages.has(0)
-    putPage(parts, inode, 0, bytes, page.epoch)
+    putPage(inode, 0, bytes, page.epoch)
     if (wasHeld) parts.inodes.addUnpublished(inode, bytes.length)
   }
   inode.inline = undefined
@@ -84,22 +68,22 @@ export function writePages(parts: PageParts, inode: Inode, offset: number, data:
 function pageFor(parts: PageParts, inode: Inode, index: number, within: number, count: number): Page | Wait {
   const content = inode.content!
   const start = index * PAGE_BYTES
-  let page = content.pages.get(index)
-  const isCurrent = page?.data !== undefined && (page.epoch === content.epoch || content.pieces.length === 0)
-  if (isCurrent && page!.length >= within) {
-    page!.epoch = content.epoch
-    return page!
+  const held = content.pages.held(index)
+  const isCurrent = held !== undefined && (held.epoch === content.epoch || content.pieces.length === 0)
+  if (isCurrent && held.length >= within) {
+    held.epoch = content.epoch
+    return held
   }
-  const isWhole = within === 0 && (count === PAGE_BYTES || count >= (page?.length ?? 0))
-  const keep = isWhole ? 0 : Math.max(within, page?.length ?? 0)
+  const length = count === PAGE_BYTES ? 0 : content.pages.lengthOf(index)
+  const keep = within === 0 && count >= length ? 0 : Math.max(within, length)
   const data = Buffer.allocUnsafe(PAGE_BYTES)
   if (keep > 0) {
     const base = composeOrWait(parts, inode, start, start + keep)
     if (base instanceof Wait) return base
     data.set(base)
   }
-  page = { length: keep, data, epoch: content.epoch, stored: page?.stored ?? false }
-  content.pages.set(index, page)
+  const page = { length: keep, data, epoch: content.epoch }
+  content.pages.hold(index, page)
   content.heldPages.add(index)
   return page
 }

@@ -23,7 +23,7 @@ export function removeContent(parts: RemoveParts, inode: Inode): void {
     chunks.delete(chunkKey(inode.ino, row.offset))
     parts.state.addRemoved({ kind: 'block', digest: row.digest, born: row.born })
   }
-  for (const index of content?.pages.keys() ?? storedPages(parts, inode)) pages.delete(pageKey(inode.ino, index))
+  for (const index of storedPages(parts, inode, content !== undefined)) pages.delete(pageKey(inode.ino, index))
   forgetContent(parts, inode)
 }
 
@@ -54,15 +54,16 @@ function storedRows(parts: RemoveParts, inode: Inode): ChunkRecord[] {
   )
 }
 
-function storedPages(parts: RemoveParts, inode: Inode): number[] {
-  if (hasNoRows(inode)) return []
+/** @param isInUse the file may have pages beyond what its row says */
+function storedPages(parts: RemoveParts, inode: Inode, isInUse: boolean): number[] {
+  if (hasNoRows(inode) && !isInUse) return []
   return pageIndexes(parts.state.tables.pages, inode.ino)
 }
 
-/** The staged pages of a file, the first `limit` of them. Their bytes are 4 KiB each: none is kept. */
-export function pageIndexes(pages: Pick<Table, 'range'>, ino: number, limit?: number): number[] {
+/** The staged pages of a file, the first `limit` of them. */
+export function pageIndexes(pages: Pick<Table, 'lengths'>, ino: number, limit?: number): number[] {
   const indexes: number[] = []
-  for (const [key] of pages.range({ ...rowsOf(ino), ...(limit !== undefined && { limit }) }))
+  for (const [key] of pages.lengths({ ...rowsOf(ino), ...(limit !== undefined && { limit }) }))
     indexes.push(secondOf(key))
   return indexes
 }

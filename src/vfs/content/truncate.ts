@@ -4,7 +4,7 @@ import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { noteResized } from './data-blocks.js'
 import type { FileContent } from './file-content.js'
-import { changePage, dropPage, foldInline, type PageParts } from './pages.js'
+import { dropPage, foldInline, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from './rows.js'
 import { INLINE_BYTES } from '../../model/index.js'
 import { MAX_FILE_BYTES } from './write.js'
@@ -37,7 +37,7 @@ const STEP_BYTES = GIB
 
 function shrink(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   replaceRows(parts, inode, size, Infinity, [])
-  cutPages(parts, inode, content, size)
+  cutPages(content, size)
   for (const piece of content.pieces) piece.limit = Math.max(0, Math.min(piece.limit, size - piece.start))
   const { tail } = content
   if (tail !== undefined) {
@@ -63,14 +63,12 @@ function extend(parts: TruncateParts, inode: Inode, content: FileContent, size: 
   parts.state.setSize(inode, size)
 }
 
-function cutPages(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
-  for (const [index, page] of content.pages) {
+/** Staged and held pages end at `size`. */
+export /** Staged and held pages end at `size`. */
+export function cutPages(content: FileContent, size: number): void {
+  for (const index of content.pages.between(Math.floor(size / PAGE_BYTES), Infinity)) {
     const keep = size - index * PAGE_BYTES
-    if (keep >= page.length) continue
-    if (keep <= 0) dropPage(parts, inode, content, index)
-    else {
-      changePage(parts, inode, index, page, (bytes) => bytes.subarray(0, keep))
-      page.length = keep
-    }
+    if (keep <= 0) dropPage(content, index)
+    else if (keep < content.pages.lengthOf(index)) content.pages.change(index, (bytes) => bytes.subarray(0, keep), keep)
   }
 }

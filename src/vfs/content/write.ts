@@ -129,7 +129,7 @@ function writeSome(
     inode.inline !== undefined &&
     content.tail === undefined &&
     content.pieces.length === 0 &&
-    content.pages.size === 0
+    content.pages.isEmpty
   ) {
     beginTailFromInline(content, inode.inline)
   }
@@ -147,7 +147,7 @@ function writeSome(
   if (!inode.fixedChunks && offset < inode.size) {
     // Pages here and there would become blocks of a few pages each.
     inode.fixedChunks =
-      content.pages.size >= SCATTERED_PAGES || overlapsRows(content.rows, offset, offset + data.length)
+      content.pages.count >= SCATTERED_PAGES || overlapsRows(content.rows, offset, offset + data.length)
   }
   // Up to the tail only: what lies in the tail is changed there.
   const room = tail !== undefined && offset < tail.start ? tail.start - offset : data.length

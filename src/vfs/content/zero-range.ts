@@ -3,7 +3,7 @@ import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { noteZeroed } from './data-blocks.js'
 import type { FileContent } from './file-content.js'
-import { changePage, dropPage, type PageParts } from './pages.js'
+import { dropPage, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from './rows.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 
@@ -17,7 +17,7 @@ export interface ZeroParts extends RowParts, PageParts {
 export function zeroRange(parts: ZeroParts, inode: Inode, content: FileContent, from: number, to: number): void {
   if (from >= to) return
   replaceRows(parts, inode, from, to, [])
-  zeroPages(parts, inode, content, from, to)
+  zeroPages(content, from, to)
   const { tail } = content
   if (tail !== undefined) {
     const begin = Math.max(0, from - tail.start)
@@ -33,15 +33,17 @@ export function zeroRange(parts: ZeroParts, inode: Inode, content: FileContent, 
   parts.held.account(inode)
 }
 
-function zeroPages(parts: ZeroParts, inode: Inode, content: FileContent, from: number, to: number): void {
-  for (const [index, page] of content.pages) {
+function zeroPages(content: FileContent, from: number, to: number): void {
+  const { pages } = content
+  for (const index of pages.between(Math.floor(from / PAGE_BYTES), Math.floor((to - 1) / PAGE_BYTES))) {
     const start = index * PAGE_BYTES
+    const length = pages.lengthOf(index)
     const begin = Math.max(from, start) - start
-    const end = Math.min(to, start + page.length) - start
+    const end = Math.min(to, start + length) - start
     if (begin >= end) continue
-    if (begin === 0 && end === page.length) dropPage(parts, inode, content, index)
+    if (begin === 0 && end === length) dropPage(content, index)
     else
-      changePage(parts, inode, index, page, (bytes) => {
+      pages.change(index, (bytes) => {
         // A row in the table may be shorter than the page in memory.
         bytes.subarray(begin, end).fill(0)
         return bytes

@@ -1,5 +1,5 @@
 /** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
-import { pageKey, removedKey, type PublishedCommit } from '../../tree-state/index.js'
+import { removedKey, type PublishedCommit } from '../../tree-state/index.js'
 import { readBe64, type Table } from '../../storage/kv/index.js'
 import { unstagedTail } from '../content/file-content.js'
 import { countBlocks, openContent } from '../content/load-content.js'
@@ -68,8 +68,7 @@ function applyMerged(parts: PublishedParts, { ino, rows }: PublishedCommit['merg
     const last = run.at(-1)!
     replaceRows(parts, inode, first.offset, last.offset + last.length, run)
   }
-  for (const index of content.pages.keys()) parts.state.tables.pages.delete(pageKey(ino, index))
-  content.pages.clear()
+  for (const index of content.pages.between(0, Infinity)) content.pages.drop(index)
   countBlocks(parts, inode, content)
   parts.inodes.markUnwritten(inode)
   parts.held.account(inode)

@@ -1,8 +1,7 @@
 /** What a crash leaves: inodes without a name that were open, and rows beyond the size a commit could claim. */
-import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
 import { countBlocks, openContent } from '../content/load-content.js'
 import { replaceRows, type RowParts } from '../content/rows.js'
-import { bytesOf } from '../content/compose.js'
+import { cutPages } from '../content/truncate.js'
 import { clipped, clippedKey, orphans, orphanKey } from '../inodes/state-rows.js'
 import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
@@ -38,13 +37,7 @@ function trimBeyondSize(parts: RecoveryParts, ino: number): void {
   const content = openContent(parts, inode)
   inode.size = size
   replaceRows(parts, inode, size, Infinity, [])
-  for (const [index, page] of content.pages) {
-    const keep = size - index * PAGE_BYTES
-    if (keep <= 0) parts.state.tables.pages.delete(pageKey(ino, index))
-    else if (keep < page.length) {
-      parts.state.tables.pages.put(pageKey(ino, index), bytesOf(parts, inode, index, page).subarray(0, keep))
-    }
-  }
+  cutPages(content, size)
   countBlocks(parts, inode, content)
   parts.inodes.markUnwritten(inode)
   inode.content = undefined

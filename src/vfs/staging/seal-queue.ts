@@ -133,6 +133,7 @@ export class SealQueue {
   #drop(inode: Inode, piece: Piece): void {
     const content = inode.content!
     content.pieces.splice(content.pieces.indexOf(piece), 1)
+    content.pages.settle(content.pieces[0]?.epoch ?? Infinity)
     this.#finish(piece)
     if (content.pieces.every(({ state }) => state !== 'failed')) content.error = undefined
     this.#parts.held.account(inode)
@@ -224,6 +225,7 @@ export class SealQueue {
       applied = true
     }
     if (!applied) return
+    content.pages.settle(content.pieces[0]?.epoch ?? Infinity)
     if (content.pieces.every((piece) => piece.state !== 'failed')) content.error = undefined
     this.#parts.held.account(inode)
     this.#parts.held.close(inode)

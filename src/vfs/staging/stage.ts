@@ -4,7 +4,7 @@
  */
 import { KIB } from '../../base/index.js'
 import { INLINE_BYTES } from '../../model/index.js'
-import { PAGE_BYTES, pageKey } from '../../tree-state/index.js'
+import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import { composeOrWait } from '../content/compose.js'
@@ -88,7 +88,7 @@ function stagePieces(parts: StageParts, inode: Inode, content: FileContent): boo
       const bytes = composeOrWait(parts, inode, start, start + length)
       if (bytes instanceof Wait) return false
       const isNewer = page !== undefined && page.epoch > piece.epoch
-      putPage(parts, inode, index, bytes, isNewer ? content.epoch : piece.epoch)
+      putPage(inode, index, bytes, isNewer ? content.epoch : piece.epoch)
     }
     foldInline(parts, inode, content)
     piece.isStaged = true
@@ -103,8 +103,7 @@ function stageInline(parts: StageParts, inode: Inode, content: FileContent): boo
   if (tail === undefined || tail.start !== 0 || tail.length !== inode.size || tail.length > INLINE_BYTES) return false
   if (!content.rows.isEmpty || content.pieces.length > 0 || content.heldPages.size > 0) return false
   inode.inline = Buffer.from(tail.data.subarray(0, tail.length))
-  for (const index of content.pages.keys()) parts.state.tables.pages.delete(pageKey(inode.ino, index))
-  content.pages.clear()
+  for (const index of content.pages.between(0, Infinity)) content.pages.drop(index)
   parts.inodes.addUnpublished(inode, unstagedTail(tail))
   tail.stagedLength = tail.length
   parts.inodes.markChanged(inode)
@@ -139,7 +138,7 @@ function stagePage(parts: StageParts, inode: Inode, content: FileContent, index:
     bytes = base
   }
   if (index !== 0) foldInline(parts, inode, content)
-  putPage(parts, inode, index, bytes)
+  putPage(inode, index, bytes)
   if (index === 0) foldInline(parts, inode, content)
   parts.inodes.markChanged(inode)
   parts.inodes.addUnpublished(inode, length)

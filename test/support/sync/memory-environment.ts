@@ -38,6 +38,9 @@ export class MemoryEnvironment implements Environment {
         }
         return rangeOf(rows, options)
       },
+      lengths(options) {
+        return [...this.range(options)].map(([key, { length }]) => [key, length] as const)
+      },
     }
   }
 
