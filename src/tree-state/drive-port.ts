@@ -49,13 +49,13 @@ export interface PublishedCommit {
   readonly refs: readonly { readonly ino: number; readonly ref: NodeRef | undefined }[]
   /**
    * Files whose staged pages the commit merged into new chunks. `rows` (born = `sequence`) replace the chunk rows that
-   * begin in their `offset … offset+length`; applied, and the pages dropped, only where the file has no newer change
-   * than `sequence`. The published version counts both the old and the merged rows as live, so: applied, the replaced
-   * rows go to
+   * begin in their `offset … offset+length`; applied, and the pages they cover dropped, only where the file has no newer
+   * change than `sequence`. The published version counts both the old and the merged rows as live, so: applied, the
+   * replaced rows go to
    * `removed` with their own `born` like any other; not applied (or the inode is gone), every digest of `rows` goes to
    * `removed` with born = `sequence`.
    */
-  readonly merged: readonly { readonly ino: number; readonly rows: readonly ChunkRecord[] }[]
+  readonly merged: readonly MergedFile[]
   /** Blocks the node confirmed and pinned: evictable from now on. */
   readonly confirmed: readonly Digest[]
   /**
@@ -63,6 +63,14 @@ export interface PublishedCommit {
    * names again (rows of inodes with dirty > `sequence`), and those a running seal job found as duplicates.
    */
   readonly discarded: readonly Digest[]
+}
+
+export interface MergedFile {
+  readonly ino: number
+  /** In order of their offsets. */
+  readonly rows: readonly ChunkRecord[]
+  /** The next part goes on with the rows of this file. */
+  readonly isContinued?: boolean
 }
 
 export interface GivenBack {

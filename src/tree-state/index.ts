@@ -12,7 +12,7 @@ export {
   TABLES,
   TYPE,
 } from './contract.js'
-export type { DriveCounts, DrivePort, LevelCounts, PublishedCommit, RemoteSource } from './drive-port.js'
+export type { DriveCounts, DrivePort, LevelCounts, MergedFile, PublishedCommit, RemoteSource } from './drive-port.js'
 export { decodeInode, encodeInode } from './inode-record.js'
 export {
   chunkKey,

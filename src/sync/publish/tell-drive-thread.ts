@@ -12,7 +12,9 @@ import {
 import type { Plan, SyncState } from '../state/sync-state.js'
 
 const DIGESTS_A_MESSAGE = 10_000
-const ROWS_A_PART = 10_000
+const REFS_A_PART = 10_000
+/** Each may take the place of 64 staged pages, which leave in the same commit. */
+const MERGED_ROWS_A_PART = 512
 
 type Part = Pick<PublishedCommit, 'refs' | 'merged'>
 type Blocks = Pick<PublishedCommit, 'confirmed' | 'discarded'>
@@ -40,30 +42,32 @@ export async function tellDriveThread(
   }
 }
 
-/** New content nodes, then merged files; a file is never divided. */
+/** New content nodes, then merged files; a file with many rows is divided. */
 function* partsOf(tables: SyncState['tables']): Generator<Part, undefined> {
   let refs: { ino: number; ref: { digest: Digest; key: Uint8Array } | undefined }[] = []
   for (const [key, value] of rowsIn(tables.refs)) {
     const ref = value.length === 0 ? undefined : { digest: value.slice(0, 32), key: value.slice(32, 64) }
     refs.push({ ino: readBe64(key), ref })
-    if (refs.length < ROWS_A_PART) continue
+    if (refs.length < REFS_A_PART) continue
     yield { refs, merged: [] }
     refs = []
   }
-  let rows = refs.length
-  let merged: { ino: number; rows: ChunkRecord[] }[] = []
+  let rows = 0
+  let merged: { ino: number; rows: ChunkRecord[]; isContinued: boolean }[] = []
   for (const [key, value] of rowsIn(tables.merged)) {
     const ino = readBe64(key)
-    if (rows >= ROWS_A_PART && merged.at(-1)?.ino !== ino) {
+    const last = merged.at(-1)
+    if (rows >= MERGED_ROWS_A_PART) {
+      if (last !== undefined) last.isContinued = last.ino === ino
       yield { refs, merged }
       ;[refs, merged, rows] = [[], [], 0]
     }
     const row = ownChunk(decodeChunk(secondOf(key), value))
     if (merged.at(-1)?.ino === ino) merged.at(-1)!.rows.push(row)
-    else merged.push({ ino, rows: [row] })
+    else merged.push({ ino, rows: [row], isContinued: false })
     rows++
   }
-  if (rows > 0) yield { refs, merged }
+  if (refs.length + merged.length > 0) yield { refs, merged }
 }
 
 /** A view would be sent with all the memory it lies in. */

@@ -1,7 +1,8 @@
 /** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
-import { removedKey, type PublishedCommit } from '../../tree-state/index.js'
+import { PAGE_BYTES, removedKey, type MergedFile, type PublishedCommit } from '../../tree-state/index.js'
 import { readBe64, type Table } from '../../storage/kv/index.js'
-import { unstagedTail } from '../content/file-content.js'
+import type { ChunkRows } from '../content/chunk-rows.js'
+import { unstagedTail, type FileContent } from '../content/file-content.js'
 import { countBlocks, openContent } from '../content/load-content.js'
 import { decodeDirty } from '../inodes/dirty-row.js'
 import type { Inode } from '../inodes/inode.js'
@@ -53,7 +54,7 @@ export function applyPublished(parts: PublishedParts, commit: PublishedCommit): 
   }
 }
 
-function applyMerged(parts: PublishedParts, { ino, rows }: PublishedCommit['merged'][number], sequence: number): void {
+function applyMerged(parts: PublishedParts, { ino, rows, isContinued }: MergedFile, sequence: number): void {
   const inode = parts.inodes.find(ino)
   if (inode === undefined || rows.length === 0 || !isUnchanged(parts, inode, sequence)) {
     for (const { digest } of rows) parts.state.addRemoved({ kind: 'block', digest, born: sequence })
@@ -66,13 +67,37 @@ function applyMerged(parts: PublishedParts, { ino, rows }: PublishedCommit['merg
   for (const run of contiguous(rows)) {
     const first = run[0]!
     const last = run.at(-1)!
-    replaceRows(parts, inode, first.offset, last.offset + last.length, run)
+    const end = last.offset + last.length
+    replaceRows(parts, inode, first.offset, end, run)
+    dropCovered(content, first.offset, end, sequence)
   }
-  for (const index of content.pages.between(0, Infinity)) content.pages.drop(index)
-  countBlocks(parts, inode, content)
   parts.inodes.markUnwritten(inode)
   parts.held.account(inode)
+  // The content of a large file takes long to open.
+  if (isContinued === true) return
+  countBlocks(parts, inode, content)
   parts.held.close(inode)
+}
+
+/** Drops the pages that lie over the new rows `from … to`, and over new rows of the part before. */
+function dropCovered(content: FileContent, from: number, to: number, sequence: number): void {
+  const { pages, rows } = content
+  for (const index of pages.between(Math.floor(from / PAGE_BYTES), Math.floor((to - 1) / PAGE_BYTES))) {
+    const start = index * PAGE_BYTES
+    const end = start + pages.lengthOf(index)
+    const isWithin = start >= from && end <= to
+    if (isWithin || isCoveredSince(rows, start, end, sequence)) pages.drop(index)
+  }
+}
+
+/** Whether rows born then lie over all of `from … to`. */
+function isCoveredSince(rows: ChunkRows, from: number, to: number, sequence: number): boolean {
+  let at = from
+  for (const row of rows.within(from, to)) {
+    if (row.born !== sequence || row.offset > at) return false
+    at = row.offset + row.length
+  }
+  return at >= to
 }
 
 /** Nothing was written to the file since the commit of that sequence. */
@@ -83,7 +108,7 @@ function isUnchanged(parts: PublishedParts, inode: Inode, sequence: number): boo
   return content === undefined || (!content.hasHeld && unstagedTail(content.tail) === 0)
 }
 
-function contiguous(rows: PublishedCommit['merged'][number]['rows']): (typeof rows)[number][][] {
+function contiguous(rows: MergedFile['rows']): (typeof rows)[number][][] {
   const runs: (typeof rows)[number][][] = []
   for (const row of rows) {
     const run = runs.at(-1)
