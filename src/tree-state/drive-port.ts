@@ -49,9 +49,9 @@ export interface PublishedCommit {
   readonly refs: readonly { readonly ino: number; readonly ref: NodeRef | undefined }[]
   /**
    * Files whose staged pages the commit merged into new chunks. `rows` (born = `sequence`) replace the chunk rows that
-   * begin in their `offset … offset+length`; applied, and the pages they cover dropped, only where the file has no newer
-   * change than `sequence`. The published version counts both the old and the merged rows as live, so: applied, the
-   * replaced rows go to
+   * begin in their `offset … offset+length`; applied, and the pages they cover dropped, only where the file has no
+   * newer change than `sequence`. The published version counts both the old and the merged rows as live, so:
+   * applied, the replaced rows go to
    * `removed` with their own `born` like any other; not applied (or the inode is gone), every digest of `rows` goes to
    * `removed` with born = `sequence`.
    */

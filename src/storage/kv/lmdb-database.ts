@@ -91,7 +91,10 @@ export class CommittedRows {
     for (const { key, value } of this.#stored(options, transaction)) yield [key, value.length - overhead]
   }
 
-  #stored({ start, end, limit }: RangeOptions, transaction?: Transaction): Iterable<{ key: Uint8Array; value: Uint8Array }> {
+  #stored(
+    { start, end, limit }: RangeOptions,
+    transaction?: Transaction,
+  ): Iterable<{ key: Uint8Array; value: Uint8Array }> {
     return this.#database.getRange({
       ...(start === undefined ? {} : { start }),
       ...(end === undefined ? {} : { end }),

@@ -1,7 +1,8 @@
 /**
- * The pages of one file, which lie over its chunk rows. Those held, and those staged since a piece that is still under way, have an entry
- * each; there are no more of them than bytes may be held. Of the staged rest, which may be millions, is known only which there are: a bit
- * each, read from the table for a stretch of the file when it is first used. Rows are written by this file alone.
+ * The pages of one file, which lie over its chunk rows. Those held, and those staged while a piece is under way,
+ * have an entry each; the bound on held bytes bounds them too. Of the staged rest, which may be millions, only a bit
+ * says that each is there. The bits are read from the table for a stretch of the file when it is first used. This
+ * file alone writes the rows.
  */
 import { PAGE_BYTES, pageKey, rowsBetween, secondOf } from '../../tree-state/index.js'
 import type { Table } from '../../storage/kv/index.js'
@@ -110,7 +111,11 @@ export class FilePages {
     this.#entries.delete(index)
   }
 
-  /** Changes a page's bytes wherever they are. `change` may return a shorter view; `length` is then that of the page. */
+  /**
+   * Changes a page's bytes wherever they are.
+   * @param change may return a shorter view
+   * @param length of the page afterwards, where it changes
+   */
   change(index: number, change: (bytes: Buffer) => Buffer, length?: number): void {
     if (this.isStored(index)) this.#putRow(index, change(Buffer.from(this.#row(index))))
     const entry = this.#entries.get(index)
@@ -135,7 +140,7 @@ export class FilePages {
     for (let from = first; ;) {
       while (at < own.length && own[at]! < from) at++
       const next = Math.min(own[at] ?? Infinity, this.#nextStored(from, last))
-      if (next > last) return
+      if (next > last || next === Infinity) return
       yield next
       from = next + 1
     }
@@ -148,7 +153,9 @@ export class FilePages {
       const found = this.#stored.nextIn(at) ?? Infinity
       const end = (Math.floor(at / STRETCH_PAGES) + 1) * STRETCH_PAGES
       if (found < end || this.#looked === undefined) return found
-      at = this.#firstRow(end) ?? Infinity
+      const next = this.#firstRow(end)
+      if (next === undefined) return Infinity
+      at = next
     }
     return Infinity
   }

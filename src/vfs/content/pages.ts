@@ -1,4 +1,7 @@
-/** 4 KiB pages over the chunks: writing into them in memory, staging them, and taking them back. Where they are is in file-pages.ts. */
+/**
+ * 4 KiB pages over the chunks: writing into them in memory, staging them, and taking them back. Where they are is in
+ * file-pages.ts.
+ */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'

@@ -16,8 +16,7 @@ export function persistedSize(inode: Inode): number {
     if (end > solid) size = Math.min(size, Math.max(solid, start))
   }
   for (const { start, limit, isStaged } of content.pieces) if (!isStaged) claim(start, start + limit)
-  for (const index of content.heldPages)
-    claim(index * PAGE_BYTES, index * PAGE_BYTES + content.pages.lengthOf(index))
+  for (const index of content.heldPages) claim(index * PAGE_BYTES, index * PAGE_BYTES + content.pages.lengthOf(index))
   const { tail } = content
   if (tail !== undefined && unstagedTail(tail) > 0) claim(tail.start + tail.stagedLength, tail.start + tail.length)
   if (inode.inline !== undefined) size = Math.min(size, inode.inline.length)

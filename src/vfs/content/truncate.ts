@@ -65,7 +65,7 @@ function extend(parts: TruncateParts, inode: Inode, content: FileContent, size: 
 
 /** Staged and held pages end at `size`. */
 export /** Staged and held pages end at `size`. */
-export function cutPages(content: FileContent, size: number): void {
+function cutPages(content: FileContent, size: number): void {
   for (const index of content.pages.between(Math.floor(size / PAGE_BYTES), Infinity)) {
     const keep = size - index * PAGE_BYTES
     if (keep <= 0) dropPage(content, index)

@@ -183,6 +183,48 @@ test('merged pages replace the pages of a file that is still open after an appen
   scratch.remove()
 })
 
+for (const changedBetween of [false, true]) {
+  test(`S-089 merged pages of a large file are applied in parts, ${changedBetween ? 'as far as it has not changed' : 'each page with its rows'}`, async (t) => {
+    const scratch = scratchDrive()
+    const drive = await scratch.open()
+    const plain = Buffer.alloc(3000 * KIB)
+    for (let i = 0; i < plain.length; i += 4) plain.writeUInt32LE((i * 2654435761) >>> 0, i)
+    const ino = await writeFile(drive.tree, 'file', plain)
+    await drive.port.flush()
+    const { handle } = await drive.tree.open(ino, 2, caller)
+    for (let at = 0; at < 2990 * KIB; at += 16 * KIB) {
+      plain.write('changed', at)
+      await drive.tree.write(ino, handle, at, Buffer.from('changed'), caller)
+    }
+    const { sequence } = await drive.port.freeze()
+    await drive.port.resume()
+    const commit = commitOf(drive, sequence, {})
+    const pages = rowsOfTable(drive, 'pages').length
+    const rows = await merge(drive, plain, sequence)
+    t.true(rows.length > 2 && rows.slice(1).some(({ offset }) => offset % 4096 !== 0))
+    for (const [index, row] of rows.entries()) {
+      const isLast = index === rows.length - 1
+      const merged = [{ ino, rows: [row], isContinued: !isLast }]
+      await drive.port.published({ ...commit, merged, part: { index, isLast } })
+      t.true(plain.equals(await readInode(drive.tree, ino)))
+      if (index === 0) t.true(rowsOfTable(drive, 'pages').length < pages)
+      if (index > 0 || !changedBetween) continue
+      plain.write('again', 2_500_000)
+      await drive.tree.write(ino, handle, 2_500_000, Buffer.from('again'), caller)
+    }
+    const removed = rowsOfTable(drive, 'removed').map(([, value]) => decodeRemoved(value))
+    const unused = removed.filter((row) => row.kind === 'block' && row.born === sequence)
+    t.is(unused.length, changedBetween ? rows.length - 1 : 0)
+    if (!changedBetween) t.is(rowsOfTable(drive, 'pages').length, 0)
+    drive.tree.release(ino, handle)
+    await drive.shut()
+    const again = await scratch.open()
+    t.true(plain.equals(await readInode(again.tree, ino)))
+    await again.shut()
+    scratch.remove()
+  })
+}
+
 test('a discarded block stays when a file names it again since the freeze', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
