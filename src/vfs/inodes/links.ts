@@ -73,7 +73,7 @@ function nameIn(parts: LinkParts, inode: Inode): PlainName | undefined {
   if (parent === undefined) return undefined
   const { hint } = inode
   if (hint !== undefined && parts.directories.find(parent, hint)?.ino === inode.ino) return hint
-  return parts.directories.list(parent).find(({ ino }) => ino === inode.ino)?.name
+  return parts.directories.nameOf(parent, inode.ino)
 }
 
 function firstLink(parts: LinkParts, ino: number): { parent: number; key: Uint8Array } | undefined {

@@ -1,13 +1,14 @@
 /**
  * Entries of one directory: rows in `dentries`, and in memory the names used so far. A directory that is used much is
- * loaded whole (then absent names are known too); the memory of all of them is bounded and given back oldest first.
+ * loaded whole (then absent names are known too), unless it is very large; the memory of all of them is bounded and
+ * given back oldest first.
  */
 import type { PlainName } from '../../base/index.js'
 import { decodeDentry, dentryKey, encodeDentry, rowsOf, type DentryRecord } from '../../tree-state/index.js'
 import { Directory } from './directory.js'
 import type { Inode } from '../inodes/inode.js'
 import type { NameHash } from './name-hash.js'
-import type { Table } from '../../storage/kv/index.js'
+import { readBe48, type Table } from '../../storage/kv/index.js'
 
 /** Single look-ups before the whole directory is loaded. */
 const LOADED_AFTER = 12
@@ -15,6 +16,12 @@ const MAX_LOADED_ENTRIES = 60_000
 const MAX_ENTRIES = 100_000
 /** What an empty directory in memory counts like, in entries. */
 const DIRECTORY_WEIGHT = 4
+/**
+ * Where the cookies of a listing in the order of the name hashes begin: each is this and the first 48 bits of a hash.
+ * Cookies of entries count how many were made, and stay far below.
+ */
+const BY_HASH = 2 ** 51
+const HASH_AT = 8
 
 /** Reads and writes entries. A directory that is `unloaded` must be loaded first (remote-directory.ts). */
 export class Directories {
@@ -50,8 +57,8 @@ export class Directories {
     const directory = this.#of(inode)
     const dentry = { name, ino, type, cookie: inode.nextCookie++ }
     if (directory.entries.delete(name)) this.#count--
-    this.#keep(directory, dentry)
     this.#dentries.put(dentryKey(inode.ino, this.#hash(name)), encodeDentry(dentry))
+    this.#keep(directory, dentry)
   }
 
   delete(inode: Inode, name: PlainName): void {
@@ -67,11 +74,40 @@ export class Directories {
     return true
   }
 
-  /** Every entry in cookie order, as of now. */
-  list(inode: Inode): DentryRecord[] {
+  /** Every entry in cookie order, as of now; undefined when there are more than may be in memory. */
+  list(inode: Inode): DentryRecord[] | undefined {
     const directory = this.#of(inode)
-    if (directory.complete || this.#loadAll(inode, directory)) return [...directory.entries.values()]
-    return this.#read(inode, Infinity)!
+    return directory.complete || this.#loadAll(inode, directory) ? [...directory.entries.values()] : undefined
+  }
+
+  /** The same, however many there are. */
+  listAll(inode: Inode): DentryRecord[] {
+    return this.list(inode) ?? this.#read(inode, Infinity)!
+  }
+
+  /** Whether a cookie was given by `listByHash`. */
+  isByHash(cookie: number): boolean {
+    return cookie >= BY_HASH
+  }
+
+  /**
+   * Entries as they are now, in the order of their name hashes, so that none is kept in memory. One that stays in the
+   * directory comes exactly once, whatever else is made or removed between two pages.
+   * @param cookie of the last entry of the page before; 0: from the beginning
+   */
+  *listByHash(inode: Inode, cookie: number): Generator<DentryRecord, undefined> {
+    const from = Math.max(0, cookie - BY_HASH)
+    if (from >= 2 ** 48) return
+    const hash = Buffer.alloc(16)
+    hash.writeUIntBE(from, 0, 6)
+    let last: { readonly dentry: DentryRecord; readonly place: number } | undefined
+    for (const [key, value] of this.#dentries.range({ ...rowsOf(inode.ino), start: dentryKey(inode.ino, hash) })) {
+      const place = readBe48(key, HASH_AT)
+      // Of two with the same 48 bits, the first is followed by itself, for a page that ends between them.
+      if (last !== undefined) yield { ...last.dentry, cookie: BY_HASH + last.place + (last.place === place ? 0 : 1) }
+      last = { dentry: decodeDentry(value), place }
+    }
+    if (last !== undefined) yield { ...last.dentry, cookie: BY_HASH + last.place + 1 }
   }
 
   /** The name that `ino` has in this directory; looks at its entries one by one. */
@@ -122,6 +158,11 @@ export class Directories {
   #keep(directory: Directory, dentry: DentryRecord): void {
     directory.entries.set(dentry.name, dentry)
     this.#count++
+    if (directory.entries.size <= MAX_LOADED_ENTRIES) return
+    this.#count -= directory.entries.size
+    directory.entries.clear()
+    directory.complete = false
+    directory.tooLarge = true
   }
 
   #loadAll(inode: Inode, directory: Directory): boolean {

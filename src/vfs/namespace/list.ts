@@ -1,7 +1,10 @@
-/** Listings: entries in cookie order, from any cookie on, whatever changed in between. */
+/**
+ * Listings: entries in cookie order, or in that of their hashes where there are very many, from any cookie on, whatever
+ * changed in between.
+ */
 import type { DentryRecord } from '../../tree-state/index.js'
 import type { DirectoryHandle } from '../inodes/handles.js'
-import { attributesOf } from '../inodes/inode.js'
+import { attributesOf, type Inode } from '../inodes/inode.js'
 import type { Attributes, Caller, DirectoryEntry, Maybe } from '../tree.js'
 import { type LookupParts, withEntries } from './require.js'
 
@@ -12,7 +15,10 @@ interface Listing {
   readonly visit: (entry: DirectoryEntry) => boolean
 }
 
-/** A listing shows the entries of the moment it was begun (cookie 0), without those that have gone since. */
+/**
+ * A listing shows the entries of the moment it was begun (cookie 0), without those that have gone since. That of a very
+ * large directory shows each page as it is when it is read.
+ */
 export function readDirectory(
   parts: LookupParts,
   handle: DirectoryHandle,
@@ -22,11 +28,7 @@ export function readDirectory(
   const { inode } = handle
   return withEntries(parts, [inode], caller, () => {
     if (inode.nlink === 0) return
-    if (cookie === 0 || handle.listing === undefined) handle.listing = parts.directories.list(inode)
-    const { listing } = handle
-    for (let i = firstAfter(listing, cookie); i < listing.length; i++) {
-      const dentry = listing[i]!
-      if (!parts.directories.mayStillHave(inode, dentry)) continue
+    for (const dentry of entriesAfter(parts, handle, cookie)) {
       let attributes: Attributes | undefined
       if (withAttributes) {
         const child = parts.inodes.find(dentry.ino)
@@ -38,6 +40,27 @@ export function readDirectory(
       if (!visit({ name, ino, type, cookie: dentry.cookie, attributes })) return
     }
   })
+}
+
+function entriesAfter(parts: LookupParts, handle: DirectoryHandle, cookie: number): Iterable<DentryRecord> {
+  const { inode } = handle
+  const { directories } = parts
+  if (directories.isByHash(cookie)) return directories.listByHash(inode, cookie)
+  if (cookie === 0) {
+    handle.listing = directories.list(inode)
+    if (handle.listing === undefined) return directories.listByHash(inode, cookie)
+  }
+  return listedAfter(parts, inode, (handle.listing ??= directories.listAll(inode)), cookie)
+}
+
+function* listedAfter(
+  { directories }: LookupParts,
+  inode: Inode,
+  listing: readonly DentryRecord[],
+  cookie: number,
+): Generator<DentryRecord, undefined> {
+  for (let i = firstAfter(listing, cookie); i < listing.length; i++)
+    if (directories.mayStillHave(inode, listing[i]!)) yield listing[i]!
 }
 
 function firstAfter(listing: readonly DentryRecord[], cookie: number): number {
