@@ -1,6 +1,6 @@
 /**
- * The latest events of an open drive, by sequence number, and those who wait for more. Memory is bounded; a slow reader
- * is told what it missed.
+ * The latest events of an open drive, by sequence number, and those who wait for more. Memory is bounded; a reader that
+ * is slow, or comes with a number of an earlier run, is told that it missed some.
  */
 import type { Events, FileEvent } from './contract.js'
 
@@ -10,9 +10,14 @@ export type NewEvent = Omit<FileEvent, 'sequence'>
 
 export class EventLog {
   /** Sequence number of `#kept[0]`. */
-  #first = 1
+  #first: number
   #kept: FileEvent[] = []
   readonly #waiting = new Set<() => void>()
+
+  /** @param first a positive integer that no earlier run came near to */
+  constructor(first: number) {
+    this.#first = first
+  }
 
   append(events: readonly NewEvent[]): void {
     for (const event of events) this.#kept.push({ sequence: this.#first + this.#kept.length, ...event })
@@ -23,6 +28,12 @@ export class EventLog {
     for (const wake of this.#waiting) wake()
   }
 
+  /** Events were missed from here on; those kept before go. */
+  skip(): void {
+    this.#first = this.next + 1
+    this.#kept = []
+  }
+
   /** The number the next event will have. */
   get next(): number {
     return this.#first + this.#kept.length
@@ -30,9 +41,10 @@ export class EventLog {
 
   /** @param from a sequence number; 0 stands for `next` */
   since(from: number, limit: number): Events {
-    const start = from === 0 ? this.next : Math.max(from, this.#first)
+    const isIncomplete = from !== 0 && (from < this.#first || from > this.next)
+    const start = from === 0 ? this.next : isIncomplete ? this.#first : from
     const events = this.#kept.slice(start - this.#first, start - this.#first + limit)
-    return { events, next: start + events.length, isIncomplete: from !== 0 && from < this.#first }
+    return { events, next: start + events.length, isIncomplete }
   }
 
   /** Resolves when something is appended, after `waitMs`, or when `signal` fires. */

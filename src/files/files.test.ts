@@ -2,7 +2,8 @@ import test, { type ExecutionContext } from 'ava'
 import { caller, name, scratchDrive, type OpenDrive, type Scratch } from '../../test/support/vfs/drive.js'
 import { isDriveError, KIB, MIB, nameFromBytes, seededRandom, type DriveErrorCode } from '../base/index.js'
 import { OPEN, ROOT_INO } from '../vfs/index.js'
-import { openFiles, readStream, writeStream, type FilesSession } from './index.js'
+import { openFiles, type FilesOptions } from './open-files.js'
+import { readStream, writeStream, type FilesSession } from './index.js'
 
 interface World {
   readonly scratch: Scratch
@@ -24,8 +25,12 @@ async function world(t: ExecutionContext): Promise<World> {
   return { scratch, drive, files, forgotten }
 }
 
-function filesOf({ tree, identities, changes }: OpenDrive, forgotten: string[] = []): FilesSession {
-  return openFiles({
+function filesOf(drive: OpenDrive, forgotten: string[] = []): FilesSession {
+  return openFiles(optionsOf(drive, forgotten))
+}
+
+function optionsOf({ tree, identities, changes }: OpenDrive, forgotten: string[] = []): FilesOptions {
+  return {
     tree,
     identities,
     listen: (listener) => changes.listen(listener),
@@ -33,7 +38,7 @@ function filesOf({ tree, identities, changes }: OpenDrive, forgotten: string[] =
     random: seededRandom(3),
     uid: 7,
     gid: 8,
-  })
+  }
 }
 
 const put = (files: FilesSession, path: string, text: string | Uint8Array, ifs: object = {}): Promise<{ id: string }> =>
@@ -204,6 +209,23 @@ test('a reader that was away too long is told that events are missing', async (t
   const late = await files.events(next, { limit: 1, waitMs: 0 })
   t.true(late.isIncomplete)
   t.true((late.events[0]?.sequence ?? 0) > next)
+})
+
+test('a reader from before a restart is told that events are missing', async (t) => {
+  const scratch = scratchDrive()
+  t.teardown(() => scratch.remove())
+  const first = await scratch.open()
+  const before = filesOf(first)
+  const { next } = await before.events(0, { limit: 1, waitMs: 0 })
+  await before.closeAll()
+  await first.shut()
+  const second = await scratch.open()
+  const after = openFiles({ ...optionsOf(second), random: seededRandom(4) })
+  await after.makeDirectory('d', { parents: false }, 'me')
+  const late = await after.events(next, { limit: 1, waitMs: 0 })
+  t.true(late.isIncomplete)
+  await after.closeAll()
+  await second.shut()
 })
 
 test('a stream reads ranges, and no more pieces are on their way than its reader takes', async (t) => {

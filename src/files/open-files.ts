@@ -11,8 +11,7 @@ import {
 } from '../vfs/index.js'
 import { makeDirectoryAt, namePlaceOf, remove, moveEntry, type Changing } from './changing.js'
 import type { Files, FilePlace } from './contract.js'
-import { EventLog } from './event-log.js'
-import { eventsOf } from './events-of.js'
+import { EventFeed } from './event-feed.js'
 import { OpenNumbers } from './handles.js'
 import { listPage } from './listing.js'
 import { Locator } from './locate.js'
@@ -48,14 +47,13 @@ export function openFiles(options: FilesOptions): FilesSession {
   const locator = new Locator(tree, identities, caller)
   const uploads = new Uploads(tree, identities, random, caller)
   const reading = new OpenNumbers<{ readonly ino: number; readonly handle: number }>()
-  const log = new EventLog()
   const origins = new Origins()
+  const feed = new EventFeed(listen, identities, origins, random)
   const forget = ({ parent, name }: NamePlace): void => {
     invalidate({ kind: 'entry', parent, name })
     invalidate({ kind: 'inode', ino: parent, attributesOnly: false })
   }
   const changing: Changing = { tree, identities, origins, caller, forget }
-  const stopListening = listen((changes) => log.append(eventsOf(changes, identities, origins)))
   const nameOf = async (place: FilePlace): Promise<NamePlace> =>
     namePlaceOf(changing, 'path' in place ? place : { ino: await locator.inoOf(place) })
 
@@ -122,18 +120,11 @@ export function openFiles(options: FilesOptions): FilesSession {
 
     remove: async (place, { recursive }, origin) => remove(changing, await nameOf(place), recursive, origin),
 
-    async events(from, { limit, waitMs }, signal) {
-      const start = from === 0 ? log.next : from
-      const most = Math.min(Math.max(1, limit), MOST_EVENTS)
-      const now = log.since(start, most)
-      if (now.events.length > 0 || now.isIncomplete) return now
-      await log.changed(Math.min(waitMs, MOST_WAIT_MS), signal)
-      return log.since(start, most)
-    },
+    events: async (from, { limit, waitMs }, signal) =>
+      feed.since(from, Math.min(Math.max(1, limit), MOST_EVENTS), Math.min(waitMs, MOST_WAIT_MS), signal),
 
     async closeAll() {
-      stopListening()
-      log.close()
+      feed.close()
       for (const { ino, handle } of reading.takeAll()) tree.release(ino, handle)
       await uploads.close()
     },

@@ -11,8 +11,16 @@ type Kind = Change['kind']
 
 export class Origins {
   readonly #noted = new Map<string, string>()
+  #isNoting = false
+
+  /** Notes are worth something only while the tree's report of the change is heard. */
+  set isNoting(value: boolean) {
+    this.#isNoting = value
+    if (!value) this.#noted.clear()
+  }
 
   note(kind: Kind, where: { readonly parent: number; readonly name: string }, origin: string): void {
+    if (!this.#isNoting) return
     // A call that failed leaves its note; the oldest go.
     if (this.#noted.size >= MOST_NOTED) {
       for (const key of this.#noted.keys()) {
