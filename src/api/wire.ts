@@ -4,6 +4,7 @@
  * it.
  */
 import type { WireError } from '../base/index.js'
+import type { CheckProgress, CheckReport, CheckFinding, ScrubStatus } from '../sync/index.js'
 
 /** Files and bytes at one durability level. */
 export interface LevelReport {
@@ -85,6 +86,8 @@ export interface StatusReport {
    * that was cut off.
    */
   readonly warnings?: readonly string[]
+  /** The slow check of what the node holds, and what any check found. */
+  readonly scrub?: ScrubStatus
   readonly lastError: string | undefined
 }
 
@@ -157,6 +160,21 @@ export interface NodeRequest {
   readonly key?: string
 }
 
+export interface FsckRequest {
+  /** Heals what is damaged, of what is checked. */
+  readonly repair?: boolean
+  /** Also what the node holds. */
+  readonly node?: boolean
+}
+
+/** See `CheckFinding` of src/sync: plain data. */
+export type FsckFinding = CheckFinding
+
+/** How far it is, or something that was found: there may be any number of them. */
+export type FsckProgress = CheckProgress | { readonly finding: FsckFinding }
+
+export type FsckReport = CheckReport
+
 /** Each operation: what it is given, what it says on the way, what it answers. */
 export interface Operations {
   status: { given: Record<string, never>; progress: never; answer: StatusReport }
@@ -167,6 +185,7 @@ export interface Operations {
   /** Answers when nothing is mounted at `directory` any more. */
   waitUnmounted: { given: { readonly directory: string }; progress: never; answer: Record<string, never> }
   sync: { given: Record<string, never>; progress: TransferProgress; answer: SyncReport }
+  fsck: { given: FsckRequest; progress: FsckProgress; answer: FsckReport }
   keyShow: { given: { readonly passphrase?: string }; progress: never; answer: { readonly phrase: string } }
   keyVerify: { given: { readonly phrase: string }; progress: never; answer: { readonly matches: boolean } }
   nodeSet: {
@@ -193,6 +212,7 @@ export const OPERATION_NAMES: readonly OperationName[] = [
   'unmount',
   'waitUnmounted',
   'sync',
+  'fsck',
   'keyShow',
   'keyVerify',
   'nodeSet',

@@ -4,7 +4,7 @@ import type { DriveErrorCode } from '../base/index.js'
 export const EXIT_STATUS: Readonly<Record<DriveErrorCode, number>> = {
   INTERNAL: 1,
   USAGE: 2,
-  // 3 and 4 are in OTHER_STATUS
+  // 3 to 6 are in OTHER_STATUS
   NO_DRIVE: 10,
   DRIVE_EXISTS: 11,
   LOCKED: 12,
@@ -54,4 +54,8 @@ export const OTHER_STATUS = {
   leftStaged: 3,
   /** `doctor`: something that must be repaired was found. */
   problemsFound: 4,
+  /** `fsck`: something is damaged, and can be repaired or is not known to be lost. */
+  damageFound: 5,
+  /** `fsck`: of something no good copy was found. */
+  filesLost: 6,
 } as const

@@ -25,6 +25,7 @@ async function fresh(t: ExecutionContext): Promise<{ session: Session; home: str
       print: (text) => void out.push(text),
       note: (text) => void notes.push(text),
       progress: () => undefined,
+      status: () => undefined,
       endProgress: () => undefined,
       askSecret: () => Promise.reject(new Error('nobody is here')),
     },

@@ -52,7 +52,7 @@ function locked(): DriveError {
 }
 
 /** Calls an operation of the daemon (started where none runs) and shows its progress. */
-export async function ask<Name extends OperationName>(
+export async function ask<Name extends Exclude<OperationName, 'fsck'>>(
   session: Session,
   name: Name,
   given: Operations[Name]['given'],

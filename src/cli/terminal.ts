@@ -10,6 +10,8 @@ export interface Terminal {
   note(text: string): void
   /** Replaces the last progress line; silent where standard error is no terminal. */
   progress(what: TransferProgress): void
+  /** The same for other work. */
+  status(text: string): void
   endProgress(): void
   /** A line without echo. Throws `otherwise` where nobody can be asked. */
   askSecret(question: string, otherwise: DriveError): Promise<string>
@@ -27,6 +29,11 @@ export function openTerminal(): Terminal {
     if (shown) process.stderr.write('\r\u001b[K')
     shown = false
   }
+  const status = (text: string): void => {
+    if (!process.stderr.isTTY) return
+    process.stderr.write(`\r\u001b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`)
+    shown = true
+  }
   return {
     print(text) {
       endProgress()
@@ -36,11 +43,8 @@ export function openTerminal(): Terminal {
       endProgress()
       process.stderr.write(`${text}\n`)
     },
-    progress(what) {
-      if (!process.stderr.isTTY) return
-      process.stderr.write(`\r\u001b[K${progressLine(what).slice(0, (process.stderr.columns || 80) - 1)}`)
-      shown = true
-    },
+    progress: (what) => status(progressLine(what)),
+    status,
     endProgress,
     askSecret,
   }

@@ -8,6 +8,7 @@ export type {
   NodeCapabilities,
   NodeStatus,
 } from './contract.js'
+export { withAnySignal } from './any-signal.js'
 export { capabilitiesOf, listenerOf, openNode, originOf } from './open-node.js'
 export { DEFAULT_TIMEOUTS, type NodeTimeouts, type OpenNodeOptions } from './open-options.js'
 export type { Listener } from './kubo/socket-tables.js'

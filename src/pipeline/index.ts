@@ -14,5 +14,6 @@ export {
   type SealJob,
 } from './contract.js'
 export { createCore } from './core.js'
+export { sealLeafAnew } from './seal-anew.js'
 export { openPipeline } from './open-pipeline.js'
 export { isSealedSize, SEALED_PAGE_BYTES, sealedSize } from './padding.js'

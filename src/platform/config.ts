@@ -1,7 +1,7 @@
 /**
  * The configuration of one drive on this machine: what it may say, its defaults, reading and writing it. No secrets.
  */
-import { DriveError, GIB } from '../base/index.js'
+import { DriveError, GIB, KIB } from '../base/index.js'
 import type { EnvironmentVariables } from './paths.js'
 import { readFileIfAny, writePrivateFile } from './private-file.js'
 
@@ -23,6 +23,8 @@ export interface DriveConfig {
   readonly debounceMs: number
   /** Sealed blocks kept on this machine above what exists nowhere else. */
   readonly cacheBytes: number
+  /** Bytes a second that the slow check reads from the node; 0 switches it off. */
+  readonly scrubBytesPerSecond: number
 }
 
 export const DEFAULT_CONFIG: DriveConfig = {
@@ -33,6 +35,7 @@ export const DEFAULT_CONFIG: DriveConfig = {
   openedExisting: false,
   debounceMs: 5000,
   cacheBytes: 20 * GIB,
+  scrubBytesPerSecond: 128 * KIB,
 }
 
 const WHOLE = (least: number, most: number) => (value: unknown) =>
@@ -47,6 +50,7 @@ const FIELDS: { readonly [K in keyof DriveConfig]-?: (value: unknown) => boolean
   openedExisting: (value) => typeof value === 'boolean',
   debounceMs: WHOLE(0, 24 * 3_600_000),
   cacheBytes: WHOLE(0, Number.MAX_SAFE_INTEGER),
+  scrubBytesPerSecond: WHOLE(0, Number.MAX_SAFE_INTEGER),
 }
 
 /** True for a name that a commit can hold (255 bytes as UTF-8) and any terminal can show. */

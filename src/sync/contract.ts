@@ -4,6 +4,7 @@
  */
 import type { Clock, Digest, DriveErrorCode, Log, Random } from '../base/index.js'
 import type { DriveKeys } from '../crypto/index.js'
+import type { CheckReport, CheckRequest, ScrubStatus } from './check/contract.js'
 import type { Version } from '../commits/index.js'
 import type { EntryRecord } from '../dag/index.js'
 import type { CidText, IpfsNode, NodeStatus } from '../node/index.js'
@@ -12,6 +13,14 @@ import type { DrivePort, RemoteSource } from '../tree-state/index.js'
 import type { Environment, EnvironmentReader } from '../storage/kv/index.js'
 
 export type { Version } from '../commits/index.js'
+export type {
+  CheckProgress,
+  CheckReport,
+  CheckRequest,
+  CheckFinding,
+  ScrubPosition,
+  ScrubStatus,
+} from './check/contract.js'
 
 /** A drive found on a node. */
 export interface FoundDrive {
@@ -101,6 +110,10 @@ export interface SyncSettings {
   readonly concurrentFetches: number
   /** After a failed fetch, fail at once for this long. */
   readonly offlineMs: number
+  /** The slow check of what the node holds reads at most so many bytes a second; 0: there is none. */
+  readonly scrubBytesPerSecond: number
+  /** From the end of one pass of it over the whole version to the beginning of the next. */
+  readonly scrubEveryMs: number
 }
 
 export const DEFAULT_SETTINGS: SyncSettings = {
@@ -119,6 +132,8 @@ export const DEFAULT_SETTINGS: SyncSettings = {
   concurrentParts: 2,
   concurrentFetches: 16,
   offlineMs: 3_000,
+  scrubBytesPerSecond: 0,
+  scrubEveryMs: 24 * 60 * 60_000,
 }
 
 /**
@@ -159,6 +174,7 @@ export interface SyncStatus {
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
   /** What needs a person's eye and keeps nothing from going on. */
   readonly warnings: readonly string[]
+  readonly scrub: ScrubStatus
   readonly node: {
     readonly state: 'unknown' | 'reachable' | 'unreachable' | 'denied'
     readonly status: NodeStatus | undefined
@@ -189,6 +205,11 @@ export interface Sync {
    */
   syncNow(options?: { signal?: AbortSignal; onProgress?: (status: SyncStatus) => void }): Promise<void>
   /** Finishes nothing and starts nothing until `resume`; what is under way stops at the next safe place. */
+  /**
+   * Checks what is here, and on request what the node holds, and repairs on request. Programs go on meanwhile. One at a
+   * time: BUSY. OFFLINE and the like where the node is asked for and does not answer.
+   */
+  check(request: CheckRequest): Promise<CheckReport>
   pause(): void
   resume(): void
   /** The node is the configured one from now on, durably: what it confirms counts. */

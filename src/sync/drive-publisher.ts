@@ -34,6 +34,8 @@ export interface DrivePublisherParts {
   readonly room: Pick<RoomMaker, 'hasGivenUp'>
   readonly due: Pick<Due, 'begun'>
   readonly requests: Requests
+  /** Called right before a version is built. */
+  readonly beforeBuild: (signal: AbortSignal) => Promise<void>
   readonly onPhase: (phase: SyncPhase) => void
   /** `Progress` has moved on. */
   readonly onProgress: () => void
@@ -70,6 +72,11 @@ export class DrivePublisher {
   get plan(): { readonly isFinal: boolean } | undefined {
     if (this.#parts.state.plan === undefined) return undefined
     return { isFinal: this.#isProvisional && this.#isPlanNamed }
+  }
+
+  /** The node is not the configured one yet. */
+  get isProvisional(): boolean {
+    return this.#isProvisional
   }
 
   /** The node is the configured one from now on. */
@@ -130,9 +137,10 @@ export class DrivePublisher {
   }
 
   async #publishNew(signal: AbortSignal): Promise<void> {
-    const { due, onPhase, room } = this.#parts
+    const { due, onPhase, room, beforeBuild } = this.#parts
     due.begun()
     onPhase('building')
+    await beforeBuild(signal)
     const plan = await buildCommit(this.#builder(), signal)
     if (plan !== undefined) await this.#bringToEnd(plan, !room.hasGivenUp, signal)
   }
@@ -209,6 +217,7 @@ export class DrivePublisher {
       isFresh,
       isProvisional: this.#isProvisional,
       port: options.port,
+      core: options.core,
       settings,
       onPhase,
       onSent: (blocks, bytes, wasThere) => {

@@ -1,7 +1,12 @@
 /** Publishing a drive to a node and opening it from there. */
 export { inodeOf } from '../commits/index.js'
 export {
+  type CheckProgress,
+  type CheckReport,
+  type CheckRequest,
   DEFAULT_SETTINGS,
+  type CheckFinding,
+  type ScrubStatus,
   type FoundDrive,
   type KnownHead,
   type Newer,

@@ -4,7 +4,16 @@
  */
 import { aborted, DriveError } from '../base/index.js'
 import type { RemoteSource } from '../tree-state/index.js'
-import { DEFAULT_SETTINGS, type Sync, type SyncOptions, type SyncPhase, type SyncStatus } from './contract.js'
+import { Checks } from './check/checks.js'
+import {
+  type CheckReport,
+  type CheckRequest,
+  DEFAULT_SETTINGS,
+  type Sync,
+  type SyncOptions,
+  type SyncPhase,
+  type SyncStatus,
+} from './contract.js'
 import { DrivePublisher } from './drive-publisher.js'
 import { NodeReader } from './fetch/node-reader.js'
 import { createRemoteSource, localFirst } from './fetch/remote-source.js'
@@ -41,6 +50,7 @@ class DriveSync implements Sync {
   readonly #health: NodeHealth
   readonly #room: RoomMaker
   readonly #requests = new Requests()
+  readonly #checks: Checks
   readonly #wake: Wake
   readonly #listeners = new Set<(status: SyncStatus) => void>()
   readonly #running: Promise<void>
@@ -83,9 +93,15 @@ class DriveSync implements Sync {
       room: this.#room,
       due: this.#due,
       requests: this.#requests,
+      beforeBuild: (signal) => this.#checks.beforeBuild(signal),
       onPhase: (phase) => this.#enter(phase),
       onProgress: () => this.#emit(false),
     })
+    const publish = (signal: AbortSignal): Promise<void> => {
+      this.#publisher.forgetHeld()
+      return this.syncNow({ signal })
+    }
+    this.#checks = new Checks({ ...options, state, publisher: this.#publisher, publish }, settings)
     this.#health.start()
     this.#running = this.#run()
   }
@@ -99,7 +115,8 @@ class DriveSync implements Sync {
       progress: this.#progress,
       backOff: this.#backOff,
       health: this.#health,
-      warnings: [...(clock === undefined ? [] : [clock]), ...this.#publisher.ignored],
+      warnings: [...(clock === undefined ? [] : [clock]), ...this.#publisher.ignored, ...this.#checks.warnings],
+      scrub: this.#checks.status,
     })
   }
 
@@ -111,6 +128,10 @@ class DriveSync implements Sync {
     const done = this.#requests.add(signal)
     this.#wake.now()
     return done.finally(() => stopListening?.())
+  }
+
+  check(request: CheckRequest): Promise<CheckReport> {
+    return this.#checks.run(request)
   }
 
   pause(): void {
@@ -149,7 +170,7 @@ class DriveSync implements Sync {
       this.#reader.close()
       this.#wake.now()
     }
-    await Promise.all([this.#running, this.#health.close()])
+    await Promise.all([this.#checks.close(), this.#running, this.#health.close()])
   }
 
   async #run(): Promise<void> {

@@ -2,7 +2,7 @@
  * What the drive thread offers to sync, and what it asks of sync. Both sides are plain data and cross a MessagePort.
  * It lives here because both vfs and sync may know it.
  */
-import type { Digest } from '../base/index.js'
+import type { Digest, SecretKey } from '../base/index.js'
 import type { ChunkRecord, NodeRef } from './contract.js'
 import type { ChunkPage, ChunkPosition, DirectoryPage, DirectoryPosition } from './remote.js'
 
@@ -80,6 +80,17 @@ export interface GivenBack {
   readonly published: readonly Digest[]
 }
 
+/** A chunk row that is to name another block with the same plaintext. */
+export interface ReplacedBlock {
+  readonly ino: number
+  readonly offset: number
+  /** Nothing is done where the row names another block by now. */
+  readonly from: Digest
+  /** Here already, and sealed with `key`. */
+  readonly to: Digest
+  readonly key: SecretKey
+}
+
 export interface DrivePort {
   /**
    * Quiesce writers, make everything `staged`, commit, and hold further commits until `resume`, so that the caller can
@@ -89,9 +100,27 @@ export interface DrivePort {
   resume(): Promise<void>
   published(commit: PublishedCommit): Promise<void>
   /** Blocks sealed elsewhere (merged pages): durable and only-copy when it resolves. */
-  adopt(blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId: Uint8Array }[]): Promise<void>
+  adopt(blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId?: Uint8Array }[]): Promise<void>
   /** Adopted blocks of a version that will not be made. May be repeated. */
   giveBack(blocks: GivenBack): Promise<void>
+  /**
+   * The node's copies of these blocks are damaged: those here may not be evicted, until `giveBack` or a version says
+   * otherwise.
+   */
+  keepBlocks(digests: readonly Digest[]): Promise<void>
+  /** Good bytes, which the caller has checked, for blocks whose bytes here are damaged. */
+  restoreBlocks(blocks: readonly { digest: Digest; bytes: Uint8Array }[]): Promise<void>
+  /**
+   * Each row is published with the next version. Nothing else of the file changes. @returns which rows were replaced
+   */
+  replaceBlocks(rows: readonly ReplacedBlock[]): Promise<boolean[]>
+  /** The next version has these inodes anew, though nothing of them changed. */
+  markChanged(inos: readonly number[]): Promise<void>
+  /**
+   * Blocks in the order in which they would be evicted, from a place in it on. @returns them, and the place to go on
+   * from
+   */
+  nextEvicted(after: number, limit: number): Promise<{ digests: Digest[]; after: number }>
   /** Sealed bytes of blocks on this machine; undefined where absent. */
   readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]>
   /** Everything `staged`. */

@@ -12,7 +12,15 @@ export {
   TABLES,
   TYPE,
 } from './contract.js'
-export type { DriveCounts, DrivePort, LevelCounts, MergedFile, PublishedCommit, RemoteSource } from './drive-port.js'
+export type {
+  DriveCounts,
+  DrivePort,
+  LevelCounts,
+  MergedFile,
+  PublishedCommit,
+  RemoteSource,
+  ReplacedBlock,
+} from './drive-port.js'
 export { decodeInode, encodeInode } from './inode-record.js'
 export {
   chunkKey,

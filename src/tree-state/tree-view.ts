@@ -5,7 +5,7 @@
 import { readBe48, readBe64, rowsIn, type Snapshot, type Table } from '../storage/kv/index.js'
 import { TABLES, type ChunkRecord, type DentryRecord, type InodeRecord } from './contract.js'
 import { decodeInode } from './inode-record.js'
-import { dirtyKey, inodeKey, removedKey, rowsBetween, rowsOf, secondOf } from './keys.js'
+import { chunkKey, dirtyKey, inodeKey, removedKey, rowsBetween, rowsOf, secondOf } from './keys.js'
 import { decodeChunk, decodeDentry, decodeRemoved, type RemovedRecord } from './row-records.js'
 
 const ORPHAN = Buffer.from('orphan/')
@@ -78,8 +78,8 @@ export class TreeView {
   /**
    * The change log: inodes in the tree whose last change is in a commit after `sequence`, in order of their numbers.
    */
-  *changes(sequence = 0): Generator<TreeChange, undefined> {
-    for (const [key, value] of rowsIn(this.#dirty)) {
+  *changes(sequence = 0, from = 0): Generator<TreeChange, undefined> {
+    for (const [key, value] of rowsIn(this.#dirty, { start: dirtyKey(from) })) {
       const at = readBe48(value)
       if (at > sequence) yield { ino: readBe64(key), sequence: at }
     }
@@ -103,9 +103,12 @@ export class TreeView {
     return false
   }
 
-  /** Every inode with a name, a number of its own, or an open handle, in order of the numbers. */
-  *inodes(): Generator<InodeRecord, undefined> {
-    for (const [key, value] of rowsIn(this.#inodes)) yield decodeInode(readBe64(key), value)
+  /**
+   * Every inode with a name, a number of its own, or an open handle, in order of the numbers. @param from the least
+   * number
+   */
+  *inodes(from = 0): Generator<InodeRecord, undefined> {
+    for (const [key, value] of rowsIn(this.#inodes, { start: inodeKey(from) })) yield decodeInode(readBe64(key), value)
   }
 
   /** Entries of a loaded directory, in no order a user knows. */
@@ -121,6 +124,12 @@ export class TreeView {
   /** Rows that begin at `from <= offset < to`; one that begins before `from` may reach over it. */
   *chunksBetween(ino: number, from: number, to: number): Generator<ChunkRecord, undefined> {
     for (const [key, value] of rowsIn(this.#chunks, rowsBetween(ino, from, to))) yield decodeChunk(secondOf(key), value)
+  }
+
+  /** Rows of all files in order of file and offset, from a place on. */
+  *chunksFrom(ino: number, offset: number): Generator<ChunkRecord & { readonly ino: number }, undefined> {
+    for (const [key, value] of rowsIn(this.#chunks, { start: chunkKey(ino, offset) }))
+      yield { ino: readBe64(key), ...decodeChunk(secondOf(key), value) }
   }
 
   hasChunks(ino: number): boolean {

@@ -7,6 +7,7 @@ import type { Environment } from '../../storage/kv/index.js'
 import type { Pace } from './pace.js'
 import type { LiveDelta } from '../tables/live-delta.js'
 import { encodeMapNodes, nodesOf, rootDigestOf } from '../tables/map-nodes.js'
+import { isNothingDamaged, isToAvoid } from '../tables/damaged-blocks.js'
 import { encodeNode, type QueueTables } from '../tables/queue-tables.js'
 
 export interface BuildContext {
@@ -46,7 +47,8 @@ export async function buildVersion(
 ): Promise<TreeRef> {
   const { tables, delta, random, pace } = context
   const before = await previousNodes(previous, context)
-  const builder = new MapBuilder({ random, previous: before }, (block) => {
+  const isReusable = (ref: TreeRef): boolean => !isToAvoid(ref.digest, tables)
+  const builder = new MapBuilder({ random, previous: before, isReusable }, (block) => {
     tables.nodes.put(block.digest, encodeNode(block))
     if (!context.isAnew) delta.add(block.digest, 1, 'node', block.bytes.length)
   })
@@ -92,6 +94,13 @@ async function previousNodes(ref: TreeRef | undefined, context: BuildContext): P
  */
 export function isPublished(ref: TreeRef, { tables }: BuildContext): boolean {
   return tables.live.get(ref.digest) !== undefined
+}
+
+/** The next version makes nodes of this map anew, though its rows are the same. */
+export async function isToBeRenewed(ref: TreeRef | undefined, context: BuildContext): Promise<boolean> {
+  const { tables } = context
+  if (ref === undefined || isNothingDamaged(tables)) return false
+  return (await previousNodes(ref, context)).some((node) => isToAvoid(node.ref.digest, tables))
 }
 
 /** For progress only. */

@@ -1,7 +1,7 @@
 /** From the change of uses to what a commit says of the live set: repeated blocks, blocks to send, the pin forest. */
 import type { Digest } from '../../base/index.js'
 import { duplicateRow, updateForest, type ForestState, type MapRow, type TreeRef } from '../../dag/index.js'
-import { buildVersion, dropMap, type BuildContext } from './build-context.js'
+import { buildVersion, dropMap, isToBeRenewed, type BuildContext } from './build-context.js'
 import { pagesOf, rowsIn } from '../../storage/kv/index.js'
 import { joinRows } from '../tables/join-rows.js'
 import {
@@ -20,7 +20,8 @@ export async function buildDuplicates(
   previous: TreeRef | undefined,
   context: BuildContext,
 ): Promise<TreeRef | undefined> {
-  if (!context.isAnew && !(await hasNewDuplicates(context))) return previous
+  const isSame = !context.isAnew && !(await hasNewDuplicates(context))
+  if (isSame && !(await isToBeRenewed(previous, context))) return previous
   if (duplicateRows(context).next().done !== true) return buildVersion(duplicateRows(context), previous, context)
   if (previous !== undefined) await dropMap(previous, context)
   return undefined

@@ -4,7 +4,7 @@ import { decodeEntry, directoryRow, encodeEntry, type EntryRecord, type MapRow, 
 import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
 import { affectedDirectories, findAffected } from './affected.js'
-import { buildVersion, dropMap, sameDigest, type BuildContext } from './build-context.js'
+import { buildVersion, dropMap, isToBeRenewed, sameDigest, type BuildContext } from './build-context.js'
 import { contentOf, countOrphan } from './build-files.js'
 import { countContent, countDirectory } from './count-anew.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
@@ -148,7 +148,8 @@ async function countUnseenLinks(context: BuildContext): Promise<void> {
 
 async function linkTable(previous: TreeRef | undefined, context: BuildContext): Promise<TreeRef | undefined> {
   const { tables, isAnew } = context
-  if (!isAnew && isEmpty(rowsIn(tables.newShared))) return previous
+  const isSame = !isAnew && isEmpty(rowsIn(tables.newShared))
+  if (isSame && !(await isToBeRenewed(previous, context))) return previous
   if (!isEmpty(linkRows(context))) return buildVersion(linkRows(context), previous, context)
   if (previous !== undefined) await dropMap(previous, context)
   return undefined

@@ -72,7 +72,7 @@ async function openIfThere(
   try {
     return await names.openVersion(root, fetch, signal)
   } catch (error) {
-    if (isDriveError(error, 'NOT_FOUND')) return undefined
+    if (isDriveError(error, 'NOT_FOUND') || isDriveError(error, 'WRONG_BLOCK')) return undefined
     throw error
   }
 }

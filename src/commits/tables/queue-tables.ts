@@ -20,6 +20,8 @@ export interface QueueTables {
   readonly shared: Table
   /** digest → codec || bytes: tree and forest nodes of the published version and of the commit in progress. */
   readonly nodes: Table
+  /** digest → what the node has of it instead, and what became of it; see damaged-blocks.ts. */
+  readonly damaged: Table
 
   /** digest → change of uses. */
   readonly delta: Table
@@ -57,10 +59,10 @@ export const PLAN_TABLES = [
 export const BASE_TABLES = ['live', 'repeated', 'forest', 'maps', 'shared', 'nodes'] as const
 
 /** Those that hold keys, names or inode numbers. */
-const SEALED = new Set<string>(['state', 'maps', 'shared', 'refs', 'merged', 'newShared', 'depths'])
+const SEALED = new Set<string>(['state', 'damaged', 'maps', 'shared', 'refs', 'merged', 'newShared', 'depths'])
 
 export function openTables(queue: Environment): QueueTables {
-  const names = ['state', ...BASE_TABLES, ...PLAN_TABLES] as const
+  const names = ['state', 'damaged', ...BASE_TABLES, ...PLAN_TABLES] as const
   return Object.fromEntries(
     names.map((name) => [name, queue.table(name, { sealed: SEALED.has(name) })]),
   ) as unknown as QueueTables

@@ -1,10 +1,10 @@
 /** What the control socket offers, in terms of the daemon and its drive. */
 import { timingSafeEqual } from 'node:crypto'
-import type { ControlService, StatusReport, UnmountReport, UnmountRequest } from '../../api/index.js'
+import type { ControlService, FsckFinding, StatusReport, UnmountReport, UnmountRequest } from '../../api/index.js'
 import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import type { Daemon } from '../lifecycle/daemon.js'
-import { drain } from './drain.js'
+import { drain, seldom } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mounts.js'
@@ -70,6 +70,12 @@ export function createControl(options: ControlOptions): ControlService {
       await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
       const status = drive.sync.status()
       return { publishedHeight: status.published?.height ?? 0, levels: levelsReportOf(await drive.counts(), status) }
+    },
+
+    async fsck({ repair = false, node = false }, { signal, progress }) {
+      const { sync } = await daemon.requireDrive()
+      const onFinding = (finding: FsckFinding): void => progress({ finding })
+      return sync.check({ repair, node, signal, onFinding, onProgress: seldom(progress, systemClock) })
     },
 
     async keyShow() {
@@ -175,6 +181,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
     publishedAtMs: sync.published?.timeMs,
     newer: sync.newer,
     warnings: warningsOf(sync, config.movingTo),
+    scrub: sync.scrub,
     lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
   }
 }

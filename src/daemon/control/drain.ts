@@ -57,3 +57,13 @@ export function progressOf(status: SyncStatus): TransferProgress {
     lastError: status.lastError?.message,
   }
 }
+
+/** Passes on what is said, but not more often than anybody can read it. */
+export function seldom<What>(say: (what: What) => void, clock: Pick<Clock, 'monotonicMs'>): (what: What) => void {
+  let lastMs = -Infinity
+  return (what) => {
+    if (clock.monotonicMs() - lastMs < PROGRESS_EVERY_MS) return
+    lastMs = clock.monotonicMs()
+    say(what)
+  }
+}

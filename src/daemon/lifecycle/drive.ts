@@ -139,7 +139,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         log,
         ...(start === undefined ? {} : { start }),
         isProvisional,
-        settings: { debounceMs: config.debounceMs },
+        settings: { debounceMs: config.debounceMs, scrubBytesPerSecond: config.scrubBytesPerSecond },
       })
       worker.setRemote(opened.remote)
       hearing = opened

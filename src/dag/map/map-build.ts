@@ -24,6 +24,11 @@ export interface BuildOptions {
   readonly reuse?: ReuseLookup
   /** All nodes of the last version of this map: reused where equal, and the rest reported in `dropped`. */
   readonly previous?: Iterable<MapNode>
+  /**
+   * Whether a node of `previous` with equal contents may be used again; otherwise a new one is made, and it is
+   * dropped.
+   */
+  readonly isReusable?: (ref: TreeRef) => boolean
 }
 
 export interface BuiltMap {
@@ -124,6 +129,7 @@ export class MapBuilder {
     const name = identity(level, plainHash)
     const known = this.#previous.get(name)
     if (known === undefined) return this.options.reuse?.(level, firstKey, plainHash)
+    if (this.options.isReusable?.(known.ref) === false) return undefined
     this.#previous.delete(name)
     return known.ref
   }

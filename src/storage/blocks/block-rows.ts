@@ -97,9 +97,13 @@ export class BlockRows {
     this.#put(digest, { location, tick, dedupId })
   }
 
-  /** Up to `limit` evictable blocks, least recently used first. Throws CORRUPT when a row disagrees with the table. */
-  *evictable(limit: number): Iterable<{ readonly digest: Digest; readonly row: BlockRow }> {
-    for (const [key] of this.#evictable.range(limit === Infinity ? {} : { limit })) {
+  /**
+   * Up to `limit` evictable blocks behind a tick, least recently used first. Throws CORRUPT when a row disagrees with
+   * the table.
+   */
+  *evictable(limit: number, after = 0): Iterable<{ readonly digest: Digest; readonly row: BlockRow }> {
+    const range = { start: be48(after + 1), ...(limit !== Infinity && { limit }) }
+    for (const [key] of this.#evictable.range(range)) {
       const digest = key.subarray(6)
       const row = this.get(digest)
       if (row?.tick !== readBe48(key))

@@ -167,6 +167,23 @@ class SegmentBlockStore implements BlockStore {
     }
   }
 
+  restore(digest: Digest, bytes: Uint8Array): void {
+    const row = this.#rows.get(digest)
+    if (row === undefined) return
+    const [location] = this.#append(bytes, [bytes.length])
+    this.#move(digest, row.location, location!)
+  }
+
+  nextEvicted(after: number, limit: number): { digests: Digest[]; after: number } {
+    const digests: Digest[] = []
+    let last = after
+    for (const { digest, row } of this.#rows.evictable(limit, after)) {
+      digests.push(Uint8Array.from(digest))
+      last = row.tick
+    }
+    return { digests, after: last }
+  }
+
   discard(digests: readonly Digest[]): void {
     for (const digest of digests) {
       const row = this.#rows.get(digest)

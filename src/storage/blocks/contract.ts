@@ -42,6 +42,16 @@ export interface BlockStore {
    * Durable when it resolves.
    */
   releaseAll(): Promise<void>
+  /**
+   * Good bytes for a block whose bytes here are damaged; what it may be evicted for stays. Nothing where the block is
+   * not here.
+   */
+  restore(digest: Digest, bytes: Uint8Array): void
+  /**
+   * Up to `limit` evictable blocks behind the place `after`, in the order of eviction. @returns them, and the place of
+   * the last
+   */
+  nextEvicted(after: number, limit: number): { digests: Digest[]; after: number }
   /** Forget blocks nothing refers to any more, also only copies (the caller knows). */
   discard(digests: readonly Digest[]): void
   /**

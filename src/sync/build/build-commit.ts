@@ -69,7 +69,8 @@ async function buildFromLast(builder: Builder, signal: AbortSignal): Promise<Pla
   try {
     return await build(builder, false, signal)
   } catch (error) {
-    if (!isDriveError(error, 'NOT_FOUND') || builder.state.head === undefined) throw error
+    const isGone = isDriveError(error, 'NOT_FOUND') || isDriveError(error, 'WRONG_BLOCK')
+    if (!isGone || builder.state.head === undefined) throw error
     builder.log.warn('the node lost a part of the published version; building the next one anew from the tree')
     return build(builder, true, signal)
   }

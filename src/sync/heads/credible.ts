@@ -79,7 +79,7 @@ async function parentHeightsOf(
   return heights
 }
 
-/** Its commit may be gone where its root is still there. */
+/** Its commit may be gone where its root is still there; one that is damaged is as good as gone. */
 function unlessMissing(error: unknown): undefined {
-  if (!isDriveError(error, 'NOT_FOUND')) throw error
+  if (!isDriveError(error, 'NOT_FOUND') && !isDriveError(error, 'WRONG_BLOCK')) throw error
 }

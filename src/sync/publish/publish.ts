@@ -6,10 +6,12 @@
 import { throwIfAborted, type Log } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
+import type { Core } from '../../pipeline/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
 import { relationOf } from '../../commits/index.js'
 import type { Newer, SyncPhase, SyncSettings } from '../contract.js'
 import type { DriveNames } from '../heads/heads.js'
+import { refuseDamaged } from '../check/refuse-damaged.js'
 import { dropPins } from './drop-pins.js'
 import { moveNames } from './move-names.js'
 import { pinVersion } from './pin-version.js'
@@ -26,6 +28,7 @@ export interface Publisher {
   readonly node: IpfsNode
   readonly names: DriveNames
   readonly deviceSlot: number
+  readonly core: Core
   readonly fetch: FetchBlock
   readonly settings: SyncSettings
   readonly log: Log
@@ -113,6 +116,7 @@ export async function publishPlan(begun: Plan, publisher: Publisher, signal: Abo
 /** The node has every block of the version, pinned. */
 async function confirm(plan: Plan, publisher: Publisher, signal: AbortSignal): Promise<void> {
   await sendBlocks(plan, publisher, !publisher.isFresh, signal)
+  await refuseDamaged(publisher, signal)
   publisher.onPhase('pinning')
   await pinVersion(plan, { ...publisher, sendAgain: (stop) => sendBlocks(plan, publisher, false, stop) }, signal)
 }

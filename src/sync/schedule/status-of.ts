@@ -1,7 +1,7 @@
 /** What sync says of itself. Pure. */
 import { cidOf } from '../../dag/index.js'
 import type { BackOff } from './back-off.js'
-import type { Newer, SyncPhase, SyncStatus } from '../contract.js'
+import type { Newer, ScrubStatus, SyncPhase, SyncStatus } from '../contract.js'
 import type { NodeHealth } from './node-health.js'
 import type { Progress } from './progress.js'
 import type { Head } from '../state/sync-state.js'
@@ -14,9 +14,11 @@ export interface StatusParts {
   readonly backOff: BackOff
   readonly health: NodeHealth
   readonly warnings: readonly string[]
+  readonly scrub: ScrubStatus
 }
 
-export function statusOf({ phase, head, newer, progress, backOff, health, warnings }: StatusParts): SyncStatus {
+export function statusOf(parts: StatusParts): SyncStatus {
+  const { phase, head, newer, progress, backOff, health, warnings, scrub } = parts
   const { lastError: error, nextTryMs } = backOff
   return {
     phase,
@@ -32,6 +34,7 @@ export function statusOf({ phase, head, newer, progress, backOff, health, warnin
     },
     newer: newer && { height: newer.version.commit.height, deviceName: newer.version.commit.deviceName },
     warnings,
+    scrub,
     node: { state: health.state, status: health.status, ageMs: health.ageMs, error: health.error?.message },
   }
 }

@@ -3,6 +3,7 @@ import { equalBytes, type Digest } from '../../base/index.js'
 import { openTables, type QueueTables } from '../../commits/index.js'
 import { decodePlain, encodePlain } from './plain-record.js'
 import type { Environment } from '../../storage/kv/index.js'
+import type { ScrubPosition } from '../check/contract.js'
 import type { KnownHead, FastForward, Version } from '../contract.js'
 
 /** The version this device's tree is based on: the last one it published, or the one it opened. */
@@ -138,6 +139,11 @@ export class SyncState {
     return this.#read<Digest[]>('abandoned') ?? []
   }
 
+  /** Where the slow check is. */
+  get scrub(): ScrubPosition | undefined {
+    return this.#read<ScrubPosition>('scrub')
+  }
+
   get identity(): DriveIdentity | undefined {
     return this.#read<DriveIdentity>('identity')
   }
@@ -151,6 +157,7 @@ export class SyncState {
   put(name: 'holder', value: string): void
   put(name: 'places', value: readonly ConfirmedAt[]): void
   put(name: 'pastHeads' | 'abandoned', value: readonly Digest[]): void
+  put(name: 'scrub', value: ScrubPosition): void
   put(name: 'identity', value: DriveIdentity): void
   put(name: string, value: unknown): void {
     this.#values.set(name, value)

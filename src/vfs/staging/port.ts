@@ -7,6 +7,7 @@ import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts
 import type { Failures } from './failures.js'
 import { writePublished } from '../inodes/state-rows.js'
 import { applyPublished, clearPublished, type PublishedParts } from './published.js'
+import { replaceBlock } from '../content/replace-block.js'
 import type { Room } from './space.js'
 import type { StageParts } from './stage.js'
 
@@ -71,6 +72,41 @@ export class TreePort implements DrivePort {
     await discardUnused(parts, unused)
     parts.blocks.hasChanges = true
     await parts.committer.commit()
+  }
+
+  async keepBlocks(digests: readonly Digest[]): Promise<void> {
+    const { blocks } = this.#parts
+    blocks.store.reference(digests)
+    await blocks.store.commit()
+  }
+
+  async restoreBlocks(given: Parameters<DrivePort['restoreBlocks']>[0]): Promise<void> {
+    const { store } = this.#parts.blocks
+    for (const { digest, bytes } of given) store.restore(digest, bytes)
+    await store.commit()
+  }
+
+  async replaceBlocks(rows: Parameters<DrivePort['replaceBlocks']>[0]): Promise<boolean[]> {
+    const parts = this.#parts
+    const done: boolean[] = []
+    await parts.committer.between(() => {
+      for (const row of rows) done.push(replaceBlock(parts, row))
+    })
+    await parts.committer.commit()
+    return done
+  }
+
+  async markChanged(inos: readonly number[]): Promise<void> {
+    const { inodes, committer } = this.#parts
+    for (const ino of inos) {
+      const inode = inodes.find(ino)
+      if (inode !== undefined && inode.nlink > 0) inodes.markChanged(inode)
+    }
+    await committer.commit()
+  }
+
+  async nextEvicted(after: number, limit: number): Promise<{ digests: Digest[]; after: number }> {
+    return this.#parts.blocks.store.nextEvicted(after, limit)
   }
 
   async readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {

@@ -298,6 +298,47 @@ export class TestDrive implements DrivePort {
     }
   }
 
+  async keepBlocks(digests: readonly Digest[]): Promise<void> {
+    for (const digest of digests) {
+      const block = this.blocks.get(hex(digest))
+      if (block !== undefined) block.isEvictable = false
+    }
+  }
+
+  async restoreBlocks(blocks: readonly { digest: Digest; bytes: Uint8Array }[]): Promise<void> {
+    for (const { digest, bytes } of blocks) {
+      const known = this.blocks.get(hex(digest))
+      if (known !== undefined) this.blocks.set(hex(digest), { ...known, bytes })
+    }
+  }
+
+  async replaceBlocks(rows: Parameters<DrivePort['replaceBlocks']>[0]): Promise<boolean[]> {
+    const done = rows.map(({ ino, offset, from, to, key }) => {
+      const row = this.#rows(ino).find((one) => one.offset === offset && hex(one.digest) === hex(from))
+      if (row === undefined) return false
+      this.#dropRow(ino, row)
+      const next = { ...row, digest: to, key, born: this.#sequence }
+      this.#chunks.put(chunkKey(ino, offset), encodeChunk(next))
+      this.#touch(ino)
+      return true
+    })
+    await this.#commit()
+    return done
+  }
+
+  async markChanged(inos: readonly number[]): Promise<void> {
+    for (const ino of inos) this.#touch(ino)
+    await this.#commit()
+  }
+
+  async nextEvicted(after: number, limit: number): Promise<{ digests: Digest[]; after: number }> {
+    const evictable = [...this.blocks].flatMap(([name, { isEvictable }]) =>
+      isEvictable ? [Buffer.from(name, 'hex')] : [],
+    )
+    const digests = evictable.slice(after, after + limit)
+    return { digests, after: after + digests.length }
+  }
+
   async readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {
     return digests.map((digest) => this.blocks.get(hex(digest))?.bytes)
   }

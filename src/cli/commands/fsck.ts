@@ -1,0 +1,91 @@
+/**
+ * `dagdrive fsck`: is everything there, here and on the node? What is damaged is named, and repaired where it is asked
+ * for.
+ */
+import type { FsckFinding, FsckProgress, FsckReport } from '../../api/index.js'
+import { callDaemon } from '../daemon-process.js'
+import { OTHER_STATUS } from '../exit-status.js'
+import { formatCount } from '../format.js'
+import { requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
+
+export interface FsckOptions extends UnlockOptions {
+  readonly repair?: boolean
+  readonly node?: boolean
+  readonly json?: boolean
+}
+
+/** Findings in the JSON; all of them are counted. */
+const MOST_LISTED = 1000
+
+export async function fsck(session: Session, options: FsckOptions): Promise<void> {
+  const { repair = false, node = false, json } = options
+  await requireOpenDrive(session, options)
+  const findings: FsckFinding[] = []
+  const onProgress = (what: FsckProgress): void => {
+    if (!('finding' in what)) return session.terminal.status(progressText(what))
+    if (json !== true) session.terminal.print(findingText(what.finding))
+    else if (findings.length < MOST_LISTED) findings.push(what.finding)
+  }
+  let report: FsckReport
+  try {
+    report = await callDaemon(session.paths, 'fsck', { repair, node }, { onProgress })
+  } finally {
+    session.terminal.endProgress()
+  }
+  show(session, json, { ...report, findings }, reportText(report, options))
+  session.status = statusOf(report)
+}
+
+function statusOf({ open, lost }: FsckReport): number {
+  if (lost > 0) return OTHER_STATUS.filesLost
+  return open > 0 ? OTHER_STATUS.damageFound : OTHER_STATUS.done
+}
+
+const MARKS = { open: 'DAMAGED ', healed: 'healed  ', lost: 'LOST    ' } as const
+const KINDS = {
+  missing: 'missing',
+  damaged: 'damaged',
+  unpinned: 'not pinned',
+  name: 'leads nowhere',
+} as const
+
+export function findingText({ where, kind, what, path, cid, blocks, outcome }: FsckFinding): string {
+  const about = path === undefined ? (cid ?? 'the drive') : quoted(path)
+  const many = what === 'block' && blocks > 1 ? `${blocks} blocks` : what
+  const place = where === 'here' ? 'on this machine' : 'on the node'
+  return `${MARKS[outcome]}${about}: ${many} ${KINDS[kind]} ${place}`
+}
+
+/** A name may hold anything, and goes to a terminal: as in JSON, with what moves the cursor or hides text escaped. */
+export function quoted(path: string): string {
+  return JSON.stringify(path === '' ? '/' : path).replace(
+    /[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  )
+}
+
+function progressText({ phase, done, total }: Exclude<FsckProgress, { finding: unknown }>): string {
+  const what = {
+    here: 'checking this machine',
+    node: 'checking the node',
+    repair: 'sending again',
+    tree: 'reading the published tree',
+  }[phase]
+  const amount = total > 0 ? `${done.toLocaleString('en')} of ${total.toLocaleString('en')}` : done.toLocaleString('en')
+  return `${what} · ${amount} ${phase === 'tree' ? 'entries' : 'blocks'}`
+}
+
+function reportText(
+  { checkedHere, checkedNode, open, healed, lost }: FsckReport,
+  { node, repair }: FsckOptions,
+): string {
+  const read = `${formatCount(checkedHere, 'block')} read here${node === true ? `, ${formatCount(checkedNode, 'block')} on the node` : ''}`
+  if (open + healed + lost === 0) return `${read}. Nothing is wrong.`
+  const parts = [
+    ...(healed > 0 ? [`${healed} healed`] : []),
+    ...(open > 0 ? [`${open} can be repaired`] : []),
+    ...(lost > 0 ? [`${lost} lost: no good copy was found`] : []),
+  ]
+  const hint = open > 0 && repair !== true ? ' Repair with "dagdrive fsck --repair --node".' : ''
+  return `${read}. Findings: ${parts.join(', ')}.${hint}`
+}

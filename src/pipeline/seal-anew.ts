@@ -1,0 +1,21 @@
+/** The same chunk as another block: for a node that keeps damaged bytes under the address of the first one. */
+import type { Digest, SecretKey } from '../base/index.js'
+import { encryptPadded, openLeafJavaScript, sha256JavaScript } from './leaf-javascript.js'
+import { padChunk, TAG_BYTES } from './padding.js'
+
+/**
+ * Readers take any key (docs/format/keys-and-leaves.md). The block has no dedup id: what is derived from its content
+ * leads to the first one.
+ * @param fresh a random key that seals nothing else @throws CORRUPT when `sealed` does not open with `key`
+ */
+export function sealLeafAnew(
+  sealed: Uint8Array,
+  key: SecretKey,
+  fresh: SecretKey,
+): { readonly bytes: Uint8Array; readonly digest: Digest } {
+  const padded = padChunk(openLeafJavaScript(sealed, key))
+  const bytes = new Uint8Array(padded.length + TAG_BYTES)
+  encryptPadded(padded, fresh, bytes)
+  padded.fill(0)
+  return { bytes, digest: sha256JavaScript(bytes) }
+}

@@ -1,0 +1,44 @@
+/** Copies of one block: what the node gives, and a good one on this machine. */
+import { equalBytes, isDriveError, type Digest } from '../../base/index.js'
+import { decodeNode } from '../../commits/index.js'
+import { cidOf, type Codec } from '../../dag/index.js'
+import type { CheckParts } from './parts.js'
+
+/** What the node has of a block. */
+export interface NodeCopy {
+  readonly kind: 'good' | 'missing' | 'damaged'
+  readonly bytes: Uint8Array
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * Reads it whole, and looks for it nowhere else than on the node. Failures that say nothing of this block are thrown.
+ */
+export async function readFromNode(
+  digest: Digest,
+  codec: Codec,
+  { node, core }: Pick<CheckParts, 'node' | 'core'>,
+  signal: AbortSignal,
+): Promise<NodeCopy> {
+  try {
+    const bytes = await node.getBlock(cidOf(digest, codec), { signal, timeoutMs: 0 })
+    return { kind: equalBytes(core.sha256(bytes), digest) ? 'good' : 'damaged', bytes }
+  } catch (error) {
+    if (isDriveError(error, 'NOT_FOUND')) return { kind: 'missing', bytes: NO_BYTES }
+    if (isDriveError(error, 'WRONG_BLOCK')) return { kind: 'damaged', bytes: NO_BYTES }
+    throw error
+  }
+}
+
+/** Its bytes from this machine, when they are its own. */
+export async function goodCopyHere(
+  digest: Digest,
+  { state, port, core }: Pick<CheckParts, 'state' | 'port' | 'core'>,
+): Promise<Uint8Array | undefined> {
+  const stored = state.tables.nodes.get(digest)
+  const node = stored === undefined ? undefined : decodeNode(stored).bytes
+  if (node !== undefined && equalBytes(core.sha256(node), digest)) return node
+  const [bytes] = await port.readBlocks([digest])
+  return bytes !== undefined && equalBytes(core.sha256(bytes), digest) ? bytes : undefined
+}

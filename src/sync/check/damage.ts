@@ -1,0 +1,96 @@
+/** The table of damaged blocks as a check works with it: noting, reading a page at a time, forgetting. */
+import type { Digest } from '../../base/index.js'
+import { decodeDamaged, digestOf, encodeDamaged, type DamagedBlock, type DamageState } from '../../commits/index.js'
+import { pagesOf } from '../../storage/kv/index.js'
+import { isPinned } from '../publish/pin-version.js'
+import type { SyncState } from '../state/sync-state.js'
+import type { CheckParts } from './parts.js'
+import { readFromNode } from './copies.js'
+
+export interface DamagedRow extends DamagedBlock {
+  readonly digest: Digest
+}
+
+const ROWS_A_PAGE = 64
+
+export function damageOf(digest: Digest, { tables }: Pick<SyncState, 'tables'>): DamagedBlock | undefined {
+  const row = tables.damaged.get(digest)
+  return row === undefined ? undefined : decodeDamaged(row)
+}
+
+export function putDamage({ digest, ...row }: DamagedRow, { tables }: Pick<SyncState, 'tables'>): void {
+  tables.damaged.put(digest, encodeDamaged(row))
+}
+
+/** Rows in these states, some at a time; the table may change and be committed between two pages. */
+export function* damagedIn(
+  states: readonly DamageState[],
+  { tables }: Pick<SyncState, 'tables'>,
+): Generator<DamagedRow[], undefined> {
+  for (const rows of pagesOf(tables.damaged, { pageRows: ROWS_A_PAGE })) {
+    const found = rows
+      .map(([digest, value]) => ({ digest: digestOf(digest), ...decodeDamaged(value) }))
+      .filter(({ state }) => states.includes(state))
+    if (found.length > 0) yield found
+  }
+}
+
+/** A block of the version this device is at: live, or one of those around the live ones. */
+export function isOfVersion({ digest, codec }: Pick<DamagedRow, 'digest' | 'codec'>, state: SyncState): boolean {
+  if (codec === 'dag-pb') return true
+  const { head, tables } = state
+  return tables.live.get(digest) !== undefined || (head !== undefined && same(head.commitDigest, digest))
+}
+
+/**
+ * The node's copies of these blocks are no copies: what is here of them stays here, from before anything is tried.
+ * Durable when it resolves.
+ */
+export async function noteDamage(rows: readonly DamagedRow[], { state, port, log }: CheckParts): Promise<void> {
+  if (rows.length === 0) return
+  for (const row of rows)
+    if (row.state === 'exchange' || damageOf(row.digest, state) === undefined) putDamage(row, state)
+  await state.queue.commit()
+  await port.keepBlocks(rows.filter(({ codec }) => codec === 'raw').map(({ digest }) => digest))
+  log.warn('blocks that the node holds are not as they should be', { blocks: rows.length })
+}
+
+/** Before a check: what an earlier one knew may be otherwise by now. */
+export async function lookAgain(parts: CheckParts, signal: AbortSignal): Promise<void> {
+  const { state, port } = parts
+  for (const rows of damagedIn(['healed', 'exchange'], state)) for (const { digest } of rows) forget(digest, state)
+  for (const rows of damagedIn(['pending'], state)) {
+    const published = rows.filter((row) => isOfVersion(row, state))
+    for (const row of published) {
+      const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
+      if (kind === 'good') forget(row.digest, state)
+      else putDamage({ ...row, kind, state: 'open' }, state)
+    }
+    // Those of a repair that was cut off: they go, unless a row names them.
+    const cutOff = rows.filter((row) => !published.includes(row)).map(({ digest }) => digest)
+    await port.giveBack({ unused: cutOff, published: [] })
+    const here = await port.readBlocks(cutOff)
+    cutOff.forEach((digest, i) => {
+      if (here[i] === undefined) forget(digest, state)
+    })
+  }
+  const isHeld = state.head !== undefined && (await isPinned(state.head.root, parts, signal))
+  for (const rows of damagedIn(isHeld ? ['open', 'lost', 'replaced'] : [], state)) {
+    for (const row of rows) {
+      const copy = await readFromNode(row.digest, row.codec, parts, signal)
+      const isGone = copy.kind === 'missing' && !(row.codec === 'raw' && isOfVersion(row, state))
+      if (copy.kind === 'good' || isGone || (row.codec === 'dag-pb' && row.state !== 'replaced'))
+        forget(row.digest, state)
+      if (copy.kind === 'good') await port.giveBack({ unused: [], published: [row.digest] })
+    }
+  }
+  await state.queue.commit()
+}
+
+export function forget(digest: Digest, { tables }: Pick<SyncState, 'tables'>): void {
+  tables.damaged.delete(digest)
+}
+
+function same(a: Digest, b: Digest): boolean {
+  return Buffer.compare(a, b) === 0
+}

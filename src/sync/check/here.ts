@@ -1,0 +1,161 @@
+/**
+ * The local part of a check: rows of the tree, sealed blocks, and tree nodes kept here. It asks the node for nothing
+ * but repairs.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { equalBytes, isDriveError, throwIfAborted, type Digest } from '../../base/index.js'
+import { cidOf } from '../../dag/index.js'
+import { decodeNode, digestOf, encodeNode } from '../../commits/index.js'
+import { pagesOf } from '../../storage/kv/index.js'
+import type { CheckRequest, CheckFinding } from './contract.js'
+import type { CheckParts } from './parts.js'
+import { readFromNode } from './copies.js'
+import { FileFindings } from './file-findings.js'
+import { chunkSlices, hasParent, inodeSlices, isStillNamed, pathOf, withView, type FileRow } from './slices.js'
+
+const INODES_A_SLICE = 512
+const ROWS_A_SLICE = 32
+
+type Request = Pick<CheckRequest, 'repair' | 'signal' | 'onFinding'>
+
+/** @param onRead blocks that were read */
+export async function checkHere(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
+  await readable(request, () => checkRecords(parts, request))
+  await readable(request, () => checkBlocks(parts, request, onRead))
+  await readable(request, () => checkNodes(parts, request, onRead))
+}
+
+/** A record that does not open ends the part it is in: what comes after it in its table cannot be reached. */
+async function readable({ onFinding }: Request, part: () => Promise<void>): Promise<void> {
+  try {
+    await part()
+  } catch (error) {
+    if (!isDriveError(error, 'CORRUPT')) throw error
+    onFinding(of('here', 'damaged', 'record', 'lost'))
+  }
+}
+
+async function checkRecords({ meta }: CheckParts, { signal, onFinding }: Request): Promise<void> {
+  for (const records of inodeSlices(meta, INODES_A_SLICE)) {
+    throwIfAborted(signal)
+    await setImmediate()
+    const tell = (ino: number): void => {
+      const path = withView(meta, (view) => (view.inode(ino) === undefined ? undefined : pathOf(ino, view)))
+      onFinding({ ...of('here', 'name', 'entry', 'lost'), path })
+    }
+    for (const { ino, mode } of records) {
+      const isWrong = withView(meta, (view) => {
+        const record = view.inode(ino)
+        if (record === undefined) return false // removed meanwhile
+        if (!hasParent(record, view)) return true
+        if (mode >>> 12 !== DIRECTORY) return false
+        for (const entry of view.entries(ino)) {
+          const child = view.inode(entry.ino)
+          if (child === undefined || child.mode >>> 12 !== entry.type) return true
+        }
+        return false
+      })
+      if (isWrong) tell(ino)
+    }
+  }
+}
+
+const DIRECTORY = 4
+
+async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
+  const { meta, port } = parts
+  const files = new FileFindings(request.onFinding)
+  for (const rows of chunkSlices(meta, ROWS_A_SLICE)) {
+    throwIfAborted(request.signal)
+    const published = withView(meta, (view) => view.published)
+    const blocks = await port.readBlocks(rows.map(({ digest }) => digestOf(digest)))
+    for (const [i, row] of rows.entries()) {
+      await setImmediate()
+      const bytes = blocks[i]
+      if (bytes !== undefined) onRead(1)
+      // What is not here is on the node, but for what no version has yet.
+      if (bytes === undefined ? row.born <= published : isGood(row, bytes, parts)) continue
+      if (!isStillNamed(row, meta)) continue
+      const kind = bytes === undefined ? 'missing' : 'damaged'
+      const outcome = await healBlock(row.digest, parts, request)
+      const cid = cidOf(row.digest, 'raw')
+      files.add(row.ino, { where: 'here', kind, what: 'block', cid, outcome }, () =>
+        withView(meta, (view) => ({ path: pathOf(row.ino, view), fileId: view.inode(row.ino)?.fileId })),
+      )
+    }
+  }
+  files.end()
+}
+
+/** It is the block its row names, opens with the key of the row, and has all the bytes the row says. */
+function isGood(row: FileRow, bytes: Uint8Array, { core }: CheckParts): boolean {
+  if (!equalBytes(core.sha256(bytes), row.digest)) return false
+  try {
+    return row.skip + row.length <= core.openLeaf(bytes, row.key).length
+  } catch (error) {
+    if (isDriveError(error, 'CORRUPT')) return false
+    throw error
+  }
+}
+
+/** Gets another copy from the node. Without repair: whether there should be one. */
+async function healBlock(
+  digest: Digest,
+  parts: CheckParts,
+  { repair, signal }: Request,
+): Promise<CheckFinding['outcome']> {
+  const { state, port, core } = parts
+  const isPublished = state.tables.live.get(digest) !== undefined
+  if (!repair) return isPublished ? 'open' : 'lost'
+  try {
+    const copy = await readFromNode(digest, 'raw', parts, signal)
+    if (copy.kind !== 'good') return 'lost'
+    await port.restoreBlocks([{ digest: digestOf(digest), bytes: copy.bytes }])
+    const [again] = await port.readBlocks([digestOf(digest)])
+    return again !== undefined && equalBytes(core.sha256(again), digest) ? 'healed' : 'open'
+  } catch (error) {
+    if (!isDriveError(error) || error.code === 'ABORTED') throw error
+    return isPublished ? 'open' : 'lost' // the node is away
+  }
+}
+
+/** Tree and pin tree nodes of the version, and of one on its way. */
+async function checkNodes(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
+  const { state, core } = parts
+  const { nodes } = state.tables
+  for (const rows of pagesOf(nodes, { pageRows: ROWS_A_SLICE })) {
+    throwIfAborted(request.signal)
+    await setImmediate()
+    for (const [key] of rows) {
+      const digest = digestOf(key)
+      const stored = nodes.get(digest)
+      if (stored === undefined) continue
+      onRead(1)
+      const { codec, bytes } = decodeNode(stored)
+      if (equalBytes(core.sha256(bytes), digest)) continue
+      const cid = cidOf(digest, codec)
+      const copy = request.repair
+        ? await readFromNode(digest, codec, parts, request.signal).catch(unlessAborted)
+        : undefined
+      if (copy?.kind === 'good') {
+        nodes.put(digest, encodeNode({ codec, bytes: copy.bytes }))
+        await state.queue.commit()
+      }
+      const outcome = copy?.kind === 'good' ? 'healed' : 'open'
+      request.onFinding({ ...of('here', 'damaged', 'directory', outcome), cid })
+    }
+  }
+}
+
+function unlessAborted(error: unknown): undefined {
+  if (isDriveError(error, 'ABORTED')) throw error
+}
+
+function of(
+  where: CheckFinding['where'],
+  kind: CheckFinding['kind'],
+  what: CheckFinding['what'],
+  outcome: CheckFinding['outcome'],
+): CheckFinding {
+  return { where, kind, what, outcome, path: undefined, fileId: undefined, cid: undefined, blocks: 1 }
+}

@@ -1,0 +1,24 @@
+/** What became of damaged blocks, when all that can be done has been done. */
+import type { CheckParts } from './parts.js'
+import { goodCopyHere } from './copies.js'
+import { damagedIn, forget, isOfVersion, putDamage } from './damage.js'
+
+/**
+ * What is still damaged is lost where no good copy is here; a replaced block that the version still names was not
+ * repaired.
+ */
+export async function judge(parts: CheckParts): Promise<void> {
+  const { state } = parts
+  for (const rows of damagedIn(['open', 'lost', 'replaced', 'exchange'], state)) {
+    for (const row of rows) {
+      const isWanted = isOfVersion(row, state)
+      if (row.state === 'exchange') forget(row.digest, state)
+      else if (!isWanted) putDamage({ ...row, state: 'replaced' }, state)
+      else {
+        const isHere = (await goodCopyHere(row.digest, parts)) !== undefined
+        putDamage({ ...row, state: isHere || row.codec === 'dag-pb' ? 'open' : 'lost' }, state)
+      }
+    }
+  }
+  await state.queue.commit()
+}

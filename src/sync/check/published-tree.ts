@@ -1,0 +1,152 @@
+/**
+ * Reads the published tree from its root, names and all: what is damaged gets the path of its file, also where this
+ * machine never looked into it. Memory holds the path it is at, and one node of each directory on it.
+ */
+import { setImmediate } from 'node:timers/promises'
+import {
+  DriveError,
+  hex,
+  isDriveError,
+  nameToText,
+  throwIfAborted,
+  type Digest,
+  type FileId,
+} from '../../base/index.js'
+import {
+  cidOf,
+  findLink,
+  readChunkList,
+  readDirectoryTable,
+  type EntryRecord,
+  type FetchBlock,
+  type FileChunk,
+} from '../../dag/index.js'
+import { isDirectory } from '../../model/index.js'
+import type { Head } from '../state/sync-state.js'
+import type { CheckFinding } from './contract.js'
+import type { CheckParts } from './parts.js'
+import { goodCopyHere, readFromNode } from './copies.js'
+import { damageOf, noteDamage } from './damage.js'
+import { FileFindings } from './file-findings.js'
+
+export interface TreeWalk {
+  readonly parts: CheckParts
+  readonly signal: AbortSignal
+  readonly onFinding: (finding: CheckFinding) => void
+  readonly onEntry: () => void
+  /** Damaged blocks that were told with a path. */
+  readonly onNamed: (digest: Digest) => void
+}
+
+/** @param head whose tree it is; the walk ends where another version is published meanwhile */
+export async function walkPublished(head: Head, walk: TreeWalk): Promise<void> {
+  const files = new FileFindings(walk.onFinding)
+  await new PublishedTree(head, walk, files).directory(head.commit.root, '')
+  files.end()
+}
+
+class PublishedTree {
+  readonly #fetch: FetchBlock
+  readonly #links: EntryRecord['content'] | undefined
+
+  constructor(
+    private readonly head: Head,
+    private readonly walk: TreeWalk,
+    private readonly files: FileFindings,
+  ) {
+    const { links } = head.commit
+    this.#links = links && { kind: 'tree', ref: links }
+    this.#fetch = fetchOf(walk)
+  }
+
+  async directory(entry: EntryRecord, path: string): Promise<void> {
+    const { content, fileId } = entry
+    if (content.kind !== 'tree') return
+    await this.#read(path, fileId, 'directory', async () => {
+      const { signal } = this.walk
+      for await (const { name, entry: child } of readDirectoryTable(content.ref, this.#fetch, { signal })) {
+        throwIfAborted(signal)
+        if (this.head !== this.walk.parts.state.head) return
+        this.walk.onEntry()
+        const childPath = path === '' ? nameToText(name) : `${path}/${nameToText(name)}`
+        if (isDirectory(child)) await this.directory(child, childPath)
+        else await this.#file(child, childPath)
+      }
+    })
+  }
+
+  async #file(entry: EntryRecord, path: string): Promise<void> {
+    const { signal } = this.walk
+    const { fileId } = entry
+    let { content } = entry
+    if (content.kind === 'shared' && this.#links?.kind === 'tree') {
+      const links = this.#links.ref
+      await this.#read(path, fileId, 'entry', async () => {
+        const found = await findLink(links, fileId, this.#fetch, { signal })
+        if (found === undefined) throw new DriveError('CORRUPT', 'A hard link leads nowhere.')
+        content = found.content
+      })
+    }
+    if (content.kind === 'chunks') for (const chunk of content.chunks) this.#chunk(chunk, path, fileId)
+    if (content.kind !== 'tree') return
+    const { ref } = content
+    await this.#read(path, fileId, 'chunk list', async () => {
+      for await (const chunk of readChunkList(ref, this.#fetch, { signal })) this.#chunk(chunk, path, fileId)
+    })
+    await setImmediate()
+  }
+
+  #chunk({ digest }: FileChunk, path: string, fileId: FileId): void {
+    const { state } = this.walk.parts
+    const damage = damageOf(digest, state)
+    const isLive = state.tables.live.get(digest) !== undefined
+    if ((damage === undefined && isLive) || this.head !== state.head) return
+    if (damage !== undefined) this.walk.onNamed(digest)
+    const kind = damage?.kind ?? 'unpinned'
+    const outcome = damage === undefined || damage.state === 'replaced' ? 'open' : OUTCOMES[damage.state]
+    if (outcome === undefined) return
+    const finding = { where: 'node', kind, what: 'block', cid: cidOf(digest, 'raw'), outcome } as const
+    this.files.add(`${path}\0${hex(fileId)}`, finding, () => ({ path, fileId }))
+  }
+
+  /** A part of the tree that cannot be had anywhere is told by the path of what it is a part of. */
+  async #read(path: string, fileId: FileId, what: CheckFinding['what'], read: () => Promise<void>): Promise<void> {
+    try {
+      await read()
+    } catch (error) {
+      if (error instanceof LostNode) this.walk.onNamed(error.digest)
+      else if (!isDriveError(error, 'CORRUPT')) throw error
+      if (this.head !== this.walk.parts.state.head) return
+      const cid = error instanceof LostNode ? cidOf(error.digest, 'raw') : undefined
+      const kind = error instanceof LostNode ? error.kind : 'damaged'
+      this.files.add(`${path}\0${hex(fileId)}`, { where: 'node', kind, what, cid, outcome: 'lost' }, () => ({
+        path,
+        fileId,
+      }))
+    }
+  }
+}
+
+const OUTCOMES = { open: 'open', lost: 'lost', healed: 'healed', pending: 'healed', exchange: undefined } as const
+
+/** A tree node that neither the node nor this machine has. */
+class LostNode extends Error {
+  constructor(
+    readonly digest: Digest,
+    readonly kind: 'missing' | 'damaged',
+  ) {
+    super('A node of the tree cannot be had.')
+  }
+}
+
+/** From the node, so that what it holds is checked; where it fails, the copy here. */
+function fetchOf({ parts, signal }: TreeWalk): FetchBlock {
+  return async (digest, codec) => {
+    const { kind, bytes } = await readFromNode(digest, codec, parts, signal)
+    if (kind === 'good') return bytes
+    await noteDamage([{ digest, codec, state: 'open', kind }], parts)
+    const here = await goodCopyHere(digest, parts)
+    if (here === undefined) throw new LostNode(digest, kind)
+    return here
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The slow check in the background: a few blocks at a time it reads what the node holds, no faster than it may, and
+ * heals as `fsck` does. Of each step half is what would be evicted next, since that is soon on the node alone. It
+ * decides nothing about eviction, and nothing waits for it. Where it is, is kept over restarts.
+ */
+import { isDriveError, toWire, type Clock, type Digest } from '../../base/index.js'
+import { digestOf } from '../../commits/index.js'
+import { Wake } from '../schedule/wake.js'
+import type { ScrubPosition, ScrubStatus } from './contract.js'
+import type { CheckParts } from './parts.js'
+import { readFromNode } from './copies.js'
+import { damagedIn, isOfVersion, lookAgain, putDamage } from './damage.js'
+import { judge } from './judge.js'
+import { checkAtNode } from './live-blocks.js'
+import { sealAnew } from './seal-anew.js'
+import { pacedNode } from './paced-node.js'
+import { sendAgain } from './send-again.js'
+import { checkPinTree } from './version-at-node.js'
+
+export interface ScrubSettings {
+  /** Bytes a second that it may read from the node; 0: never. */
+  readonly scrubBytesPerSecond: number
+  /** From the end of one pass over the version to the beginning of the next. */
+  readonly scrubEveryMs: number
+}
+
+const BLOCKS_A_STEP = 8
+/** After a failure, and while nothing is published. */
+const RETRY_MS = 60_000
+const SEAL_EVERY_MS = 3_600_000
+const BEGINNING: ScrubPosition = {
+  evictedAfter: 0,
+  liveAfter: undefined,
+  checked: 0,
+  endedMs: undefined,
+  isRunning: false,
+}
+
+export class Scrub {
+  readonly #parts: CheckParts
+  readonly #clock: Clock
+  readonly #settings: ScrubSettings
+  readonly #wake: Wake
+  readonly #stop = new AbortController()
+  /** Ends the step under way. */
+  #cut = new AbortController()
+  #isResting = false
+  #step: Promise<unknown> = Promise.resolve()
+  readonly #running: Promise<void>
+  #damage = { open: 0, lost: 0 }
+  #nextSealMs = -Infinity
+
+  /** Begins at once, and ends with `close`. */
+  constructor(parts: CheckParts, clock: Clock, settings: ScrubSettings) {
+    this.#parts = { ...parts, node: pacedNode(parts.node, settings.scrubBytesPerSecond, clock) }
+    this.#clock = clock
+    this.#settings = settings
+    this.#wake = new Wake(clock)
+    this.#damage = this.#count()
+    this.#running = settings.scrubBytesPerSecond > 0 ? this.#run() : Promise.resolve()
+  }
+
+  get status(): ScrubStatus {
+    const { isRunning, checked, endedMs } = this.#position
+    return { isRunning, checked, endedMs, ...this.#damage }
+  }
+
+  /** The step under way ends soon, and no other begins before `goOn`. */
+  async rest(): Promise<void> {
+    this.#isResting = true
+    this.#cut.abort()
+    await this.#step
+  }
+
+  /** Another check has run: damage may be another one by now. */
+  goOn(): void {
+    this.#damage = this.#count()
+    this.#isResting = false
+    this.#wake.now()
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    this.#cut.abort()
+    this.#wake.now()
+    await this.#running
+  }
+
+  get #position(): ScrubPosition {
+    return this.#parts.state.scrub ?? BEGINNING
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const next = this.#next()
+      this.#step = next
+      await this.#wake.wait(await next)
+    }
+  }
+
+  /** @returns milliseconds until the step after this one */
+  async #next(): Promise<number> {
+    const { state, log } = this.#parts
+    const { isRunning, endedMs } = this.#position
+    // A clock that was set back delays a pass by no more than the time between two.
+    const sinceMs = endedMs === undefined ? Infinity : Math.abs(this.#clock.nowMs() - endedMs)
+    if (!isRunning && sinceMs < this.#settings.scrubEveryMs)
+      return Math.min(this.#settings.scrubEveryMs - sinceMs, LONGEST_TIMER_MS)
+    const isReady = state.live?.isComplete === true && !this.#parts.publisher.isProvisional && !this.#isResting
+    if (!isReady) return RETRY_MS
+    this.#cut = new AbortController()
+    try {
+      await this.#doStep(this.#cut.signal)
+      return LEAST_PAUSE_MS
+    } catch (error) {
+      if (!this.#cut.signal.aborted && !isDriveError(error, 'OFFLINE'))
+        log.warn('the slow check was interrupted', { code: toWire(error).code })
+      return RETRY_MS
+    }
+  }
+
+  async #doStep(signal: AbortSignal): Promise<void> {
+    const parts = this.#parts
+    const before = this.#position
+    if (!before.isRunning) {
+      await lookAgain(parts, signal)
+      if (parts.state.head !== undefined) await checkPinTree(parts.state.head, parts, signal)
+    }
+    const next = await parts.port.nextEvicted(before.isRunning ? before.evictedAfter : 0, BLOCKS_A_STEP)
+    const live = this.#liveAfter(before.isRunning ? before.liveAfter : undefined)
+    const evicted = next.digests.filter((digest) => parts.state.tables.live.get(digest) !== undefined)
+    const found = await checkAtNode([...evicted, ...live], parts, signal, () => undefined)
+    const isRunning = live.length > 0 || next.digests.length > 0
+    if (found > 0 || !before.isRunning || !isRunning) await this.#heal(!isRunning, signal)
+    parts.state.put('scrub', {
+      evictedAfter: next.after,
+      liveAfter: live.at(-1) ?? before.liveAfter,
+      checked: (before.isRunning ? before.checked : 0) + evicted.length + live.length,
+      endedMs: isRunning ? before.endedMs : this.#clock.nowMs(),
+      isRunning,
+    })
+    await parts.state.queue.commit()
+    this.#damage = this.#count()
+  }
+
+  #liveAfter(after: Uint8Array | undefined): Digest[] {
+    const { live } = this.#parts.state.tables
+    const start = after === undefined ? {} : { start: Buffer.concat([after, Buffer.of(0)]) }
+    return Array.from(live.range({ ...start, limit: BLOCKS_A_STEP }), ([digest]) => digestOf(digest))
+  }
+
+  /**
+   * A version of what was sealed anew is made by itself, as after any change. Sealing anew reads all rows of the tree,
+   * so it is done now and then; what waits for it stays here.
+   * @param isLast the pass ends
+   */
+  async #heal(isLast: boolean, signal: AbortSignal): Promise<void> {
+    const parts = this.#parts
+    const { state } = parts
+    for (const rows of damagedIn(['pending'], state)) {
+      for (const row of rows.filter((one) => isOfVersion(one, state))) {
+        const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
+        putDamage({ ...row, state: kind === 'good' ? 'healed' : 'open' }, state)
+      }
+    }
+    await sendAgain(parts, signal, () => undefined)
+    const nowMs = this.#clock.monotonicMs()
+    if (parts.publisher.newer !== undefined || !(isLast || nowMs >= this.#nextSealMs)) return
+    this.#nextSealMs = nowMs + SEAL_EVERY_MS
+    await sealAnew(parts, signal)
+    await judge(parts)
+  }
+
+  #count(): { open: number; lost: number } {
+    const counts = { open: 0, lost: 0 }
+    for (const rows of damagedIn(['open', 'lost'], this.#parts.state)) {
+      for (const { state } of rows)
+        if (state === 'lost') counts.lost++
+        else counts.open++
+    }
+    return counts
+  }
+}
+
+const LEAST_PAUSE_MS = 100
+/** What a timer can wait. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1

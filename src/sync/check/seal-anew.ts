@@ -1,0 +1,181 @@
+/**
+ * For a node that keeps damaged bytes under an address whatever is sent to it: the tree gets other blocks with the
+ * same content. Chunks are sealed under fresh keys, and rows name them where they still name the old block; of
+ * directories and chunk lists the next version makes new nodes. Nothing leaves the tree but by a version that is
+ * published.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { equalBytes, hex, throwIfAborted, type Digest, type SecretKey } from '../../base/index.js'
+import { digestOf, nodesOf } from '../../commits/index.js'
+import { decodeLinks } from '../../dag/index.js'
+import { ROOT_INO } from '../../model/index.js'
+import { sealLeafAnew } from '../../pipeline/index.js'
+import type { CheckParts } from './parts.js'
+import { goodCopyHere } from './copies.js'
+import { damagedIn, damageOf, forget, putDamage, type DamagedRow } from './damage.js'
+import { changedSlices, chunkSlices, inodeSlices, withView, type FileRow } from './slices.js'
+
+const ROWS_A_SLICE = 256
+const KEY_BYTES = 32
+/** Blocks below a damaged pin tree node that are tried, one of which is here. */
+const MOST_TRIED = 64
+
+/** @returns whether a version has to be published now */
+export async function sealAnew(parts: CheckParts, signal: AbortSignal): Promise<boolean> {
+  const { state, port } = parts
+  if (damagedIn(['open', 'lost'], state).next().done === true) return false
+  await chooseExchanges(parts)
+  let isChanged = false
+  for (const rows of chunkSlices(parts.meta, ROWS_A_SLICE)) {
+    throwIfAborted(signal)
+    await setImmediate()
+    isChanged = (await sealRows(rows.filter(isDamaged(parts)), parts)) || isChanged
+  }
+  isChanged = (await renewNodes(parts, signal)) || isChanged
+  // Root, commit and the tables of a version are made anew with every version.
+  if (isChanged || hasUnnamed(parts)) {
+    await port.markChanged([ROOT_INO])
+    return true
+  }
+  return false
+}
+
+/**
+ * Only what the rows of changed files name: content that was written again leads to the block the node keeps damaged.
+ */
+export async function sealChangedAnew(parts: CheckParts, signal: AbortSignal): Promise<void> {
+  await parts.port.flush()
+  for (const inos of changedSlices(parts.meta, ROWS_A_SLICE)) {
+    for (const ino of inos) {
+      throwIfAborted(signal)
+      await setImmediate()
+      const rows = withView(parts.meta, (view) => [...view.chunks(ino)].filter(isDamaged(parts)))
+      await sealRows(
+        rows.map((row) => ({ ...row, ino })),
+        parts,
+      )
+    }
+  }
+}
+
+/** A row of a file names a block the node does not have as it should be. */
+function isDamaged({ state }: CheckParts): (row: { readonly digest: Digest }) => boolean {
+  return ({ digest }) => {
+    const damage = damageOf(digest, state)
+    return damage !== undefined && damage.state !== 'healed' && damage.state !== 'pending'
+  }
+}
+
+async function sealRows(rows: readonly FileRow[], parts: CheckParts): Promise<boolean> {
+  const { state, port, random } = parts
+  const made = new Map<string, { digest: Digest; key: SecretKey }>()
+  const replaced: Parameters<CheckParts['port']['replaceBlocks']>[0][number][] = []
+  for (const { ino, offset, digest, key } of rows) {
+    const name = hex(digest) + hex(key)
+    let block = made.get(name)
+    if (block === undefined) {
+      const sealed = await goodCopyHere(digest, parts)
+      if (sealed === undefined) continue
+      const fresh = random.bytes(KEY_BYTES)
+      const anew = sealLeafAnew(sealed, key, fresh)
+      made.set(name, (block = { digest: anew.digest, key: fresh }))
+      // Durable first, so that a crash gives it back.
+      putDamage({ digest: block.digest, state: 'pending', kind: 'damaged', codec: 'raw' }, state)
+      await state.queue.commit()
+      await port.adopt([{ digest: block.digest, bytes: anew.bytes }])
+    }
+    replaced.push({ ino, offset, from: digestOf(digest), to: block.digest, key: block.key })
+  }
+  if (replaced.length === 0) return false
+  const done = await port.replaceBlocks(replaced)
+  for (const [i, { from }] of replaced.entries()) {
+    const damage = done[i] === true ? damageOf(from, state) : undefined
+    if (damage !== undefined) putDamage({ digest: from, ...damage, state: 'replaced' }, state)
+  }
+  const unused = [...made.values()].filter(
+    ({ digest }) => !replaced.some(({ to }, i) => done[i] === true && to === digest),
+  )
+  await port.giveBack({ unused: unused.map(({ digest }) => digest), published: [] })
+  for (const { digest } of unused) forget(digest, state)
+  await state.queue.commit()
+  return done.includes(true)
+}
+
+/** Directories and chunk lists with a damaged node are made anew, where all of their entries are here. */
+async function renewNodes(parts: CheckParts, signal: AbortSignal): Promise<boolean> {
+  const { state, port, meta } = parts
+  let isChanged = false
+  for (const records of inodeSlices(meta, ROWS_A_SLICE)) {
+    throwIfAborted(signal)
+    await setImmediate()
+    const renewed: number[] = []
+    for (const { ino, ref, unloaded } of records) {
+      if (ref === undefined || unloaded) continue
+      const known = state.tables.maps.get(ref.digest)
+      const nodes = known === undefined ? [{ ref }] : await nodesOf(ref, state.tables.maps, unreachable)
+      const damaged = nodes.map((node) => node.ref.digest).filter((digest) => isDamaged(parts)({ digest }))
+      if (damaged.length === 0) continue
+      renewed.push(ino)
+      for (const digest of damaged) putDamage({ digest, ...damageOf(digest, state)!, state: 'replaced' }, state)
+    }
+    if (renewed.length === 0) continue
+    await state.queue.commit()
+    await port.markChanged(renewed)
+    isChanged = true
+  }
+  return isChanged
+}
+
+function unreachable(): Promise<never> {
+  return Promise.reject(new RangeError('A map whose nodes are known is not read.'))
+}
+
+/**
+ * The bytes of a pin tree node follow from what it links to, so it gets another address only without one of those: for
+ * each damaged one, one block below it is replaced as if it were damaged.
+ */
+async function chooseExchanges(parts: CheckParts): Promise<void> {
+  const { state } = parts
+  for (const rows of damagedIn(['open', 'lost'], state)) {
+    for (const row of rows) {
+      if (row.codec !== 'dag-pb' || (state.head !== undefined && equalBytes(row.digest, state.head.root))) continue
+      for await (const digest of blocksBelow(row, parts)) {
+        if (damageOf(digest, state) === undefined) {
+          if ((await goodCopyHere(digest, parts)) === undefined) continue
+          putDamage({ digest, state: 'exchange', kind: 'damaged', codec: 'raw' }, state)
+        }
+        break
+      }
+    }
+  }
+  await state.queue.commit()
+}
+
+async function* blocksBelow(row: DamagedRow, parts: CheckParts): AsyncGenerator<Digest, void, undefined> {
+  const { live } = parts.state.tables
+  const bytes = await goodCopyHere(row.digest, parts)
+  if (bytes === undefined) {
+    // The first after those before it is surely below it.
+    const start = Buffer.concat([row.after ?? Buffer.alloc(32), Buffer.of(0)])
+    for (const [digest] of live.range({ start, limit: 1 })) yield digestOf(digest)
+    return
+  }
+  let tried = 0
+  for (const { digest, codec } of decodeLinks(bytes)) {
+    if (tried++ >= MOST_TRIED) return
+    if (codec === 'raw') yield digest
+    else yield* blocksBelow({ ...row, digest }, parts)
+  }
+}
+
+/** Something that every version makes anew: a pin tree node, the commit, a table of the version. */
+function hasUnnamed({ state }: CheckParts): boolean {
+  const { head, tables } = state
+  for (const rows of damagedIn(['open', 'lost'], state)) {
+    for (const { digest, codec } of rows) {
+      const isCommit = head !== undefined && equalBytes(digest, head.commitDigest)
+      if (codec === 'dag-pb' || isCommit || tables.nodes.get(digest) !== undefined) return true
+    }
+  }
+  return false
+}

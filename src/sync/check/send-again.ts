@@ -1,0 +1,61 @@
+/** Sends good copies of damaged blocks to the node once more, and believes it only what it gives back. */
+import type { Digest } from '../../base/index.js'
+import { cidOf } from '../../dag/index.js'
+import type { NodeBlock } from '../../node/index.js'
+import { isPinned } from '../publish/pin-version.js'
+import type { CheckParts } from './parts.js'
+import { goodCopyHere, readFromNode } from './copies.js'
+import { damagedIn, isOfVersion, putDamage, type DamagedRow } from './damage.js'
+
+const MOST_BYTES = 16 * 1024 * 1024
+
+/**
+ * Blocks the node then gives back are `healed`; what it keeps damaged stays `open`, and so does what is not here.
+ * Nothing is done while the node does not list the pin of the version: what it holds may go.
+ */
+export async function sendAgain(
+  parts: CheckParts,
+  signal: AbortSignal,
+  onSent: (blocks: number) => void,
+): Promise<void> {
+  const { head } = parts.state
+  if (head === undefined || !(await isPinned(head.root, parts, signal))) return
+  for (const rows of damagedIn(['open', 'lost'], parts.state)) {
+    let batch: (DamagedRow & { readonly bytes: Uint8Array })[] = []
+    let size = 0
+    for (const row of rows) {
+      const bytes = isOfVersion(row, parts.state) ? await goodCopyHere(row.digest, parts) : undefined
+      if (bytes === undefined) continue
+      batch.push({ ...row, bytes })
+      size += bytes.length
+      if (size < MOST_BYTES) continue
+      await send(batch, parts, signal)
+      onSent(batch.length)
+      batch = []
+      size = 0
+    }
+    if (batch.length === 0) continue
+    await send(batch, parts, signal)
+    onSent(batch.length)
+  }
+}
+
+async function send(
+  batch: readonly (DamagedRow & { readonly bytes: Uint8Array })[],
+  parts: CheckParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { node, state, port } = parts
+  const blocks = batch.map(({ digest, codec, bytes }): NodeBlock => ({ cid: cidOf(digest, codec), bytes }))
+  await node.importBlocks(blocks, { roots: [], signal })
+  const healed: Digest[] = []
+  for (const { bytes: _, ...row } of batch) {
+    const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
+    if (kind !== 'good') continue
+    putDamage({ ...row, state: 'healed' }, state)
+    if (row.codec === 'raw') healed.push(row.digest)
+  }
+  await state.queue.commit()
+  // The node has confirmed them again, under the pin of the version.
+  await port.giveBack({ unused: [], published: healed })
+}

@@ -1,0 +1,98 @@
+/**
+ * The tree as it is on disk, a few rows at a time. Each slice has a snapshot of its own: a check takes hours on a slow
+ * disk, and a snapshot that is kept for hours keeps the database from using its space again. So a row may have changed
+ * since its slice was read.
+ */
+import { nameToText } from '../../base/index.js'
+import { isDirectory, ROOT_INO } from '../../model/index.js'
+import type { EnvironmentReader } from '../../storage/kv/index.js'
+import { TreeView, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
+
+export type FileRow = ChunkRecord & { readonly ino: number }
+
+/** Reads from a view that is closed again at once. */
+export function withView<T>(meta: EnvironmentReader, read: (view: TreeView) => T): T {
+  const view = new TreeView(meta.snapshot())
+  try {
+    return read(view)
+  } finally {
+    view.close()
+  }
+}
+
+/** Chunk rows of all files, in order of file and offset. */
+export function* chunkSlices(meta: EnvironmentReader, limit: number): Generator<FileRow[], undefined> {
+  let [ino, offset] = [0, 0]
+  for (;;) {
+    const rows = withView(meta, (view) => take(view.chunksFrom(ino, offset), limit))
+    if (rows.length > 0) yield rows
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < limit) return
+    ;[ino, offset] = [last.ino, last.offset + 1]
+  }
+}
+
+/** Inodes in order of their numbers. */
+export function* inodeSlices(meta: EnvironmentReader, limit: number): Generator<InodeRecord[], undefined> {
+  for (let from = 0; ;) {
+    const records = withView(meta, (view) => take(view.inodes(from), limit))
+    if (records.length > 0) yield records
+    const last = records.at(-1)
+    if (last === undefined || records.length < limit) return
+    from = last.ino + 1
+  }
+}
+
+/** Numbers of inodes that changed since the last published version. */
+export function* changedSlices(meta: EnvironmentReader, limit: number): Generator<number[], undefined> {
+  for (let from = 0; ;) {
+    const inos = withView(meta, (view) => take(view.changes(0, from), limit)).map(({ ino }) => ino)
+    if (inos.length > 0) yield inos
+    const last = inos.at(-1)
+    if (last === undefined || inos.length < limit) return
+    from = last + 1
+  }
+}
+
+/** The row is still there, and names the same block. */
+export function isStillNamed({ ino, offset, digest }: FileRow, meta: EnvironmentReader): boolean {
+  return withView(meta, (view) => {
+    for (const row of view.chunksBetween(ino, offset, offset + 1)) return Buffer.compare(row.digest, digest) === 0
+    return false
+  })
+}
+
+/** One path of an inode, as text; undefined where it has none. */
+export function pathOf(ino: number, view: TreeView): string | undefined {
+  const names: string[] = []
+  for (let at = ino; at !== ROOT_INO;) {
+    const record = view.inode(at)
+    const [parent] = record?.parent === 0 ? view.parentsOfLinked(at) : [record?.parent]
+    const name = parent === undefined ? undefined : nameIn(parent, at, view)
+    if (parent === undefined || name === undefined || names.length > MOST_DEPTH) return undefined
+    names.push(name)
+    at = parent
+  }
+  return names.reverse().join('/')
+}
+
+/** A directory that is its own ancestor would have no end. */
+const MOST_DEPTH = 4096
+
+function nameIn(parent: number, ino: number, view: TreeView): string | undefined {
+  for (const entry of view.entries(parent)) if (entry.ino === ino) return nameToText(entry.name)
+  return undefined
+}
+
+function take<Item>(items: Iterable<Item>, limit: number): Item[] {
+  const taken: Item[] = []
+  for (const item of items) if (taken.push(item) >= limit) break
+  return taken
+}
+
+/** It can be in the tree: a directory is there to hold it. */
+export function hasParent(record: InodeRecord, view: TreeView): boolean {
+  if (record.ino === ROOT_INO || record.nlink === 0 || record.parent === 0) return true
+  const parent = view.inode(record.parent)
+  return parent !== undefined && isDirectory(parent)
+}

@@ -1,0 +1,93 @@
+/**
+ * What holds a version together on the node: its names, its pin, its root and commit, and the pin tree over all live
+ * blocks.
+ */
+import { equalBytes, isDriveError, type Digest } from '../../base/index.js'
+import { cidOf, decodeLinks } from '../../dag/index.js'
+import { isPinned } from '../publish/pin-version.js'
+import type { Head } from '../state/sync-state.js'
+import type { CheckFinding } from './contract.js'
+import type { CheckParts } from './parts.js'
+import { goodCopyHere, readFromNode } from './copies.js'
+import { noteDamage } from './damage.js'
+
+type Wrong = Pick<CheckFinding, 'kind' | 'what'>
+
+/** Names and pin. @returns what is wrong with them */
+export async function checkNames(head: Head, parts: CheckParts, signal: AbortSignal): Promise<Wrong[]> {
+  const { names, node, deviceSlot } = parts
+  const wrong: Wrong[] = []
+  const known = [head.root, head.namedRoot]
+  const wanted = [names.drive, ...(head.commit.deviceSlot === deviceSlot ? [names.device(deviceSlot)] : [])]
+  for (const name of wanted) {
+    const named = await names.read(name, node, { signal, lenient: true }).catch(unlessUnreadable)
+    const isKnown = named !== undefined && known.some((root) => equalBytes(root, named.root))
+    if (!isKnown && (named === undefined || parts.publisher.newer === undefined))
+      wrong.push({ kind: 'name', what: 'name' })
+  }
+  if (!(await isPinned(head.root, parts, signal))) wrong.push({ kind: 'unpinned', what: 'pin' })
+  return wrong
+}
+
+/** A record that is damaged leads nowhere either. */
+function unlessUnreadable(error: unknown): undefined {
+  if (!isDriveError(error, 'CORRUPT') && !isDriveError(error, 'NODE_ERROR')) throw error
+}
+
+/**
+ * Reads root, commit and every node of the pin tree. Damaged ones are noted; what they lead to is looked for in the
+ * copy here, if any.
+ * @returns what of the pin tree does not fit the version, besides damage
+ */
+export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortSignal): Promise<Wrong[]> {
+  const walk = new PinTreeWalk(parts, signal)
+  await walk.read(head.root, 'dag-pb')
+  await walk.read(head.commitDigest, 'raw')
+  await walk.below(head.commit.forest)
+  if (head !== parts.state.head) return [] // another version is published by now
+  const isWhole = walk.isCut || walk.live === head.commit.liveBlocks
+  return isWhole && walk.strangers === 0 ? [] : [{ kind: 'damaged', what: 'pin tree' }]
+}
+
+class PinTreeWalk {
+  live = 0
+  /** Links that are not to live blocks. */
+  strangers = 0
+  /** A part could not be read anywhere. */
+  isCut = false
+  #last: Digest = new Uint8Array(32)
+
+  constructor(
+    private readonly parts: CheckParts,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** @returns its bytes from the node, else from here */
+  async read(digest: Digest, codec: 'raw' | 'dag-pb'): Promise<Uint8Array | undefined> {
+    const { kind, bytes } = await readFromNode(digest, codec, this.parts, this.signal)
+    if (kind === 'good') return bytes
+    await noteDamage([{ digest, codec, state: 'open', kind, after: this.#last }], this.parts)
+    return goodCopyHere(digest, this.parts)
+  }
+
+  async below(digest: Digest): Promise<void> {
+    const bytes = await this.read(digest, 'dag-pb')
+    if (bytes === undefined) {
+      this.isCut = true
+      return
+    }
+    for (const link of decodeLinks(bytes)) {
+      if (link.codec === 'dag-pb') await this.below(link.digest)
+      else {
+        this.live++
+        this.#last = link.digest
+        if (this.parts.state.tables.live.get(link.digest) === undefined) this.strangers++
+      }
+    }
+  }
+}
+
+/** As text, for a finding. */
+export function rootCid(head: Head): string {
+  return cidOf(head.root, 'dag-pb')
+}

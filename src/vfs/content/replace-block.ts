@@ -1,0 +1,32 @@
+/**
+ * A row of a file gets another block with the same plaintext; the file has the same bytes, times and size as before.
+ */
+import { equalBytes } from '../../base/index.js'
+import type { ReplacedBlock } from '../../tree-state/index.js'
+import type { InodeTable } from '../inodes/inode-table.js'
+import type { Invalidations } from '../inodes/invalidations.js'
+import { openContent } from './load-content.js'
+import { replaceRows, type RowParts } from './rows.js'
+
+/** What replacing a block takes. */
+export interface ReplaceParts extends RowParts {
+  readonly inodes: InodeTable
+  readonly invalidations: Pick<Invalidations, 'send'>
+}
+
+/** @returns false when the file is gone, or its row was changed since: then all is as it was */
+export function replaceBlock(parts: ReplaceParts, { ino, offset, from, to, key }: ReplacedBlock): boolean {
+  const inode = parts.inodes.find(ino)
+  if (inode === undefined || !inode.isFile || inode.nlink === 0 || inode.unloaded || inode.gone) return false
+  const { rows } = openContent(parts, inode)
+  const [row] = rows.within(offset, offset + 1)
+  if (row === undefined || row.offset !== offset || !equalBytes(row.digest, from)) return false
+  // Nothing may fail after the first row has changed: a block that is not here is asked for before.
+  if (parts.blocks.store.reference([to]).length > 0) return false
+  parts.blocks.hasChanges = true
+  const born = parts.state.sequence
+  replaceRows(parts, inode, offset, offset + row.length, [{ ...row, digest: to, key, born }])
+  parts.inodes.addUnpublished(inode, row.length)
+  parts.inodes.markChanged(inode)
+  return true
+}
