@@ -116,6 +116,11 @@ export class TreeView {
     for (const [, value] of rowsIn(this.#dentries, rowsOf(directory))) yield decodeDentry(value)
   }
 
+  hasEntries(directory: number): boolean {
+    for (const _ of this.#dentries.range({ ...rowsOf(directory), limit: 1 })) return true
+    return false
+  }
+
   /** Rows of a file in order of their offsets. */
   *chunks(ino: number): Generator<ChunkRecord, undefined> {
     for (const [key, value] of rowsIn(this.#chunks, rowsOf(ino))) yield decodeChunk(secondOf(key), value)

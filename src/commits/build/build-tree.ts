@@ -1,5 +1,5 @@
 /** New versions of the directories a set of changes affects, bottom-up, and of the link table. */
-import { DriveError, type PlainName } from '../../base/index.js'
+import { DriveError } from '../../base/index.js'
 import { decodeEntry, directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
 import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
@@ -7,6 +7,7 @@ import { affectedDirectories, findAffected } from './affected.js'
 import { buildVersion, dropMap, isToBeRenewed, sameDigest, type BuildContext } from './build-context.js'
 import { contentOf, countOrphan } from './build-files.js'
 import { countContent, countDirectory } from './count-anew.js'
+import { sortedEntries } from './sorted-entries.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import { entryRecordOf, isHardLinked, sharedEntryOf, treeContent } from '../entry-of.js'
 import { joinRows } from '../tables/join-rows.js'
@@ -36,32 +37,22 @@ async function buildDirectory(record: InodeRecord, context: BuildContext): Promi
   // Only its attributes changed: whatever is below was never loaded.
   if (record.unloaded)
     return context.isAnew && record.ref !== undefined ? countDirectory(record.ref, context) : undefined
-  const names = sortedEntries(record.ino, context)
-  if (names.length === 0) {
+  if (!context.view.hasEntries(record.ino)) {
     if (record.ref === undefined) return
     await dropMap(record.ref, context)
     tables.refs.put(be64(record.ino), new Uint8Array(0))
     return
   }
-  const ref = await buildVersion(directoryRows(names, context), record.ref, context)
+  const ref = await buildVersion(directoryRows(record.ino, context), record.ref, context)
   if (record.ref !== undefined && sameDigest(ref.digest, record.ref.digest)) return
   tables.refs.put(be64(record.ino), Buffer.concat([ref.digest, ref.key]))
 }
 
-interface NamedInode {
-  readonly name: PlainName
-  readonly ino: number
-}
-
-/** In byte order of the names. The rows they become are made one at a time. */
-function sortedEntries(directory: number, { view }: BuildContext): NamedInode[] {
-  const names = Array.from(view.entries(directory), ({ name, ino }): NamedInode => ({ name, ino }))
-  return names.sort((a, b) => (a.name < b.name ? -1 : 1))
-}
-
-async function* directoryRows(names: readonly NamedInode[], context: BuildContext): AsyncGenerator<MapRow, undefined> {
-  for (const { name, ino } of names)
-    yield directoryRow(name, await childEntry(required(context.view.inode(ino)), context))
+/** In byte order of the names. */
+async function* directoryRows(directory: number, context: BuildContext): AsyncGenerator<MapRow, undefined> {
+  const { view, pace } = context
+  for await (const { name, ino } of sortedEntries(() => view.entries(directory), pace))
+    yield directoryRow(name, await childEntry(required(view.inode(ino)), context))
 }
 
 async function childEntry(child: InodeRecord, context: BuildContext): Promise<EntryRecord> {
