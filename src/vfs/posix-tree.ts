@@ -68,7 +68,7 @@ export class PosixTree implements Tree {
     this.#parts = parts
     this.#handles.adoptedBelow = highestHandle + 1
     this.#handles.next = highestHandle + 1
-    this.redo = createRedo(parts, this.#handles)
+    this.redo = createRedo(parts, this.#handles, (inode) => this.#closed(inode))
   }
 
   lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined> {
@@ -98,6 +98,7 @@ export class PosixTree implements Tree {
 
   forgetAll(): void {
     for (const inode of this.#handles.closeAdopted()) this.#closed(inode)
+    this.#handles.adoptedBelow = 0
     this.#parts.inodes.forgetAll()
   }
 

@@ -7,6 +7,7 @@ import type { Handles } from './inodes/handles.js'
 import { unstagedTail, type FileContent } from './content/file-content.js'
 import { PAGE_BYTES } from '../tree-state/index.js'
 import type { Redo } from './tree.js'
+import type { Inode } from './inodes/inode.js'
 import type { InodeTable } from './inodes/inode-table.js'
 import type { TreeState } from './inodes/tree-state.js'
 import type { RemoteDirectories } from './namespace/remote-directory.js'
@@ -19,7 +20,8 @@ export interface RedoParts {
   readonly committer: Committer
 }
 
-export function createRedo(parts: RedoParts, handles: Handles): Redo {
+/** @param onClosed takes an inode whose handle was closed */
+export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode: Inode) => void): Redo {
   const { state, committer } = parts
   /** The next inode number without what is done again. */
   let nextIno = 0
@@ -43,6 +45,13 @@ export function createRedo(parts: RedoParts, handles: Handles): Redo {
       const content = parts.inodes.cached(ino)?.content
       return content !== undefined && content.hasHeld && holds(content, start, end)
     },
+    onGone: (listener) => parts.inodes.onGone(listener),
+    forgetAll(inos) {
+      for (const ino of inos) {
+        const inode = parts.inodes.find(ino)
+        if (inode !== undefined) parts.inodes.removeUnreferenced(inode)
+      }
+    },
     commit: () => committer.commit(),
     begin({ ino, handle, sec, nsec }) {
       nextIno = Math.max(nextIno, state.counters.nextIno)
@@ -54,6 +63,8 @@ export function createRedo(parts: RedoParts, handles: Handles): Redo {
       state.fixedStamp = undefined
       state.counters.nextIno = Math.max(nextIno, state.counters.nextIno, ino + 1)
       handles.next = Math.max(handles.next, handle + 1)
+      // The kernel names those it still has, and they are taken up again then.
+      for (const inode of handles.closeAdopted()) onClosed(inode)
     },
   }
 }

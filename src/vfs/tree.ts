@@ -141,11 +141,18 @@ export interface Redo {
   keepNumbers(): void
   /** Whether bytes of this range are in memory only. Never false when they are. */
   isHeld(ino: number, start: number, end: number): boolean
+  /**
+   * @param listener hears of each inode that nothing refers to any more, neither a name nor the kernel, before it
+   * leaves
+   */
+  onGone(listener: (ino: number) => void): void
+  /** The kernel refers to none of these inodes: those without a name leave. */
+  forgetAll(inos: Iterable<number>): void
   /** What was done so far becomes durable, but for held bytes. */
   commit(): Promise<void>
   /** What is done from now on gets these numbers, where they are not 0, and this time. */
   begin(given: Highest & Timestamp): void
-  /** Numbers and times go on by themselves; none of these is given out again. */
+  /** Numbers and times go on by themselves; none of these is given out again. Handles that were taken up are closed. */
   end(highest: Highest): void
 }
 

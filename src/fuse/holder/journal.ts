@@ -4,6 +4,7 @@
  */
 import { MIB } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'
+import { HEADER, OP, REQUEST_HEADER_BYTES } from '../protocol/protocol.js'
 import { LOG_BYTES, type SharedState } from './shared-state.js'
 import { entryBytes, RedoLog } from './redo-log.js'
 
@@ -29,9 +30,22 @@ export interface Journal {
   whenRoom(requestBytes: number): Promise<void>
   /** The request was carried out and is about to be answered. */
   record(request: Uint8Array, ino: number, handle: number): void
+  /** The kernel has forgotten something: what left for it is logged. */
+  forgotten(): void
   /** Undefined when no byte of the file is in memory only; otherwise when they are on disk. */
   staged(ino: number): Promise<void> | undefined
   close(): void
+}
+
+const NOTHING_GIVEN = { ino: 0, handle: 0, sec: 0, nsec: 0 } as const
+
+/** In the log it says that the kernel refers to this inode no more. */
+function forgetOf(ino: number): Buffer {
+  const request = Buffer.alloc(REQUEST_HEADER_BYTES)
+  request.writeUInt32LE(REQUEST_HEADER_BYTES, HEADER.length)
+  request.writeUInt32LE(OP.FORGET, HEADER.opcode)
+  request.writeBigUInt64LE(BigInt(ino), HEADER.nodeId)
+  return request
 }
 
 const NOBODY = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
@@ -49,6 +63,16 @@ export function createJournal(
 ): Journal {
   const log = new RedoLog(state)
   redo.keepNumbers()
+  /** What left since the last entry; noted behind the operation that made it leave. */
+  let gone: number[] = []
+  redo.onGone((ino) => gone.push(ino))
+  const noteGone = (): void => {
+    for (const ino of gone) {
+      const request = forgetOf(ino)
+      if (log.hasRoom(request.length, promised())) log.append(request, { ...NOTHING_GIVEN, sequence: redo.sequence })
+    }
+    gone = []
+  }
   let last: Promise<void> = Promise.resolve()
   let isCommitAsked = false
 
@@ -113,6 +137,7 @@ export function createJournal(
     record(request, ino, handle) {
       const { sec, nsec } = redo.stamp
       log.append(request, { sequence: redo.sequence, ino, handle, sec, nsec })
+      noteGone()
       if (ino > 0) state.noteIno(ino)
       if (log.usedBytes > KEPT_LOG_BYTES) hasGrown = true
       if (isCommitAsked || log.usedBytes < COMMITTED_FROM_BYTES) return
@@ -127,6 +152,10 @@ export function createJournal(
       if (!redo.isHeld(ino, 0, Infinity)) return undefined
       return Promise.resolve(tree.sync(ino, true, NOBODY))
     },
-    close: () => clearInterval(timer),
+    forgotten: noteGone,
+    close() {
+      clearInterval(timer)
+      redo.onGone(() => undefined)
+    },
   }
 }

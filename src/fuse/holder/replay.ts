@@ -38,6 +38,8 @@ export function markUndone(state: SharedState, durable: number): void {
 export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Log): Promise<Replayed> {
   const journal = new RedoLog(state)
   const failed: { opcode: number; errno: number; ino: number }[] = []
+  /** The kernel had forgotten them. */
+  const gone: number[] = []
   let done = 0
   const entries = [...journal.entries()].filter((entry) => !isByName(entry.request) || entry.sequence === UNDONE)
   const copiedTo = durableCopies(journal)
@@ -46,6 +48,10 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
     for (const entry of entries) {
       const opcode = entry.request.readUInt32LE(HEADER.opcode)
       const ino = Number(entry.request.readBigUInt64LE(HEADER.nodeId))
+      if (opcode === OP.FORGET) {
+        gone.push(ino)
+        continue
+      }
       if ((copiedTo.get(ino) ?? -1) > entry.position && changesContent(entry.request)) continue
       redo.begin(isCopy(opcode) ? { ...entry, handle: 0 } : entry)
       const reply = await player.play(entry.request)
@@ -58,6 +64,7 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
   } finally {
     player.close()
     redo.end({ ino: state.highestIno, handle: state.highestHandle })
+    redo.forgetAll(gone)
   }
   return { done, failed }
 }

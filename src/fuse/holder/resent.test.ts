@@ -145,6 +145,36 @@ function again(request: Buffer): Buffer {
   return copy
 }
 
+test.serial(
+  'S-086 what was removed and forgotten just before a kill gives its space back to the next daemon',
+  async (t) => {
+    const scratch = scratchDrive()
+    const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+    state.begin('a mount')
+    const first = serve(await scratch.open(), state)
+    const { f } = await prepare(first.drive)
+    first.loopback.feed(encodeInit())
+    state.negotiated = NEGOTIATED
+    first.loopback.session.takeOver(NEGOTIATED)
+    state.noteIno(f.ino)
+    first.drive.tree.remember(f.ino)
+    await feed(first, KINDS['write']!({ f, g: f, d: 0 }))
+    await feed(first, KINDS['unlink']!({ f, g: f, d: 0 }))
+    await feed(first, encodeRequest(OP.RELEASE, f.ino, words(f.handle, 0, 0, 0, 0, 0)))
+    first.loopback.feed(encodeRequest(OP.FORGET, f.ino, words(1, 0)))
+    await t.throwsAsync(async () => first.drive.tree.getAttributes(f.ino, caller), { code: 'STALE' })
+    const copy = scratch.crashCopy()
+    const next = await takeOver(copy, state.memory.slice(0))
+    await t.throwsAsync(async () => next.drive.tree.getAttributes(f.ino, caller), { code: 'STALE' })
+    await next.drive.port.flush()
+    for (const { journal, drive } of [first, next]) {
+      journal.close()
+      await drive.shut()
+    }
+    for (const each of [scratch, copy]) each.remove()
+  },
+)
+
 const POINTS = [
   'before it is done',
   'between log and answer',

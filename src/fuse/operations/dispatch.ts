@@ -147,8 +147,12 @@ function withoutReply(session: MountSession, opcode: number, nodeId: number, at:
   try {
     if (opcode === p.OP.FORGET) {
       if (end - at >= p.FORGET_IN.bytes) session.tree.forget(nodeId, session.in.u64(at))
-    } else if (opcode === p.OP.BATCH_FORGET) forgetMany(session, at, end)
-    else if (opcode === p.OP.INTERRUPT && end - at >= p.INTERRUPT_IN.bytes) interrupt(session, at)
+      session.journal?.forgotten()
+    } else if (opcode === p.OP.BATCH_FORGET) {
+      forgetMany(session, at, end)
+      session.journal?.forgotten()
+    }
+    if (opcode === p.OP.INTERRUPT && end - at >= p.INTERRUPT_IN.bytes) interrupt(session, at)
   } catch (error) {
     session.log.error('a request without an answer failed', {
       opcode,

@@ -70,14 +70,13 @@ export class Handles {
     }
   }
 
-  /** The mount has ended, and the kernel closes nothing any more. */
+  /** Nobody else will close them. One that is named again is taken up again. */
   *closeAdopted(): Generator<Inode> {
     for (const handle of this.#adopted) {
       const inode = this.closeFile(handle) ?? this.closeDirectory(handle)
       if (inode !== undefined) yield inode
     }
     this.#adopted.clear()
-    this.adoptedBelow = 0
   }
 
   closeFile(handle: number): Inode | undefined {

@@ -24,6 +24,7 @@ export class InodeTable {
   readonly #risk: RiskGauge
   readonly #departures: ((inode: Inode) => void)[] = []
   #goesLater: (inode: Inode) => boolean = () => false
+  #onGone: (ino: number) => void = () => undefined
   readonly #cache = new Map<number, Inode>()
   readonly #lookups = new LookupCounts()
   readonly #limit: number
@@ -49,6 +50,11 @@ export class InodeTable {
   /** @param takes says of an inode that is to leave that it goes later, and has this asked again then */
   onLateDeparture(takes: (inode: Inode) => boolean): void {
     this.#goesLater = takes
+  }
+
+  /** @param listener hears of each inode that nothing refers to any more, before it leaves */
+  onGone(listener: (ino: number) => void): void {
+    this.#onGone = listener
   }
 
   /** Throws STALE when there is no such inode. */
@@ -199,6 +205,7 @@ export class InodeTable {
   /** As `removeIfUnused`, for an inode of which it is known that the kernel holds no reference. */
   removeUnreferenced(inode: Inode): void {
     if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone) return
+    this.#onGone(inode.ino)
     if (this.#goesLater(inode)) return this.markUnwritten(inode)
     const { tables } = this.#state
     const { ino, ref } = inode

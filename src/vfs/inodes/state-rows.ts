@@ -13,6 +13,7 @@ const CLEAN = text('clean')
 const COUNTS = text('counts')
 const ORPHAN = text('orphan/')
 const CLIPPED = text('clipped/')
+const REMOVING = text('removing/')
 const LOADING = text('loading/')
 const PARTS = text('parts')
 
@@ -24,6 +25,9 @@ export const orphanKey = (ino: number): Buffer => Buffer.concat([ORPHAN, be64(in
 
 /** A row marks an inode whose stored size is less than what was written then. */
 export const clippedKey = (ino: number): Buffer => Buffer.concat([CLIPPED, be64(ino)])
+
+/** A row marks an inode that nothing refers to any more, and whose rows go bit by bit. */
+export const removingKey = (ino: number): Buffer => Buffer.concat([REMOVING, be64(ino)])
 
 /** How many parts of a published commit are applied. */
 export function partsApplied({ tables }: TreeState, sequence: number): number {
@@ -116,6 +120,7 @@ export function writeClean(state: TreeState, clean: boolean): void {
 
 export const orphans = (state: TreeState): number[] => marked(state, ORPHAN)
 export const clipped = (state: TreeState): number[] => marked(state, CLIPPED)
+export const beingRemoved = (state: TreeState): number[] => marked(state, REMOVING)
 
 function marked(state: TreeState, prefix: Buffer): number[] {
   const end = Buffer.from(prefix)

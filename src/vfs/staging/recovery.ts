@@ -2,7 +2,7 @@
 import { countBlocks, openContent } from '../content/load-content.js'
 import { replaceRows, type RowParts } from '../content/rows.js'
 import { cutPages } from '../content/truncate.js'
-import { clipped, clippedKey, orphans, orphanKey } from '../inodes/state-rows.js'
+import { beingRemoved, clipped, clippedKey, orphans, orphanKey, removingKey } from '../inodes/state-rows.js'
 import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { ComposeParts } from '../content/compose.js'
@@ -19,6 +19,12 @@ export function recover(parts: RecoveryParts, keepsOrphans = false): void {
   for (const ino of clipped(parts.state)) {
     trimBeyondSize(parts, ino)
     parts.state.tables.state.delete(clippedKey(ino))
+  }
+  // Nobody has them, the kernel neither: removing them goes on.
+  for (const ino of beingRemoved(parts.state)) {
+    const inode = parts.inodes.find(ino)
+    if (inode === undefined) parts.state.tables.state.delete(removingKey(ino))
+    else parts.inodes.removeUnreferenced(inode)
   }
   if (keepsOrphans) return
   for (const ino of orphans(parts.state)) {

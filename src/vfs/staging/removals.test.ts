@@ -40,6 +40,22 @@ test('S-065 a large file is gone at once, and its rows in commits of some thousa
   await crashed.shut()
 })
 
+test('S-086 a daemon that takes a mount over goes on removing what one before it had begun to remove', async (t) => {
+  const scratch = scratchDrive()
+  t.teardown(() => scratch.remove())
+  const { drive, ino } = await withLargeFile(scratch)
+  await drive.tree.unlink(ROOT_INO, name('large'), caller)
+  await until(() => rowCount(drive) < ROWS)
+  const copy = scratch.crashCopy()
+  t.teardown(() => copy.remove())
+  const next = await copy.open({ takeOver: { ino: ino + 1, handle: 0, onFound: () => undefined } })
+  await until(() => rowCount(next) === 0)
+  await next.port.flush()
+  t.is(next.meta.table('inodes', { sealed: true }).get(inodeKey(ino)), undefined)
+  t.is(removedBlocks(next), ROWS)
+  for (const each of [drive, next]) await each.shut()
+})
+
 test('S-065 a large file is cut short in commits of some thousand rows', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())

@@ -7,6 +7,7 @@ import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf } from '../../tree-sta
 import { MIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import type { InodeTable } from '../inodes/inode-table.js'
+import { removingKey } from '../inodes/state-rows.js'
 import { forgetContent, pageIndexes, type RemoveParts } from '../content/remove-content.js'
 import type { Committer } from './committer.js'
 import type { Failures } from './failures.js'
@@ -40,7 +41,13 @@ export class Removals {
   takes(inode: Inode): boolean {
     if (this.#waiting.has(inode)) return true
     if (!inode.isFile || inode.unloaded || inode.inline !== undefined || inode.size < LARGE_BYTES) return false
-    if (this.#rowsOf(inode).length + this.#pagesOf(inode).length < ROWS_A_COMMIT) return false
+    const { state } = this.#parts.state.tables
+    const isMarked = state.get(removingKey(inode.ino)) !== undefined
+    if (this.#rowsOf(inode).length + this.#pagesOf(inode).length < ROWS_A_COMMIT) {
+      if (isMarked) state.delete(removingKey(inode.ino))
+      return false
+    }
+    if (!isMarked) state.put(removingKey(inode.ino), Buffer.of(1))
     forgetContent(this.#parts, inode)
     this.#waiting.add(inode)
     this.goOn()
@@ -62,7 +69,7 @@ export class Removals {
   }
 
   async #run(): Promise<void> {
-    const { committer, failures, inodes } = this.#parts
+    const { committer, failures, inodes, state } = this.#parts
     try {
       for (const inode of this.#waiting) {
         // Rows go only after the commit that says the file has no name.
@@ -73,6 +80,7 @@ export class Removals {
         }
         this.#waiting.delete(inode)
         inode.size = 0
+        state.tables.state.delete(removingKey(inode.ino))
         inodes.removeUnreferenced(inode)
       }
     } catch (error) {
