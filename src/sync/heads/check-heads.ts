@@ -1,6 +1,6 @@
 /**
- * What the node's heads are to this device: its own, newer ones that descend from it, or ones that are not ours to
- * replace. Heads are only ever replaced by versions that descend from them.
+ * Compares the node's heads with this device's version: equal, ahead of it, or diverged from it. A head is replaced
+ * only by a version that descends from it.
  */
 import { isDriveError, type Digest, type DriveErrorCode, type Log } from '../../base/index.js'
 import { driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
@@ -24,23 +24,23 @@ export interface HeadChecker {
 export interface CheckedHeads {
   /** The node knows the drive name. */
   readonly isKnown: boolean
-  /** What the drive name says; undefined also where that is ignored. */
+  /** The target of the drive name; undefined also when that head is ignored. */
   readonly named: NamedHead | undefined
-  /** Heads that count for nothing, see credible.ts. The name of the drive cannot be moved where it is among them. */
+  /** Heads that fail the checks of credible.ts. If the drive name is among them, it cannot be moved. */
   readonly ignored: readonly IgnoredHead[]
-  /** Another device went on from our version: the newest that does. */
+  /** Remote ahead: the newest version that another device published on top of ours. */
   readonly newer: Newer | undefined
-  /** Every head that went on from our version, the newest first. */
+  /** Every head that descends from our version, the newest first. */
   readonly ahead: readonly Newer[]
-  /** Every device head known of, as it is now. */
+  /** Every known device head, as it is now. */
   readonly devices: readonly KnownHead[]
 }
 
 export interface CheckOptions {
   readonly signal?: AbortSignal | undefined
-  /** Looks for devices not heard of yet, and at every head that went on: not only at the newest. */
+  /** Also looks for unknown devices, and reports every head that is ahead, not only the newest. */
   readonly all?: boolean
-  /** This node never confirmed our version, so that older heads on it are no rollback. */
+  /** This node never confirmed our version, so an older head on it is no rollback. */
   readonly mayBeBehind?: boolean
 }
 
@@ -53,7 +53,7 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
     if (newer !== undefined) ahead.push(newer)
   }
   const ignored: IgnoredHead[] = []
-  /** @returns undefined when it is ignored */
+  /** @returns undefined when the head is ignored */
   const counting = async <T>(
     name: IgnoredHead['name'],
     now: NamedHead,
@@ -88,14 +88,14 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
     if (device !== undefined && now.sequence < device.sequence && options.mayBeBehind !== true) {
       throw rolledBack('the head of another device')
     }
-    // Built on since, or lost to the drive name; it need not be on the node any more. As for a device that opens the
-    // drive.
+    // This head was superseded by another version, or lost the race for the drive name. Its blocks may be gone from the
+    // node. A device that opens the drive skips such heads too.
     const passed = [state.head, ...(options.all === true ? [] : ahead.map(({ version }) => version))]
     const heights = passed.map((it) => it?.commit.height ?? 0)
     if (splitDriveSequence(now.sequence).height <= Math.max(...heights)) continue
     note(await counting(slot, now, () => follow(now, false, checker, options)))
   }
-  // Of two versions of one height the drive name's, which comes first, is the one that counts.
+  // Of two versions with the same height, the one that the drive name points to wins. It comes first here.
   ahead.sort((a, b) => b.version.commit.height - a.version.commit.height)
   return {
     isKnown: heads.named !== undefined,
@@ -107,7 +107,7 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
   }
 }
 
-/** Instead of a head that is ignored, the one seen before it. */
+/** Replaces an ignored head by the last one that was accepted. */
 function counted(devices: readonly KnownHead[], ignored: readonly IgnoredHead[], state: SyncState): KnownHead[] {
   return devices.flatMap((device) => {
     if (!ignored.some(({ name }) => name === device.slot)) return [device]
@@ -127,10 +127,10 @@ async function readHeads({ state, names, node, deviceSlot }: HeadChecker, option
     names.read(names.device(slot), node, { signal, lenient: true })
   const slots = [deviceSlot, ...state.devices.map(({ slot }) => slot).filter((slot) => slot !== deviceSlot)]
   const beyond = Math.max(...slots) + 1
-  // Device heads first: who moves the drive name has put a head before.
+  // Device heads are read first, because a device puts its own head before it moves the drive name.
   const found = await Promise.all(all && beyond <= LAST_SLOT ? [...slots, beyond].map(read) : slots.map(read))
   const devices = new Map(slots.map((slot, at) => [slot, found[at]]))
-  // Slots are taken one after the other.
+  // Slots are assigned in ascending order.
   for (let slot = beyond, next = found[slots.length]; next !== undefined; next = await read(slot)) {
     devices.set(slot++, next)
     if (slot > LAST_SLOT) break
@@ -155,7 +155,7 @@ async function checkDriveName(now: NamedHead, checker: HeadChecker, options: Che
   return follow(now, true, checker, options)
 }
 
-/** Our own head name has one writer, this device; it stays behind while others' versions are taken over. */
+/** Only this device writes its own head name. The name lags behind while versions of other devices are taken over. */
 async function checkOwnName(now: NamedHead, checker: HeadChecker, options: CheckOptions): Promise<void> {
   const { state, deviceSlot } = checker
   const { head } = state
@@ -169,10 +169,10 @@ async function checkOwnName(now: NamedHead, checker: HeadChecker, options: Check
   if (seen !== undefined && now.sequence < seen && !isBehind) throw rolledBack('the head of this device')
   const { who, about, relation } = await judge(now, false, checker, options)
   if (relation === 'older' && (left !== undefined || isBehind)) return
-  throw diverged(who, 'two copies of a device can not go on from each other', about)
+  throw diverged(who, 'two copies of a device cannot build on each other', about)
 }
 
-/** A head that moved: undefined when we have it, the newer version when it descends from ours. */
+/** A head that moved. @returns undefined when our version includes it, the newer version when it descends from ours */
 async function follow(
   now: NamedHead,
   isDriveName: boolean,
@@ -183,9 +183,9 @@ async function follow(
   if (options.mayBeBehind === true && checker.state.isPast(now.root)) return undefined
   const { who, about, relation, version } = await judge(now, isDriveName, checker, options)
   if (relation === 'newer') return { version: version!, who }
-  // What our version is built on was published by somebody: their head may still be there.
+  // An ancestor of our version: the device that published it may still have its head there.
   if (relation === 'older') return undefined
-  throw diverged(who, "they do not follow this device's version, or the node can not show that they do", about)
+  throw diverged(who, "they do not descend from this device's version, or the node cannot prove that they do", about)
 }
 
 interface Judged {
@@ -218,23 +218,23 @@ async function judge(
     if (error instanceof Incredible || (isDriveError(error) && PASSING.has(error.code))) throw error
     const { height } = splitDriveSequence(now.sequence)
     if (isBeyondReach(height, head)) throw new Incredible()
-    // What a node the drive was at earlier has lost since can be opened by nobody.
+    // The drive was on this node before, and the node has lost this version since: nobody can open it.
     if (mayBeBehind === true && head !== undefined && height <= head.commit.height && isDriveError(error, 'NOT_FOUND'))
       return { version: undefined, relation: 'older', who: 'Another device', about }
-    // Its blocks may be missing or unreadable; the head is refused either way.
+    // Blocks of this version may be missing or unreadable. The head is refused in both cases.
     return { version: undefined, relation: 'unknown', who: 'Another device', about }
   }
 }
 
-/** The head counts for nothing. */
+/** The head fails the checks of credible.ts. */
 class Incredible extends Error {
   override readonly name = 'Incredible'
 }
 
-/** Failures that say nothing about the head. */
+/** Errors of the connection, not of the head. */
 const PASSING: ReadonlySet<DriveErrorCode> = new Set(['OFFLINE', 'ABORTED', 'TIMEOUT', 'NODE_BUSY', 'NODE_DENIED'])
 
-/** The version we are based on, or the one we are publishing (a crash may have come after its names were put). */
+/** The version we are based on, or the one we are publishing (a crash may follow the put of its names). */
 function isOurs(root: Digest, { head, plan }: SyncState): boolean {
   return (head !== undefined && same(root, head.root)) || (plan !== undefined && same(root, plan.version.root))
 }

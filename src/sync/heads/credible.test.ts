@@ -16,7 +16,7 @@ async function published(t: ExecutionContext): Promise<{ w: World; device: Devic
   return { w, device }
 }
 
-/** What a lost device can do: it has the keys. */
+/** Forgeries that a lost device can make, because it has the keys. */
 async function forge(
   w: World,
   { height, parents, sequence }: { height: number; parents: readonly Digest[]; sequence: number },
@@ -41,18 +41,18 @@ async function nameDrive(w: World, root: Digest, sequence: number): Promise<void
 const HUGE = 2 ** 44
 
 const FORGERIES: Readonly<Record<string, (w: World, root: Digest) => Promise<void>>> = {
-  'a height that does not follow from its parents': (w, root) =>
+  'a height that is not one above its parents': (w, root) =>
     forge(w, { height: HUGE, parents: [root], sequence: driveSequence(HUGE, 9) }),
-  'a height of which no parent is there': (w) =>
+  'a height whose parents are all missing': (w) =>
     forge(w, { height: HUGE, parents: [w.random.bytes(32)], sequence: driveSequence(HUGE, 9) }),
-  'a sequence that does not fit its commit': (w, root) =>
+  'a sequence that differs from its commit': (w, root) =>
     forge(w, { height: 2, parents: [root], sequence: driveSequence(HUGE, 9) }),
-  'a sequence beyond all for a version of ours': (w, root) => nameDrive(w, root, driveSequence(HUGE, 0)),
-  'nothing that is there': (w) => nameDrive(w, w.random.bytes(32), driveSequence(HUGE, 9)),
+  'a huge sequence for a version of ours': (w, root) => nameDrive(w, root, driveSequence(HUGE, 0)),
+  'a missing version': (w) => nameDrive(w, w.random.bytes(32), driveSequence(HUGE, 9)),
 }
 
 for (const [what, forgery] of Object.entries(FORGERIES)) {
-  test(`S-033 a drive name with ${what} is ignored and named: publishing, following and opening go by device heads`, async (t) => {
+  test(`S-033 a drive name with ${what} is ignored and reported: publishing, taking over and opening use the device heads`, async (t) => {
     const { w, device } = await published(t)
     const other = await w.nextDevice()
     await (await other.start()).syncNow()
@@ -66,9 +66,9 @@ for (const [what, forgery] of Object.entries(FORGERIES)) {
     t.regex(sync.status().warnings.join(), /name of the drive .* ignored/)
     t.true([...device.drive.blocks.values()].every(({ isEvictable }) => isEvictable))
     await w.node.collectGarbage()
-    t.deepEqual(await w.seenElsewhere(), await device.drive.dump(), 'a new device goes by the heads')
+    t.deepEqual(await w.seenElsewhere(), await device.drive.dump(), 'a new device uses the device heads')
 
-    t.true(await other.takeOver(), 'a device of the drive follows')
+    t.true(await other.takeOver(), 'an old device fast-forwards')
     const otherSync = await other.start()
     await other.drive.write('/from the other', w.random.bytes(1000))
     await otherSync.syncNow()

@@ -1,8 +1,8 @@
 /**
- * Whether a head counts. Whoever holds the drive's keys, also on a device that was lost, can sign a record with the
- * highest number there is, and no later one would replace it. So a record counts only when its sequence fits the commit
- * it leads to, and a commit only with height 1 + the greatest of its parents. Others are ignored, and nobody continues
- * from them.
+ * Decides whether a head is credible. Anyone with the drive's keys, for example on a lost device, can sign a record
+ * with the highest sequence there is, and no later record would replace it. So a record counts only if its sequence
+ * matches its commit, and a commit counts only if its height is 1 + the greatest height of its parents. Other heads are
+ * ignored, and no device builds on them.
  */
 import { equalBytes, isDriveError } from '../../base/index.js'
 import { cidOf, driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
@@ -14,27 +14,30 @@ export interface Evidence {
   readonly names: Pick<DriveNames, 'openVersion'>
   readonly fetch: FetchBlock
   readonly node: Pick<IpfsNode, 'missing'>
-  /** A version whose height is known to be right. */
+  /** A version whose height is verified. */
   readonly known?: Version | undefined
 }
 
-/** A head that does not count: of the drive, or of the device of a slot. */
+/** A head that is not credible: the drive's, or that of the device in a slot. */
 export interface IgnoredHead {
   readonly name: 'drive' | number
   readonly sequence: number
 }
 
-/** Versions may have been made that are not on the node any more, this many since one that is known. */
+/** The most versions that may have been published since `known` and collected by the node. */
 const MOST_UNSEEN = 2 ** 20
 /** One version a second for 136 years. */
 const MOST_EVER = 2 ** 32
 
-/** Too far ahead of `known` to be looked for: whatever its record leads to may be missing. */
+/** The height is too far above `known` to be searched for; the version may be missing. */
 export function isBeyondReach(height: number, known: Version | undefined): boolean {
   return height > (known === undefined ? MOST_EVER : known.commit.height + MOST_UNSEEN)
 }
 
-/** @returns whether `now`, which leads to `version`, counts @param isDriveName otherwise it is the name of a device */
+/**
+ * @param isDriveName false for the name of a device
+ * @returns whether the record `now` and its `version` are credible
+ */
 export async function isCredible(
   now: Pick<NamedHead, 'sequence'>,
   version: Version,
@@ -52,13 +55,13 @@ export async function isCredible(
   const heights = await parentHeightsOf(version, evidence, signal)
   if (heights.some((one) => one >= height)) return false
   if (heights.includes(height - 1)) return true
-  // All parents are known, and none is the one before; or that one is not there any more.
+  // The parent with the height below may be one that is missing. If none is missing, the height is wrong.
   return heights.length < parents.length && !isBeyondReach(height, evidence.known)
 }
 
 /**
- * Heights of the parents that can be had: those this device knows, and the first, which is the greatest unless versions
- * were merged.
+ * Heights of the available parents: those this device knows, and the first one. Unless versions were merged, the first
+ * is the greatest.
  */
 async function parentHeightsOf(
   { commit }: Version,
@@ -69,7 +72,7 @@ async function parentHeightsOf(
   for (const [at, parent] of commit.parents.entries()) {
     if (known !== undefined && equalBytes(parent, known.root)) heights.push(known.commit.height)
     else if (at === 0) {
-      // Asked first: looking for a block that nobody has takes its time.
+      // `missing` is cheap; a fetch of a missing block would search the network for a long time.
       const missing = await node.missing([cidOf(parent, 'dag-pb')], signal === undefined ? {} : { signal })
       if (missing.length > 0) continue
       const opened = await names.openVersion(parent, fetch, signal).catch(unlessMissing)
@@ -79,7 +82,7 @@ async function parentHeightsOf(
   return heights
 }
 
-/** Its commit may be gone where its root is still there; one that is damaged is as good as gone. */
+/** The commit may be gone although its root is still there. A damaged commit counts as missing. */
 function unlessMissing(error: unknown): undefined {
   if (!isDriveError(error, 'NOT_FOUND') && !isDriveError(error, 'WRONG_BLOCK')) throw error
 }

@@ -41,7 +41,7 @@ test('of two writers on one version the second is refused, and nothing of either
   t.not(await second.drive.find('/from the second'), undefined)
 })
 
-test('a device that was away is refused when another went on from its version', async (t) => {
+test('a device that was away is refused when another device published on top of its version', async (t) => {
   const w = await world(t)
   const first = await published(w)
   const second = await w.nextDevice()
@@ -54,7 +54,7 @@ test('a device that was away is refused when another went on from its version', 
   t.deepEqual(await w.seenElsewhere(), await second.drive.dump())
 })
 
-test('two devices that took the same slot do not overwrite each other', async (t) => {
+test('two devices that chose the same slot do not overwrite each other', async (t) => {
   const w = await world(t)
   await published(w)
   const a = await w.nextDevice()
@@ -69,7 +69,7 @@ test('two devices that took the same slot do not overwrite each other', async (t
   t.deepEqual(await w.seenElsewhere(), await a.drive.dump())
 })
 
-test('R-31 an older head than one already seen stops sync', async (t) => {
+test('R-31 a head older than one already seen stops sync', async (t) => {
   const w = await world(t)
   const names = new DriveNames(w.keys)
   const device = await published(w)
@@ -88,7 +88,7 @@ test('R-31 an older head than one already seen stops sync', async (t) => {
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
-test('a record that somebody else signed is not believed', async (t) => {
+test('a record with a foreign signature is rejected', async (t) => {
   const w = await world(t)
   await published(w)
   const other = await World.open(seed++)
@@ -99,7 +99,7 @@ test('a record that somebody else signed is not believed', async (t) => {
   t.true(isDriveError(error, 'CORRUPT'))
 })
 
-test('a device that lost its queue goes on from the published version', async (t) => {
+test('a device that lost its queue continues from the published version', async (t) => {
   const w = await world(t)
   const device = await published(w)
   await device.drive.write('/shared', w.random.bytes(50_000))
@@ -108,7 +108,7 @@ test('a device that lost its queue goes on from the published version', async (t
   t.is((await findDrive(w))!.version.commit.height, 2)
 })
 
-test('a device that stopped before its queue was first written goes on from the version it opened', async (t) => {
+test('a device that stopped before the first write of its queue continues from the version it opened', async (t) => {
   const w = await world(t)
   await published(w)
   const next = await w.nextDevice()
@@ -128,7 +128,7 @@ test('a new drive is not published over one the node already holds under the sam
   t.deepEqual(await w.seenElsewhere(), await first.drive.dump())
 })
 
-test('a device lost between its own head and the drive name is not lost for the next', async (t) => {
+test('a version of a device that was lost between the moves of its own head and the drive name is found by the next device', async (t) => {
   const w = await world(t)
   const names = new DriveNames(w.keys)
   const device = await published(w)
@@ -149,7 +149,7 @@ test('a device lost between its own head and the drive name is not lost for the 
   t.deepEqual(await w.seenElsewhere(), await next.drive.dump())
 })
 
-test('a device lost before the drive was ever named is not lost for the next', async (t) => {
+test('a version of a device that was lost before the first put of the drive name is found by the next device', async (t) => {
   const w = await world(t)
   const names = new DriveNames(w.keys)
   const device = await w.firstDevice()
@@ -170,7 +170,7 @@ test('a device lost before the drive was ever named is not lost for the next', a
   t.true('/first words' in (await next.drive.dump()))
 })
 
-test('a node that replays an old drive name to a new device does not take it back behind the device heads', async (t) => {
+test('a node that replays an old drive name cannot roll a new device back behind the device heads', async (t) => {
   const w = await world(t)
   const names = new DriveNames(w.keys)
   const device = await published(w)
@@ -204,7 +204,7 @@ test('an emptied node gets the whole version again', async (t) => {
   await assertCountsAreExact(t, w, device)
 })
 
-test('a device that only opened the drive says so when another node lacks it', async (t) => {
+test('a device that only opened the drive reports a node that lacks the version', async (t) => {
   const w = await world(t)
   const first = await published(w)
   await first.stop()
@@ -217,7 +217,7 @@ test('a device that only opened the drive says so when another node lacks it', a
   t.true(isDriveError(error, 'NOT_FOUND'))
 })
 
-test('an emptied node and evicted blocks: the loss is named, nothing is published', async (t) => {
+test('an emptied node and evicted blocks: the loss is reported, nothing is published', async (t) => {
   const w = await world(t)
   const device = await published(w)
   await device.stop()
@@ -230,7 +230,7 @@ test('an emptied node and evicted blocks: the loss is named, nothing is publishe
 })
 
 for (const order of ['before its own head', 'before the drive name', 'after the drive name'] as const) {
-  test(`S-032 of two devices that publish at the same time at most one hears that it did: the second comes ${order}`, async (t) => {
+  test(`S-032 of two devices that publish at the same time at most one succeeds: the second comes ${order}`, async (t) => {
     const w = await world(t)
     const names = new DriveNames(w.keys)
     const first = await published(w)
@@ -268,7 +268,7 @@ for (const order of ['before its own head', 'before the drive name', 'after the 
     const refused = ofFirst ? second : first
     t.true(
       [...refused.drive.blocks.values()].some(({ isEvictable }) => !isEvictable),
-      'what is refused stays here',
+      'refused changes stay here',
     )
     await w.node.collectGarbage()
     t.deepEqual(await w.seenElsewhere(), seen)

@@ -1,4 +1,6 @@
-/** The names of a drive on a node: one a device, and the shared drive name; their records made, read and verified. */
+/**
+ * The names of a drive on a node: one per device, and the shared drive name. Makes, reads and verifies their records.
+ */
 import { DriveError, isDriveError, type Digest } from '../../base/index.js'
 import { publicKeyOfSeed, type DriveKeys } from '../../crypto/index.js'
 import {
@@ -18,20 +20,20 @@ import type { Version } from '../contract.js'
 import type { HeadRecords } from '../state/sync-state.js'
 
 /**
- * 2200-01-01. A record must outlive any absence of its owner, as a drive is opened from its records alone; replays are
- * caught by the height. It is the same for all records, so that no clock matters and signing again gives the same
- * bytes. Kubo counts nanoseconds in 64 bits, which end in 2262.
+ * 2200-01-01. A drive is opened from its records alone, so a record must outlive any absence of its owner. Replays are
+ * detected by the height. The date is the same for all records: it does not depend on a clock, and signing again gives
+ * the same bytes. Kubo counts nanoseconds in 64 bits, which overflow in 2262.
  */
 const VALID_UNTIL_MS = Date.UTC(2200, 0, 1)
 const RECORD_TTL_MS = 60_000
 
-/** What a name says now. */
+/** The current target of a name. */
 export interface NamedHead {
   readonly root: Digest
   readonly sequence: number
 }
 
-/** The names that follow from the drive's keys, and what is signed with them. */
+/** The names derived from the drive's keys, and the signatures made with these keys. */
 export class DriveNames {
   readonly drive: CidText
   readonly #keys: DriveKeys
@@ -45,12 +47,12 @@ export class DriveNames {
     return nameOfKey(publicKeyOfSeed(this.#keys.deviceSeed(slot)))
   }
 
-  /** The name of the drive's one pin; a node sees the drive name anyway. */
+  /** The name of the drive's only pin. It reveals nothing: a node sees the drive name anyway. */
   get pin(): string {
     return `dagdrive ${this.drive}`
   }
 
-  /** Both records of a version, at any time: the same input gives the same bytes. */
+  /** Both records of a version. The same input always gives the same bytes. */
   makeRecords(root: Digest, commit: Pick<Commit, 'height' | 'deviceSlot'>): HeadRecords {
     const record = {
       cid: cidOf(root, 'dag-pb'),
@@ -64,7 +66,7 @@ export class DriveNames {
     }
   }
 
-  /** What a record says, its signature verified. CORRUPT when it is not one of a version. */
+  /** The content of a record, its signature verified. @throws CORRUPT when it does not point to a version */
   open(name: CidText, record: Uint8Array): NamedHead {
     const { cid, sequence } = openNameRecord(name, record)
     const { digest, codec } = parseCid(cid)
@@ -73,10 +75,9 @@ export class DriveNames {
   }
 
   /**
-   * The best record the node knows, its signature verified; undefined when it knows none. Its end of life does not
-   * matter here.
-   * @param lenient a node that searched its network in vain until it gave up does not know the name either; otherwise
-   * that is TIMEOUT
+   * The best record the node knows, its signature verified; undefined when it knows none. The record's expiry is
+   * ignored.
+   * @param lenient a network search that timed out counts as "unknown"; otherwise it throws TIMEOUT
    */
   async read(
     name: CidText,
@@ -93,7 +94,8 @@ export class DriveNames {
   }
 
   /**
-   * A version by its root, opened with the drive's key and its signature checked. CORRUPT when it is not of this drive.
+   * Opens a version by its root with the drive's key, and checks its signature. @throws CORRUPT when it is not of this
+   * drive
    */
   async openVersion(root: Digest, fetch: FetchBlock, signal?: AbortSignal): Promise<Version> {
     const { commit: commitDigest, forest } = decodeVersionRoot(await fetch(root, 'dag-pb', signal))

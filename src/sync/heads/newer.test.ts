@@ -14,7 +14,7 @@ async function world(t: ExecutionContext): Promise<World> {
   return opened
 }
 
-test('an upload that was cut off is not dropped either', async (t) => {
+test('an interrupted upload is not dropped', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const names = new DriveNames(w.keys)
@@ -36,7 +36,7 @@ test('an upload that was cut off is not dropped either', async (t) => {
   t.truthy(names)
 })
 
-test('an upload that was cut off after its version was named is no change of its own to another device that went on', async (t) => {
+test('an upload interrupted after its names moved is not an unpublished change when another device has built on it', async (t) => {
   for (const cut of ['naming', 'settling']) {
     const w = await world(t)
     const [a, b] = await two(w)
@@ -74,7 +74,7 @@ test('an upload that was cut off after its version was named is no change of its
   }
 })
 
-test('while it runs, a device with nothing of its own says that there is a newer version, and has no failure', async (t) => {
+test('a running device without unpublished changes reports a newer version, and no failure', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const sync = await a.start()
@@ -93,11 +93,11 @@ test('while it runs, a device with nothing of its own says that there is a newer
   t.is((await findDrive(w))!.version.commit.height, height)
 })
 
-test('a device that was opened and never heard of again claims its slot, whatever was published since', async (t) => {
+test('a device that opened the drive and went silent claims its slot, whatever was published since', async (t) => {
   const w = await world(t)
   const [a] = await two(w)
   const late = await w.nextDevice()
-  // It is told where it begins, and the node is away.
+  // The device gets its start version, and the node is away.
   const away = async (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'away'))
   await late.start({ node: around(w.node, { getName: away, putName: away, check: away }) })
   await late.stop()
@@ -118,7 +118,7 @@ test('a device that was opened and never heard of again claims its slot, whateve
   t.deepEqual(await dumpOf(a), await dumpOf(late))
 })
 
-test('an idle device notices by itself', async (t) => {
+test('an idle device detects a newer version without a request', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const sync = await a.start({ settings: { healthCheckMs: 50 } })

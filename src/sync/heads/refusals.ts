@@ -1,13 +1,13 @@
 /**
- * What a person reads when a head on the node is not ours to replace. Every one says that nothing is lost and what
- * helps.
+ * Error messages for a head on the node that this device must not replace. Each says that nothing is lost, and what to
+ * do.
  */
 import { DriveError } from '../../base/index.js'
 import { splitDriveSequence } from '../../dag/index.js'
 import type { Newer } from '../contract.js'
 import type { IgnoredHead } from './credible.js'
 
-/** @param what the name that went back */
+/** @param what the name whose head moved backwards */
 export function rolledBack(what: string): DriveError {
   return new DriveError(
     'ROLLED_BACK',
@@ -18,9 +18,9 @@ export function rolledBack(what: string): DriveError {
 
 const NOTHING_LOST = 'Nothing was overwritten; local changes stay staged on this device.'
 const WAY_OUT =
-  'To go on: copy the changed files out of the mount, leave with `dagdrive unmount --now`, and open the drive in a new home (docs/RECOVERY.md).'
+  'To continue: copy the changed files out of the mount, leave with `dagdrive unmount --now`, and open the drive in a new home (docs/RECOVERY.md).'
 
-/** @param why what is wrong with that version, as a clause */
+/** @param why what is wrong with the other version, as a clause */
 export function diverged(who: string, why: string, about: Readonly<Record<string, string | number>>): DriveError {
   return new DriveError(
     'DIVERGED',
@@ -29,22 +29,22 @@ export function diverged(who: string, why: string, about: Readonly<Record<string
   )
 }
 
-/** A version that follows ours, which cannot be taken over as there is something here that it does not have. */
+/** Remote ahead, but a fast-forward is impossible: this device has unpublished changes or an unfinished upload. */
 export function needsMerging({ version, who }: Newer, what: 'changes' | 'plan'): DriveError {
   const { height, deviceSlot } = version.commit
   const own = what === 'changes' ? 'there are unpublished changes here' : 'an upload of this device is unfinished'
   return new DriveError(
     'DIVERGED',
-    `${who} has published version ${height}, which has changes this device does not have, and ${own}: the two need merging, which this version cannot do. ` +
+    `${who} has published version ${height}, which has changes this device does not have, and ${own}: the two need merging, which this version of dagdrive cannot do. ` +
       `${NOTHING_LOST} ${WAY_OUT}`,
     { about: { height, deviceSlot } },
   )
 }
 
-/** A head that is ignored, as a warning. */
+/** The warning for a head that is ignored. */
 export function ignoredHead({ name, sequence }: IgnoredHead): string {
   const whose = name === 'drive' ? 'The name of the drive' : `The head of device ${name}`
   const { height } = splitDriveSequence(sequence)
-  const then = name === 'drive' ? ' The drive goes by the heads of its devices.' : ''
-  return `${whose} on the node leads to a version ${height} that does not follow from the versions before it. It is ignored.${then}`
+  const then = name === 'drive' ? ' The heads of the devices are used instead.' : ''
+  return `${whose} on the node points to version ${height}, which does not follow from the versions before it. It is ignored.${then}`
 }

@@ -1,4 +1,4 @@
-/** What failed last, and when to try again. */
+/** The last failure, and the time of the next try (exponential back-off). */
 import { DriveError, isDriveError, toWire, type Clock, type WireError } from '../../base/index.js'
 import type { SyncSettings } from '../contract.js'
 
@@ -17,7 +17,7 @@ export class BackOff {
     return this.#error
   }
 
-  /** Clock time of the next try. */
+  /** Wall clock time of the next try. */
   get nextTryMs(): number | undefined {
     return this.#next?.clockMs
   }
@@ -26,14 +26,15 @@ export class BackOff {
     return this.waitMs > 0
   }
 
-  /** Until the next try; 0 when there is nothing to wait for. */
+  /** Milliseconds until the next try; 0 when nothing failed. */
   get waitMs(): number {
     return this.#next === undefined ? 0 : Math.max(0, this.#next.monotonicMs - this.clock.monotonicMs())
   }
 
   /**
-   * What time may cure is tried again soon and then more and more rarely; what a user has to cure, rarely. Space comes
-   * back by others' doing, and nobody tells. A try by hand says nothing of how often to try: it delays no later one.
+   * Errors that time may cure are retried soon, then ever more rarely. Errors that a user has to cure are retried
+   * rarely. NO_SPACE counts as curable by time: other programs may free space, and nobody reports it. A manual try does
+   * not increase the delay.
    * @returns the delay until the next try
    */
   failed(error: unknown, { byHand = false }: { readonly byHand?: boolean } = {}): number {
@@ -54,7 +55,7 @@ export class BackOff {
     this.#next = undefined
   }
 
-  /** Something changed for the better: do not wait for the next try. */
+  /** The situation improved: do not wait for the back-off. */
   tryNow(): void {
     this.#next = undefined
   }

@@ -1,4 +1,4 @@
-/** When it is time to publish by itself. */
+/** Decides when to publish without a request. */
 import type { Clock } from '../../base/index.js'
 import type { DriveCounts } from '../../tree-state/index.js'
 import type { SyncSettings } from '../contract.js'
@@ -6,7 +6,7 @@ import type { SyncSettings } from '../contract.js'
 export class Due {
   #changedSinceMs: number | undefined
   #begunMs = -Infinity
-  /** Of the last publish that was to give space back, while the disk is still full. */
+  /** Time of the last publish that was meant to free space, while the disk is still full. */
   #triedForSpaceMs = -Infinity
   #isShortOfSpace = false
 
@@ -20,45 +20,47 @@ export class Due {
     this.#changedSinceMs ??= this.clock.monotonicMs()
   }
 
-  /** Everything up to now is being published. */
+  /** A publish of everything up to now has begun. */
   begun(): void {
     this.#changedSinceMs = undefined
     this.#begunMs = this.clock.monotonicMs()
   }
 
-  /** A publish went through, or what can be done without one. */
+  /** A publish succeeded, or the steps that are possible without one. */
   published(): void {
     if (this.#isShortOfSpace) this.#triedForSpaceMs = this.clock.monotonicMs()
   }
 
-  /** The disk was full when it was last asked. */
+  /** The disk was full at the last check. */
   get isShortOfSpace(): boolean {
     return this.#isShortOfSpace
   }
 
-  /** The disk is full, and that was not tried to be helped just now. */
+  /** The disk is full, and there was no recent try to free space. */
   needsRoom({ isShortOfSpace }: Pick<DriveCounts, 'isShortOfSpace'>): boolean {
     this.#isShortOfSpace = isShortOfSpace
     if (!isShortOfSpace) this.#triedForSpaceMs = -Infinity
     return this.needsRoomInMs <= 0
   }
 
-  /** Until a full disk is to be helped again; Infinity where it was not full when it was last asked. */
+  /** Milliseconds until the next try to free space; Infinity if the disk was not full at the last check. */
   get needsRoomInMs(): number {
     if (!this.#isShortOfSpace) return Infinity
     return Math.max(0, this.#triedForSpaceMs + this.settings.spaceRetryMs - this.clock.monotonicMs())
   }
 
   /**
-   * @param isNew nothing was ever published @returns how long until it is time: 0 now, Infinity while nothing changes
+   * @param isNew nothing was ever published
+   * @returns milliseconds until the next publish: 0 now, Infinity while nothing changes
    */
   inMs(counts: Pick<DriveCounts, 'dirtyInodes' | 'lastChangeMs' | 'isShortOfSpace'>, isNew: boolean): number {
     const { dirtyInodes, lastChangeMs } = counts
     const now = this.clock.monotonicMs()
     const needsRoom = this.needsRoom(counts)
-    // A new drive has a name at once; with more than its root in it, the first version is one like any other.
+    // An empty new drive is published at once, so that its name exists. With more than the root directory, the first
+    // version is debounced like any other.
     if (isNew && dirtyInodes <= 1) return 0
-    // What was removed gives its space back with the next version, also what had no name any more.
+    // The next version frees the space of removed files, also of files that were unlinked while open.
     if (needsRoom) return 0
     if (dirtyInodes === 0) {
       this.#changedSinceMs = undefined

@@ -5,7 +5,7 @@ import { openNameRecord } from '../../dag/index.js'
 import { DriveNames } from '../heads/heads.js'
 import { implausibleClock } from './implausible-clock.js'
 
-test('S-034 a version made while the clock says 1970 has records that no node calls expired, and status names the clock', async (t) => {
+test('S-034 a version made while the clock says 1970 has records that no node considers expired, and status reports the clock', async (t) => {
   const world = await World.open(450)
   t.teardown(() => world.close())
   const device = await world.firstDevice()
@@ -23,7 +23,7 @@ test('S-034 a version made while the clock says 1970 has records that no node ca
   t.deepEqual(right.status().warnings, [])
 })
 
-test('S-034 clocks far ahead are named as well', (t) => {
+test('S-034 clocks far ahead are reported as well', (t) => {
   t.regex(implausibleClock(Date.UTC(2106, 1, 7)) ?? '', /2106-02-07/)
   t.regex(implausibleClock(1e300) ?? '', /cannot be right/)
   t.is(implausibleClock(systemClock.nowMs()), undefined)

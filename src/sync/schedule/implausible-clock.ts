@@ -1,17 +1,20 @@
 /**
- * A clock that cannot be right. Nothing published depends on it but the times of versions, so it is said and nothing
- * stops.
+ * Detects a clock that cannot be right. Only the times of files and versions depend on the clock, so sync warns and
+ * continues.
  */
 
-/** Before this was written: no clock shows an earlier time and is right. */
+/** This code was written later than this date, so an earlier clock is wrong. */
 const BEGINNING_MS = Date.UTC(2024, 0, 1)
-/** Name records end in 2200; a clock that is decades ahead was set by nobody. */
+/** Name records expire in 2200. A clock that is decades ahead was not set on purpose. */
 const END_MS = Date.UTC(2100, 0, 1)
 
-/** Later than what a date can say. */
+/** The latest time a Date can represent. */
 const MOST_MS = 8.64e15
 
-/** @returns what to tell, undefined for a plausible time @param nowMs of the wall clock */
+/**
+ * @param nowMs of the wall clock
+ * @returns the warning; undefined for a plausible time
+ */
 export function implausibleClock(nowMs: number): string | undefined {
   if (nowMs >= BEGINNING_MS && nowMs < END_MS) return undefined
   const day = Math.abs(nowMs) < MOST_MS ? new Date(nowMs).toISOString().slice(0, 10) : 'a time beyond all dates'

@@ -1,4 +1,4 @@
-/** A full disk: what sync does about it, besides publishing at once, which gives back the space of what was removed. */
+/** The response to a full disk, apart from the publish at once that frees the space of removed files. */
 import { isDriveError, toWire, type Log } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
@@ -19,7 +19,7 @@ export class RoomMaker {
   readonly #options: RoomOptions
   readonly #state: SyncState
   readonly #due: Due
-  /** An upload was given up: the node may have some of the next one. */
+  /** An upload was abandoned, so the node may already hold some blocks of the next one. */
   hasGivenUp = false
 
   constructor(options: RoomOptions, state: SyncState, due: Due) {
@@ -44,8 +44,8 @@ export class RoomMaker {
   }
 
   /**
-   * A store of ours is asked to collect when it is worth it; other nodes collect when they like. A failure here is for
-   * the next time.
+   * Collects garbage in a store of ours when that is worth it. Other nodes collect on their own schedule. After a
+   * failure, the next call tries again.
    */
   async afterPublishing(signal: AbortSignal): Promise<void> {
     if (!this.#isStoreOfOurs) return
@@ -57,7 +57,7 @@ export class RoomMaker {
     }
   }
 
-  /** While publishing has to wait, a full disk has not. */
+  /** Publishing is in back-off, but a full disk needs help now. */
   async whileWaiting(signal: AbortSignal): Promise<void> {
     if (!this.#due.needsRoom(await this.#options.port.counts())) return
     await this.#makeRoom(signal)
@@ -65,9 +65,9 @@ export class RoomMaker {
   }
 
   /**
-   * No version can be published now. Where it is this machine's disk that is full, an upload is given up, as it may
-   * hold what was removed since and would keep that from being given back; the next one begins anew. A full disk
-   * elsewhere waits for its owner.
+   * No version can be published now. If this machine's disk is full, the upload is abandoned: its plan may hold blocks
+   * of files that were removed since, and would keep their space from being freed. The next upload starts from the
+   * beginning. If another machine's disk is full, its owner has to free space.
    */
   async #makeRoom(signal: AbortSignal): Promise<void> {
     const { port, log } = this.#options
@@ -85,7 +85,7 @@ export class RoomMaker {
     }
   }
 
-  /** @returns whether trying again can help; what the upload has sent stays there */
+  /** @returns whether a retry can help; blocks this upload has sent are kept */
   async #hasCollectedForUpload(signal: AbortSignal): Promise<boolean> {
     if (!this.#isStoreOfOurs) return false
     const { outgoing } = this.#state.tables
@@ -94,7 +94,7 @@ export class RoomMaker {
     return true
   }
 
-  /** The embedded node, which may lie on the same disk, lets go of what no version needs. */
+  /** Collects garbage in the embedded node, whose store may be on the same disk. */
   async #collectGarbage(signal: AbortSignal): Promise<void> {
     if (this.#isOnThisDisk) await this.#options.node.collectGarbage({ signal })
   }

@@ -55,7 +55,7 @@ function watched(t: ExecutionContext): Watched {
   return world
 }
 
-test('R-21 a node that nobody waits for is asked in full every five minutes', async (t) => {
+test('R-21 a node that nobody waits for gets a full probe every five minutes', async (t) => {
   const { health, clock, checks, probes } = watched(t)
   await clock.advance(1000 * SECOND)
   t.deepEqual(checks, [0, 300, 600, 900])
@@ -64,7 +64,7 @@ test('R-21 a node that nobody waits for is asked in full every five minutes', as
   t.is(health.ageMs, 100 * SECOND)
 })
 
-test('S-049 while anything waits, the node is asked every 10 to 15 s with the cheap call', async (t) => {
+test('S-049 while anything waits, the node gets the cheap probe every 10 to 15 s', async (t) => {
   const world = watched(t)
   await world.clock.advance(SECOND)
   world.isWaiting = true
@@ -87,23 +87,23 @@ test('S-049 a failed read or upload changes the state at once, and an answer cha
   t.is(health.ageMs, 0)
   t.regex(health.error?.message ?? '', /reached/)
   await clock.advance(0)
-  t.is(probes.length, 1, 'it is asked whether it is away')
+  t.is(probes.length, 1, 'a failure causes a probe')
   t.is(health.state, 'reachable')
-  t.deepEqual(changes, [false, false], 'it never was away, so nothing is tried sooner for it')
+  t.deepEqual(changes, [false, false], 'the node was never away, so no retry is brought forward')
   health.failed(new DriveError('TIMEOUT', 'The node went silent.'))
   t.is(health.state, 'unreachable')
   health.answered()
   t.is(health.state, 'reachable')
 })
 
-test('S-049 a node that comes back is noticed within 15 s, and told to those who wait', async (t) => {
+test('S-049 a node that comes back is noticed within 15 s, and the waiting callers are told', async (t) => {
   const world = watched(t)
   await world.clock.advance(SECOND)
   world.failure = OFFLINE()
   world.health.failed(OFFLINE())
   await world.clock.advance(100 * SECOND)
   t.is(world.health.state, 'unreachable')
-  t.true((world.health.ageMs ?? Infinity) <= 15 * SECOND, 'what is known is never old while it is away')
+  t.true((world.health.ageMs ?? Infinity) <= 15 * SECOND, 'the known state is never old while the node is away')
   t.false(world.changes.includes(true))
   world.failure = undefined
   await world.clock.advance(15 * SECOND)
@@ -111,13 +111,13 @@ test('S-049 a node that comes back is noticed within 15 s, and told to those who
   t.is(world.changes.filter((isBack) => isBack).length, 1)
 })
 
-test('S-008 a refusal stays until the refused work succeeds, or the node lets in who it kept out', async (t) => {
+test('S-008 a refusal stays until the refused work succeeds, or the node allows the refused caller again', async (t) => {
   const world = watched(t)
   await world.clock.advance(SECOND)
   world.health.failed(new DriveError('NODE_DENIED', 'The node refused access.'))
   world.isWaiting = true
   await world.clock.advance(60 * SECOND)
-  t.is(world.health.state, 'denied', 'that it answers its version says nothing')
+  t.is(world.health.state, 'denied', 'an answer to `version` proves nothing')
   t.false(world.changes.includes(true))
   world.health.succeeded()
   t.is(world.health.state, 'reachable')
@@ -130,7 +130,7 @@ test('S-008 a refusal stays until the refused work succeeds, or the node lets in
   t.true(world.changes.includes(true))
 })
 
-test('what is no failure of the node says nothing of it; its own words are an answer', async (t) => {
+test('an error that the node did not cause leaves its state; an error message from the node is an answer', async (t) => {
   const { health, clock } = watched(t)
   await clock.advance(SECOND)
   for (const code of ['CORRUPT', 'NO_SPACE', 'ABORTED', 'DIVERGED'] as const) health.failed(new DriveError(code, 'x'))
@@ -139,7 +139,7 @@ test('what is no failure of the node says nothing of it; its own words are an an
   t.is(health.state, 'reachable')
 })
 
-test('closing ends the asking, and leaves no timer', async (t) => {
+test('closing ends the probes, and leaves no timer', async (t) => {
   const { health, clock, checks } = watched(t)
   await clock.advance(SECOND)
   await health.close()
@@ -148,13 +148,13 @@ test('closing ends the asking, and leaves no timer', async (t) => {
   t.is(clock.waiting, 0)
 })
 
-test('S-049 tries by hand do not count: they delay no try that is made by itself', (t) => {
+test('S-049 manual tries do not count: they do not delay an automatic retry', (t) => {
   const clock = new VirtualClock()
   const backOff = new BackOff(clock, { firstRetryMs: 1000, lastRetryMs: 300_000 })
   t.is(backOff.failed(OFFLINE()), 1000)
   for (let hand = 0; hand < 20; hand++) t.is(backOff.failed(OFFLINE(), { byHand: true }), 1000)
   t.is(backOff.failed(OFFLINE()), 2000)
   const fresh = new BackOff(clock, { firstRetryMs: 1000, lastRetryMs: 300_000 })
-  t.is(fresh.failed(OFFLINE(), { byHand: true }), 1000, 'the first failure of all is tried again soon')
+  t.is(fresh.failed(OFFLINE(), { byHand: true }), 1000, 'the very first failure is retried soon')
   t.is(fresh.failed(OFFLINE()), 1000)
 })

@@ -1,6 +1,6 @@
 /**
- * What is known of the node, and since when: from every call that is made for other reasons, and from asking. While
- * anything waits for the node it is asked often, with one cheap call; otherwise now and then.
+ * The known state of the node and its age, from all other calls and from probes. While anything waits for the node, it
+ * is probed often with one cheap call; otherwise rarely with a full one.
  */
 import { isDriveError, toWire, type Clock, type Log, type Random, type WireError } from '../../base/index.js'
 import type { IpfsNode, NodeStatus } from '../../node/index.js'
@@ -13,23 +13,23 @@ export interface HealthOptions {
   readonly random: Random
   readonly log: Log
   readonly settings: Pick<SyncSettings, 'healthCheckMs' | 'probeMs' | 'probeSpreadMs'>
-  /** Something waits for the node: unpublished changes, a failed try, a caller. */
+  /** Something waits for the node: unpublished changes, a failed try, or a caller. */
   readonly isWaiting: () => boolean
-  /** What is known changed. `isBack`: it was away, and answers again. */
+  /** The known state changed. `isBack`: the node was away and answers again. */
   readonly onChange: (isBack: boolean) => void
 }
 
 export type NodeState = 'unknown' | 'reachable' | 'unreachable' | 'denied'
 
 export class NodeHealth {
-  /** What it said of itself when it was last asked in full. */
+  /** The status from the last full probe. */
   status: NodeStatus | undefined
   #state: NodeState = 'unknown'
   #error: WireError | undefined
   #heardMs: number | undefined
   #checkedMs = -Infinity
   #nextProbeMs = -Infinity
-  /** It did not answer when it was asked by itself: then an answer is news. */
+  /** The last probe failed, so the next answer means that the node is back. */
   #isAway = false
   readonly #wake: Wake
   readonly #options: HealthOptions
@@ -50,23 +50,23 @@ export class NodeHealth {
     return this.#error
   }
 
-  /** Milliseconds since it last answered, or failed to; undefined before the first time. */
+  /** Milliseconds since the last answer or failure; undefined before the first. */
   get ageMs(): number | undefined {
     return this.#heardMs === undefined ? undefined : this.#options.clock.monotonicMs() - this.#heardMs
   }
 
-  /** See `nodeIdentity`; asked when it is not known since the last failure. */
+  /** See `nodeIdentity`. Asks the node if it is unknown since the last failure. */
   async identity(signal: AbortSignal): Promise<string> {
     this.#identity ??= nodeIdentity(await this.#options.node.check({ signal }))
     return this.#identity
   }
 
-  /** After a failure another node may answer at the same address. */
+  /** After a failure, another node may answer at the same address. */
   forgetIdentity(): void {
     this.#identity = undefined
   }
 
-  /** Begins to ask, until `close`. */
+  /** Probes the node until `close`. */
   start(): void {
     this.#running = this.#run()
   }
@@ -77,7 +77,7 @@ export class NodeHealth {
     await this.#running
   }
 
-  /** A call to the node came to its end. What it refused to let us do is not forgotten for that: `succeeded` is. */
+  /** A call to the node completed. This does not clear a refusal; `succeeded` does. */
   answered(): void {
     if (this.#state !== 'denied') this.#learn('reachable')
     else this.#heardMs = this.#options.clock.monotonicMs()
@@ -88,7 +88,7 @@ export class NodeHealth {
     this.#learn('reachable')
   }
 
-  /** A call to the node failed. It is asked at once whether it is away or only failed in this. */
+  /** A call to the node failed. A probe follows at once: is the node away, or did only this call fail? */
   failed(error: unknown): void {
     const state = stateAfter(error)
     if (state === undefined) return
@@ -98,7 +98,7 @@ export class NodeHealth {
     this.#wake.now()
   }
 
-  /** Whether anything waits may be another answer now. */
+  /** Re-evaluates `isWaiting`, which may have changed. */
   look(): void {
     this.#wake.now()
   }
@@ -156,12 +156,12 @@ export class NodeHealth {
   }
 }
 
-/** What tells one node from another: facts learned from one are nothing to the other. */
+/** Identifies a node. Facts learned from one node are not valid for another. */
 export function nodeIdentity({ kind, peerId, where }: Pick<NodeStatus, 'kind' | 'peerId' | 'where'>): string {
   return `${kind} ${peerId ?? where}`
 }
 
-/** What a failure says of the node; undefined: nothing, for it is not the node's. */
+/** The state that a failure shows; undefined when the node did not cause it. */
 function stateAfter(error: unknown): NodeState | undefined {
   if (!isDriveError(error)) return undefined
   switch (error.code) {
@@ -170,7 +170,7 @@ function stateAfter(error: unknown): NodeState | undefined {
     case 'OFFLINE':
       return 'unreachable'
     case 'TIMEOUT':
-      // With Kubo's own words it is an answer: it looked for something in vain.
+      // The error carries Kubo's own message, so the node did answer: its search failed.
       return 'said' in error.about ? 'reachable' : 'unreachable'
     case 'NODE_BUSY':
     case 'NODE_ERROR':

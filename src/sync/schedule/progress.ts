@@ -1,4 +1,4 @@
-/** How far the publish under way is, how fast, and how long it will take. */
+/** Progress of the current publish: amounts, speed, and remaining time. */
 import type { Clock } from '../../base/index.js'
 import type { SyncStatus } from '../contract.js'
 
@@ -11,7 +11,7 @@ export class Progress {
   #blocks = NOTHING
   #bytes = NOTHING
   #startedMs = 0
-  /** Done before this run began to send: a resumed upload must not count as speed. */
+  /** Sent before this run: a resumed upload must not count as speed. */
   #bytesBefore = 0
 
   constructor(private readonly clock: Clock) {}
@@ -24,7 +24,7 @@ export class Progress {
     this.#startedMs = this.clock.monotonicMs()
   }
 
-  /** @param wasThere the node had them already */
+  /** @param wasThere the node already had these blocks */
   add(blocks: number, bytes: number, wasThere = false): void {
     this.#blocks = { ...this.#blocks, done: Math.min(this.#blocks.total, this.#blocks.done + blocks) }
     this.#bytes = { ...this.#bytes, done: Math.min(this.#bytes.total, this.#bytes.done + bytes) }

@@ -13,12 +13,12 @@ export class Requests {
     return this.#waiting.length === 0
   }
 
-  /** Those that wait now; later ones are not among them. */
+  /** The callers that wait now; later ones are not included. */
   get all(): readonly PublishRequest[] {
     return this.#waiting
   }
 
-  /** Settled by `settle`, or by the signal with ABORTED. */
+  /** Resolved or rejected by `settle`, or rejected with ABORTED by the signal. */
   add(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (): void => {

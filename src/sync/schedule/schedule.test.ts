@@ -7,7 +7,7 @@ import type { NodeBlock } from '../../node/index.js'
 import type { Sync, SyncPhase } from '../contract.js'
 import { DriveNames } from '../heads/heads.js'
 
-/** Time passes only while sync and its watch of the node sleep, so no machine is too slow for these schedules. */
+/** Time passes only while both sync and its node probe sleep, so a slow machine cannot break these schedules. */
 const SLEEPERS = 2
 
 let seed = 300
@@ -57,7 +57,7 @@ const edit = async (w: World, { drive }: Device, clock: VirtualClock): Promise<v
   await drive.write('/file', w.random.bytes(100))
 }
 
-test('R-13 a change is published by itself after the debounce, not before', async (t) => {
+test('R-13 a change is published without a request after the debounce, not before', async (t) => {
   const { w, device, sync, clock } = await started(t, { debounceMs: 300 })
   await until(clock, () => sync.status().published?.height === 1)
   await edit(w, device, clock)
@@ -83,7 +83,7 @@ test('the first version of a new drive waits for the debounce like any other, on
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
-test('S-090 an idle drive is not asked anything; a change is heard of and published after the debounce', async (t) => {
+test('S-090 an idle drive is not polled; a change is signalled and published after the debounce', async (t) => {
   const w = await World.open(seed++)
   t.teardown(() => w.close())
   const device = await w.firstDevice()
@@ -103,7 +103,7 @@ test('S-090 an idle drive is not asked anything; a change is heard of and publis
   await pass(clock, 1_000)
   const before = asked
   await clock.advance(240_000)
-  t.is(asked, before, 'four minutes in which nothing happens')
+  t.is(asked, before, 'four idle minutes')
   await edit(w, device, clock)
   const begin = clock.monotonicMs()
   for (let i = 0; i < 40; i++) {
@@ -123,7 +123,7 @@ test('an empty new drive is published at once', async (t) => {
   t.pass()
 })
 
-test('R-63 on a full disk a change is published at once, and then not all the time', async (t) => {
+test('R-63 on a full disk a change is published at once, but not continuously', async (t) => {
   const { w, device, sync, clock } = await started(t, {
     debounceMs: 3_600_000,
     maxDelayMs: 3_600_000,
@@ -136,7 +136,7 @@ test('R-63 on a full disk a change is published at once, and then not all the ti
   device.drive.isShortOfSpace = true
   await until(clock, () => sync.status().published?.height === 2)
   const times = [sync.status().published!.timeMs]
-  // A program that does not give up.
+  // A program that retries forever.
   while (times.length < 4) {
     await edit(w, device, clock)
     await pass(clock, 10)
@@ -150,10 +150,10 @@ test('R-63 on a full disk a change is published at once, and then not all the ti
   device.drive.isShortOfSpace = true
   const begin = clock.nowMs()
   await until(clock, () => sync.status().published!.timeMs >= begin)
-  t.true(sync.status().published!.timeMs - begin < 400, 'there was room meanwhile: at once again')
+  t.true(sync.status().published!.timeMs - begin < 400, 'the disk was not full in between: at once again')
 })
 
-test('R-63 on a full disk without a node, what no version had is given back now and then', async (t) => {
+test('R-63 on a full disk without a node, unpublished garbage is freed now and then', async (t) => {
   let isOffline = false
   const { w, device, sync, clock } = await started(
     t,
@@ -184,7 +184,7 @@ test('R-63 on a full disk without a node, what no version had is given back now 
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
-test('R-63 an upload that finds no space on this machine gives way to what was removed since', async (t) => {
+test('R-63 an upload that finds no space on this machine is abandoned to free the space of files removed since', async (t) => {
   let isFull = false
   const { w, device, sync, clock } = await started(t, { debounceMs: 20, firstRetryMs: 50 }, (world) =>
     around(world.node, {
@@ -208,7 +208,7 @@ test('R-63 an upload that finds no space on this machine gives way to what was r
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
-test('a drive that never rests is published all the same', async (t) => {
+test('a drive that changes all the time is still published', async (t) => {
   const { w, device, sync, clock } = await started(t, { debounceMs: 3_600_000, maxDelayMs: 200 })
   await until(clock, () => sync.status().published?.height === 1)
   const end = clock.monotonicMs() + 5000
@@ -219,7 +219,7 @@ test('a drive that never rests is published all the same', async (t) => {
   t.true((sync.status().published?.height ?? 0) > 1)
 })
 
-test('failures are retried with growing pauses, and the status says why', async (t) => {
+test('failures are retried with exponential back-off, and the status says why', async (t) => {
   let isOffline = true
   const times: number[] = []
   const { sync, clock } = await started(t, { firstRetryMs: 50, lastRetryMs: 10_000 }, (w, clock) =>
@@ -254,7 +254,7 @@ test('paused, nothing is published; resumed, it goes on', async (t) => {
   await until(clock, () => sync.status().published?.height === 2)
 })
 
-test('closing in the middle of an upload is quick, and the rest stays staged for the next start', async (t) => {
+test('closing during an upload is quick, and the rest stays staged for the next start', async (t) => {
   const { w, device, sync, clock } = await started(t, {}, (world) =>
     around(world.node, {
       importBlocks: async (_blocks, { signal }) => {
@@ -274,7 +274,7 @@ test('closing in the middle of an upload is quick, and the rest stays staged for
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
-test('syncNow tells about its progress and can be given up', async (t) => {
+test('syncNow reports progress and can be cancelled', async (t) => {
   const { w, device, sync, clock } = await started(t, {})
   await device.drive.write('/file', w.random.bytes(3_000_000), 'chunks', true)
   const phases = new Set<SyncPhase>()
@@ -295,7 +295,7 @@ test('syncNow tells about its progress and can be given up', async (t) => {
   t.true(isDriveError(await t.throwsAsync(waiting), 'ABORTED'))
 })
 
-test('name records are put again now and then, the same bytes', async (t) => {
+test('name records are republished now and then, with the same bytes', async (t) => {
   const puts: { name: string; record: Uint8Array }[] = []
   const { w, sync, clock } = await started(t, { refreshNamesMs: 50 }, (world) =>
     around(world.node, {
@@ -316,7 +316,7 @@ test('name records are put again now and then, the same bytes', async (t) => {
   t.deepEqual(puts[5], puts[1])
 })
 
-test('what is asked for during a publish is published by the next one', async (t) => {
+test('a request during a publish is served by the next one', async (t) => {
   const { w, device, sync, clock } = await started(t, {}, (world) =>
     around(world.node, {
       importBlocks: async (blocks, options) => {

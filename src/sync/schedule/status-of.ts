@@ -1,4 +1,4 @@
-/** What sync says of itself. Pure. */
+/** Builds the status that sync reports. Pure. */
 import { cidOf } from '../../dag/index.js'
 import type { BackOff } from './back-off.js'
 import type { Newer, ScrubStatus, SyncPhase, SyncStatus } from '../contract.js'

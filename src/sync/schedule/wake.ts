@@ -1,7 +1,7 @@
-/** A sleep that can be cut short. One sleeper; a call of `now` while nobody sleeps ends the next sleep at once. */
+/** A sleep that can be cut short, for one sleeper. A call of `now` while nobody sleeps ends the next sleep at once. */
 import type { Clock } from '../../base/index.js'
 
-/** What a timer can wait. */
+/** The longest delay that a timer supports. */
 const MOST_MS = 2 ** 31 - 1
 
 export class Wake {
@@ -13,13 +13,13 @@ export class Wake {
     this.#clock = clock
   }
 
-  /** @param delayMs Infinity until `now` is called, or a few weeks at most */
+  /** @param delayMs Infinity means: until `now` is called, or a few weeks at most */
   wait(delayMs: number): Promise<void> {
     if (this.#isDue) {
       this.#isDue = false
       return Promise.resolve()
     }
-    // Not at all, but for what else has to run.
+    // No delay, but other pending events run first.
     if (delayMs <= 0) return new Promise((resolve) => setImmediate(resolve))
     return new Promise((resolve) => {
       const end = (): void => {
