@@ -14,23 +14,17 @@
 #include "napi_args.h"
 
 /*
- * forgetMapped(path): takes the pages of every shared mapping of this file out of the process (they stay in the page
- * cache, and come back when they are touched). The caller makes sure that nobody unmaps the file meanwhile. Returns the
- * bytes of address space that were looked at, or a negative errno.
+ * Takes the pages of every shared mapping of this file out of the process (they stay in the page cache, and come back
+ * when they are touched). The caller makes sure that nobody unmaps the file meanwhile. Returns the bytes of address
+ * space that were looked at, or a negative errno.
  */
-static napi_value forget_mapped(napi_env env, napi_callback_info info) {
-  napi_value args[1];
-  char path[4096];
-  size_t length;
-  if (!get_args(env, info, args, 1)) return NULL;
-  if (napi_get_value_string_utf8(env, args[0], path, sizeof path, &length) != napi_ok || length + 1 >= sizeof path)
-    return fail_range(env, "forgetMapped: bad path"), NULL;
+static double forget_file(const char *path) {
   struct stat file;
-  if (stat(path, &file) < 0) return js_number(env, -errno);
+  if (stat(path, &file) < 0) return -errno;
   const char *slash = strrchr(path, '/');
   const char *name = slash ? slash + 1 : path;
   FILE *maps = fopen("/proc/self/maps", "re");
-  if (!maps) return js_number(env, -errno);
+  if (!maps) return -errno;
   char *line = NULL;
   size_t room = 0;
   double looked = 0;
@@ -47,7 +41,18 @@ static napi_value forget_mapped(napi_env env, napi_callback_info info) {
   }
   free(line);
   fclose(maps);
-  return js_number(env, looked);
+  return looked;
+}
+
+/* forgetMapped(path): see forget_file. */
+static napi_value forget_mapped(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  char path[4096];
+  size_t length;
+  if (!get_args(env, info, args, 1)) return NULL;
+  if (napi_get_value_string_utf8(env, args[0], path, sizeof path, &length) != napi_ok || length + 1 >= sizeof path)
+    return fail_range(env, "forgetMapped: bad path"), NULL;
+  return js_number(env, forget_file(path));
 }
 
 /* trimHeap(): free memory of the C heap goes back to the system, also from its middle. */

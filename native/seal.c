@@ -9,6 +9,7 @@
 #include "batch.h"
 #include "core.h"
 #include "file_calls.h"
+#include "map_watch.h"
 #include "memory_calls.h"
 #include "process_calls.h"
 #include "page_tags.h"
@@ -198,6 +199,8 @@ NAPI_MODULE_INIT() {
       {"preadNoWait", NULL, pread_no_wait, NULL, NULL, NULL, napi_enumerable, NULL},
       {"bytesToPage", NULL, bytes_to_page, NULL, NULL, NULL, napi_enumerable, NULL},
       {"forgetMapped", NULL, forget_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"watchMapped", NULL, watch_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"unwatchMapped", NULL, unwatch_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
       {"trimHeap", NULL, trim_heap, NULL, NULL, NULL, napi_enumerable, NULL},
       {"keepMemoryPrivate", NULL, keep_memory_private, NULL, NULL, NULL, napi_enumerable, NULL},
       {"hashing", NULL, hashing, NULL, NULL, NULL, napi_enumerable, NULL},

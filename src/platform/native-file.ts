@@ -42,6 +42,17 @@ export function forgetMapped(path: string): void {
   nativeSeal()?.forgetMapped?.(path)
 }
 
+/**
+ * From now on a thread of the core takes the file's mappings out of this process, as `forgetMapped` does, whenever
+ * mapped files have more than `mostBytes` of it. The thread does not wait for any thread of JavaScript.
+ * @returns ends it; to be called before the file is unmapped. Undefined where the core cannot.
+ */
+export function watchMapped(path: string, mostBytes: number): (() => void) | undefined {
+  const native = nativeSeal()
+  const watch = native?.watchMapped?.(path, mostBytes) ?? -1
+  return watch < 0 ? undefined : () => void native?.unwatchMapped?.(watch)
+}
+
 /** Gives free memory of the C heap back to the system, also from its middle. Takes some milliseconds. */
 export function trimHeap(): void {
   nativeSeal()?.trimHeap?.()

@@ -56,7 +56,14 @@ function strange(): unknown {
 function goodArguments(): Record<
   Exclude<
     keyof NativeSeal,
-    'hashing' | 'punchHole' | 'preadNoWait' | 'forgetMapped' | 'trimHeap' | 'keepMemoryPrivate'
+    | 'hashing'
+    | 'punchHole'
+    | 'preadNoWait'
+    | 'forgetMapped'
+    | 'watchMapped'
+    | 'unwatchMapped'
+    | 'trimHeap'
+    | 'keepMemoryPrivate'
   >,
   unknown[]
 > {

@@ -55,6 +55,9 @@ export interface NativeSeal {
    * before it.
    */
   forgetMapped?(path: string): number
+  /** @returns a number for `unwatchMapped`, or −1 */
+  watchMapped?(path: string, mostBytes: number): number
+  unwatchMapped?(watch: number): number
   trimHeap?(): number
   /** @returns 0 or a negative errno */
   keepMemoryPrivate?(): number

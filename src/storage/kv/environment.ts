@@ -128,8 +128,7 @@ class LmdbEnvironment implements Environment {
     try {
       await commitHook?.frozen?.()
       const rows = await seal(tables)
-      const stopWatching = this.#mapped.watch()
-      await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows]).finally(stopWatching)
+      await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows])
     } catch (error) {
       const failure = writeFailure(error, path, 2 * bytes)
       log.warn('a commit of local data failed', { code: failure.code, bytes })

@@ -7,6 +7,8 @@ import { forgetMapped, nativeSeal } from '../../platform/index.js'
 import { openEnvironment } from './environment.js'
 
 const ROWS = 4_000
+/** Some 200 MiB. */
+const LOAD_ROWS = 100_000
 
 test('S-066 pages of the map that were read leave the process when they are forgotten, and are read again', async (t) => {
   const path = mkdtempSync(join(tmpdir(), 'dagdrive-mapped-'))
@@ -25,6 +27,36 @@ test('S-066 pages of the map that were read leave the process when they are forg
   forgetMapped(join(path, 'data.mdb'))
   if (nativeSeal()?.forgetMapped !== undefined) t.true(residentKib(join(path, 'data.mdb')) < before / 4)
   t.is(readAll(), total)
+})
+
+test('S-066 pages of the map leave the process during a load too, while the thread that reads them has no time for anything', async (t) => {
+  const path = mkdtempSync(join(tmpdir(), 'dagdrive-mapped-'))
+  const environment = openEnvironment({ path, log: silentLog })
+  t.teardown(async () => {
+    await environment.close()
+    rmSync(path, { recursive: true, force: true })
+  })
+  const table = environment.table('rows')
+  const [rows, bytes] = [LOAD_ROWS, 1900]
+  for (let i = 0; i < rows; i++) {
+    table.put(keyOf(i), Buffer.alloc(bytes, i))
+    if (i % 20_000 === 0) await environment.commit()
+  }
+  await environment.commit()
+  const totalKib = (rows * bytes) / 1024
+  let [seen, least, most] = [0, Infinity, 0]
+  // More pages than the bound in each round, and no turn of the event loop in between.
+  for (let round = 0; round < 6; round++) {
+    for (const [, value] of table.range()) {
+      if (value.length !== bytes || ++seen % 5_000 !== 0) continue
+      const now = residentKib(join(path, 'data.mdb'))
+      if (round > 0) least = Math.min(least, now)
+      most = Math.max(most, now)
+    }
+  }
+  t.log(`${Math.round(least / 1024)} to ${Math.round(most / 1024)} of ${Math.round(totalKib / 1024)} MiB`)
+  t.is(seen, 6 * rows)
+  if (nativeSeal()?.watchMapped !== undefined) t.true(least < totalKib / 2)
 })
 
 function keyOf(i: number): Buffer {

@@ -2,16 +2,16 @@
  * Keeps the pages of LMDB's map from piling up as this process's memory (S-066). What was read stays mapped until the
  * system runs short; taken out of the process, the pages stay in the page cache and come back when they are touched.
  * Maps are never unmapped while an environment is open (lmdb-js keeps outgrown ones as well), so the owner may do this
- * at any time until it closes.
+ * at any time until it closes. A thread of the native core does it during loads, when the threads of JavaScript are
+ * busy.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { forgetMapped } from '../../platform/index.js'
+import { forgetMapped, watchMapped } from '../../platform/index.js'
 
 const PAGE = 4096
 const MIB = 1024 * 1024
 const LOOK_EVERY_MS = 1_000
-const WATCH_EVERY_MS = 50
 /**
  * Pages of files in the whole process above which each environment lets go of its own; the program itself has 45 to 60
  * MiB.
@@ -24,6 +24,7 @@ const REST_LOOKS = 10
 export class MappedMemory {
   readonly #file: string
   readonly #timer: NodeJS.Timeout
+  readonly #unwatch: (() => void) | undefined
   #looks = 0
 
   /** @param path the environment's directory */
@@ -34,20 +35,13 @@ export class MappedMemory {
       this.#look()
     }, LOOK_EVERY_MS)
     this.#timer.unref()
+    this.#unwatch = watchMapped(this.#file, MOST_BYTES)
   }
 
   /** Before the environment is closed. */
   close(): void {
     clearInterval(this.#timer)
-  }
-
-  /** While a transaction runs: one that writes here and there maps 16 pages for each it touches. @returns ends it */
-  watch(): () => void {
-    const timer = setInterval(() => this.#look(), WATCH_EVERY_MS)
-    return () => {
-      clearInterval(timer)
-      this.#look()
-    }
+    this.#unwatch?.()
   }
 
   #look(): void {

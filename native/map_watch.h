@@ -1,0 +1,139 @@
+/*
+ * A thread that keeps the mapped pages of some files from piling up in the process, however busy the threads of
+ * JavaScript are; included by seal.c once. It looks at the resident pages of files of the whole process, and takes the
+ * watched mappings out of it when there are too many. They stay in the page cache.
+ */
+#ifndef DAGDRIVE_MAP_WATCH_H
+#define DAGDRIVE_MAP_WATCH_H
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "memory_calls.h"
+
+enum { WATCHED_FILES = 16, LOOK_MS = 100, BUSY_LOOK_MS = 10 };
+/* So much more since the last look is a load. */
+#define BUSY_BYTES (2 << 20)
+/* What others have mapped may be over the bound by itself: so much must come on top before the next try. */
+#define STEP_BYTES (16 << 20)
+
+/* Held while mappings are looked at: nobody unmaps a watched file meanwhile, as unwatching it waits. */
+static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t watch_changed = PTHREAD_COND_INITIALIZER;
+static char *watched[WATCHED_FILES];
+static double watch_most;
+static bool watch_runs;
+
+/* Resident pages of files, bytes, without those of shared memory; 0 when the system does not tell. */
+static double resident_file_bytes(int status) {
+  char text[4096];
+  ssize_t length = pread(status, text, sizeof text - 1, 0);
+  if (length <= 0) return 0;
+  text[length] = 0;
+  const char *line = strstr(text, "\nRssFile:");
+  return line ? strtod(line + 9, NULL) * 1024 : 0;
+}
+
+static bool is_any_watched(void) {
+  for (int i = 0; i < WATCHED_FILES; i++)
+    if (watched[i]) return true;
+  return false;
+}
+
+static void *watch_maps(void *none) {
+  int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  double last = 0, least = 0;
+  pthread_mutex_lock(&watch_lock);
+  while (status >= 0 && is_any_watched()) {
+    double now = resident_file_bytes(status);
+    int next_ms = now > last + BUSY_BYTES ? BUSY_LOOK_MS : LOOK_MS;
+    if (now > watch_most && now > least + STEP_BYTES) {
+      for (int i = 0; i < WATCHED_FILES; i++)
+        if (watched[i]) forget_file(watched[i]);
+      now = least = resident_file_bytes(status);
+      next_ms = BUSY_LOOK_MS;
+    }
+    last = now;
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += next_ms * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&watch_changed, &watch_lock, &until);
+  }
+  watch_runs = false;
+  pthread_mutex_unlock(&watch_lock);
+  if (status >= 0) close(status);
+  return none;
+}
+
+static bool start_watching(void) {
+  pthread_t thread;
+  sigset_t all, before;
+  sigfillset(&all);
+  /* Signals are for the threads that handle them. */
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  bool started = pthread_create(&thread, NULL, watch_maps, NULL) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (started) pthread_detach(thread);
+  return started;
+}
+
+static void stop_watching(void *slot) {
+  pthread_mutex_lock(&watch_lock);
+  free(watched[(intptr_t)slot]);
+  watched[(intptr_t)slot] = NULL;
+  pthread_cond_signal(&watch_changed);
+  pthread_mutex_unlock(&watch_lock);
+}
+
+/*
+ * watchMapped(path, most): from now on the mappings of this file leave the process whenever all mapped files together
+ * have more than `most` bytes resident. Returns a number for unwatchMapped, or -1. Ends by itself when the calling
+ * thread ends.
+ */
+static napi_value watch_mapped(napi_env env, napi_callback_info info) {
+  napi_value args[2];
+  char path[4096];
+  size_t length;
+  double most;
+  if (!get_args(env, info, args, 2)) return NULL;
+  if (napi_get_value_string_utf8(env, args[0], path, sizeof path, &length) != napi_ok || length + 1 >= sizeof path ||
+      napi_get_value_double(env, args[1], &most) != napi_ok || !(most > 0))
+    return fail_range(env, "watchMapped: bad arguments"), NULL;
+  int slot = -1;
+  pthread_mutex_lock(&watch_lock);
+  for (int i = 0; i < WATCHED_FILES && slot < 0; i++)
+    if (!watched[i]) slot = i;
+  if (slot >= 0) watched[slot] = strdup(path);
+  if (slot >= 0 && !watched[slot]) slot = -1;
+  watch_most = most;
+  if (slot >= 0 && !watch_runs) {
+    watch_runs = start_watching();
+    if (!watch_runs) {
+      free(watched[slot]);
+      watched[slot] = NULL;
+      slot = -1;
+    }
+  }
+  pthread_mutex_unlock(&watch_lock);
+  if (slot >= 0) napi_add_env_cleanup_hook(env, stop_watching, (void *)(intptr_t)slot);
+  return js_number(env, slot);
+}
+
+/* unwatchMapped(number): when it returns, nothing looks at the file any more. */
+static napi_value unwatch_mapped(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  double slot;
+  if (!get_args(env, info, args, 1)) return NULL;
+  if (napi_get_value_double(env, args[0], &slot) != napi_ok || !(slot >= 0 && slot < WATCHED_FILES))
+    return fail_range(env, "unwatchMapped: bad number"), NULL;
+  void *at = (void *)(intptr_t)slot;
+  napi_remove_env_cleanup_hook(env, stop_watching, at);
+  stop_watching(at);
+  return js_number(env, 0);
+}
+
+#endif
