@@ -4,7 +4,7 @@
  */
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { DriveError, MIB, toWire, type Log } from '../base/index.js'
+import { DriveError, jsonLine, MIB, toWire, type Log } from '../base/index.js'
 import type { Files } from '../files/client.js'
 import { FILES_PREFIX, filesOperation, receiveContent, sendContent } from './files-routes.js'
 import { HTTP_STATUS } from './http-status.js'
@@ -88,7 +88,7 @@ async function answer(
     if (response.destroyed) return
     if (!response.headersSent)
       response.writeHead(status, { 'content-type': 'application/x-ndjson', connection: 'close' })
-    response.write(`${JSON.stringify(line)}\n`)
+    response.write(`${jsonLine(line)}\n`)
   }
   try {
     if (request.url?.startsWith(FILES_PREFIX) === true) {

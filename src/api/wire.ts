@@ -31,6 +31,8 @@ export interface NodeReport {
   /** Milliseconds since the node last answered, or failed to: how old `state` is. */
   readonly knownForMs: number | undefined
   readonly lastError: string | undefined
+  /** In the answers to `init` and `nodeSet`: what to know of its key. */
+  readonly warnings?: readonly string[]
 }
 
 /** One place that holds everything published. */

@@ -28,5 +28,6 @@ export {
   type WireError,
 } from './errors.js'
 export { createLog, type Log, type LogFields, type LogLevel, silentLog } from './log.js'
+export { jsonLine, printable, printableLines } from './printable.js'
 export { type Random, seededRandom, systemRandom } from './random.js'
 export { packageVersion } from './version.js'

@@ -2,6 +2,8 @@
  * Structured log lines on standard error or into a file; the only home of `console`-like output in the daemon.
  * Fields never hold keys, plaintext names or file contents.
  */
+import { jsonLine, printable } from './printable.js'
+
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
 
@@ -21,9 +23,9 @@ export function createLog(write: (line: string) => void, level: LogLevel, now: (
     if (!enabled(at)) return
     const rest = Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => ` ${key}=${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
+      .map(([key, value]) => ` ${key}=${typeof value === 'string' ? jsonLine(value) : String(value)}`)
       .join('')
-    write(`${new Date(now()).toISOString()} ${at} ${message}${rest}`)
+    write(`${new Date(now()).toISOString()} ${at} ${printable(message)}${rest}`)
   }
   return {
     error: (message, fields) => line('error', message, fields),

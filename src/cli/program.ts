@@ -2,7 +2,7 @@
 // Commander hands options over untyped; each command names the ones it takes.
 /* eslint-disable @typescript-eslint/no-unsafe-argument */
 import { Command, CommanderError } from 'commander'
-import { isDriveError, packageVersion, toWire, type WireError } from '../base/index.js'
+import { isDriveError, jsonLine, packageVersion, toWire, type WireError } from '../base/index.js'
 import { EXIT_STATUS } from './exit-status.js'
 import { failureText } from './report.js'
 import { openSession, type Session } from './session.js'
@@ -38,7 +38,9 @@ export function buildProgram(session: Session, quiet = false): Command {
     .version(packageVersion())
     .showHelpAfterError('(see: dagdrive help)')
     .exitOverride()
-  if (quiet) program.configureOutput({ writeErr: () => undefined })
+  // What commander says of an argument repeats it.
+  const writeErr = (text: string): void => (quiet ? undefined : session.terminal.note(text.replace(/\n$/, '')))
+  program.configureOutput({ writeErr, writeOut: (text) => session.terminal.print(text.replace(/\n$/, '')) })
   const add = (parent: Command, usage: string, description: string): Command =>
     parent.command(usage).description(description)
 
@@ -115,7 +117,7 @@ export function buildProgram(session: Session, quiet = false): Command {
 export async function runCommandLine(args: readonly string[], session: Session = openSession()): Promise<number> {
   const wantsJson = args.includes('--json')
   const tell = (error: WireError): void =>
-    session.terminal.note(wantsJson ? JSON.stringify({ error }) : `dagdrive: ${failureText(error)}`)
+    session.terminal.note(wantsJson ? jsonLine({ error }) : `dagdrive: ${failureText(error)}`)
   try {
     await buildProgram(session, wantsJson).parseAsync(args, { from: 'user' })
     return session.status

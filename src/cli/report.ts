@@ -1,7 +1,8 @@
 /** The sentences of `status` and its relatives. Pure. */
-import type { WireError } from '../base/index.js'
+import { printable, printableLines, type WireError } from '../base/index.js'
 import type { LevelReport, NodeReport, QueueReport, StatusReport } from '../api/index.js'
 import { formatBytes, formatCount, formatDuration } from './format.js'
+import type { Terminal } from './terminal.js'
 
 export function amount(level: LevelReport): string {
   return `${formatCount(level.files, 'file')}, ${formatBytes(level.bytes)}`
@@ -20,6 +21,11 @@ export function nodeLine(node: NodeReport): string {
   const age = node.knownForMs === undefined || node.knownForMs < 1000 ? '' : `, ${formatDuration(node.knownForMs)} ago`
   const error = node.lastError === undefined ? '' : ` (${node.lastError})`
   return `Node: ${what} at ${node.where}, ${state[node.state]}${age}${error}`
+}
+
+/** What to know of the node's key, beside the answer. */
+export function noteWarnings({ terminal }: { readonly terminal: Pick<Terminal, 'note'> }, node: NodeReport): void {
+  for (const warning of node.warnings ?? []) terminal.note(printable(`warning: ${warning}`))
 }
 
 export function queueLine(queue: QueueReport): string {
@@ -81,11 +87,11 @@ export function statusText(status: StatusReport): string {
   for (const mount of status.mounts) lines.push(`Mounted: ${mount.directory}${mount.readOnly ? ' (read-only)' : ''}`)
   for (const warning of status.warnings ?? []) lines.push(`Warning: ${warning}`)
   if (status.lastError !== undefined) lines.push(`Last error: ${status.lastError}`)
-  return lines.join('\n')
+  return printableLines(lines)
 }
 
 /** A failure as a sentence, with the node and the system's reason where it has them. */
 export function failureText({ message, about }: WireError): string {
   const details = [about['where'], about['errno']].filter((it) => it !== undefined && !message.includes(String(it)))
-  return details.length === 0 ? message : `${message.replace(/\.$/, '')}: ${details.join(', ')}.`
+  return printable(details.length === 0 ? message : `${message.replace(/\.$/, '')}: ${details.join(', ')}.`)
 }

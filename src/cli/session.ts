@@ -1,6 +1,6 @@
 /** What every command works with: paths, terminal, the daemon, and a drive that is unlocked when it has to be. */
 import { callControl, type CallControlOptions, type OperationName, type Operations } from '../api/index.js'
-import { DriveError } from '../base/index.js'
+import { DriveError, jsonLine } from '../base/index.js'
 import { drivePaths, readFileIfAny, type DrivePaths } from '../platform/index.js'
 import { callDaemon, findDaemon, type StartOptions } from './daemon-process.js'
 import { readSecretFile } from './secret-file.js'
@@ -78,5 +78,5 @@ export async function askIfRunning<Name extends OperationName>(
 
 /** The answer as one line of JSON, or as text. */
 export function show(session: Session, json: boolean | undefined, answer: unknown, text: string): void {
-  session.terminal.print(json === true ? JSON.stringify(answer) : text)
+  session.terminal.print(json === true ? jsonLine(answer) : text)
 }

@@ -1,6 +1,6 @@
 /** The edge to the terminal: where a command writes, asks, and shows progress. The only place that knows of TTYs. */
 import type { TransferProgress } from '../api/index.js'
-import { DriveError } from '../base/index.js'
+import { DriveError, printable, printableLines } from '../base/index.js'
 import { formatBytes, formatDuration } from './format.js'
 
 export interface Terminal {
@@ -31,17 +31,17 @@ export function openTerminal(): Terminal {
   }
   const status = (text: string): void => {
     if (!process.stderr.isTTY) return
-    process.stderr.write(`\r\u001b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`)
+    process.stderr.write(`\r\u001b[K${printable(text).slice(0, (process.stderr.columns || 80) - 1)}`)
     shown = true
   }
   return {
     print(text) {
       endProgress()
-      process.stdout.write(`${text}\n`)
+      process.stdout.write(`${printableLines(text.split('\n'))}\n`)
     },
     note(text) {
       endProgress()
-      process.stderr.write(`${text}\n`)
+      process.stderr.write(`${printableLines(text.split('\n'))}\n`)
     },
     progress: (what) => status(progressLine(what)),
     status,

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { DriveError } from '../base/index.js'
 import type { IpfsNode, NodeCapabilities } from './contract.js'
 import { openEmbeddedNode } from './embedded/embedded-node.js'
+import { isLoopback } from './kubo/loopback.js'
 import type { Listener } from './kubo/socket-tables.js'
 import { DEFAULT_TIMEOUTS, type OpenNodeOptions } from './open-options.js'
 
@@ -59,6 +60,20 @@ export async function listenerOf(address: string): Promise<Listener | undefined>
   return listenerFor(parse(address)).catch((error: unknown) => {
     throw connectionFailure(error, originOf(address) ?? '')
   })
+}
+
+/** What to say of a key that goes to a port where the listener could not be recorded; undefined everywhere else. */
+export function listenerWarning(address: string, listener: Listener | undefined): string | undefined {
+  if (!/^http:/i.test(address) || !isLoopback(hostOf(parse(address))) || (listener?.length ?? 0) > 0) return undefined
+  const why =
+    listener === undefined
+      ? "This machine does not say who listens at the node's port, so its key goes to whoever does."
+      : "No program of this machine listens at the node's port, as when it is a container's, so its key goes to whatever the port leads to."
+  return `${why} A unix socket of the node (unix:///folder/api.sock) is safer.`
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
 function parse(address: string): URL {

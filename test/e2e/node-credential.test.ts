@@ -157,12 +157,20 @@ testWhere('go', 'root')(
     await drive.must(['daemon', 'stop'])
     await drive.must(['node', 'set', proxy.url])
     await drive.must(['sync'])
+    t.deepEqual((await drive.json<{ warnings: string[] }>(['status'])).warnings, [])
+
+    // It was recorded that nobody of this machine listens; now a program of this machine is at the other end.
+    configureListener(drive)
+    await drive.must(['daemon', 'stop'])
+    t.is((await drive.run(['sync'])).code, NODE_DENIED)
+    const { warnings } = await drive.json<{ warnings: string[] }>(['status'])
+    t.regex(warnings.join(), /No program of this machine listens.*unix:\/\/\/folder\/api\.sock/)
   },
 )
 
-/** As if another user had listened at the last `node set`. */
-function configureListener(drive: TestDrive, listener: number): void {
+/** As if these users had listened at the last `node set`. */
+function configureListener(drive: TestDrive, ...listener: number[]): void {
   const path = join(drive.home, 'node.key')
   const file = JSON.parse(readFileSync(path, 'utf8')) as { keys: object[] }
-  writeFileSync(path, JSON.stringify({ ...file, keys: file.keys.map((key) => ({ ...key, listener: [listener] })) }))
+  writeFileSync(path, JSON.stringify({ ...file, keys: file.keys.map((key) => ({ ...key, listener })) }))
 }

@@ -1,7 +1,7 @@
 /** `dagdrive doctor`: checks this machine in a process of its own, so that a broken addon or drive cannot stop it. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { DriveError } from '../../base/index.js'
+import { DriveError, printableLines } from '../../base/index.js'
 import { doctorCommand } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { show, type Session } from '../session.js'
@@ -29,6 +29,6 @@ export async function doctor(session: Session, options: { readonly json?: boolea
     throw new DriveError('INTERNAL', 'The check itself failed; its messages are above.', { cause: error })
   }
   const lines = findings.map((finding) => `${MARKS[finding.level]}${finding.check}: ${finding.message}`)
-  show(session, options.json, { findings }, lines.join('\n'))
+  show(session, options.json, { findings }, printableLines(lines))
   if (findings.some((finding) => finding.level === 'problem')) session.status = OTHER_STATUS.problemsFound
 }

@@ -3,6 +3,7 @@
  * for.
  */
 import type { FsckFinding, FsckProgress, FsckReport } from '../../api/index.js'
+import { printable } from '../../base/index.js'
 import { callDaemon } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { formatCount } from '../format.js'
@@ -58,10 +59,7 @@ export function findingText({ where, kind, what, path, cid, blocks, outcome }: F
 
 /** A name may hold anything, and goes to a terminal: as in JSON, with what moves the cursor or hides text escaped. */
 export function quoted(path: string): string {
-  return JSON.stringify(path === '' ? '/' : path).replace(
-    /[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  )
+  return printable(JSON.stringify(path === '' ? '/' : path))
 }
 
 function progressText({ phase, done, total }: Exclude<FsckProgress, { finding: unknown }>): string {

@@ -1,9 +1,9 @@
 /** `dagdrive init`: a new drive, or a published one from its recovery phrase. */
 import { hostname } from 'node:os'
 import type { InitReport, InitRequest } from '../../api/index.js'
-import { DriveError } from '../../base/index.js'
+import { DriveError, printableLines } from '../../base/index.js'
 import { passphraseWarning } from '../passphrase-strength.js'
-import { nodeLine } from '../report.js'
+import { nodeLine, noteWarnings } from '../report.js'
 import { claimSecretOutput, readSecretFile } from '../secret-file.js'
 import { ask, driveExists, show, type Session } from '../session.js'
 
@@ -54,6 +54,7 @@ export async function makeDrive(session: Session, options: InitOptions): Promise
     process.off('SIGINT', onInterrupt)
   }
   if (report.phrase !== undefined) await output?.write(report.phrase)
+  noteWarnings(session, report.node)
   return report
 }
 
@@ -94,7 +95,7 @@ export function initText(report: InitReport, options: InitOptions): string {
     lines.push('', 'Your recovery phrase. Write it down now; whoever has it has the drive:', '')
     lines.push(...phraseLines(report.phrase), '', 'See it again with "dagdrive key show".')
   }
-  return lines.join('\n')
+  return printableLines(lines)
 }
 
 /** Six words a line. */

@@ -1,5 +1,5 @@
 /** `dagdrive key show` and `dagdrive key verify`. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, printable, printableLines } from '../../base/index.js'
 import { EXIT_STATUS } from '../exit-status.js'
 import { claimSecretOutput, readSecretFile } from '../secret-file.js'
 import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
@@ -14,13 +14,18 @@ export async function keyShow(session: Session, options: KeyOptions & { readonly
   const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
   try {
     const { phrase } = await ask(session, 'keyShow', {})
-    if (output === undefined) return show(session, options.json, { phrase }, phraseLines(phrase).join('\n'))
+    if (output === undefined) return show(session, options.json, { phrase }, printableLines(phraseLines(phrase)))
     await output.write(phrase)
   } catch (error) {
     await output?.discard()
     throw error
   }
-  show(session, options.json, { phraseFile: options.phraseOut }, `The recovery phrase is in ${options.phraseOut}.`)
+  show(
+    session,
+    options.json,
+    { phraseFile: options.phraseOut },
+    printable(`The recovery phrase is in ${options.phraseOut}.`),
+  )
 }
 
 export async function keyVerify(

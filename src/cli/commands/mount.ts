@@ -1,7 +1,7 @@
 /** `dagdrive up` and `dagdrive mount`. */
 import { resolve } from 'node:path'
 import type { InitReport, MountReport } from '../../api/index.js'
-import { DriveError, isDriveError } from '../../base/index.js'
+import { DriveError, isDriveError, printable, printableLines } from '../../base/index.js'
 import { readSecretFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 import { initText, makeDrive, shownReport, type InitOptions } from './init.js'
@@ -16,7 +16,7 @@ export interface MountCommandOptions extends UnlockOptions {
 export async function mount(session: Session, directory: string, options: MountCommandOptions): Promise<void> {
   await requireOpenDrive(session, options)
   const report = await mountNow(session, directory, options)
-  show(session, options.json, report, `Mounted at ${report.directory}.`)
+  show(session, options.json, report, printable(`Mounted at ${report.directory}.`))
   if (options.foreground === true) await stay(session, report.directory)
 }
 
@@ -69,7 +69,7 @@ async function mountNow(session: Session, directory: string, options: MountComma
   })
   if (report.newerUnknown !== undefined) {
     const why = `the node did not say (${report.newerUnknown})`
-    session.terminal.note(`note: whether another device has published since is not known: ${why}`)
+    session.terminal.note(printable(`note: whether another device has published since is not known: ${why}`))
   }
   return report
 }
@@ -86,7 +86,7 @@ function upText(report: MountReport, isNew: boolean): string {
     const width = Math.max(...tries.map(([command]) => command.length))
     lines.push('', 'Try:', ...tries.map(([command, what]) => `    ${command.padEnd(width)}   ${what}`))
   }
-  return lines.join('\n')
+  return printableLines(lines)
 }
 
 /** Until the mount is gone. The first interrupt drains and unmounts; a second one, or SIGTERM, leaves early. */
@@ -99,7 +99,7 @@ async function stay(session: Session, directory: string): Promise<void> {
     void ask(session, 'unmount', { directory, now }, { signal: attempt.signal }).catch((error: unknown) => {
       // Overtaken by the second signal, or unmounted meanwhile by somebody else.
       if (isDriveError(error, 'ABORTED') || isDriveError(error, 'NOT_MOUNTED')) return
-      session.terminal.note(`dagdrive: ${error instanceof Error ? error.message : String(error)}`)
+      session.terminal.note(printable(`dagdrive: ${error instanceof Error ? error.message : String(error)}`))
     })
   }
   const onInterrupt = (): void => leave(leaving !== undefined)

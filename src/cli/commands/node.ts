@@ -1,5 +1,6 @@
 /** `dagdrive node set` and `dagdrive node test`. */
-import { nodeLine } from '../report.js'
+import { printable, printableLines } from '../../base/index.js'
+import { nodeLine, noteWarnings } from '../report.js'
 import { readSecretFile } from '../secret-file.js'
 import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
@@ -15,15 +16,16 @@ export async function nodeSet(session: Session, url: string, options: NodeOption
     session,
     options.json,
     report,
-    `${nodeLine(report)}\nThe published version is there, and so will the next ones be.`,
+    printableLines([nodeLine(report), 'The published version is there, and so will the next ones be.']),
   )
+  noteWarnings(session, report)
 }
 
 /** Needs no drive. Fails with the node's own error when it cannot be used. */
 export async function nodeTest(session: Session, url: string | undefined, options: NodeOptions): Promise<void> {
   const given = { ...(url === undefined ? {} : { url }), ...(await keyOf(session, options)) }
   const report = await ask(session, 'nodeTest', given)
-  show(session, options.json, report, nodeLine(report))
+  show(session, options.json, report, printable(nodeLine(report)))
 }
 
 async function keyOf(session: Session, options: NodeOptions): Promise<{ key?: string }> {

@@ -1,5 +1,6 @@
 /** `dagdrive status` and `dagdrive queue`. */
 import type { StatusReport } from '../../api/index.js'
+import { printable } from '../../base/index.js'
 import { EXIT_STATUS } from '../exit-status.js'
 import { queueLine, statusText } from '../report.js'
 import { ask, driveExists, show, type Session } from '../session.js'
@@ -18,7 +19,12 @@ export async function queue(session: Session, options: ShowOptions): Promise<voi
   const report = await readStatus(session)
   if (report === undefined) return noDrive(session, options)
   const answer = { state: report.state, queue: report.queue, staged: report.levels?.staged }
-  show(session, options.json, answer, report.queue === undefined ? statusText(report) : queueLine(report.queue))
+  show(
+    session,
+    options.json,
+    answer,
+    report.queue === undefined ? statusText(report) : printable(queueLine(report.queue)),
+  )
 }
 
 async function readStatus(session: Session): Promise<StatusReport | undefined> {

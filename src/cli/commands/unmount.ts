@@ -1,6 +1,7 @@
 /** `dagdrive unmount`: drains by default; `--now` leaves early and says what stays. */
 import { resolve } from 'node:path'
 import type { UnmountReport } from '../../api/index.js'
+import { printableLines } from '../../base/index.js'
 import { processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
@@ -51,7 +52,7 @@ function unmountText(report: UnmountReport): string {
   if (report.unmounted.length === 0) lines.push('Nothing was mounted.')
   if (report.staged.files === 0) lines.push('Everything is published.')
   else lines.push(`On this machine only (staged): ${amount(report.staged)}. ${whatNext(report)}`)
-  return lines.join('\n')
+  return printableLines(lines)
 }
 
 function whatNext({ stopped }: UnmountReport): string {

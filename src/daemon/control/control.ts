@@ -10,6 +10,7 @@ import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mounts.js'
 import { moveToNode } from '../nodes/move-to-node.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
+import { nodeWarnings, withNodeWarnings } from './node-warnings.js'
 import { testNode } from './test-node.js'
 import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf, stoppedBy, warningsOf } from './status.js'
 
@@ -28,7 +29,11 @@ export function createControl(options: ControlOptions): ControlService {
   return {
     status: () => statusOf(options),
 
-    init: (given, { signal }) => initDrive(daemon, given, signal),
+    async init(given, { signal }) {
+      const report = await initDrive(daemon, given, signal)
+      const { nodeUrl } = await daemon.config()
+      return { ...report, node: await withNodeWarnings(daemon, nodeUrl, report.node) }
+    },
 
     async unlock({ passphrase }) {
       await daemon.unlock(passphrase)
@@ -88,7 +93,7 @@ export function createControl(options: ControlOptions): ControlService {
       return { matches: timingSafeEqual(rootKeyOfPhrase(phrase), requireKey(daemon)) }
     },
 
-    nodeSet: (given, context) => moveToNode(daemon, given, context),
+    nodeSet: async (given, context) => withNodeWarnings(daemon, given.url, await moveToNode(daemon, given, context)),
 
     nodeTest: (given, { signal }) => testNode(daemon, given, signal),
 
@@ -180,7 +185,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
     publishedHeight: sync.published?.height ?? 0,
     publishedAtMs: sync.published?.timeMs,
     newer: sync.newer,
-    warnings: warningsOf(sync, config.movingTo),
+    warnings: [...warningsOf(sync, config.movingTo), ...(await nodeWarnings(daemon, config.nodeUrl))],
     scrub: sync.scrub,
     lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
   }

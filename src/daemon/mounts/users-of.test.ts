@@ -1,7 +1,7 @@
 import test from 'ava'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { busyMessage, usersOf } from './users-of.js'
@@ -20,6 +20,22 @@ test('a program that works in a directory is named, and nobody once it has ended
     await once(child, 'exit')
   }
   t.deepEqual(await usersOf(directory), [])
+})
+
+test('S-081 the name of a program is nothing that a terminal obeys', async (t) => {
+  const directory = await realpath(await mkdtemp(join(tmpdir(), 'dagdrive-users-')))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const hostile = join(directory, '\u001b]0;x\u0007\n\u001b[2J')
+  await copyFile('/bin/sleep', hostile)
+  const child = spawn(hostile, ['60'], { cwd: directory, stdio: 'ignore' })
+  await once(child, 'spawn')
+  try {
+    const users = await usersOf(directory)
+    t.deepEqual(users, [`\\u{1b}]0;x\\u{7}\\u{a}\\u{1b}[2J (${child.pid})`])
+  } finally {
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
 })
 
 test('a busy drive says who uses it, and what to do', (t) => {

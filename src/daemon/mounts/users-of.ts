@@ -1,6 +1,7 @@
 /** Which programs use a mount, so that BUSY can name them. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { printable } from '../../base/index.js'
 
 const MOST_NAMED = 5
 
@@ -13,7 +14,7 @@ export async function usersOf(directory: string): Promise<string[]> {
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid || !(await uses(join('/proc', pid), directory))) continue
     const name = await readFile(join('/proc', pid, 'comm'), 'utf8').catch(() => '?') // it has just ended
-    users.push(`${name.trim()} (${pid})`)
+    users.push(`${printable(name.trim())} (${pid})`)
   }
   return users
 }

@@ -5,7 +5,8 @@ import { Agent as HttpAgent, type AgentOptions, type RequestOptions } from 'node
 import { Agent as HttpsAgent } from 'node:https'
 import { rootCertificates } from 'node:tls'
 import { DriveError } from '../../base/index.js'
-import { guardedAgent, isLoopback, listenerBehind } from './listener.js'
+import { guardedAgent, listenerBehind } from './listener.js'
+import { isLoopback } from './loopback.js'
 import type { Listener } from './socket-tables.js'
 
 export interface Endpoint {

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { listenerOf, openNode, originOf } from '../index.js'
-import { isLoopback } from './listener.js'
+import { listenerOf, listenerWarning, openNode, originOf } from '../index.js'
+import { isLoopback } from './loopback.js'
 import { listenerAt, otherEndOf } from './socket-tables.js'
 
 const own = process.getuid?.() ?? 0
@@ -179,4 +179,14 @@ test('S-048 names of this machine lead to it and nowhere else, to whichever addr
   t.teardown(() => squatted.close())
   t.is((await t.throwsAsync<DriveError>(squatted.check()))?.code, 'NODE_DENIED')
   t.false(six.heard().includes('token-five'))
+})
+
+test('S-048 where the listener cannot be recorded, that and what is safer is said', (t) => {
+  t.is(listenerWarning('http://127.0.0.1:5001', [1000]), undefined)
+  t.is(listenerWarning('https://127.0.0.1:5001', undefined), undefined)
+  t.is(listenerWarning('http://10.0.0.1:5001', undefined), undefined)
+  t.is(listenerWarning('unix:///run/api.sock', undefined), undefined)
+  t.is(listenerWarning('embedded', undefined), undefined)
+  t.regex(listenerWarning('http://[::1]:5001', []) ?? '', /container.*unix:\/\/\/folder\/api\.sock/)
+  t.regex(listenerWarning('http://localhost:5001', undefined) ?? '', /does not say.*unix:\/\/\/folder\/api\.sock/)
 })

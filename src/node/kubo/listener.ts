@@ -4,9 +4,10 @@
  * container's port that is passed on, the other end of a connection must not be a socket of this machine at all.
  */
 import { Agent, type AgentOptions } from 'node:http'
-import { connect, isIPv4, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { DriveError } from '../../base/index.js'
+import { addressesOf, isLoopbackAddress } from './loopback.js'
 import { otherEndOf, type Ends, type Listener, type OtherEnd } from './socket-tables.js'
 
 /** Connections of this agent carry nothing unless exactly `expected` listens where they lead; otherwise NODE_DENIED. */
@@ -33,22 +34,6 @@ export async function listenerBehind(hostname: string, port: number, connectMs: 
     }
   }
   throw failure
-}
-
-/** True for a name or address that leads to this machine and to nowhere else. */
-export function isLoopback(hostname: string): boolean {
-  const name = hostname.replace(/\.$/, '')
-  return name === 'localhost' || name.endsWith('.localhost') || isLoopbackAddress(hostname)
-}
-
-function isLoopbackAddress(address: string): boolean {
-  const v4 = address.replace(/^::ffff:/i, '')
-  return isIPv4(v4) ? v4.startsWith('127.') : address === '::1' || /^::ffff:7f/i.test(address)
-}
-
-/** Names of this machine are not looked up (RFC 6761, 6.3): a resolver could lead them elsewhere. */
-function addressesOf(hostname: string): readonly string[] {
-  return isLoopbackAddress(hostname) ? [hostname] : ['127.0.0.1', '::1']
 }
 
 /**

@@ -1,0 +1,20 @@
+/** What somebody has to know who gave a node's key to this program. */
+import type { NodeReport } from '../../api/index.js'
+import { listenerWarning } from '../../node/index.js'
+import type { Daemon } from '../lifecycle/daemon.js'
+
+/** Sentences on the key that is kept for the node at `address`. */
+export async function nodeWarnings(daemon: Pick<Daemon, 'nodeCredential'>, address: string): Promise<string[]> {
+  const credential = await daemon.nodeCredential(address).catch(() => undefined) // said when it is used
+  const warning = credential && listenerWarning(address, credential.listener)
+  return warning === undefined ? [] : [warning]
+}
+
+export async function withNodeWarnings(
+  daemon: Pick<Daemon, 'nodeCredential'>,
+  address: string,
+  report: NodeReport,
+): Promise<NodeReport> {
+  const warnings = await nodeWarnings(daemon, address)
+  return warnings.length === 0 ? report : { ...report, warnings }
+}
