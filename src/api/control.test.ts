@@ -81,10 +81,12 @@ test('an error keeps its code and facts, before and after progress', async (t) =
 })
 
 test('a caller who leaves aborts the operation', async (t) => {
+  const gone = new AbortController()
   let stopped: () => void = () => undefined
   const ended = new Promise<void>((resolve) => (stopped = resolve))
   const { path } = await serve(t, {
     waitUnmounted: async (_given, { signal }) => {
+      gone.abort()
       try {
         await sleep(10_000, signal)
       } finally {
@@ -93,8 +95,6 @@ test('a caller who leaves aborts the operation', async (t) => {
       return {}
     },
   })
-  const gone = new AbortController()
-  setTimeout(() => gone.abort(), 30)
   const error = await t.throwsAsync(callControl(path, 'waitUnmounted', { directory: '/d' }, { signal: gone.signal }), {
     instanceOf: DriveError,
   })
