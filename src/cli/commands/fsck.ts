@@ -24,7 +24,7 @@ export async function fsck(session: Session, options: FsckOptions): Promise<void
   const findings: FsckFinding[] = []
   const onProgress = (what: FsckProgress): void => {
     if (!('finding' in what)) return session.terminal.status(progressText(what))
-    if (json !== true) session.terminal.print(findingText(what.finding))
+    if (json !== true) session.terminal.print(printable(findingText(what.finding)))
     else if (findings.length < MOST_LISTED) findings.push(what.finding)
   }
   let report: FsckReport
