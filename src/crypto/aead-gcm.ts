@@ -5,7 +5,10 @@ import { requireLengths, tagMismatch } from './aead-errors.js'
 const NAME = 'aes-256-gcm'
 const TAG = 16
 
-/** AES-256-GCM (NIST SP 800-38D), 12-byte nonce, through node:crypto. Never the same nonce twice under one key. */
+/**
+ * AES-256-GCM (NIST SP 800-38D), 12-byte nonce, through node:crypto. Callers must never use one nonce twice under one
+ * key.
+ */
 export const aes256Gcm: Aead = {
   id: NAME,
   nonceBytes: 12,
@@ -25,7 +28,7 @@ export const aes256Gcm: Aead = {
     try {
       decipher.final()
     } catch {
-      // the one way final() fails here is a tag that does not match
+      // final() fails here only when the tag does not match
       plain.fill(0)
       throw tagMismatch()
     }

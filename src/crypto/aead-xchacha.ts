@@ -1,4 +1,4 @@
-/** XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) in two back-ends with the same bytes. */
+/** XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) in two back-ends that produce the same bytes. */
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { hchacha, xchacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { requireLengths, tagMismatch } from './aead-errors.js'
@@ -9,7 +9,7 @@ const TAG = 16
 /** "expand 32-byte k" as little-endian words. */
 const SIGMA = new Uint32Array([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574])
 
-/** Through @noble/ciphers: the one that also runs in a browser. */
+/** The back-end on @noble/ciphers. It also runs in a browser. */
 export const xchacha20Poly1305Noble: Aead = {
   id: 'xchacha20-poly1305',
   nonceBytes: NONCE,
@@ -23,15 +23,15 @@ export const xchacha20Poly1305Noble: Aead = {
     try {
       return xchacha20poly1305(key, nonce, aad).decrypt(sealed)
     } catch {
-      // lengths were checked, so only the tag can be wrong
+      // the lengths were checked before, so only the tag can be wrong
       throw tagMismatch()
     }
   },
 }
 
 /**
- * The subkey by HChaCha20 from @noble/ciphers, the bulk by node's ChaCha20-Poly1305: five to ten times faster above 4
- * KiB.
+ * Derives the subkey with HChaCha20 from @noble/ciphers and encrypts with Node's ChaCha20-Poly1305. Five to ten times
+ * faster than noble alone above 4 KiB.
  */
 export const xchacha20Poly1305: Aead = {
   id: 'xchacha20-poly1305',
@@ -52,7 +52,7 @@ export const xchacha20Poly1305: Aead = {
     try {
       decipher.final()
     } catch {
-      // the one way final() fails here is a tag that does not match
+      // final() fails here only when the tag does not match
       plain.fill(0)
       throw tagMismatch()
     }
@@ -60,7 +60,7 @@ export const xchacha20Poly1305: Aead = {
   },
 }
 
-/** HChaCha20(key, nonce[0..15]). Words are little-endian whatever the host is. */
+/** HChaCha20(key, nonce[0..15]). Words are little-endian on every host. */
 function subKey(key: Uint8Array, nonce: Uint8Array): Uint8Array {
   const out = new Uint32Array(8)
   hchacha(SIGMA, words(key, 8), words(nonce, 4), out)

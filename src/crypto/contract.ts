@@ -1,12 +1,12 @@
 /**
- * The contract of keys: one random root key, slots that wrap it, and everything derived from it. See docs/FORMAT.md.
+ * The contract of keys: one random root key, the slots that wrap it, and the keys derived from it. See docs/FORMAT.md.
  */
 import type { SecretKey } from '../base/index.js'
 
 /** 32 random bytes; the one secret of a drive. */
 export type RootKey = SecretKey & { readonly rootKey?: unique symbol }
 
-/** HKDF-SHA-256 children of the root key, 32 bytes each. */
+/** The keys derived from the root key by HKDF-SHA-256, 32 bytes each. */
 export interface DriveKeys {
   /** Seals commits. */
   readonly superKey: SecretKey
@@ -24,7 +24,7 @@ export interface DriveKeys {
   deviceSeed(deviceSlot: number): SecretKey
 }
 
-/** One authenticated cipher; all back-ends of one id give the same bytes. */
+/** One authenticated cipher. All back-ends with the same id produce the same bytes. */
 export interface Aead {
   readonly id: 'aes-256-gcm' | 'xchacha20-poly1305'
   readonly nonceBytes: number
@@ -37,18 +37,18 @@ export interface Aead {
 /**
  * Seals small records for this machine's own disk (AES-256-GCM). Layout: salt[16] || counter BE64 || ciphertext ||
  * tag[16]; key = HKDF(localKey, salt), nonce = 0^4 || counter. Each sealer has its own salt, so two sealers never share
- * a nonce.
+ * a key and nonce.
  */
 export interface RecordSealer {
   /** `RECORD_OVERHEAD`. */
   readonly overheadBytes: number
   /** @returns fresh memory, `RECORD_OVERHEAD` bytes longer than `plain` */
   seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
-  /** Opens records of this and of earlier sealers of the same key. @returns fresh memory; throws CORRUPT */
+  /** Opens records of this sealer and of earlier sealers with the same key. @returns fresh memory; throws CORRUPT */
   open(aad: Uint8Array, sealed: Uint8Array): Uint8Array
 }
 
-/** Bytes a sealed record is longer than its plaintext. */
+/** A sealed record is longer than its plaintext by this many bytes. */
 export const RECORD_OVERHEAD = 40
 
 /** A root key wrapped by a key-encryption key; bytes are base64 in the key file. */
@@ -58,7 +58,8 @@ export interface WrappedRoot {
   /** XChaCha20-Poly1305 of the root key, 48 bytes. */
   readonly sealed: Uint8Array
   /**
-   * Tells a wrong key from a damaged slot, and binds the slot to one key (XChaCha20-Poly1305 alone does not); 32 bytes.
+   * Distinguishes a wrong key from a damaged slot, and binds the slot to one key, because XChaCha20-Poly1305 alone does
+   * not; 32 bytes.
    */
   readonly commitment: Uint8Array
 }

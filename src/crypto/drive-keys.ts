@@ -12,7 +12,7 @@ export function createRootKey(random: Random): RootKey {
  * Throws INVALID unless the root key has 32 bytes.
  */
 export function deriveDriveKeys(root: RootKey): DriveKeys {
-  if (root.length !== 32) throw new DriveError('INVALID', 'A root key has 32 bytes.')
+  if (root.length !== 32) throw new DriveError('INVALID', 'A root key must have 32 bytes.')
   const child = (name: string): Uint8Array => hkdf(root, `dagdrive v1 ${name}`)
   const deviceKey = child('devices')
   return {
@@ -24,7 +24,7 @@ export function deriveDriveKeys(root: RootKey): DriveKeys {
     driveNameSeed: child('drive name'),
     deviceSeed(deviceSlot) {
       if (!Number.isInteger(deviceSlot) || deviceSlot < 0 || deviceSlot > 255) {
-        throw new DriveError('OUT_OF_RANGE', 'A device slot is 0 to 255.', { about: { deviceSlot } })
+        throw new DriveError('OUT_OF_RANGE', 'A device slot must be 0 to 255.', { about: { deviceSlot } })
       }
       return hkdf(deviceKey, `dagdrive v1 device ${deviceSlot}`)
     },

@@ -24,13 +24,13 @@ export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signat
     const key = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, publicKey]), format: 'der', type: 'spki' })
     return verify(null, message, key, signature)
   } catch {
-    // 32 bytes that are no point of the curve
+    // the 32 bytes are not a point of the curve
     return false
   }
 }
 
 function privateKey(seed: SecretKey): KeyObject {
-  if (seed.length !== 32) throw new DriveError('INTERNAL', 'An Ed25519 seed has 32 bytes.')
+  if (seed.length !== 32) throw new DriveError('INTERNAL', 'An Ed25519 seed must have 32 bytes.')
   const der = Buffer.concat([SEED_PREFIX, seed])
   try {
     return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })

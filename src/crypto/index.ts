@@ -1,4 +1,4 @@
-/** Keys, ciphers and signatures. Everything derives from one root key, which the recovery phrase spells out. */
+/** Keys, ciphers and signatures. All keys derive from one root key, and the recovery phrase encodes that root key. */
 export { aes256Gcm } from './aead-gcm.js'
 export { xchacha20Poly1305, xchacha20Poly1305Noble } from './aead-xchacha.js'
 export {

@@ -105,7 +105,7 @@ test('all keys of a drive differ, repeat for the same root, and change with it',
   )
 })
 
-test('a slot opens with its key only, tells a wrong key from damage', (t) => {
+test('a slot opens only with its key, and distinguishes a wrong key from damage', (t) => {
   const random = seededRandom(11)
   const root = random.bytes(32)
   const kek = random.bytes(32)
@@ -126,7 +126,7 @@ test('a slot opens with its key only, tells a wrong key from damage', (t) => {
   )
 })
 
-test('R-41 a key file keeps the root key, plain or under a passphrase, mode 0600, and never replaces another unasked', async (t) => {
+test('R-41 a key file stores the root key, plain or under a passphrase, with mode 0600, and does not replace an existing file unless asked', async (t) => {
   await inDirectory(async (directory) => {
     const root = createRootKey(systemRandom)
     for (const passphrase of [undefined, 'correct horse']) {
@@ -147,7 +147,7 @@ test('R-41 a key file keeps the root key, plain or under a passphrase, mode 0600
   })
 })
 
-test('R-41 what a key file says of its slot is bound to it, and a file of before that still opens', async (t) => {
+test('R-41 the plaintext fields of a key slot are bound to it, and an older file without this binding still opens', async (t) => {
   await inDirectory(async (directory) => {
     const path = join(directory, 'key')
     const root = createRootKey(systemRandom)
@@ -165,7 +165,7 @@ test('R-41 what a key file says of its slot is bound to it, and a file of before
   })
 })
 
-test('a key file that others can read, that is no key file, or that is of a later version is refused', async (t) => {
+test('a key file is refused when others can read it, when it is not a key file, or when its version is newer', async (t) => {
   await inDirectory(async (directory) => {
     const path = join(directory, 'key')
     const code = async (): Promise<string | undefined> => {

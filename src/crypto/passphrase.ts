@@ -9,16 +9,18 @@ export interface ScryptCost {
   readonly p: number
 }
 
-/** 256 MiB for the better part of a second. */
+/** Costs 256 MiB of memory and most of a second. */
 export const SCRYPT_COST: ScryptCost = { logN: 18, r: 8, p: 1 }
 
-/** Bounds on what a key file may ask for: at most 1 GiB, so that a hostile file cannot take the machine's memory. */
+/**
+ * Limits on the parameters in a key file: at most 1 GiB, so that a hostile file cannot exhaust the machine's memory.
+ */
 const LIMIT = { logN: 20, r: 8, p: 4 }
 
 /**
  * The key-encryption key of a passphrase, computed on the thread pool.
- * @param salt random, 16 bytes in our slots (8 at least), kept beside the slot
- * Throws INVALID for an empty passphrase, CORRUPT for costs outside the allowed range.
+ * @param salt random, 16 bytes in our slots (at least 8), stored beside the slot Throws INVALID for an empty
+ * passphrase, CORRUPT for costs outside the allowed range.
  */
 export async function keyOfPassphrase(
   passphrase: string,
@@ -36,7 +38,8 @@ export async function keyOfPassphrase(
   const maxmem = 128 * N * r + 128 * r * p + MIB
   const key = await new Promise<Buffer>((resolve, reject) => {
     scrypt(passphrase.normalize('NFKC'), salt, 32, { N, r, p, maxmem }, (error, derived) => {
-      if (error) reject(new DriveError('INTERNAL', 'scrypt failed.', { cause: error }))
+      if (error)
+        reject(new DriveError('INTERNAL', 'The passphrase key could not be derived: scrypt failed.', { cause: error }))
       else resolve(derived)
     })
   })

@@ -1,6 +1,6 @@
 /**
- * The recovery phrase: BIP-39, 24 English words, whose 256 bits of entropy are the root key itself, so that phrase and
- * node alone bring a drive back (docs/decisions/010-phrase-is-the-root-key.md).
+ * The recovery phrase: BIP-39, 24 English words, whose 256 bits of entropy are the root key. The phrase and a node are
+ * enough to restore a drive (docs/decisions/010-phrase-is-the-root-key.md).
  */
 import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
@@ -12,13 +12,13 @@ const KNOWN = new Set(wordlist)
 
 /** The 24 words of a root key, separated by single spaces. Secret. */
 export function phraseOfRootKey(root: RootKey): string {
-  if (root.length !== 32) throw new DriveError('INVALID', 'A root key has 32 bytes.')
+  if (root.length !== 32) throw new DriveError('INVALID', 'A root key must have 32 bytes.')
   return entropyToMnemonic(root, wordlist)
 }
 
 /**
- * The root key of a phrase; any case, any white space between words.
- * Throws INVALID saying which words (by position, never the word) are not in the list, or that the checksum is wrong.
+ * The root key of a phrase. Letter case and the amount of white space do not matter. Throws INVALID. The message names
+ * the unknown words by position, never by the word, or says that the checksum is wrong.
  */
 export function rootKeyOfPhrase(phrase: string): RootKey {
   const words = phrase
@@ -41,7 +41,10 @@ export function rootKeyOfPhrase(phrase: string): RootKey {
   try {
     return mnemonicToEntropy(words.join(' '), wordlist)
   } catch {
-    // only the checksum is left to be wrong; the library's error is not passed on, it may quote words
-    throw new DriveError('INVALID', 'The checksum of the recovery phrase is wrong: a word is mistaken or out of place.')
+    // Only the checksum can still be wrong. The library's error is not the cause here, because it may quote words.
+    throw new DriveError(
+      'INVALID',
+      'The checksum of the recovery phrase is wrong: at least one word is wrong or in the wrong place.',
+    )
   }
 }

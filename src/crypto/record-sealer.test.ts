@@ -8,7 +8,7 @@ const random = seededRandom(seed)
 const key = random.bytes(32)
 const aad = Buffer.from('inodes\0key')
 
-/** The sealer of the JavaScript way, whatever is built. */
+/** The JavaScript sealer, even where the native core is built. */
 function javascriptSealer(from = random): ReturnType<typeof createRecordSealer> {
   const before = process.env['DAGDRIVE_CORE']
   process.env['DAGDRIVE_CORE'] = 'javascript'
@@ -20,7 +20,7 @@ function javascriptSealer(from = random): ReturnType<typeof createRecordSealer> 
   }
 }
 
-test('records open again with the same place and key only', (t) => {
+test('records open only with the same place and the same key', (t) => {
   t.log(`SEED=${seed}`)
   for (const sealer of [createRecordSealer(key, random), javascriptSealer()]) {
     for (let i = 0; i < 200; i++) {
@@ -58,7 +58,7 @@ test('both cores give the same record, and read each other’s', (t) => {
   }
 })
 
-test('records of more sessions than keys are kept still open, and no two records share a nonce', (t) => {
+test('records of more sessions than the key cache holds still open, and no two records share a nonce', (t) => {
   const sealers = Array.from({ length: 100 }, () => createRecordSealer(key, random))
   const plain = random.bytes(50)
   const records = [...sealers, ...sealers].map((sealer) => sealer.seal(aad, plain))

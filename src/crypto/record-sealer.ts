@@ -7,20 +7,20 @@ import { nativeSeal } from '../platform/index.js'
 
 const SALT = 16
 const HEAD = SALT + 8
-/** Derived keys kept: a store rarely holds records of more sessions than this at once. */
+/** Size of the cache of derived keys. A store rarely holds records of more sessions than this. */
 const KEPT_KEYS = 64
 
 /**
- * The key of records of one environment of one home. All devices of a drive have the same K_local, so without it a
- * record could be moved to another home, or from one environment of it to another.
- * @param home random, of this home alone
+ * The key for the records of one LMDB environment of one home. All devices of a drive share K_local. Without this
+ * binding, a record could be moved to another home or to another environment.
+ * @param home random bytes of this home
  */
 export function bindLocalKey(localKey: SecretKey, home: Uint8Array, environment: string): SecretKey {
   return hkdf(localKey, Buffer.concat([Buffer.from(`dagdrive v1 home records ${environment}\0`), home]))
 }
 
 /**
- * A sealer with a fresh salt; use one a thread and session.
+ * A sealer with a fresh salt. Use one per thread and session.
  * @param localKey K_local of the drive, bound by `bindLocalKey`
  */
 export function createRecordSealer(localKey: SecretKey, random: Random): RecordSealer {
@@ -62,7 +62,7 @@ function nonceOf(record: Buffer): Uint8Array {
   return nonce
 }
 
-/** Salt to key, least recently used first to go. */
+/** Maps a salt to its key; a cache that evicts the least recently used key. */
 function sessionKeys(localKey: SecretKey): (salt: Buffer) => SecretKey {
   const kept = new Map<string, SecretKey>()
   return (salt) => {

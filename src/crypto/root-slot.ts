@@ -9,8 +9,8 @@ const AAD_OF_HEADER = 'dagdrive slot v2 '
 
 /**
  * Wraps the root key under a 32-byte key-encryption key (from a passphrase, a wallet, a custodian …).
- * @param header everything the slot says of itself in the clear; it opens only with the same. Undefined: a slot of
- * before headers
+ * @param header the plaintext fields of the slot; it opens only with the same header. Undefined: an old slot without a
+ * header
  */
 export function wrapRootKey(root: RootKey, kek: SecretKey, random: Random, header?: string): WrappedRoot {
   const nonce = random.bytes(24)
@@ -24,7 +24,7 @@ export function wrapRootKey(root: RootKey, kek: SecretKey, random: Random, heade
 export function unwrapRootKey(slot: WrappedRoot, kek: SecretKey, header?: string): RootKey {
   const commitment = commitmentOf(kek)
   if (slot.commitment.length !== commitment.length || !timingSafeEqual(slot.commitment, commitment)) {
-    throw new DriveError('WRONG_KEY', 'This key does not open the key slot.')
+    throw new DriveError('WRONG_KEY', 'The key is wrong: it does not open the key slot.')
   }
   return xchacha20Poly1305.open(slotKey(kek), slot.nonce, aadOf(header), slot.sealed)
 }

@@ -1,4 +1,4 @@
-/** Writing CAR version 1 as a stream. https://ipld.io/specs/transport/car/carv1/ */
+/** Writes CAR version 1 as a stream. https://ipld.io/specs/transport/car/carv1/ */
 import { KIB } from '../base/index.js'
 import { cidBytes, parseCid } from './cid.js'
 import { CborWriter } from './cbor-writer.js'
@@ -10,13 +10,13 @@ export interface CarInput {
   readonly bytes: Uint8Array
 }
 
-/** Pieces up to this size are gathered into one chunk; larger blocks are handed on as they are, not copied. */
+/** Blocks up to this size are copied together into one chunk; larger blocks are passed on without a copy. */
 const GATHER_BYTES = 64 * KIB
 const COPY_AT_MOST_BYTES = 16 * KIB
 
 /**
  * The CAR's bytes in chunks. Pulls a block only when the consumer asks for more, so the consumer's pace is
- * back-pressure. Chunks may be the given blocks themselves: do not change those until the stream has ended.
+ * back-pressure. A chunk may be a block of the caller: do not change the blocks until the stream has ended.
  * @param roots CIDs named in the header; at least one
  */
 export async function* carStream(

@@ -1,9 +1,9 @@
 import { corrupt } from './corrupt.js'
 
 /**
- * Pulls canonical DAG-CBOR items from bytes that may be hostile. Strict: shortest heads, definite lengths, no tags,
- * floats or undefined, nothing after the end. There is no recursion and nothing is allocated from a length before it
- * was checked against the bytes that remain, so depth and memory are bounded by the caller's own code. Throws CORRUPT.
+ * Reads canonical DAG-CBOR items from bytes that may be hostile. Strict: shortest heads, definite lengths, no tags,
+ * floats or undefined, nothing after the end. There is no recursion. A length is checked against the remaining bytes
+ * before memory is allocated for it. So the caller's code alone bounds depth and memory. Throws CORRUPT.
  */
 export class CborReader {
   readonly #bytes: Uint8Array
@@ -30,7 +30,7 @@ export class CborReader {
   }
 
   key(expected: string): void {
-    if (this.text(expected.length) !== expected) throw corrupt('a map has another key than expected')
+    if (this.text(expected.length) !== expected) throw corrupt('a map has an unexpected key')
   }
 
   /** A whole number within `least … most`. */
@@ -50,7 +50,7 @@ export class CborReader {
     return this.#bytes.slice(from, this.#at)
   }
 
-  /** As `bytes`, but a view on the input. */
+  /** Like `bytes`, but returns a view on the input. */
   view(least: number, most = least): Uint8Array {
     const from = this.#bytesFrom(least, most)
     return this.#bytes.subarray(from, this.#at)
@@ -64,7 +64,7 @@ export class CborReader {
     try {
       return UTF8.decode(this.#bytes.subarray(from, this.#at))
     } catch (cause) {
-      throw corrupt('a text is not UTF-8', cause)
+      throw corrupt('text is not UTF-8', cause)
     }
   }
 
@@ -95,9 +95,9 @@ export class CborReader {
     return byte
   }
 
-  /** A length: at most `most`, and no more than the bytes that are left (every item takes at least one). */
+  /** A length: at most `most`, and at most the remaining bytes (every item takes at least one byte). */
   #count(major: number, most: number): number {
-    if (this.#peek() >> 5 !== major) throw corrupt('an item has another type than expected')
+    if (this.#peek() >> 5 !== major) throw corrupt('an item has an unexpected type')
     const count = this.#argument(major)
     if (count > most) throw corrupt('a length is over its limit')
     if (count > this.#bytes.length - this.#at) throw corrupt('it ends too early')
@@ -120,7 +120,7 @@ export class CborReader {
   }
 }
 
-/** The least argument that needs so many bytes. */
+/** The smallest number that needs this many bytes. */
 const SHORTEST: Readonly<Record<number, number>> = { 1: 24, 2: 0x100, 4: 0x10000, 8: 0x100000000 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

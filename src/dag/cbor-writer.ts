@@ -24,7 +24,7 @@ export class CborWriter {
   /** A whole number, −2^53 < value < 2^53. */
   int(value: number): this {
     if (!Number.isSafeInteger(value))
-      throw new DriveError('INVALID', 'A number to store is not a whole number in range.')
+      throw new DriveError('INVALID', 'The number to store must be a whole number between −2^53 and 2^53.')
     return value < 0 ? this.#head(0x20, -1 - value) : this.#head(0x00, value)
   }
 
@@ -46,7 +46,7 @@ export class CborWriter {
     return this
   }
 
-  /** Items that are encoded already. */
+  /** Appends items that are already encoded. */
   raw(value: Uint8Array): this {
     this.#reserve(value.length)
     this.#bytes.set(value, this.#length)

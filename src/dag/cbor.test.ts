@@ -40,7 +40,7 @@ test('the writer makes the bytes @ipld/dag-cbor makes, and the reader opens them
   reader.end()
 })
 
-test('what is not canonical, out of limits or cut short is CORRUPT', (t) => {
+test('non-canonical, out-of-range and truncated input is CORRUPT', (t) => {
   const cases: [string, (reader: CborReader) => unknown][] = [
     ['1817', (r) => r.int()],
     ['190017', (r) => r.int()],

@@ -29,7 +29,7 @@ export function cidBytes({ digest, codec }: Cid): Uint8Array {
   return bytes
 }
 
-/** Exactly 36 bytes of a kind this format knows; otherwise CORRUPT. The digest is a copy. */
+/** Decodes exactly 36 bytes. CORRUPT for an unknown kind of CID. The digest is a copy. */
 export function cidFromBytes(bytes: Uint8Array): Cid {
   const codec = bytes[1] === CODE.raw ? 'raw' : bytes[1] === CODE['dag-pb'] ? 'dag-pb' : undefined
   const isKnown =
@@ -43,7 +43,7 @@ export function cidOf(digest: Digest, codec: Codec): string {
   return `b${base32(cidBytes({ digest, codec }))}`
 }
 
-/** The opposite of `cidOf`; CORRUPT for any other text, also for other forms of the same CID. */
+/** The inverse of `cidOf`. CORRUPT for any other text, including other spellings of the same CID. */
 export function parseCid(text: string): Cid {
   if (text.length !== CID_CHARACTERS || text[0] !== 'b') throw corrupt('a CID of an unknown form')
   return cidFromBytes(fromBase32(text.slice(1)))
@@ -70,14 +70,14 @@ function fromBase32(text: string): Uint8Array {
   let value = 0
   for (const character of text) {
     const five = FROM_BASE32.get(character)
-    if (five === undefined) throw corrupt('a CID with a foreign character')
+    if (five === undefined) throw corrupt('a CID with a character outside base32')
     value = ((value << 5) | five) & 0xffff
     bits += 5
     if (bits < 8) continue
     bits -= 8
     bytes[at++] = (value >>> bits) & 0xff
   }
-  if ((value & ((1 << bits) - 1)) !== 0) throw corrupt('a CID with stray bits')
+  if ((value & ((1 << bits) - 1)) !== 0) throw corrupt('a CID whose unused bits are not zero')
   return bytes
 }
 
@@ -86,7 +86,7 @@ function fromBase32(text: string): Uint8Array {
 /** CIDv1, libp2p-key, identity multihash of 36 bytes: protobuf { Type: Ed25519, Data: 32 bytes }. */
 const NAME_PREFIX = Uint8Array.of(0x01, 0x72, 0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 const NAME_BYTES = NAME_PREFIX.length + 32
-/** `k` and 61 digits, whatever the key. */
+/** `k` and 61 digits, for every key. */
 const NAME_CHARACTERS = 62
 
 /** The name an Ed25519 public key (32 bytes) publishes under: `k51…`. */
@@ -95,7 +95,7 @@ export function nameOfKey(publicKey: Uint8Array): string {
   return `k${number.toString(36)}`
 }
 
-/** The public key of an IPNS name; CORRUPT for anything but `nameOfKey` makes. */
+/** The inverse of `nameOfKey`: the public key of an IPNS name. CORRUPT for any other text. */
 export function keyOfName(name: string): Uint8Array {
   if (!/^k[0-9a-z]+$/.test(name) || name.length !== NAME_CHARACTERS) throw corrupt('a name of an unknown form')
   let number = 0n

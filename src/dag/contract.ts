@@ -1,6 +1,6 @@
 /**
- * The contract of the DAG: how a tree, its versions and its visible pin forest become blocks. Pure: no I/O but the
- * `fetch` it is given. docs/FORMAT.md is the binding description.
+ * The contract of the DAG: how a tree, its versions and its visible pin forest become blocks. Pure: the only I/O is the
+ * `fetch` that callers pass in. docs/FORMAT.md is the specification.
  */
 import type { Digest } from '../base/index.js'
 import type { FileChunk, InodeAttributes, TreeRef } from '../model/index.js'
@@ -17,7 +17,7 @@ export interface Block {
 /** Fetch a block's bytes (verified); used by every reader here. */
 export type FetchBlock = (digest: Digest, codec: 'raw' | 'dag-pb', signal?: AbortSignal) => Promise<Uint8Array>
 
-/** What a directory entry (and the link table) says of a file, directory or other object. */
+/** The record of a file, directory or other object in a directory entry or in the link table. */
 export interface EntryRecord extends InodeAttributes {
   /**
    * Exactly one kind of content. `none`: FIFO, socket, device, empty file. `shared`: a hard link; the record is in the
@@ -37,7 +37,7 @@ export interface Commit {
   readonly driveId: Uint8Array
   /** 1 + the greatest height among the parents. */
   readonly height: number
-  /** Version roots (dag-pb digests) this one descends from; empty for the first. */
+  /** Version roots (dag-pb digests) of the parent versions; empty for the first version. */
   readonly parents: readonly Digest[]
   readonly deviceSlot: number
   readonly deviceName: string
@@ -46,10 +46,10 @@ export interface Commit {
   readonly root: EntryRecord
   /** Hard-linked files: map fileId → EntryRecord. */
   readonly links: TreeRef | undefined
-  /** Blocks referred to more than once: map digest → extra uses. */
+  /** Refcounts above one: map digest → number of references beyond the first. */
   readonly duplicates: TreeRef | undefined
   /** Digest of the forest's root node (dag-pb). */
   readonly forest: Digest
-  /** Blocks in the forest, for progress and sizing of a restore. */
+  /** Number of blocks in the forest. A restore uses it to show its size and progress. */
   readonly liveBlocks: number
 }

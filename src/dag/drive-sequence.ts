@@ -1,17 +1,18 @@
 import { DriveError } from '../base/index.js'
 
 /**
- * The IPNS sequence of the drive name: `(height << 8) | slot`, so two devices never publish different values under one
- * number.
+ * The IPNS sequence of the drive name: `(height << 8) | slot`. Two devices never publish different values with the same
+ * sequence.
  */
 export function driveSequence(height: number, deviceSlot: number): number {
   const sequence = height * 256 + deviceSlot
   const valid = Number.isInteger(deviceSlot) && deviceSlot >= 0 && deviceSlot <= 255 && height >= 0
-  if (!valid || !Number.isSafeInteger(sequence)) throw new DriveError('INVALID', 'A sequence is out of range.')
+  if (!valid || !Number.isSafeInteger(sequence))
+    throw new DriveError('INVALID', 'The IPNS sequence number is out of range.')
   return sequence
 }
 
-/** The opposite of `driveSequence`. */
+/** The inverse of `driveSequence`. */
 export function splitDriveSequence(sequence: number): { height: number; deviceSlot: number } {
   return { height: Math.floor(sequence / 256), deviceSlot: sequence % 256 }
 }

@@ -70,7 +70,7 @@ test('records of another key, expired or damaged ones are CORRUPT', (t) => {
     const bad = damaged(bytes, random)
     if (Buffer.compare(bad, bytes) === 0) continue
     try {
-      // Damage to the unsigned signature of version 1 changes nothing that is believed.
+      // Damage to the unsigned signature of version 1 changes no trusted field.
       t.deepEqual(openNameRecord(NAME, bad), RECORD, `seed ${seed} round ${round}`)
     } catch (error) {
       t.true(isDriveError(error, 'CORRUPT'), `seed ${seed} round ${round}: ${String(error)}`)

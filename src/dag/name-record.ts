@@ -1,6 +1,6 @@
 /**
- * IPNS records, made and checked on this machine so that the key never leaves it. Owns the bytes; publishing them is
- * the node's job. https://specs.ipfs.tech/ipns/ipns-record/
+ * Makes and checks IPNS records on this machine, so the key never leaves it. Owns the bytes; the node publishes them.
+ * https://specs.ipfs.tech/ipns/ipns-record/
  */
 import { DriveError, type SecretKey } from '../base/index.js'
 import { signEd25519, verifyEd25519 } from '../crypto/index.js'
@@ -10,7 +10,7 @@ import { CborWriter } from './cbor-writer.js'
 import { corrupt } from './corrupt.js'
 import { decodeRecordFields, encodeRecordFields, type RecordFields } from './records/record-fields.js'
 
-/** Larger records are refused everywhere. */
+/** IPNS implementations refuse larger records. */
 export const MAX_RECORD_BYTES = 10 * 1024
 const VALIDITY_TYPE_EOL = 0
 const PREFIX_V2 = Buffer.from('ipns-signature:')
@@ -18,11 +18,11 @@ const PREFIX_VALUE = '/ipfs/'
 const NS_PER_MS = 1_000_000
 
 export interface NameRecord {
-  /** CID text of a version root (dag-pb) or of another block this format knows. */
+  /** CID text of a version root (dag-pb) or of another kind of block in this format. */
   readonly cid: string
   /** 0 … 2^53 − 1. */
   readonly sequence: number
-  /** The record is void from this time on, milliseconds since 1970. */
+  /** The record expires at this time, in milliseconds since 1970. */
   readonly validUntilMs: number
   /** How long caches may keep it. */
   readonly ttlMs: number
@@ -30,8 +30,8 @@ export interface NameRecord {
 
 export interface MakeOptions {
   /**
-   * Also the fields and the signature of version 1, which Kubo writes by default and nobody needs any more; absent
-   * unless set.
+   * Adds the fields and the signature of version 1. Kubo writes them by default, but no current reader needs them.
+   * Default: absent.
    */
   readonly withVersion1?: boolean
 }
@@ -51,7 +51,7 @@ export function makeNameRecord(
   const ttl = record.ttlMs * NS_PER_MS
   const { sequence } = record
   if (![sequence, ttl].every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new DriveError('INVALID', 'A name record has a number out of range.')
+    throw new DriveError('INVALID', 'A number in the name record is out of range.')
   }
   const data = encodeData({ value, validity, sequence, ttl })
   const signed: RecordFields = { signatureV2: signEd25519(seed, Buffer.concat([PREFIX_V2, data])), data }
@@ -61,9 +61,9 @@ export function makeNameRecord(
 }
 
 /**
- * @param name `k51…`, the name it was found under @param nowMs for the end of life; absent: an expired record is
+ * @param name `k51…`, the name the record was found under @param nowMs used to refuse expired records; absent: they are
  * accepted
- * @returns what the record says; CORRUPT when it is malformed, not signed by the name's key, or expired
+ * @returns the content of the record; CORRUPT when it is malformed, expired, or not signed by the name's key
  */
 export function openNameRecord(
   name: string,
@@ -81,7 +81,7 @@ export function openNameRecord(
   const signed = decodeData(data)
   requireSameInVersion1(fields, signed, publicKey)
   const value = Buffer.from(signed.value).toString('latin1')
-  if (!value.startsWith(PREFIX_VALUE)) throw corrupt('a name record points to something else than a CID')
+  if (!value.startsWith(PREFIX_VALUE)) throw corrupt('a name record does not point to a CID')
   const cid = value.slice(PREFIX_VALUE.length)
   parseCid(cid)
   const validUntilMs = parseNanoTime(Buffer.from(signed.validity).toString('latin1'))
@@ -90,8 +90,8 @@ export function openNameRecord(
 }
 
 /**
- * Positive when `a` is the better record (IPNS selection: sequence, then end of life), negative when `b` is, 0 when
- * neither.
+ * Positive when `a` wins the IPNS selection (higher sequence, then later end of life), negative when `b` wins, 0 for a
+ * tie.
  */
 export function compareNameRecords(a: NameRecord, b: NameRecord): number {
   return a.sequence - b.sequence || a.validUntilMs - b.validUntilMs
@@ -125,7 +125,7 @@ function decodeData(data: Uint8Array): SignedData {
   return { value, validity, sequence, ttl }
 }
 
-/** Unsigned copies of signed fields must say the same, for readers of version 1 would believe them. */
+/** Unsigned copies of signed fields must be equal to them, because readers of version 1 trust the copies. */
 function requireSameInVersion1(fields: RecordFields, signed: SignedData, publicKey: Uint8Array): void {
   const isSame = (a: Uint8Array | undefined, b: Uint8Array): boolean => a === undefined || Buffer.compare(a, b) === 0
   const same =
@@ -138,11 +138,11 @@ function requireSameInVersion1(fields: RecordFields, signed: SignedData, publicK
   if (!same) throw corrupt('a name record contradicts itself')
 }
 
-/** RFC 3339 with nanoseconds, as IPNS wants it. */
+/** RFC 3339 with nanoseconds, as IPNS requires. */
 function nanoTime(timeMs: number): string {
   const date = new Date(timeMs)
   if (!Number.isSafeInteger(timeMs) || Number.isNaN(date.getTime()) || timeMs < 0 || date.getUTCFullYear() > 9999) {
-    throw new DriveError('INVALID', 'A name record has a time out of range.')
+    throw new DriveError('INVALID', 'A time in the name record is out of range.')
   }
   return date.toISOString().replace('Z', '000000Z')
 }

@@ -1,4 +1,4 @@
-/** What this module makes, given to real Kubo daemons: do they follow the forest, and take the records? */
+/** Tests against real Kubo daemons: do they follow the forest, and do they accept the name records? */
 import { KUBO_VERSIONS } from '../../test/kubo/build.js'
 import { requireKubo, testWithKubo } from '../../test/kubo/require-kubo.js'
 import { hex, seededRandom, silentLog, systemClock, systemRandom, type Digest } from '../base/index.js'
@@ -15,7 +15,7 @@ import { versionRootBlock } from './records/version-root.js'
 
 for (const version of KUBO_VERSIONS) {
   testWithKubo(
-    `Kubo ${version} pins a version by its root, moves the pin, and collects exactly what left (R-22)`,
+    `Kubo ${version} pins a version by its root, moves the pin, and collects exactly the removed blocks (R-22)`,
     async (t) => {
       const daemon = await requireKubo(t, { version })
       const node = await openNode(daemon.url, {

@@ -48,7 +48,7 @@ test('the same bytes sealed twice give different keys and blocks', (t) => {
   t.notDeepEqual(one.ref, two.ref)
 })
 
-test('more than a block holds is refused with FILE_TOO_LARGE', (t) => {
+test('more bytes than a block holds are refused with FILE_TOO_LARGE', (t) => {
   const error = t.throws(() => sealPrivateNode(new Uint8Array(NODE_CAPACITY + 1), seededRandom(14)))
   t.true(isDriveError(error, 'FILE_TOO_LARGE'))
 })

@@ -1,6 +1,6 @@
 /**
- * Private tree nodes: padded bytes under XChaCha20-Poly1305, one fresh random key a node version, so a nonce of zeros
- * never repeats under a key. Owns the padding and the seal; what is inside belongs to the map and the records.
+ * Private tree nodes: padded bytes under XChaCha20-Poly1305. Each node version has a fresh random key, so the all-zero
+ * nonce never repeats under one key. Owns the padding and the seal; the map and the records own the content.
  */
 import { createHash } from 'node:crypto'
 import { DriveError, KIB, MIB, type Random } from '../base/index.js'
@@ -16,7 +16,7 @@ const MOST_BYTES = MIB
 const TAG_BYTES = 16
 const PAD_MARK = 0x80
 
-/** Most bytes one node can hold. */
+/** The most plaintext bytes one node can hold. */
 export const NODE_CAPACITY = MOST_BYTES - TAG_BYTES - 1
 
 const NONCE = new Uint8Array(24)
@@ -27,7 +27,7 @@ export interface SealedNode {
   readonly block: Block
 }
 
-/** @param plain 0 … NODE_CAPACITY bytes; more throws FILE_TOO_LARGE */
+/** @param plain 0 … NODE_CAPACITY bytes; FILE_TOO_LARGE for more */
 export function sealPrivateNode(plain: Uint8Array, random: Random): SealedNode {
   const key = random.bytes(32)
   const bytes = xchacha.seal(key, NONCE, AAD, padNode(plain))
@@ -36,15 +36,15 @@ export function sealPrivateNode(plain: Uint8Array, random: Random): SealedNode {
 }
 
 /**
- * @param bytes the block whose digest `ref` names, verified by the fetcher
- * @returns the plaintext; CORRUPT when it does not open
+ * @param bytes the block with the digest in `ref`; the fetcher has verified it
+ * @returns the plaintext; CORRUPT when the block does not open
  */
 export function openPrivateNode(bytes: Uint8Array, ref: Pick<TreeRef, 'key'>): Uint8Array {
   if (bytes.length > MOST_BYTES) throw corrupt('a node is too long')
   return unpad(xchacha.open(ref.key, NONCE, AAD, bytes))
 }
 
-/** `plain || 0x80 || zeros`, so that padded text plus tag has a permitted length. */
+/** `plain || 0x80 || zeros`, so that padded plaintext plus tag has a permitted length. */
 export function padNode(plain: Uint8Array): Uint8Array {
   const padded = new Uint8Array(sealedBytes(plain.length) - TAG_BYTES)
   padded.set(plain)
@@ -52,7 +52,7 @@ export function padNode(plain: Uint8Array): Uint8Array {
   return padded
 }
 
-/** Undoes `pad`; CORRUPT when the padding is not exactly what `pad` makes. */
+/** The inverse of `padNode`; CORRUPT when the padding is not exactly that of `padNode`. */
 export function unpad(padded: Uint8Array): Uint8Array {
   let end = padded.length - 1
   while (end >= 0 && padded[end] === 0) end--

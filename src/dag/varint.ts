@@ -19,7 +19,7 @@ export class VarintReader {
     return this.#count === 0
   }
 
-  /** @returns the number after its last byte, else undefined; then it starts again */
+  /** @returns the number once its last byte has arrived, undefined before. After a number, the reader starts again. */
   push(byte: number): number | undefined {
     this.#count++
     this.#value += (byte & 0x7f) * this.#scale

@@ -87,7 +87,7 @@ export async function readKeyFile(
 }
 
 async function makeSlot(root: RootKey, options: KeyFileProtection & { random: Random }): Promise<KeyFile['slot']> {
-  if (root.length !== 32) throw new DriveError('INVALID', 'A root key has 32 bytes.')
+  if (root.length !== 32) throw new DriveError('INVALID', 'A root key must have 32 bytes.')
   if (options.passphrase === undefined) return { kind: 'plain', rootKey: base64(root) }
   const cost = options.cost ?? SCRYPT_COST
   const salt = options.random.bytes(16)

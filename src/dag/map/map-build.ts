@@ -1,17 +1,18 @@
-/** Building a sorted map from its entries in order, node by node: what a map holds is never in memory at once. */
+/** Builds a sorted map from its entries in order, node by node. The entries are never all in memory at once. */
 import { DriveError, type Digest, type Random } from '../../base/index.js'
 import type { Block, TreeRef } from '../contract.js'
 import { MapNodeWriter, MAX_MAP_KEY_BYTES, type MapChild } from './map-node.js'
 import { sealPrivateNode, sha256 } from '../private-node.js'
 
 /**
- * A node of a map that was built. Keep the list (sealed: it holds keys) to reuse unchanged nodes in the next version.
+ * One node of a built map. Callers keep the list of nodes to reuse unchanged ones in the next version; they store it
+ * sealed, because it holds keys.
  */
 export interface MapNode {
   /** 0 for leaves. */
   readonly level: number
   readonly firstKey: Uint8Array
-  /** SHA-256 of the node's plaintext. Tells about the contents: keep it private. */
+  /** SHA-256 of the node's plaintext. It reveals the contents, so keep it private. */
   readonly plainHash: Digest
   readonly ref: TreeRef
 }
@@ -22,39 +23,36 @@ export type ReuseLookup = (level: number, firstKey: Uint8Array, plainHash: Diges
 export interface BuildOptions {
   readonly random: Random
   readonly reuse?: ReuseLookup
-  /** All nodes of the last version of this map: reused where equal, and the rest reported in `dropped`. */
+  /** All nodes of the previous version of this map. Equal nodes are reused; the others are reported in `dropped`. */
   readonly previous?: Iterable<MapNode>
-  /**
-   * Whether a node of `previous` with equal contents may be used again; otherwise a new one is made, and it is
-   * dropped.
-   */
+  /** Whether an equal node of `previous` may be reused. If not, a new node replaces it and the old one is dropped. */
   readonly isReusable?: (ref: TreeRef) => boolean
 }
 
 export interface BuiltMap {
   readonly ref: TreeRef
-  /** Only blocks that are new. */
+  /** Only the new blocks. */
   readonly blocks: readonly Block[]
   /** Every node of the map, the root last. */
   readonly nodes: readonly MapNode[]
-  /** Nodes of `previous` this map no longer uses. */
+  /** Nodes of `previous` that this map no longer uses. */
   readonly dropped: readonly TreeRef[]
 }
 
-/** What `MapBuilder.finish` adds to what the callbacks have seen. */
+/** The result of `MapBuilder.finish`; the callback has already received the blocks. */
 export type FinishedMap = Omit<BuiltMap, 'blocks'>
 
 interface Level {
   readonly writer: MapNodeWriter
-  /** Nodes that were made, and the last of them. */
+  /** The number of finished nodes, and the last one. */
   made: number
   last: MapChild | undefined
 }
 
 /**
- * Builds a sorted map of byte keys to byte values as private nodes. One changed entry changes the nodes on its path;
- * nodes whose plaintext is found by `reuse` or in `previous` keep their block.
- * @param entries strictly ascending by key (unsigned bytes), keys of at most 1,024 bytes; otherwise throws INVALID
+ * Builds a sorted map of byte keys to byte values as private nodes. One changed entry changes only the nodes on its
+ * path. A node whose plaintext is found by `reuse` or in `previous` keeps its block.
+ * @param entries strictly ascending by key (unsigned bytes), keys of at most 1,024 bytes; INVALID otherwise
  */
 export function buildMap(
   entries: Iterable<readonly [key: Uint8Array, value: Uint8Array]>,
@@ -67,8 +65,8 @@ export function buildMap(
 }
 
 /**
- * As `buildMap`, for entries that come bit by bit: `onBlock` gets each new block as soon as it is made, children before
- * parents.
+ * Like `buildMap`, for entries that arrive one at a time. `onBlock` receives each new block as soon as it is sealed,
+ * children before parents.
  */
 export class MapBuilder {
   readonly #levels: Level[] = [newLevel(0)]
@@ -87,7 +85,7 @@ export class MapBuilder {
   add(key: Uint8Array, value: Uint8Array): void {
     if (key.length > MAX_MAP_KEY_BYTES) throw new DriveError('INVALID', 'A map key is too long.')
     if (this.#lastKey !== undefined && Buffer.compare(this.#lastKey, key) >= 0)
-      throw new DriveError('INVALID', 'Map keys are not ascending.')
+      throw new DriveError('INVALID', 'The map keys are not in ascending order.')
     this.#lastKey = key
     const { writer } = this.#levels[0]!
     if (!writer.fits(key, value.length)) this.#end(0)
@@ -98,14 +96,14 @@ export class MapBuilder {
     for (let at = 0; ; at++) {
       const level = this.#levels[at]!
       if (!level.writer.isEmpty || level.made === 0) this.#end(at)
-      // A level with one node has the root; what was begun above it is not needed.
+      // A level with a single node holds the root. The unfinished nodes above it are discarded.
       if (level.made > 1) continue
       const dropped = [...this.#previous.values()].map((node) => node.ref)
       return { ref: level.last!.ref, nodes: this.#nodes, dropped }
     }
   }
 
-  /** The node that is being written at this level is complete. */
+  /** Completes the node that is being written at this level. */
   #end(at: number): void {
     const level = this.#levels[at]!
     const child = this.#seal(at, level.writer)

@@ -32,7 +32,7 @@ function expected(before: Rows, after: Rows): string[] {
     .map((key) => `${key}: ${text(before.get(key))} ${text(after.get(key))}`)
 }
 
-/** Some rows changed, added and removed, here and there or all in one place. */
+/** Changes, adds and removes some rows, spread out or all in one place. */
 function edited(rows: Rows, count: number, random: SeededRandom): Rows {
   const next = new Map(rows)
   const keys = [...rows.keys()].sort()
@@ -56,7 +56,7 @@ const rowsOf = (count: number, random: SeededRandom, keyBytes = 0): Rows =>
     ]),
   )
 
-test('two maps differ in exactly the keys whose values are not the same', async (t) => {
+test('the diff of two maps lists exactly the keys whose values differ', async (t) => {
   const seed = Number(process.env.SEED ?? 910)
   const random = seededRandom(seed)
   for (let round = 0; round < 40; round++) {
@@ -69,7 +69,7 @@ test('two maps differ in exactly the keys whose values are not the same', async 
   }
 })
 
-test('maps of three levels differ as small ones do, and one may be absent', async (t) => {
+test('maps of three levels are compared like small ones, and one map may be absent', async (t) => {
   const random = seededRandom(911)
   const blocks = new MemoryBlocks()
   const before = rowsOf(25_000, random, 1000)
@@ -85,7 +85,7 @@ test('maps of three levels differ as small ones do, and one may be absent', asyn
   t.deepEqual(await found(undefined, undefined, blocks), [])
 })
 
-test('nodes that both maps have are not read', async (t) => {
+test('nodes shared by both maps are not read', async (t) => {
   const random = seededRandom(912)
   const blocks = new MemoryBlocks()
   const before = rowsOf(30_000, random)

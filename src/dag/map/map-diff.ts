@@ -1,19 +1,22 @@
 /**
- * What differs between two sorted maps, in key order. A node that both maps have is never fetched, so the cost is that
- * of the nodes on the paths to what differs. Memory holds one node a level of each map.
+ * Yields the differences between two sorted maps in key order. A node that both maps share is never fetched, so only
+ * the nodes on the paths to a difference are read. Memory holds one node per level of each map.
  */
 import type { FetchBlock, TreeRef } from '../contract.js'
 import { requireAscending, type MapInterior, type MapLeaf } from './map-node.js'
 import { checkedChild, isMapLeaf, loadMapNode, type ReadOptions } from './map-read.js'
 
-/** One key whose value is not the same: `undefined` where the map lacks it. Values are views on a node's plaintext. */
+/**
+ * A key whose value differs. A value is `undefined` in the map that lacks the key. Values are views on a node's
+ * plaintext.
+ */
 export interface MapDifference {
   readonly key: Uint8Array
   readonly before: Uint8Array | undefined
   readonly after: Uint8Array | undefined
 }
 
-/** @param before undefined: a map without entries */
+/** @param before undefined: an empty map */
 export async function* diffMaps(
   before: TreeRef | undefined,
   after: TreeRef | undefined,
@@ -30,7 +33,7 @@ export async function* diffMaps(
         left.skip()
         right.skip()
       } else {
-        // Nodes that both maps have are looked for level by level.
+        // Descends to the same level on both sides, to find shared nodes.
         if (a!.level >= b!.level) await left.enter()
         if (b!.level >= a!.level) await right.enter()
       }
@@ -50,7 +53,7 @@ function isSame(a: TreeRef, b: TreeRef): boolean {
   return Buffer.compare(a.digest, b.digest) === 0
 }
 
-/** A child that was not entered yet, or an entry. */
+/** An entry, or a child that the cursor has not entered yet. */
 interface Next {
   /** The first key below a child. */
   readonly key: Uint8Array
@@ -65,10 +68,10 @@ interface Step {
   at: number
 }
 
-/** A place in a map, from the first key to the last. */
+/** A cursor that moves through a map from the first key to the last. */
 class Cursor {
   readonly #path: Step[] = []
-  /** Of the leaf that was entered last. */
+  /** The last key of the leaf that was entered last. */
   #last: Uint8Array | undefined
 
   private constructor(
@@ -102,7 +105,7 @@ class Cursor {
     this.#path.at(-1)!.at++
   }
 
-  /** Goes to the first entry or child below the child at hand. */
+  /** Moves to the first entry or child below the current child. */
   async enter(): Promise<void> {
     const step = this.#path.at(-1)!
     const parent = step.node as MapInterior

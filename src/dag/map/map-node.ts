@@ -1,6 +1,6 @@
 /**
- * One node of the sorted map (docs/FORMAT.md, "Sorted map"): its bytes, and where the map is cut into nodes. The cut
- * depends only on the items themselves, so that two maps with mostly equal items consist of mostly equal nodes.
+ * One node of the sorted map (docs/FORMAT.md, "Sorted map"): its bytes, and the rule that cuts a map into nodes. The
+ * cut depends only on the items, so two maps with mostly equal items consist of mostly equal nodes.
  */
 import { KIB, type Digest, type SecretKey } from '../../base/index.js'
 import { CborReader } from '../cbor-reader.js'
@@ -9,18 +9,18 @@ import type { TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { NODE_CAPACITY } from '../private-node.js'
 
-/** No cut before this size, unless the next item does not fit. */
+/** No cut below this size, unless the next item does not fit. */
 const LEAST_NODE_BYTES = 16 * KIB
 /** Mean distance from the least size to the cut: nodes are about 64 KiB. */
 const MEAN_EXTRA_BYTES = 48 * KIB
 /** A node of several items stays below 256 KiB sealed. */
 const MOST_NODE_BYTES = 256 * KIB - 256
-/** What an item counts for beyond its key and value. */
+/** Bytes an item takes in addition to its key and value. */
 const ITEM_OVERHEAD_BYTES = 6
 const CHILD_REF_BYTES = 64
 
 export const MAX_MAP_KEY_BYTES = 1024
-/** 64^8 leaves are out of reach; a deeper tree is damaged. */
+/** No real map reaches 64^8 leaves; a deeper tree is damaged. */
 export const MAX_LEVEL = 8
 const VERSION = 1
 
@@ -94,7 +94,7 @@ export class MapNodeWriter {
   }
 }
 
-/** Opens what `MapNodeWriter` wrote; CORRUPT for anything else. Values are views on `plain`. */
+/** Decodes the bytes of `MapNodeWriter`; CORRUPT for anything else. Values are views on `plain`. */
 export function decodeMapNode(plain: Uint8Array): MapLeaf | MapInterior {
   const reader = new CborReader(plain)
   reader.tuple(3)

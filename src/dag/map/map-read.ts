@@ -1,4 +1,4 @@
-/** Reading sorted maps block by block through the fetcher the caller gives. */
+/** Reads sorted maps block by block through the caller's `fetch`. */
 import type { FetchBlock, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { decodeMapNode, requireAscending, type MapChild, type MapInterior, type MapLeaf } from './map-node.js'
@@ -10,14 +10,15 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
   /** Nodes fetched at the same time below one interior node; 8 unless given. */
   readonly width?: number
-  /** Entries with a greater key only; nodes without any are not fetched. */
+  /** Yields only entries with a greater key. Nodes without such entries are not fetched. */
   readonly after?: Uint8Array
 }
 
 const DEFAULT_WIDTH = 8
 
 /**
- * All entries in key order. Values are views on a node's plaintext: copy what outlives the loop. CORRUPT when damaged.
+ * All entries in key order. Values are views on a node's plaintext: copy a value that outlives the loop. CORRUPT when
+ * damaged.
  */
 export async function* readMap(
   ref: TreeRef,
@@ -27,7 +28,7 @@ export async function* readMap(
   for await (const items of readMapLeaves(ref, fetch, options)) yield* items
 }
 
-/** As `readMap`, one leaf's entries at a time: cheaper for large maps. */
+/** Like `readMap`, but yields all entries of one leaf at a time: cheaper for large maps. */
 export async function* readMapLeaves(
   ref: TreeRef,
   fetch: FetchBlock,
@@ -44,7 +45,9 @@ export async function* readMapLeaves(
   }
 }
 
-/** Every node, the root last: what `buildMap` returned as `nodes`, for a device that did not build the map itself. */
+/**
+ * Every node, the root last. This is the `nodes` list of `buildMap`, for a device that did not build the map itself.
+ */
 export async function readMapNodes(ref: TreeRef, fetch: FetchBlock, options: ReadOptions = {}): Promise<MapNode[]> {
   const nodes: MapNode[] = []
   for await (const { node, plain, ref: at } of walk(ref, fetch, options)) {
@@ -54,7 +57,7 @@ export async function readMapNodes(ref: TreeRef, fetch: FetchBlock, options: Rea
   return nodes
 }
 
-/** The value of one key (a view), or undefined; fetches one node a level. */
+/** The value of one key (a view), or undefined. Fetches one node per level. */
 export async function getFromMap(
   ref: TreeRef,
   key: Uint8Array,
@@ -72,14 +75,14 @@ export async function getFromMap(
   return item !== undefined && Buffer.compare(item[0], key) === 0 ? item[1] : undefined
 }
 
-/** A node, its plaintext and where it is. */
+/** A node, its plaintext and its reference. */
 export interface LoadedMapNode {
   readonly node: MapLeaf | MapInterior
   readonly plain: Uint8Array
   readonly ref: TreeRef
 }
 
-/** Depth first, children before their parent; the nodes below one parent are prefetched. */
+/** Walks depth first, children before their parent. The nodes below one parent are prefetched. */
 async function* walk(
   ref: TreeRef,
   fetch: FetchBlock,
@@ -116,16 +119,16 @@ export async function loadMapNode(
   return { node: decodeMapNode(plain), plain, ref }
 }
 
-/** The node a parent's child leads to. CORRUPT where it is another than the parent says. */
+/** Returns `node` if it is the child that the parent describes; CORRUPT otherwise. */
 export function checkedChild(parent: MapInterior, child: MapChild, node: MapLeaf | MapInterior): MapLeaf | MapInterior {
   const firstKey = isMapLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey
   if (node.level !== parent.level - 1 || firstKey === undefined || Buffer.compare(firstKey, child.firstKey) !== 0) {
-    throw corrupt('a map node is not the child its parent names')
+    throw corrupt('a map node is not the child that its parent describes')
   }
   return node
 }
 
-/** Those that may have a greater key than `after`: a child ends where the next one begins. */
+/** The children that may hold a key greater than `after`. A child ends where the next one begins. */
 function childrenAfter(children: readonly MapChild[], after: Uint8Array | undefined): readonly MapChild[] {
   if (after === undefined) return children
   const begins = lowerBound(children.length, (i) => Buffer.compare(children[i]!.firstKey, after) > 0)
@@ -148,7 +151,7 @@ function lowerBound(count: number, isAtOrPast: (index: number) => boolean): numb
   return low
 }
 
-/** Level 0. */
+/** Whether the node is a leaf (level 0). */
 export function isMapLeaf(node: MapLeaf | MapInterior): node is MapLeaf {
   return node.level === 0
 }

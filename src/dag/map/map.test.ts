@@ -70,7 +70,7 @@ test('a map of three levels reads like any other', async (t) => {
   )
 })
 
-test('one change among 100,000 entries rewrites a path only', async (t) => {
+test('one change among 100,000 entries rewrites only one path', async (t) => {
   const seed = 33
   const random = seededRandom(seed)
   const entries = rows(100_000, random)
@@ -197,7 +197,7 @@ test('a missing block rejects once and leaves no unhandled rejection', async (t)
   t.true(isDriveError(await t.throwsAsync(reading), 'NOT_FOUND'))
 })
 
-test('S-064 a map is built bit by bit: blocks leave as soon as they are made, and are those of the map built at once', (t) => {
+test('S-064 a map is built incrementally: each block is handed over as soon as it is sealed, and equals the block of a map built at once', (t) => {
   const entries = rows(20_000, seededRandom(50))
   let made = 0
   let early = 0
@@ -213,7 +213,7 @@ test('S-064 a map is built bit by bit: blocks leave as soon as they are made, an
   t.is(made, atOnce.blocks.length)
 })
 
-test('S-038 a map is read on behind any key, and nodes before it are not fetched', async (t) => {
+test('S-038 reading a map can resume after any key, and nodes before that key are not fetched', async (t) => {
   const random = seededRandom(39)
   const entries = rows(5_000, random)
   const built = buildMap(entries, { random })

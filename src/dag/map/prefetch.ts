@@ -1,6 +1,6 @@
 /**
- * Runs `load` over `items` with at most `width` in flight and yields the results in order; the next ones load while the
- * consumer works. After an error or an early end nothing is left unhandled.
+ * Runs `load` over `items` with at most `width` in flight and yields the results in order. The next items load while
+ * the consumer works. An error or an early return leaves no unhandled rejection.
  */
 export async function* prefetch<Item, Result>(
   items: Iterable<Item>,
@@ -14,7 +14,7 @@ export async function* prefetch<Item, Result>(
       const next = source.next()
       if (next.done === true) return
       const loading = load(next.value)
-      // The consumer meets this rejection when it awaits; until then it must not count as unhandled.
+      // The consumer sees this rejection when it awaits the item. Until then it must not count as unhandled.
       loading.catch(() => undefined)
       waiting.push(loading)
     }

@@ -3,19 +3,19 @@ import type { Block } from '../contract.js'
 import { leafBits, levelsOf, prefixOf, rangeOf, type PrefixRange } from './forest-shape.js'
 import { linksBlock } from './links-block.js'
 
-/** What the forest is built from: the live set now, and the forest of the version before, if it is known. */
+/** The input of a forest: the live set now, and the previous version's forest if it is known. */
 export interface ForestState {
-  /** Live digests now. */
+  /** Number of live digests now. */
   readonly count: number
   /** Live digests within a range, ascending. */
   digests(range: PrefixRange): Iterable<Digest>
-  /** `bits` of the forest before; undefined builds anew. */
+  /** `bits` of the previous forest; undefined builds a new forest. */
   readonly previousBits: number | undefined
-  /** Digest of the forest's node before, at this prefix length and prefix; undefined where there was none. */
+  /** Digest of the previous forest's node at this prefix length and prefix; undefined if there was none. */
   previousNode(bits: number, prefix: number): Digest | undefined
-  /** Every digest that joined or left since the forest before (more does not hurt). */
+  /** Every digest added or removed since the previous forest. Extra digests are harmless. */
   readonly changed: Iterable<Digest>
-  /** Takes each new block as soon as it is made; without it they are in `blocks`. */
+  /** Receives each new block as soon as it is encoded. Without it, new blocks are collected in `blocks`. */
   onBlock?(block: Block): void
 }
 
@@ -23,7 +23,7 @@ export interface ForestState {
 export interface ForestNode {
   readonly bits: number
   readonly prefix: number
-  /** Undefined: no longer there. */
+  /** Undefined: the node was removed. */
   readonly digest: Digest | undefined
 }
 
@@ -31,22 +31,21 @@ export interface UpdatedForest {
   readonly root: Digest
   /** Prefix length of the leaf nodes: `previousBits` of the next update. */
   readonly bits: number
-  /** The depth changed or there was none before: forget all earlier nodes, `nodes` is the whole table. */
+  /** The depth changed, or there was no previous forest: replace the whole node table by `nodes`. */
   readonly rebuilt: boolean
-  /** New dag-pb blocks, children before parents; none where `onBlock` took them. */
+  /** New dag-pb blocks, children before parents. Empty when `onBlock` received them. */
   readonly blocks: readonly Block[]
-  /** Rows of the node table that changed; all of them when `rebuilt`. */
+  /** Changed rows of the node table; all rows when `rebuilt`. */
   readonly nodes: readonly ForestNode[]
   /**
-   * Nodes of the forest before that this one no longer has; when `rebuilt`, everything in the table before is (nearly
-   * always) gone.
+   * Nodes of the previous forest that this one no longer has. When `rebuilt`, nearly all previous nodes are dropped.
    */
   readonly dropped: readonly Digest[]
 }
 
 /**
- * The forest of the live set: deterministic for a set and a depth. Rebuilds only the nodes above changed digests,
- * unless the number of digests asks for another depth.
+ * Builds the forest of the live set. The result depends only on the set and the depth. Only the nodes above changed
+ * digests are rebuilt, unless the number of digests requires another depth.
  */
 export function updateForest(state: ForestState): UpdatedForest {
   const bits = leafBits(state.count, state.previousBits)

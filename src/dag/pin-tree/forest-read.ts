@@ -10,13 +10,16 @@ import { prefetch } from '../map/prefetch.js'
 export interface ForestLeaf {
   /** Live digests (raw blocks), ascending within and across leaves. */
   readonly digests: readonly Digest[]
-  /** Depth of the forest as `UpdatedForest.bits` gives it: build with it to get the same nodes again. */
+  /** Depth of the forest, as in `UpdatedForest.bits`: a build with this depth makes the same nodes again. */
   readonly bits: number
 }
 
 const DEFAULT_WIDTH = 16
 
-/** All live digests of a version, one leaf node at a time, with parallel fetches. CORRUPT when it is no forest. */
+/**
+ * Yields all live digests of a version, one leaf node at a time, with parallel fetches. CORRUPT when the blocks are not
+ * a forest.
+ */
 export async function* readForest(
   root: Digest,
   fetch: FetchBlock,

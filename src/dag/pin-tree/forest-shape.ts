@@ -1,25 +1,26 @@
-/** Where a digest belongs in the pin forest: a trie by digest bits whose leaf nodes all have the same depth. */
+/** The place of a digest in the pin forest: a trie by digest bits whose leaf nodes all have the same depth. */
 import type { Digest } from '../../base/index.js'
 
-/** Bits between an interior node and its children; the root takes what remains. */
+/** Prefix bits between an interior node and its children. The root takes the remaining bits. */
 const STEP_BITS = 7
-/** A new forest has at most this many links a leaf node on average, and more than half of it. */
+/** A new forest has on average at most this many links per leaf node, and more than half of it. */
 const MOST_LINKS_WHEN_NEW = 192
-/** An existing depth is kept while the average stays within these, so that it does not flap. */
+/** An existing depth is kept while the average stays between these two, so the depth does not flap. */
 const LEAST_LINKS_KEPT = 64
 const MOST_LINKS_KEPT = 256
 /** Prefixes are numbers of at most 30 bits: a hundred thousand million blocks. */
 const MAX_BITS = 30
 
 /**
- * Digests that begin with the `bits` bits of `prefix`, as a byte range; `end` is exclusive and absent at the very end.
+ * The digests that begin with the `bits` bits of `prefix`, as a byte range. `end` is exclusive, and absent for the last
+ * prefix.
  */
 export interface PrefixRange {
   readonly start: Uint8Array
   readonly end: Uint8Array | undefined
 }
 
-/** Prefix length of the leaf nodes for `count` digests, given that of the forest before. */
+/** Prefix length of the leaf nodes for `count` digests, given the previous forest's prefix length. */
 export function leafBits(count: number, previousBits: number | undefined): number {
   if (previousBits !== undefined) {
     const average = count / 2 ** previousBits
@@ -37,13 +38,13 @@ export function levelsOf(bits: number): number[] {
   return [0, ...levels]
 }
 
-/** The opposite of `levelsOf`, from what a reader sees: how many nodes deep, and the children of the root. */
+/** The inverse of `levelsOf` for a reader: takes the depth in nodes and the number of the root's children. */
 export function bitsOf(depth: number, rootChildren: number): number {
   if (depth <= 1) return 0
   return Math.ceil(Math.log2(Math.max(rootChildren, 2))) + (depth - 2) * STEP_BITS
 }
 
-/** The deepest forest there can be, in nodes from root to leaf. */
+/** The greatest depth of a forest, in nodes from root to leaf. */
 export const MAX_DEPTH = levelsOf(MAX_BITS).length
 
 export function prefixOf(digest: Digest, bits: number): number {

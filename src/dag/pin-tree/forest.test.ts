@@ -9,7 +9,7 @@ import { digestsWithin } from './sorted-digests.js'
 import { damaged, MemoryBlocks, type SeededRandom } from '../../../test/support/dag/blocks.js'
 import { decodeVersionRoot, versionRootBlock } from '../records/version-root.js'
 
-/** A live set with the table of forest nodes a caller keeps. */
+/** A live set, and the table of forest nodes that a caller keeps. */
 class LiveSet implements ForestState {
   #live = new Map<string, Digest>()
   #sorted: Digest[] | undefined
@@ -114,7 +114,7 @@ test('forest nodes are what @ipld/dag-pb reads: unnamed links, no sizes, no data
   t.true(Math.min(...leafSizes) >= 64)
 })
 
-test('an update rewrites paths only and equals a forest built anew', async (t) => {
+test('an update rewrites only paths, and equals a new forest of the same set', async (t) => {
   const seed = 83
   const random = seededRandom(seed)
   const set = new LiveSet().add(randomDigests(100_000, random))

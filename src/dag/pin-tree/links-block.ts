@@ -1,6 +1,6 @@
 /**
- * The visible blocks: dag-pb nodes whose links have no name and no Tsize and which hold no data, so a node sees CIDs
- * and nothing else. Every link is 40 bytes: `12 26 { 0a 24 <CID> }`. https://ipld.io/specs/codecs/dag-pb/spec/
+ * The blocks a node can read: dag-pb nodes without data, whose links have no name and no Tsize. A node sees only CIDs.
+ * Every link is 40 bytes: `12 26 { 0a 24 <CID> }`. https://ipld.io/specs/codecs/dag-pb/spec/
  */
 import { MIB } from '../../base/index.js'
 import { CID_BYTES, cidBytes, cidFromBytes, type Cid } from '../cid.js'
@@ -21,13 +21,14 @@ export function linksBlock(links: readonly Cid[]): Block {
   return { digest: sha256(bytes), bytes, codec: 'dag-pb' }
 }
 
-/** The links of a block `linksBlock` made; CORRUPT for any other dag-pb node. */
+/** The links in a block of `linksBlock`; CORRUPT for any other dag-pb node. */
 export function decodeLinks(bytes: Uint8Array): Cid[] {
   const count = bytes.length / LINK_BYTES
   if (!Number.isInteger(count) || count > MAX_LINKS) throw corrupt('a list of links has an impossible length')
   return Array.from({ length: count }, (_, i) => {
     const link = bytes.subarray(i * LINK_BYTES, (i + 1) * LINK_BYTES)
-    if (!LINK_HEAD.every((byte, at) => link[at] === byte)) throw corrupt('a list of links holds something else')
+    if (!LINK_HEAD.every((byte, at) => link[at] === byte))
+      throw corrupt('a list of links holds something that is not a link')
     return cidFromBytes(link.subarray(LINK_HEAD.length))
   })
 }

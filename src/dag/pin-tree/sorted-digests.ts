@@ -1,7 +1,7 @@
 import type { Digest } from '../../base/index.js'
 import type { ForestState } from './forest-build.js'
 
-/** Range access to an ascending list of digests, as `ForestState.digests` wants it. */
+/** Range access to an ascending list of digests, in the shape of `ForestState.digests`. */
 export function digestsWithin(sorted: readonly Digest[]): ForestState['digests'] {
   return function* ({ start, end }) {
     let low = 0

@@ -27,7 +27,7 @@ function randomCommit(random: SeededRandom): Commit {
 
 const keys: CommitKeys = deriveDriveKeys(new Uint8Array(32).fill(9))
 
-test('a commit opens to what was sealed', (t) => {
+test('a commit opens to the sealed fields', (t) => {
   const seed = 61
   const random = seededRandom(seed)
   for (let round = 0; round < 50; round++) {

@@ -1,6 +1,6 @@
 /**
- * Commits: one CBOR list, signed by the head key of the device that made it, sealed under the super key so that nodes
- * see neither device, time, height nor parents.
+ * Commits: one CBOR list, signed by the head key of the device that made the commit. It is sealed under the super key,
+ * so nodes see neither device, time, height nor parents.
  */
 import { DriveError, type Digest, type Random } from '../../base/index.js'
 import { isDirectory } from '../../model/index.js'
@@ -30,7 +30,7 @@ const MAX_ENTRY_BYTES = 128 * 1024
 const AAD = new TextEncoder().encode('dagdrive commit v1')
 const SIGNATURE_PREFIX = new TextEncoder().encode('dagdrive commit signature v1:')
 
-/** What sealing and opening commits needs of a drive's keys. */
+/** The drive keys that seal and open commits. */
 export type CommitKeys = Pick<DriveKeys, 'superKey' | 'deviceSeed'>
 
 /** @throws INVALID when a field is out of its range */
@@ -48,7 +48,7 @@ export function encodeCommit(commit: Commit): Uint8Array {
   return writer.bytes(commit.forest).int(commit.liveBlocks).take()
 }
 
-/** CORRUPT for anything `encodeCommit` does not make, also for a later version. */
+/** The inverse of `encodeCommit`; CORRUPT for anything else, including later format versions. */
 export function decodeCommit(bytes: Uint8Array): Commit {
   const reader = new CborReader(bytes)
   reader.tuple(FIELDS)
@@ -65,7 +65,7 @@ export function decodeCommit(bytes: Uint8Array): Commit {
   const forest = reader.bytes(32)
   const liveBlocks = reader.int()
   reader.end()
-  if (!isDirectory(root)) throw corrupt('the root of a commit is no directory')
+  if (!isDirectory(root)) throw corrupt('the root of a commit is not a directory')
   const device = { deviceSlot, deviceName, timeMs }
   return { version, driveId, height, parents, ...device, root, links, duplicates, forest, liveBlocks }
 }
@@ -81,8 +81,8 @@ export function sealCommit(commit: Commit, keys: CommitKeys, random: Random): Bl
 }
 
 /**
- * @param bytes the commit block, verified against its CID by the fetcher
- * @returns the commit, whose signature fits the device it names; CORRUPT when it does not open, decode or verify
+ * @param bytes the commit block; the fetcher has verified it against its CID
+ * @returns the commit, signed by the device it names; CORRUPT when it does not open, decode or verify
  */
 export function openCommit(bytes: Uint8Array, keys: CommitKeys): Commit {
   if (bytes.length < NONCE_BYTES || bytes.length > MAX_COMMIT_BYTES + NONCE_BYTES)
@@ -121,7 +121,7 @@ function requireValid(commit: Commit): void {
     timeMs >= 0 &&
     liveBlocks >= 0 &&
     isDirectory(root)
-  if (!valid) throw new DriveError('INVALID', 'A commit has a field out of range.')
+  if (!valid) throw new DriveError('INVALID', 'A field of the commit is out of range.')
 }
 
 function writeRef(writer: CborWriter, ref: TreeRef | undefined): void {

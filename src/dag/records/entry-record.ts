@@ -1,6 +1,6 @@
 /**
  * The bytes of an `EntryRecord` (docs/FORMAT.md, "Entry record"): one CBOR list of fixed positions. Unknown versions,
- * kinds and extra items are refused on purpose: a program that does not understand a record must not rewrite it.
+ * unknown kinds and extra items are refused: a program that does not understand a record must not rewrite it.
  */
 import { DriveError, MIB } from '../../base/index.js'
 import { S_IFMT } from '../../model/index.js'
@@ -19,11 +19,11 @@ const LEAST_SECONDS = Number.MIN_SAFE_INTEGER
 const MAX_XATTRS = 65_535
 const MAX_XATTR_NAME_BYTES = 1024
 const MAX_XATTR_VALUE_BYTES = 65_536
-/** Longer bodies are chunks; a symlink's target is at most 4,095 bytes. */
+/** Longer file bodies are stored as chunks. A symlink's target is at most 4,095 bytes. */
 export const MAX_INLINE_BYTES = 65_535
-/** More chunks than this make a list of their own (`kind: 'tree'`). */
+/** A longer chunk list becomes a map of its own (`kind: 'tree'`). */
 export const MAX_EMBEDDED_CHUNKS = 16
-/** No sealed leaf block is longer, so no run inside one is. */
+/** No sealed leaf block is longer, so no extent inside a block is longer. */
 const MAX_LEAF_BYTES = MIB
 
 const writer = new CborWriter()
@@ -38,7 +38,7 @@ export function encodeEntry(entry: EntryRecord): Uint8Array {
   if (content.kind === 'chunks' && content.chunks.length > MAX_EMBEDDED_CHUNKS) {
     throw new DriveError('INVALID', 'Too many chunks to embed in an entry.')
   }
-  // Thrown in the middle, a number out of range would leave half a record for the next call.
+  // If the last call threw in the middle, the writer still holds half a record.
   writer.take()
   writer.array(FIELDS).int(VERSION).bytes(entry.fileId).int(entry.mode).int(entry.uid).int(entry.gid)
   writer.int(entry.nlink).int(entry.rdev).int(entry.size)
@@ -49,12 +49,12 @@ export function encodeEntry(entry: EntryRecord): Uint8Array {
   return writer.take()
 }
 
-/** Opens what `encodeEntry` wrote. Byte fields are copies. CORRUPT for anything else, also for a later version. */
+/** The inverse of `encodeEntry`. Byte fields are copies. CORRUPT for anything else, including later format versions. */
 export function decodeEntry(bytes: Uint8Array): EntryRecord {
   const reader = new CborReader(bytes)
   reader.tuple(FIELDS)
   reader.int(VERSION, VERSION)
-  // One literal, evaluated in order: copying an object of 19 fields would cost as much as the rest.
+  // The fields of this literal are read in order. Copying an object of 19 fields would double the cost.
   const entry: Mutable<EntryRecord> = {
     fileId: reader.bytes(16),
     mode: reader.int(0, U32),
@@ -87,7 +87,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 const NO_CONTENT: EntryRecord['content'] = { kind: 'none' }
 
-/** One row of a long chunk list (its key is the offset): `[digest, key, length, skip]`. */
+/** One row of a long chunk list, keyed by the offset: `[digest, key, length, skip]`. */
 export function encodeFileChunk(chunk: Omit<FileChunk, 'offset'>): Uint8Array {
   writer.take()
   return writer.array(4).bytes(chunk.digest).bytes(chunk.key).int(chunk.length).int(chunk.skip).take()
@@ -101,7 +101,7 @@ export function decodeFileChunk(offset: number, bytes: Uint8Array): FileChunk {
   return chunk
 }
 
-/** Chunks of a file: ascending, not overlapping. CORRUPT otherwise. */
+/** Checks that `chunk` lies behind `before`: the chunks of a file ascend and do not overlap. CORRUPT otherwise. */
 export function requireDisjoint(before: FileChunk | undefined, chunk: FileChunk): void {
   if (before !== undefined && before.offset + before.length > chunk.offset)
     throw corrupt('the chunks of a file overlap')
@@ -186,7 +186,7 @@ function readRun(reader: CborReader, offset: number): FileChunk {
   const key = reader.bytes(32)
   const length = reader.int(1, MAX_LEAF_BYTES)
   const skip = reader.int(0, MAX_LEAF_BYTES - length)
-  if (offset + length > Number.MAX_SAFE_INTEGER) throw corrupt('a chunk ends past the largest file')
+  if (offset + length > Number.MAX_SAFE_INTEGER) throw corrupt('a chunk ends past the maximum file size')
   return { offset, length, skip, digest, key }
 }
 
@@ -196,7 +196,7 @@ const S_IFLNK = 0o120000
 /** FIFO, character device, block device, socket. */
 const SPECIAL = [0o010000, 0o020000, 0o060000, 0o140000]
 
-/** What symlink(2) takes. */
+/** The limit of symlink(2). */
 const MAX_TARGET_BYTES = 4095
 
 function contentFitsType({ mode, content }: Pick<EntryRecord, 'mode' | 'content'>): boolean {

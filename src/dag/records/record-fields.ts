@@ -1,4 +1,4 @@
-/** The protobuf message `IpnsEntry`, only as far as IPNS records need it. https://specs.ipfs.tech/ipns/ipns-record/ */
+/** The fields of the protobuf message `IpnsEntry` that IPNS records use. https://specs.ipfs.tech/ipns/ipns-record/ */
 import { corrupt } from '../corrupt.js'
 import { VarintReader, varint } from '../varint.js'
 
@@ -38,7 +38,7 @@ export function encodeRecordFields(fields: RecordFields): Uint8Array {
   return new Uint8Array(Buffer.concat(parts))
 }
 
-/** CORRUPT for unknown or repeated fields and for anything that ends too early. Byte fields are views. */
+/** CORRUPT for unknown fields, repeated fields and truncated input. Byte fields are views. */
 export function decodeRecordFields(bytes: Uint8Array): RecordFields {
   const fields: Record<string, number | Uint8Array> = {}
   let at = 0

@@ -1,6 +1,4 @@
-/**
- * What the drive keeps in sorted maps: directories, long chunk lists, the link table and the table of repeated blocks.
- */
+/** The sorted maps of a drive: directories, long chunk lists, the link table and the table of refcounts above one. */
 import { DriveError, nameFromBytes, nameToBytes, type Digest, type FileId, type PlainName } from '../../base/index.js'
 import { isDirectory } from '../../model/index.js'
 import { CborReader } from '../cbor-reader.js'
@@ -17,7 +15,11 @@ export type MapRow = readonly [key: Uint8Array, value: Uint8Array]
 /** @param name 1 … 255 bytes, no `/`, no NUL, not `.` or `..`; otherwise INVALID */
 export function directoryRow(name: PlainName, entry: EntryRecord): MapRow {
   const key = nameToBytes(name)
-  if (!isFileName(key)) throw new DriveError('INVALID', 'A file name cannot be stored.')
+  if (!isFileName(key))
+    throw new DriveError(
+      'INVALID',
+      'A file name must have 1 to 255 bytes without "/" or NUL, and must not be "." or "..".',
+    )
   return [key, encodeEntry(entry)]
 }
 
@@ -31,7 +33,7 @@ export interface DirectoryChild {
   readonly entry: EntryRecord
 }
 
-/** A directory's entries in byte order of their names. @param options `after` a name: those behind it */
+/** A directory's entries in byte order of their names. @param options `after` a name: only entries after it */
 export async function* readDirectoryTable(
   ref: TreeRef,
   fetch: FetchBlock,
@@ -45,7 +47,7 @@ export async function* readDirectoryTable(
   }
 }
 
-/** A name whose entry is not the same in two directories; undefined where there is none. */
+/** A name whose entry differs between two directories. An entry is undefined in the directory that lacks the name. */
 export interface DirectoryDifference {
   readonly name: PlainName
   readonly before: EntryRecord | undefined
@@ -53,8 +55,8 @@ export interface DirectoryDifference {
 }
 
 /**
- * What differs between two directories, in byte order of the names.
- * @param before undefined: an empty one
+ * The differences between two directories, in byte order of the names.
+ * @param before undefined: an empty directory
  */
 export async function* diffDirectoryTables(
   before: TreeRef | undefined,
@@ -90,7 +92,7 @@ function offsetKey(offset: number): Uint8Array {
   return key
 }
 
-/** How rows are read, where they begin in their own terms. */
+/** Read options whose `after` is a key of the table's own type. */
 export interface RowOptions<Key> extends Omit<ReadOptions, 'after'> {
   readonly after?: Key
 }
@@ -99,7 +101,7 @@ function rowOptions<Key>({ after, ...rest }: RowOptions<Key>, encode: (key: Key)
   return after === undefined ? rest : { ...rest, after: encode(after) }
 }
 
-/** A file's chunks in order of their offsets. @param options `after` an offset: those that begin behind it */
+/** A file's chunks in order of their offsets. @param options `after` an offset: only chunks that begin after it */
 export async function* readChunkList(
   ref: TreeRef,
   fetch: FetchBlock,
@@ -121,7 +123,8 @@ export async function* readChunkList(
 
 /** A row of the link table; `entry.content` is never `shared`. */
 export function linkRow(entry: EntryRecord): MapRow {
-  if (entry.content.kind === 'shared') throw new DriveError('INVALID', 'A linked file must have its content.')
+  if (entry.content.kind === 'shared')
+    throw new DriveError('INVALID', 'A file in the link table must hold its own content.')
   if (isDirectory(entry)) throw new DriveError('INVALID', 'A directory cannot be linked.')
   return [entry.fileId, encodeEntry(entry)]
 }
@@ -136,7 +139,7 @@ export async function* readLinks(
   }
 }
 
-/** Records of hard-linked files that are not the same in two link tables; see `DirectoryDifference`. */
+/** The differences between two link tables; see `DirectoryDifference`. */
 export async function* diffLinks(
   before: TreeRef | undefined,
   after: TreeRef | undefined,
@@ -162,13 +165,13 @@ export async function findLink(
 function linkedEntry(fileId: FileId, value: Uint8Array): EntryRecord {
   const entry = decodeEntry(value)
   if (Buffer.compare(entry.fileId, fileId) !== 0) throw corrupt('a link leads to another file')
-  if (entry.content.kind === 'shared') throw corrupt('a link leads nowhere')
-  // By its name in the link table, not by its hash, a directory could be inside itself.
+  if (entry.content.kind === 'shared') throw corrupt('a link leads to another link')
+  // The link table names files by id, not by hash. A directory in it could contain itself.
   if (isDirectory(entry)) throw corrupt('a link leads to a directory')
   return entry
 }
 
-/** A row of the table of blocks used more than once: `extraUses` beyond the first, at least 1. */
+/** A row of the refcount table: `extraUses` counts the references beyond the first and is at least 1. */
 export function duplicateRow(digest: Digest, extraUses: number): MapRow {
   return [digest, new CborWriter().int(extraUses).take()]
 }
@@ -189,7 +192,7 @@ export async function* readDuplicates(
   }
 }
 
-/** Rows sorted as `buildMap` wants them. */
+/** Rows in the order that `buildMap` requires. */
 export function sortRows(rows: MapRow[]): MapRow[] {
   return rows.sort((a, b) => Buffer.compare(a[0], b[0]))
 }

@@ -3,7 +3,10 @@ import type { Block } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { decodeLinks, linksBlock } from '../pin-tree/links-block.js'
 
-/** What a pin and an IPNS record name: the sealed commit and the forest of everything it needs. */
+/**
+ * The block that pins and IPNS records point to. It links the sealed commit and the forest of all blocks the version
+ * needs.
+ */
 export interface VersionRoot {
   /** Raw block. */
   readonly commit: Digest
@@ -18,7 +21,7 @@ export function versionRootBlock(root: VersionRoot): Block {
   ])
 }
 
-/** CORRUPT for anything `versionRootBlock` does not make. */
+/** The inverse of `versionRootBlock`; CORRUPT for any other block. */
 export function decodeVersionRoot(bytes: Uint8Array): VersionRoot {
   const [commit, forest, ...more] = decodeLinks(bytes)
   if (commit?.codec !== 'raw' || forest?.codec !== 'dag-pb' || more.length > 0)
