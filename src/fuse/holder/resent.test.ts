@@ -175,6 +175,36 @@ test.serial(
   },
 )
 
+test.serial(
+  'S-084 a change that had to wait is in the log as it was asked for, whatever was asked for meanwhile',
+  async (t) => {
+    const scratch = scratchDrive()
+    const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+    state.begin('a mount')
+    const daemon = serve(await scratch.open(), state)
+    const { drive, loopback } = daemon
+    const numbers = await prepare(drive)
+    loopback.feed(encodeInit())
+    state.negotiated = NEGOTIATED
+    loopback.session.takeOver(NEGOTIATED)
+    const write = KINDS['write']!(numbers)
+    const freezing = drive.port.freeze()
+    t.is(loopback.feed(write).length, 0, 'writers wait while the drive is quiesced')
+    for (let i = 0; i < 5; i++)
+      loopback.feed(encodeRequest(OP.MKNOD, ROOT_INO, body(words(0o10644, 0, 0, 0), text(`p${i}`))))
+    await freezing
+    await drive.port.resume()
+    for (let i = 0; i < 500 && loopback.replies().every((reply) => reply.length !== 24); i++)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    const logged = [...new RedoLog(state).entries()].map(({ request }) => Buffer.from(request))
+    t.is(logged.filter((request) => request.equals(write)).length, 1)
+    t.is(logged.filter((request) => request.readUInt32LE(4) === OP.MKNOD).length, 5)
+    daemon.journal.close()
+    await drive.shut()
+    scratch.remove()
+  },
+)
+
 const POINTS = [
   'before it is done',
   'between log and answer',

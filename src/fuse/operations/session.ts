@@ -113,7 +113,8 @@ export class MountSession extends Replies {
     this.waiting.set(key, request)
     const { journal } = this
     if (journal !== undefined && this.isJournaled(request)) {
-      request.bytes = this.requestBytes(request).slice()
+      // Not Buffer's own slice, which is a view of memory that the next request overwrites.
+      request.bytes = Uint8Array.prototype.slice.call(this.requestBytes(request))
       request.reservedBytes = journal.reserve(request.bytes.length)
     }
     value.then(
