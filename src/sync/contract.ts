@@ -1,6 +1,6 @@
 /**
- * The contract of sync: publishing what the drive thread staged, and opening what other devices published.
- * Durability level reached by a publish: `published`.
+ * The contract of sync: publishes the changes that the drive thread staged, and opens versions that other devices
+ * published. Durability level reached by a publish: `published`.
  */
 import type { Clock, Digest, DriveErrorCode, Log, Random } from '../base/index.js'
 import type { DriveKeys } from '../crypto/index.js'
@@ -27,15 +27,15 @@ export interface FoundDrive {
   readonly version: Version
   /** Sequence of the drive name's record. */
   readonly nameSequence: number
-  /** The version root that record names: `version`, or one it descends from. */
+  /** The version root in that record: `version`, or an ancestor of it. */
   readonly namedRoot: Digest
 }
 
-/** What another device needs to begin: give `root` to vfs, and the whole to `openSync` as `start`. */
+/** Everything a new device needs to start: pass `root` to vfs, and the whole object to `openSync` as `start`. */
 export interface OpenedDrive extends FoundDrive {
   /** The root directory; load its entries from `content.ref`. */
   readonly root: EntryRecord
-  /** A device slot no head is known of. */
+  /** A device slot without a known head. */
   readonly deviceSlot: number
   /** Every device head the node knows, by slot. */
   readonly devices: readonly KnownHead[]
@@ -44,41 +44,41 @@ export interface OpenedDrive extends FoundDrive {
 export interface KnownHead {
   readonly slot: number
   readonly sequence: number
-  /** The version root it names. */
+  /** The version root it points to. */
   readonly root: Digest
 }
 
-/** A version another device made that descends from this device's. */
+/** Remote ahead: a version made by another device that descends from this device's version. */
 export interface Newer {
   readonly version: Version
-  /** Who made it, as a sentence begins. */
+  /** The device that made it, as the beginning of a sentence. */
   readonly who: string
 }
 
-/** A newer version on its way to being this device's: durable from the first step to the last. */
+/** A newer version that this device is taking over. Durable from the first step to the last. */
 export interface FastForward extends FoundDrive {
-  /** Device heads as they were then. */
+  /** The device heads at that time. */
   readonly devices: readonly KnownHead[]
 }
 
 export interface SyncOptions {
   readonly port: DrivePort
-  /** The drive's metadata, read only, in this process. */
+  /** The drive's metadata in this process, read-only. */
   readonly meta: EnvironmentReader
   /** Sync's own environment. Whoever opened it closes it, after `Sync.close`. */
   readonly queue: Environment
   readonly node: IpfsNode
   readonly keys: DriveKeys
-  /** 0 … 255; one device a slot. */
+  /** 0 … 255; each device has its own slot. */
   readonly deviceSlot: number
   readonly deviceName: string
   readonly core: Core
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  /** Where this device begins when it opened an existing drive; only read while the queue is empty. */
+  /** The start version of a device that opened an existing drive; only read while the queue is empty. */
   readonly start?: OpenedDrive
-  /** The node is not the configured one yet: nothing becomes evictable by what it confirms, until `Sync.keepNode`. */
+  /** The node is not the configured one yet: until `Sync.keepNode`, its confirmations make nothing evictable. */
   readonly isProvisional?: boolean
   readonly settings?: Partial<SyncSettings>
 }
@@ -89,30 +89,33 @@ export interface SyncSettings {
   readonly debounceMs: number
   /** Publish at the latest this long after the first unpublished change, however busy the drive is. */
   readonly maxDelayMs: number
-  /** On a full disk: publish at once, and after a version that did not make room not before so long. */
+  /** On a full disk, publish at once. If that version did not free enough space, wait this long before the next. */
   readonly spaceRetryMs: number
-  /** A version by itself begins at the earliest this long after the one before, whatever goes on. */
+  /** An automatic publish starts at the earliest this long after the start of the previous one. */
   readonly leastIntervalMs: number
   readonly firstRetryMs: number
   readonly lastRetryMs: number
-  /** While nothing waits for the node, it is asked this often. */
+  /** While nothing waits for the node, it is probed at this interval. */
   readonly healthCheckMs: number
-  /** While anything does: this often, and up to `probeSpreadMs` later, so that devices do not ask all at once. */
+  /**
+   * While anything waits, it is probed at this interval, plus a random delay up to `probeSpreadMs`, so that devices do
+   * not probe all at once.
+   */
   readonly probeMs: number
   readonly probeSpreadMs: number
-  /** Name records are put again this often. */
+  /** Name records are republished at this interval. */
   readonly refreshNamesMs: number
   readonly partBlocks: number
   readonly partBytes: number
-  /** Parts in flight. */
+  /** Parts sent at the same time. */
   readonly concurrentParts: number
   /** Blocks fetched at the same time for the drive thread. */
   readonly concurrentFetches: number
   /** After a failed fetch, fail at once for this long. */
   readonly offlineMs: number
-  /** The slow check of what the node holds reads at most so many bytes a second; 0: there is none. */
+  /** The slow check (scrub) of the blocks on the node reads at most this many bytes a second; 0 turns it off. */
   readonly scrubBytesPerSecond: number
-  /** From the end of one pass of it over the whole version to the beginning of the next. */
+  /** From the end of one full pass of the scrub to the start of the next. */
   readonly scrubEveryMs: number
 }
 
@@ -137,8 +140,9 @@ export const DEFAULT_SETTINGS: SyncSettings = {
 }
 
 /**
- * `idle` nothing to do; `waiting` changes wait for the debounce; then the steps of one publish; `retrying` after a
- * failure, see `nextTryMs`; `refused` a head on the node is not ours to replace, see `lastError`; `paused` by the user.
+ * `idle`: nothing to do. `waiting`: changes wait for the debounce. Then the steps of one publish. `retrying`: after a
+ * failure, see `nextTryMs`. `refused`: a head on the node is not ours to replace, see `lastError`. `paused`: by the
+ * user.
  */
 export type SyncPhase =
   | 'idle'
@@ -156,31 +160,34 @@ export type SyncPhase =
 
 export interface SyncStatus {
   readonly phase: SyncPhase
-  /** Of the publish under way; zeros when none is. Files are those with changes; done is estimated from the bytes. */
+  /**
+   * Of the current publish; zeros when none is running. `files` counts changed files; its `done` is estimated from the
+   * bytes.
+   */
   readonly files: { readonly done: number; readonly total: number }
   readonly blocks: { readonly done: number; readonly total: number }
   readonly bytes: { readonly done: number; readonly total: number }
   readonly bytesPerSecond: number
   readonly secondsLeft: number | undefined
   readonly lastError: { readonly code: DriveErrorCode; readonly message: string } | undefined
-  /** Clock time of the next try after a failure. */
+  /** Wall clock time of the next try after a failure. */
   readonly nextTryMs: number | undefined
   /** The newest version this device published or opened. */
   readonly published: PublishedVersion | undefined
   /**
-   * Another device has published this on top of ours, and nothing here is unpublished: opening the drive again takes it
-   * over.
+   * Remote ahead: another device has published this version on top of ours, and this device has no unpublished changes.
+   * When the drive is opened again, it takes this version over.
    */
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
-  /** What needs a person's eye and keeps nothing from going on. */
+  /** Problems that need a person's attention, but stop nothing. */
   readonly warnings: readonly string[]
   readonly scrub: ScrubStatus
   readonly node: {
     readonly state: 'unknown' | 'reachable' | 'unreachable' | 'denied'
     readonly status: NodeStatus | undefined
-    /** Milliseconds since it last answered, or failed to; undefined before the first time. */
+    /** Milliseconds since its last answer or failure; undefined before the first. */
     readonly ageMs: number | undefined
-    /** Why it is not reachable. */
+    /** The reason why it is not reachable. */
     readonly error: string | undefined
   }
 }
@@ -195,31 +202,33 @@ export interface PublishedVersion {
 }
 
 export interface Sync {
-  /** For the drive thread: blocks and entries that are not on this machine. */
+  /** For the drive thread: reads blocks and entries that are not on this machine. */
   readonly remote: RemoteSource
   status(): SyncStatus
   /**
-   * Resolves when everything acknowledged before the call is `published`, also where that is nothing and another device
-   * went on (see `SyncStatus.newer`). Rejects with what stopped it: DIVERGED, ROLLED_BACK, NODE_DENIED, NO_SPACE and
-   * the like at once; OFFLINE, TIMEOUT and NODE_* after one failed try (the queue goes on trying by itself).
+   * Resolves when everything acknowledged before the call is `published`. If there was nothing to publish, it also
+   * resolves when another device is ahead (see `SyncStatus.newer`). Rejects at once with DIVERGED, ROLLED_BACK,
+   * NODE_DENIED, NO_SPACE and similar errors. Rejects with OFFLINE, TIMEOUT and NODE_* after one failed try, while the
+   * queue keeps retrying.
    */
   syncNow(options?: { signal?: AbortSignal; onProgress?: (status: SyncStatus) => void }): Promise<void>
   /** Finishes nothing and starts nothing until `resume`; what is under way stops at the next safe place. */
   /**
-   * Checks what is here, and on request what the node holds, and repairs on request. Programs go on meanwhile. One at a
-   * time: BUSY. OFFLINE and the like where the node is asked for and does not answer.
+   * Checks the data on this machine, and on request the data on the node. Repairs on request. Programs continue
+   * meanwhile. Only one check at a time: BUSY. OFFLINE and similar errors when the node is to be checked and does not
+   * answer.
    */
   check(request: CheckRequest): Promise<CheckReport>
   pause(): void
   resume(): void
-  /** The node is the configured one from now on, durably: what it confirms counts. */
+  /** The node is the configured one from now on, durably: its confirmations count. */
   keepNode(): void
   /**
-   * Something changed since `DrivePort.counts` last said that nothing had, or a write found no space: nobody looks for
-   * that by himself.
+   * Call it when something changed after `DrivePort.counts` last reported no change, or when a write found no space:
+   * sync does not poll for either.
    */
   changed(): void
   onChange(listener: (status: SyncStatus) => void): () => void
-  /** Stops at once and safely: what is not published stays staged and goes on at the next start. */
+  /** Stops at once and safely: unpublished changes stay staged, and the next start continues with them. */
   close(): Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
- * What sync does at its node when it is time: it looks whether another device went on, publishes everything up to now,
- * and puts the names again. What it learns there, a failure makes it ask again.
+ * The work of sync on its node: reads the heads of other devices, publishes all changes, and republishes the names.
+ * Results are cached until a failure; after a failure the node is asked again.
  */
 import { hex } from '../base/index.js'
 import type { FetchBlock } from '../dag/index.js'
@@ -37,26 +37,26 @@ export interface DrivePublisherParts {
   /** Called right before a version is built. */
   readonly beforeBuild: (signal: AbortSignal) => Promise<void>
   readonly onPhase: (phase: SyncPhase) => void
-  /** `Progress` has moved on. */
+  /** `Progress` has changed. */
   readonly onProgress: () => void
 }
 
-/** A plan that lost a block is rebuilt from the tree; more often than this in a row it is a failure. */
+/** A plan that lost a block is rebuilt from the tree. After this many rebuilds in a row, the publish fails. */
 const MOST_REBUILDS = 2
 
 export class DrivePublisher {
-  /** Another device has published on top of ours. */
+  /** Remote ahead: another device has published on top of our version. */
   newer: Newer | undefined
-  /** Heads on the node that count for nothing, as sentences. */
+  /** Heads on the node that are not credible, as sentences. */
   ignored: readonly string[] = []
   readonly #parts: DrivePublisherParts
   readonly #names: DriveNames
   #isProvisional: boolean
-  /** The plan is named on a node that does not count yet. */
+  /** The plan's names have moved on a node that is not the configured one yet. */
   #isPlanNamed = false
-  /** The head and the node that was seen to hold it since this sync was opened. */
+  /** The head, and the node that was verified to hold it since this sync was opened. */
   #held: string | undefined
-  /** Clock.monotonicMs of the next look at the heads, and of putting the names again. */
+  /** Clock.monotonicMs of the next read of the heads, and of the next republish of the names. */
   #nextLookMs = -Infinity
   #nextRefreshMs: number
 
@@ -68,7 +68,7 @@ export class DrivePublisher {
     this.#nextRefreshMs = options.clock.monotonicMs() + settings.refreshNamesMs
   }
 
-  /** There is an unfinished plan. `isFinal`: all is done for it that can be done before its node counts. */
+  /** The unfinished plan. `isFinal`: no step is left until its node is the configured one. */
   get plan(): { readonly isFinal: boolean } | undefined {
     if (this.#parts.state.plan === undefined) return undefined
     return { isFinal: this.#isProvisional && this.#isPlanNamed }
@@ -85,12 +85,12 @@ export class DrivePublisher {
     this.#held = undefined
   }
 
-  /** After a failure nothing is known of the node. */
+  /** After a failure, the state of the node is unknown. */
   forgetHeld(): void {
     this.#held = undefined
   }
 
-  /** One publish of everything up to now; an unfinished one is finished first. Requests of before are settled. */
+  /** One publish of everything up to now; an unfinished plan is finished first. Settles all earlier requests. */
   async publish(signal: AbortSignal): Promise<void> {
     const { state, requests, onPhase, progress, options } = this.#parts
     for (let rebuilds = 0; ; rebuilds++) {
@@ -107,11 +107,11 @@ export class DrivePublisher {
         return requests.settle(undefined, asked)
       } catch (error) {
         if (!(error instanceof LostBlock)) throw error
-        // Another node lacks what this machine let go of; the configured one has it.
+        // The configured node still has a block that this machine evicted; the new node lacks it.
         if (this.#isProvisional) throw notHere(error)
-        // A version that names may point to is not built a second time.
+        // A version that names may point to must not be rebuilt.
         if (rebuilds >= MOST_REBUILDS || state.plan?.phase === 'naming') throw unreadable(error)
-        options.log.warn('a block of the upload is gone; building the version anew')
+        options.log.warn('a block of the upload is gone; rebuilding the version')
         await abandonPlan(state, options.port)
       } finally {
         progress.end()
@@ -120,8 +120,7 @@ export class DrivePublisher {
   }
 
   /**
-   * What is to be done now and then without any change: a look at the heads, and the names put again. @returns whether
-   * it was time
+   * Periodic work that needs no change: reads the heads and republishes the names. @returns whether anything was due
    */
   async keepUp(signal: AbortSignal): Promise<boolean> {
     const nowMs = this.#parts.options.clock.monotonicMs()
@@ -131,7 +130,7 @@ export class DrivePublisher {
     return true
   }
 
-  /** Until it is time for `keepUp`. */
+  /** Milliseconds until `keepUp` is due. */
   get keepUpInMs(): number {
     return Math.max(0, Math.min(this.#nextLookMs, this.#nextRefreshMs) - this.#parts.options.clock.monotonicMs())
   }
@@ -154,8 +153,7 @@ export class DrivePublisher {
   }
 
   /**
-   * @returns whether the version here may be built on; where another device went on from it, there must be nothing to
-   * publish
+   * @returns whether our version may be built on. If another device has built on it, there must be nothing to publish.
    */
   async #look(signal: AbortSignal): Promise<boolean> {
     const { state, options, settings } = this.#parts
@@ -170,12 +168,12 @@ export class DrivePublisher {
       this.#isPlanNamed = state.plan !== undefined
     } else if (unfinished === undefined) await this.#requireHeld(heads, publisher, signal)
     this.newer = newer
-    // Looking again is asking for a few names.
+    // Reading the heads again costs only a few name look-ups.
     this.#nextLookMs = options.clock.monotonicMs() + settings.healthCheckMs
     return newer === undefined
   }
 
-  /** Once for each head and node, and after each failure. */
+  /** Runs once for each head and node, and again after each failure. */
   async #requireHeld(heads: CheckedHeads, publisher: Publisher, signal: AbortSignal): Promise<void> {
     const held = `${publisher.nodeIdentity} ${hex(this.#parts.state.head?.root ?? Buffer.alloc(0))}`
     if (heads.isKnown && this.#held === held) return

@@ -1,6 +1,6 @@
 /**
- * The upload queue's clockwork: when to publish, what to do after a failure, what to say about it. The work itself is
- * elsewhere.
+ * The loop of the upload queue: decides when to publish, handles failures, and reports the status. The work itself is
+ * in other files.
  */
 import { aborted, DriveError } from '../base/index.js'
 import type { RemoteSource } from '../tree-state/index.js'
@@ -29,7 +29,7 @@ import { statusOf } from './schedule/status-of.js'
 import { Wake } from './schedule/wake.js'
 import { SyncState } from './state/sync-state.js'
 
-/** Opens the queue of one drive and begins to work it off. The caller closes `options.queue` after `Sync.close`. */
+/** Opens the queue of one drive and starts to process it. The caller closes `options.queue` after `Sync.close`. */
 export async function openSync(options: SyncOptions): Promise<Sync> {
   const state = new SyncState(options.queue)
   await beginAt(options.start, options.deviceSlot, state)
@@ -58,7 +58,7 @@ class DriveSync implements Sync {
   #phase: SyncPhase = 'idle'
   #isPaused = false
   #isClosed = false
-  /** What the turn under way does: a try that was asked for, or waiting until the next one. */
+  /** The current turn is a requested try, or waits for the next try. */
   #isByHand = false
   #isWaitingOut = false
   #lastEmitMs = -Infinity
@@ -182,7 +182,7 @@ class DriveSync implements Sync {
     this.#enter('closed')
   }
 
-  /** @returns how long there is nothing to do, unless something happens: a change, a caller, a node that is back */
+  /** @returns milliseconds until the next turn; a change, a caller, or the node coming back ends the wait early */
   async #turn(): Promise<number> {
     this.#isWaitingOut = false
     if (this.#isPaused) {
@@ -198,7 +198,7 @@ class DriveSync implements Sync {
       await this.#room.around(() => this.#publisher.publish(signal), signal)
       this.#succeeded()
       await this.#room.afterPublishing(signal)
-      // What changed meanwhile was told before.
+      // The debounce already knows of changes made during the publish.
       return 0
     }
     if (await this.#publisher.keepUp(signal)) this.#succeeded()
@@ -220,7 +220,7 @@ class DriveSync implements Sync {
     return inMs
   }
 
-  /** Unpublished changes, a try that failed, or a caller. */
+  /** Unpublished changes, a failed try, or a caller. */
   #isWaiting(): boolean {
     return !this.#requests.isEmpty || this.#backOff.lastError !== undefined || this.#phase === 'waiting'
   }
@@ -240,7 +240,9 @@ class DriveSync implements Sync {
     if (this.#phase !== 'waiting') this.#enter('idle')
   }
 
-  /** @returns how long to sleep; at first not at all, since a full disk is looked after while a try waits */
+  /**
+   * @returns how long to sleep; 0 on the first failure, because the next turn handles a full disk during the back-off
+   */
   #failed(error: unknown): number {
     if (this.#isClosed || this.#isPaused) return 0
     this.#publisher.forgetHeld()

@@ -1,4 +1,4 @@
-/** What the control socket offers, in terms of the daemon and its drive. */
+/** The operations of the control socket, in terms of the daemon and its drive. */
 import { timingSafeEqual } from 'node:crypto'
 import type { ControlService, FsckFinding, StatusReport, UnmountReport, UnmountRequest } from '../../api/index.js'
 import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
@@ -17,9 +17,9 @@ import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf, stoppedBy, war
 export interface ControlOptions {
   readonly daemon: Daemon
   readonly startedMs: number
-  /** A service manager decides when the daemon ends, not the last unmount. */
+  /** The service manager decides when the daemon exits, not the last unmount. */
   readonly stay: boolean
-  /** End after the current answer. */
+  /** Exit after the current answer. */
   readonly endSoon: () => void
 }
 
@@ -41,14 +41,14 @@ export function createControl(options: ControlOptions): ControlService {
     },
 
     mount(given, { signal }) {
-      // One after the other: the drive one of them looks at, and opens again, is the drive the other would mount.
+      // Mounts run one after another: each mounts the drive that the previous one opened.
       const run = mounting.then(async () => {
         throwIfAborted(signal)
         const { drive, unknown } = await newestDrive(daemon, signal)
         const report = await drive.mount(given)
         return unknown === undefined ? report : { ...report, newerUnknown: unknown }
       })
-      mounting = run.catch(() => undefined) // told to whoever asked
+      mounting = run.catch(() => undefined) // the caller gets the error from `run`
       return run
     },
 
@@ -60,7 +60,7 @@ export function createControl(options: ControlOptions): ControlService {
       if (given.now !== true) await drainAll()
       for (const directory of directories) await drive.unmount(directory, { force: given.force === true })
       await drive.flush()
-      // What was written while the first drain ran.
+      // Changes made during the first drain.
       if (given.now !== true) await drainAll()
       return endIfUnmounted(drive, directories)
     },
@@ -116,7 +116,7 @@ export function createControl(options: ControlOptions): ControlService {
 
 async function stagedOf(drive: Drive): Promise<{ files: number; bytes: number }> {
   const counts = await drive.counts()
-  // Removals and renames change no file's bytes and yet have to be published.
+  // A removal or rename changes no file's bytes, but has to be published.
   const files = counts.staged.files + counts.held.files
   const unpublished = counts.dirtyInodes > 0
   return {
@@ -148,7 +148,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
       residentBytes: process.memoryUsage.rss(),
     },
   }
-  if (daemon.state === 'opening') await daemon.requireDrive().catch(() => undefined) // shown as the state below
+  if (daemon.state === 'opening') await daemon.requireDrive().catch(() => undefined) // the state below shows the error
   const drive = daemon.drive
   if (drive === undefined || daemon.state !== 'open') {
     return {

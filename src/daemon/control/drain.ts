@@ -1,4 +1,4 @@
-/** Waiting until everything is published, however long the node is away, and saying what happens meanwhile. */
+/** Waits until everything is published, however long the node is away, and reports progress meanwhile. */
 import { throwIfAborted, type Clock, isDriveError, sleep } from '../../base/index.js'
 import type { TransferProgress } from '../../api/index.js'
 import type { Sync, SyncStatus } from '../../sync/index.js'
@@ -7,7 +7,7 @@ export interface DrainOptions {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly progress: (what: TransferProgress) => void
-  /** Go on after failures that time may cure; otherwise the first one is thrown. */
+  /** Continue after failures that time may cure; otherwise the first failure is thrown. */
   readonly persistent: boolean
 }
 
@@ -58,7 +58,7 @@ export function progressOf(status: SyncStatus): TransferProgress {
   }
 }
 
-/** Passes on what is said, but not more often than anybody can read it. */
+/** Passes progress reports on, at a rate that a person can read. */
 export function seldom<What>(say: (what: What) => void, clock: Pick<Clock, 'monotonicMs'>): (what: What) => void {
   let lastMs = -Infinity
   return (what) => {

@@ -1,4 +1,4 @@
-/** From what the parts know to what `status` says. Pure. */
+/** Builds the `status` report from the state of the parts. Pure. */
 import { fileURLToPath } from 'node:url'
 import type { CopyReport, LevelsReport, NodeReport, QueueReport } from '../../api/index.js'
 import type { WireError } from '../../base/index.js'
@@ -6,10 +6,10 @@ import type { NodeStatus } from '../../node/index.js'
 import type { DriveCounts } from '../../tree-state/index.js'
 import type { SyncStatus } from '../../sync/index.js'
 
-/** Every file and byte once, at the highest level it has reached. */
+/** Counts every file and byte once, at the highest level it has reached. */
 export function levelsReportOf(counts: DriveCounts, sync: SyncStatus): LevelsReport {
   const sent = SENT_PHASES.has(sync.phase) ? { files: sync.files.done, bytes: sync.bytes.done } : { files: 0, bytes: 0 }
-  // What the node has confirmed is part of what is staged until a published version names it.
+  // Confirmed blocks still count as staged until a published version includes them, so they are subtracted there.
   const stored = { files: Math.min(sent.files, counts.staged.files), bytes: Math.min(sent.bytes, counts.staged.bytes) }
   const rest = (which: 'files' | 'bytes'): number =>
     Math.max(0, counts.total[which] - counts.held[which] - counts.staged[which])
@@ -23,7 +23,7 @@ export function levelsReportOf(counts: DriveCounts, sync: SyncStatus): LevelsRep
 
 const SENT_PHASES: ReadonlySet<SyncStatus['phase']> = new Set(['uploading', 'pinning', 'naming', 'settling'])
 
-/** Places that hold everything published; our own cache is not one, as it may be evicted. */
+/** Places that hold everything published. The local cache is not one, because it may be evicted. */
 export function copiesOf(sync: SyncStatus, node: NodeReport): CopyReport[] {
   return sync.published === undefined ? [] : [{ where: node.where, sameMachine: node.sameMachine }]
 }
@@ -41,7 +41,7 @@ export function nodeReportOf(status: NodeStatus): NodeReport {
   }
 }
 
-/** @param address as configured; used while the node has not answered yet */
+/** @param address as configured; used until the node answers */
 export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: string): NodeReport {
   const known = sync.node.status
   const isLocal = address === 'embedded' || address.startsWith('file:')
@@ -65,7 +65,7 @@ export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: st
 /** @param nowMs Clock.nowMs */
 export function queueReportOf(counts: DriveCounts, sync: SyncStatus, nowMs: number): QueueReport {
   return {
-    // Sync asks for changes now and then; there may be some it has not heard of.
+    // Sync hears of changes with a delay, so there may be changes while it is idle.
     state: sync.phase === 'idle' && counts.dirtyInodes > 0 ? 'waiting' : QUEUE_STATES[sync.phase],
     changed: counts.dirtyInodes,
     bytes: counts.held.bytes + counts.staged.bytes,
@@ -74,17 +74,17 @@ export function queueReportOf(counts: DriveCounts, sync: SyncStatus, nowMs: numb
   }
 }
 
-/** What keeps the queue from going on until somebody acts. */
+/** The error that blocks the queue until somebody acts. */
 export function stoppedBy({ phase, lastError }: SyncStatus): WireError | undefined {
   return phase === 'refused' && lastError !== undefined ? { ...lastError, about: {} } : undefined
 }
 
-/** @param movingTo of the configuration */
+/** @param movingTo from the configuration */
 export function warningsOf(sync: SyncStatus, movingTo: string | undefined): string[] {
   if (movingTo === undefined) return [...sync.warnings]
   return [
     ...sync.warnings,
-    `Moving the drive to ${movingTo} was cut off, so it keeps its node. To go on: \`dagdrive node set ${movingTo}\`.`,
+    `Moving the drive to ${movingTo} was interrupted, so it keeps its node. To continue: \`dagdrive node set ${movingTo}\`.`,
   ]
 }
 

@@ -1,4 +1,4 @@
-/** Whether a node can be used: the configured one, or another address. */
+/** Checks whether a node can be used: the configured one, or another address. */
 import type { NodeReport, NodeRequest } from '../../api/index.js'
 import { DriveError } from '../../base/index.js'
 import { isNodeUrl } from '../../platform/index.js'
@@ -7,8 +7,8 @@ import type { Daemon } from '../lifecycle/daemon.js'
 import { nodeReportOf } from './status.js'
 
 /**
- * The open drive's own node is asked through it: an embedded store has one user at a time.
- * @param credential what to show the node, instead of the key given or the one kept for it
+ * The open drive's own node is checked through the drive, because an embedded store has one user at a time.
+ * @param credential sent to the node instead of the given or the stored key
  */
 export async function testNode(
   daemon: Daemon,
@@ -29,11 +29,11 @@ export async function testNode(
   }
 }
 
-/** USAGE for a text that is no address of a node. */
+/** @throws USAGE when the text is not a node address */
 export function requireNodeUrl(address: string): void {
   if (isNodeUrl(address)) return
   throw new DriveError(
     'USAGE',
-    'That is no node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
+    'This is not a node address: use http(s)://host:port, unix:///socket or file:///path, without a password in it.',
   )
 }

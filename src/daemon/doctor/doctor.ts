@@ -1,4 +1,4 @@
-/** Checks of this machine that need neither the daemon nor an open drive. Each finding says what to do about it. */
+/** Checks of this machine that need neither the daemon nor an open drive. Each finding includes the remedy. */
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { callControl, controlAnswers } from '../../api/index.js'
@@ -20,7 +20,7 @@ type Outcome = readonly [level: Finding['level'], message: string]
 
 const NODE_TIMEOUT_MS = 10_000
 
-/** Runs every check; a check that fails itself is a warning, never the end. */
+/** Runs every check. A check that fails becomes a warning; the others still run. */
 export async function diagnose(paths: DrivePaths): Promise<Finding[]> {
   const checks: readonly (readonly [name: string, check: () => Promise<Outcome>])[] = [
     ['node.js', nodeVersion],
@@ -64,7 +64,7 @@ async function fuseDevice(): Promise<Outcome> {
       'problem',
       missing
         ? 'missing: load the kernel module with "modprobe fuse", or give the container the device'
-        : 'may not be opened by this user: it should have mode 0666',
+        : 'cannot be opened by this user: it should have mode 0666',
     ]
   }
 }
@@ -94,11 +94,10 @@ async function sealingCore(): Promise<Outcome> {
 
 async function folders(paths: DrivePaths): Promise<Outcome> {
   for (const directory of paths.directories) {
-    const found = await stat(directory).catch(() => undefined) // made at first use
+    const found = await stat(directory).catch(() => undefined) // created at first use
     if (found === undefined) continue
     if (found.uid !== process.getuid?.()) return ['problem', `${directory} belongs to another user`]
-    if ((found.mode & 0o077) !== 0)
-      return ['problem', `others may look into ${directory}: run "chmod 700 ${directory}"`]
+    if ((found.mode & 0o077) !== 0) return ['problem', `others can read ${directory}: run "chmod 700 ${directory}"`]
   }
   return ['ok', paths.directories.join(', ')]
 }
@@ -107,13 +106,13 @@ async function keyFile(paths: DrivePaths): Promise<Outcome> {
   const found = await stat(paths.keyFile).catch(() => undefined) // no drive here
   if (found === undefined) return ['ok', 'no drive here yet']
   if ((found.mode & 0o077) !== 0)
-    return ['problem', `others may read ${paths.keyFile}: run "chmod 600 ${paths.keyFile}"`]
+    return ['problem', `others can read ${paths.keyFile}: run "chmod 600 ${paths.keyFile}"`]
   return ['ok', paths.keyFile]
 }
 
 async function diskSpace(paths: DrivePaths): Promise<Outcome> {
   let directory = paths.dataDirectory
-  // Made at first use, on the disk of its nearest parent.
+  // Created at first use, on the disk of its nearest parent.
   while (directory !== '/' && (await stat(directory).catch(() => undefined)) === undefined)
     directory = dirname(directory)
   const { availableBytes: free } = await spaceOf(directory)
@@ -127,7 +126,7 @@ async function staleMounts(paths: DrivePaths): Promise<Outcome> {
     if (stale)
       return [
         'problem',
-        `${directory} is a dead mount of ours: run "dagdrive mount ${directory}" or "dagdrive unmount --now"`,
+        `${directory} is a dead mount of this drive: run "dagdrive mount ${directory}" or "dagdrive unmount --now"`,
       ]
   }
   return ['ok', 'none']
@@ -146,7 +145,7 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
   const signal = AbortSignal.timeout(NODE_TIMEOUT_MS)
   const config = await readConfig(paths.configFile)
   try {
-    // A running daemon holds an embedded store, so it is asked.
+    // A running daemon has an embedded store open, so the daemon is asked.
     if (await controlAnswers(paths.socket)) {
       const report = await callControl(paths.socket, 'nodeTest', {}, { signal })
       return ['ok', `${NODE_KINDS[report.kind]} ${report.version ?? ''} at ${report.where}`]
@@ -178,7 +177,8 @@ async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
 }
 
 /**
- * Name records carry a validity; a clock that is years off makes them void. The newest file date we know is a floor.
+ * Name records have an expiry date. A clock that is years off makes them invalid. The newest known file date is the
+ * lower bound.
  */
 async function clockSane(): Promise<Outcome> {
   const built = await stat(new URL(import.meta.url))

@@ -1,9 +1,9 @@
-/** Small helper programs: run to their end, never longer than a few seconds, never a rejection. */
+/** Runs small helper programs to their end, for at most a few seconds. Never rejects. */
 import { execFile } from 'node:child_process'
 
 const TIMEOUT_MS = 5_000
 
-/** @returns the exit code, -1 when it could not run or took too long, and what it printed */
+/** @returns the exit code (-1 when it could not run or took too long) and its output */
 export function runProgram(command: string, args: readonly string[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const env = { ...process.env, LC_ALL: 'C' }

@@ -1,6 +1,6 @@
 /**
- * The file that holds a drive's root key on one machine: JSON, mode 0600, wrapped by a passphrase or plain (then only
- * the operating system's file permissions protect it).
+ * The file that holds a drive's root key on one machine: JSON, mode 0600. The key is sealed by a passphrase, or plain;
+ * a plain key is protected only by the file permissions.
  */
 import { constants } from 'node:fs'
 import { link, open, rename, unlink } from 'node:fs/promises'
@@ -17,7 +17,7 @@ export interface KeyFileProtection {
 
 interface KeyFile {
   readonly format: 'dagdrive key'
-  /** 1: the slot's header is not bound to what it seals. Read, not written any more. */
+  /** 1: the slot's header is not bound to the sealed key. Still read, no longer written. */
   readonly version: 1 | 2
   readonly slot: PlainSlot | PassphraseSlot
 }
@@ -38,8 +38,8 @@ interface PassphraseSlot extends ScryptCost {
 const MAX_BYTES = 16 * 1024
 
 /**
- * Writes the key durably (file and directory synced) and atomically. Throws EXISTS when the file is there, unless
- * `replace`.
+ * Writes the key durably (file and directory synced) and atomically. @throws EXISTS when the file exists, unless
+ * `replace`
  */
 export async function writeKeyFile(
   path: string,
@@ -68,8 +68,8 @@ export async function writeKeyFile(
 }
 
 /**
- * Reads the root key. Throws NOT_FOUND; ACCESS_DENIED when it is another user's, or group or others could read it;
- * WRONG_KEY when a passphrase is missing or wrong; CORRUPT when it is no key file; NOT_SUPPORTED for a later version.
+ * Reads the root key. @throws NOT_FOUND; ACCESS_DENIED when another user owns it, or group or others may read it;
+ * WRONG_KEY when a passphrase is missing or wrong; CORRUPT when it is not a key file; NOT_SUPPORTED for a later version
  */
 export async function readKeyFile(
   path: string,
@@ -102,7 +102,7 @@ async function makeSlot(root: RootKey, options: KeyFileProtection & { random: Ra
   }
 }
 
-/** What the slot says in the clear, as one line: docs/format/keys-and-leaves.md. */
+/** The plaintext fields of the slot, as one line: docs/format/keys-and-leaves.md. */
 function headerOf({ kind, logN, r, p, salt }: Pick<PassphraseSlot, 'kind' | 'logN' | 'r' | 'p' | 'salt'>): string {
   return `dagdrive key 2 ${kind} ${logN} ${r} ${p} ${salt}`
 }
@@ -112,8 +112,7 @@ async function linkNew(draft: string, path: string): Promise<void> {
   try {
     await link(draft, path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new DriveError('EXISTS', 'There is a key file already.')
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw new DriveError('EXISTS', 'A key file already exists.')
     throw error
   }
   await unlink(draft)

@@ -13,7 +13,7 @@ async function fresh(t: ExecutionContext): Promise<string> {
 
 const [A, B] = ['http://127.0.0.1:5001', 'https://server:5001/kubo']
 
-test('S-048 a key is given for its own node only, also while two nodes have one', async (t) => {
+test('S-048 a key is given for its own node only, also while two nodes have a key', async (t) => {
   const path = await fresh(t)
   t.is(await readNodeKey(path, A), undefined)
   await saveNodeKey(path, A, { key: 'one', listener: [1000] })
@@ -31,7 +31,7 @@ test('S-048 a key is given for its own node only, also while two nodes have one'
   t.deepEqual(await readdir(join(path, '..')), [], 'no key, no file')
 })
 
-test('S-048 a file that names no node, or is not ours alone, is NODE_DENIED and says nothing of what it holds', async (t) => {
+test('S-048 a file that names no node, or that others can read, is NODE_DENIED, and the error reveals no content', async (t) => {
   const path = await fresh(t)
   const texts = [
     'bearer:secret\n',
@@ -48,6 +48,6 @@ test('S-048 a file that names no node, or is not ours alone, is NODE_DENIED and 
     t.false(JSON.stringify([error?.message, error?.about, String(error?.cause)]).includes('secret'))
   }
   await saveNodeKey(path, A, { key: 'again' })
-  t.is((await readNodeKey(path, A))?.key, 'again', 'it is replaced')
+  t.is((await readNodeKey(path, A))?.key, 'again', 'the key is replaced')
   t.regex(await readFile(path, 'utf8'), /127\.0\.0\.1:5001/)
 })

@@ -1,6 +1,6 @@
 /**
- * `node.key`: the credentials of Kubo nodes, each bound to the node it was given for. One file, replaced as a whole, so
- * a key and its node are never of two minds. The configured node and one that is being moved to may both have one.
+ * `node.key`: the credentials of Kubo nodes, each bound to its node. One file, replaced as a whole, so that a key and
+ * its node always match. The configured node and the target of a move may both have one.
  */
 import { unlink } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
@@ -10,7 +10,7 @@ import { readPrivateText, writePrivateFile } from '../../platform/index.js'
 export interface NodeCredential {
   /** `bearer:TOKEN`, `basic:USER:PASSWORD` or a bare token. Secret. */
   readonly key: string
-  /** Who listened on the node's port when it was set; only for plain http on this machine. */
+  /** The process that listened on the node's port when the key was set; only for plain http on this machine. */
   readonly listener?: Listener | undefined
 }
 
@@ -22,8 +22,8 @@ const FORMAT = 'dagdrive node keys'
 const MOST_BYTES = 64 * 1024
 
 /**
- * The credential of this node, undefined when there is none. NODE_DENIED, with what to do, when the file cannot be
- * trusted or says not which node its key is for.
+ * The credential of this node; undefined when there is none. @throws NODE_DENIED, with the remedy, when the file cannot
+ * be trusted or does not name the node of its key
  */
 export async function readNodeKey(path: string, address: string): Promise<NodeCredential | undefined> {
   const origin = originOf(address)
@@ -32,7 +32,7 @@ export async function readNodeKey(path: string, address: string): Promise<NodeCr
   return found && { key: found.key, listener: found.listener }
 }
 
-/** Keeps the credential of one node, durably; undefined: it has none. Those of others stay. */
+/** Stores the credential of one node durably; undefined removes it. Credentials of other nodes stay. */
 export async function saveNodeKey(
   path: string,
   address: string,
@@ -44,7 +44,7 @@ export async function saveNodeKey(
   await writeKeys(path, [...others, ...own])
 }
 
-/** Forgets every credential but that of this node. */
+/** Removes every credential except that of this node. */
 export async function keepOnlyNodeKey(path: string, address: string): Promise<void> {
   const origin = originOf(address)
   await writeKeys(
@@ -63,12 +63,12 @@ async function writeKeys(path: string, keys: readonly BoundCredential[]): Promis
   })
 }
 
-/** For writing: what cannot be trusted is replaced. */
+/** Reads the file before a write: an untrusted file is replaced. */
 async function keysIfSound(path: string): Promise<BoundCredential[]> {
   try {
     return await readKeys(path)
   } catch {
-    // said when it is read for use
+    // reported when it is read for use
     return []
   }
 }

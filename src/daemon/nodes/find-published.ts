@@ -1,4 +1,4 @@
-/** Whether a node knows a drive of this key. */
+/** Finds the drive of this key on a node. */
 import { DriveError, isDriveError, type Log } from '../../base/index.js'
 import { readConfig, writeConfig } from '../../platform/index.js'
 import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
@@ -6,7 +6,8 @@ import type { IpfsNode } from '../../node/index.js'
 import { openExisting, type OpenedDrive } from '../../sync/index.js'
 
 /**
- * Undefined only when the node says that it knows none; every doubt is an error, as it might lead to an empty drive.
+ * Undefined only if the node answers that it knows none. Every doubt is an error, because undefined may lead to an
+ * empty drive.
  */
 export async function findPublished(
   node: IpfsNode,
@@ -22,9 +23,9 @@ export async function findPublished(
 }
 
 /**
- * For a key without a local tree: its data were lost, or making the drive was interrupted. An empty tree must never
- * take the place of a published one: NO_DRIVE when this home opened a published drive before and the node does not know
- * it.
+ * For a key without a local tree: the local data were lost, or the creation of the drive was interrupted. An empty tree
+ * must never replace a published one.
+ * @throws NO_DRIVE when this home opened a published drive before and the node does not know it
  */
 export async function findAgain(options: {
   readonly node: IpfsNode
@@ -35,7 +36,7 @@ export async function findAgain(options: {
   const found = await findPublished(options.node, options.rootKey)
   const config = await readConfig(options.configFile)
   if (found !== undefined) {
-    options.log.warn('there are no local data; the published drive is opened')
+    options.log.warn('there are no local data; opening the published drive')
     await writeConfig(options.configFile, { ...config, deviceSlot: found.deviceSlot, openedExisting: true })
   } else if (config.openedExisting) {
     throw new DriveError('NO_DRIVE', 'There are no local data, and the node knows no drive of this key.')

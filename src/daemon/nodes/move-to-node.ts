@@ -1,7 +1,7 @@
 /**
- * Publishing to another node from now on. Where the drive is going is durable before anything is sent; it is there when
- * the node has the published version and the configuration says so, in one write. Until then, and after any failure,
- * the node before stays the drive's node, and nothing that only the other one has may leave this machine.
+ * Moves the drive to another node. The target is recorded durably before anything is sent. The move is complete when
+ * the target holds the published version and one write of the configuration names it. Until then, and after any
+ * failure, the previous node stays the drive's node, and blocks that only the target holds may not be evicted here.
  */
 import type { NodeReport, NodeRequest, OperationContext } from '../../api/index.js'
 import { DriveError, isDriveError, systemClock, toWire } from '../../base/index.js'
@@ -27,7 +27,7 @@ export async function moveToNode(
   const credential = await credentialFor(daemon, given)
   const report = await testNode(daemon, given, context.signal, credential)
   const { configFile, nodeKeyFile } = daemon.paths
-  // A key is bound to its node, so at every moment between these steps the configured node has its own.
+  // A key is bound to its node, so the configured node keeps its own key during all these steps.
   await saveNodeKey(nodeKeyFile, given.url, credential)
   if (given.url === before) {
     await arrive(daemon, given.url)
@@ -49,39 +49,41 @@ export async function moveToNode(
   return report
 }
 
-/** Everything up to now is named on the node that is not the drive's yet. */
+/** Publishes everything up to now on the target, which is not the drive's node yet. */
 async function publishThere(daemon: Daemon, drive: Drive, { signal, progress }: Context): Promise<void> {
   await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
   const height = drive.sync.status().published?.height ?? 0
   const found = await findPublished(drive.node, requireKey(daemon), signal)
   if ((found?.version.commit.height ?? 0) >= height) return
-  throw new DriveError('NODE_ERROR', 'The node did not take the published version, so the drive keeps its node.')
+  throw new DriveError('NODE_ERROR', 'The node does not have the published version, so the drive keeps its node.')
 }
 
 async function goBack(daemon: Daemon, drive: Drive, before: string): Promise<void> {
   await changeTo(daemon, drive, before)
   await arrive(daemon, before).catch((error: unknown) => {
-    // The move that was begun stays noted, and status names it.
-    daemon.log.warn('that the drive keeps its node could not be saved', { code: toWire(error).code })
+    // `movingTo` stays in the configuration, and `status` reports it.
+    daemon.log.warn('the cancelled move could not be saved in the configuration', { code: toWire(error).code })
   })
 }
 
 /**
- * To the configured node, with the key kept for it. The same store cannot be open twice: it opens when the one before
- * is closed.
+ * Changes to the configured node with its stored key. One store cannot be open twice, so the new node is opened after
+ * the old one is closed.
  */
 function changeTo(daemon: Daemon, drive: Drive, url: string): Promise<void> {
   const open = async (): Promise<IpfsNode> => daemon.connectNode(url, await daemon.nodeCredential(url))
   return drive.changeNode(reopeningNode(url, open), false)
 }
 
-/** The drive is there; what is left to do may wait, and goes on by itself. */
+/** The drive has moved; the remaining work may wait and continues in the background. */
 async function finish(daemon: Daemon, drive: Drive, url: string, { signal, progress }: Context): Promise<void> {
   try {
     await keepOnlyNodeKey(daemon.paths.nodeKeyFile, url)
     await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
   } catch (error) {
-    daemon.log.warn('the drive has moved to another node; not all of the rest is done', { code: toWire(error).code })
+    daemon.log.warn('the drive has moved to another node, but the final drain is incomplete', {
+      code: toWire(error).code,
+    })
   }
 }
 
@@ -96,16 +98,19 @@ function settledAt(url: string, config: DriveConfig): DriveConfig {
   return { ...rest, nodeUrl: url }
 }
 
-/** What another device wrote is on the node before, and is not fetched from there to be sent on. */
+/** Blocks written by another device may be only on the previous node. They are not fetched from there to be sent on. */
 function notAllHere(cause: DriveError): DriveError {
   return new DriveError(
     'NOT_SUPPORTED',
-    'This machine does not hold all of the drive, so it cannot send it to another node. The node before stays.',
+    'This machine does not hold all of the drive, so it cannot send it to another node. The drive stays on its current node.',
     { cause },
   )
 }
 
-/** The key given, or the one kept for that node, with who listens there now: repeating the command accepts that. */
+/**
+ * The given key, or the stored one of that node, bound to the process that listens there now: the repeated command
+ * confirms that process.
+ */
 async function credentialFor(
   daemon: Daemon,
   { url, key }: NodeRequest & { readonly url: string },

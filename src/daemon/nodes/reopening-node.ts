@@ -1,15 +1,15 @@
 /**
- * A node that need not be there when the drive opens: a disk not plugged in, a store another process still holds. It is
- * opened at the first call that finds it, and until then calls fail with OFFLINE.
+ * A node that may be missing when the drive opens: its disk is not plugged in, or another process still holds its
+ * store. Each call tries to open it; until that succeeds, calls fail with OFFLINE.
  */
 import { DriveError, isDriveError, sleep, unlessAborted } from '../../base/index.js'
 import { capabilitiesOf, type CallOptions, type IpfsNode } from '../../node/index.js'
 
-/** A daemon that was just killed may still be on its way out. */
+/** A daemon that was just killed may still be exiting. */
 const LOCKED_TRIES = 20
 const LOCKED_WAIT_MS = 100
 
-/** @param address of the node, which tells its capabilities before it is open */
+/** @param address of the node; its capabilities follow from it before the node is open */
 export function reopeningNode(address: string, open: () => Promise<IpfsNode>): IpfsNode {
   let opening: Promise<IpfsNode> | undefined
   let closed = false
@@ -24,12 +24,12 @@ export function reopeningNode(address: string, open: () => Promise<IpfsNode>): I
       }
     }
   }
-  /** A disk that does not answer keeps the opening waiting, not who asks with a signal. */
+  /** If a disk does not answer, the open keeps waiting, but a caller with a signal can stop. */
   const current = async (options?: CallOptions): Promise<IpfsNode> => {
     if (closed) throw new DriveError('ABORTED', 'The node is closed.')
     opening ??= patiently().catch((error: unknown) => {
       opening = undefined
-      // A key that may not be used is for its owner to see to; everything else may pass.
+      // A refused key needs its owner; all other errors may pass with time.
       if (isDriveError(error, 'NODE_DENIED')) throw error
       const message = error instanceof Error ? error.message : 'The node cannot be opened.'
       throw new DriveError('OFFLINE', message, { cause: error })

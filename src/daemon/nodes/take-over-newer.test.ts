@@ -11,7 +11,7 @@ import { SyncState } from '../../sync/state/sync-state.js'
 import { reopeningNode } from './reopening-node.js'
 import { takeOverNewer } from './take-over-newer.js'
 
-test('S-013 a tree that cannot be looked at is opened as it is, unless a version was begun to be taken over', async (t) => {
+test('S-013 an unreadable tree is opened as it is, unless a fast-forward has begun', async (t) => {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'dagdrive-newer-'))
   const keys = deriveDriveKeys(createRootKey(systemRandom))
   const sealer = createRecordSealer(keys.localKey, systemRandom)
@@ -32,7 +32,7 @@ test('S-013 a tree that cannot be looked at is opened as it is, unless a version
   await t.throwsAsync(look())
 })
 
-test('a node whose disk does not answer keeps nobody waiting who asks with a signal', async (t) => {
+test('a node whose disk does not answer does not block a caller with a signal', async (t) => {
   const node = reopeningNode('http://127.0.0.1:1', () => new Promise<IpfsNode>(() => undefined))
   const asked = node.getName('k51any', { signal: AbortSignal.timeout(50) })
   const answer = await Promise.race([asked.catch((error: unknown) => error), sleep(5_000)])

@@ -1,6 +1,6 @@
 /**
- * Before a drive is opened: what another device published on top of this home's version takes the place of the tree
- * here.
+ * Before a drive is opened: replaces the local tree by a newer version that another device published on top of it
+ * (fast-forward).
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,27 +12,27 @@ import { createCore } from '../../pipeline/index.js'
 import { openEnvironment, type Environment, type RowSealer } from '../../storage/kv/index.js'
 import { beginTakeOver, isTakingOver, type FastForward } from '../../sync/index.js'
 
-/** A node that needs longer to tell is as good as away: the drive is opened as it is here. */
+/** A node that needs longer counts as unreachable: the drive is opened with its local tree. */
 const PATIENCE_MS = 20_000
 
 export interface NewerOptions {
   readonly paths: DrivePaths
   readonly keys: DriveKeys
-  /** Of local records. */
+  /** Seals local records. */
   readonly sealer: RowSealer
   /** Sync's own environment. */
   readonly queue: Environment
   readonly node: IpfsNode
   readonly deviceSlot: number
   readonly log: Log
-  /** Told the code of the failure when the node did not say whether there is a newer version. */
+  /** Gets the error code when the node could not tell whether there is a newer version. */
   readonly onUnknown: (code: string) => void
 }
 
 /**
- * @returns the version whose root is to be the tree, after the old tree was removed; `finishTakeOver` once that one is
- * durable. Undefined: all stays as it is, also when the node can not tell. Rejects only where the old tree may be gone
- * already.
+ * @returns the version to build the tree from, after the old tree was removed; call `finishTakeOver` when the new tree
+ * is durable. Undefined: nothing changed, also when the node cannot answer.
+ * @throws only if the old tree may already be gone
  */
 export async function takeOverNewer(options: NewerOptions): Promise<FastForward | undefined> {
   const { paths, keys, sealer, queue, node, deviceSlot, log, onUnknown } = options
@@ -50,9 +50,9 @@ export async function takeOverNewer(options: NewerOptions): Promise<FastForward 
   })
   if (found === undefined) return undefined
   const { height, deviceSlot: author } = found.version.commit
-  log.info('a version of another device is taken over', { height, deviceSlot: author })
-  // Everything in it is in a published version. The entry of its successor is made durable together with this one's
-  // end.
+  log.info('fast-forward to a version of another device', { height, deviceSlot: author })
+  // Everything in the old tree is in a published version. The removal of this directory entry and the creation of its
+  // successor become durable together.
   await rm(path, { recursive: true, force: true })
   return found
 }
@@ -65,9 +65,9 @@ async function begun(
     return await beginTakeOver(options)
   } catch (error) {
     if (isTakingOver(options.queue)) throw error
-    // Nothing keeps a drive from being opened as it is; what is wrong with node or heads is said by sync.
+    // A failure here must not prevent opening the drive; sync reports problems with the node or the heads.
     const { code } = toWire(error)
-    options.log.warn('whether there is a newer version is not known', { code })
+    options.log.warn('the node could not be asked for a newer version', { code })
     onUnknown(code)
     return undefined
   }

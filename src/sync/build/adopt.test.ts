@@ -8,7 +8,7 @@ import type { DrivePort } from '../../tree-state/index.js'
 const KIB = 1024
 const TRIES = 6
 
-/** A published file of 4 MiB, cut in fixed chunks. */
+/** A published file of 4 MiB with fixed-size chunks. */
 async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
   const world = await World.open(seed)
   const device = await RealDevice.first(world)
@@ -28,12 +28,12 @@ async function onlyCopyBytes({ port }: RealDevice): Promise<number> {
   return cacheUsedBytes - cacheEvictableBytes
 }
 
-/** Scattered pages, which the next build merges into new chunks. */
+/** Writes scattered pages, which the next build merges into new chunks. */
 async function writePages({ random }: World, device: RealDevice): Promise<void> {
   for (let i = 0; i < 10; i++) await device.write('/database', i * 400 * KIB, random.bytes(4 * KIB), { sync: true })
 }
 
-/** A port whose `adopt` is followed by `after`. */
+/** A port that calls `after` after each `adopt`. */
 function withAdopt(port: DrivePort, after: () => Promise<void>): DrivePort {
   const adopt = async (blocks: Parameters<DrivePort['adopt']>[0]): Promise<void> => {
     await port.adopt(blocks)
@@ -48,7 +48,7 @@ function withAdopt(port: DrivePort, after: () => Promise<void>): DrivePort {
   })
 }
 
-test('S-037 builds that fail again and again take no space: what they adopted is given back', async (t) => {
+test('S-037 repeatedly failing builds take no space: adopted blocks are given back', async (t) => {
   const { world, device } = await start(t, 81)
   await device.close()
   const fails = (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'The build fails here.'))
@@ -67,7 +67,7 @@ test('S-037 builds that fail again and again take no space: what they adopted is
   t.deepEqual(await device.dump(), before)
 })
 
-test('S-037 what a killed build adopted is given back by the next one', async (t) => {
+test('S-037 blocks adopted by a killed build are given back by the next one', async (t) => {
   const { world, device } = await start(t, 82)
   await writePages(world, device)
   await device.close()
@@ -80,20 +80,20 @@ test('S-037 what a killed build adopted is given back by the next one', async (t
   const killed = device.kill()
   released.open()
   await killed
-  // Other contents: the next build makes other blocks.
+  // Different content, so that the next build makes different blocks.
   await writePages(world, device)
   await device.sync.syncNow()
   await device.sync.syncNow()
   t.is(await onlyCopyBytes(device), 0)
 })
 
-test('S-037 what an abandoned upload adopted is given back', async (t) => {
+test('S-037 blocks adopted for an abandoned upload are given back', async (t) => {
   const { world, device } = await start(t, 83)
   await device.close()
   let isFull = true
   await device.open(() => ({
     node: around(world.node, {
-      // On the disk of this machine.
+      // A node on the disk of this machine.
       check: async (options) => ({ ...(await world.node.check(options)), kind: 'embedded' }),
       importBlocks: (blocks, options) =>
         isFull

@@ -7,7 +7,7 @@ import { around } from '../../../test/support/sync/around.js'
 import { assertCountsAreExact, forestOf, World, type Device } from '../../../test/support/sync/world.js'
 import { findDrive } from '../fetch/open-existing.js'
 
-/** The node as it is, but for blocks it has lost. */
+/** The node without the blocks it has lost. */
 function forgetful(node: IpfsNode, lost: ReadonlySet<string>): IpfsNode {
   return around(node, {
     getBlock: (cid, options) =>
@@ -25,7 +25,7 @@ async function treeOf(world: World, name: string): Promise<TreeRef> {
   return entry.content.ref
 }
 
-/** A drive the first device made, and a second device that has loaded all of it but one folder. */
+/** A drive made by the first device, and a second device that has loaded all of it except one folder. */
 async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: Device }> {
   const world = await World.open(seed)
   t.teardown(() => world.close())
@@ -53,7 +53,7 @@ async function start(t: ExecutionContext, seed: number): Promise<{ world: World;
   return { world, device }
 }
 
-test('S-036 a version that cannot be built from the last one, since the node lost a node of it, is built anew from the tree', async (t) => {
+test('S-036 if the node lost a tree node of the last version, the next version is rebuilt from the tree', async (t) => {
   const { world, device } = await start(t, 101)
   const { drive } = device
   const lost = new Set<string>()
@@ -68,7 +68,7 @@ test('S-036 a version that cannot be built from the last one, since the node los
   const live = await forestOf(version, world.fetch)
   t.is([...live].filter((digest) => lost.has(cidOf(Buffer.from(digest, 'hex'), 'raw'))).length, 0)
   t.deepEqual(await world.seenElsewhere(), await drive.dump())
-  // Merged pages are counted twice for one version.
+  // Refcounts of merged pages are only exact after one more version.
   await sync.syncNow()
   await assertCountsAreExact(t, world, device)
   await drive.write('/loaded/next', world.random.bytes(1000))
@@ -78,7 +78,7 @@ test('S-036 a version that cannot be built from the last one, since the node los
   await assertCountsAreExact(t, world, device)
 })
 
-test('S-036 a part that was never loaded here and that the node lost is not given up: the error names it, nothing is published', async (t) => {
+test('S-036 a part that was never loaded here and that the node lost stays in the drive: the error names it, nothing is published', async (t) => {
   const { world, device } = await start(t, 102)
   const before = (await findDrive(world))!.version.commit.height
   const lost = new Set<string>()

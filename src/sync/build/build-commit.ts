@@ -1,6 +1,6 @@
 /**
- * One publish, up to the point where everything to send is known and durable: a frozen instant of the drive becomes a
- * `Plan`.
+ * The first half of a publish: turns a snapshot of the drive into a `Plan`, in which every block to send is known and
+ * durable.
  */
 import {
   isDriveError,
@@ -51,7 +51,7 @@ export interface Builder {
   readonly fetchBlocks: (digests: readonly Digest[], signal?: AbortSignal) => Promise<Uint8Array[]>
 }
 
-/** @returns undefined when the published version already says everything */
+/** @returns undefined when the published version already has all changes */
 export async function buildCommit(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   try {
     return await buildFromLast(builder, signal)
@@ -62,8 +62,8 @@ export async function buildCommit(builder: Builder, signal: AbortSignal): Promis
 }
 
 /**
- * The node may have lost what it had confirmed: a version that cannot be built from the last one is built anew from the
- * tree.
+ * The node may have lost blocks that it had confirmed. If a version cannot be built from the last one, it is rebuilt
+ * from the tree.
  */
 async function buildFromLast(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   try {
@@ -71,12 +71,12 @@ async function buildFromLast(builder: Builder, signal: AbortSignal): Promise<Pla
   } catch (error) {
     const isGone = isDriveError(error, 'NOT_FOUND') || isDriveError(error, 'WRONG_BLOCK')
     if (!isGone || builder.state.head === undefined) throw error
-    builder.log.warn('the node lost a part of the published version; building the next one anew from the tree')
+    builder.log.warn('the node lost a part of the published version; rebuilding the next one from the tree')
     return build(builder, true, signal)
   }
 }
 
-/** Gives the space of a failed build back at once; where that fails too, the next build begins with it. */
+/** Frees the space of a failed build at once. If that fails too, the next build starts with it. */
 async function forgetBuild({ state, port, log }: Builder): Promise<void> {
   try {
     await abandonPlan(state, port)
@@ -119,7 +119,7 @@ async function build(builder: Builder, isAnew: boolean, signal: AbortSignal): Pr
   }
 }
 
-/** Merged pages are cut and sealed on this thread, a window at a time. */
+/** Merged pages are cut and sealed on this thread, one window at a time. */
 function sealerOf({ core, keys }: Builder): ChunkSealer {
   return {
     fixedBytes: CHUNK.FIXED,

@@ -17,7 +17,7 @@ async function start(t: ExecutionContext, seed: number): Promise<{ world: World;
   return { world, device }
 }
 
-/** What a device sees that has only keys and node. */
+/** The drive as seen by a device that has only the keys and the node. */
 async function seenElsewhere(world: World): Promise<Record<string, string>> {
   const other = await RealDevice.next(world)
   try {
@@ -34,7 +34,7 @@ async function assertForestIsExact(t: ExecutionContext, world: World): Promise<v
   t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
 }
 
-/** One random operation; those that do not fit the tree as it is are skipped. */
+/** One random operation; operations that do not fit the current tree are skipped. */
 async function step(world: World, device: RealDevice, paths: Set<string>): Promise<void> {
   const { random } = world
   const files = [...paths].filter((path) => !path.endsWith('/'))
@@ -83,7 +83,7 @@ async function step(world: World, device: RealDevice, paths: Set<string>): Promi
       if (!file || target === undefined || target === file || (target === fresh && !isFree)) return
       const [a, b] = [await device.find(file), await device.find(target)]
       await device.rename(file, target)
-      // Two names of one file: rename does nothing.
+      // If both are names of one file, rename does nothing.
       if (a?.ino !== b?.ino) paths.delete(file)
       paths.add(target)
       return
@@ -101,7 +101,7 @@ async function step(world: World, device: RealDevice, paths: Set<string>): Promi
 }
 
 for (const seed of [11, 12]) {
-  test(`the real tree under random work, published again and again, is the same elsewhere (seed ${seed})`, async (t) => {
+  test(`the real tree under random operations, published repeatedly, is the same elsewhere (seed ${seed})`, async (t) => {
     const { world, device } = await start(t, seed)
     const paths = new Set<string>()
     for (let round = 0; round < 4; round++) {
@@ -111,13 +111,13 @@ for (const seed of [11, 12]) {
       for (let i = 0; i < 10; i++) await step(world, device, paths)
       await discarding
       const publishing = device.sync.syncNow()
-      // The tree goes on while it is published, and the node collects garbage when it likes.
+      // The tree changes while it is published, and the node collects garbage at any time.
       const collecting = world.node.collectGarbage()
       for (let i = 0; i < 4; i++) await step(world, device, paths)
       await Promise.all([publishing, collecting])
       await device.sync.syncNow()
       await world.node.collectGarbage()
-      // What was confirmed is on the node alone from here on.
+      // From here on, confirmed blocks are only on the node.
       await device.port.evictTo(0)
       t.deepEqual(await seenElsewhere(world), await device.dump(), `round ${round}`)
     }
@@ -127,7 +127,7 @@ for (const seed of [11, 12]) {
   })
 }
 
-test('killed while it publishes, the real tree loses nothing that was synced to disk', async (t) => {
+test('the real tree, killed during a publish, loses nothing that was synced to disk', async (t) => {
   const { world, device } = await start(t, 21)
   const paths = new Set<string>()
   for (let round = 0; round < 5; round++) {
@@ -138,7 +138,7 @@ test('killed while it publishes, the real tree loses nothing that was synced to 
     await new Promise((resolve) => setTimeout(resolve, world.random.next(60)))
     await device.kill()
     t.deepEqual(await device.dump(), before)
-    // Also what an upload left that was cut off.
+    // This also collects the blocks of an interrupted upload.
     if (round % 2 === 0) await world.node.collectGarbage()
     await device.sync.syncNow()
     await world.node.collectGarbage()
@@ -149,7 +149,7 @@ test('killed while it publishes, the real tree loses nothing that was synced to 
   await assertForestIsExact(t, world)
 })
 
-test('a file that is open without a name leaves no trace once it is closed', async (t) => {
+test('an unlinked open file leaves no trace once it is closed', async (t) => {
   const { world, device } = await start(t, 31)
   const { tree } = device
   await device.write('/kept', 0, world.random.bytes(500_000))
@@ -197,7 +197,7 @@ test('a second device works on hard links it has loaded only in part', async (t)
   t.regex(seen['/b/gone here']!, /^100644 1 /)
   t.deepEqual(seen, await second.dump())
   t.is((await second.find('/b/changed'))!.ino, (await second.find('/c/changed'))!.ino)
-  // Now all is loaded; its last names go.
+  // Now everything is loaded; the last names of the files are removed.
   await second.write('/b/gone here', 0, Buffer.from('once more'))
   await second.unlink('/c/changed')
   await second.sync.syncNow()
@@ -230,7 +230,7 @@ test('S-003 a hard link whose last name was found late moves, multiplies and los
     await world.node.collectGarbage()
     t.deepEqual(await seenElsewhere(world), await second.dump(), what)
   }
-  // The only name that is loaded goes; one file is open meanwhile and gets a new name without any that is known.
+  // The only loaded name is removed. One file is open meanwhile, and gets a new name while none of its names is known.
   const { ino } = (await second.find('/a/open'))!
   const { handle } = await second.tree.open(ino, OPEN.READ_WRITE, caller)
   for (const file of files) await second.unlink(`/a/${file}`)
@@ -239,7 +239,7 @@ test('S-003 a hard link whose last name was found late moves, multiplies and los
   t.is((await second.tree.link(ino, folder, nameFromText('open'), caller)).nlink, 2)
   await second.tree.write(ino, handle, 1000, Buffer.from('written without a name in sight'), caller)
   second.tree.release(ino, handle)
-  // Now the other names are found.
+  // Now the other names are loaded.
   await second.rename('/b/moved', '/c/moved')
   await second.link('/c/moved', '/d/moved')
   await second.link('/c/moved', '/e/moved')

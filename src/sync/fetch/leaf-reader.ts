@@ -1,5 +1,5 @@
 /**
- * Plaintext of leaf blocks, for merging staged pages: from this machine, else from the node; the last few stay at hand.
+ * Plaintext of leaf blocks, for merging staged pages: from this machine or from the node. Caches the last few leaves.
  */
 import { hex, type Digest, type SecretKey } from '../../base/index.js'
 import type { Core } from '../../pipeline/index.js'

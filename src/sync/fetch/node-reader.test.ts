@@ -13,7 +13,7 @@ function reader(getBlock: IpfsNode['getBlock'], clock = new VirtualClock()): Nod
   return new NodeReader({ node: { getBlock }, core: { sha256 }, clock, concurrentFetches: 4, offlineMs: 1000 })
 }
 
-/** A node that answers after a moment, and counts. */
+/** A node that answers after a delay, and counts the calls. */
 function slowNode(): { getBlock: IpfsNode['getBlock']; asked: number; most: number; stopped: number } {
   let running = 0
   let next = 0
@@ -46,7 +46,7 @@ test('R-15 blocks are fetched in parallel, no more than allowed, and given in th
   t.is(node.most, 4)
 })
 
-test('a block that several wait for is asked for once', async (t) => {
+test('concurrent reads of one block share one fetch', async (t) => {
   const node = slowNode()
   const source = reader(node.getBlock)
   await Promise.all([
@@ -57,7 +57,7 @@ test('a block that several wait for is asked for once', async (t) => {
   t.is(node.asked, 1)
 })
 
-test('one who gives up does not stop the others; the last one does', async (t) => {
+test('one cancelled reader does not stop the fetch; the last one does', async (t) => {
   let [asked, stopped] = [0, 0]
   const answers: (() => void)[] = []
   const source = reader((_cid, { signal } = {}) => {
@@ -86,7 +86,7 @@ test('one who gives up does not stop the others; the last one does', async (t) =
   t.is(stopped, 1)
 })
 
-/** What was begun has come as far as it can without an answer. */
+/** Lets all pending work run as far as it can without an answer. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 test('a wrong block is never accepted', async (t) => {
@@ -94,7 +94,7 @@ test('a wrong block is never accepted', async (t) => {
   t.true(isDriveError(error, 'WRONG_BLOCK'))
 })
 
-test('after a failure without a node the next fetches fail at once for a while, then try again', async (t) => {
+test('after an offline failure, fetches fail at once for a while, then try again', async (t) => {
   const clock = new VirtualClock()
   let asked = 0
   let isOffline = true

@@ -1,6 +1,6 @@
 /**
- * Blocks from the node: bounded in number, each asked for once however many wait for it, verified, and failing at once
- * for a while after the node was found unreachable.
+ * Reads blocks from the node. Concurrency is bounded, concurrent reads of one block share one fetch, and every block is
+ * verified. For a while after the node was unreachable, reads fail at once.
  */
 import {
   aborted,
@@ -24,7 +24,7 @@ export interface NodeReaderOptions {
   readonly clock: Clock
   readonly concurrentFetches: number
   readonly offlineMs: number
-  /** Told how each call to the node ended. */
+  /** Is told how each call to the node ended. */
   readonly health?: Pick<NodeHealth, 'answered' | 'failed'>
 }
 
@@ -56,18 +56,18 @@ export class NodeReader {
     return this.#join(name, shared, signal)
   }
 
-  /** Raw blocks in the order asked. */
+  /** Raw blocks, in the order of the request. */
   async fetchBlocks(digests: readonly Digest[], signal?: AbortSignal): Promise<Uint8Array[]> {
     throwIfAborted(signal)
     return Promise.all(digests.map((digest) => this.fetch(digest, 'raw', signal)))
   }
 
-  /** The node answered something: stop failing at once. */
+  /** The node answered, so reads no longer fail at once. */
   online(): void {
     this.#offline = undefined
   }
 
-  /** Ends every fetch under way. */
+  /** Cancels every running fetch. */
   close(): void {
     for (const { stop } of this.#inFlight.values()) stop.abort()
   }
@@ -79,13 +79,13 @@ export class NodeReader {
       .finally(() => {
         if (this.#inFlight.get(name) === shared) this.#inFlight.delete(name)
       })
-    // Everyone who waits sees it; nobody may be left when all have been cancelled.
+    // Each waiting reader gets the error. If all were cancelled, nobody handles it, so it is caught here.
     bytes.catch(() => undefined)
     const shared: InFlight = { bytes, stop, waiting: 0 }
     return shared
   }
 
-  /** The last one to give up stops the fetch. */
+  /** When its last reader is cancelled, the fetch stops. */
   #join(name: string, shared: InFlight, signal: AbortSignal | undefined): Promise<Uint8Array> {
     shared.waiting++
     return new Promise((resolve, reject) => {

@@ -15,25 +15,26 @@ export interface FindOptions {
 }
 
 const LAST_SLOT = 255
-/** Slots are taken one after the other, so a gap of this many unknown ones ends the search. */
+/** Slots are assigned in ascending order, so the search ends after this many unknown ones. */
 const UNKNOWN_SLOTS_IN_A_ROW = 2
 
 /**
- * The drive these keys belong to, or undefined when the node knows no head of it. CORRUPT when its head does not open
- * or does not count.
+ * The drive of these keys; undefined when the node knows no head of it. @throws CORRUPT when its head cannot be opened
+ * or is not credible
  */
 export async function findDrive(options: FindOptions): Promise<FoundDrive | undefined> {
   const found = await driveName(options)
   if (found === 'ignored') {
-    throw new DriveError('CORRUPT', 'The name of the drive and the version it names do not fit each other.')
+    throw new DriveError('CORRUPT', 'The name of the drive and the version it points to do not match.')
   }
   return found
 }
 
 /**
- * Opens the newest version the node knows: that of the drive name, or of a device head that is ahead of it (a device
- * may have been lost between its two names, or the node shows an old drive name, or one that does not count). Takes a
- * device slot no head is known of. NO_DRIVE when the node knows none.
+ * Opens the newest version the node knows: the target of the drive name, or a device head ahead of it. A device head is
+ * ahead if a device was lost between the moves of its two names, if the node shows an old drive name, or if the drive
+ * name is not credible. Takes a device slot without a known head.
+ * @throws NO_DRIVE when the node knows no head
  */
 export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
   const names = new DriveNames(options.keys)
@@ -50,7 +51,7 @@ export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
   return { ...found, version, root: version.commit.root, deviceSlot, devices }
 }
 
-/** What the drive name says. */
+/** The target of the drive name. */
 async function driveName({ node, keys, signal }: FindOptions): Promise<FoundDrive | 'ignored' | undefined> {
   const names = new DriveNames(keys)
   const head = await names.read(names.drive, node, { signal })
@@ -67,8 +68,8 @@ async function driveName({ node, keys, signal }: FindOptions): Promise<FoundDriv
 }
 
 /**
- * Without the drive name. Where there is none, a device was lost after it put its own name and before it put the
- * drive's for the first time: that is made up for.
+ * Finds the drive by its device heads alone. If there is no drive name, a device was lost after it put its own head and
+ * before the first put of the drive name. In that case this function puts the drive name.
  */
 async function byDevices(
   devices: readonly KnownHead[],
@@ -90,7 +91,7 @@ async function byDevices(
   return undefined
 }
 
-/** Undefined when the head does not count. */
+/** Undefined when the head is not credible. */
 async function openCredible(head: KnownHead, { node, keys, signal }: FindOptions): Promise<Version | undefined> {
   const names = new DriveNames(keys)
   const fetch = fetcher(node)
@@ -133,7 +134,7 @@ async function newest(named: Version, devices: readonly KnownHead[], options: Fi
   for (const head of ahead) {
     if (equalBytes(head.root, best.root)) continue
     const version = await openCredible(head, options)
-    // Of two versions of one height the drive name tells which one counts; a higher one came after it.
+    // Of two versions with the same height, the target of the drive name wins. A higher one was published later.
     if (version !== undefined && version.commit.height > best.commit.height) best = version
   }
   return best

@@ -1,4 +1,4 @@
-/** The last few tree nodes that were read: a list that is read in pages needs those at its seams twice. */
+/** A cache of the last few tree nodes read: a list that is read in pages needs the nodes at page boundaries twice. */
 import { hex } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
 

@@ -11,7 +11,7 @@ import { createRemoteSource } from './remote-source.js'
 
 const FILES = 2500
 
-test('S-038 a published directory comes in pages of bounded length that hold each entry once', async (t) => {
+test('S-038 a published directory is listed in pages of bounded length, with each entry once', async (t) => {
   const world = await World.open(91)
   const device = await RealDevice.first(world)
   t.teardown(async () => {
@@ -46,5 +46,5 @@ test('S-038 a published directory comes in pages of bounded length that hold eac
   t.is(new Set(seen.map(({ name }) => name)).size, FILES)
   const beginsAtTheEnd = await source.loadDirectory({ ref: ref!, after: nameFromText('999') })
   t.deepEqual(beginsAtTheEnd, { children: [], isLast: true })
-  t.true(fetched < 40, `${fetched} nodes fetched: none again for each page`)
+  t.true(fetched < 40, `${fetched} nodes fetched: pages do not fetch nodes again`)
 })

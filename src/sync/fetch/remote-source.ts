@@ -1,6 +1,5 @@
 /**
- * What the drive thread asks of other machines: blocks, and the entries of directories and chunk lists it has not
- * loaded.
+ * The drive thread's requests for remote data: blocks, and entries of directories and chunk lists that are not loaded.
  */
 import { DriveError, type PlainName } from '../../base/index.js'
 import {
@@ -19,7 +18,7 @@ import type { NodeReader } from './node-reader.js'
 import { RecentNodes } from './recent-nodes.js'
 import type { SyncState } from '../state/sync-state.js'
 
-/** A page is a message between threads, and what the drive thread stores between two commits is a few of them. */
+/** A page is one message between threads. The drive thread stores a few pages between two commits. */
 const ROWS_A_PAGE = 1000
 const BYTES_A_PAGE = 1024 * 1024
 const CHUNK_BYTES = 100
@@ -35,7 +34,7 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
       links === undefined
         ? undefined
         : await findLink(links, entry.fileId, fetch, signal === undefined ? {} : { signal })
-    if (found === undefined) throw new DriveError('CORRUPT', 'A hard link of the published version leads nowhere.')
+    if (found === undefined) throw new DriveError('CORRUPT', 'A hard link of the published version has no target.')
     return found
   }
   const recent = new RecentNodes(fetch)
@@ -70,21 +69,21 @@ function childOf(name: PlainName, entry: EntryRecord): RemoteChild {
   return { name, record: inodeOf(entry), chunks: content.kind === 'chunks' ? content.chunks : undefined }
 }
 
-/** What makes an entry long; the rest is some hundred bytes. */
+/** The variable parts of an entry; the rest takes some hundred bytes. */
 function sizeOf({ record, chunks }: RemoteChild): number {
   const xattrs = record.xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0)
   return (record.inline?.length ?? 0) + xattrs + (chunks?.length ?? 0) * CHUNK_BYTES
 }
 
 /**
- * A file that has an inode on this machine is one with several names, whatever is left of them: that one is meant, not
- * a new one.
+ * If the entry's file already has an inode on this machine, it is a file with several names. The existing inode is
+ * used, however many names are left.
  */
 function knownHere(entry: EntryRecord, ino: number): EntryRecord {
   return ino === 0 || entry.nlink > 1 ? entry : { ...entry, nlink: 2 }
 }
 
-/** Tree and forest nodes: those this device made are kept here, the rest comes from the node. */
+/** Reads tree and forest nodes: those this device made from local tables, all others from the node. */
 export function localFirst(state: SyncState, reader: Pick<NodeReader, 'fetch'>): FetchBlock {
   return (digest, codec, signal) => {
     const stored = state.tables.nodes.get(digest)

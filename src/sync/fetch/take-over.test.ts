@@ -16,7 +16,7 @@ async function world(t: ExecutionContext): Promise<World> {
   return opened
 }
 
-test('R-30 one person on two devices in turn: each sees what the other published, and goes on from it', async (t) => {
+test("R-30 one person on two devices in turn: each device sees the other's version, and builds on it", async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   let [here, there] = [b, a]
@@ -35,13 +35,13 @@ test('R-30 one person on two devices in turn: each sees what the other published
     t.true(await there.takeOver(), `turn ${turn}`)
     t.deepEqual(await dumpOf(there), dump)
     t.false(await there.takeOver(), 'once')
-    // The one that was followed has nothing to follow.
+    // The device that published last has nothing to take over.
     t.false(await here.takeOver())
     ;[here, there] = [there, here]
   }
 })
 
-test('many versions behind is as good as one, and nothing is published by following', async (t) => {
+test('a device may be many versions behind, and a fast-forward publishes nothing', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const sync = await a.start()
@@ -58,7 +58,7 @@ test('many versions behind is as good as one, and nothing is published by follow
   t.deepEqual((await findDrive(w))!.version.root, root)
 })
 
-test('blocks that both versions use stay here; none is held as an only copy', async (t) => {
+test('blocks that both versions use stay here; none counts as an only copy', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   await b.start()
@@ -68,7 +68,7 @@ test('blocks that both versions use stay here; none is held as an only copy', as
   t.true(await a.takeOver())
   t.is(a.drive.blocks.size, before)
   t.true([...a.drive.blocks.values()].every(({ isEvictable }) => isEvictable))
-  // The same bytes again: whatever this home still has of them, the node gets what it lacks.
+  // The same bytes again: even if this home still has some of their blocks, the node gets the blocks it lacks.
   const body = w.random.bytes(70_000)
   await a.start()
   await a.drive.write('/again', body)
@@ -77,7 +77,7 @@ test('blocks that both versions use stay here; none is held as an only copy', as
   await assertCountsAreExact(t, w, a)
 })
 
-test('unpublished changes are never dropped: the version is left alone and sync says what has to be done', async (t) => {
+test('unpublished changes are never dropped: the newer version is not taken over, and sync reports the remedy', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   await b.start()
@@ -120,7 +120,7 @@ test('R-31 an older version is not taken over', async (t) => {
   t.deepEqual(await dumpOf(a), dump)
 })
 
-test('R-31 a head of ours that goes back behind the one we left is noticed', async (t) => {
+test('R-31 an own head that moves behind the one we left is detected', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const own = new DriveNames(w.keys).device(a.slot)
@@ -141,7 +141,7 @@ test('R-31 a head of ours that goes back behind the one we left is noticed', asy
   t.pass()
 })
 
-test('where this device left off, the head itself says that it descends from there, whatever the node has collected', async (t) => {
+test('a head names the last version of this device as its merge base, whatever the node has collected', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   await b.start()
@@ -158,7 +158,7 @@ test('where this device left off, the head itself says that it descends from the
   t.deepEqual(await dumpOf(b), await a.drive.dump())
 })
 
-test('heads of other devices that were built on since do not matter, although the node has collected them', async (t) => {
+test('superseded heads of other devices do not matter, although the node has collected their versions', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const c = await w.nextDevice()
@@ -181,7 +181,7 @@ test('heads of other devices that were built on since do not matter, although th
   t.deepEqual(await w.seenElsewhere(), await dumpOf(a))
 })
 
-test('a version whose way from ours is gone from the node is not taken over, however new it says it is', async (t) => {
+test('a version whose descent from ours is gone from the node is not taken over, however high it claims to be', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const sync = await b.start()
@@ -202,7 +202,7 @@ test('a version whose way from ours is gone from the node is not taken over, how
   t.true(await a.takeOver())
 })
 
-test('a node that is away changes nothing', async (t) => {
+test('an unreachable node changes nothing', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const dump = await dumpOf(a)
@@ -217,7 +217,7 @@ test('a node that is away changes nothing', async (t) => {
   t.deepEqual(await dumpOf(a), await dumpOf(b))
 })
 
-test('R-74 killed at any step of following, a home is on the old version or on the new one', async (t) => {
+test('R-74 killed at any step of a fast-forward, a home is on the old version or on the new one', async (t) => {
   const w = await world(t)
   let [here, there] = await two(w)
   let at = 1
@@ -234,7 +234,7 @@ test('R-74 killed at any step of following, a home is on the old version or on t
     isDead = killer.isDead
     there.queue.crash()
     there.drive.meta.crash()
-    // The node is away at the next start: what was begun is brought to its end without it.
+    // The node is away at the next start: a fast-forward that has begun is completed without it.
     const away = async (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'away'))
     const isNew = await there
       .takeOver({ node: around(w.node, { getName: away }) })
@@ -242,7 +242,7 @@ test('R-74 killed at any step of following, a home is on the old version or on t
     const dump = await dumpOf(there)
     if (isNew || !isDead) t.deepEqual(dump, next, `killed at step ${at}`)
     else t.true(same(dump, old) || same(dump, next), `killed at step ${at}`)
-    // And then it is a home like any other: it goes on from the newest version.
+    // After that, the home is like any other: it continues from the newest version.
     if (!same(dump, next)) t.true(await there.takeOver())
     t.deepEqual(await dumpOf(there), next)
     ;[here, there] = [there, here]

@@ -1,8 +1,10 @@
 /**
- * A home that has nothing of its own to publish takes over what another device published on top of its version. Only
- * while no tree is open. The steps, each durable before the next and each repeated after a crash: what is taken over is
- * written down; the caller makes tree and block index anew for it; sync's tables follow, and the note goes, in one
- * commit. Before the first step all is old, after it all is new.
+ * Fast-forward: a home without unpublished changes takes over a version that another device published on top of its
+ * own. Only while no tree is open. The steps, each durable before the next and each repeated after a crash:
+ * 1. the new version is recorded in `takeOver`;
+ * 2. the caller rebuilds tree and block index for it;
+ * 3. sync's tables follow, and `takeOver` is deleted, in one commit.
+ * Before the first step the old version is in place, after it the new one.
  */
 import { DriveError, isDriveError, throwIfAborted, type Clock, type Log } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
@@ -23,7 +25,7 @@ import { rememberHead, SyncState, type Head } from '../state/sync-state.js'
 export interface TakeOverOptions {
   /** Sync's own environment. */
   readonly queue: Environment
-  /** Opens the drive's metadata, where it needs them; they are closed again before it is done. */
+  /** Opens the drive's metadata when they are needed; they are closed again before this module is done. */
   readonly openMeta: () => Environment
   readonly node: IpfsNode
   readonly keys: DriveKeys
@@ -31,14 +33,14 @@ export interface TakeOverOptions {
   readonly core: Core
   readonly clock: Clock
   readonly log: Log
-  /** Ends the search on the node; a take-over that has begun goes on without it. */
+  /** Cancels the search on the node. A fast-forward that has begun continues without it. */
   readonly signal: AbortSignal
 }
 
 /**
- * What to make the tree of: the root of a version that was begun to be taken over, or of a newer one on the node that
- * descends from ours. Undefined when there is none, or something here is unpublished. Rejects when the node cannot
- * tell; then all is as before.
+ * @returns the version to rebuild the tree from: that of an interrupted fast-forward, or a newer one on the node that
+ * descends from ours. Undefined when there is none, or when this device has unpublished changes.
+ * @throws when the node cannot answer; then nothing has changed
  */
 export async function beginTakeOver(options: TakeOverOptions): Promise<FastForward | undefined> {
   const state = new SyncState(options.queue)
@@ -53,14 +55,14 @@ export async function beginTakeOver(options: TakeOverOptions): Promise<FastForwa
   try {
     const checker = { state, node, names: new DriveNames(keys), deviceSlot, fetch: reader.fetch, log }
     const heads = await checkHeads(checker, { signal }).catch(async (error: unknown) => {
-      // Older heads are no roll-back on a node that the drive has just moved to.
+      // The drive has just moved to this node: an older head here is no rollback.
       if (!isDriveError(error, 'ROLLED_BACK')) throw error
       if (!state.isHeldElsewhere(nodeIdentity(await node.check({ signal })))) throw error
       return checkHeads(checker, { signal, mayBeBehind: true })
     })
     if (heads.newer === undefined) return undefined
     const { content } = heads.newer.version.commit.root
-    // A version whose first directory cannot be had is no use.
+    // A version whose root directory cannot be read is not taken over.
     if (content.kind === 'tree') await reader.fetch(content.ref.digest, 'raw', signal)
     throwIfAborted(signal)
     return await writeDown(heads.newer, heads, head, state, deviceSlot)
@@ -93,27 +95,34 @@ async function writeDown(
   try {
     await state.queue.commit()
   } catch (error) {
-    // The home goes on as it is: this must not become durable together with something later.
+    // The home keeps its version: a later commit must not make this record durable.
     state.put('takeOver', undefined)
     throw error
   }
   return takeOver
 }
 
-/** Cannot be, as nothing is changed between the steps. If it is, no change is worth less than a newer version. */
+/**
+ * Impossible, because nothing changes between the steps. If it happens, the changes are worth more than a newer
+ * version.
+ */
 async function forget(state: SyncState, log: Log): Promise<undefined> {
-  log.error('a version was begun to be taken over, and yet there are unpublished changes; they stay')
+  log.error('fast-forward aborted: this device has unpublished changes')
   state.put('takeOver', undefined)
   await state.queue.commit()
 }
 
-/** Where the node does not say: our own head name is at the last version we published, or where it stood before. */
+/**
+ * Used when the node does not show our head: it is at the last version we published, or at its last recorded position.
+ */
 function ownHead(head: Head, state: SyncState, deviceSlot: number): KnownHead | undefined {
   if (head.commit.deviceSlot !== deviceSlot) return state.devices.find(({ slot }) => slot === deviceSlot)
   return { slot: deviceSlot, sequence: driveSequence(head.commit.height, deviceSlot), root: head.root }
 }
 
-/** Everything in the tree is in the published version. Rows of `removed` alone are only accounts of blocks. */
+/**
+ * Everything in the tree is in the published version. Rows in `removed` alone are only block accounting, not changes.
+ */
 async function isPublished({ openMeta }: TakeOverOptions, mayBeGone: boolean): Promise<boolean> {
   const meta = openMeta()
   const view = new TreeView({ table: (name, how) => meta.table(name, how), close: () => undefined })
@@ -124,12 +133,12 @@ async function isPublished({ openMeta }: TakeOverOptions, mayBeGone: boolean): P
   }
 }
 
-/** A version was begun to be taken over: the tree of the one before may be gone. */
+/** A fast-forward has begun: the tree of the old version may be gone. */
 export function isTakingOver(queue: Environment): boolean {
   return new SyncState(queue).takeOver !== undefined
 }
 
-/** The tree and the block index were made anew, durably: sync follows. */
+/** Completes a fast-forward in sync's tables, after tree and block index were durably rebuilt. */
 export async function finishTakeOver(queue: Environment): Promise<void> {
   const state = new SyncState(queue)
   const { takeOver, tables, head } = state

@@ -1,13 +1,13 @@
-/** Forgets a commit that was being built or sent and can not be finished: everything it is about is still staged. */
+/** Abandons a commit that was being built or sent and cannot be finished. All its changes are still staged. */
 import { clearTables, pagesOf } from '../../storage/kv/index.js'
 import { decodeDelta, decodeOutgoing, PLAN_TABLES, giveBackAdopted, MADE } from '../../commits/index.js'
 import type { SyncState } from '../state/sync-state.js'
 import type { DrivePort } from '../../tree-state/index.js'
 
-/** Versions that may be pinned though nothing ever names them. */
+/** At most this many abandoned versions, which may be pinned although no name points to them, are remembered. */
 const MOST_ABANDONED = 64
 
-/** @param port is given back what it adopted for the commit */
+/** @param port takes back the leaf blocks adopted for the commit */
 export async function abandonPlan(state: SyncState, port: Pick<DrivePort, 'giveBack'>): Promise<void> {
   const { tables, queue } = state
   if (state.plan !== undefined) {
@@ -20,7 +20,7 @@ export async function abandonPlan(state: SyncState, port: Pick<DrivePort, 'giveB
     for (const [root, change] of rows) if (change[0] === MADE[0]) tables.maps.delete(root)
     await queue.commit()
   }
-  // Nodes of an unfinished build are in `delta` only, the forest's in `outgoing` only.
+  // Nodes of an unfinished build are only in `delta`; the forest's nodes are only in `outgoing`.
   for (const rows of pagesOf(tables.delta)) {
     for (const [digest, value] of rows) {
       const { kind, change } = decodeDelta(value)

@@ -1,6 +1,6 @@
 /**
- * The head of a device that opened a drive, or took a version over, is at that version: the next device takes another
- * slot, the node keeps what this device has open, and what it had open before may go.
+ * Moves this device's head to the version it opened or took over. Then the next device takes another slot, the node
+ * keeps the version this device has open, and the version it had open before may be unpinned.
  */
 import { driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
@@ -15,7 +15,7 @@ export interface SlotClaimer {
   readonly deviceSlot: number
 }
 
-/** Nothing to do for a version that this device made, and before an upload that names it anyway. */
+/** Does nothing for a version that this device made, or before an upload that moves the head anyway. */
 export async function claimSlot(
   { state, names, node, deviceSlot }: SlotClaimer,
   { newer }: Pick<CheckedHeads, 'newer'>,

@@ -4,7 +4,7 @@ import { assertCountsAreExact, World, type Device } from '../../../test/support/
 
 const SMALL_PARTS = { partBlocks: 4, partBytes: 1024 * 1024, concurrentParts: 2 }
 
-/** A few changes of every kind, so that each publish has something for each of its steps. */
+/** A few changes of every kind, so that each step of a publish has work to do. */
 async function change(world: World, { drive }: Device, round: number): Promise<void> {
   const { random } = world
   await drive.makeDirectory(`/round ${round}`)
@@ -21,7 +21,7 @@ async function change(world: World, { drive }: Device, round: number): Promise<v
   await drive.flush()
 }
 
-test('R-74 killed at any step, sync goes on after a restart: nothing lost, nothing leaked', async (t) => {
+test('R-74 killed at any step, sync continues after a restart: nothing lost, nothing leaked', async (t) => {
   const seed = 7
   t.log(`seed ${seed}`)
   const world = await World.open(seed)
@@ -40,7 +40,7 @@ test('R-74 killed at any step, sync goes on after a restart: nothing lost, nothi
     const sync = await device.start({ ...wrap, settings: SMALL_PARTS })
     await sync.syncNow().catch(() => undefined)
     isDead = killer.isDead
-    // Half of the time the drive changes between the crash and the next start.
+    // In half of the runs the drive changes between the crash and the next start.
     if (isDead && at % 3 === 0) drive.crash()
     await drive.resume()
     if (at % 2 === 0) await drive.overwrite('/base', 4096 * (at % 700), world.random.bytes(4096))

@@ -10,10 +10,10 @@ async function change(world: World, { drive }: Device, round: number): Promise<v
   if ((await drive.find(old)) !== undefined) await drive.remove(old)
 }
 
-/** Each device lost leaves a head, which all later ones look at. */
+/** Each lost device leaves a head, which all later devices read. */
 const LOST_A_WORLD = 4
 
-test('S-030 a device lost for good after any node call of a publish, then garbage collected: the phrase opens all that was published', async (t) => {
+test('S-030 a device lost for good after any node call of a publish, then garbage collected: the phrase opens everything published', async (t) => {
   let at = 1
   for (let isCut = true; isCut;) {
     const world = await World.open(30 + at)
@@ -35,9 +35,9 @@ test('S-030 a device lost for good after any node call of a publish, then garbag
       await world.node.collectGarbage()
       const seen = await world.seenElsewhere()
       const isNew = `/round ${round}` in seen
-      if (isPublished) t.true(isNew, `published, cut after call ${at}, and not there`)
+      if (isPublished) t.true(isNew, `published, cut after call ${at}, but missing`)
       t.deepEqual(seen, isNew ? after : before, `cut after call ${at}`)
-      // The home is lost with its machine; the drive goes on elsewhere.
+      // The home is lost with its machine; another device continues the drive.
       device = await world.nextDevice()
       await (await device.start()).syncNow()
     }
@@ -47,7 +47,7 @@ test('S-030 a device lost for good after any node call of a publish, then garbag
   t.true(at > 20)
 })
 
-test('S-030 a pin that the head of another device names stays, whoever publishes', async (t) => {
+test("S-030 a pin that another device's head points to stays, whoever publishes", async (t) => {
   const world = await World.open(32)
   t.teardown(() => world.close())
   const first = await world.firstDevice()
@@ -67,13 +67,13 @@ test('S-030 a pin that the head of another device names stays, whoever publishes
   t.deepEqual(
     (await second.drive.dump())['/again'],
     (await second.drive.dump())['/again'],
-    'what it opened is still there',
+    'the version it opened is still there',
   )
   const pins = (await world.node.listPins()).length
-  t.is(pins, 2, 'the newest version and the one the second device names')
+  t.is(pins, 2, "the newest version and the second device's head")
 })
 
-test('S-030 the head of a device follows what it takes over, so that the version before may go', async (t) => {
+test('S-030 a device moves its head to the version it takes over, so that the version before may be unpinned', async (t) => {
   const world = await World.open(33)
   t.teardown(() => world.close())
   const first = await world.firstDevice()

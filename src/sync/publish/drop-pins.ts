@@ -1,7 +1,7 @@
 /**
- * Old pins of a drive, once the names have moved: only ancestors of the version now named go, and never one that the
- * head of a device names. What is pinned is asked of the node, so that what a crash left behind goes with the next
- * version.
+ * Removes old pins of a drive after the names have moved. Removes only ancestors of the version now named, and never a
+ * version that a device head points to. The list of pins is read from the node, so pins left by a crash are removed
+ * with the next version.
  */
 import { equalBytes, toWire, type Digest, type Log } from '../../base/index.js'
 import { cidOf, parseCid, type FetchBlock } from '../../dag/index.js'
@@ -19,12 +19,13 @@ export interface PinDropper {
   readonly log: Log
 }
 
-/** Versions whose descent has to be read from the node; the rest waits for the next version. */
+/** At most this many versions are read from the node to check their descent. The rest waits for the next version. */
 const MOST_READ = 8
 
 /**
- * A failure is logged and costs space only; ABORTED is thrown.
- * @param named the version the names point to @param heads what device heads name
+ * A failure only costs space, so it is logged. Only ABORTED is thrown.
+ * @param named the version the names point to
+ * @param heads the targets of the device heads
  */
 export async function dropPins(
   named: Version,
@@ -50,7 +51,7 @@ export async function dropPins(
   }
 }
 
-/** Also what this device built and gave up before it was named. */
+/** True also for versions this device built and abandoned before they were named. */
 function isKnownAncestor(root: Digest, { commit }: Version, state: SyncState): boolean {
   return [...commit.parents, ...state.pastHeads, ...state.abandoned].some((one) => equalBytes(one, root))
 }
@@ -61,6 +62,6 @@ async function descendsFrom(root: Digest, named: Version, reader: PinDropper, si
     return (await relationOf(version, named, reader, signal)) === 'older'
   } catch (error) {
     if (signal.aborted) throw error
-    return false // It cannot be read, so nothing is known about it.
+    return false // An unreadable version may or may not be an ancestor.
   }
 }

@@ -12,12 +12,12 @@ interface Used {
   readonly world: World
   readonly first: Device
   readonly second: Device
-  /** Where the drive was made; its names are those of an earlier version. */
+  /** The node the drive was created on; its names still point to an earlier version. */
   readonly earlier: IpfsNode
   readonly now: IpfsNode
 }
 
-/** What `node set` does to sync. */
+/** The effect of `node set` on sync. */
 async function move(device: Device, node: IpfsNode): Promise<void> {
   const sync = await device.start({ node, isProvisional: true })
   await sync.syncNow()
@@ -30,7 +30,7 @@ async function change({ world }: Used, device: Device, name: string, node: IpfsN
   await (await device.start({ node })).syncNow()
 }
 
-/** Two devices whose drive moved to another node and went on there; the second one only looks. */
+/** Two devices whose drive moved to another node and was published there. The second device only reads. */
 async function used(t: ExecutionContext): Promise<Used> {
   t.log(`seed ${seed}`)
   const world = await World.open(seed++)
@@ -64,7 +64,7 @@ async function opensEqual(t: ExecutionContext, { world }: Used, device: Device, 
   world.node = before
 }
 
-test('S-076 a drive moved to a node it was at earlier goes on there, whatever other devices published elsewhere', async (t) => {
+test('S-076 a drive moved back to an earlier node continues there, whatever other devices published elsewhere', async (t) => {
   const places = await used(t)
   const { world, first, second, earlier } = places
   await move(first, earlier)
@@ -72,14 +72,14 @@ test('S-076 a drive moved to a node it was at earlier goes on there, whatever ot
   await opensEqual(t, places, first, earlier)
   const own = new DriveNames(world.keys).device(second.slot)
   t.deepEqual(await earlier.getName(own), await places.now.getName(own))
-  // The second one follows.
+  // The second device takes over.
   await move(second, earlier)
   t.true(await second.takeOver({ node: earlier }))
   await change(places, second, 'six', earlier)
   await opensEqual(t, places, second, earlier)
 })
 
-test('S-076 a move in the middle of an upload goes on at a node with an older version', async (t) => {
+test('S-076 a move during an upload continues on a node with an older version', async (t) => {
   for (const at of ['import', 'names']) {
     const places = await used(t)
     const { world, first, now, earlier } = places
@@ -94,7 +94,7 @@ test('S-076 a move in the middle of an upload goes on at a node with an older ve
   }
 })
 
-test('S-076 the slot of a device that has not followed yet is not given to another one', async (t) => {
+test('S-076 the slot of a device that has not moved yet is not given to another device', async (t) => {
   const places = await used(t)
   const { world, first } = places
   const fresh = await world.openNode('fresh')
@@ -103,14 +103,14 @@ test('S-076 the slot of a device that has not followed yet is not given to anoth
   t.is((await openExisting({ node: fresh, keys: world.keys })).deviceSlot, 2)
 })
 
-test('S-076 a device that moves takes over what is there, also where another one has not come yet', async (t) => {
+test('S-076 a device that moves takes over the version there, although another device has not moved yet', async (t) => {
   const places = await used(t)
   const { world, first, second, earlier, now } = places
   world.node = now
   const third = await world.nextDevice()
   await (await third.start({ node: now })).syncNow()
   await change(places, first, 'five', now)
-  // The first one has not heard where the second is now, and the third one has.
+  // The first device has not read the new head of the second; the third has.
   for (const device of [second, third]) {
     t.true(await device.takeOver({ node: now }))
     await (await device.start({ node: now })).syncNow()
@@ -124,7 +124,7 @@ test('S-076 a device that moves takes over what is there, also where another one
   await opensEqual(t, places, third, earlier)
 })
 
-test('S-076 it goes on there however many versions were published elsewhere', async (t) => {
+test('S-076 the drive continues there, however many versions were published elsewhere', async (t) => {
   const places = await used(t)
   const { first, earlier, now } = places
   for (let i = 0; i < 80; i++) await change(places, first, `round ${i % 3}`, now)
@@ -134,7 +134,7 @@ test('S-076 it goes on there however many versions were published elsewhere', as
   await opensEqual(t, places, first, earlier)
 })
 
-test('S-076 an older version that the node has lost is no obstacle', async (t) => {
+test('S-076 an older version that the node has lost does not block the move', async (t) => {
   const places = await used(t)
   const { first, earlier } = places
   for (const { cid } of await earlier.listPins()) await earlier.unpin(cid)

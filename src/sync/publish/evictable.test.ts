@@ -20,18 +20,18 @@ async function cacheOf(device: RealDevice): Promise<{ used: number; onlyCopy: nu
   return { used: cacheUsedBytes, onlyCopy: cacheUsedBytes - cacheEvictableBytes }
 }
 
-/** What is on this machine alone stays, whatever is evicted; the rest goes. */
+/** Evicts as much as possible. Only copies stay; everything else goes. */
 async function evictAll(t: ExecutionContext, device: RealDevice, onlyCopy: number): Promise<void> {
   await device.port.evictTo(0)
   t.deepEqual(await cacheOf(device), { used: onlyCopy, onlyCopy })
 }
 
 for (const [how, lengths] of Object.entries({
-  'in one stream': [3 * MIB],
-  'in pages here and there': [5000, 100, 9000],
-  'in streams over streams': [2 * MIB, 300_000, 700_000],
+  'in one extent': [3 * MIB],
+  'in scattered pages': [5000, 100, 9000],
+  'in overlapping extents': [2 * MIB, 300_000, 700_000],
 })) {
-  test(`R-11 the middle of a published file is overwritten ${how}: its blocks stay until they are published, and not longer`, async (t) => {
+  test(`R-11 the middle of a published file is overwritten ${how}: its blocks stay until they are published, and no longer`, async (t) => {
     const { world, device } = await start(t, 61)
     const size = 12 * MIB
     await device.write('/large', 0, world.random.bytes(size))
@@ -49,10 +49,10 @@ for (const [how, lengths] of Object.entries({
     const dump = await device.dump()
     const { onlyCopy } = await cacheOf(device)
     await evictAll(t, device, onlyCopy)
-    t.deepEqual(await device.dump(), dump, 'what was evicted is on the node, what is new is here')
+    t.deepEqual(await device.dump(), dump, 'evicted blocks are on the node, new ones are here')
     await device.sync.syncNow()
-    t.is((await cacheOf(device)).onlyCopy, 0, 'all is published: all may be evicted')
-    // Merged pages have replaced rows; one more version says what is garbage now.
+    t.is((await cacheOf(device)).onlyCopy, 0, 'everything is published, so everything may be evicted')
+    // Merged pages have replaced rows. The garbage is only known after one more version.
     await device.write('/other', 0, world.random.bytes(10))
     await device.sync.syncNow()
     await evictAll(t, device, 0)
@@ -65,7 +65,7 @@ for (const [how, lengths] of Object.entries({
   })
 }
 
-test('R-11 parts of a block that several files share are evictable while one of them is published, and gone with the last', async (t) => {
+test('R-11 a block that several files share is evictable while one of them is published, and is freed with the last one', async (t) => {
   const { world, device } = await start(t, 62)
   const plain = world.random.bytes(3 * MIB)
   await device.write('/a', 0, plain)
@@ -89,7 +89,7 @@ test('R-11 parts of a block that several files share are evictable while one of 
   t.deepEqual(await cacheOf(device), { used: 0, onlyCopy: 0 })
 })
 
-test('R-63 on a disk that gets full the cache gives way by itself, and only what a node has', async (t) => {
+test('R-63 on a disk that gets full the cache evicts without a request, and only blocks that a node has', async (t) => {
   let availableBytes = 2 ** 40
   const { world, device } = await start(t, 63, { space: () => ({ totalBytes: 2 ** 42, availableBytes }) })
   await device.write('/published', 0, world.random.bytes(6 * MIB))
@@ -106,7 +106,7 @@ test('R-63 on a disk that gets full the cache gives way by itself, and only what
   t.deepEqual(await device.dump(), dump)
 })
 
-test('R-63 on a full disk without a node, what was never published and is removed gives its space back', async (t) => {
+test('R-63 on a full disk without a node, removed files that were never published free their space', async (t) => {
   const { world, device } = await start(t, 64)
   const kept = world.random.bytes(2 * MIB)
   await device.write('/kept', 0, kept)
@@ -119,7 +119,7 @@ test('R-63 on a full disk without a node, what was never published and is remove
   await device.truncate('/cut', MIB)
   await device.unlink('/filler')
   await device.unlink('/same as kept')
-  // Some content comes back while the rest is looked for.
+  // Some content is written again during the search for garbage.
   const looking = device.port.discardUnpublished()
   await device.write('/again', 0, kept, { sync: true })
   await looking

@@ -14,7 +14,7 @@ async function world(t: ExecutionContext): Promise<World> {
 
 const SMALL_PARTS = { partBlocks: 8, partBytes: 1024 * 1024, concurrentParts: 2 }
 
-test('against a node that fails at random everything is published in the end', async (t) => {
+test('everything is published in the end, although the node fails at random', async (t) => {
   const faultSeed = 42
   t.log(`seed ${faultSeed}`)
   const w = await world(t)
@@ -44,14 +44,14 @@ test('against a node that fails at random everything is published in the end', a
   t.true(failures > 5)
 })
 
-test('what the node confirmed before an interruption is not sent again', async (t) => {
+test('blocks that the node confirmed before an interruption are not sent again', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()
   await device.drive.write('/big', w.random.bytes(10_000_000), 'chunks', true)
   const total = 40
   let [sent, imports] = [0, 0]
   const importBlocks: IpfsNode['importBlocks'] = async (blocks, options): Promise<ImportResult> => {
-    if (++imports === 8) throw new Error('the line is cut')
+    if (++imports === 8) throw new Error('the connection is cut')
     const counted = async function* (): AsyncGenerator<NodeBlock> {
       for await (const block of blocks) {
         sent++
@@ -90,7 +90,7 @@ test('blocks the node lost after it confirmed them are found and sent again', as
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
-test('a version that was damaged on the node does not keep the next one from being published', async (t) => {
+test('a version that was damaged on the node does not prevent the next one from being published', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()
   await device.drive.write('/first', w.random.bytes(300_000))
@@ -112,7 +112,7 @@ test('a version that was damaged on the node does not keep the next one from bei
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
-test('a node that takes fewer blocks than it was sent is not believed', async (t) => {
+test('a node that stores fewer blocks than it was sent is an error', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()
   const importBlocks: IpfsNode['importBlocks'] = async (blocks, options) => {

@@ -1,7 +1,4 @@
-/**
- * Reads the live set of a version another device made: the forest's digests, how often each is used, and the link
- * table.
- */
+/** Reads the live set of a version another device made: the forest's digests, their refcounts, and the link table. */
 import type { Digest } from '../../base/index.js'
 import { encodeEntry, readDuplicates, readForest, readLinks, type FetchBlock } from '../../dag/index.js'
 import { be64, clearTables } from '../../storage/kv/index.js'
@@ -10,7 +7,7 @@ import type { SyncState } from '../state/sync-state.js'
 
 const ROWS_A_COMMIT = 20_000
 
-/** Needed before the first publish on top of that version. Begins anew after a crash. */
+/** Required before the first publish on top of that version. Starts from the beginning after a crash. */
 export async function importLive(state: SyncState, fetch: FetchBlock, signal: AbortSignal): Promise<void> {
   const { head, tables, queue } = state
   if (head === undefined || isImported(head.root, state)) return

@@ -1,7 +1,7 @@
 /**
- * Moves the names of a drive to a version that is pinned. There is no compare-and-swap between two devices, so each
- * puts its own head before it looks at the others': of two that go on from one version at least one sees the other, and
- * refuses before it moves the drive name. After that all is read once more.
+ * Moves the names of a drive to a pinned version. Two devices have no compare-and-swap, so each puts its own head
+ * before it reads the others' heads. If two devices publish on top of one version, at least one of them sees the
+ * other's head, and it stops before it moves the drive name. At the end all heads are read once more.
  */
 import { DriveError, equalBytes } from '../../base/index.js'
 import { relationOf } from '../../commits/index.js'
@@ -19,8 +19,8 @@ export interface NameMover extends HeadChecker {
 }
 
 /**
- * @returns every device head as it was read after the drive name was put
- * @throws DIVERGED when another device went on from the version that `plan` was made from
+ * @returns every device head as read after the put of the drive name
+ * @throws DIVERGED when another device published on top of the version that `plan` is based on
  */
 export async function moveNames(plan: Plan, mover: NameMover, signal: AbortSignal): Promise<readonly KnownHead[]> {
   const { names, node, deviceSlot, state, nodeIdentity } = mover
@@ -38,7 +38,7 @@ export async function moveNames(plan: Plan, mover: NameMover, signal: AbortSigna
   if (!isReached(before, plan)) await putName(names.drive, records.drive, names, node, signal)
   const after = await check(true)
   if (isReached(after, plan)) return after.devices
-  throw new DriveError('NODE_ERROR', 'The node does not keep the name of the drive where it was put.')
+  throw new DriveError('NODE_ERROR', 'The node lost the update of the drive name.')
 }
 
 async function refuseForks({ ahead }: CheckedHeads, plan: Plan, mover: NameMover, signal: AbortSignal): Promise<void> {
@@ -48,8 +48,8 @@ async function refuseForks({ ahead }: CheckedHeads, plan: Plan, mover: NameMover
 }
 
 /**
- * The drive name is at the version, or at one that another device made from it meanwhile; or device heads have to do
- * without it.
+ * The drive name points to the version, or to one that another device based on it meanwhile. If the drive name is
+ * ignored, the device heads decide.
  */
 function isReached({ named, ahead, ignored }: CheckedHeads, { version }: Plan): boolean {
   if (ignored.some(({ name }) => name === 'drive')) return true

@@ -6,19 +6,22 @@ import { assertCountsAreExact, World, type Device } from '../../../test/support/
 import type { IpfsNode } from '../../node/index.js'
 import type { Sync } from '../contract.js'
 
-/** Of all calls each such one, the first by the seed; `1` tries all of them. */
+/** Every STEP-th call is tested; the seed picks the first. `1` tests every call. */
 const STEP = Number(process.env['DAGDRIVE_SWEEP_STEP'] ?? 5)
 const CODES: readonly DriveErrorCode[] = ['OFFLINE', 'NODE_ERROR', 'TIMEOUT', 'NOT_FOUND', 'NODE_BUSY', 'WRONG_BLOCK']
 const AT_ONCE = { offlineMs: 0, partBlocks: 8 }
 
-/** What sync does for a device through a node; done when it resolves. It is called again after a failure. */
+/**
+ * The work of sync for a device through a node. It is done when the promise resolves, and is called again after a
+ * failure.
+ */
 type Act = (node: IpfsNode) => Promise<void>
 
 interface Scene {
   readonly world: World
   readonly device: Device
   readonly act: Act
-  /** Where what the device has is published afterwards. */
+  /** The node on which the device's state is published afterwards. */
   readonly node: IpfsNode
 }
 
@@ -89,12 +92,12 @@ const STAGES: Readonly<Record<string, Stage>> = {
 let seed = 1300
 
 interface Tried {
-  /** The call that failed; undefined: there are fewer. */
+  /** The call that failed; undefined if there are fewer calls. */
   readonly failed: string | undefined
   readonly problem: string | undefined
 }
 
-/** One call fails, then never again. */
+/** One call fails; all later calls succeed. */
 async function tryOnce(t: ExecutionContext, stage: Stage, once: FailOnce): Promise<Tried> {
   const world = await World.open(seed++)
   const first = world.node
@@ -109,7 +112,7 @@ async function tryOnce(t: ExecutionContext, stage: Stage, once: FailOnce): Promi
       return { failed: once.failed, problem: error instanceof Error ? error.message : 'no error' }
     once.disarm()
     world.node = node
-    // What merging pages left to be counted out.
+    // One more version, for the garbage left by merged pages.
     await act(failing)
     t.is((await device.drive.counts()).dirtyInodes, 0)
     await node.collectGarbage()
@@ -128,7 +131,7 @@ async function tryOnce(t: ExecutionContext, stage: Stage, once: FailOnce): Promi
 }
 
 for (const [what, stage] of Object.entries(STAGES)) {
-  test(`S-020 S-077 one call to the node fails, whichever, and the next try goes through: ${what}`, async (t) => {
+  test(`S-020 S-077 if any one call to the node fails, the next try succeeds: ${what}`, async (t) => {
     t.timeout(10 * 60_000)
     const begin = Number(process.env['SEED'] ?? systemClock.nowMs() % 1_000_000_007)
     t.log(`seed ${begin}`)

@@ -15,7 +15,7 @@ interface Moving {
   readonly other: IpfsNode
 }
 
-/** A device with one version at its node and changes after it, and another node. */
+/** A device with one published version and unpublished changes, and another node. */
 async function moving(t: ExecutionContext): Promise<Moving> {
   t.log(`seed ${seed}`)
   const world = await World.open(seed++)
@@ -34,10 +34,11 @@ async function moving(t: ExecutionContext): Promise<Moving> {
 
 const onlyCopies = ({ drive }: Device): number => [...drive.blocks.values()].filter((one) => !one.isEvictable).length
 
-test('S-031 a plan carried on at another node that fails is asked about again at the first one', async (t) => {
+test('S-031 a plan continued on another node that fails is checked again on the first one', async (t) => {
   const { world, device, other } = await moving(t)
   const whole = await device.drive.dump()
-  // The first node takes the blocks and is gone before they are pinned; the other takes all and refuses the names.
+  // The first node takes the blocks and goes away before they are pinned. The other node takes the blocks and refuses
+  // the names.
   const gone = (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'gone'))
   await t.throwsAsync((await device.start({ node: around(world.node, { updatePin: gone, pin: gone }) })).syncNow())
   await t.throwsAsync((await device.start({ node: around(other, { putName: gone }), isProvisional: true })).syncNow())
@@ -50,7 +51,7 @@ test('S-031 a plan carried on at another node that fails is asked about again at
   t.deepEqual(await world.seenElsewhere(), whole)
 })
 
-test('S-031 what a node confirms that is not the configured one makes nothing evictable, and going back loses nothing', async (t) => {
+test('S-031 blocks confirmed by a node that is not yet configured are not evictable, and going back loses nothing', async (t) => {
   const { world, device, other } = await moving(t)
   const whole = await device.drive.dump()
   const before = onlyCopies(device)
@@ -70,7 +71,7 @@ test('S-031 what a node confirms that is not the configured one makes nothing ev
   t.deepEqual(Object.keys(whole), Object.keys(whole))
 })
 
-test('S-031 once the other node is the configured one, what it has confirmed counts', async (t) => {
+test('S-031 once the other node is the configured one, its confirmations count', async (t) => {
   const { world, device, other } = await moving(t)
   const there = await device.start({ node: other, isProvisional: true })
   await there.syncNow()
@@ -86,7 +87,7 @@ test('S-031 once the other node is the configured one, what it has confirmed cou
   world.node = first
 })
 
-test('S-031 cut off after any call to the other node, the drive goes on at its own', async (t) => {
+test('S-031 cut off after any call to the other node, the drive continues on its own node', async (t) => {
   for (let at = 1, isCut = true; isCut; at++) {
     const { world, device, other } = await moving(t)
     const cut = new CutOff(at)
@@ -104,7 +105,7 @@ test('S-031 cut off after any call to the other node, the drive goes on at its o
   }
 })
 
-test('S-031 a node that lists the names and not the pin gets the version again', async (t) => {
+test('S-031 a node that has the names but not the pin gets the version again', async (t) => {
   const { world, device } = await moving(t)
   await (await device.start()).syncNow()
   await device.stop()
@@ -114,7 +115,7 @@ test('S-031 a node that lists the names and not the pin gets the version again',
   t.deepEqual(await world.seenElsewhere(), await device.drive.dump())
 })
 
-test('S-031 a drive that does not hold all of itself is not sent to another node, and its upload is kept', async (t) => {
+test('S-031 a drive that is not complete on this machine is not sent to another node, and its upload is kept', async (t) => {
   const { world, device, other } = await moving(t)
   await device.drive.evictTo()
   const error = await t.throwsAsync((await device.start({ node: other, isProvisional: true })).syncNow())
@@ -123,12 +124,12 @@ test('S-031 a drive that does not hold all of itself is not sent to another node
   t.deepEqual(await world.seenElsewhere(), await device.drive.dump())
 })
 
-test('S-031 a version that another device went on from is not settled by a node that does not count yet', async (t) => {
+test('S-031 a version that another device built on is not settled by a node that is not yet configured', async (t) => {
   t.log(`seed ${seed}`)
   const world = await World.open(seed++)
   t.teardown(() => world.close())
   const [first, second] = await two(world)
-  // The first is cut off after its version was named, and the second goes on from there.
+  // The first device is interrupted after its names moved, and the second device publishes on top of its version.
   await first.drive.write('/from first', world.random.bytes(60_000))
   const { node } = world
   const dying = around(node, {

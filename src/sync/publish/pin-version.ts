@@ -1,6 +1,6 @@
 /**
- * Pins a new version beside the one before it; blocks the node turns out to lack are found and sent again. The old pin
- * stays until the names have moved (see drop-pins.ts).
+ * Pins a new version beside the previous one. Blocks that the node turns out to lack are found and sent again. The old
+ * pin stays until the names have moved (see drop-pins.ts).
  */
 import { DriveError, isDriveError, type Digest, type Log } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
@@ -25,7 +25,7 @@ export interface Pinner {
   readonly node: Pick<IpfsNode, 'pin' | 'updatePin' | 'listPins' | 'missing'>
   readonly names: DriveNames
   readonly log: Log
-  /** Sends what is unsent in `outgoing`. */
+  /** Sends the unsent blocks of `outgoing`. */
   readonly sendAgain: (signal: AbortSignal) => Promise<void>
 }
 
@@ -33,8 +33,8 @@ const MOST_REPAIRS = 3
 const CIDS_A_QUESTION = 1000
 
 /**
- * The node holds every block of the version and lists its pin when it resolves.
- * @param plan its version and base are used
+ * When it resolves, the node holds every block of the version and lists its pin.
+ * @param plan only its version and base are used
  */
 export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
   for (let repairs = 0; ; repairs++) {
@@ -51,7 +51,7 @@ export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: Abort
   }
 }
 
-/** A block is missing, or its bytes on the node are not its own any more, which comes to the same. */
+/** A block is missing, or the node's bytes do not match its CID. Both are handled in the same way. */
 function isHole(error: unknown): boolean {
   return isDriveError(error, 'NODE_ERROR') || isDriveError(error, 'WRONG_BLOCK')
 }
@@ -63,7 +63,7 @@ async function addPin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSi
     try {
       return await node.updatePin(from, to, { signal })
     } catch (error) {
-      // The old pin is not there (another node), or blocks are missing: `pin` tells which.
+      // The old pin is missing (another node), or blocks are missing: `pin` shows which.
       if (!isHole(error) && !isDriveError(error, 'NOT_FOUND')) throw error
     }
   }
@@ -73,10 +73,10 @@ async function addPin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSi
 async function requireListed({ version }: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
   const { node, names } = pinner
   if (await isPinned(version.root, pinner, signal)) return
-  // It may be pinned under another name.
+  // The version may be pinned under another name.
   await node.pin(cidOf(version.root, 'dag-pb'), { name: names.pin, signal })
   if (await isPinned(version.root, pinner, signal)) return
-  throw new DriveError('NODE_ERROR', 'The node confirmed the pin of the version and does not list it.')
+  throw new DriveError('NODE_ERROR', 'The node confirmed the pin of the version, but does not list it.')
 }
 
 /** @param root of a version */
@@ -89,7 +89,7 @@ export async function isPinned(
   return (await node.listPins({ signal, name: names.pin })).some(({ cid }) => cid === wanted)
 }
 
-/** Looks for every block of the version on the node, and marks the missing ones as to be sent. @returns how many */
+/** Searches the node for every block of the version, and marks missing ones as unsent. @returns how many are missing */
 async function markMissing(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<number> {
   const { state, node } = pinner
   let found = 0
@@ -117,7 +117,9 @@ interface VersionBlock {
   readonly kind: BlockKind
 }
 
-/** Live blocks, the forest's nodes, the commit and the root. Tree nodes are those whose bytes are kept in `nodes`. */
+/**
+ * Live blocks, the forest's nodes, the commit and the root. Tree nodes are the blocks whose bytes are kept in `nodes`.
+ */
 function* blocksOfVersion(plan: PinnedPlan, state: SyncState): Generator<VersionBlock> {
   const { tables } = state
   const delta = new LiveDelta(tables)

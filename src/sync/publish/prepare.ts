@@ -1,6 +1,6 @@
 /**
- * What must hold before a commit is built: the base version is known and ours to continue, its live set is complete,
- * our slot is claimed.
+ * Establishes the preconditions of a build: the base version is known and no other device has built on it, its live set
+ * is complete, and our slot is claimed.
  */
 import { DriveError, equalBytes } from '../../base/index.js'
 import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-heads.js'
@@ -21,7 +21,7 @@ export interface Preparer extends HeadChecker {
   readonly mayBeBehind: boolean
 }
 
-/** The base of a device that opened an existing drive; kept at once, so that a restart begins there too. */
+/** Stores the base of a device that opened an existing drive. It is stored at once, so that a restart uses it too. */
 export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number, state: SyncState): Promise<void> {
   if (start === undefined || state.head !== undefined) return
   const { version, nameSequence, namedRoot, devices } = start
@@ -33,13 +33,13 @@ export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number
   await state.queue.commit()
 }
 
-/** Where there is a newer version, the one here is not to be built on, and its live set stays unread. */
+/** If a newer version exists, nothing may be built on ours, so its live set is not read. */
 export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<CheckedHeads> {
   const { state, fetch } = preparer
   if (state.head === undefined) await recoverHead(preparer, signal)
   const heads = await checkHeads(preparer, { signal, mayBeBehind: preparer.mayBeBehind })
-  // Also where another went on: until this device has a head, the next one may take its slot.
-  // At another node only when the version is there, see requireHeld.
+  // Needed even if a newer version exists: until this device has a head, another device may take its slot. On another
+  // node, the version must be there first; see requireHeld.
   if (heads.newer !== undefined || !preparer.mayBeBehind) await claimSlot(preparer, heads, signal)
   if (heads.newer !== undefined) return heads
   await importLive(state, fetch, signal)
@@ -47,8 +47,8 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
 }
 
 /**
- * Sync's own environment was lost, or a device stopped before it was first written. The node's head is still our base
- * when the tree here has the same root directory with the same published content; anything else is left alone.
+ * Sync's environment was lost, or the device stopped before the first write to it. The node's head is our base if the
+ * local tree has the same root directory with the same published content. Otherwise nothing is changed.
  */
 async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<void> {
   const { state, names, node, fetch, meta, log } = preparer
@@ -56,17 +56,17 @@ async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<voi
   const named = await names.read(names.drive, node, { signal, lenient: publishedSequence(meta) === 0 })
   if (named === undefined) return
   const version = await names.openVersion(named.root, fetch, signal)
-  // The first version of this device, named before it was settled.
+  // The first version of this device: its names moved, but it was not settled.
   if (plan !== undefined && equalBytes(version.root, plan.version.root)) return
   const { commit } = version
   const sequence = sequenceOfRoot(commit.root, meta)
   if (sequence === undefined) {
     throw new DriveError(
       'DIVERGED',
-      'The node already holds a version of this drive that this device did not begin from. Nothing was overwritten; local changes stay staged on this device.',
+      'The node already holds a version of this drive that this device is not based on. Nothing was overwritten; local changes stay staged on this device.',
     )
   }
-  log.warn('the upload queue begins at the version the node holds', { height: commit.height })
+  log.warn('the upload queue starts from the version the node holds', { height: commit.height })
   const { sequence: nameSequence, root: namedRoot } = named
   state.put('head', { ...version, nameSequence, namedRoot, sequence, forestBits: undefined })
   await state.queue.commit()
@@ -81,7 +81,7 @@ function publishedSequence(meta: EnvironmentReader): number {
   }
 }
 
-/** The sequence the tree here was last published at, if its root is that of the version. */
+/** The sequence at which the local tree was last published, if its root is that of the version. */
 function sequenceOfRoot(root: EntryRecord, meta: EnvironmentReader): number | undefined {
   const view = new TreeView(meta.snapshot())
   try {

@@ -28,7 +28,7 @@ test('NO_DRIVE when the node knows no head', async (t) => {
   t.true(isDriveError(error, 'NO_DRIVE'))
 })
 
-test('a tree of every kind of file appears on a second device as it is', async (t) => {
+test('a tree of every kind of file appears unchanged on a second device', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()
   const { drive } = device
@@ -55,7 +55,7 @@ test('a tree of every kind of file appears on a second device as it is', async (
   await assertCountsAreExact(t, w, device)
 })
 
-test('changes of every kind are published on top, and nothing more is kept than is used', async (t) => {
+test('changes of every kind are published on top, and only used blocks are kept', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()
   const { drive } = device
@@ -89,7 +89,7 @@ test('changes of every kind are published on top, and nothing more is kept than 
   await assertCountsAreExact(t, w, device)
 })
 
-test('a second device goes on where the first stopped, with exact counts', async (t) => {
+test('a second device continues where the first stopped, with exact refcounts', async (t) => {
   const w = await world(t)
   const first = await w.firstDevice()
   await first.drive.makeDirectory('/a')

@@ -1,7 +1,7 @@
 /**
- * One plan to its end. The order is fixed: blocks confirmed, version pinned beside the one before it, names moved and
- * read again, drive thread told, old pins dropped. Each step may be repeated, so any crash goes on; and at each of them
- * the loss of this device leaves names that point to what is pinned.
+ * Runs one plan to its end. The order is fixed: confirm the blocks, pin the version beside the previous one, move the
+ * names and read them again, tell the drive thread, drop old pins. Every step can be repeated, so a plan continues
+ * after any crash. If this device is lost at any step, the names point to a pinned version.
  */
 import { throwIfAborted, type Log } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
@@ -34,21 +34,18 @@ export interface Publisher {
   readonly log: Log
   /** Of `node`, see `nodeIdentity`. */
   readonly nodeIdentity: string
-  /** The plan was built just now, and nothing of it was sent before. */
+  /** The plan was built just now; nothing of it was sent before. */
   readonly isFresh: boolean
-  /**
-   * The node is not the configured one yet: nothing becomes evictable by what it confirms, and the plan stays
-   * unsettled.
-   */
+  /** The node is not the configured one yet: its confirmations make nothing evictable, and the plan stays unsettled. */
   readonly isProvisional: boolean
   readonly onPhase: (phase: SyncPhase) => void
   readonly onSent: (blocks: number, bytes: number, wasThere: boolean) => void
 }
 
 /**
- * Another device went on from here. A plan whose names were put before a crash may be what it went on from: then only
- * what is left to do here is done; on a node that does not count yet, it stays to be done.
- * @throws DIVERGED when there is something here that no version has
+ * Another device published on top of our version, perhaps on top of the unfinished plan, whose names may have moved
+ * before a crash. In that case only the local steps of the plan remain. On a provisional node they are postponed.
+ * @throws DIVERGED when this device has changes that are in no version
  */
 export async function settleBefore(
   newer: Newer,
@@ -65,7 +62,8 @@ export async function settleBefore(
     }
     if (phase === 'naming') {
       await confirm(unfinished, publisher, signal)
-      // It is settled when this node counts; until then what it would have cleared is no change of its own.
+      // The plan is settled once this node is the configured one. Until then its changes still count as dirty, so they
+      // are not checked here.
       if (publisher.isProvisional) return
       await tellDriveThread(unfinished, publisher.state, publisher.port)
     }
@@ -76,8 +74,9 @@ export async function settleBefore(
 }
 
 /**
- * What was begun before is not believed but asked of the node again, up to the point where the drive thread was told.
- * @returns whether it is settled; not when what this node confirms does not count yet (see `Publisher.isProvisional`)
+ * After a restart, the results of earlier steps are checked on the node again, up to the step that tells the drive
+ * thread.
+ * @returns whether the plan is settled; false on a provisional node (see `Publisher.isProvisional`)
  */
 export async function publishPlan(begun: Plan, publisher: Publisher, signal: AbortSignal): Promise<boolean> {
   const { state, port, onPhase, isProvisional } = publisher
@@ -113,7 +112,7 @@ export async function publishPlan(begun: Plan, publisher: Publisher, signal: Abo
   return true
 }
 
-/** The node has every block of the version, pinned. */
+/** Resolves when the node holds every block of the version and has pinned it. */
 async function confirm(plan: Plan, publisher: Publisher, signal: AbortSignal): Promise<void> {
   await sendBlocks(plan, publisher, !publisher.isFresh, signal)
   await refuseDamaged(publisher, signal)

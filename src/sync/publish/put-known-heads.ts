@@ -1,6 +1,6 @@
 /**
- * Heads of other devices as this device knows them, put on a node that is not the one they were seen on. Where it shows
- * none, the slot would be given to another device; where it shows an older one, that device seemed to have gone back.
+ * Copies the known heads of other devices to a node on which they were not published. If a head were missing there, its
+ * slot would be given to another device. If an older head stayed there, that device would seem to be rolled back.
  */
 import { isDriveError } from '../../base/index.js'
 import { splitDriveSequence } from '../../dag/index.js'
@@ -18,11 +18,11 @@ export interface HeadPutter {
 }
 
 /**
- * Only heads below the version that the drive name has on this node: nobody opens them, so what they name need not be
- * there. What was published above it stays where it was published.
- * @param named the version the drive name has there
- * @param shown heads of devices as that node showed them
- * @returns the heads of other devices that count from now on: what the node shows, and our own where it was left
+ * Copies only heads below the version that the drive name points to on this node: nobody opens those, so their blocks
+ * need not be there. Higher heads stay on the node they were published to.
+ * @param named the version the drive name points to there
+ * @param shown the device heads on that node
+ * @returns the heads of other devices from now on: as the node shows them, and our own as we left it
  */
 export async function putKnownHeads(
   named: Version,
@@ -54,7 +54,7 @@ async function shownAfter(
   try {
     await putName(name, names.makeRecords(root, { height, deviceSlot: slot }).device, names, node, signal)
   } catch (error) {
-    // That device has moved here meanwhile.
+    // That device has moved to this node meanwhile.
     if (!isDriveError(error, 'DIVERGED')) throw error
   }
   return read()

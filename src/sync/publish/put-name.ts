@@ -4,9 +4,8 @@ import type { CidText, IpfsNode } from '../../node/index.js'
 import type { DriveNames, NamedHead } from '../heads/heads.js'
 
 /**
- * What counts is which version the name now points to under which sequence: the node may hold another record that says
- * the same.
- * @throws DIVERGED when the node holds a record of an equal or greater sequence that says something else
+ * Only the version and the sequence of the name matter: the node may hold another record with the same content.
+ * @throws DIVERGED when the node holds a different record with an equal or greater sequence
  */
 export async function putName(
   name: CidText,
@@ -24,7 +23,7 @@ export async function putName(
     return
   }
   if (says(wanted, await names.read(name, node, { signal }))) return
-  throw new DriveError('NODE_ERROR', 'The node does not give back the name record it was given.')
+  throw new DriveError('NODE_ERROR', 'The node does not return the name record it was given.')
 }
 
 function says(wanted: NamedHead, held: NamedHead | undefined): boolean {

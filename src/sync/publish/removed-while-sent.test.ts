@@ -17,7 +17,7 @@ async function start(t: ExecutionContext, seed: number): Promise<{ world: World;
   return { world, device }
 }
 
-/** Opens the device again; `work` runs once, between the building of the next version and its upload. */
+/** Opens the device again. `work` runs once, between the build of the next version and its upload. */
 async function whileSending(world: World, device: RealDevice, work: () => Promise<void>): Promise<void> {
   let isDone = false
   await device.close()
@@ -50,7 +50,7 @@ async function assertForestIsExact(t: ExecutionContext, world: World): Promise<v
   t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
 }
 
-test('S-036 a directory that is removed while its version is sent does not stop the versions after it', async (t) => {
+test('S-036 a directory removed during the upload of its version does not block later versions', async (t) => {
   const { world, device } = await start(t, 71)
   await device.makeDirectory('/folder')
   const fill = async (from: number, count: number): Promise<void> => {
@@ -71,7 +71,7 @@ test('S-036 a directory that is removed while its version is sent does not stop 
   await assertForestIsExact(t, world)
 })
 
-test('S-036 a long file that is changed, then removed while its version is sent does not stop the versions after it', async (t) => {
+test('S-036 a long file that is changed, then removed during the upload of its version does not block later versions', async (t) => {
   const { world, device } = await start(t, 72)
   await device.write('/long', 0, world.random.bytes(6_000_000))
   await device.write('/kept', 0, world.random.bytes(300_000))

@@ -1,6 +1,6 @@
 /**
- * Before anything is built on a version: the node at hand lists its pin and its name, or gets it again; and a node that
- * the drive was not at until now gets the heads of all devices.
+ * Before a build on top of a version, checks that the node lists its pin and its name, or sends it again. A node that
+ * is new to the drive gets the heads of all devices.
  */
 import { equalBytes } from '../../base/index.js'
 import type { CheckedHeads } from '../heads/check-heads.js'
@@ -10,7 +10,7 @@ import type { Publisher } from './publish.js'
 import { putKnownHeads } from './put-known-heads.js'
 import { restoreVersion } from './restore-version.js'
 
-/** @param heads of this node; none goes on from ours */
+/** @param heads of this node; none of them is ahead of our version */
 export async function requireHeld(
   heads: Pick<CheckedHeads, 'named' | 'ignored' | 'newer' | 'devices'>,
   publisher: Publisher,

@@ -1,4 +1,4 @@
-/** A node that does not know the drive any more (it was emptied or replaced) gets the published version again. */
+/** Sends the published version again to a node that no longer knows the drive, because it was emptied or replaced. */
 import { DriveError } from '../../base/index.js'
 import { pinVersion } from './pin-version.js'
 import type { Publisher } from './publish.js'
@@ -7,15 +7,15 @@ import { clearTables } from '../../storage/kv/index.js'
 import { LostBlock, sendBlocks } from './send-blocks.js'
 
 /**
- * Only while no plan is under way. What neither this machine nor the node has is named by an error, and nothing is
+ * Call it only while there is no plan. If a block is on neither this machine nor the node, it throws, and nothing is
  * published.
- * @param mayNameDrive false where what the drive name says on the node is ignored
+ * @param mayNameDrive false if the drive name on the node is ignored
  */
 export async function restoreVersion(publisher: Publisher, mayNameDrive: boolean, signal: AbortSignal): Promise<void> {
   const { state, node, names, onPhase, log } = publisher
   const { head } = state
   if (head === undefined) return
-  log.warn('the node does not know the drive any more; sending the published version again', {
+  log.warn('the node no longer knows the drive; sending the published version again', {
     height: head.commit.height,
   })
   onPhase('uploading')
@@ -39,7 +39,7 @@ export async function restoreVersion(publisher: Publisher, mayNameDrive: boolean
     await clearTables(state.queue, [state.tables.outgoing])
   }
   onPhase('naming')
-  // Whoever made the version: the same commit gives the same records.
+  // Any device makes the same records for the same commit.
   const records = names.makeRecords(head.root, head.commit)
   await putName(names.device(head.commit.deviceSlot), records.device, names, node, signal)
   if (mayNameDrive) await putName(names.drive, records.drive, names, node, signal)

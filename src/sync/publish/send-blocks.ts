@@ -1,6 +1,6 @@
 /**
- * Sends the blocks of a plan to the node in parts of bounded size, and records each part the node confirmed. Memory
- * holds a few blocks a part, whatever the size of the upload.
+ * Sends the blocks of a plan to the node in parts of bounded size, and records each part that the node confirmed.
+ * Memory holds a few blocks per part, whatever the size of the upload.
  */
 import { aborted, DriveError, forEachBounded, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
@@ -16,16 +16,16 @@ export interface Sender {
   readonly port: Pick<DrivePort, 'readBlocks'>
   readonly node: Pick<IpfsNode, 'importBlocks' | 'missing'>
   readonly settings: Pick<SyncSettings, 'partBlocks' | 'partBytes' | 'concurrentParts'>
-  /** Blocks and bytes the node now has, of those in `outgoing`; `wasThere`: without being sent now. */
+  /** Blocks and bytes of `outgoing` that the node now has. `wasThere`: the node had them before. */
   readonly onSent: (blocks: number, bytes: number, wasThere: boolean) => void
 }
 
-/** A block of the plan is neither on this machine nor on the node: the plan can not be finished, a new one can. */
+/** A block of the plan is on neither this machine nor the node. The plan cannot be finished, but a new one can. */
 export class LostBlock extends Error {
   override readonly name = 'LostBlock'
 }
 
-/** It was lost again and again. */
+/** The block was lost in every rebuild. */
 export function unreadable(cause: unknown): DriveError {
   return new DriveError(
     'CORRUPT',
@@ -34,7 +34,7 @@ export function unreadable(cause: unknown): DriveError {
   )
 }
 
-/** A node that the drive is to move to lacks it. */
+/** The node that the drive is to move to lacks a block that this machine lacks too. */
 export function notHere(cause: unknown): DriveError {
   return new DriveError('NOT_FOUND', 'This machine does not hold all of the drive.', { cause })
 }
@@ -47,8 +47,8 @@ const BLOCKS_A_READ = 16
 const CIDS_A_QUESTION = 1000
 
 /**
- * Everything in `outgoing` is confirmed when it resolves.
- * @param askFirst skip what the node already holds (a plan begun earlier)
+ * When it resolves, the node has confirmed every block in `outgoing`.
+ * @param askFirst skip blocks the node already holds (for a plan from an earlier run)
  */
 export async function sendBlocks(
   plan: Pick<Plan, 'version'>,
@@ -68,7 +68,7 @@ export async function sendBlocks(
       try {
         await sendPart(part, plan, sender, stop.signal)
       } catch (error) {
-        // The other parts stop with the first.
+        // The first failure stops the other parts.
         stop.abort(error)
         throw error
       }
@@ -82,7 +82,7 @@ export async function sendBlocks(
   throwIfAborted(signal)
 }
 
-/** Another node: what the last one confirmed says nothing. */
+/** Resets the confirmations in `outgoing`, because they were made by another node. */
 export async function forgetSent({ tables, queue }: Pick<SyncState, 'tables' | 'queue'>): Promise<void> {
   for (const rows of pagesOf(tables.outgoing)) {
     for (const [digest, value] of rows) {
@@ -104,7 +104,7 @@ async function sendPart(
   const { blocks } = await node
     .importBlocks(source.blocks(), { roots: [cidOf(plan.version.root, 'dag-pb')], signal })
     .catch((error: unknown) => {
-      // A node may say only that its input ended; why is known here.
+      // The node may report only that its input ended; the cause is in `source`.
       throw source.failure ?? error
     })
   if (blocks < part.length) {
@@ -142,7 +142,7 @@ class PartSource {
     let next = 0
     return batch.map(({ digest, kind }) => {
       const bytes = kind === 'leaf' ? read[next++] : storedBytes(digest, this.sender)
-      if (bytes === undefined) throw new LostBlock(`Block ${cidText(digest, kind)} is not on this machine any more.`)
+      if (bytes === undefined) throw new LostBlock(`Block ${cidText(digest, kind)} is no longer on this machine.`)
       return { cid: cidText(digest, kind), bytes }
     })
   }
@@ -153,7 +153,7 @@ function storedBytes(digest: Digest, { state }: Sender): Uint8Array | undefined 
   return stored === undefined ? undefined : decodeNode(stored).bytes
 }
 
-/** What an earlier run sent counts as done. */
+/** Blocks sent by an earlier run count as done. */
 function countSent({ state, onSent }: Sender): void {
   let [blocks, bytes] = [0, 0]
   for (const rows of pagesOf(state.tables.outgoing)) {
@@ -167,7 +167,7 @@ function countSent({ state, onSent }: Sender): void {
   if (blocks > 0) onSent(blocks, bytes, true)
 }
 
-/** Marks what the node already holds as sent. */
+/** Marks blocks that the node already holds as sent. */
 async function markHeld(sender: Sender, signal: AbortSignal): Promise<void> {
   const { node, state } = sender
   for (const rows of pagesOf(state.tables.outgoing, { pageRows: CIDS_A_QUESTION })) {

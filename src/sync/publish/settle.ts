@@ -1,5 +1,5 @@
 /**
- * After a version is published, and the drive thread was told: its change becomes the published state of sync's own
+ * The last phase of a publish, after the drive thread was told: applies the plan to the published state in sync's own
  * tables.
  */
 import type { Digest } from '../../base/index.js'
@@ -16,7 +16,7 @@ import {
 import { rememberHead, type Head, type Plan, type SyncState } from '../state/sync-state.js'
 
 /**
- * Every step is one commit that can be repeated, so a crash goes on where it was. The last one makes the plan the head.
+ * Every step is one commit and can be repeated, so it continues after a crash. The last step makes the plan the head.
  */
 export async function settlePlan(plan: Plan, state: SyncState): Promise<void> {
   const { queue, tables } = state
@@ -51,7 +51,7 @@ function headOf({ version, nameSequence, sequence, forestBits }: Plan): Head {
   return { ...version, nameSequence, namedRoot: version.root, sequence, forestBits }
 }
 
-/** Uses of each block move from `delta` to `live`, both in the same commit, so that no change is applied twice. */
+/** Moves refcounts from `delta` to `live`, both in one commit, so that no change is applied twice. */
 async function settleLive({ queue, tables }: SyncState): Promise<void> {
   const delta = new LiveDelta(tables)
   for (const rows of pagesOf(tables.delta)) {

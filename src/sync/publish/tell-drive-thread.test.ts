@@ -21,7 +21,7 @@ const digest = (i: number): Uint8Array => Buffer.concat([be64(i), Buffer.alloc(2
 const chunk = (offset: number): Uint8Array =>
   encodeChunk({ offset, length: 1, skip: 0, digest: digest(offset), key: digest(1), born: 7 })
 
-test('S-038 however much a version changed, each message to the drive thread is of bounded length', async (t) => {
+test('S-038 however much a version changed, each message to the drive thread has a bounded length', async (t) => {
   const [refs, files, rows, leaves] = [25_000, 3_000, 5, 25_000]
   const messages = await told(({ tables }) => {
     for (let i = 0; i < refs; i++) tables.refs.put(be64(i), Buffer.concat([digest(i), digest(i)]))

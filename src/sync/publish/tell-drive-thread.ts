@@ -1,4 +1,4 @@
-/** What the drive thread is told of a published version: messages of bounded length, whatever the version changed. */
+/** Tells the drive thread about a published version, in messages of bounded length, whatever the version changed. */
 import type { Digest } from '../../base/index.js'
 import { LiveDelta, decodeDelta, digestOf } from '../../commits/index.js'
 import { readBe64, rowsIn } from '../../storage/kv/index.js'
@@ -13,7 +13,7 @@ import type { Plan, SyncState } from '../state/sync-state.js'
 
 const DIGESTS_A_MESSAGE = 10_000
 const REFS_A_PART = 10_000
-/** Each may take the place of 64 staged pages, which leave in the same commit. */
+/** Each row may replace 64 staged pages, which are deleted in the same commit. */
 const MERGED_ROWS_A_PART = 512
 
 type Part = Pick<PublishedCommit, 'refs' | 'merged'>
@@ -21,7 +21,7 @@ type Blocks = Pick<PublishedCommit, 'confirmed' | 'discarded'>
 const NO_BLOCKS: Blocks = { confirmed: [], discarded: [] }
 const NO_ROWS: Part = { refs: [], merged: [] }
 
-/** May be repeated: the parts are the same then, and the drive thread applies each of them once. */
+/** May be repeated: it makes the same parts again, and the drive thread applies each of them once. */
 export async function tellDriveThread(
   { sequence, removedBefore }: Pick<Plan, 'sequence' | 'removedBefore'>,
   { tables }: Pick<SyncState, 'tables'>,
@@ -70,12 +70,12 @@ function* partsOf(tables: SyncState['tables']): Generator<Part, undefined> {
   if (refs.length + merged.length > 0) yield { refs, merged }
 }
 
-/** A view would be sent with all the memory it lies in. */
+/** A copy: a view would be sent together with its whole underlying buffer. */
 function ownChunk(row: ChunkRecord): ChunkRecord {
   return { ...row, digest: digestOf(row.digest), key: digestOf(row.key) }
 }
 
-/** At least one. Leaf blocks of the version, and those nothing refers to any more. */
+/** Yields at least once. Leaf blocks of the version, and blocks that are no longer referenced. */
 function* blocksOf(tables: SyncState['tables']): Generator<Blocks, undefined> {
   const delta = new LiveDelta(tables)
   let [confirmed, discarded]: [Digest[], Digest[]] = [[], []]

@@ -1,4 +1,4 @@
-/** What sync remembers between runs, in the table `state` of its environment. */
+/** Sync's persistent state, in the table `state` of its environment. */
 import { equalBytes, type Digest } from '../../base/index.js'
 import { openTables, type QueueTables } from '../../commits/index.js'
 import { decodePlain, encodePlain } from './plain-record.js'
@@ -9,14 +9,14 @@ import type { KnownHead, FastForward, Version } from '../contract.js'
 /** The version this device's tree is based on: the last one it published, or the one it opened. */
 export interface Head extends Version {
   /**
-   * Sequence of the drive name's record, and the root it names: this version, or at a device's start one it descends
-   * from.
+   * Sequence of the drive name's record, and the root it points to: this version, or, when a device starts, an ancestor
+   * of it.
    */
   readonly nameSequence: number
   readonly namedRoot: Digest
   /** Meta sequence of the publish; 0 for a version another device made. */
   readonly sequence: number
-  /** Depth of the forest; undefined: its nodes are not known here. */
+  /** Depth of the forest; undefined when its nodes are not known here. */
   readonly forestBits: number | undefined
 }
 
@@ -26,16 +26,17 @@ export interface HeadRecords {
 }
 
 /**
- * A commit that is built but not settled. It and everything it needs are durable from `sending` on, so a crash at any
- * point goes on with the same blocks. The phase says what was begun, never what a node has: that is asked again.
+ * A commit that is built but not settled. From `sending` on, it and everything it needs are durable, so after a crash
+ * it continues with the same blocks. The phase says which step has begun. It does not say what a node holds: the node
+ * is asked again.
  */
 export interface Plan {
-  /** `naming`: the names may point to it somewhere. `settling`: the drive thread may let go of blocks. */
+  /** `naming`: the names may point to it on some node. `settling`: the drive thread may evict blocks. */
   readonly phase: 'sending' | 'naming' | 'settling'
-  /** The node that `outgoing` is about (see `nodeIdentity`); undefined before anything was sent. */
+  /** The node whose confirmations are in `outgoing` (see `nodeIdentity`); undefined before anything was sent. */
   readonly node?: string
   readonly version: Version
-  /** The head it was built on, undefined for the first. */
+  /** The head that the commit is based on; undefined for the first. */
   readonly base: Digest | undefined
   readonly nameSequence: number
   readonly sequence: number
@@ -45,7 +46,7 @@ export interface Plan {
   readonly blocks: { readonly count: number; readonly bytes: number }
 }
 
-/** A node, see `nodeIdentity`, and the root of the version it confirmed last. */
+/** A node (see `nodeIdentity`) and the root of the version it confirmed last. */
 export interface ConfirmedAt {
   readonly node: string
   readonly root: Digest
@@ -55,7 +56,10 @@ export interface DriveIdentity {
   readonly driveId: Uint8Array
 }
 
-/** How complete `live` is for `head`: while false it is being read from the forest of a version another device made. */
+/**
+ * Whether `live` is complete for `head`. While false, it is being read from the forest of a version another device
+ * made.
+ */
 export interface LiveState {
   readonly root: Digest
   readonly isComplete: boolean
@@ -63,7 +67,7 @@ export interface LiveState {
 
 export class SyncState {
   readonly tables: QueueTables
-  /** Read once: nobody else writes them. Also there after the environment was closed. */
+  /** Cached, because there is no other writer. Still readable after the environment was closed. */
   readonly #values = new Map<string, unknown>()
 
   constructor(readonly queue: Environment) {
@@ -82,14 +86,14 @@ export class SyncState {
     return this.#read<FastForward>('takeOver')
   }
 
-  /** Heads of devices seen so far, each the newest; our own where it stayed behind a version taken over. */
+  /** The newest head seen of each device. Our own is included only while it is behind a version we took over. */
   get devices(): readonly KnownHead[] {
     return this.#read<KnownHead[]>('devices') ?? []
   }
 
   /**
-   * Versions at which one device took over from another, the newest first: all of them ancestors of the head, or the
-   * head.
+   * Merge bases: versions at which one device continued the work of another, the newest first. All are the head or
+   * ancestors of it.
    */
   get bases(): readonly Digest[] {
     return this.#read<Digest[]>('bases') ?? []
@@ -104,19 +108,21 @@ export class SyncState {
     return this.#read<string>('holder')
   }
 
-  /** Where the drive was, the last node first. Its version there is an ancestor of the head, or the head. */
+  /** The nodes this drive was on, the last first. The version there is the head or an ancestor of it. */
   get places(): readonly ConfirmedAt[] {
     return this.#read<ConfirmedAt[]>('places') ?? []
   }
 
-  /** A node has confirmed this version, which is the head or is about to be. Durable with the next commit. */
+  /**
+   * Records that a node has confirmed this version, which is the head or is about to be. Durable with the next commit.
+   */
   confirmedBy(node: string, root: Digest): void {
     const others = this.places.filter((place) => place.node !== node)
     this.put('places', [{ node, root }, ...others].slice(0, MOST_PLACES))
     this.put('holder', node)
   }
 
-  /** A version that the head descends from, as far as this device remembers. */
+  /** The head descends from this version, as far as this device remembers. */
   isPast(root: Digest): boolean {
     const { head, pastHeads, places } = this
     return [...(head?.commit.parents ?? []), ...pastHeads, ...places.map((place) => place.root)].some((one) =>
@@ -124,22 +130,22 @@ export class SyncState {
     )
   }
 
-  /** Another node than this confirmed the head: older versions here are no roll-back, and heads may be missing. */
+  /** Another node than this one confirmed the head: older versions here are no rollback, and heads may be missing. */
   isHeldElsewhere(node: string): boolean {
     return this.holder !== undefined && this.holder !== node
   }
 
-  /** Roots this device was based on before the head, the newest first: all of them ancestors of it. */
+  /** Roots this device was based on before the head, the newest first. All are ancestors of the head. */
   get pastHeads(): readonly Digest[] {
     return this.#read<Digest[]>('pastHeads') ?? []
   }
 
-  /** Roots of plans that were given up: their pins may go. */
+  /** Roots of abandoned plans; their pins may be removed. */
   get abandoned(): readonly Digest[] {
     return this.#read<Digest[]>('abandoned') ?? []
   }
 
-  /** Where the slow check is. */
+  /** The position of the slow check (scrub). */
   get scrub(): ScrubPosition | undefined {
     return this.#read<ScrubPosition>('scrub')
   }
@@ -176,10 +182,10 @@ export class SyncState {
 }
 
 const MOST_PLACES = 16
-/** A bound for what lives on through heads of devices that were away for long. */
+/** Bounds the versions kept alive by heads of devices that were away for long. */
 const MOST_PAST_HEADS = 64
 
-/** The head is about to be another one that descends from it. */
+/** Call it before a descendant of the head becomes the head. */
 export function rememberHead(root: Digest, state: SyncState): void {
   const others = state.pastHeads.filter((one) => !equalBytes(one, root))
   state.put('pastHeads', [root, ...others].slice(0, MOST_PAST_HEADS))
