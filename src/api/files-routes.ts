@@ -5,10 +5,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import { DriveError } from '../base/index.js'
+import { DriveError, printable } from '../base/index.js'
 import { readStream, writeStream, type Condition, type FileInfo, type Files, type FilePlace } from '../files/client.js'
 
 export const FILES_PREFIX = '/v1/files/'
+const DEFAULT_ORIGIN = 'api'
+const MOST_ORIGIN = 64
 
 type Body = Readonly<Record<string, unknown>>
 
@@ -21,8 +23,8 @@ const OPERATIONS: Readonly<Record<string, (files: Files, body: Body, signal: Abo
     files.makeDirectory(pathIn(body, 'path'), { parents: body['parents'] === true }, originIn(body)),
   rename: (files, body) =>
     files.rename(placeIn(body), pathIn(body, 'to'), { replace: body['replace'] === true }, originIn(body)),
-  async remove(files, body) {
-    await files.remove(placeIn(body), { recursive: body['recursive'] === true }, originIn(body))
+  async remove(files, body, signal) {
+    await files.remove(placeIn(body), { recursive: body['recursive'] === true }, originIn(body), signal)
     return {}
   },
   events: (files, body, signal) =>
@@ -84,7 +86,7 @@ export async function receiveContent(files: Files, request: IncomingMessage, sig
     ...(request.headers['if-none-match'] === '*' && { ifAbsent: true }),
     ...(match !== undefined && { ifRevision: match.replace(/^"|"$/gu, '') }),
   }
-  const origin = query.get('origin') ?? 'api'
+  const origin = checkedOrigin(query.get('origin') ?? DEFAULT_ORIGIN)
   return writeStream(files, path, whole(request), { ...condition, origin, signal })
 }
 
@@ -136,6 +138,13 @@ function numberIn(body: Body, name: string, otherwise: number): number {
   return value as number
 }
 
-const originIn = (body: Body): string => textIn(body, 'origin') ?? 'api'
+const originIn = (body: Body): string => checkedOrigin(textIn(body, 'origin') ?? DEFAULT_ORIGIN)
+
+/** It is kept with thousands of events, and shown to every client. */
+function checkedOrigin(origin: string): string {
+  if (origin !== '' && origin.length <= MOST_ORIGIN && printable(origin) === origin) return origin
+  throw new DriveError('INVALID', `"origin" is a name of 1 to ${MOST_ORIGIN} printable characters.`)
+}
+
 const optional = <Name extends string>(name: Name, value: string | undefined): Partial<Record<Name, string>> =>
   value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, string>>)

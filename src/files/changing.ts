@@ -1,4 +1,5 @@
 /** Making directories, renaming, and removing, also whole directories: what changes names and no content. */
+import { setImmediate } from 'node:timers/promises'
 import { DriveError, isDriveError, throwIfAborted } from '../base/index.js'
 import {
   RENAME,
@@ -101,6 +102,8 @@ async function removeAll(on: Changing, place: NamePlace, recursive: boolean, ori
 /** Depth first, a bounded number of entries in memory a level. */
 async function empty(on: Changing, ino: number, origin: string): Promise<void> {
   for (;;) {
+    // Programs on the mount get their turn, and who asked may have gone.
+    await setImmediate()
     throwIfAborted(on.caller.signal)
     const entries = await someEntries(on, ino)
     if (entries.length === 0) return

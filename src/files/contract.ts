@@ -121,7 +121,9 @@ export interface Files {
   close(handle: number): Promise<void>
   /**
    * Begins a new content for `path`, which the tree shows only when `commit` has put it in place: readers see the old
-   * content or the new one, never a part. The new file keeps the id, mode and owner of the one it replaces.
+   * content or the new one, never a part. The new file keeps the id, mode, owner and extended
+   * attributes of the one it replaces. EXISTS for a link or special file there, TOO_MANY_LINKS for a file with other
+   * names.
    */
   beginWrite(path: string, options: Condition & { readonly mode?: number }, origin: string): Promise<number>
   /** Appends; the level reached is `held`. Wait for one before the next. */
@@ -133,8 +135,15 @@ export interface Files {
   makeDirectory(path: string, options: { readonly parents: boolean }, origin: string): Promise<FileInfo>
   /** EXISTS where something is at `to`, unless `replace`. */
   rename(from: FilePlace, to: string, options: { readonly replace: boolean }, origin: string): Promise<FileInfo>
-  /** A directory with entries is NOT_EMPTY, unless `recursive`. */
-  remove(place: FilePlace, options: { readonly recursive: boolean }, origin: string): Promise<void>
+  /**
+   * A directory with entries is NOT_EMPTY, unless `recursive`. ABORTED by `signal`: what is removed by then is gone.
+   */
+  remove(
+    place: FilePlace,
+    options: { readonly recursive: boolean },
+    origin: string,
+    signal?: AbortSignal,
+  ): Promise<void>
   /**
    * Events from sequence number `from` on (0: only those to come). Answers at once when there are some, else with the
    * first ones that come, or with none after `waitMs`.

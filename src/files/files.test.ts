@@ -265,3 +265,81 @@ test('the kernel is told to forget every name that changes here', async (t) => {
   await files.remove({ path: 'g' }, { recursive: false }, 'test')
   t.true(forgotten.filter((kind) => kind === 'entry').length >= 4)
 })
+
+test('S-082 a content that is put keeps mode, owner and extended attributes of the file it replaces', async (t) => {
+  const { files, drive } = await world(t)
+  const { tree } = drive
+  const root = { ...caller, uid: 0, gid: 0 }
+  // An access control list that the directory gives to what is made in it.
+  const acl = Buffer.from(
+    '020000000100070000000000020007006300000004000500ffffffff10000700ffffffff20000500ffffffff',
+    'hex',
+  )
+  acl.writeUInt32LE(0xffffffff, 8)
+  const { id } = await put(files, 'doc', 'old')
+  const { ino } = (await tree.lookup(ROOT_INO, name('doc'), caller))!
+  await tree.setXattr(ino, 'user.tag', Buffer.from('red'), 0, root)
+  await tree.setXattr(ino, 'trusted.mark', Buffer.from('x'), 0, root)
+  await tree.setAttributes(ino, { mode: 0o640, uid: 12, gid: 13 }, undefined, root)
+  await tree.setXattr(ROOT_INO, 'system.posix_acl_default', acl, 0, root)
+  const upload = await files.beginWrite('doc', {}, 'test')
+  await files.append(upload, Buffer.from('new'))
+  // What changes while it is written counts too.
+  await tree.setAttributes(ino, { mode: 0o600 }, undefined, root)
+  await tree.setXattr(ino, 'user.late', Buffer.from('yes'), 0, root)
+  await tree.removeXattr(ino, 'user.tag', root)
+  t.is((await files.commit(upload)).id, id)
+  t.is(await textAt(files, 'doc'), 'new')
+  const now = (await tree.lookup(ROOT_INO, name('doc'), caller))!
+  t.not(now.ino, ino)
+  t.like(now, { mode: 0o100600, uid: 12, gid: 13 })
+  t.deepEqual([...(await tree.listXattrs(now.ino, root))].sort(), ['trusted.mark', 'user.late'])
+  const fresh = await put(files, 'fresh', 'one')
+  const made = (await tree.lookup(ROOT_INO, name('fresh'), caller))!
+  t.truthy(fresh.id)
+  t.deepEqual(await tree.listXattrs(made.ino, root), ['system.posix_acl_access'], 'a new file inherits')
+})
+
+test('S-082 a content is not put over a link, a special file or a file with other names: nothing is lost', async (t) => {
+  const { files, drive } = await world(t)
+  const { tree } = drive
+  await put(files, 'file', 'kept')
+  const { ino } = (await tree.lookup(ROOT_INO, name('file'), caller))!
+  await tree.makeSymlink(ROOT_INO, name('link'), Buffer.from('file'), caller)
+  await tree.makeNode(ROOT_INO, name('pipe'), 0o010644, 0, caller)
+  await fails(t, 'EXISTS', put(files, 'link', 'new'))
+  await fails(t, 'EXISTS', put(files, 'pipe', 'new'))
+  const upload = await files.beginWrite('file', {}, 'test')
+  await files.append(upload, Buffer.from('new'))
+  await tree.link(ino, ROOT_INO, name('other'), caller)
+  await fails(t, 'TOO_MANY_LINKS', files.commit(upload))
+  await fails(t, 'TOO_MANY_LINKS', put(files, 'other', 'new'))
+  t.is(await textAt(files, 'other'), 'kept')
+  await files.remove({ path: 'other' }, { recursive: false }, 'test')
+  await put(files, 'file', 'new')
+  t.is(await textAt(files, 'file'), 'new')
+  const { entries } = await files.list({ path: '' }, { limit: 10 })
+  t.deepEqual(entries.map((entry) => entry.name).sort(), ['file', 'link', 'pipe'], 'nothing is left beside them')
+})
+
+test('removing much is cancelled with its caller, and lets others work meanwhile', async (t) => {
+  const { files } = await world(t)
+  await files.makeDirectory('d', { parents: false }, 'test')
+  for (let i = 0; i < 300; i++) await files.makeDirectory(`d/${String(i)}`, { parents: false }, 'test')
+  const gone = new AbortController()
+  const removing = files.remove({ path: 'd' }, { recursive: true }, 'test', gone.signal)
+  let turns = 0
+  const timer = setInterval(() => {
+    if (++turns === 2) gone.abort()
+  }, 0)
+  await fails(t, 'ABORTED', removing)
+  clearInterval(timer)
+  t.true((await files.list({ path: 'd' }, { limit: 1000 })).entries.length > 0)
+  await files.remove({ path: 'd' }, { recursive: true }, 'test')
+})
+
+test('S-081 half a surrogate pair stands for no bytes, so it is no name', async (t) => {
+  const { files } = await world(t)
+  await fails(t, 'INVALID', put(files, 'a\ud800', 'x'))
+  await fails(t, 'INVALID', files.stat({ path: '\udc00' }))
+})

@@ -118,7 +118,13 @@ export function openFiles(options: FilesOptions): FilesSession {
       return locator.info(there.ino)
     },
 
-    remove: async (place, { recursive }, origin) => remove(changing, await nameOf(place), recursive, origin),
+    remove: async (place, { recursive }, origin, signal) =>
+      remove(
+        { ...changing, caller: { ...caller, signal: signal ?? caller.signal } },
+        await nameOf(place),
+        recursive,
+        origin,
+      ),
 
     events: async (from, { limit, waitMs }, signal) =>
       feed.since(from, Math.min(Math.max(1, limit), MOST_EVENTS), Math.min(waitMs, MOST_WAIT_MS), signal),

@@ -17,7 +17,7 @@ export function namesOf(path: string): PlainName[] {
 export function checkedName(text: string): PlainName {
   const name = nameFromText(text)
   if (name.length > MOST_NAME_BYTES) throw new DriveError('NAME_TOO_LONG', 'A name has at most 255 bytes.')
-  if (name.length === 0 || text === '.' || text === '..' || /[\0/]/u.test(text) || text.includes(REPLACEMENT)) {
+  if (name.length === 0 || text === '.' || text === '..' || /[\0/\p{Cs}]/u.test(text) || text.includes(REPLACEMENT)) {
     throw new DriveError('INVALID', 'That name cannot be used in a path.')
   }
   return name

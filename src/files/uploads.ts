@@ -7,9 +7,12 @@ import { OPEN, RENAME, type Attributes, type Caller, type Identities, type NameP
 import type { Condition } from './contract.js'
 import { revisionOf } from './file-info.js'
 import { OpenNumbers } from './handles.js'
+import { takeAttributes } from './take-attributes.js'
 
 const DEFAULT_MODE = 0o644
+const S_IFMT = 0o170000
 const S_IFDIR = 0o040000
+const S_IFREG = 0o100000
 const UPLOAD_NAME = /^\.dagdrive-upload-[0-9a-f]{16}$/u
 
 /** True for the names that unfinished uploads have. */
@@ -57,9 +60,8 @@ export class Uploads {
     )
     const { ino } = attributes
     try {
-      if (there !== undefined) {
-        await this.#tree.setAttributes(ino, { uid: there.uid, gid: there.gid, mode }, undefined, this.#caller)
-      }
+      // Also now: who may not read the old content may not read the new one while it is written.
+      if (there !== undefined) await takeAttributes(this.#tree, there, ino, this.#caller)
       // See `staged` in changing.ts.
       await this.#tree.sync(target.parent, false, this.#caller)
       const { handle } = opened
@@ -88,6 +90,7 @@ export class Uploads {
     try {
       await this.#tree.sync(ino, false, this.#caller)
       const there = await this.#check(target, condition)
+      if (there !== undefined) await takeAttributes(this.#tree, there, ino, this.#caller)
       const flags = there === undefined ? RENAME.NO_REPLACE : 0
       noteMove(target, origin)
       const isSuccessor = there?.nlink === 1
@@ -119,9 +122,7 @@ export class Uploads {
 
   async #check(target: NamePlace, condition: Condition): Promise<Attributes | undefined> {
     const there = await this.#tree.lookup(target.parent, target.name, this.#caller)
-    if (there !== undefined && (there.mode & 0o170000) === S_IFDIR) {
-      throw new DriveError('IS_A_DIRECTORY', 'A directory has that path.')
-    }
+    if (there !== undefined) requireReplaceable(there)
     if (there !== undefined && condition.ifAbsent === true) throw new DriveError('EXISTS', 'A file has that path.')
     if (condition.ifRevision === undefined) return there
     if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
@@ -137,4 +138,20 @@ export class Uploads {
       // The directory or the name is gone already.
     }
   }
+}
+
+/** A name of its own is what a new content can take the place of; a link is not followed, and not lost either. */
+function requireReplaceable({ mode, nlink }: Attributes): void {
+  const type = mode & S_IFMT
+  if (type === S_IFDIR) throw new DriveError('IS_A_DIRECTORY', 'A directory has that path.')
+  if (type !== S_IFREG)
+    throw new DriveError(
+      'EXISTS',
+      'A symbolic link or a special file has that path, and is not followed: put the content at the path of a file, or remove that first.',
+    )
+  if (nlink > 1)
+    throw new DriveError(
+      'TOO_MANY_LINKS',
+      'That file has other names, which would keep the old content: change it through the mount, or remove this name first.',
+    )
 }

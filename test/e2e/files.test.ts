@@ -137,3 +137,29 @@ test('S-070 an upload that is cut off leaves the old content, and nothing beside
   t.deepEqual(names(await call<ListPage>(drive, 'list', { path: '/' })), ['f'])
   t.is((await send(drive, 'GET', 'content?path=f')).body.toString(), 'old')
 })
+
+test('S-082 a content put at the path of a file keeps what the file is; a link and other names are not lost', async (t) => {
+  const drive = testDrive(t)
+  await drive.up()
+  const { mountpoint } = drive
+  const shell = (script: string): Promise<string> => programAside('sh', ['-c', script], mountpoint)
+  await shell(
+    'echo old > doc; chmod 2640 doc; setfattr -n user.tag -v red doc; ln -s doc link; mkfifo pipe; echo two > one; ln one other',
+  )
+  const put = (path: string): Promise<Answer> => send(drive, 'PUT', `content?path=${path}`, Buffer.from('new\n'))
+  t.is((await put('doc')).status, 200)
+  t.is(await shell('cat doc; stat -c %a doc; getfattr --only-values -n user.tag doc'), 'new\n2640\nred')
+  for (const [path, code] of Object.entries({ link: 'EXISTS', pipe: 'EXISTS', one: 'TOO_MANY_LINKS' })) {
+    const { status, body } = await put(path)
+    t.is(status, 409, path)
+    t.is((JSON.parse(body.toString()) as { error: { code: string } }).error.code, code)
+  }
+  t.is(await shell('readlink link; cat one other; ls'), 'doc\ntwo\ntwo\ndoc\nlink\none\nother\npipe\n')
+  for (const origin of ['x'.repeat(65), '', 'a\nb', '\u001b[31m']) {
+    t.is(
+      (await send(drive, 'PUT', `content?path=f&origin=${encodeURIComponent(origin)}`, Buffer.from('x'))).status,
+      400,
+    )
+    await t.throwsAsync(call(drive, 'makeDirectory', { path: 'd', origin }), { message: 'INVALID' })
+  }
+})
