@@ -17,6 +17,8 @@ export interface DrivePaths {
    * Holds the drive's root key, sealed by a passphrase or by file mode alone. Its presence means: a drive exists here.
    */
   readonly keyFile: string
+  /** There once the drive was published, see published-mark.ts. */
+  readonly publishedFile: string
   /** The node's RPC credential. */
   readonly nodeKeyFile: string
   /** Metadata, sealed blocks and the upload queue; may hold the only copy of what is not published yet. */
@@ -75,6 +77,7 @@ function layout(base: { config: string; data: string; state: string; run: string
     directories: [...new Set([base.config, base.data, base.state, base.run])],
     configFile: join(base.config, 'config.json'),
     keyFile: join(base.config, 'drive.key'),
+    publishedFile: join(base.config, 'published'),
     nodeKeyFile: join(base.config, 'node.key'),
     dataDirectory: join(base.data, 'data'),
     embeddedNodeDirectory: join(base.data, 'node'),

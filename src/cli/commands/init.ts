@@ -25,7 +25,8 @@ export async function init(session: Session, options: InitOptions): Promise<void
 
 /** Does `init` and returns what happened; the phrase is in `--phrase-out` by then, when that was asked for. */
 export async function makeDrive(session: Session, options: InitOptions): Promise<InitReport> {
-  if (await driveExists(session)) {
+  // With a phrase and `--new` the daemon decides: the data of the drive here may be gone.
+  if ((await driveExists(session)) && !isForNew(options)) {
     throw new DriveError(
       'DRIVE_EXISTS',
       `There is a drive here already, ${session.paths.keyFile}; nothing was changed.`,
@@ -56,6 +57,11 @@ export async function makeDrive(session: Session, options: InitOptions): Promise
   if (report.phrase !== undefined) await output?.write(report.phrase)
   noteWarnings(session, report.node)
   return report
+}
+
+/** An empty drive is asked for, with a phrase. */
+export function isForNew(options: InitOptions): boolean {
+  return options.new === true && options.phraseFile !== undefined
 }
 
 async function readRequest(session: Session, options: InitOptions): Promise<InitRequest> {

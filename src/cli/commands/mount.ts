@@ -1,10 +1,10 @@
 /** `dagdrive up` and `dagdrive mount`. */
 import { resolve } from 'node:path'
-import type { InitReport, MountReport } from '../../api/index.js'
+import type { MountReport } from '../../api/index.js'
 import { DriveError, isDriveError, printable, printableLines } from '../../base/index.js'
 import { readSecretFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
-import { initText, makeDrive, shownReport, type InitOptions } from './init.js'
+import { initText, isForNew, makeDrive, shownReport, type InitOptions } from './init.js'
 
 export interface MountCommandOptions extends UnlockOptions {
   readonly readOnly?: boolean
@@ -25,15 +25,9 @@ export async function up(
   directory: string,
   options: MountCommandOptions & InitOptions,
 ): Promise<void> {
-  let made: InitReport | undefined
-  if (await driveExists(session)) {
-    await requireOpenDrive(session, options)
-    await sameDrive(session, options)
-  } else {
-    made = await makeDrive(session, options)
-    // Shown before anything else can fail: it is shown once.
-    if (options.json !== true) session.terminal.print(initText(made, options))
-  }
+  const made = (await isThere(session, options)) ? undefined : await makeDrive(session, options)
+  // Shown before anything else can fail: it is shown once.
+  if (made !== undefined && options.json !== true) session.terminal.print(initText(made, options))
   const report = await mountNow(session, directory, options)
   const init = made === undefined ? undefined : shownReport(made, options)
   show(
@@ -43,6 +37,19 @@ export async function up(
     upText(report, made?.outcome === 'created'),
   )
   if (options.foreground === true) await stay(session, report.directory)
+}
+
+/** Whether there is a drive to mount; not where its data and its node have gone, and an empty one is asked for. */
+async function isThere(session: Session, options: MountCommandOptions & InitOptions): Promise<boolean> {
+  if (!(await driveExists(session))) return false
+  try {
+    await requireOpenDrive(session, options)
+    await sameDrive(session, options)
+    return true
+  } catch (error) {
+    if (isDriveError(error, 'NO_DRIVE') && isForNew(options)) return false
+    throw error
+  }
 }
 
 /** On a home that has a drive, `--phrase-file` must name that drive, and `--node` does not move it. */

@@ -1,8 +1,8 @@
 /** `dagdrive node set` and `dagdrive node test`. */
-import { printable, printableLines } from '../../base/index.js'
+import { isDriveError, printable, printableLines } from '../../base/index.js'
 import { nodeLine, noteWarnings } from '../report.js'
 import { readSecretFile } from '../secret-file.js'
-import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
 interface NodeOptions extends UnlockOptions {
   readonly keyFile?: string
@@ -10,7 +10,10 @@ interface NodeOptions extends UnlockOptions {
 }
 
 export async function nodeSet(session: Session, url: string, options: NodeOptions): Promise<void> {
-  await requireOpenDrive(session, options)
+  await requireOpenDrive(session, options).catch(async (error: unknown) => {
+    // A drive that its node does not know any more may be on this one.
+    if (!isDriveError(error, 'NO_DRIVE') || !(await driveExists(session))) throw error
+  })
   const report = await ask(session, 'nodeSet', { url, ...(await keyOf(session, options)) })
   show(
     session,

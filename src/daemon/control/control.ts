@@ -8,7 +8,7 @@ import { drain, seldom } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mounts.js'
-import { moveToNode } from '../nodes/move-to-node.js'
+import { createMoves, type Moves } from '../nodes/moves.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
 import { nodeWarnings, withNodeWarnings } from './node-warnings.js'
 import { testNode } from './test-node.js'
@@ -25,9 +25,10 @@ export interface ControlOptions {
 
 export function createControl(options: ControlOptions): ControlService {
   const { daemon, endSoon } = options
+  const moves = createMoves(daemon)
   let mounting: Promise<unknown> = Promise.resolve()
   return {
-    status: () => statusOf(options),
+    status: () => statusOf(options, moves),
 
     async init(given, { signal }) {
       const report = await initDrive(daemon, given, signal)
@@ -44,7 +45,7 @@ export function createControl(options: ControlOptions): ControlService {
       // Mounts run one after another: each mounts the drive that the previous one opened.
       const run = mounting.then(async () => {
         throwIfAborted(signal)
-        const { drive, unknown } = await newestDrive(daemon, signal)
+        const { drive, unknown } = await newestDrive(daemon, moves, signal)
         const report = await drive.mount(given)
         return unknown === undefined ? report : { ...report, newerUnknown: unknown }
       })
@@ -57,7 +58,11 @@ export function createControl(options: ControlOptions): ControlService {
       const directories = await selected(drive, given)
       const drainAll = (): Promise<void> =>
         drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
-      if (given.now !== true) await drainAll()
+      if (given.now !== true) {
+        // Until its end, no node counts for what is sent.
+        await moves.settled(signal)
+        await drainAll()
+      }
       for (const directory of directories) await drive.unmount(directory, { force: given.force === true })
       await drive.flush()
       // Changes made during the first drain.
@@ -72,6 +77,7 @@ export function createControl(options: ControlOptions): ControlService {
 
     async sync(_given, { signal, progress }) {
       const drive = await daemon.requireDrive()
+      await moves.settled(signal)
       await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
       const status = drive.sync.status()
       return { publishedHeight: status.published?.height ?? 0, levels: levelsReportOf(await drive.counts(), status) }
@@ -93,7 +99,7 @@ export function createControl(options: ControlOptions): ControlService {
       return { matches: timingSafeEqual(rootKeyOfPhrase(phrase), requireKey(daemon)) }
     },
 
-    nodeSet: async (given, context) => withNodeWarnings(daemon, given.url, await moveToNode(daemon, given, context)),
+    nodeSet: async (given, context) => withNodeWarnings(daemon, given.url, await moves.move(given, context)),
 
     nodeTest: (given, { signal }) => testNode(daemon, given, signal),
 
@@ -139,7 +145,7 @@ function requireKey(daemon: Daemon): Uint8Array {
   return daemon.rootKey
 }
 
-async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusReport> {
+async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Moves): Promise<StatusReport> {
   const base = {
     daemon: {
       pid: process.pid,
@@ -185,7 +191,10 @@ async function statusOf({ daemon, startedMs }: ControlOptions): Promise<StatusRe
     publishedHeight: sync.published?.height ?? 0,
     publishedAtMs: sync.published?.timeMs,
     newer: sync.newer,
-    warnings: [...warningsOf(sync, config.movingTo), ...(await nodeWarnings(daemon, config.nodeUrl))],
+    warnings: [
+      ...warningsOf(sync, isMoving ? undefined : config.movingTo),
+      ...(await nodeWarnings(daemon, config.nodeUrl)),
+    ],
     scrub: sync.scrub,
     lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
   }

@@ -108,7 +108,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const config = async (): Promise<DriveConfig> => withEnvironment(await daemon.config(), process.env)
       const { cacheBytes } = await config()
       const findStart = async (): Promise<OpenedDrive | undefined> =>
-        start ?? (isNew ? undefined : findAgain({ node, rootKey: key, configFile: paths.configFile, log }))
+        start ?? (isNew ? undefined : findAgain({ node, rootKey: key, paths, log }))
       drive = await openDrive({
         paths,
         config,

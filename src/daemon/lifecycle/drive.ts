@@ -19,6 +19,7 @@ import type { Holder } from '../mounts/holder.js'
 import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts } from '../mounts/mounts.js'
 import { ENVIRONMENTS, endBeginning, homeOf, localSealer, markBeginning, prepareLocalData } from './local-data.js'
+import { markWhenPublished } from '../nodes/published-mark.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
 export interface OpenDriveOptions {
@@ -142,6 +143,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         settings: { debounceMs: config.debounceMs, scrubBytesPerSecond: config.scrubBytesPerSecond },
       })
       worker.setRemote(opened.remote)
+      markWhenPublished(opened, paths.publishedFile, log)
       hearing = opened
       return opened
     }

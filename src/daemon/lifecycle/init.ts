@@ -7,14 +7,19 @@ import { DriveError, systemRandom } from '../../base/index.js'
 import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
+import { beginAnew } from './begin-anew.js'
 import type { Daemon } from './daemon.js'
 import { findPublished } from '../nodes/find-published.js'
+import { unmarkPublished } from '../nodes/published-mark.js'
 import { nodeReportOf } from '../control/status.js'
 import { requireNodeUrl } from '../control/test-node.js'
 
 export async function initDrive(daemon: Daemon, request: InitRequest, signal: AbortSignal): Promise<InitReport> {
   const { paths } = daemon
   await daemon.settled()
+  if (daemon.state === 'failed' && request.phrase !== undefined && request.isNew === true) {
+    return beginAnew(daemon, request.phrase, signal)
+  }
   if (daemon.state !== 'no-drive' || (await readFileIfAny(paths.keyFile)) !== undefined) {
     throw new DriveError('DRIVE_EXISTS', 'There is a drive here already; nothing was changed.')
   }
@@ -41,6 +46,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
       deviceName: request.deviceName ?? config.deviceName,
       openedExisting: found !== undefined,
     })
+    if (found === undefined) await unmarkPublished(paths.publishedFile)
     // Last: with the key file the drive exists.
     await writeKeyFile(paths.keyFile, rootKey, { passphrase: request.passphrase, random: systemRandom })
     kept = true

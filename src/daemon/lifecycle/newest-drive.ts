@@ -1,6 +1,7 @@
 /** The open drive to mount: opened again when it was opened before another device published. */
 import { systemClock, toWire } from '../../base/index.js'
 import type { Daemon } from './daemon.js'
+import type { Moves } from '../nodes/moves.js'
 import type { Drive } from './drive.js'
 
 /** A drive that was opened for this mount has looked already. */
@@ -9,10 +10,14 @@ const JUST_OPENED_MS = 5_000
 const PATIENCE_MS = 20_000
 
 /** @returns also the code of why it is not known whether there is a newer version, when it is not */
-export async function newestDrive(daemon: Daemon, signal: AbortSignal): Promise<{ drive: Drive; unknown?: string }> {
+export async function newestDrive(
+  daemon: Daemon,
+  moves: Pick<Moves, 'isMoving'>,
+  signal: AbortSignal,
+): Promise<{ drive: Drive; unknown?: string }> {
   const drive = await daemon.requireDrive()
   const { mounts, sync } = drive
-  if (mounts.length > 0) return { drive }
+  if (mounts.length > 0 || moves.isMoving) return { drive }
   if (systemClock.monotonicMs() - drive.openedMs < JUST_OPENED_MS) return withReason(drive, drive.newerUnknown)
   const { dirtyInodes, held } = await drive.counts()
   if (dirtyInodes > 0 || held.files > 0) return { drive }
@@ -25,7 +30,8 @@ export async function newestDrive(daemon: Daemon, signal: AbortSignal): Promise<
     unknown = toWire(error).code
     daemon.log.warn('whether there is a newer version is not known', { code: unknown })
   }
-  if (sync.status().newer === undefined) return withReason(drive, unknown)
+  // A drive that is being moved to another node is not closed beneath that.
+  if (sync.status().newer === undefined || moves.isMoving) return withReason(drive, unknown)
   const opened = await daemon.reopen()
   return withReason(opened, opened.newerUnknown)
 }

@@ -3,7 +3,7 @@
  * the target holds the published version and one write of the configuration names it. Until then, and after any
  * failure, the previous node stays the drive's node, and blocks that only the target holds may not be evicted here.
  */
-import type { NodeReport, NodeRequest, OperationContext } from '../../api/index.js'
+import type { NodeReport, NodeRequest, OperationContext, StatusReport } from '../../api/index.js'
 import { DriveError, isDriveError, systemClock, toWire } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { writeConfig, type DriveConfig } from '../../platform/index.js'
@@ -11,6 +11,7 @@ import { keepOnlyNodeKey, saveNodeKey, type NodeCredential } from '../keys/node-
 import type { Daemon } from '../lifecycle/daemon.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { drain } from '../control/drain.js'
+import { chooseNode } from './choose-node.js'
 import { findPublished } from './find-published.js'
 import { requireNodeUrl, testNode } from '../control/test-node.js'
 import { reopeningNode } from './reopening-node.js'
@@ -22,9 +23,14 @@ export async function moveToNode(
   given: NodeRequest & { readonly url: string },
   context: Context,
 ): Promise<NodeReport> {
-  const drive = await daemon.requireDrive()
-  const before = (await daemon.config()).nodeUrl
   const credential = await credentialFor(daemon, given)
+  const drive = await daemon.requireDrive().catch((error: unknown) => {
+    if (!isDriveError(error, 'NO_DRIVE') || daemon.state !== 'failed') throw error
+    return undefined
+  })
+  if (drive === undefined) return chooseNode(daemon, given, credential, context.signal)
+  const before = (await daemon.config()).nodeUrl
+  const { newer } = drive.sync.status()
   const report = await testNode(daemon, given, context.signal, credential)
   const { configFile, nodeKeyFile } = daemon.paths
   // A key is bound to its node, so the configured node keeps its own key during all these steps.
@@ -37,7 +43,7 @@ export async function moveToNode(
   await writeConfig(configFile, { ...(await daemon.config()), movingTo: given.url })
   try {
     await drive.changeNode(await daemon.connectNode(given.url, credential), true)
-    await publishThere(daemon, drive, context)
+    await publishThere(daemon, drive, newer, context)
     await writeConfig(configFile, settledAt(given.url, await daemon.config()))
   } catch (error) {
     await goBack(daemon, drive, before)
@@ -49,12 +55,22 @@ export async function moveToNode(
   return report
 }
 
-/** Publishes everything up to now on the target, which is not the drive's node yet. */
-async function publishThere(daemon: Daemon, drive: Drive, { signal, progress }: Context): Promise<void> {
+/**
+ * Publishes everything up to now on the target, which is not the drive's node yet.
+ * @param newer what another device published, as seen on the previous node
+ */
+async function publishThere(
+  daemon: Daemon,
+  drive: Drive,
+  newer: StatusReport['newer'],
+  { signal, progress }: Context,
+): Promise<void> {
   await drain(drive.sync, { signal, progress, clock: systemClock, persistent: false })
   const height = drive.sync.status().published?.height ?? 0
   const found = await findPublished(drive.node, requireKey(daemon), signal)
-  if ((found?.version.commit.height ?? 0) >= height) return
+  const there = found?.version.commit.height ?? 0
+  if (newer !== undefined && there < newer.height) throw leftBehind(newer)
+  if (there >= height) return
   throw new DriveError('NODE_ERROR', 'The node does not have the published version, so the drive keeps its node.')
 }
 
@@ -96,6 +112,14 @@ async function arrive(daemon: Daemon, url: string): Promise<void> {
 function settledAt(url: string, config: DriveConfig): DriveConfig {
   const { movingTo: _, ...rest } = config
   return { ...rest, nodeUrl: url }
+}
+
+function leftBehind({ deviceName, height }: NonNullable<StatusReport['newer']>): DriveError {
+  return new DriveError(
+    'DIVERGED',
+    `Device ${JSON.stringify(deviceName)} has published version ${height} on the current node, and the other node does not have it. ` +
+      'Unmount and mount to take it over, then move. The drive keeps its node.',
+  )
 }
 
 /** Blocks written by another device may be only on the previous node. They are not fetched from there to be sent on. */

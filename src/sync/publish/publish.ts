@@ -7,7 +7,8 @@ import { throwIfAborted, type Log } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
-import type { DrivePort } from '../../tree-state/index.js'
+import { TreeView, type DrivePort } from '../../tree-state/index.js'
+import type { EnvironmentReader } from '../../storage/kv/index.js'
 import { relationOf } from '../../commits/index.js'
 import type { Newer, SyncPhase, SyncSettings } from '../contract.js'
 import type { DriveNames } from '../heads/heads.js'
@@ -30,6 +31,7 @@ export interface Publisher {
   readonly deviceSlot: number
   readonly core: Core
   readonly fetch: FetchBlock
+  readonly meta: EnvironmentReader
   readonly settings: SyncSettings
   readonly log: Log
   /** Of `node`, see `nodeIdentity`. */
@@ -62,15 +64,28 @@ export async function settleBefore(
     }
     if (phase === 'naming') {
       await confirm(unfinished, publisher, signal)
-      // The plan is settled once this node is the configured one. Until then its changes still count as dirty, so they
-      // are not checked here.
-      if (publisher.isProvisional) return
+      // The plan is settled once this node is the configured one. Until then only changes after it count.
+      if (publisher.isProvisional) {
+        const { held } = await port.counts()
+        if (held.files > 0 || hasChangesAfter(unfinished.sequence, publisher.meta)) throw needsMerging(newer, 'changes')
+        return
+      }
       await tellDriveThread(unfinished, publisher.state, publisher.port)
     }
     await settlePlan(unfinished, publisher.state)
   }
   const { dirtyInodes, held } = await port.counts()
   if (dirtyInodes > 0 || held.files > 0) throw needsMerging(newer, 'changes')
+}
+
+/** Something changed in the tree since it was frozen for a version. */
+function hasChangesAfter(sequence: number, meta: EnvironmentReader): boolean {
+  const view = new TreeView(meta.snapshot())
+  try {
+    return view.changes(sequence).next().done !== true
+  } finally {
+    view.close()
+  }
 }
 
 /**

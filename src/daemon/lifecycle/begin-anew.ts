@@ -1,0 +1,36 @@
+/**
+ * An empty drive in a home whose key is there and whose data are gone, when its node knows no drive either.
+ * Whoever asks for it has the phrase and says `--new`.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import type { InitReport } from '../../api/index.js'
+import { DriveError, isDriveError } from '../../base/index.js'
+import { rootKeyOfPhrase } from '../../crypto/index.js'
+import { DEFAULT_CONFIG, writeConfig } from '../../platform/index.js'
+import { nodeReportOf } from '../control/status.js'
+import { unmarkPublished } from '../nodes/published-mark.js'
+import type { Daemon } from './daemon.js'
+
+/** DRIVE_EXISTS where there is a drive after all, or the phrase is another one's. */
+export async function beginAnew(daemon: Daemon, phrase: string, signal: AbortSignal): Promise<InitReport> {
+  const { paths } = daemon
+  const failure = await daemon.requireDrive().then(
+    () => new DriveError('DRIVE_EXISTS', 'There is a drive here already; nothing was changed.'),
+    (error: unknown) => error,
+  )
+  if (!isDriveError(failure, 'NO_DRIVE')) throw failure
+  if (daemon.rootKey === undefined || !timingSafeEqual(rootKeyOfPhrase(phrase), daemon.rootKey)) {
+    throw new DriveError('DRIVE_EXISTS', 'The phrase is not that of the key here; nothing was changed.')
+  }
+  const { deviceSlot } = DEFAULT_CONFIG
+  await writeConfig(paths.configFile, { ...(await daemon.config()), deviceSlot, openedExisting: false })
+  await unmarkPublished(paths.publishedFile)
+  const { node, sync } = await daemon.requireDrive()
+  const { published } = sync.status()
+  return {
+    outcome: published === undefined ? 'created' : 'opened',
+    phrase: undefined,
+    node: nodeReportOf(await node.check({ signal })),
+    publishedHeight: published?.height ?? 0,
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * A home whose local data are gone, and a node that knows no drive: nothing empty takes the place of what was
+ * published.
+ */
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { testWhere } from '../support/available.js'
+import { programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+
+interface Lost {
+  readonly drive: TestDrive
+  readonly store: string
+  readonly phrase: string
+}
+
+/** A drive made and published here; then its data are gone, and the disk of its node is another one. */
+async function lost(t: ExecutionContext): Promise<Lost> {
+  t.timeout(3 * 60_000)
+  const folder = temporaryFolder(t, 'lost-data')
+  const [store, phrase] = [join(folder, 'store'), join(folder, 'phrase')]
+  const drive = testDrive(t)
+  await drive.up(['--node', `file://${store}`, '--phrase-out', phrase])
+  await programAside('sh', ['-ec', 'echo bytes > file'], drive.mountpoint)
+  await drive.must(['sync'])
+  await drive.unmount()
+  rmSync(join(drive.home, 'data'), { recursive: true })
+  await programAside('mv', [store, `${store}.kept`])
+  return { drive, store, phrase }
+}
+
+testWhere('fuse')('S-078 a drive made here whose data are lost is not begun anew, empty', async (t) => {
+  const { drive, store } = await lost(t)
+  const { code, stderr } = await drive.run(['mount', drive.mountpoint])
+  t.is(code, 10, stderr)
+  t.regex(stderr, /local data .* are gone.*node set.*--new/s)
+  t.false(existsSync(store) && readdirSync(store).includes('names') && readdirSync(join(store, 'names')).length > 0)
+  // The disk is back.
+  rmSync(store, { recursive: true, force: true })
+  await programAside('mv', [`${store}.kept`, store])
+  await drive.mount()
+  t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')
+})
+
+testWhere('fuse')('S-078 the same where config.json is lost as well', async (t) => {
+  const { drive } = await lost(t)
+  rmSync(join(drive.home, 'config.json'))
+  t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
+})
+
+testWhere('fuse')('S-078 node set names the node that has the drive, and another one changes nothing', async (t) => {
+  const { drive, store } = await lost(t)
+  t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
+  const wrong = await drive.run(['node', 'set', `file://${store}.other`])
+  t.is(wrong.code, 10, wrong.stderr)
+  await drive.must(['node', 'set', `file://${store}.kept`])
+  await drive.mount()
+  t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')
+})
+
+testWhere('fuse')('S-078 a new, empty drive with the same phrase is made when --new says so', async (t) => {
+  const { drive, phrase } = await lost(t)
+  t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
+  await drive.up(['--phrase-file', phrase, '--new'])
+  t.is(await programAside('ls', [], drive.mountpoint), '')
+  await programAside('sh', ['-ec', 'echo again > file'], drive.mountpoint)
+  await drive.must(['sync'])
+  t.is((await drive.run(['init', '--phrase-file', phrase, '--new'])).code, 11, 'there is a drive')
+})
