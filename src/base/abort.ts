@@ -33,7 +33,7 @@ export function sleep(delayMs: number, signal?: AbortSignal, clock: Pick<Clock, 
 /** Rejects with ABORTED when the signal fires first; `work` goes on. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => {
-    // With nobody left who waits it is nobody's failure.
+    // After an abort nobody waits for `work`, so its failure is ignored.
   })
   if (signal.aborted) return Promise.reject(aborted(signal))
   return new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@ import { BoundedQueue, forEachBounded, isDriveError } from './index.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-test('no more tasks run than allowed, in the order they came, urgent ones first', async (t) => {
+test('no more tasks run than allowed, in order of arrival, urgent ones first', async (t) => {
   const queue = new BoundedQueue(2)
   const begun: string[] = []
   const ends: (() => void)[] = []
@@ -22,7 +22,7 @@ test('no more tasks run than allowed, in the order they came, urgent ones first'
   t.is(queue.load, 0)
 })
 
-test('a waiting task can be cancelled, and a failed one gives its place on', async (t) => {
+test('a waiting task can be cancelled, and a failed task frees its slot', async (t) => {
   const queue = new BoundedQueue(1)
   let fail: () => void = () => undefined
   const first = queue.run(() => new Promise((_, reject) => (fail = () => reject(new Error('it failed')))))
@@ -36,7 +36,7 @@ test('a waiting task can be cancelled, and a failed one gives its place on', asy
   t.is(await third, 3)
 })
 
-test('work over many items is bounded, and takes items only when there is room', async (t) => {
+test('work over many items is bounded, and takes an item only when a slot is free', async (t) => {
   let [taken, running, most, done] = [0, 0, 0, 0]
   function* items(): Generator<number> {
     for (; taken < 50; taken++) {
@@ -54,7 +54,7 @@ test('work over many items is bounded, and takes items only when there is room',
   t.is(most, 4)
 })
 
-test('after a failure no item is taken any more, those under way end, and the first failure is thrown', async (t) => {
+test('after a failure no more items are taken, running ones end, and the first failure is thrown', async (t) => {
   const seen: number[] = []
   let ended = 0
   const work = async (item: number): Promise<void> => {

@@ -1,13 +1,13 @@
-/** Bounded concurrency, in the two shapes it is needed: tasks that come one by one, and one task over many items. */
+/** Bounded concurrency in two forms: a queue for tasks that arrive one by one, and one function over many items. */
 import { aborted, throwIfAborted } from './abort.js'
 
-/** `urgent`: before everything that waits. `signal`: a waiting task can be cancelled, a running one cannot. */
+/** `urgent`: runs before all waiting tasks. `signal`: a waiting task can be cancelled, a running one cannot. */
 export interface QueueOptions {
   readonly urgent?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
-/** Runs at most `width` tasks at once, in the order they came; urgent ones go first. */
+/** Runs at most `width` tasks at once, in order of arrival; urgent tasks go first. */
 export class BoundedQueue {
   readonly #width: number
   readonly #waiting: (() => void)[] = []
@@ -17,12 +17,12 @@ export class BoundedQueue {
     this.#width = width
   }
 
-  /** Tasks that run or wait. */
+  /** The number of running and waiting tasks. */
   get load(): number {
     return this.#running + this.#waiting.length
   }
 
-  /** Rejects with what the task throws, or with ABORTED while it still waits. */
+  /** Rejects with the task's error, or with ABORTED if the signal fires while the task waits. */
   async run<T>(task: () => Promise<T>, options: QueueOptions = {}): Promise<T> {
     throwIfAborted(options.signal)
     if (this.#running >= this.#width) await this.#turn(options)
@@ -36,7 +36,7 @@ export class BoundedQueue {
     }
   }
 
-  /** Resolves with the slot of a task that ended. */
+  /** Resolves when a finished task frees a slot. */
   #turn({ urgent = false, signal }: QueueOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       const start = (): void => {
@@ -55,8 +55,8 @@ export class BoundedQueue {
 }
 
 /**
- * Does `work` for every item, at most `width` at once; items are taken when there is room for them. After a failure no
- * more are taken, and when those under way have ended, the first failure is thrown.
+ * Runs `work` for every item, at most `width` at once. An item is taken only when a slot is free. After a failure no
+ * more items are taken; when the running ones have ended, the first failure is thrown.
  */
 export async function forEachBounded<Item>(
   items: Iterable<Item>,

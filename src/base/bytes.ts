@@ -11,8 +11,8 @@ export type SecretKey = Uint8Array
 export type FileId = Uint8Array
 
 /**
- * A file name as the kernel gave it: 1 … 255 bytes, one character per byte (latin1), any bytes but `/` and NUL.
- * Not UTF-8 text: use `nameFromText` and `nameToText` at the edges. Never logged.
+ * A file name as the kernel gave it: 1 … 255 bytes, one character per byte (latin1), any bytes except `/` and NUL. Not
+ * UTF-8 text: use `nameFromText` and `nameToText` at the edges. Never logged.
  */
 export type PlainName = string & { readonly plainName: unique symbol }
 
@@ -21,7 +21,7 @@ export function nameFromText(text: string): PlainName {
   return Buffer.from(text, 'utf8').toString('latin1') as PlainName
 }
 
-/** A byte name to text; bytes that are no UTF-8 become U+FFFD, so this is for display only. */
+/** A byte name to text, for display only: bytes that are not UTF-8 become U+FFFD. */
 export function nameToText(name: PlainName): string {
   return Buffer.from(name, 'latin1').toString('utf8')
 }

@@ -6,7 +6,10 @@ export interface Clock {
   nowNs(): bigint
   /** Milliseconds that never run backwards; for durations and time-outs. */
   monotonicMs(): number
-  /** Calls `action` once, `delayMs` from now (0 to 2^31 - 1). @returns cancels it; may be called at any time */
+  /**
+   * Calls `action` once, `delayMs` from now (0 to 2^31 - 1). @returns a function that cancels the timer; it may be
+   * called at any time
+   */
   after(delayMs: number, action: () => void): () => void
 }
 

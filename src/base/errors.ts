@@ -1,10 +1,10 @@
 /**
- * Every way this program fails, once, and when trying again can help.
- * Tables from a code to an errno, an exit status or an HTTP status live with their users (fuse, cli, api);
- * each is a `Record<DriveErrorCode, number>`, so a missing row does not compile.
+ * Every error code of this program, and whether a retry can help. Tables from a code to an errno, an exit status or an
+ * HTTP status live with their users (fuse, cli, api); each is a `Record<DriveErrorCode, number>`, so a missing row does
+ * not compile.
  */
 
-/** When a failed call is worth repeating. */
+/** When a retry of a failed call can succeed. */
 export type Retry = 'never' | 'backoff' | 'when-online' | 'after-user-acts'
 
 export const DRIVE_ERRORS = {
@@ -60,7 +60,7 @@ export const DRIVE_ERRORS = {
 
 export type DriveErrorCode = keyof typeof DRIVE_ERRORS
 
-/** A failure with a code from the table, a sentence a user can read, and facts that hold no secret. */
+/** A failure with a code from the table, a sentence a user can read, and facts without secrets. */
 export class DriveError extends Error {
   override readonly name = 'DriveError'
   readonly code: DriveErrorCode
@@ -81,7 +81,7 @@ export class DriveError extends Error {
   }
 }
 
-/** True for a `DriveError`, also one with the given code. Works across copies of this module. */
+/** True for a `DriveError`; with `code`, only for one with that code. Works across copies of this module. */
 export function isDriveError(error: unknown, code?: DriveErrorCode): error is DriveError {
   return error instanceof DriveError && (code === undefined || error.code === code)
 }
@@ -93,7 +93,7 @@ export interface WireError {
   readonly about: Readonly<Record<string, string | number | boolean>>
 }
 
-/** Any thrown value as a `WireError`; what is not a `DriveError` becomes INTERNAL with its own message. */
+/** Any thrown value as a `WireError`. A value that is not a `DriveError` becomes INTERNAL with its own message. */
 export function toWire(error: unknown): WireError {
   if (error instanceof DriveError) return { code: error.code, message: error.message, about: error.about }
   const message = error instanceof Error ? error.message : String(error)

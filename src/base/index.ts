@@ -1,4 +1,7 @@
-/** What every module may use: errors, time, randomness, logging, cancellation, bytes. Imports nothing of ours. */
+/**
+ * The foundation of every module: errors, time, randomness, logging, cancellation, bytes. Imports no other module of
+ * ours.
+ */
 export { aborted, sleep, throwIfAborted, unlessAborted } from './abort.js'
 export { BoundedQueue, forEachBounded, type QueueOptions } from './bounded-queue.js'
 export {

@@ -16,7 +16,7 @@ export interface Log {
 
 const ORDER: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
 
-/** @param write receives one line without its newline @param level the least important level still written */
+/** @param write receives one line without its newline @param level the least important level that is written */
 export function createLog(write: (line: string) => void, level: LogLevel, now: () => number): Log {
   const enabled = (at: LogLevel): boolean => ORDER.indexOf(at) <= ORDER.indexOf(level)
   const line = (at: LogLevel, message: string, fields: LogFields = {}): void => {

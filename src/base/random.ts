@@ -12,7 +12,7 @@ export const systemRandom: Random = {
 
 /**
  * A repeatable generator for tests and simulations (xorshift32); never for keys of a real drive.
- * @param seed any integer but 0; print it with every random test.
+ * @param seed any integer except 0; print it in every random test.
  */
 export function seededRandom(seed: number): Random & { next(below: number): number } {
   let state = seed >>> 0 || 1

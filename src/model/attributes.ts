@@ -1,12 +1,12 @@
 /**
- * What is known of every file, directory and other object, whoever asks: the kernel, the tables of this machine, a
- * published version.
+ * The attributes of every file, directory and other object, the same for the kernel, the local tables and published
+ * versions.
  */
 import type { FileId } from '../base/index.js'
 
 /** Times are whole seconds since 1970 (negative before) and nanoseconds 0 … 999,999,999. */
 export interface StatFields {
-  /** With the bits of the file type. */
+  /** Includes the bits of the file type. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
@@ -25,7 +25,7 @@ export interface StatFields {
   readonly btimeNsec: number
 }
 
-/** What a version publishes of an inode, but for its content. */
+/** The attributes of an inode in a published version, without its content. */
 export interface InodeAttributes extends StatFields {
   readonly fileId: FileId
   /** Files opened for in-place writes are cut in fixed 256 KiB chunks. */
@@ -33,7 +33,7 @@ export interface InodeAttributes extends StatFields {
   readonly xattrs: readonly { readonly name: string; readonly value: Uint8Array }[]
 }
 
-/** Only these fields of a larger record. */
+/** Picks the inode attributes from a larger record. */
 export function inodeAttributesOf(record: InodeAttributes): InodeAttributes {
   return {
     fileId: record.fileId,
@@ -56,7 +56,7 @@ export function inodeAttributesOf(record: InodeAttributes): InodeAttributes {
   }
 }
 
-/** An object of which nothing is said but who it is and its type. */
+/** Attributes with only an identity and a type; all other fields are zero. */
 export function bareAttributes(fileId: FileId, mode: number): InodeAttributes {
   return inodeAttributesOf({ ...NOTHING, fileId, mode })
 }

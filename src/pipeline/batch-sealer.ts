@@ -1,4 +1,4 @@
-/** Many chunks at once into reused memory: what a pool worker runs. Two back-ends with the same bytes. */
+/** Seals many chunks at once into reused memory; runs on the pool threads. Two back-ends produce the same bytes. */
 import { createHash } from 'node:crypto'
 import { KIB } from '../base/index.js'
 import { nativeSeal, type NativeSeal } from '../platform/thread.js'
@@ -9,22 +9,22 @@ import { padChunk, sealedSize } from './padding.js'
 import type { Rows } from './rows.js'
 import { rowCapacity } from './rows.js'
 
-/** A whole item as one chunk, besides the two modes of the contract. */
+/** The two chunking modes of the contract, and `whole`: the item is one chunk. */
 export type ItemMode = SealItem['mode'] | 'whole'
 export type BatchItem = Omit<SealItem, 'mode'> & { readonly mode: ItemMode }
 
 export interface BatchSealer {
   readonly kind: 'native' | 'javascript'
   /**
-   * Cuts, derives keys and dedup ids and, unless `keysOnly`, seals all chunks one after the other into `out`.
-   * @returns rows filled
+   * Cuts the items and derives keys and dedup ids. Given `out`, seals all chunks into it one after the other.
+   * @returns number of rows filled
    */
   sealBatch(data: Uint8Array, items: readonly BatchItem[], rows: Rows, out: Uint8Array | undefined): number
-  /** Seals those of the first `count` rows whose sealed length is not 0. @returns bytes written */
+  /** Of the first `count` rows, seals those whose sealed length is not 0. @returns bytes written */
   sealRows(data: Uint8Array, rows: Rows, count: number, out: Uint8Array): number
 }
 
-/** Sealed bytes that these items can give at most. */
+/** An upper bound for the sealed bytes of these items. */
 export function sealedCapacity(items: readonly Pick<SealItem, 'length'>[]): number {
   return items.reduce(
     (sum, { length }) => sum + (length <= CHUNK.MIN ? sealedSize(length) : length + paddingOf(length)),
@@ -32,7 +32,9 @@ export function sealedCapacity(items: readonly Pick<SealItem, 'length'>[]): numb
   )
 }
 
-/** Steps of a sixteenth of each chunk, one step more a chunk for mark and tag, and a last chunk that may be small. */
+/**
+ * Upper bound of the padding: a sixteenth of each chunk, one step per chunk for mark and tag, and a small last chunk.
+ */
 function paddingOf(length: number): number {
   return Math.floor(length / 8) + 64 * KIB + 8 * KIB * rowCapacity([{ length }])
 }
@@ -60,7 +62,7 @@ function nativeSealer(native: NativeSeal, keys: ContentKeys): BatchSealer {
   }
 }
 
-/** Always the JavaScript back-end (tests compare the two). */
+/** The JavaScript back-end, even where the native one is built (tests compare the two). */
 export function javascriptSealer(keys: ContentKeys): BatchSealer {
   const gear = gearWords(gearBytes(keys.gearKey))
 

@@ -1,4 +1,7 @@
-/** The contract of the pipeline: plaintext in, sealed blocks in segments out; and sealed blocks back to plaintext. */
+/**
+ * The contract of the pipeline. It turns plaintext into sealed blocks in segments, and sealed blocks back into
+ * plaintext.
+ */
 import type { Digest, SecretKey } from '../base/index.js'
 import type { BlockLocation } from '../storage/segments/thread.js'
 
@@ -13,15 +16,16 @@ export interface SealItem {
   readonly length: number
   readonly mode: ChunkMode
   /**
-   * The item ends the file: the rest is cut too. Otherwise trailing bytes whose cut is not certain are left unconsumed.
+   * The item ends the file, so its last bytes become a chunk too. Otherwise trailing bytes without a certain cut stay
+   * unconsumed.
    */
   readonly final: boolean
 }
 
 export interface SealJob {
   /**
-   * Plaintext. A view on a SharedArrayBuffer is read in place, and must not change until the job resolves; any other
-   * view is copied. Jobs of 1 MiB and more amortise the thread hop.
+   * Plaintext. A view on a SharedArrayBuffer is read in place and must not change until the job resolves. Any other
+   * view is copied. Jobs of at least 1 MiB make the cost of the thread hop negligible.
    */
   readonly data: Uint8Array
   readonly items: readonly SealItem[]
@@ -33,12 +37,12 @@ export interface SealedChunk {
   readonly plainLength: number
   /** 16 bytes. */
   readonly dedupId: Uint8Array
-  /** Absent when the block was in the store already (found by its dedup id). */
+  /** Absent when the store already had the block (found by its dedup id). */
   readonly location: BlockLocation | undefined
 }
 
 export interface SealedItem {
-  /** Bytes cut into `chunks`, from the item's start; equals `length` for a final item. */
+  /** The number of bytes, from the item's start, that were cut into `chunks`. Equals `length` for a final item. */
   readonly consumed: number
   readonly chunks: readonly SealedChunk[]
 }
@@ -53,24 +57,25 @@ export interface PipelineOptions {
   /** Where workers append sealed blocks (`BlockStore.segmentDirectory`). */
   readonly segmentDirectory: string
   readonly keys: ContentKeys
-  /** Threads at most; as many as the machine has cores, up to 4, by default. They start on demand and end when idle. */
+  /** The maximum number of threads. Default: one per core, at most 4. Threads start on demand and end when idle. */
   readonly workers?: number
   /** Milliseconds after which an idle thread ends; 20,000 by default. */
   readonly idleTimeoutMs?: number
   /**
-   * `BlockStore.findDuplicate`: called on the caller's thread. Chunks it knows are neither encrypted nor written, and
-   * come back without a location. It is asked again before the job resolves, so such a digest is known at that instant.
+   * `BlockStore.findDuplicate`: called on the caller's thread. Chunks it knows are neither encrypted nor written; they
+   * are returned without a location. It is called again for these chunks before the job resolves, so the store still
+   * has them at that instant.
    */
   readonly findDuplicate?: (dedupId: Uint8Array) => Digest | undefined
-  /** Undefined: native when built. */
+  /** Undefined: the native core when it is built. */
   readonly core?: 'javascript'
 }
 
 export interface Pipeline {
   /**
-   * Chunks, seals, hashes and writes to segments, on a pool thread. Blocks still have to be indexed by the caller.
-   * Rejects with NO_SPACE when the disk is full (the same job may be given again), with ABORTED when the signal fires:
-   * at once while it waits, otherwise when the thread has let go of the plaintext (milliseconds).
+   * Chunks, seals, hashes and writes to segments on a pool thread. The caller must index the blocks. Rejects with
+   * NO_SPACE when the disk is full; the caller may submit the same job again. Rejects with ABORTED when the signal
+   * fires: at once while the job waits, otherwise when the thread no longer reads the plaintext (milliseconds).
    */
   seal(job: SealJob, options?: { signal?: AbortSignal }): Promise<SealedItem[]>
   /** Jobs waiting or running. */
@@ -79,25 +84,25 @@ export interface Pipeline {
   close(): Promise<void>
 }
 
-/** Tags of the 4 KiB pages of a sealed block, of a key only this process has; they mean nothing to another one. */
+/** Authentication tags of the 4 KiB pages of a sealed block. Their key exists only in this process. */
 export interface PageTags {
   readonly serial: number
   readonly tags: Uint8Array
 }
 
-/** Opens a few pages of a block that was opened as a whole before, as safely: pages that changed since are refused. */
+/** Opens single pages of a block that was opened as a whole before. Pages that have changed since are refused. */
 export interface PartOpener {
-  /** @param sealed what `openLeaf` or `openLeafInto` has just accepted */
+  /** @param sealed a block that `openLeaf` or `openLeafInto` has just accepted */
   tag(sealed: Uint8Array): PageTags
   /**
-   * Fills `into` with the plaintext from `skip` bytes into `pages` on.
-   * @param pages whole sealed pages, the block's page `first` (from 0) and those after it
-   * @returns false when they are not what was tagged
+   * Fills `into` with plaintext, starting `skip` bytes into `pages`.
+   * @param pages consecutive whole sealed pages of the block; `first` is the index of the first one, from 0
+   * @returns false when the pages differ from the tagged ones
    */
   open(pages: Uint8Array, first: number, tags: PageTags, key: SecretKey, skip: number, into: Uint8Array): boolean
 }
 
-/** The synchronous core, same bytes in native and JavaScript form. */
+/** The synchronous core. The native and the JavaScript form produce the same bytes. */
 export interface Core {
   readonly kind: 'native' | 'javascript'
   /**
@@ -114,13 +119,13 @@ export interface Core {
    */
   openLeaf(sealed: Uint8Array, key: SecretKey): Uint8Array
   /**
-   * The same into reused memory, twice as fast: `into` takes at least `sealed.length` − 16 bytes.
-   * @returns the plaintext's length; throws CORRUPT (then `into` holds zeros or nothing of the block)
+   * Like `openLeaf`, but into reused memory and twice as fast. `into` has at least `sealed.length` − 16 bytes.
+   * @returns the plaintext's length; throws CORRUPT (`into` then holds no plaintext of the block)
    */
   openLeafInto(sealed: Uint8Array, key: SecretKey, into: Uint8Array): number
   /** Opening parts of blocks; undefined in the JavaScript form. */
   readonly parts?: PartOpener
-  /** End offsets of the chunks of `data`; when not `final`, uncertain trailing bytes belong to no chunk. */
+  /** End offsets of the chunks of `data`; unless `final`, trailing bytes without a certain cut belong to no chunk. */
   cut(data: Uint8Array, mode: ChunkMode, final: boolean, keys: ContentKeys): number[]
   sha256(data: Uint8Array): Digest
 }

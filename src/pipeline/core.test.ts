@@ -16,7 +16,7 @@ function keysFrom(source: Random): ContentKeys {
   return { dedupKey: source.bytes(32), gearKey: source.bytes(32) }
 }
 
-/** Random bytes at any length, some of it repetitive, quickly. */
+/** Fast test data of any length: random bytes, in part repetitive. */
 function content(length: number): Buffer {
   const piece = Buffer.from(random.bytes(Math.min(length, 1 + random.next(60_000))))
   const out = Buffer.alloc(length)
@@ -67,7 +67,7 @@ test('R-10 both cores seal random plaintexts to the same bytes, digests, keys an
   }
 })
 
-test('R-10 both cores cut at the same places, and cutting in pieces gives the cuts of the whole', (t) => {
+test('R-10 both cores cut at the same places, and cutting data in pieces gives the same cuts as cutting it at once', (t) => {
   for (let round = 0; round < 6; round++) {
     const data = content(1 + random.next(5_000_000))
     for (const mode of ['content-defined', 'fixed'] as const) {
@@ -163,7 +163,7 @@ test('plaintexts of no bytes and of more than the maximum are refused', (t) => {
 })
 
 test('keys of another drive give other cuts and other blocks', (t) => {
-  // without repeats: those may leave the cutter nothing to choose from
+  // random data: repetitive data may offer the cutter no choice
   const data = Buffer.from(random.bytes(3_000_000))
   const other = keysFrom(random)
   t.notDeepEqual(
@@ -220,12 +220,12 @@ test('any part of an opened block opens alone, and a page that changed since is 
       t.true(into.equals(plain.subarray(from, from + into.length)), `${from} of ${length}`)
       into.fill(1)
       const mixed = { serial: others.serial, tags: tags.tags }
-      t.false(parts.open(pages, first, mixed, key, skip, into), 'tags of another time')
+      t.false(parts.open(pages, first, mixed, key, skip, into), 'tags of another call')
       pages[random.next(pages.length)]! ^= 1 << random.next(8)
       t.false(parts.open(pages, first, tags, key, skip, into), 'a changed bit')
       t.true(
         into.every((byte) => byte === 1),
-        'nothing comes out',
+        'no plaintext is written',
       )
     }
     if (sealed.length > SEALED_PAGE_BYTES) {

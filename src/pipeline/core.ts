@@ -9,7 +9,7 @@ import { SEALED_PAGE_BYTES, sealedSize, TAG_BYTES } from './padding.js'
 import { rowCapacity, Rows } from './rows.js'
 
 /**
- * @param kind undefined: native when built and not forbidden by `DAGDRIVE_CORE=javascript`. 'native' throws
+ * @param kind undefined: native, unless it is not built or `DAGDRIVE_CORE=javascript` is set. 'native' throws
  * NOT_SUPPORTED without the addon
  */
 export function createCore(kind?: Core['kind']): Core {
@@ -83,7 +83,9 @@ function sealLeaf(
   plain: Uint8Array,
 ): { sealed: Uint8Array; digest: Digest; key: SecretKey; dedupId: Uint8Array } {
   if (plain.length < 1 || plain.length > CHUNK.MAX) {
-    throw new DriveError('INVALID', `A leaf block holds 1 to ${CHUNK.MAX} bytes.`, { about: { length: plain.length } })
+    throw new DriveError('INVALID', `A leaf block must hold 1 to ${CHUNK.MAX} bytes.`, {
+      about: { length: plain.length },
+    })
   }
   const rows = new Rows(1)
   const sealed = Buffer.allocUnsafeSlow(sealedSize(plain.length))
@@ -91,7 +93,7 @@ function sealLeaf(
   return { sealed, digest: rows.digest(0), key: rows.key(0), dedupId: rows.dedupId(0) }
 }
 
-/** What was derived from the keys of the last call: a process works with one drive's keys at a time. */
+/** Caches the value derived from the keys of the last call. A process uses one drive's keys at a time. */
 function latest<T>(derive: (keys: ContentKeys) => T): (keys: ContentKeys) => T {
   let held: { keys: ContentKeys; value: T } | undefined
   return (keys) => {

@@ -26,7 +26,7 @@ const jobOf = (length: number): { data: Uint8Array; items: SealItem[] } => ({
 })
 
 test.serial(
-  'a thread that cannot start fails the jobs no thread has, and none that another thread is reading',
+  'a thread that cannot start fails the unclaimed jobs, but no job that another thread is reading',
   async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'dagdrive-pipe-'))
     const keys = { dedupKey: Buffer.alloc(32, 1), gearKey: Buffer.alloc(32, 2) }

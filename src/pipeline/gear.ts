@@ -25,7 +25,8 @@ export function gearWords(bytes: Uint8Array): Int32Array {
 }
 
 /**
- * End offsets of the chunks of data[start … end); trailing bytes that are not certain belong to none unless `final`.
+ * End offsets of the chunks of data[start … end); unless `final`, trailing bytes without a certain cut belong to no
+ * chunk.
  */
 export function cutChunks(
   gear: Int32Array,

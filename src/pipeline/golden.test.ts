@@ -1,4 +1,4 @@
-/** The frozen bytes of format v1; fixtures/vectors/keys-and-leaves.py made them, independently of this code. */
+/** The frozen bytes of format v1. fixtures/vectors/keys-and-leaves.py generated them independently of this code. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import test from 'ava'

@@ -1,4 +1,4 @@
-/** The leaf block through node:crypto; native/leaf.h makes the same bytes. */
+/** Seals and opens leaf blocks with node:crypto; native/leaf.h produces the same bytes. */
 import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto'
 import { DriveError, type Digest, type SecretKey } from '../base/index.js'
 import { isSealedSize, TAG_BYTES, unpaddedLength } from './padding.js'
@@ -14,7 +14,7 @@ export function leafKeys(padded: Uint8Array, dedupKey: SecretKey): { key: Secret
   return { key: new Uint8Array(hmac(h, KEY_LABEL)), dedupId: new Uint8Array(hmac(h, ID_LABEL).subarray(0, 16)) }
 }
 
-/** AES-256-GCM with a zero nonce: the key belongs to this one message. */
+/** AES-256-GCM with a zero nonce: the key seals only this message. */
 export function encryptPadded(padded: Uint8Array, key: SecretKey, into: Uint8Array): void {
   const cipher = createCipheriv('aes-256-gcm', key, NONCE)
   cipher.setAAD(AAD)
@@ -33,7 +33,7 @@ export function openLeafJavaScript(sealed: Uint8Array, key: SecretKey): Uint8Arr
   try {
     decipher.final()
   } catch {
-    // the one way final() fails here is a tag that does not match
+    // final() fails here only when the tag does not match
     padded.fill(0)
     throw badLeaf()
   }

@@ -88,7 +88,7 @@ test.before((t) => {
 for (const core of KINDS) {
   const name = core ?? 'native'
 
-  test(`R-10 ${name} threads read shared plaintext in place and leave the reference core's blocks in segments`, async (t) => {
+  test(`R-10 ${name} threads read shared plaintext in place and write the same blocks as the reference core to segments`, async (t) => {
     await withPipeline({ ...(core && { core }) }, async (bench) => {
       t.is(bench.pipeline.core, name)
       const jobs = Array.from({ length: 4 }, (_, round) => {
@@ -117,7 +117,7 @@ for (const core of KINDS) {
     })
   })
 
-  test(`${name}: known chunks are not written again, and one forgotten meanwhile is`, async (t) => {
+  test(`${name}: known chunks are not written again, except one that the store forgets meanwhile`, async (t) => {
     const known = new Map<string, Digest>()
     let asked = 0
     let forgetAfter = Infinity
@@ -192,7 +192,7 @@ test('abort rejects waiting and running jobs, and the pool goes on', async (t) =
   })
 })
 
-test('items outside the data are refused; a closed pipeline takes nothing, and close waits for what it took', async (t) => {
+test('items outside the data are refused; a closed pipeline accepts no job, and close waits for accepted jobs', async (t) => {
   await withPipeline({}, async ({ pipeline }) => {
     const data = shared(100_000)
     for (const [offset, length] of [

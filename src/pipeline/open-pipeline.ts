@@ -25,13 +25,13 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     minThreads: 0,
     maxThreads: workers,
     idleTimeout: idleMs,
-    // its threads then wait in their event loop and may run timers between tasks
+    // the threads then wait in their event loop, so their timers run between tasks
     atomics: 'disabled',
     recordTiming: false,
     workerData: { segmentDirectory, keys, core, restMs: idleMs / 2 } satisfies WorkerSetup,
   })
-  // piscina reports a thread that cannot start here only, and would let its task wait for ever. Tasks that run on other
-  // threads go on: they read memory that is the caller's again as soon as the job settles.
+  // This event is piscina's only report of a thread that cannot start; the task of that thread would wait for ever.
+  // Only unclaimed tasks are rejected. A running task still reads the caller's memory, so its job must not settle.
   const open = new Map<Claim, (error: Error) => void>()
   pool.on('error', (cause: unknown) => {
     for (const [state, reject] of open) {
@@ -47,7 +47,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
         .then(resolve, (cause: unknown) => reject(new DriveError('INTERNAL', 'A pipeline thread failed.', { cause })))
         .finally(() => open.delete(state))
     })
-  // one job more than threads, so that a thread finds its next job while this thread looks at the last answer
+  // one job more than threads: a thread has its next job while this thread handles the last answer
   const queue = new BoundedQueue(workers + 1)
   const active = new Set<Promise<unknown>>()
   let closed = false
@@ -98,7 +98,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   }
 }
 
-/** What a thread may read: shared memory in place, anything else as a shared copy. */
+/** Memory that a thread can read: shared memory as it is, other memory as a shared copy. */
 function shareable(data: Uint8Array): Uint8Array {
   if (data.buffer instanceof SharedArrayBuffer) return data
   const copy = new Uint8Array(new SharedArrayBuffer(data.length))

@@ -10,7 +10,7 @@ const MARK = 0x80
 
 /**
  * Bytes of the leaf block of `plainLength` (1 … CHUNK.MAX) plaintext bytes, tag included: a power of two up to 64 KiB,
- * then Padmé's steps, none smaller than 4 KiB. So every block is whole pages, which eviction can punch out.
+ * then Padmé's steps, none smaller than 4 KiB. So every block is whole pages, and eviction can punch them out.
  */
 export function sealedSize(plainLength: number): number {
   return roundUp(plainLength + 1 + TAG_BYTES)
@@ -28,7 +28,7 @@ export function padChunk(plain: Uint8Array): Buffer {
   return padded
 }
 
-/** The plaintext's length inside `padded`, or undefined when this is not exactly what `pad` makes. */
+/** The plaintext's length inside `padded`, or undefined when the padding is not exactly that of `padChunk`. */
 export function unpaddedLength(padded: Uint8Array): number | undefined {
   let end = padded.length - 1
   while (end > 0 && padded[end] === 0) end--

@@ -20,7 +20,7 @@ async function inDirectory(use: (directory: string) => Promise<void>): Promise<v
   }
 }
 
-test('R-10 R-11 sealed files are read back from the store, and saving one again writes only what changed', async (t) => {
+test('R-10 R-11 sealed files are read back from the store, and saving one again writes only the changed chunks', async (t) => {
   await inDirectory(async (directory) => {
     const store = await openBlockStore({ directory, log: silentLog, fileCalls: { punchHole, readWithoutWaiting } })
     const pipeline = openPipeline({
@@ -65,7 +65,7 @@ test('R-10 R-11 sealed files are read back from the store, and saving one again 
   })
 })
 
-test('a thread that cannot work rejects the job instead of leaving it waiting', async (t) => {
+test('a thread that cannot work makes the job reject instead of hang', async (t) => {
   await inDirectory(async (directory) => {
     const segmentDirectory = join(directory, 'file')
     writeFileSync(segmentDirectory, '')

@@ -1,4 +1,4 @@
-/** What crosses between the pipeline and its pool threads. */
+/** The messages between the pipeline and its pool threads. */
 import type { WireError } from '../base/index.js'
 import type { BatchItem } from './batch-sealer.js'
 import type { ContentKeys } from './contract.js'
@@ -8,14 +8,17 @@ export interface WorkerSetup {
   readonly segmentDirectory: string
   readonly keys: ContentKeys
   readonly core: 'javascript' | undefined
-  /** Milliseconds without a task after which the thread finishes its segment and frees its buffers. */
+  /** After this many milliseconds without a task, the thread finishes its segment and frees its buffers. */
   readonly restMs: number
 }
 
-/** A task in shared memory: 0 nobody has it, 1 a thread has it, 2 given up. Who changes it from 0 decides. */
+/**
+ * The state of a task in shared memory: 0 unclaimed, 1 taken by a thread, 2 given up by the pipeline. Both sides change
+ * it from 0 by compare-and-swap; the first one wins.
+ */
 export type Claim = Int32Array
 
-/** @returns false when the other side was first */
+/** @returns false when the other side claimed the task first */
 export function claim(state: Claim, as: 'taken' | 'given up'): boolean {
   return Atomics.compareExchange(state, 0, 0, as === 'taken' ? 1 : 2) === 0
 }
@@ -23,7 +26,7 @@ export function claim(state: Claim, as: 'taken' | 'given up'): boolean {
 /**
  * - `all`: cut, seal, write.
  * - `keys`: cut and derive keys and dedup ids only.
- * - `rows`: seal and write those rows that are not marked to be skipped.
+ * - `rows`: seal and write the rows that are not marked to be skipped.
  */
 export type PoolTask = SealTask & { readonly claim: Claim }
 
@@ -31,7 +34,7 @@ export type SealTask =
   | { readonly kind: 'all' | 'keys'; readonly data: Uint8Array; readonly items: readonly BatchItem[] }
   | { readonly kind: 'rows'; readonly data: Uint8Array; readonly rows: Uint8Array; readonly count: number }
 
-/** Errors travel as values: a thrown one would lose its code. */
+/** Errors cross as values: a thrown error would lose its code. */
 export type PoolAnswer =
   | {
       readonly rows: Uint8Array

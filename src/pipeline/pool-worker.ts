@@ -14,8 +14,7 @@ const sealer: BatchSealer = setup.core === 'javascript' ? javascriptSealer(setup
 let writer: SegmentWriter | undefined
 let out: Buffer = Buffer.alloc(0)
 let isOnPage = false
-// the pool ends this thread without a word when it stays idle; before that its segment is finished, so that eviction
-// can remove it
+// The pool ends an idle thread without notice. This timer finishes the segment before that, so eviction can remove it.
 const rest = setTimeout(() => {
   writer?.close()
   writer = undefined
@@ -25,7 +24,7 @@ const rest = setTimeout(() => {
 export default function run(task: PoolTask): PoolAnswer {
   rest.refresh()
   try {
-    // Whoever gave it up may have given its memory to another job.
+    // After the job was given up, its memory may belong to another job.
     if (!claim(task.claim, 'taken')) throw new DriveError('ABORTED', 'The job was given up.')
     return task.kind === 'rows' ? sealGivenRows(task) : sealItems(task)
   } catch (error) {

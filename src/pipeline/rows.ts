@@ -1,4 +1,4 @@
-/** The table that cutting and sealing fill, one row a chunk; the layout is native/seal.c's. */
+/** The table that cutting and sealing fill, one row per chunk. native/seal.c defines the layout. */
 import { endianness } from 'node:os'
 import type { Digest, SecretKey } from '../base/index.js'
 import type { SealItem } from './contract.js'
@@ -10,7 +10,7 @@ const DEDUP = 48
 const DIGEST = 64
 const LITTLE = endianness() === 'LE'
 
-/** Rows that cutting these items can give at most. */
+/** An upper bound for the number of chunks in these items. */
 export function rowCapacity(items: readonly Pick<SealItem, 'length'>[]): number {
   return items.reduce((sum, { length }) => sum + Math.floor(length / CHUNK.MIN) + 1, 0)
 }
@@ -23,7 +23,7 @@ export class Rows {
   readonly bytes: Uint8Array
   readonly #view: DataView
 
-  /** @param from how many rows to hold, or the bytes of an earlier table */
+  /** @param from the number of rows, or the bytes of an earlier table */
   constructor(from: number | Uint8Array) {
     this.bytes = typeof from === 'number' ? new Uint8Array(Math.max(1, from) * ROW_BYTES) : from
     this.#view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength)

@@ -1,11 +1,11 @@
-/** The same chunk as another block: for a node that keeps damaged bytes under the address of the first one. */
+/** Seals a chunk again as a different block, for a node that holds damaged bytes under the CID of the first block. */
 import type { Digest, SecretKey } from '../base/index.js'
 import { encryptPadded, openLeafJavaScript, sha256JavaScript } from './leaf-javascript.js'
 import { padChunk, TAG_BYTES } from './padding.js'
 
 /**
- * Readers take any key (docs/format/keys-and-leaves.md). The block has no dedup id: what is derived from its content
- * leads to the first one.
+ * Readers accept any key (docs/format/keys-and-leaves.md). The new block has no dedup id, because the id derived from
+ * its content belongs to the first block.
  * @param fresh a random key that seals nothing else @throws CORRUPT when `sealed` does not open with `key`
  */
 export function sealLeafAnew(

@@ -9,10 +9,10 @@ import { describeItems, itemLocation } from './sealed-items.js'
 type Submit = (task: SealTask) => Promise<Exclude<PoolAnswer, { error: unknown }>>
 
 /**
- * Seals only the chunks the store does not know: one hop to a thread cuts and derives dedup ids, a second one seals the
- * rest. (The second hop costs about 4 % for new data, and saves the cipher, the digest and the write, two thirds of all
- * work, for known data.) A known block may be forgotten while the rest is sealed, so all of them are asked for again at
- * the end, and sealed after all.
+ * Seals only the chunks that the store does not have. One hop to a thread cuts and derives dedup ids; a second hop
+ * seals the missing chunks. (The second hop costs about 4 % for new data, and saves the cipher, the digest and the
+ * write, two thirds of all work, for known data.) The store may discard a known block during the second hop. So all
+ * known blocks are looked up again at the end, and the lost ones are sealed.
  */
 export async function sealUnknown(
   job: SealJob,

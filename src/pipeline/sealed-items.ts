@@ -3,7 +3,7 @@ import type { BlockLocation } from '../storage/segments/index.js'
 import type { SealedChunk, SealedItem, SealItem } from './contract.js'
 import type { Rows } from './rows.js'
 
-/** Rows, which come in item order, as the contract's items. */
+/** Converts the rows, which are in item order, to the contract's items. */
 export function describeItems(
   items: readonly SealItem[],
   rows: Rows,
@@ -20,7 +20,7 @@ export function describeItems(
   return described
 }
 
-/** The `index`-th place a thread wrote to. */
+/** The location of the `index`-th block that a thread wrote. */
 export function itemLocation(places: Float64Array, index: number, length: number): BlockLocation {
   return { segment: places[2 * index]!, offset: places[2 * index + 1]!, length }
 }

@@ -1,5 +1,6 @@
 /**
- * The configuration of one drive on this machine: what it may say, its defaults, reading and writing it. No secrets.
+ * The configuration of one drive on this machine: its fields, their defaults, reading and writing the file. It holds no
+ * secrets.
  */
 import { DriveError, GIB, KIB } from '../base/index.js'
 import type { EnvironmentVariables } from './paths.js'
@@ -9,21 +10,21 @@ export interface DriveConfig {
   readonly version: 1
   /** Where published versions go: `embedded`, `file:///path`, `http(s)://host:port`, or `unix:///path/to/api.sock`. */
   readonly nodeUrl: string
-  /** A move to this node was begun and did not end; `nodeUrl` is the drive's node all the same. */
+  /** The target of an unfinished move to another node. `nodeUrl` is still the drive's node. */
   readonly movingTo?: string | undefined
   /** This device's place among the drive's devices, 0 … 255. */
   readonly deviceSlot: number
   readonly deviceName: string
   /**
-   * A published drive was opened here (true) or a new one was made (false): an empty cache must never pass for an empty
-   * drive.
+   * True: this home opened a published drive. False: it made a new one. So an empty cache is never mistaken for an
+   * empty drive.
    */
   readonly openedExisting: boolean
   /** Quiet time after the last edit before an upload starts. */
   readonly debounceMs: number
-  /** Sealed blocks kept on this machine above what exists nowhere else. */
+  /** Size limit of the block cache; only copies do not count. */
   readonly cacheBytes: number
-  /** Bytes a second that the slow check reads from the node; 0 switches it off. */
+  /** Bytes per second that the background scrub reads from the node; 0 switches it off. */
   readonly scrubBytesPerSecond: number
 }
 
@@ -53,21 +54,24 @@ const FIELDS: { readonly [K in keyof DriveConfig]-?: (value: unknown) => boolean
   scrubBytesPerSecond: WHOLE(0, Number.MAX_SAFE_INTEGER),
 }
 
-/** True for a name that a commit can hold (255 bytes as UTF-8) and any terminal can show. */
+/** True for a name that fits into a commit (255 bytes of UTF-8) and that every terminal can show. */
 export function isDeviceName(text: string): boolean {
   return Buffer.byteLength(text) <= 255 && !/\p{Cc}|\p{Cs}/u.test(text)
 }
 
-/** True for a node address of a kind this program knows; no credentials may be in it. */
+/** True for a node address of a known kind without credentials. */
 export function isNodeUrl(text: string): boolean {
   if (text === 'embedded') return true
-  // `file:folder` is read as a folder at the root of the disk, which nobody means.
+  // URL parsers read `file:folder` as a folder at the root of the disk. No user means that.
   if (!/^(https?:\/\/|(file|unix):\/\/\/)/iu.test(text) || !URL.canParse(text)) return false
   const url = new URL(text)
   return ['http:', 'https:', 'file:', 'unix:'].includes(url.protocol) && url.username === '' && url.password === ''
 }
 
-/** Reads the file over the defaults; the defaults when there is none. INVALID names the field that is wrong. */
+/**
+ * Reads the file and fills missing fields with the defaults. Without a file, all fields have their defaults. INVALID
+ * names the wrong field.
+ */
 export async function readConfig(path: string): Promise<DriveConfig> {
   const text = await readFileIfAny(path)
   if (text === undefined) return DEFAULT_CONFIG
@@ -77,7 +81,8 @@ export async function readConfig(path: string): Promise<DriveConfig> {
   } catch (error) {
     throw new DriveError('INVALID', `${path} is not JSON.`, { cause: error })
   }
-  if (typeof given !== 'object' || given === null) throw new DriveError('INVALID', `${path} holds no JSON object.`)
+  if (typeof given !== 'object' || given === null)
+    throw new DriveError('INVALID', `${path} does not hold a JSON object.`)
   for (const [name, value] of Object.entries(given)) {
     const allowed = Object.hasOwn(FIELDS, name) ? FIELDS[name as keyof DriveConfig] : undefined
     if (allowed === undefined) throw new DriveError('INVALID', `${path}: "${name}" is not a setting.`)
@@ -86,7 +91,7 @@ export async function readConfig(path: string): Promise<DriveConfig> {
   return { ...DEFAULT_CONFIG, ...(given as Partial<DriveConfig>) }
 }
 
-/** The configuration with what the environment says over it: `DAGDRIVE_DEBOUNCE_MS`. */
+/** The configuration, overridden by the environment: `DAGDRIVE_DEBOUNCE_MS`. */
 export function withEnvironment(config: DriveConfig, environment: EnvironmentVariables): DriveConfig {
   const text = environment['DAGDRIVE_DEBOUNCE_MS']
   if (text === undefined || text === '') return config

@@ -1,9 +1,9 @@
-/** Directories whose entries survive a power cut: a new file is only as durable as the entry that names it. */
+/** Directories whose entries survive a power cut: a new file survives only if its directory entry does. */
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
-/** Makes `path` and what is missing above it, private to the user, each entry durable. */
+/** Makes `path` and its missing parents, private to the user, each entry durable. */
 export function makeDurableDirectory(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: 0o700 })
   if (first === undefined) return
@@ -13,7 +13,7 @@ export function makeDurableDirectory(path: string): void {
   }
 }
 
-/** Entries of the directory durable. */
+/** Makes the entries of the directory durable. */
 export function syncDirectory(path: string): void {
   const fd = openSync(path, 'r')
   try {
@@ -24,8 +24,8 @@ export function syncDirectory(path: string): void {
 }
 
 /**
- * The same without keeping the thread: for disks that may be slow. File systems that cannot sync a directory (FAT
- * through FUSE) are let be.
+ * Like `syncDirectory`, without blocking the thread: for disks that may be slow. The error of a file system that cannot
+ * sync a directory (FAT through FUSE) is ignored.
  */
 export async function syncDirectoryLater(path: string): Promise<void> {
   const directory = await open(path, 'r')

@@ -1,6 +1,6 @@
 /**
- * What a disk has free, and guards that refuse a write before it is full. The only place that asks for free space. A
- * path handed in is never one inside a mount of ours: the thread that asks would have to answer.
+ * The free space of a disk, and guards that refuse a write before the disk is full. Only this file asks for free space.
+ * Callers never pass a path inside a mount of ours: the thread would wait for its own answer.
  */
 import { statfsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
@@ -8,15 +8,15 @@ import { DriveError, MIB, systemClock, type Clock } from '../base/index.js'
 
 export interface Space {
   readonly totalBytes: number
-  /** What an ordinary user may still write. */
+  /** Bytes an ordinary user can still write. */
   readonly availableBytes: number
 }
 
-/** A disk whose free space is measured now and then. */
+/** A disk whose free space is measured from time to time. */
 export interface Disk {
   /**
-   * The same object until it is measured anew; cheap enough for every write.
-   * @param isFresh measured now
+   * Returns the same object until the next measurement. Cheap enough for every write.
+   * @param isFresh measure now
    */
   space(isFresh?: boolean): Space
 }
@@ -44,12 +44,12 @@ export function diskSpace(path: string, clock: Clock): Disk {
   }
 }
 
-/** Of a disk that answers at once, such as the one of the local data. */
+/** The free space of a disk that answers at once, such as the disk of the local data. */
 export function spaceNow(path: string): Space {
   return asSpace(statfsSync(path))
 }
 
-/** Of any disk: one that does not answer keeps only the caller waiting. */
+/** The free space of any disk. A disk that does not answer delays only the caller. */
 export async function spaceOf(path: string): Promise<Space> {
   return asSpace(await statfs(path))
 }
@@ -59,9 +59,7 @@ function asSpace({ bsize, blocks, bavail }: { bsize: number; blocks: number; bav
 }
 
 export interface SpaceGuard {
-  /**
-   * Throws NO_SPACE when writing `bytes` more would leave less than the reserve. Costs a system call only now and then.
-   */
+  /** Throws NO_SPACE when writing `bytes` more would leave less than the reserve. Most calls make no system call. */
   check(bytes: number): void
 }
 
@@ -91,9 +89,9 @@ export function createSpaceGuard(options: { path: string; reserveBytes: number; 
 }
 
 /**
- * A failed write as a DriveError: NO_SPACE when the system said so or when the file system is (nearly) full, as LMDB
- * reports a short write as EIO; INTERNAL otherwise.
- * @param neededBytes what the write would have taken, roughly
+ * Converts a failed write to a DriveError. NO_SPACE when the system says so, or when the file system is nearly full,
+ * because LMDB reports a short write as EIO. INTERNAL otherwise.
+ * @param neededBytes the approximate size of the write
  */
 export function writeFailure(error: unknown, path: string, neededBytes: number): DriveError {
   if (error instanceof DriveError) return error

@@ -1,4 +1,4 @@
-/** This machine: paths, configuration, private files, durable directories, free space, the native core's calls. */
+/** This machine: paths, configuration, private files, durable directories, free space, calls of the native core. */
 export {
   DEFAULT_CONFIG,
   type DriveConfig,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeDirectories } from './make-directories.js'
 
-test('missing parents are made with the mode, and what exists is left alone', async (t) => {
+test('missing parents are made with the mode, and existing directories stay unchanged', async (t) => {
   const base = await mkdtemp(join(tmpdir(), 'dagdrive-directories-'))
   t.teardown(() => rm(base, { recursive: true }))
   await makeDirectories(join(base, 'a', 'b', 'c'), 0o700)
@@ -22,7 +22,7 @@ test('a file or a dangling symlink in the way is an error', async (t) => {
   await t.throwsAsync(makeDirectories(join(base, 'link', 'a')), { code: 'EEXIST' })
 })
 
-test('a file system that has no such directories answers at once', async (t) => {
+test('a file system that cannot make directories answers at once', async (t) => {
   t.timeout(10_000)
   await t.throwsAsync(makeDirectories('/proc/dagdrive/a'), { code: 'ENOENT' })
 })

@@ -1,11 +1,11 @@
-/** Making a directory and its missing parents. */
+/** Makes a directory and its missing parents. */
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Like `mkdir` with `recursive`, which never returns where an existing parent answers ENOENT (Node.js on /proc). What
- * exists stays as it is.
- * @param mode of the directories that are made
+ * Like `mkdir` with `recursive`. But Node's call never returns when an existing parent answers ENOENT (as in /proc).
+ * Existing directories stay unchanged.
+ * @param mode of the new directories
  * @throws the error of the file system, EEXIST when something else is in the way
  */
 export async function makeDirectories(path: string, mode = 0o777): Promise<void> {

@@ -1,12 +1,12 @@
-/** What files need and Node lacks; each says "cannot" where the native core is absent. */
+/** File calls that Node lacks. Each reports that it cannot work where the native core is absent. */
 import { constants } from 'node:os'
 import { nativeSeal } from './native-seal.js'
 
 const PAGE = 4096
 
 /**
- * Gives the disk blocks of a byte range back (fallocate PUNCH_HOLE); the range then reads as zeros. Whole pages only
- * are freed.
+ * Frees the disk blocks of a byte range (fallocate PUNCH_HOLE). The range then reads as zeros. Only whole pages are
+ * freed.
  * @returns false when the file system or this build cannot
  */
 export function punchHole(fd: number, offset: number, length: number): boolean {
@@ -14,9 +14,9 @@ export function punchHole(fd: number, offset: number, length: number): boolean {
 }
 
 /**
- * Reads what is in the page cache, without waiting for the disk (preadv2 RWF_NOWAIT).
- * @returns bytes read (fewer than asked: the rest is not in memory, or the file ends), or undefined when nothing is at
- * hand or this build or file system cannot tell
+ * Reads from the page cache, without waiting for the disk (preadv2 RWF_NOWAIT).
+ * @returns bytes read; fewer than requested when the rest is not in memory or the file ends. Undefined when nothing is
+ * in memory, or when this build or file system cannot tell
  */
 export function readWithoutWaiting(fd: number, into: Uint8Array, offset: number): number | undefined {
   const read = nativeSeal()?.preadNoWait(fd, into, offset)
@@ -25,7 +25,7 @@ export function readWithoutWaiting(fd: number, into: Uint8Array, offset: number)
   return read
 }
 
-/** @returns zeroed memory that begins on a page, as direct I/O wants it; undefined where this build cannot tell */
+/** @returns zeroed memory that begins on a page, as direct I/O requires; undefined where this build cannot tell */
 export function allocatePages(bytes: number): Buffer | undefined {
   const native = nativeSeal()
   if (native === undefined) return undefined
@@ -35,8 +35,8 @@ export function allocatePages(bytes: number): Buffer | undefined {
 }
 
 /**
- * Takes the pages of all shared mappings of a file out of this process. Nobody may unmap the file meanwhile.
- * Without the native core nothing happens.
+ * Removes the pages of all shared mappings of a file from this process's memory. Nobody may unmap the file meanwhile.
+ * Does nothing without the native core.
  */
 export function forgetMapped(path: string): void {
   nativeSeal()?.forgetMapped?.(path)
@@ -53,7 +53,7 @@ export function watchMapped(path: string, mostBytes: number): (() => void) | und
   return watch < 0 ? undefined : () => void native?.unwatchMapped?.(watch)
 }
 
-/** Gives free memory of the C heap back to the system, also from its middle. Takes some milliseconds. */
+/** Returns free memory of the C heap to the system, also from the middle of the heap. Takes some milliseconds. */
 export function trimHeap(): void {
   nativeSeal()?.trimHeap?.()
 }

@@ -19,7 +19,7 @@ function detached(): Uint8Array {
   return bytes
 }
 
-/** A value that some argument may not be; lengths lie around the limits the code knows. */
+/** A value that is wrong for some argument. Lengths lie around the limits in the code. */
 function strange(): unknown {
   const lengths = [
     0, 1, 15, 16, 31, 32, 33, 39, 40, 41, 95, 96, 97, 1023, 1024, 1025, 4095, 4096, 8192, 65_536, 1_048_576, 1_048_592,
@@ -52,7 +52,7 @@ function strange(): unknown {
   return kinds[random.next(kinds.length)]!()
 }
 
-/** Good arguments of every call, so that a round can spoil one or two of them only. */
+/** Good arguments of every call; a round replaces one or two of them by bad ones. */
 function goodArguments(): Record<
   Exclude<
     keyof NativeSeal,
@@ -129,7 +129,7 @@ ifBuilt('rows that do not come from cutting are refused', (t) => {
   }
 })
 
-ifBuilt('an output or a table that is too small throws, and nothing is written behind it', (t) => {
+ifBuilt('an output or a table that is too small throws, and nothing is written past its end', (t) => {
   const data = Buffer.alloc(3_000_000, 9)
   const items = Uint32Array.from([0, data.length, 0, 1])
   for (let round = 0; round < 200; round++) {

@@ -1,4 +1,4 @@
-/** Finds the native core (native/seal.c). Callers have a JavaScript way with the same bytes for when it is absent. */
+/** Finds the native core (native/seal.c). Where it is absent, callers use JavaScript that produces the same bytes. */
 import { createRequire } from 'node:module'
 
 /** The addon's own interface; lengths and layouts are in native/seal.c. All calls are synchronous. */
@@ -21,9 +21,12 @@ export interface NativeSeal {
   cut(data: Uint8Array, gear: Uint8Array, mode: number, final: boolean, ends: Uint32Array): number
   /** @returns the plaintext's length in `into`, −1 when the tag or the padding is wrong */
   openLeaf(sealed: Uint8Array, key: Uint8Array, into: Uint8Array): number
-  /** `tags`: 16 bytes for each 4,096 of `sealed`, which `openLeaf` has accepted. @returns the serial of the tags */
+  /**
+   * `openLeaf` has accepted `sealed`. `tags` has 16 bytes for each 4,096 bytes of `sealed`. @returns the serial of the
+   * tags
+   */
   tagPages(sealed: Uint8Array, tags: Uint8Array): number
-  /** @returns false when one of the `pages` (from page `first` of the block on) is not the one that was tagged */
+  /** `pages` begin at page `first` of the block. @returns false when one of them differs from the tagged page */
   openPages(
     pages: Uint8Array,
     first: number,
@@ -52,7 +55,7 @@ export interface NativeSeal {
   bytesToPage(memory: Uint8Array): number
   /**
    * @returns bytes of address space of the file's mappings, or a negative errno. Absent from a core that was built
-   * before it.
+   * before this call existed.
    */
   forgetMapped?(path: string): number
   /** @returns a number for `unwatchMapped`, or −1 */
@@ -77,7 +80,7 @@ function load(): NativeSeal | null {
   try {
     return createRequire(import.meta.url)('../../../build/Release/dagdrive_seal.node') as NativeSeal
   } catch {
-    // not built on this machine: the JavaScript core takes over
+    // not built on this machine: the JavaScript core is used
     return null
   }
 }

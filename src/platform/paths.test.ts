@@ -30,7 +30,7 @@ test('without DAGDRIVE_HOME the XDG folders are used, and relative ones are igno
   t.is(paths.socket, '/run/user/1/dagdrive/control.sock')
 })
 
-test('the directories are made for their owner alone, and wider ones are narrowed', async (t) => {
+test('the directories are made with mode 0700, and existing ones are restricted to it', async (t) => {
   const directory = await temporary(t)
   await chmod(directory, 0o755)
   const paths = drivePaths({ DAGDRIVE_HOME: join(directory, 'deep', 'home') })

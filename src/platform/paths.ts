@@ -1,6 +1,6 @@
 /**
- * Where a drive keeps its files on this machine, and how those directories come to be. Leaves what is in the files to
- * their owners. `DAGDRIVE_HOME` selects one directory for everything; otherwise the XDG folders are used.
+ * The places of a drive's files on this machine. Makes their directories. Other modules own the content of the files.
+ * `DAGDRIVE_HOME` selects one directory for everything; otherwise the XDG folders are used.
  */
 import { chmod, stat } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
@@ -13,19 +13,17 @@ export interface DrivePaths {
   /** Directories to make, parents first. */
   readonly directories: readonly string[]
   readonly configFile: string
-  /**
-   * Holds the drive's root key, sealed by a passphrase or by file mode alone. Its presence means: a drive exists here.
-   */
+  /** Holds the drive's root key, sealed by a passphrase or by file mode alone. If it exists, this home has a drive. */
   readonly keyFile: string
   /** There once the drive was published, see published-mark.ts. */
   readonly publishedFile: string
   /** The node's RPC credential. */
   readonly nodeKeyFile: string
-  /** Metadata, sealed blocks and the upload queue; may hold the only copy of what is not published yet. */
+  /** Metadata, sealed blocks and the upload queue; may hold the only copy of unpublished data. */
   readonly dataDirectory: string
   /** The embedded node: one more copy of everything published, on this machine. */
   readonly embeddedNodeDirectory: string
-  /** Mounts to bring back after a crash. */
+  /** Mounts to restore after a crash. */
   readonly mountsFile: string
   readonly lockFile: string
   readonly socket: string
@@ -36,7 +34,10 @@ export interface DrivePaths {
 
 export type EnvironmentVariables = Readonly<Record<string, string | undefined>>
 
-/** The paths the environment selects. Touches no disk. USAGE when nothing says where this user's files lie. */
+/**
+ * The paths that the environment selects. Touches no disk. USAGE when neither the environment nor the system names a
+ * home directory.
+ */
 export function drivePaths(environment: EnvironmentVariables = process.env, userHome?: string): DrivePaths {
   const selected = environment['DAGDRIVE_HOME']
   if (selected !== undefined && selected !== '') {
@@ -58,7 +59,10 @@ export function drivePaths(environment: EnvironmentVariables = process.env, user
   })
 }
 
-/** HOME, or what the system's list of users says where that is empty. Relative paths would depend on who asks. */
+/**
+ * HOME, or the home directory in the system's list of users where HOME is empty. Relative paths are refused: they would
+ * depend on the caller's directory.
+ */
 function homeOfUser(): string {
   try {
     const home = homedir()
@@ -82,7 +86,7 @@ function layout(base: { config: string; data: string; state: string; run: string
     dataDirectory: join(base.data, 'data'),
     embeddedNodeDirectory: join(base.data, 'node'),
     mountsFile: join(base.state, 'mounts.json'),
-    // Beside the data it guards, not in the runtime folder: two sessions may see different runtime folders.
+    // Beside the data it guards, not in the runtime folder: two sessions may have different runtime folders.
     lockFile: join(base.data, 'daemon.lock'),
     socket: join(base.run, 'control.sock'),
     // Beside the lock, for the same reason.
@@ -92,7 +96,7 @@ function layout(base: { config: string; data: string; state: string; run: string
 }
 
 /**
- * Makes the directories, 0700, and narrows the mode of those that exist. NOT_PERMITTED when one belongs to somebody
+ * Makes the directories with mode 0700, and restricts existing ones to it. NOT_PERMITTED when one belongs to somebody
  * else; INVALID when something else is in the way.
  */
 export async function preparePaths(paths: DrivePaths): Promise<void> {

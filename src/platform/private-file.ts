@@ -19,7 +19,7 @@ export async function writePrivateFile(path: string, content: string | Uint8Arra
     await rename(temporary, path)
   } catch (error) {
     await unlink(temporary).catch(() => {
-      // Already gone, or never made: the first failure is the one to report.
+      // The temporary file may not exist. The first failure is reported.
     })
     throw error
   }
@@ -43,8 +43,8 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
 }
 
 /**
- * Whether nobody else can have put `path` there: it belongs to this user (a symlink itself counts, not its target), and
- * so does its directory, in which nobody else may write. False when it is missing.
+ * Whether no other user can have made `path`. This holds when the path (a symlink itself, not its target) and its
+ * directory belong to this user, and nobody else may write in the directory. False when it is missing.
  */
 export async function isOurs(path: string): Promise<boolean> {
   const user = process.getuid?.()
@@ -53,7 +53,7 @@ export async function isOurs(path: string): Promise<boolean> {
     const [directory, found] = [await stat(dirname(path)), await lstat(path)]
     return directory.uid === user && (directory.mode & 0o022) === 0 && found.uid === user
   } catch {
-    // Missing, or in a directory that may not be looked into: not ours in any case.
+    // Missing, or in a directory without search permission: not ours in either case.
     return false
   }
 }

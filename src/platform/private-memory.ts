@@ -1,9 +1,9 @@
-/** Keeping keys in memory from other programs of the same user. */
+/** Keeps keys in memory safe from other programs of the same user. */
 import { nativeSeal } from './native-seal.js'
 
 /**
- * Ends core dumps of this process, and lets no program of the same user trace it or read its memory; root still may.
- * @returns false where this build or kernel cannot
+ * Disables core dumps of this process. No program of the same user can trace it or read its memory; root still can.
+ * @returns false where this build or kernel does not support it
  */
 export function keepMemoryPrivate(): boolean {
   return nativeSeal()?.keepMemoryPrivate?.() === 0

@@ -1,7 +1,7 @@
 /**
- * Files of a folder that somebody else may have prepared, such as a disk that was handed over: a link, a device or a
- * pipe in the place of a file is refused before it is opened, so that nothing outside the folder is read, written or
- * waited for.
+ * Opens files of a folder that another person may have prepared, such as a disk that was handed over. A link, a device
+ * or a pipe in place of a file is refused before it is opened. So nothing outside the folder is read or written, and no
+ * call blocks.
  */
 import { constants, type Stats } from 'node:fs'
 import { lstat, open, type FileHandle } from 'node:fs/promises'
@@ -9,9 +9,9 @@ import { basename } from 'node:path'
 import { DriveError } from '../base/index.js'
 
 /**
- * Opens a regular file without following a link. Other failures are those of open(2).
+ * Opens a regular file without following a link. Other errors are those of open(2).
  * @param flags O_RDONLY, O_RDWR, O_CREAT and so on; never O_TRUNC, which would act before the check
- * @throws INVALID for anything that is no regular file, or that has a second name elsewhere
+ * @throws INVALID for anything but a regular file, and for a file with a second hard link
  */
 export async function openRegularFile(path: string, flags: number, mode = 0o600): Promise<FileHandle> {
   const before = await lstat(path).catch((error: unknown) => {
@@ -19,7 +19,7 @@ export async function openRegularFile(path: string, flags: number, mode = 0o600)
     throw error
   })
   if (before !== undefined) requireRegular(before, path)
-  // O_NONBLOCK: a pipe put there since would otherwise be waited for.
+  // O_NONBLOCK: otherwise open would block on a pipe that was put there after the check.
   const file = await open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode).catch((error: unknown) => {
     throw codeOf(error) === 'ELOOP' ? notRegular(path) : error
   })
@@ -32,7 +32,9 @@ export async function openRegularFile(path: string, flags: number, mode = 0o600)
   }
 }
 
-/** The first `limitBytes` of a regular file, undefined when there is none. Same refusals as `openRegularFile`. */
+/**
+ * The first `limitBytes` of a regular file, undefined when there is none. Refuses the same files as `openRegularFile`.
+ */
 export async function readRegularFile(path: string, limitBytes: number): Promise<Buffer | undefined> {
   let file: FileHandle
   try {
@@ -55,17 +57,17 @@ export async function readRegularFile(path: string, limitBytes: number): Promise
   }
 }
 
-/** What lstat(2) says of a regular file. Same refusals as `openRegularFile`. */
+/** The lstat(2) result of a regular file. Refuses the same files as `openRegularFile`. */
 export async function statRegularFile(path: string): Promise<Stats> {
   const found = await lstat(path)
   requireRegular(found, path)
   return found
 }
 
-/** Throws INVALID unless `path` itself, not what a link names, is a directory. */
+/** Throws INVALID unless `path` is a directory. A link to a directory is refused. */
 export async function requireDirectory(path: string): Promise<void> {
   if ((await lstat(path)).isDirectory()) return
-  throw new DriveError('INVALID', 'A link or a file is where a folder has to be.', { about: { name: basename(path) } })
+  throw new DriveError('INVALID', 'A link or a file is in the place of a folder.', { about: { name: basename(path) } })
 }
 
 function requireRegular(found: Stats, path: string): void {
@@ -73,13 +75,9 @@ function requireRegular(found: Stats, path: string): void {
 }
 
 function notRegular(path: string): DriveError {
-  return new DriveError(
-    'INVALID',
-    'Something other than an ordinary file is where a file has to be; it was not opened.',
-    {
-      about: { name: basename(path) },
-    },
-  )
+  return new DriveError('INVALID', 'A link, device or pipe is in the place of a file; it was not opened.', {
+    about: { name: basename(path) },
+  })
 }
 
 function codeOf(error: unknown): string | undefined {
