@@ -1,6 +1,6 @@
 /**
- * The benchmarks by name: `npm run bench -- scale|mount|pipeline|car-upload [its options]`. Without a name, it says
- * which there are.
+ * The benchmarks by name: `npm run bench -- scale|mount|pipeline|cut-off|car-upload [its options]`. Without a name, it
+ * says which there are.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   scale: 'memory and speed of the daemon over a million files, a huge file, scattered writes',
   mount: 'the mount against its peers',
   pipeline: 'chunking, sealing and hashing against restic and borg',
+  'cut-off': 'a device lost for good after each call to a real Kubo: what the phrase opens then',
   'car-upload': 'upload to a real Kubo against `ipfs dag import`',
 }
 

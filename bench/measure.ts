@@ -1,5 +1,7 @@
 /** How a figure is taken: commands run in turn over several rounds, medians and paired ratios printed. */
 import { execFileSync, spawnSync } from 'node:child_process'
+import { systemClock } from '../src/base/index.js'
+import { projectRoot } from '../test/support/sources.js'
 
 export interface Usage {
   readonly wallSeconds: number
@@ -61,4 +63,10 @@ export function machine(): string {
   })
   const [model, cores, kernel] = cpu.trim().split('\n')
   return `${model}, ${cores} cores, Linux ${kernel}, Node ${process.version}`
+}
+
+/** The commit and the day of a row in the history. */
+export function stamp(): string {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectRoot, encoding: 'utf8' }).trim()
+  return `${commit} ${new Date(systemClock.nowMs()).toISOString().slice(0, 10)}`
 }

@@ -5,7 +5,6 @@
  * `--part 10` takes a tenth of each size: of 1,000,000 files, one file of 1 TiB made by copy_file_range, 20 GiB of
  * random 4 KiB writes.
  */
-import { execFileSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { GIB, MIB, sleep, systemClock } from '../src/base/index.js'
 import { programLater, TestDrive } from '../test/support/drive.js'
 import { projectRoot } from '../test/support/sources.js'
-import { dropCaches, machine } from './measure.js'
+import { dropCaches, machine, stamp } from './measure.js'
 
 const CLIENT = fileURLToPath(new URL('./scale-client.js', import.meta.url))
 const SEED_BYTES = GIB
@@ -196,12 +195,6 @@ async function measure(name: string): Promise<void> {
   } finally {
     run.stop()
   }
-}
-
-/** The commit and the day of a row in the history. */
-function stamp(): string {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectRoot, encoding: 'utf8' }).trim()
-  return `${commit} ${new Date(systemClock.nowMs()).toISOString().slice(0, 10)}`
 }
 
 function text(figures: Figures): string {

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { programAside, TestDrive } from '../support/drive.js'
-import type { FaultProxy } from '../kubo/fault-proxy.js'
-import type { KuboDaemon } from '../kubo/daemon.js'
+import { startFaultProxy, type FaultProxy } from '../kubo/fault-proxy.js'
+import { startKubo, type KuboDaemon } from '../kubo/daemon.js'
 
 /** Nothing is published but on demand. */
 const ON_DEMAND = { DAGDRIVE_DEBOUNCE_MS: '3600000' }
@@ -16,6 +16,21 @@ const PATIENCE_MS = 120_000
 export interface Place {
   readonly kubo: KuboDaemon
   readonly proxy: FaultProxy
+  close(): Promise<void>
+}
+
+/** A real Kubo behind a proxy that can cut the line. */
+export async function openPlace(): Promise<Place> {
+  const kubo = await startKubo({ version: '0.43' })
+  const proxy = await startFaultProxy(kubo.url)
+  return {
+    kubo,
+    proxy,
+    async close() {
+      await proxy.close()
+      await kubo.stop()
+    },
+  }
 }
 
 /** One point: what is wrong, undefined when nothing is; and whether there was a call of that number. */

@@ -1,0 +1,36 @@
+/** Which points of losing a device are tried: a share for the tests, all or a slice of them for the bench. */
+import { seededRandom } from '../../src/base/index.js'
+import { KINDS, type Kind } from './cut-off.js'
+
+/** A device is lost after this call of this kind of work, from 1. */
+export interface CutPoint {
+  readonly kind: Kind
+  readonly at: number
+}
+
+/** Calls of each kind, as counted, and some more; beyond the last one nothing is cut. */
+const CALLS: Readonly<Record<Kind, number>> = {
+  publish: 22,
+  'publish by a second device': 30,
+  'node set': 85,
+  'fast-forward': 19,
+}
+
+/**
+ * @param which `all`; `FROM-TO`, numbers in the list of all, from 0, both included; a kind, for all of it; or how many,
+ * chosen by the seed, of every kind in turn
+ * @throws Error for anything else
+ */
+export function cutPoints(which: string, seed: number): CutPoint[] {
+  const all = KINDS.flatMap((kind) => Array.from({ length: CALLS[kind] }, (_, at) => ({ kind, at: at + 1 })))
+  if (which === 'all') return all
+  const slice = /^(\d+)-(\d+)$/.exec(which)
+  if (slice !== null) return all.slice(Number(slice[1]), Number(slice[2]) + 1)
+  if (KINDS.includes(which as Kind)) return all.filter(({ kind }) => kind === which)
+  if (!/^\d+$/.test(which)) throw new Error(`no cut points: ${which}`)
+  const chance = seededRandom(seed)
+  return Array.from({ length: Number(which) }, (_, i) => {
+    const of = all.filter(({ kind }) => kind === KINDS[i % KINDS.length])
+    return of[chance.next(of.length)]!
+  })
+}
