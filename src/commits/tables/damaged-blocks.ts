@@ -4,6 +4,7 @@
  */
 import type { Digest } from '../../base/index.js'
 import type { Codec } from '../../dag/index.js'
+import { rowsIn } from '../../storage/kv/index.js'
 import type { QueueTables } from './queue-tables.js'
 
 /**
@@ -50,4 +51,10 @@ export function isToAvoid(digest: Digest, { damaged }: Pick<QueueTables, 'damage
 export function isNothingDamaged({ damaged }: Pick<QueueTables, 'damaged'>): boolean {
   for (const _ of damaged.range({ limit: 1 })) return false
   return true
+}
+
+/** A node of the pin tree is among them: whoever follows its links may look for what never was. */
+export function isPinTreeDamaged({ damaged }: Pick<QueueTables, 'damaged'>): boolean {
+  for (const [, row] of rowsIn(damaged)) if (decodeDamaged(row).codec === 'dag-pb') return true
+  return false
 }

@@ -200,3 +200,25 @@ test('S-073 content that is written again after a repair does not lead to the da
   t.like(await check(device, { node: true }), CLEAN)
   t.deepEqual(await seenElsewhere(world), await device.dump())
 })
+
+test('S-073 a pin goes on from no version whose pin tree is damaged: a node may follow what its bytes say', async (t) => {
+  const { world, device } = await drive(t, 905)
+  await fill(world, device)
+  const rotten = new Set<CidText>()
+  let updates = 0
+  const node = around(rotting(world.node, rotten), {
+    updatePin: (from, to, options) => {
+      updates++
+      return world.node.updatePin(from, to, options)
+    },
+  })
+  await device.close()
+  await device.open(() => ({ node }))
+  const { version } = (await findDrive(world))!
+  rotten.add(cidOf(version.commit.forest, 'dag-pb'))
+  t.like(await check(device, { node: true, repair: true }), { open: 0, lost: 0 })
+  t.is(updates, 0)
+  await device.write('/later', 0, Buffer.from('later'))
+  await device.sync.syncNow()
+  t.is(updates, 1)
+})

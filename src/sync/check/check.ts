@@ -35,7 +35,7 @@ export async function checkDrive(parts: CheckParts, request: CheckRequest): Prom
     say('node', (counts.checkedNode += blocks), head.commit.liveBlocks),
   )
   if (request.repair) await repairNode(parts, wrong.length > 0, request.signal, (done) => say('repair', done))
-  await judge(parts)
+  await judge(parts, true)
   const stillWrong =
     wrong.length > 0 && request.repair ? await checkNames(parts.state.head ?? head, parts, request.signal) : wrong
   for (const { kind, what } of wrong) {

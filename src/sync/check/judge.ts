@@ -6,10 +6,11 @@ import { damagedIn, forget, isOfVersion, putDamage } from './damage.js'
 /**
  * What is still damaged is lost where no good copy is here; a replaced block that the version still names was not
  * repaired.
+ * @param isPublished what was sealed anew is in the version; otherwise it is on its way
  */
-export async function judge(parts: CheckParts): Promise<void> {
+export async function judge(parts: CheckParts, isPublished: boolean): Promise<void> {
   const { state } = parts
-  for (const rows of damagedIn(['open', 'lost', 'replaced', 'exchange'], state)) {
+  for (const rows of damagedIn(['open', 'lost', 'exchange', ...(isPublished ? (['replaced'] as const) : [])], state)) {
     for (const row of rows) {
       const isWanted = isOfVersion(row, state)
       if (row.state === 'exchange') forget(row.digest, state)

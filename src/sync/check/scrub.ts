@@ -124,6 +124,7 @@ export class Scrub {
     const before = this.#position
     if (!before.isRunning) {
       await lookAgain(parts, signal)
+      await judge(parts, true)
       if (parts.state.head !== undefined) await checkPinTree(parts.state.head, parts, signal)
     }
     const next = await parts.port.nextEvicted(before.isRunning ? before.evictedAfter : 0, BLOCKS_A_STEP)
@@ -168,7 +169,7 @@ export class Scrub {
     if (parts.publisher.newer !== undefined || !(isLast || nowMs >= this.#nextSealMs)) return
     this.#nextSealMs = nowMs + SEAL_EVERY_MS
     await sealAnew(parts, signal)
-    await judge(parts)
+    await judge(parts, false)
   }
 
   #count(): { open: number; lost: number } {

@@ -12,6 +12,7 @@ import {
   decodeOutgoing,
   digestOf,
   encodeOutgoing,
+  isPinTreeDamaged,
   type BlockKind,
   LiveDelta,
 } from '../../commits/index.js'
@@ -56,10 +57,11 @@ function isHole(error: unknown): boolean {
   return isDriveError(error, 'NODE_ERROR') || isDriveError(error, 'WRONG_BLOCK')
 }
 
-async function addPin(plan: PinnedPlan, { node, names }: Pinner, signal: AbortSignal): Promise<void> {
+async function addPin(plan: PinnedPlan, { node, names, state }: Pinner, signal: AbortSignal): Promise<void> {
   const to = cidOf(plan.version.root, 'dag-pb')
   const from = plan.base === undefined ? undefined : cidOf(plan.base, 'dag-pb')
-  if (from !== undefined) {
+  // Kubo does not check what it reads: from a damaged node it would go on to addresses nobody has, and wait for them.
+  if (from !== undefined && !isPinTreeDamaged(state.tables)) {
     try {
       return await node.updatePin(from, to, { signal })
     } catch (error) {
