@@ -9,6 +9,7 @@ import type { Version } from '../commits/index.js'
 import type { EntryRecord } from '../dag/index.js'
 import type { CidText, IpfsNode, NodeStatus } from '../node/index.js'
 import type { Core } from '../pipeline/index.js'
+import type { LocalBlockReader } from './fetch/local-blocks.js'
 import type { DrivePort, RemoteSource } from '../tree-state/index.js'
 import type { Environment, EnvironmentReader } from '../storage/kv/index.js'
 
@@ -63,6 +64,8 @@ export interface FastForward extends FoundDrive {
 
 export interface SyncOptions {
   readonly port: DrivePort
+  /** Sealed blocks on this machine. */
+  readonly blocks: LocalBlockReader
   /** The drive's metadata in this process, read-only. */
   readonly meta: EnvironmentReader
   /** Sync's own environment. Whoever opened it closes it, after `Sync.close`. */

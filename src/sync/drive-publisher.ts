@@ -115,6 +115,7 @@ export class DrivePublisher {
         await abandonPlan(state, options.port)
       } finally {
         progress.end()
+        options.blocks.rest()
       }
     }
   }
@@ -216,6 +217,7 @@ export class DrivePublisher {
       isProvisional: this.#isProvisional,
       port: options.port,
       core: options.core,
+      blocks: options.blocks,
       settings,
       onPhase,
       onSent: (blocks, bytes, wasThere) => {

@@ -20,6 +20,7 @@ export {
   type FastForward,
   type Version,
 } from './contract.js'
+export { LocalBlocks } from './fetch/local-blocks.js'
 export { findDrive, type FindOptions, openExisting } from './fetch/open-existing.js'
 export { beginTakeOver, finishTakeOver, isTakingOver, type TakeOverOptions } from './fetch/take-over.js'
 export { openSync } from './sync.js'

@@ -73,6 +73,13 @@ export interface MergedFile {
   readonly isContinued?: boolean
 }
 
+/** Bytes of a segment file in `segments/`. */
+export interface BlockPlace {
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+}
+
 export interface GivenBack {
   /** Not in the published version: they vanish unless a chunk row names them. */
   readonly unused: readonly Digest[]
@@ -123,6 +130,11 @@ export interface DrivePort {
   nextEvicted(after: number, limit: number): Promise<{ digests: Digest[]; after: number }>
   /** Sealed bytes of blocks on this machine; undefined where absent. */
   readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]>
+  /**
+   * Where blocks on this machine are at this moment; undefined where absent. They are moved, and their space is given
+   * back, at any time: bytes read there count only when their digest is the block's.
+   */
+  placesOf(digests: readonly Digest[]): Promise<(BlockPlace | undefined)[]>
   /** Everything `staged`. */
   flush(): Promise<void>
   /**

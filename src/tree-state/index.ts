@@ -13,6 +13,7 @@ export {
   TYPE,
 } from './contract.js'
 export type {
+  BlockPlace,
   DriveCounts,
   DrivePort,
   LevelCounts,

@@ -69,6 +69,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'markChanged',
   'nextEvicted',
   'readBlocks',
+  'placesOf',
   'flush',
   'discardUnpublished',
   'counts',

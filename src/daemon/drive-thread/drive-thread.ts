@@ -76,6 +76,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   markChanged: toPort('markChanged'),
   nextEvicted: toPort('nextEvicted'),
   readBlocks: async (digests: readonly Digest[]) => handOver(await opened().port.readBlocks(digests)),
+  placesOf: toPort('placesOf'),
   flush: toPort('flush'),
   discardUnpublished: toPort('discardUnpublished'),
   counts: toPort('counts'),

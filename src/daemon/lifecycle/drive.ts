@@ -11,9 +11,10 @@ import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
 import type { Files } from '../../files/client.js'
 import type { IpfsNode } from '../../node/index.js'
 import { createCore } from '../../pipeline/index.js'
+import { openPlacedBlocks } from '../../storage/blocks/index.js'
 import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../../storage/kv/index.js'
 import { type AtRisk, type DriveCounts } from '../../tree-state/index.js'
-import { finishTakeOver, inodeOf, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
+import { finishTakeOver, inodeOf, LocalBlocks, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
 import { startDriveWorker } from '../drive-thread/drive-worker.js'
 import type { Holder } from '../mounts/holder.js'
 import type { RecordedMount } from '../mounts/mount-record.js'
@@ -128,6 +129,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     const startSync = async (isProvisional: boolean): Promise<Sync> => {
       const opened = await openSync({
         port: worker.thread,
+        blocks: new LocalBlocks(worker.thread, openPlacedBlocks(dataDirectory)),
         meta,
         queue,
         node,

@@ -44,13 +44,14 @@ const PAGE = 4096
 const MAX_OPEN = 96
 /** Smaller blocks lie next to others that are read soon, which the page cache has then read as well. */
 const DIRECT_FROM_BYTES = 128 * 1024
-const FLAGS = constants.O_RDWR | constants.O_NOFOLLOW
+const FLAGS = { read: constants.O_RDONLY, change: constants.O_RDWR } as const
 const sync = promisify(fdatasync)
 const read = promisify(readCallback)
 const open = promisify(openCallback)
 
 export class SegmentFiles {
   readonly #open = new Map<number, OpenFile>()
+  readonly #flags: number
   readonly #opening = new Map<number, Promise<OpenFile | undefined>>()
   /** False once the file system refused. */
   #punches = true
@@ -63,7 +64,10 @@ export class SegmentFiles {
     private readonly directory: string,
     private readonly calls: FileCalls | undefined,
     private readonly names: SegmentNames = RANDOM_NAMES,
-  ) {}
+    access: keyof typeof FLAGS = 'change',
+  ) {
+    this.#flags = FLAGS[access] | constants.O_NOFOLLOW
+  }
 
   /** Space inside a segment can be given back. */
   get canPunch(): boolean {
@@ -184,7 +188,7 @@ export class SegmentFiles {
     const known = this.#open.get(segment)
     if (known !== undefined) return known
     try {
-      return this.#keep(segment, openSync(this.names.pathOf(this.directory, segment), FLAGS))
+      return this.#keep(segment, openSync(this.names.pathOf(this.directory, segment), this.#flags))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
@@ -206,7 +210,7 @@ export class SegmentFiles {
 
   async #openLater(segment: number): Promise<OpenFile | undefined> {
     try {
-      const fd = await open(this.names.pathOf(this.directory, segment), FLAGS)
+      const fd = await open(this.names.pathOf(this.directory, segment), this.#flags)
       const known = this.#open.get(segment)
       if (known === undefined && !this.#isClosed) return this.#keep(segment, fd)
       closeSync(fd)

@@ -32,11 +32,13 @@ import {
   LiveDelta,
 } from '../../commits/index.js'
 import { LeafReader } from '../fetch/leaf-reader.js'
+import type { LocalBlockReader } from '../fetch/local-blocks.js'
 import type { Head, Plan, SyncState } from '../state/sync-state.js'
 
 export interface Builder {
   readonly state: SyncState
-  readonly port: Pick<DrivePort, 'freeze' | 'resume' | 'adopt' | 'giveBack' | 'readBlocks'>
+  readonly port: Pick<DrivePort, 'freeze' | 'resume' | 'adopt' | 'giveBack'>
+  readonly blocks: Pick<LocalBlockReader, 'read'>
   readonly meta: EnvironmentReader
   readonly keys: DriveKeys
   readonly core: Core

@@ -3,12 +3,12 @@
  */
 import { hex, type Digest, type SecretKey } from '../../base/index.js'
 import type { Core } from '../../pipeline/index.js'
-import type { DrivePort } from '../../tree-state/index.js'
+import type { LocalBlockReader } from './local-blocks.js'
 
 const KEPT_LEAVES = 8
 
 export interface LeafSource {
-  readonly port: Pick<DrivePort, 'readBlocks'>
+  readonly blocks: Pick<LocalBlockReader, 'read'>
   readonly core: Core
   readonly fetchBlocks: (digests: readonly Digest[], signal?: AbortSignal) => Promise<Uint8Array[]>
 }
@@ -25,7 +25,7 @@ export class LeafReader {
     const name = hex(digest)
     const known = this.#kept.get(name)
     if (known !== undefined) return known
-    const [local] = await this.source.port.readBlocks([digest])
+    const [local] = await this.source.blocks.read([digest])
     const sealed = local ?? (await this.source.fetchBlocks([digest], this.signal))[0]!
     const plain = this.source.core.openLeaf(sealed, key)
     if (this.#kept.size >= KEPT_LEAVES) this.#kept.delete(this.#kept.keys().next().value!)

@@ -11,6 +11,7 @@ import { TreeView, type DrivePort } from '../../tree-state/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import { relationOf } from '../../commits/index.js'
 import type { Newer, SyncPhase, SyncSettings } from '../contract.js'
+import type { LocalBlockReader } from '../fetch/local-blocks.js'
 import type { DriveNames } from '../heads/heads.js'
 import { refuseDamaged } from '../check/refuse-damaged.js'
 import { dropPins } from './drop-pins.js'
@@ -25,7 +26,8 @@ import type { Plan, SyncState } from '../state/sync-state.js'
 
 export interface Publisher {
   readonly state: SyncState
-  readonly port: Pick<DrivePort, 'readBlocks' | 'published'>
+  readonly port: Pick<DrivePort, 'published'>
+  readonly blocks: LocalBlockReader
   readonly node: IpfsNode
   readonly names: DriveNames
   readonly deviceSlot: number

@@ -5,15 +5,15 @@
 import { aborted, DriveError, forEachBounded, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { IpfsNode, NodeBlock } from '../../node/index.js'
-import type { DrivePort } from '../../tree-state/index.js'
 import type { SyncSettings } from '../contract.js'
+import type { KnownPlaces, LocalBlockReader } from '../fetch/local-blocks.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import { decodeNode, decodeOutgoing, digestOf, encodeOutgoing, type OutgoingRow } from '../../commits/index.js'
 import type { Plan, SyncState } from '../state/sync-state.js'
 
 export interface Sender {
   readonly state: SyncState
-  readonly port: Pick<DrivePort, 'readBlocks'>
+  readonly blocks: LocalBlockReader
   readonly node: Pick<IpfsNode, 'importBlocks' | 'missing'>
   readonly settings: Pick<SyncSettings, 'partBlocks' | 'partBytes' | 'concurrentParts'>
   /** Blocks and bytes of `outgoing` that the node now has. `wasThere`: the node had them before. */
@@ -44,6 +44,7 @@ interface OutgoingBlock extends OutgoingRow {
 }
 
 const BLOCKS_A_READ = 16
+const PLACES_A_QUESTION = 256
 const CIDS_A_QUESTION = 1000
 
 /**
@@ -126,9 +127,13 @@ class PartSource {
 
   async *blocks(): AsyncGenerator<NodeBlock> {
     try {
-      for (let at = 0; at < this.part.length; at += BLOCKS_A_READ) {
-        throwIfAborted(this.signal)
-        yield* await this.#read(this.part.slice(at, at + BLOCKS_A_READ))
+      for (let at = 0; at < this.part.length; at += PLACES_A_QUESTION) {
+        const some = this.part.slice(at, at + PLACES_A_QUESTION)
+        const places = await this.sender.blocks.places(leavesOf(some))
+        for (let from = 0; from < some.length; from += BLOCKS_A_READ) {
+          throwIfAborted(this.signal)
+          yield* await this.#read(some.slice(from, from + BLOCKS_A_READ), places)
+        }
       }
     } catch (error) {
       this.failure = error
@@ -136,9 +141,8 @@ class PartSource {
     }
   }
 
-  async #read(batch: readonly OutgoingBlock[]): Promise<NodeBlock[]> {
-    const leaves = batch.filter(({ kind }) => kind === 'leaf').map(({ digest }) => digest)
-    const read = leaves.length === 0 ? [] : await this.sender.port.readBlocks(leaves)
+  async #read(batch: readonly OutgoingBlock[], places: KnownPlaces): Promise<NodeBlock[]> {
+    const read = await this.sender.blocks.read(leavesOf(batch), places)
     let next = 0
     return batch.map(({ digest, kind }) => {
       const bytes = kind === 'leaf' ? read[next++] : storedBytes(digest, this.sender)
@@ -146,6 +150,10 @@ class PartSource {
       return { cid: cidText(digest, kind), bytes }
     })
   }
+}
+
+function leavesOf(blocks: readonly OutgoingBlock[]): Digest[] {
+  return blocks.filter(({ kind }) => kind === 'leaf').map(({ digest }) => digest)
 }
 
 function storedBytes(digest: Digest, { state }: Sender): Uint8Array | undefined {

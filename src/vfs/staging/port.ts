@@ -1,6 +1,6 @@
 /** What sync asks of the drive thread; see DrivePort. */
 import type { Digest } from '../../base/index.js'
-import type { DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
+import type { BlockPlace, DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
 import type { Background } from './background.js'
 import { stageAll } from './committer.js'
 import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from './discard.js'
@@ -116,6 +116,10 @@ export class TreePort implements DrivePort {
       found.push(...(await Promise.all(some.map((digest) => this.#parts.blocks.store.read(digest)))))
     }
     return found
+  }
+
+  async placesOf(digests: readonly Digest[]): Promise<(BlockPlace | undefined)[]> {
+    return digests.map((digest) => this.#parts.blocks.store.locate(digest))
   }
 
   async flush(): Promise<void> {

@@ -17,7 +17,12 @@ export class Killer {
 
   wrap(device: Device, node: IpfsNode): Wrapping {
     const { drive, queue } = device
-    return { node: this.#around(node), port: this.#around<DrivePort>(drive), queue: this.#environment(queue) }
+    return {
+      node: this.#around(node),
+      port: this.#around<DrivePort>(drive),
+      blocks: { ...this.#around(drive.localBlocks), rest: () => undefined },
+      queue: this.#environment(queue),
+    }
   }
 
   /** The drive with steps around each of its calls. */

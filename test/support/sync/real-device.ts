@@ -7,10 +7,11 @@ import { hex, nameFromText, nameToText, silentLog, systemClock, systemRandom } f
 import { createRecordSealer } from '../../../src/crypto/index.js'
 import { type Disk, punchHole, readWithoutWaiting } from '../../../src/platform/index.js'
 import { openPipeline } from '../../../src/pipeline/index.js'
-import { openBlockStore } from '../../../src/storage/blocks/index.js'
+import { openBlockStore, openPlacedBlocks } from '../../../src/storage/blocks/index.js'
 import { openEnvironment, openEnvironmentReader } from '../../../src/storage/kv/index.js'
 import {
   inodeOf,
+  LocalBlocks,
   openExisting,
   openSync,
   type OpenedDrive,
@@ -103,6 +104,7 @@ export class RealDevice {
     const wrapped = wrap(vfs.port)
     const sync = await openSync({
       port: wrapped.port ?? vfs.port,
+      blocks: new LocalBlocks(wrapped.port ?? vfs.port, openPlacedBlocks(join(this.#path, 'blocks'))),
       meta: reader,
       queue,
       node: wrapped.node ?? this.world.node,

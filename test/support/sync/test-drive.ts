@@ -46,6 +46,7 @@ import {
 import type { EntryRecord } from '../../../src/dag/index.js'
 import { inodeOf } from '../../../src/commits/index.js'
 import { isDirectory, ROOT_INO } from '../../../src/model/index.js'
+import type { LocalBlockReader } from '../../../src/sync/fetch/local-blocks.js'
 import type { MemoryEnvironment } from './memory-environment.js'
 
 export type HowToWrite = 'chunks' | 'pages' | 'inline'
@@ -341,6 +342,17 @@ export class TestDrive implements DrivePort {
 
   async readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]> {
     return digests.map((digest) => this.blocks.get(hex(digest))?.bytes)
+  }
+
+  /** Its blocks are in no file. */
+  async placesOf(digests: readonly Digest[]): Promise<undefined[]> {
+    return digests.map(() => undefined)
+  }
+
+  readonly localBlocks: LocalBlockReader = {
+    places: async () => new Map(),
+    read: async (digests) => digests.map((digest) => this.blocks.get(hex(digest))?.bytes),
+    rest: () => undefined,
   }
 
   async flush(): Promise<void> {

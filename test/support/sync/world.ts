@@ -20,6 +20,7 @@ import { createCore, type Core } from '../../../src/pipeline/index.js'
 import type { DrivePort } from '../../../src/tree-state/index.js'
 import { type Environment, pagesOf } from '../../../src/storage/kv/index.js'
 import type { OpenedDrive, Sync, SyncSettings, Version } from '../../../src/sync/contract.js'
+import type { LocalBlockReader } from '../../../src/sync/fetch/local-blocks.js'
 import { NodeReader } from '../../../src/sync/fetch/node-reader.js'
 import { findDrive, openExisting } from '../../../src/sync/fetch/open-existing.js'
 import { decodeCount } from '../../../src/commits/index.js'
@@ -56,6 +57,7 @@ export interface Device {
 export interface Wrapping {
   readonly node?: IpfsNode
   readonly port?: DrivePort
+  readonly blocks?: LocalBlockReader
   readonly queue?: Environment
   /** Present: sync is not told where it begins. */
   readonly start?: undefined
@@ -123,6 +125,7 @@ export class World {
         drive.clock = wrap.clock ?? systemClock
         sync = await openSync({
           port: wrap.port ?? drive,
+          blocks: wrap.blocks ?? drive.localBlocks,
           meta: meta.reader(),
           queue: wrap.queue ?? queue,
           node: wrap.node ?? this.node,
