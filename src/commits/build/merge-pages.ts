@@ -71,7 +71,7 @@ export async function readMerged(
   for (const row of input.rowsOver(start, end)) {
     const plain = await context.readLeaf(row.digest, row.key)
     if (row.skip + row.length > plain.length)
-      throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')
+      throw new DriveError('CORRUPT', 'A file refers to bytes beyond the end of a block.')
     place(out, start, row.offset, plain.subarray(row.skip, row.skip + row.length))
   }
   const pages = input.pages(Math.floor(start / PAGE_BYTES), Math.ceil(end / PAGE_BYTES))

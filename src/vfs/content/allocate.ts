@@ -1,4 +1,4 @@
-/** fallocate(2): extending, punching holes, zeroing. */
+/** fallocate(2): extends, punches holes, and zeroes. */
 import { DriveError, GIB, MIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
@@ -9,16 +9,16 @@ import { truncate, type TruncateParts } from './truncate.js'
 import { zeroRange } from './zero-range.js'
 import type { WriteParts } from './write.js'
 
-/** What fallocate takes. */
+/** The parts that fallocate uses. */
 export type AllocateParts = WriteParts & TruncateParts
 
 const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE } = FALLOCATE
 
-/** A large range is zeroed step by step; a crash leaves some of the steps. */
+/** A large range is zeroed step by step; after a crash, some of the steps are done. */
 const ZERO_STEP_BYTES = GIB
 const MOST_PENDING_BYTES = 4 * MIB
 
-/** Space is not reserved: blocks are made when data comes. Throws NOT_SUPPORTED for other modes, INVALID. */
+/** Does not reserve space: blocks are created when data is written. Throws NOT_SUPPORTED for other modes, INVALID. */
 export function allocate(
   parts: AllocateParts,
   inode: Inode,
@@ -28,7 +28,7 @@ export function allocate(
   if (offset < 0 || length <= 0) throw new DriveError('INVALID', 'The range is empty or begins before the file.')
   const zeroes = mode === (PUNCH_HOLE | KEEP_SIZE) || (mode & ~KEEP_SIZE) === ZERO_RANGE
   if (!zeroes && mode !== 0 && mode !== KEEP_SIZE) {
-    throw new DriveError('NOT_SUPPORTED', 'This way of allocating is not supported.')
+    throw new DriveError('NOT_SUPPORTED', 'This fallocate mode is not supported.')
   }
   const end = offset + length
   const extends_ = (mode & KEEP_SIZE) === 0 && end > inode.size
@@ -39,13 +39,13 @@ export function allocate(
     const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
     if (zeroes) {
-      // The tail would write the zeros out as data.
+      // The tail would write the zeros as data.
       const closing = closeTail(parts, inode, content)
       if (closing !== undefined) return closing
       if (content.pieces.length > 0) return new Wait(parts.sealing.settle(inode, content.pieces))
       for (let at = offset; at < Math.min(end, inode.size); at += ZERO_STEP_BYTES) {
         zeroRange(parts, inode, content, at, Math.min(end, inode.size, at + ZERO_STEP_BYTES))
-        // What is zero already costs little the second time.
+        // A retry is cheap: the range that is zero already costs little.
         if (parts.state.pendingBytes > MOST_PENDING_BYTES) return new Wait(parts.committer.commit())
       }
     }

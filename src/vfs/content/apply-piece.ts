@@ -1,4 +1,4 @@
-/** A sealed piece becomes chunk rows, and what it covers goes: older rows, older pages, an inline body. */
+/** Turns a sealed piece into chunk rows, and removes everything it covers: older rows, older pages, an inline body. */
 import type { SealedItem } from '../../pipeline/index.js'
 import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import { type IndexedBlock } from '../../storage/blocks/index.js'
@@ -8,10 +8,10 @@ import { dropPage, foldInline, type PageParts } from './pages.js'
 import type { Piece } from './piece.js'
 import { replaceRows, type RowParts } from './rows.js'
 
-/** What turning sealed pieces into rows takes. */
+/** The parts that turning sealed pieces into rows uses. */
 export type ApplyParts = RowParts & PageParts
 
-/** Announces the blocks. @returns for each item, whether all its blocks are in the store */
+/** Adds the blocks to the index. @returns for each item, whether all its blocks are in the store */
 export function indexSealed(parts: ApplyParts, items: readonly SealedItem[]): boolean[] {
   const added: IndexedBlock[] = []
   for (const { chunks } of items) {
@@ -28,7 +28,10 @@ export function indexSealed(parts: ApplyParts, items: readonly SealedItem[]): bo
   })
 }
 
-/** Its blocks are indexed. Bytes beyond `piece.limit`, or of a file that was removed, become removed blocks. */
+/**
+ * Applies a piece whose blocks are indexed. Bytes beyond `piece.limit`, and all bytes of a deleted file, become removed
+ * blocks.
+ */
 export function applyPiece(parts: ApplyParts, inode: Inode, piece: Piece): void {
   const { start } = piece
   const content = inode.gone || piece.isAbandoned ? undefined : inode.content
@@ -50,7 +53,7 @@ export function applyPiece(parts: ApplyParts, inode: Inode, piece: Piece): void 
   parts.inodes.addUnpublished(inode, end - start)
 }
 
-/** Older pages go where the piece covers them; where it covers them in part, its bytes go into them. */
+/** Drops older pages that the piece covers. A partly covered page gets the piece's bytes. */
 function settlePages(content: FileContent, piece: Piece, end: number): void {
   const { pages } = content
   if (pages.isEmpty) return

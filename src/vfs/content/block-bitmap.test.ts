@@ -4,7 +4,7 @@ import { BlockBitmap } from './block-bitmap.js'
 
 const BLOCKS = 3 * 32_768 + 100
 
-test('S-058 the set finds what a list of booleans finds, after random additions and removals', (t) => {
+test('S-058 after random additions and removals, the set finds the same blocks as a list of booleans', (t) => {
   const chance = seededRandom(11)
   const set = new BlockBitmap()
   const model = new Uint8Array(BLOCKS)
@@ -31,7 +31,7 @@ test('S-058 the set finds what a list of booleans finds, after random additions 
   }
 })
 
-test('S-058 whole chunks of far away blocks are added and removed at once', (t) => {
+test('S-058 distant ranges of whole chunks are added and removed at once', (t) => {
   const set = new BlockBitmap()
   set.add(2 ** 40, 2 ** 40 + 32_768 * 40)
   t.is(set.count, 32_768 * 40)

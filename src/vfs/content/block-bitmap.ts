@@ -1,24 +1,24 @@
 /**
- * A set of block numbers that answers where the next block of the set, or the next gap in it, begins. Bits lie in
- * chunks of 4,096 blocks; an empty chunk and a full one take no memory but their entry. Pure.
+ * A set of block numbers that finds the next block of the set, or the next gap. Bits lie in chunks of 4,096 blocks; an
+ * empty or full chunk takes no memory except its entry. Pure.
  */
 
 const WORDS = 128
 const CHUNK_BLOCKS = WORDS * 32
 
 interface Chunk {
-  /** Absent when every block is in the set. */
+  /** Undefined when every block is in the set. */
   bits: Uint32Array | undefined
   count: number
 }
 
 export class BlockBitmap {
   readonly #chunks = new Map<number, Chunk>()
-  /** The keys of the map, sorted; undefined after one was added or removed. */
+  /** The sorted keys of the map; undefined after a key was added or removed. */
   #keys: number[] | undefined
   #count = 0
 
-  /** Blocks in the set. */
+  /** Number of blocks in the set. */
   get count(): number {
     return this.#count
   }
@@ -126,7 +126,7 @@ function firstAtLeast(keys: readonly number[], key: number): number {
   return low
 }
 
-/** Sets or clears the bits `from … to`. @returns how many changed */
+/** Sets or clears the bits `from … to`. @returns the number of changed bits */
 function fill(bits: Uint32Array, from: number, to: number, isSet: boolean): number {
   let changed = 0
   for (let at = from; at < to;) {

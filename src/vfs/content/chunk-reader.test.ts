@@ -7,7 +7,7 @@ import { TreeBlocks } from '../staging/tree-blocks.js'
 import { scratchDirectory } from '../../../test/support/storage/storage.js'
 import { ChunkReader } from './chunk-reader.js'
 
-test('R-40 plaintext kept of a block is given to nobody who names the block with another key', async (t) => {
+test('R-40 cached plaintext of a block is not returned to a reader with another key', async (t) => {
   const scratch = scratchDirectory()
   const store = await openBlockStore({ directory: scratch.path, log: silentLog })
   const core = createCore()

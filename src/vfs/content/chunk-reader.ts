@@ -1,6 +1,6 @@
 /**
- * Plaintext of chunks: a small cache of opened blocks, the local store, then the nodes. Requests for one block are
- * shared; blocks that come from a node are kept in the store.
+ * Plaintext of chunks, from a small cache of opened blocks, the local store, or the nodes. Concurrent requests for one
+ * block share one read; blocks from a node are kept in the store.
  */
 import { DriveError, isDriveError, MIB, unlessAborted, type Digest, type Log } from '../../base/index.js'
 import type { ChunkRecord, RemoteSource } from '../../tree-state/index.js'
@@ -10,7 +10,7 @@ import type { Core } from '../../pipeline/index.js'
 import type { BlockStore } from '../../storage/blocks/index.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 
-/** Where plaintext comes from. */
+/** The sources of plaintext. */
 export interface ChunkReaderParts {
   readonly blocks: TreeBlocks
   readonly core: Core
@@ -19,12 +19,12 @@ export interface ChunkReaderParts {
 }
 
 const OPENED_BYTES = 32 * MIB
-/** Buffers kept for sealed blocks on their way from the disk, 1 MiB each. */
+/** Buffers kept for sealed blocks that are being read from disk, 1 MiB each. */
 const MOST_SCRATCH = 8
-/** Blocks on their way in advance, for all readers together: each takes a buffer of 1 MiB meanwhile. */
+/** Prefetched blocks in flight, for all readers together: each takes a buffer of 1 MiB. */
 const MOST_AHEAD = 32
 
-/** Opened blocks by digest and key; a reader keeps its own while it needs them, whatever the cache drops. */
+/** Opened blocks by digest and key. A reader keeps its own while it needs them, even if the cache drops them. */
 export type OpenedBlocks = Map<string, Uint8Array>
 type Block = Pick<ChunkRecord, 'digest' | 'key'>
 
@@ -37,9 +37,9 @@ export class ChunkReader {
   readonly #opened: OpenedBlocks = new Map()
   readonly #loading = new Map<string, Promise<Uint8Array>>()
   readonly #parts: PartReader
-  /** Filled past the page cache. */
+  /** Buffers filled past the page cache. */
   readonly #scratch: Uint8Array[] = []
-  /** Filled through it. */
+  /** Buffers filled through the page cache. */
   readonly #cachedScratch: Uint8Array[] = []
   readonly #sealed = Buffer.allocUnsafeSlow(MIB)
   #bytes = 0
@@ -55,7 +55,7 @@ export class ChunkReader {
     this.#parts = new PartReader(parts.blocks.store, parts.core)
   }
 
-  /** The plaintext when it is at hand without waiting for disk or network. */
+  /** The plaintext if it is available without a wait for disk or network. */
   openNow(row: Block, own?: OpenedBlocks): Uint8Array | undefined {
     const name = nameOf(row)
     this.#used = true
@@ -67,16 +67,16 @@ export class ChunkReader {
     try {
       return this.#keep(name, this.#core.openLeaf(sealed, row.key))
     } catch (error) {
-      // A damaged local copy: `load` asks a node for another one.
+      // The local copy is damaged: `load` asks a node for another one.
       if (isDriveError(error, 'CORRUPT')) return undefined
       throw error
     }
   }
 
   /**
-   * Plaintext bytes `from … to` of a block, for readers that want no more of it. Undefined when they are not at hand,
-   * or when opening parts is not possible: `openNow` and `load` are the way then.
-   * @param wait the disk may be waited for
+   * Plaintext bytes `from … to` of a block, for readers that need only these. Undefined when they are not available, or
+   * when the block cannot be opened in parts; then use `openNow` and `load`.
+   * @param wait allows a wait for the disk
    */
   openPartNow(row: Block, from: number, to: number, own: OpenedBlocks, wait: boolean): Uint8Array | undefined {
     const name = nameOf(row)
@@ -88,7 +88,7 @@ export class ChunkReader {
     return part
   }
 
-  /** Gives the memory of opened blocks back when none was used since the last call. */
+  /** Frees the memory of opened blocks when none was used since the last call. */
   rest(): void {
     if (!this.#used) {
       this.#opened.clear()
@@ -106,9 +106,10 @@ export class ChunkReader {
   }
 
   /**
-   * Reads all rows' blocks into `own`, local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT,
-   * ABORTED.
-   * @param inParts local ones need not be in `own` if `openPartNow` can answer then, which is to be tried first
+   * Reads the blocks of all rows into `own`: local ones from disk, the others in one request. Rejects with OFFLINE,
+   * CORRUPT, ABORTED.
+   * @param inParts local blocks may be left out of `own` if `openPartNow` can then read them; the caller tries that
+   * first
    */
   async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
     const work = this.#loadAll(rows, own, inParts && this.#core.parts !== undefined)
@@ -116,15 +117,15 @@ export class ChunkReader {
   }
 
   /**
-   * Begins to load blocks nobody asked for yet; failures show when they are asked for.
-   * @returns how many, from the first on
+   * Starts to load blocks that were not requested yet. A later request reports failures.
+   * @returns the number of blocks started, from the first on
    */
   prefetch(rows: readonly Block[]): number {
     const some = rows.slice(0, MOST_AHEAD - this.#ahead)
     if (some.length === 0) return 0
     this.#ahead += some.length
     const done = (): void => {
-      // Reading in advance is a favour; the read itself will report.
+      // Prefetch errors are ignored; the read itself will report them.
       this.#ahead -= some.length
     }
     this.#loadAll(some, new Map()).then(done, done)
@@ -175,8 +176,8 @@ export class ChunkReader {
   }
 
   /**
-   * Makes openPartNow possible: the block checked, and its bytes in the page cache. Otherwise the whole goes into
-   * `own`.
+   * Prepares `openPartNow`: verifies the block and brings its bytes into the page cache. If that fails, reads the whole
+   * block into `own`.
    */
   async #loadParts(row: Block, name: string, own: OpenedBlocks): Promise<void> {
     const isChecked = await withScratch(
@@ -230,7 +231,7 @@ export class ChunkReader {
     }
   }
 
-  /** Keeps fetched blocks; a full disk does not keep anyone from reading. */
+  /** Keeps fetched blocks. A full disk must not make a read fail. */
   #keepFetched(digests: readonly Digest[], sealed: readonly Uint8Array[]): void {
     try {
       const fetched = sealed.map((bytes, i) => ({ digest: digests[i]!, bytes }))
@@ -290,14 +291,14 @@ function deferred(): Deferred {
     reject = no
   })
   promise.catch(() => {
-    // Readers that wait have their own copy of the promise.
+    // Waiting readers handle the failure of their own copy of the promise.
   })
   return { promise, resolve, reject }
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
 
-/** With the key: bytes opened with another one are another plaintext, or none at all. */
+/** Includes the key: the wrong key gives wrong plaintext, or none. */
 const nameOf = ({ digest, key }: Block): string => latin1(digest) + latin1(key)
 
 const latin1 = (bytes: Uint8Array): string =>

@@ -7,12 +7,12 @@ const INO = 7
 const KIB = 1024
 const FILE_BYTES = 100_000 * 64 * KIB
 
-/** A table of chunk rows in memory that counts what is read of it. */
+/** An in-memory table of chunk rows that counts the rows read. */
 class MemoryRows {
   *range({ start, limit = Infinity }: { start?: Uint8Array; limit?: number } = {}): Generator<
     readonly [Uint8Array, Uint8Array]
   > {
-    // A longer key is the one right behind that of a row.
+    // A longer key is the key directly after that of a row.
     const from = start === undefined || start.length < 16 ? 0 : secondOf(start) + start.length - 16
     let left = limit
     for (const row of this.rows) {
@@ -30,7 +30,7 @@ function row(offset: number, length: number, mark: number): ChunkRecord {
   return { offset, length, skip: 0, digest: Buffer.alloc(32, mark), key: Buffer.alloc(32, mark), born: mark }
 }
 
-test('S-064 of a file with 100,000 chunks, a look anywhere reads some thousand rows', (t) => {
+test('S-064 in a file with 100,000 chunks, a random read loads some thousand rows', (t) => {
   const table = new MemoryRows()
   for (let at = 0; at < FILE_BYTES; at += 64 * KIB) table.rows.push(row(at, 64 * KIB, 1))
   const rows = new ChunkRows(table, INO, false)
@@ -41,7 +41,7 @@ test('S-064 of a file with 100,000 chunks, a look anywhere reads some thousand r
     t.true(table.read < 3_000, `${table.read} rows were read`)
   }
   t.is(rows.after(FILE_BYTES), undefined)
-  // A copy from the beginning to the end reads its own windows again and again.
+  // A copy from start to end reads its own windows repeatedly.
   table.read = 0
   for (let i = 0; i < 200; i++) {
     rows.after(i * 64 * KIB)
@@ -52,7 +52,7 @@ test('S-064 of a file with 100,000 chunks, a look anywhere reads some thousand r
   t.true(table.read < 6_000, `${table.read} rows were read`)
 })
 
-test('S-064 scattered looks into a file with 2,048 chunks read each row about once', (t) => {
+test('S-064 scattered reads of a file with 2,048 chunks load each row about once', (t) => {
   const table = new MemoryRows()
   for (let i = 0; i < 2_048; i++) table.rows.push(row(i * 256 * KIB, 256 * KIB, 1))
   const rows = new ChunkRows(table, INO, false)
@@ -64,14 +64,14 @@ test('S-064 scattered looks into a file with 2,048 chunks read each row about on
   t.true(table.read < 2 * 2_048, `${table.read} rows were read`)
 })
 
-test('rows that are changed at random are found as in a list of all of them', (t) => {
+test('after random changes, the windows find the same rows as a full list', (t) => {
   const random = seededRandom(12)
   const table = new MemoryRows()
   const rows = new ChunkRows(table, INO, true)
   const slot = 256 * KIB
   const slots = 20_000
   for (let round = 0; round < 3_000; round++) {
-    // Mostly near the last place, sometimes far away.
+    // Mostly near the last position, sometimes far away.
     const first = random.next(8) === 0 ? random.next(slots) : random.next(50) + (round % slots)
     const count = 1 + random.next(round % 100 === 0 ? 1500 : 4)
     const [from, to] = [first * slot, (first + count) * slot]

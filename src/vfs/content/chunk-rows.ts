@@ -1,27 +1,30 @@
 /**
- * The chunk rows of one file, in order of their offsets and never overlapping. Some windows of them are in memory
- * and grow together where reading goes on; the rest is in the table, because a file of a terabyte has millions. Who
- * changes the table changes the windows with it (rows.ts).
+ * The chunk rows of one file, sorted by offset and never overlapping. A file of a terabyte has millions of rows, so
+ * only some windows of them are in memory; a window grows where reading continues. Code that changes the table also
+ * changes the windows (rows.ts).
  */
 import { CHUNK } from '../../pipeline/index.js'
 import { pagesOf, type Table } from '../../storage/kv/index.js'
 import { decodeChunk, rowsBetween, rowsOf, secondOf, type ChunkRecord } from '../../tree-state/index.js'
 
-/** No row is longer: a block holds no more. So a row that reaches over an offset begins at most this much before it. */
+/**
+ * The longest row, because a block holds no more. So a row that reaches over an offset starts at most this far before
+ * it.
+ */
 export const MOST_ROW_BYTES = CHUNK.MAX
-/** Rows read around a place nobody was near. */
+/** Rows read around an offset that no window is near. */
 const FIRST_ROWS = 64
-/** Rows read at once where reading goes on. */
+/** Rows read at once where reading continues. */
 const READ_ROWS = 1024
-/** A window with more rows is cut. */
+/** A window with more rows is shrunk. */
 const MOST_ROWS = 4096
 const MOST_WINDOWS = 16
-/** Rows of all windows together, unless a single one needs more. */
+/** The most rows of all windows together, unless a single window needs more. */
 const MOST_KEPT = 2 * MOST_ROWS
 
 type ReadTable = Pick<Table, 'range'>
 
-/** Every row that begins at `start … end`. */
+/** Every row that starts in `start … end`. */
 interface Window {
   rows: ChunkRecord[]
   start: number
@@ -31,7 +34,7 @@ interface Window {
 export class ChunkRows {
   readonly #table: ReadTable
   readonly #ino: number
-  /** The one used last comes first. */
+  /** The most recently used window comes first. */
   #windows: Window[]
 
   /** @param isEmpty the table has no row of the file */
@@ -45,7 +48,7 @@ export class ChunkRows {
     return this.after(0) === undefined
   }
 
-  /** Rows that end after `from` and begin before `to`, which is near: all of them are read. */
+  /** The rows that end after `from` and start before `to`. The range must be short, because all its rows are read. */
   within(from: number, to: number): readonly ChunkRecord[] {
     if (from >= to) return []
     const { rows } = this.#covering(from, to)
@@ -65,7 +68,7 @@ export class ChunkRows {
     }
   }
 
-  /** All rows, read a page at a time and not kept. */
+  /** All rows, read one page at a time and not cached. */
   *[Symbol.iterator](): Generator<ChunkRecord> {
     const whole = this.#windows.find(({ start, end }) => start === 0 && end === Infinity)
     if (whole !== undefined) return yield* whole.rows
@@ -73,12 +76,12 @@ export class ChunkRows {
       for (const [key, value] of rows) yield decodeChunk(secondOf(key), value)
   }
 
-  /** These rows, which lie next to each other, are gone from the table. */
+  /** Removes these adjacent rows, which were deleted from the table. */
   remove(rows: readonly ChunkRecord[]): void {
     this.#change(rows, (window, at) => window.rows.splice(at, rows.length))
   }
 
-  /** These rows are new in the table; between them is no other. */
+  /** Inserts these rows, which are new in the table; no other row lies between them. */
   insert(rows: readonly ChunkRecord[]): void {
     if (rows.length > READ_ROWS) this.#windows = []
     this.#change(rows, (window, at) => {
@@ -88,7 +91,7 @@ export class ChunkRows {
     })
   }
 
-  /** Changes each window the rows lie in; one they lie in only in part is dropped. */
+  /** Changes each window that contains all of the rows; drops a window that contains only some of them. */
   #change(rows: readonly ChunkRecord[], change: (window: Window, at: number) => void): void {
     if (rows.length === 0) return
     const first = rows[0]!.offset
@@ -101,7 +104,7 @@ export class ChunkRows {
     })
   }
 
-  /** A window with all rows that end after `from` and begin before `to`. */
+  /** A window with all rows that end after `from` and start before `to`. */
   #covering(from: number, to: number): Window {
     const first = Math.max(0, from - MOST_ROW_BYTES)
     const index = this.#windows.findIndex(({ start, end }) => first >= start && to <= end)
@@ -114,7 +117,7 @@ export class ChunkRows {
     return window
   }
 
-  /** Reads on at the end of the window that reaches `from`, else around `from`; then joins the window it meets. */
+  /** Extends the window that reaches `from`, or starts one around `from`. Then joins it with the window it meets. */
   #read(from: number, to: number): Window {
     const near = this.#windows.find(({ start, end }) => start <= from && from <= end)
     const window = near ?? { rows: [], start: from, end: from }
@@ -144,7 +147,7 @@ export class ChunkRows {
   }
 }
 
-/** The first window that begins at `offset` or behind it. */
+/** The first window that starts at or after `offset`. */
 function nextWindow(windows: readonly Window[], offset: number): Window | undefined {
   let next: Window | undefined
   for (const window of windows) {
@@ -153,7 +156,7 @@ function nextWindow(windows: readonly Window[], offset: number): Window | undefi
   return next
 }
 
-/** The first of these windows, which were used last, as many as may stay in memory. */
+/** The most recently used of these windows, as many as fit the memory bound. */
 function withinBounds(windows: readonly Window[]): Window[] {
   let rows = 0
   return windows.filter((window, index) => {
@@ -162,7 +165,7 @@ function withinBounds(windows: readonly Window[]): Window[] {
   })
 }
 
-/** Drops the rows that end before `from`. */
+/** Drops the rows that end at or before `from`. */
 function beginAt(window: Window, from: number): void {
   const first = firstRowAfter(window.rows, from)
   if (first === 0) return

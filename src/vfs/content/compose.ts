@@ -1,4 +1,4 @@
-/** The bytes of a range of a file, all layers merged. */
+/** The bytes of a range of a file, merged from all layers. */
 import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
@@ -10,27 +10,27 @@ import { bytesOfRow } from './rows.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { ChunkReader } from './chunk-reader.js'
 
-/** What merging the layers of a file takes. */
+/** The parts that merging uses. */
 export interface ComposeParts {
   readonly state: Pick<TreeState, 'tables'>
   readonly reader: ChunkReader
 }
 
-/** Who reads: blocks that were opened for it, and who may give up. */
+/** A reader: the blocks opened for it, and its signal. */
 export interface Reader {
   readonly opened: OpenedBlocks
   readonly caller: Caller | undefined
 }
 
-/** A buffer for file bytes from `from` on. */
+/** A buffer for file bytes, starting at offset `from`. */
 interface Canvas {
   readonly bytes: Buffer
   readonly from: number
 }
 
 /**
- * `from … to` of an inode with content, or what to wait for: blocks that must be read first. The range lies within the
- * file.
+ * The bytes `from … to` of an inode with content, or a wait for blocks that must be read first. The range must lie
+ * within the file.
  */
 export function composeOrWait(
   parts: ComposeParts,
@@ -52,7 +52,7 @@ export function composeOrWait(
   return canvas.bytes
 }
 
-/** Whether only chunk rows (and holes) lie in the range. */
+/** Whether the range has only chunk rows and holes. */
 export function hasOnlyRows(inode: Inode, content: FileContent, from: number, to: number): boolean {
   if (inode.inline !== undefined) return false
   const { tail, pieces, pages } = content
@@ -61,7 +61,7 @@ export function hasOnlyRows(inode: Inode, content: FileContent, from: number, to
   return !isAnyIn(pages, from, to)
 }
 
-/** Rows in the range whose bytes are not covered by a page, a piece or the tail. */
+/** Rows in the range with bytes that no page, piece or tail covers. */
 export function visibleRows(content: FileContent, from: number, to: number): ChunkRecord[] {
   const found: ChunkRecord[] = []
   for (const row of content.rows.within(from, to)) {
@@ -95,7 +95,7 @@ function paintPieces(content: FileContent, canvas: Canvas): void {
   paintPages(content, canvas, painted, Infinity)
 }
 
-/** Pages with an epoch over `after` and up to `upTo`. */
+/** Pages with an epoch greater than `after` and at most `upTo`. */
 function paintPages({ pages }: FileContent, canvas: Canvas, after: number, upTo: number): void {
   if (pages.isEmpty) return
   const { bytes, from } = canvas
@@ -106,7 +106,7 @@ function paintPages({ pages }: FileContent, canvas: Canvas, after: number, upTo:
   }
 }
 
-/** Copies the part of `bytes` (file bytes from `start` on) that lies on the canvas. */
+/** Copies the part of `bytes` (file bytes from `start` on) that overlaps the canvas. */
 function paint({ bytes: out, from }: Canvas, start: number, bytes: Uint8Array, length: number = bytes.length): void {
   const begin = Math.max(from, start)
   const end = Math.min(from + out.length, start + length)

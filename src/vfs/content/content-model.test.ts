@@ -14,7 +14,7 @@ import {
 import { FALLOCATE, OPEN } from '../tree.js'
 
 const KIB = 1024
-/** Whole contents are compared after so many steps. */
+/** The whole content is compared after this many steps. */
 const every = Number(process.env['EVERY'] ?? 5)
 void contentKeys
 
@@ -25,7 +25,8 @@ interface Model {
 }
 
 /**
- * One file against a plain buffer: sizes are drawn so that every layer (inline, pages, tail, pieces, chunks) is used.
+ * Compares one file with a plain buffer. The sizes are chosen so that every layer (inline, pages, tail, pieces, chunks)
+ * is used.
  */
 async function exercise(scratch: Scratch, seed: number, steps: number, say: (line: string) => void): Promise<void> {
   const random = seededRandom(seed)
@@ -164,7 +165,7 @@ async function exercise(scratch: Scratch, seed: number, steps: number, say: (lin
     await drive.port.flush()
     const counts = await drive.port.counts()
     if (counts.held.bytes !== 0 || counts.held.files !== 0)
-      throw new Error('memory is held after everything was staged')
+      throw new Error('held bytes are left after everything was staged')
     if (counts.total.files !== 1 || counts.total.bytes !== model.bytes.length) throw new Error('the totals are wrong')
   } catch (error) {
     say(log.slice(-20).join('\n'))
@@ -174,7 +175,7 @@ async function exercise(scratch: Scratch, seed: number, steps: number, say: (lin
   }
 }
 
-test('a file is the bytes that were written, whatever was done in between (R-01, R-74)', async (t) => {
+test('a file has exactly the bytes that were written, whatever operations ran in between (R-01, R-74)', async (t) => {
   const seed = seedOf(t.log)
   for (let round = 0; round < 4; round++) {
     const scratch = scratchDrive()

@@ -1,4 +1,4 @@
-/** copy_file_range(2): whole runs are shared by reference, the rest is copied. */
+/** copy_file_range(2): whole chunks are shared by reference, the rest is copied. */
 import { DriveError, MIB } from '../../base/index.js'
 import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -14,13 +14,13 @@ import { replaceRows, type RowParts } from './rows.js'
 import { closeTail } from '../staging/stage.js'
 import { write, type WriteParts } from './write.js'
 
-/** What copying takes. */
+/** The parts that copying uses. */
 export type CopyParts = WriteParts & ReadParts & RowParts
 
-/** A call copies at most this much; the program asks again. */
+/** One call copies at most this much; the program calls again. */
 const MAX_BYTES = 256 * MIB
 
-/** Rows shared before a commit. */
+/** Shared rows between two commits. */
 const MOST_PENDING_BYTES = 8 * MIB
 
 interface Place {
@@ -93,9 +93,7 @@ async function copyBytes(
   return done
 }
 
-/**
- * @returns false when the target has something in the way, or the source changed meanwhile; then the bytes are copied
- */
+/** @returns false when the target range is not empty, or the source changed meanwhile; then the bytes are copied */
 async function share(
   parts: CopyParts,
   source: Inode,
@@ -118,7 +116,7 @@ async function share(
   }
 }
 
-/** The row is still the source's; the block of one that went may go any time. */
+/** The row still belongs to the source. The block of a removed row may be deleted at any time. */
 function isCurrent(source: Inode, row: ChunkRecord): boolean {
   const { content } = source
   if (content?.rows.after(row.offset)?.digest !== row.digest) return false
@@ -143,7 +141,7 @@ function shareNow(parts: CopyParts, row: ChunkRecord, inode: Inode, content: Fil
   return true
 }
 
-/** Pages that lie only in part in the range. */
+/** Pages that lie only partly in the range. */
 function hasEdgePages({ pages }: FileContent, from: number, to: number): boolean {
   if (from % PAGE_BYTES !== 0 && pages.has(Math.floor(from / PAGE_BYTES))) return true
   const last = Math.floor((to - 1) / PAGE_BYTES)

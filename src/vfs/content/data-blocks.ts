@@ -1,7 +1,7 @@
 /**
- * Which 4 KiB blocks of a file hold data, as ext4 would tell: what lseek answers from, and what stat counts. A file
- * without holes has no such set (`FileContent.data` is undefined), so ordinary files pay nothing. The layers below say
- * which bytes there are; they may hold zeros beyond the blocks a program wrote, this set does not.
+ * The 4 KiB blocks of a file that hold data, as ext4 would report them: lseek and stat use this set. A file without
+ * holes has no set (`FileContent.data` is undefined), so ordinary files pay nothing. The content layers know which
+ * bytes exist, but may hold zeros beyond the blocks that a program wrote; this set does not.
  */
 import { PAGE_BYTES, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
 import { GIB } from '../../base/index.js'
@@ -22,7 +22,10 @@ interface Layers {
 const blocksBefore = (offset: number): number => Math.floor(offset / BLOCK_BYTES)
 const blocksWithin = (size: number): number => Math.ceil(size / BLOCK_BYTES)
 
-/** The bytes `from … to` were written, or shared from another file. `sizeBefore`: the file's size before that. */
+/**
+ * Adds the bytes `from … to`, which were written, or shared from another file. `sizeBefore`: the file's size before
+ * that.
+ */
 export function noteWritten(inode: Sized, content: Layers, sizeBefore: number, from: number, to: number): void {
   if (content.data === undefined) {
     if (blocksBefore(from) <= blocksWithin(sizeBefore)) return
@@ -32,7 +35,7 @@ export function noteWritten(inode: Sized, content: Layers, sizeBefore: number, f
   settle(inode, content)
 }
 
-/** The file has become shorter or longer; what was added is a hole. */
+/** The file became shorter or longer; an added range is a hole. */
 export function noteResized(inode: Sized, content: Layers, sizeBefore: number): void {
   if (inode.size < sizeBefore) content.data?.remove(blocksWithin(inode.size), Infinity)
   else if (content.data === undefined) {
@@ -43,8 +46,8 @@ export function noteResized(inode: Sized, content: Layers, sizeBefore: number): 
 }
 
 /**
- * The bytes `from … to` were made zeros: whole blocks are holes now, and so is the last one when the range reaches the
- * end.
+ * The bytes `from … to` became zeros. Whole blocks are now holes. The last block is a hole too if the range reaches the
+ * end of the file.
  */
 export function noteZeroed(inode: Sized, content: Layers, from: number, to: number): void {
   const first = blocksWithin(from)
@@ -55,10 +58,10 @@ export function noteZeroed(inode: Sized, content: Layers, from: number, to: numb
   settle(inode, content)
 }
 
-/** For content just read from the tables: the set is made from its rows and pages. */
+/** For content just read from the tables: builds the set from its rows and pages. */
 export function readDataBlocks(inode: Sized, content: Layers): void {
   content.data = undefined
-  // Counting millions of rows takes long: a large file in which no holes were counted before has none.
+  // Counting millions of rows takes long, so a large file without counted holes is treated as a file without holes.
   if (inode.size > MOST_COUNTED_BYTES && inode.holes === 0) return
   if (inode.inline === undefined && !isCovered(inode, content)) {
     const data = new BlockBitmap()
@@ -70,7 +73,7 @@ export function readDataBlocks(inode: Sized, content: Layers): void {
   settle(inode, content)
 }
 
-/** Rows that follow each other from the first byte to the last. */
+/** The rows cover the file from the first byte to the last without a gap. */
 function isCovered(inode: Sized, content: Layers): boolean {
   let end = 0
   for (const { offset, length } of content.rows) {
@@ -86,14 +89,14 @@ function wholeTo(size: number): BlockBitmap {
   return data
 }
 
-/** Without holes the set goes; stat learns how many there are. */
+/** Drops the set when there are no holes, and updates the hole count for stat. */
 function settle(inode: Sized, content: Layers): void {
   const holes = content.data === undefined ? 0 : blocksWithin(inode.size) - content.data.count
   if (holes === 0) content.data = undefined
   inode.holes = holes
 }
 
-/** Holes of a file whose chunks are known, but not stored yet: sorted, not overlapping. */
+/** The holes between chunks that are known but not stored yet; the chunks are sorted and do not overlap. */
 export function holesBetween(
   size: number,
   chunks: Iterable<{ readonly offset: number; readonly length: number }>,

@@ -21,18 +21,18 @@ let copies = 0
 
 interface Subject {
   readonly tree: Tree
-  /** `file`, whose rows are here and whose blocks are not. */
+  /** `file`: its rows are here, its blocks are not. */
   readonly file: number
-  /** `long`, whose chunk list is elsewhere as well. */
+  /** `long`: its chunk list is remote as well. */
   readonly long: number
-  /** `sub`, a directory whose entries are elsewhere. */
+  /** `sub`: a directory with remote entries. */
   readonly sub: number
   freeze(): Promise<void>
 }
 
 type Operation = (on: Subject) => Promise<void>
 
-/** Opens, does something and closes, whatever happens: as a program does. */
+/** Opens the file, runs the action, and always closes it, as a program does. */
 async function withOpen(
   { tree }: Subject,
   ino: number,
@@ -55,7 +55,7 @@ const operations: Readonly<Record<string, Operation>> = {
   async read(on) {
     for (const ino of [on.file, on.long]) await readInode(on.tree, ino)
   },
-  async 'read in small steps, with read-ahead'(on) {
+  async 'read in small steps, with prefetch'(on) {
     await withOpen(on, on.file, async (handle) => {
       for (let at = 0; at < plain.length; at += 32 * KIB) await readHandle(on.tree, on.file, handle, at, 32 * KIB)
     })
@@ -87,7 +87,7 @@ const operations: Readonly<Record<string, Operation>> = {
       await on.tree.write(on.file, handle, 4 * KIB, Buffer.alloc(30 * KIB + 100, 1), caller)
     })
   },
-  async 'write a stream over what is there'(on) {
+  async 'write a stream over existing content'(on) {
     await withOpen(on, on.file, async (handle) => {
       for (let at = 4 * KIB; at < 300 * KIB; at += 128 * KIB)
         await on.tree.write(on.file, handle, at, Buffer.alloc(128 * KIB, 1), caller)
@@ -108,7 +108,7 @@ const operations: Readonly<Record<string, Operation>> = {
     await on.tree.setAttributes(on.file, { size: 100_001 }, undefined, caller)
     await withOpen(on, on.file, async (handle) => on.tree.write(on.file, handle, 100_001, MORE, caller))
   },
-  async 'make longer'(on) {
+  async extend(on) {
     await on.tree.setAttributes(on.long, { size: plain.length + 9999 }, undefined, caller)
     await append(on, on.long)
   },
@@ -125,7 +125,7 @@ const operations: Readonly<Record<string, Operation>> = {
       })
     }
   },
-  async 'look for holes'(on) {
+  async 'search for holes'(on) {
     await withOpen(on, on.long, async (handle) => on.tree.seek(on.long, handle, 100, SEEK.HOLE, caller))
   },
   async 'copy a range'(on) {
@@ -151,7 +151,7 @@ const operations: Readonly<Record<string, Operation>> = {
       })
     })
   },
-  async 'look up, list, make and link in a directory'(on) {
+  async 'look up, list, create and link in a directory'(on) {
     await find(on.tree, 'other', on.sub)
     await list(on.tree, on.sub, true)
     await on.tree.makeDirectory(on.sub, name('made'), 0o755, caller)
@@ -206,7 +206,7 @@ const operations: Readonly<Record<string, Operation>> = {
   },
 }
 
-/** Does the operation in a drive of its own. @returns whether its n-th fetch failed */
+/** Runs the operation in its own drive. @returns whether its n-th fetch failed */
 async function failOnce(t: ExecutionContext, label: string, operation: Operation, fetch: number): Promise<boolean> {
   const scratch = scratchDrive()
   const node = world()
@@ -229,7 +229,7 @@ async function failOnce(t: ExecutionContext, label: string, operation: Operation
     if (!isDriveError(error, 'OFFLINE')) throw error
     t.true(node.hasFailed, `${label}: the node was there`)
   }
-  // A failure nobody waits for shows in a later turn.
+  // An unhandled failure shows in a later turn.
   await new Promise((resolve) => setTimeout(resolve, 10))
   const { hasFailed } = node
   node.failAfter(Infinity)
@@ -245,7 +245,7 @@ async function failOnce(t: ExecutionContext, label: string, operation: Operation
   return hasFailed
 }
 
-/** With the node back the same goes through, but for the part that was done the first time. */
+/** With the node back, the operation succeeds, apart from the part that was done the first time. */
 async function again(t: ExecutionContext, label: string, operation: Operation, on: Subject): Promise<void> {
   try {
     await operation(on)
@@ -264,7 +264,7 @@ for (const [label, operation] of Object.entries(operations)) {
   test.serial(`S-020 one failed fetch fails that call alone: ${label}`, async (t) => {
     let failed = 0
     while (await failOnce(t, `${label}, fetch ${String(failed)}`, operation, failed)) failed++
-    t.deepEqual(floating.splice(0), [], 'every failure has somebody who hears of it')
+    t.deepEqual(floating.splice(0), [], 'no failure is unhandled')
     t.pass()
   })
 }

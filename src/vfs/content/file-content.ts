@@ -1,7 +1,7 @@
 /**
- * The content of a file in use, in layers from the bottom: an inline body or chunk rows; staged pages; pieces on their
- * way through the pipeline and held pages, by age; the tail. An epoch orders pages and pieces: a page is over the
- * pieces with a smaller epoch.
+ * The content of an open file, in layers from the bottom: an inline body or chunk rows; staged pages; pieces in the
+ * pipeline and held pages, by age; the tail. An epoch orders pages and pieces: a page covers the pieces with a smaller
+ * epoch.
  */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { DriveError } from '../../base/index.js'
@@ -11,7 +11,7 @@ import type { ChunkRows } from './chunk-rows.js'
 import type { FilePages } from './file-pages.js'
 import type { Piece } from './piece.js'
 
-/** The stretch a sequential writer is filling; see staging/tail.ts. */
+/** The buffer that a sequential writer fills; see staging/tail.ts. */
 export interface Tail {
   readonly start: number
   data: Uint8Array
@@ -24,24 +24,24 @@ export interface Tail {
 export class FileContent {
   readonly rows: ChunkRows
   readonly pages: FilePages
-  /** Indexes of pages that are in memory only. */
+  /** Indexes of pages that are only in memory. */
   readonly heldPages = new Set<number>()
   /** Oldest first; applied in this order. */
   readonly pieces: Piece[] = []
   tail: Tail | undefined
-  /** The blocks with data of a file that has holes; see data-blocks.ts. */
+  /** The blocks that hold data, for a file with holes; see data-blocks.ts. */
   data: BlockBitmap | undefined
   epoch = 1
-  /** Where the last sealed tail ended: a write there goes on with the stream. */
+  /** The end of the last sealed tail: a write there continues the stream. */
   streamEnd = -1
   /** All bytes below it are staged, or are holes. */
   solidSize: number
-  /** What HeldMemory counts for it. */
+  /** The bytes that HeldMemory counts for this file. */
   accounted = 0
-  /** The last failure to stage; reported by flush and sync until a retry succeeds. */
+  /** The last error of staging; flush and sync report it until a retry succeeds. */
   error: DriveError | undefined
 
-  /** @param rows of the file, which are in the table, as are its staged pages */
+  /** @param rows of the file; they are in the table, like its staged pages */
   constructor(rows: ChunkRows, pages: FilePages, solidSize: number) {
     this.rows = rows
     this.pages = pages
@@ -57,7 +57,7 @@ export function unstagedTail(tail: Tail | undefined): number {
   return tail === undefined ? 0 : tail.length - tail.stagedLength
 }
 
-/** Memory of bytes that are not staged. */
+/** Memory of bytes that are not staged yet. */
 export function heldBytesOf(content: FileContent): number {
   let bytes = content.heldPages.size * PAGE_BYTES + unstagedTail(content.tail)
   for (const piece of content.pieces) bytes += piece.length

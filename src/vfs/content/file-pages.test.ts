@@ -6,7 +6,7 @@ import { scratchDirectory, testSealer } from '../../../test/support/storage/stor
 import { FilePages } from './file-pages.js'
 
 const INO = 7
-/** Pages lie in three stretches that are looked up apart. */
+/** Pages in three stretches, which are looked up separately. */
 const PAGES = 3 * 32_768
 
 interface Opened {
@@ -35,7 +35,7 @@ function openTable(t: ExecutionContext): Opened {
   return found
 }
 
-test('S-089 which pages of a file are staged is known without reading one of them', async (t) => {
+test('S-089 the set of staged pages of a file is known without reading a page', async (t) => {
   const opened = openTable(t)
   const before = new FilePages(opened.table, INO, true)
   for (let index = 0; index < 5_000; index++) before.stage(index * 9, Buffer.alloc(PAGE_BYTES), 1, false)
@@ -48,7 +48,7 @@ test('S-089 which pages of a file are staged is known without reading one of the
   t.is(opened.opens, 0)
 })
 
-test('S-089 staged and held pages are found as in a list of all of them, after random changes and reopenings', async (t) => {
+test('S-089 staged and held pages match a full list after random changes and reopenings', async (t) => {
   const { environment, table } = openTable(t)
   const random = seededRandom(31)
   const model = new Map<number, { length: number; fill: number; held: boolean }>()

@@ -1,17 +1,17 @@
 /**
- * The pages of one file, which lie over its chunk rows. Those held, and those staged while a piece is under way,
- * have an entry each; the bound on held bytes bounds them too. Of the staged rest, which may be millions, only a bit
- * says that each is there. The bits are read from the table for a stretch of the file when it is first used. This
- * file alone writes the rows.
+ * The pages of one file, which cover its chunk rows. Held pages, and pages staged while a piece is in the pipeline,
+ * have an entry each; the limit on held bytes bounds the entries too. There may be millions of other staged pages, so
+ * only one bit says that each exists. The bits of a stretch of the file are read from the table at its first use. Only
+ * this file writes the rows.
  */
 import { PAGE_BYTES, pageKey, rowsBetween, secondOf } from '../../tree-state/index.js'
 import type { Table } from '../../storage/kv/index.js'
 import { BlockBitmap } from './block-bitmap.js'
 
-/** Bytes 0 … length of one 4 KiB page; what lies after them in the page comes from the layers below. */
+/** Bytes 0 … length of one 4 KiB page; later bytes of the page come from the layers below. */
 export interface Page {
   length: number
-  /** Present while held; the bytes of a staged page are in the table. */
+  /** Set while held; the bytes of a staged page are in the table. */
   data: Buffer | undefined
   epoch: number
 }
@@ -24,13 +24,13 @@ type PageTable = Pick<Table, 'get' | 'put' | 'delete' | 'lengths'>
 export class FilePages {
   readonly #table: PageTable
   readonly #ino: number
-  /** Held, or newer than the oldest piece under way. */
+  /** Held pages, and pages newer than the oldest piece in the pipeline. */
   readonly #entries = new Map<number, Page>()
-  /** Pages with a row, in the stretches looked up. */
+  /** Pages with a row, in the stretches looked up so far. */
   #stored = NONE
-  /** Those whose row is shorter than a page. */
+  /** Pages whose row is shorter than a page. */
   #short = NONE
-  /** Stretches looked up; undefined: all of them. */
+  /** Stretches looked up so far; undefined: all of them. */
   #looked: Set<number> | undefined
 
   /** @param isEmpty the table has no row of the file */
@@ -44,7 +44,7 @@ export class FilePages {
     return this.#looked === undefined && this.#entries.size === 0 && this.#stored.count === 0
   }
 
-  /** How many there are at least. */
+  /** A lower bound of the number of pages. */
   get count(): number {
     return Math.max(this.#entries.size, this.#stored.count)
   }
@@ -53,13 +53,13 @@ export class FilePages {
     return this.#entries.has(index) || this.isStored(index)
   }
 
-  /** A row exists, of these or of older bytes. */
+  /** A row exists, with the current bytes or older ones. */
   isStored(index: number): boolean {
     this.#look(index)
     return this.#stored.has(index)
   }
 
-  /** The page as it is now; of one without an entry this is a copy. */
+  /** The current page; without an entry, a copy of it. */
   get(index: number): Page | undefined {
     const entry = this.#entries.get(index)
     if (entry !== undefined || !this.isStored(index)) return entry
@@ -77,31 +77,34 @@ export class FilePages {
     return this.#entries.get(index)?.length ?? (this.isStored(index) ? this.#rowLength(index) : 0)
   }
 
-  /** Of a page that is there: over pieces with a smaller one. */
+  /** Of an existing page; it covers pieces with a smaller epoch. */
   epochOf(index: number): number {
     return this.#entries.get(index)?.epoch ?? 0
   }
 
-  /** The bytes of a page that is there. */
+  /** The bytes of an existing page. */
   bytesOf(index: number): Uint8Array {
     const entry = this.#entries.get(index)
     if (entry === undefined) return this.#row(index)
     return (entry.data ?? this.#row(index)).subarray(0, entry.length)
   }
 
-  /** The page is in memory from now on. */
+  /** From now on the page is in memory. */
   hold(index: number, page: Page): void {
     this.#entries.set(index, page)
   }
 
-  /** The page is in the table from now on. @param above an entry is needed: it is newer than a piece under way */
+  /**
+   * From now on the page is in the table. @param above true if it is newer than a piece in the pipeline, so it needs an
+   * entry
+   */
   stage(index: number, bytes: Uint8Array, epoch: number, above: boolean): void {
     this.#putRow(index, bytes)
     if (above) this.#entries.set(index, { length: bytes.length, data: undefined, epoch })
     else this.#entries.delete(index)
   }
 
-  /** The page is no longer there, in memory and in the table. */
+  /** Removes the page from memory and from the table. */
   drop(index: number): void {
     if (this.isStored(index)) {
       this.#table.delete(pageKey(this.#ino, index))
@@ -112,9 +115,9 @@ export class FilePages {
   }
 
   /**
-   * Changes a page's bytes wherever they are.
+   * Changes a page's bytes in memory or in the table.
    * @param change may return a shorter view
-   * @param length of the page afterwards, where it changes
+   * @param length the page's new length, if it changes
    */
   change(index: number, change: (bytes: Buffer) => Buffer, length?: number): void {
     if (this.isStored(index)) this.#putRow(index, change(Buffer.from(this.#row(index))))
@@ -123,13 +126,13 @@ export class FilePages {
     if (entry !== undefined && length !== undefined) entry.length = length
   }
 
-  /** Entries of staged pages that are older than all pieces under way go. @param epoch of the oldest piece */
+  /** Drops entries of staged pages that are older than all pieces in the pipeline. @param epoch of the oldest piece */
   settle(epoch: number): void {
     for (const [index, page] of this.#entries)
       if (page.data === undefined && page.epoch <= epoch) this.#entries.delete(index)
   }
 
-  /** Indexes `first … last` of pages that are there, ascending. Pages may be dropped meanwhile. */
+  /** Indexes of existing pages in `first … last`, ascending. Pages may be dropped during the iteration. */
   *between(first: number, last: number): Generator<number, undefined> {
     if (last - first <= this.#entries.size) {
       for (let index = first; index <= last; index++) if (this.has(index)) yield index
@@ -146,7 +149,7 @@ export class FilePages {
     }
   }
 
-  /** Infinity when there is none up to `last`. */
+  /** The next stored page; Infinity when there is none up to `last`. */
   #nextStored(from: number, last: number): number {
     for (let at = from; at <= last;) {
       this.#look(at)
@@ -198,5 +201,5 @@ export class FilePages {
   }
 }
 
-/** Nothing is ever added to it: most files have no staged pages. */
+/** Shared and never changed, because most files have no staged pages. */
 const NONE = new BlockBitmap()

@@ -3,7 +3,7 @@ import { systemClock } from '../../base/index.js'
 import { RiskGauge } from '../../tree-state/index.js'
 import { HeldMemory } from '../staging/held-memory.js'
 
-test('a buffer that is given back twice is lent to one writer only', (t) => {
+test('a buffer that is released twice is given to one writer only', (t) => {
   const held = new HeldMemory(systemClock, new RiskGauge())
   const slot = held.takeSlot()!
   held.releaseSlot(slot)

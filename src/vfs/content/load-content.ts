@@ -1,4 +1,4 @@
-/** Content for an operation: from the tables at once, or after its chunk list came from a node. */
+/** Content for an operation: from the tables at once, or after a fetch of its chunk list from a node. */
 import { DriveError, MIB, unlessAborted } from '../../base/index.js'
 import { chunkKey, encodeChunk, type RemoteSource } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -12,7 +12,7 @@ import { FilePages } from './file-pages.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 
-/** What reading a file's chunk list takes. */
+/** The parts that reading a chunk list uses. */
 export interface LoadParts {
   readonly state: Pick<TreeState, 'tables' | 'pendingBytes'>
   readonly inodes: InodeTable
@@ -23,26 +23,26 @@ export interface LoadParts {
 
 const loading = new WeakMap<Inode, Promise<void>>()
 
-/** The content, or a wait for the chunk list of a large file from elsewhere (OFFLINE without a node). */
+/** The content, or a wait for the remote chunk list of a large file (OFFLINE without a node). */
 export function contentOrWait(parts: LoadParts, inode: Inode, caller: Caller | undefined): FileContent | Wait {
   if (!inode.unloaded) return openContent(parts, inode)
   let work = loading.get(inode)
   if (work === undefined) {
     work = loadChunks(parts, inode).finally(() => loading.delete(inode))
     work.catch(() => {
-      // Every caller that waits gets the failure.
+      // Every waiting caller gets the failure.
     })
     loading.set(inode, work)
   }
   return new Wait(caller === undefined ? work : unlessAborted(work, caller.signal))
 }
 
-/** Rows in memory before a commit; more than any commit of a program's own. */
+/** Pending rows before a commit; more than any commit that a program's own writes fill. */
 const MOST_PENDING_BYTES = 8 * MIB
 
 /**
- * Rows of a list that was loaded in part, before a failure or a crash, are written again; `removeContent` knows of
- * them.
+ * After a failure or a crash, the rows of a partly loaded list are written again. `removeContent` handles a partly
+ * loaded list.
  */
 async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
   const { ref } = inode
@@ -57,7 +57,7 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
       for (const chunk of page.chunks) {
         if (chunk.offset < end) throw new DriveError('CORRUPT', 'The chunks of a file overlap.')
         if (chunk.length > MOST_ROW_BYTES)
-          throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')
+          throw new DriveError('CORRUPT', 'A file refers to bytes beyond the end of a block.')
         end = chunk.offset + chunk.length
         parts.state.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
       }
@@ -73,7 +73,7 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
   }
 }
 
-/** The content, read from the tables at first use. A file whose chunk list is on a node must be loaded before. */
+/** The content, read from the tables at first use. If the chunk list of the file is remote, it must be loaded first. */
 export function openContent(parts: Pick<LoadParts, 'state' | 'invalidations'>, inode: Inode): FileContent {
   if (inode.content !== undefined) return inode.content
   const isEmpty = inode.inline !== undefined || inode.size === 0
@@ -89,7 +89,8 @@ export function openContent(parts: Pick<LoadParts, 'state' | 'invalidations'>, i
 }
 
 /**
- * The set of blocks with data, from the rows and pages as they are now; the kernel hears when stat's answer changes.
+ * Builds the set of blocks with data from the current rows and pages. The kernel is told when the result of stat
+ * changes.
  */
 export function countBlocks(parts: Pick<LoadParts, 'invalidations'>, inode: Inode, content: FileContent): void {
   const { holes } = inode

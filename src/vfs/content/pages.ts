@@ -1,5 +1,5 @@
 /**
- * 4 KiB pages over the chunks: writing into them in memory, staging them, and taking them back. Where they are is in
+ * 4 KiB pages on top of the chunks: writes into them in memory, stages them, and drops them. Their location is in
  * file-pages.ts.
  */
 import { PAGE_BYTES } from '../../tree-state/index.js'
@@ -12,13 +12,13 @@ import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { ComposeParts } from './compose.js'
 
-/** What changing pages takes. */
+/** The parts that page changes use. */
 export interface PageParts extends ComposeParts {
   readonly state: TreeState
   readonly inodes: InodeTable
 }
 
-/** A page as the table has it from now on. @param epoch newer than all pieces by default */
+/** Stages a page with these bytes. @param epoch newer than all pieces by default */
 export function putPage(inode: Inode, index: number, bytes: Uint8Array, epoch?: number): void {
   const { pages, pieces, heldPages, epoch: newest } = inode.content!
   const [oldest] = pieces
@@ -27,20 +27,20 @@ export function putPage(inode: Inode, index: number, bytes: Uint8Array, epoch?: 
   heldPages.delete(index)
 }
 
-/** The page is no longer there, in memory and in the table. */
+/** Removes the page from memory and from the table. */
 export function dropPage(content: FileContent, index: number): void {
   content.pages.drop(index)
   content.heldPages.delete(index)
 }
 
-/** A file with pages or chunk rows has no inline body: it becomes a page below everything that was written since. */
+/** A file with pages or chunk rows has no inline body: the inline body becomes a page below all later writes. */
 export function foldInline(parts: PageParts, inode: Inode, content: FileContent): void {
   const { inline } = inode
   if (inline === undefined) return
   const page = content.pages.get(0)
   if (inline.length > 0 && page === undefined) putPage(inode, 0, inline, 0)
   else if (page !== undefined && page.length < inline.length) {
-    // No rows lie under an inline body, so nothing has to be waited for.
+    // No rows lie under an inline body, so there is nothing to wait for.
     const bytes = composeOrWait(parts, inode, 0, inline.length) as Buffer
     const wasHeld = content.heldPages.has(0)
     putPage(inode, 0, bytes, page.epoch)
@@ -49,7 +49,9 @@ export function foldInline(parts: PageParts, inode: Inode, content: FileContent)
   inode.inline = undefined
 }
 
-/** Writes `data` into held pages. The bytes of a page before the written ones are read first: it may have to wait. */
+/**
+ * Writes `data` into held pages. For a partial page, the bytes before `data` are read first, so it may have to wait.
+ */
 export function writePages(parts: PageParts, inode: Inode, offset: number, data: Uint8Array): number | Wait {
   let done = 0
   while (done < data.length) {
@@ -67,7 +69,7 @@ export function writePages(parts: PageParts, inode: Inode, offset: number, data:
   return done
 }
 
-/** The held page, with bytes 0 … `within` in place. */
+/** The held page, with its bytes 0 … `within` read from the layers below. */
 function pageFor(parts: PageParts, inode: Inode, index: number, within: number, count: number): Page | Wait {
   const content = inode.content!
   const start = index * PAGE_BYTES

@@ -1,19 +1,18 @@
 /**
- * Small reads at random places: a block is opened and checked as a whole the first time, and then only the pages a read
- * needs, which must be the pages that were checked (PartOpener in src/pipeline). Otherwise each such read would open
- * 256 KiB.
+ * Small random reads. The first read of a block opens and verifies the whole block. Later reads open only the pages
+ * they need; these must be the verified ones (PartOpener in src/pipeline). Otherwise each such read would open 256 KiB.
  */
 import { isDriveError, MIB } from '../../base/index.js'
 import { SEALED_PAGE_BYTES, type Core, type PageTags } from '../../pipeline/index.js'
 import type { ChunkRecord } from '../../tree-state/index.js'
 import type { BlockStore } from '../../storage/blocks/index.js'
 
-/** Tags of 2 GiB of blocks. */
+/** The memory for tags, enough for 2 GiB of blocks. */
 const TAG_BYTES = 8 * MIB
 
 interface Checked {
   readonly pages: PageTags
-  /** The key it was opened with: another one would give other plaintext, unnoticed. */
+  /** The key the block was opened with: another key would silently give other plaintext. */
   readonly key: Uint8Array
   readonly plainLength: number
 }
@@ -25,7 +24,7 @@ export class PartReader {
   #tagBytes = 0
   readonly #sealed = Buffer.allocUnsafeSlow(MIB)
   readonly #plain = Buffer.allocUnsafeSlow(MIB)
-  /** Where results go, one behind the other; never used twice. */
+  /** Buffer for results, filled from front to back; its bytes are never reused. */
   #room = Buffer.alloc(0)
 
   constructor(store: BlockStore, core: Core) {
@@ -34,7 +33,8 @@ export class PartReader {
   }
 
   /**
-   * Plaintext bytes `from … to` of the block; undefined when not at hand, damaged, shorter, or parts cannot be opened.
+   * Plaintext bytes `from … to` of the block. Undefined when the block is not in memory, is damaged or shorter, or
+   * cannot be opened in parts.
    */
   open(
     name: string,
@@ -58,9 +58,9 @@ export class PartReader {
   }
 
   /**
-   * Opens the block as a whole, so that parts can be opened later.
-   * @returns the plaintext's length, which is in `#plain`; undefined when the block is damaged or parts cannot be
-   * opened
+   * Opens the whole block, so that parts can be opened later.
+   * @returns the length of the plaintext, which is in `#plain`; undefined when the block is damaged or cannot be opened
+   * in parts
    */
   check(name: string, row: Pick<ChunkRecord, 'key'>, sealed: Uint8Array): number | undefined {
     const core = this.#core
@@ -70,7 +70,7 @@ export class PartReader {
     try {
       plainLength = core.openLeafInto(sealed, row.key, this.#plain)
     } catch (error) {
-      // A damaged local copy: `load` asks a node for another one.
+      // The local copy is damaged: `load` asks a node for another one.
       if (isDriveError(error, 'CORRUPT')) return undefined
       throw error
     }

@@ -1,9 +1,9 @@
-/** What the row of a file may say while a part of its bytes is only in memory. */
+/** The size that a commit may store for a file while some of its bytes are only in memory. */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { unstagedTail } from './file-content.js'
 
-/** The size a commit may claim: no byte below it is missing from what is staged. */
+/** The largest size such that all bytes below it are staged. */
 export function persistedSize(inode: Inode): number {
   const { content } = inode
   if (content === undefined || !content.hasHeld) {

@@ -1,7 +1,4 @@
-/**
- * A stretch of a file on its way through the pipeline; its bytes stay readable in memory until its chunk rows are
- * there.
- */
+/** An extent of a file in the pipeline. Its bytes stay readable in memory until its chunk rows exist. */
 import type { DriveError } from '../../base/index.js'
 import type { SealedItem } from '../../pipeline/index.js'
 import type { Slot } from '../staging/slot.js'
@@ -9,21 +6,21 @@ import type { Slot } from '../staging/slot.js'
 export interface Piece {
   readonly start: number
   readonly length: number
-  /** Bytes still wanted: less than `length` after a truncation. */
+  /** Bytes still needed: less than `length` after a truncation. */
   limit: number
   readonly data: Uint8Array
-  /** Undefined once it was given back. */
+  /** Undefined after it was released. */
   slot: Slot | undefined
   /** Pages with a greater epoch are newer. */
   readonly epoch: number
-  /** Its bytes are in staged pages meanwhile. */
+  /** Its bytes are also in staged pages. */
   isStaged: boolean
-  /** Its file was removed: nothing waits for its rows, and what it became is removed when it comes back. */
+  /** Its file was removed: nothing waits for its rows, and its blocks are removed when they come back. */
   isAbandoned: boolean
   state: 'waiting' | 'running' | 'sealed' | 'failed'
   sealed: SealedItem | undefined
   error: DriveError | undefined
-  /** Settles when the chunk rows are in place, or sealing failed (it can be tried again, with a new promise). */
+  /** Settles when the chunk rows exist, or when sealing failed. A retry has a new promise. */
   done: Promise<void>
   resolve: () => void
   reject: (error: DriveError) => void
@@ -52,6 +49,6 @@ export function renewPromise(piece: Piece): void {
     piece.reject = reject
   })
   piece.done.catch(() => {
-    // Whoever waits gets the failure; the piece itself keeps it for the retry.
+    // Waiting callers get the failure; the piece keeps it for the retry.
   })
 }

@@ -5,7 +5,7 @@ import { OPEN } from '../tree.js'
 
 const MIB = 1024 * 1024
 
-test('S-005 many sequential readers at once have a bounded number of blocks on their way', async (t) => {
+test('S-005 many sequential readers at once have a bounded number of blocks in flight', async (t) => {
   const random = seededRandom(17)
   const scratch = scratchDrive()
   let drive = await scratch.open()

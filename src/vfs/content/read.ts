@@ -1,4 +1,4 @@
-/** read(2): views of opened blocks where nothing lies over them, a merged copy otherwise; and reading ahead. */
+/** read(2): views of opened blocks if only chunks lie in the range, a merged copy otherwise; and prefetch. */
 import { KIB, MIB } from '../../base/index.js'
 import type { ChunkRecord } from '../../tree-state/index.js'
 import type { FileHandle } from '../inodes/handles.js'
@@ -11,7 +11,7 @@ import { contentOrWait, type LoadParts } from './load-content.js'
 import { bytesOfRow } from './rows.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 
-/** What reading takes. */
+/** The parts that reading uses. */
 export interface ReadParts extends ComposeParts, LoadParts {
   readonly state: LoadParts['state']
   readonly blocks: TreeBlocks
@@ -19,22 +19,23 @@ export interface ReadParts extends ComposeParts, LoadParts {
 
 const ZEROS = Buffer.alloc(MIB)
 const AHEAD_BYTES = 8 * MIB
-/** Reads in a row after which the next blocks are asked for. */
+/** Prefetch starts after this many sequential reads. */
 const SEQUENTIAL_AFTER = 2
-/** A read of at most this much, and not where the last one ended, opens no more of a block than it needs. */
+/** A random read of at most this size opens only the part of a block that it needs. */
 const PART_BYTES = 64 * KIB
-/** 'parts again': their blocks have just been read and checked, so reading a page of them hardly waits for the disk. */
+/** 'parts again': the blocks have just been read and verified, so reading a page of them hardly waits for the disk. */
 type Mode = 'whole' | 'parts' | 'parts again'
 const NOTHING: readonly Uint8Array[] = []
 
-/** One read: what it has opened so far, how, and for whom. */
+/** One read: the blocks opened so far, the mode, and the caller. */
 interface Request extends Reader {
   mode: Mode
 }
 
 /**
- * Up to `size` bytes, fewer only at the end. Rejects with OFFLINE when blocks are elsewhere and no node answers.
- * @param file the handle, where there is one: for read-ahead
+ * Up to `size` bytes; fewer only at the end of the file. Rejects with OFFLINE when blocks are remote and no node
+ * answers.
+ * @param file the handle, if any: for prefetch
  */
 export function read(
   parts: ReadParts,
@@ -113,7 +114,7 @@ function addZeros(views: Uint8Array[], length: number): void {
     views.push(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS)
 }
 
-/** On sequential access, blocks that are not in memory are asked for before they are read. */
+/** On sequential access, requests blocks that are not in memory before they are read. */
 function readAhead(parts: ReadParts, content: FileContent, handle: FileHandle, offset: number, to: number): void {
   const isNext = offset === handle.nextRead
   handle.sequentialReads = isNext ? handle.sequentialReads + 1 : 0

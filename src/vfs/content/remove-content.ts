@@ -1,4 +1,4 @@
-/** The content of an inode that leaves: rows deleted, their blocks noted as removed, memory given back. */
+/** Removes the content of a deleted inode: deletes rows, records their blocks as removed, and frees memory. */
 import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf, type ChunkRecord } from '../../tree-state/index.js'
 import { pagesOf, type Table } from '../../storage/kv/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -6,7 +6,7 @@ import type { TreeState } from '../inodes/tree-state.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 import type { SealQueue } from '../staging/seal-queue.js'
 
-/** What taking the content of a file apart takes. */
+/** The parts that removing the content uses. */
 export interface RemoveParts {
   readonly state: TreeState
   readonly held: HeldMemory
@@ -27,7 +27,7 @@ export function removeContent(parts: RemoveParts, inode: Inode): void {
   forgetContent(parts, inode)
 }
 
-/** What is in memory of a file that leaves is given back; its rows stay. */
+/** Frees the memory of a file that is being removed; its rows stay. */
 export function forgetContent(parts: RemoveParts, inode: Inode): void {
   const { content } = inode
   if (content === undefined) return
@@ -37,7 +37,7 @@ export function forgetContent(parts: RemoveParts, inode: Inode): void {
   parts.sealing.abandon(inode, content.pieces)
 }
 
-/** Of a list that was loaded in part: the published list itself is what leaves the tree. */
+/** For a partly loaded chunk list: the published list itself is recorded as removed. */
 function dropPartOfList({ state }: RemoveParts, inode: Inode): void {
   const { chunks } = state.tables
   for (const rows of pagesOf(chunks, rowsOf(inode.ino))) for (const [key] of rows) chunks.delete(key)
@@ -54,13 +54,13 @@ function storedRows(parts: RemoveParts, inode: Inode): ChunkRecord[] {
   )
 }
 
-/** @param isInUse the file may have pages beyond what its row says */
+/** @param isInUse the file may have pages beyond the size in its row */
 function storedPages(parts: RemoveParts, inode: Inode, isInUse: boolean): number[] {
   if (hasNoRows(inode) && !isInUse) return []
   return pageIndexes(parts.state.tables.pages, inode.ino)
 }
 
-/** The staged pages of a file, the first `limit` of them. */
+/** The first `limit` staged pages of a file. */
 export function pageIndexes(pages: Pick<Table, 'lengths'>, ino: number, limit?: number): number[] {
   const indexes: number[] = []
   for (const [key] of pages.lengths({ ...rowsOf(ino), ...(limit !== undefined && { limit }) }))

@@ -2,7 +2,7 @@ import test from 'ava'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
 import { World } from '../../../test/support/sync/world.js'
 
-test('S-072 a row gets another block only where it names the old one; nothing else of the file changes', async (t) => {
+test('S-072 a row gets another block only if it refers to the old one; nothing else in the file changes', async (t) => {
   const world = await World.open(920)
   t.teardown(() => world.close())
   const device = await RealDevice.first(world)

@@ -1,4 +1,4 @@
-/** Chunk rows of one file: finding and replacing runs. Every row that goes or is rewritten leaves a `removed` row. */
+/** Finds and replaces chunk rows of one file. Every row that is deleted or rewritten leaves a `removed` row. */
 import { DriveError, MIB } from '../../base/index.js'
 import { chunkKey, encodeChunk, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -7,7 +7,7 @@ import type { TreeState } from '../inodes/tree-state.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 import type { NamedBlocks } from '../staging/named-blocks.js'
 
-/** What changing chunk rows takes. */
+/** The parts that changes of chunk rows use. */
 export interface RowParts {
   readonly state: TreeState
   readonly blocks: TreeBlocks
@@ -20,17 +20,19 @@ export function overlapsRows(rows: ChunkRows, from: number, to: number): boolean
 }
 
 /**
- * The bytes of a row out of its block's plaintext. CORRUPT when they reach beyond it: another device may have said so.
+ * The bytes of a row within its block's plaintext. Throws CORRUPT when they reach beyond it, because rows may come from
+ * another device.
  */
 export function bytesOfRow(plain: Uint8Array, row: ChunkRecord): Uint8Array {
   const end = row.skip + row.length
-  if (end > plain.length) throw new DriveError('CORRUPT', 'A file claims more of a block than there is.')
+  if (end > plain.length) throw new DriveError('CORRUPT', 'A file refers to bytes beyond the end of a block.')
   return plain.subarray(row.skip, end)
 }
 
 /**
- * The bytes `from … to` come from `added` from now on, and are a hole where it has no row. Rows that reach over an end
- * are cut. @param added sorted rows within the range, or none
+ * From now on the bytes `from … to` come from `added`, and are a hole where it has no row. Rows that cross the boundary
+ * of the range are cut.
+ * @param added sorted rows within the range, or none
  */
 export function replaceRows(
   parts: RowParts,
@@ -54,7 +56,7 @@ export function replaceRows(
       if (end > to)
         right.push({ ...row, offset: to, length: end - to, skip: row.skip + to - row.offset, born: sequence })
     }
-    // What may fail comes first: a row is counted out once.
+    // Steps that may fail come first, so that a row is subtracted only once.
     if (left.length + right.length > 0) parts.blocks.reference([...left, ...right])
     for (const { offset, digest, born } of old) {
       parts.state.tables.chunks.delete(chunkKey(inode.ino, offset))
@@ -71,5 +73,5 @@ export function replaceRows(
   rows.insert(inserted)
 }
 
-/** Rows are replaced in stretches of at most this much of a file. */
+/** Rows are replaced in steps of at most this much of a file. */
 const STEP_BYTES = 256 * MIB

@@ -6,7 +6,7 @@ import { caller, createFile, scratchDrive } from '../../../test/support/vfs/driv
 const PAGE = 4096
 const PAGES = 2000
 
-test('S-064 a file whose pages are written here and there is published in whole chunks, not in one a page', async (t) => {
+test('S-064 a file with scattered page writes is published in whole chunks, not in one chunk per page', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())
   const drive = await scratch.open()

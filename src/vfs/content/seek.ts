@@ -6,9 +6,10 @@ import { settle, Wait } from '../maybe.js'
 import { SEEK, type Caller, type Maybe } from '../tree.js'
 import { contentOrWait, type LoadParts } from './load-content.js'
 
-/** Throws NO_SUCH_ADDRESS past the end and where no data follows, INVALID for other kinds. */
+/** Throws NO_SUCH_ADDRESS past the end and where no data follows, INVALID for other values of whence. */
 export function seek(parts: LoadParts, inode: Inode, offset: number, whence: number, caller: Caller): Maybe<number> {
-  if (whence !== SEEK.DATA && whence !== SEEK.HOLE) throw new DriveError('INVALID', 'No such kind of seek.')
+  if (whence !== SEEK.DATA && whence !== SEEK.HOLE)
+    throw new DriveError('INVALID', 'This kind of seek is not supported.')
   if (offset < 0 || offset >= inode.size) throw pastEnd()
   return settle(() => {
     const content = contentOrWait(parts, inode, caller)

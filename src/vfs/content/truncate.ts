@@ -1,4 +1,4 @@
-/** Setting the size: what lies beyond goes from every layer, what is added is a hole. */
+/** Sets the size: every layer drops the bytes beyond it; an added range is a hole. */
 import { DriveError, GIB } from '../../base/index.js'
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -10,13 +10,13 @@ import { INLINE_BYTES } from '../../model/index.js'
 import { MAX_FILE_BYTES } from './write.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 
-/** What changing the size takes. */
+/** The parts that a change of the size uses. */
 export interface TruncateParts extends RowParts, PageParts {
   readonly state: PageParts['state']
   readonly held: HeldMemory
 }
 
-/** The times are the caller's business. */
+/** Does not set times; the caller does. */
 export function truncate(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   if (size > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
   const sizeBefore = inode.size
@@ -26,7 +26,7 @@ export function truncate(parts: TruncateParts, inode: Inode, content: FileConten
   parts.held.account(inode)
 }
 
-/** The size to cut a file to next on its way to `size`: chunk rows beyond it are few enough for one turn. */
+/** The next intermediate size on the way to `size`: few enough chunk rows lie beyond it for one turn. */
 export function shrinkStep(inode: Inode, content: FileContent, size: number): number {
   let next = inode.size - STEP_BYTES
   while (next > size && content.rows.within(next, next + STEP_BYTES).length === 0) next -= STEP_BYTES
@@ -63,9 +63,8 @@ function extend(parts: TruncateParts, inode: Inode, content: FileContent, size: 
   parts.state.setSize(inode, size)
 }
 
-/** Staged and held pages end at `size`. */
-export /** Staged and held pages end at `size`. */
-function cutPages(content: FileContent, size: number): void {
+/** Drops staged and held page bytes beyond `size`. */
+export function cutPages(content: FileContent, size: number): void {
   for (const index of content.pages.between(Math.floor(size / PAGE_BYTES), Infinity)) {
     const keep = size - index * PAGE_BYTES
     if (keep <= 0) dropPage(content, index)

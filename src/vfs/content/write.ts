@@ -1,4 +1,4 @@
-/** write(2): into the tail where the writer goes on sequentially, into pages elsewhere. */
+/** write(2): sequential writes go into the tail, all others into pages. */
 import { DriveError, KIB } from '../../base/index.js'
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -15,7 +15,7 @@ import type { Committer } from '../staging/committer.js'
 import type { Room } from '../staging/space.js'
 import type { Changes } from '../inodes/changes.js'
 
-/** What writing takes. */
+/** The parts that writing uses. */
 export interface WriteParts extends StageParts, LoadParts {
   readonly state: StageParts['state']
   readonly inodes: StageParts['inodes']
@@ -25,20 +25,17 @@ export interface WriteParts extends StageParts, LoadParts {
 }
 
 export const MAX_FILE_BYTES = 2 ** 52
-/** Overwriting in place as much at once begins a stream. */
+/** An overwrite of at least this many bytes starts a stream. */
 const STREAM_BYTES = 128 * KIB
-/** Rows waiting for a commit beyond it make writers wait. */
+/** Writers wait while more than this is pending for a commit. */
 const MAX_PENDING_BYTES = 12 * 1024 * KIB
-/** Rows beyond it begin a commit. */
+/** A commit starts when more than this is pending. */
 const COMMITTED_FROM_BYTES = 4 * 1024 * KIB
 const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010
 
-/**
- * Writes all of `data`; level reached: `held`. `data` is copied before anything is waited for. Throws NO_SPACE,
- * FILE_TOO_LARGE.
- */
+/** Writes all of `data`; level reached: `held`. `data` is copied before any wait. Throws NO_SPACE, FILE_TOO_LARGE. */
 export function write(
   parts: WriteParts,
   inode: Inode,
@@ -61,7 +58,7 @@ interface Job {
   readonly offset: number
   data: Uint8Array
   readonly caller: Caller
-  /** Bytes written; they stay so when the rest has to wait. */
+  /** Bytes written so far; they stay written when the rest has to wait. */
   done: number
 }
 
@@ -81,7 +78,7 @@ async function writeLater(parts: WriteParts, job: Job, first: Wait): Promise<num
   }
 }
 
-/** Goes on where the job stands. */
+/** Continues the job from its current position. */
 function writeOrWait(parts: WriteParts, job: Job): Wait | undefined {
   const { inode, offset, data, caller } = job
   const wait = parts.committer.whenWritable() ?? roomFor(parts, data.length - job.done)
@@ -115,7 +112,7 @@ function roomFor(parts: WriteParts, bytes: number): Wait | undefined {
   return new Wait(held.whenRoom())
 }
 
-/** Pages written out of order from which a file counts as written in place. */
+/** A file with this many out-of-order pages counts as written in place. */
 const SCATTERED_PAGES = 64
 
 function writeSome(
@@ -145,17 +142,17 @@ function writeSome(
     return writeTail(parts, inode, beginTail(content, offset), offset, data)
   }
   if (!inode.fixedChunks && offset < inode.size) {
-    // Pages here and there would become blocks of a few pages each.
+    // Without fixed chunks, scattered pages would become blocks of a few pages each.
     inode.fixedChunks =
       content.pages.count >= SCATTERED_PAGES || overlapsRows(content.rows, offset, offset + data.length)
   }
-  // Up to the tail only: what lies in the tail is changed there.
+  // Only up to the tail; bytes in the tail are changed there.
   const room = tail !== undefined && offset < tail.start ? tail.start - offset : data.length
   return writePages(parts, inode, offset, room < data.length ? data.subarray(0, room) : data)
 }
 
 /**
- * Whether the gap is a hole that lseek and stat tell of; a smaller one at the end of a stream is written out as zeros.
+ * Whether the gap contains a hole that lseek and stat report. A smaller gap at the end of a stream is written as zeros.
  */
 function hasWholeBlock(from: number, to: number): boolean {
   return Math.floor(to / PAGE_BYTES) > Math.ceil(from / PAGE_BYTES)
@@ -166,7 +163,7 @@ function beginsStream(inode: Inode, content: FileContent, offset: number, length
   return length >= STREAM_BYTES && offset % PAGE_BYTES === 0
 }
 
-/** As Linux does when someone without privilege writes. */
+/** As Linux does for a write by an unprivileged user. */
 function clearSetId(inode: Inode, caller: Caller): void {
   if ((inode.mode & (S_ISUID | S_ISGID)) === 0 || caller.uid === 0) return
   inode.mode &= ~S_ISUID

@@ -1,4 +1,4 @@
-/** Zeros and holes within the size of a file, in every layer. Pieces under way must be settled before. */
+/** Zeros and holes within the size of a file, in every layer. The caller must settle all pieces first. */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { noteZeroed } from './data-blocks.js'
@@ -7,13 +7,13 @@ import { dropPage, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from './rows.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 
-/** What zeroing takes. */
+/** The parts that zeroing uses. */
 export interface ZeroParts extends RowParts, PageParts {
   readonly state: PageParts['state']
   readonly held: HeldMemory
 }
 
-/** The bytes `from … to` read as zeros. */
+/** Makes the bytes `from … to` read as zeros. */
 export function zeroRange(parts: ZeroParts, inode: Inode, content: FileContent, from: number, to: number): void {
   if (from >= to) return
   replaceRows(parts, inode, from, to, [])
@@ -44,7 +44,7 @@ function zeroPages(content: FileContent, from: number, to: number): void {
     if (begin === 0 && end === length) dropPage(content, index)
     else
       pages.change(index, (bytes) => {
-        // A row in the table may be shorter than the page in memory.
+        // The page's row in the table may be shorter than the page in memory.
         bytes.subarray(begin, end).fill(0)
         return bytes
       })

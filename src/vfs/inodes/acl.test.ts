@@ -17,7 +17,7 @@ function acl(...entries: readonly (readonly [tag: number, permissions: number, i
 
 const NAMED = acl([1, 7], [2, 6, 1000], [4, 5], [16, 7], [32, 1])
 
-test('S-059 an access ACL gives the mode: owner, mask, others; one of three entries is the mode itself', (t) => {
+test('S-059 an access ACL gives the mode: owner, mask, others; an ACL of three entries equals the mode', (t) => {
   t.deepEqual(applyAcl(NAMED), { permissions: 0o771, value: new Uint8Array(NAMED) })
   t.deepEqual(applyAcl(acl([1, 6], [4, 4], [32, 0])), { permissions: 0o640, value: undefined })
 })
@@ -27,13 +27,13 @@ test('S-059 chmod changes the mask, and the group only where there is no mask', 
   t.deepEqual(aclAfterChmod(acl([1, 7], [4, 7], [32, 7]), 0o5751), new Uint8Array(acl([1, 7], [4, 5], [32, 1])))
 })
 
-test('S-059 what is inherited allows no more than the mode asked for', (t) => {
+test('S-059 an inherited ACL allows no more than the requested mode', (t) => {
   const { permissions, value } = inheritedAcl(NAMED, 0o640)
   t.is(permissions, 0o640)
   t.deepEqual(value, new Uint8Array(acl([1, 6], [2, 6, 1000], [4, 5], [16, 4], [32, 0])))
 })
 
-test('S-059 bytes that are no ACL are INVALID, whatever they are', (t) => {
+test('S-059 any bytes that are not an ACL are INVALID', (t) => {
   const chance = seededRandom(7)
   for (let round = 0; round < 20_000; round++) {
     const bytes = Buffer.from(NAMED.subarray(0, chance.next(2) === 0 ? NAMED.length : chance.next(NAMED.length + 1)))

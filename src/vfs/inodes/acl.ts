@@ -1,7 +1,6 @@
 /**
- * POSIX ACLs in the form of their extended attributes (linux/posix_acl_xattr.h): version 2 as uint32, then entries of
- * tag and permissions (uint16 each) and an id (uint32), all little endian, in the order of the tags. Pure: no inode, no
- * tree.
+ * POSIX ACLs in the format of their extended attributes (linux/posix_acl_xattr.h): version 2 as uint32, then entries
+ * with tag and permissions (uint16 each) and an id (uint32), all little-endian, sorted by tag. Pure: no inode, no tree.
  */
 import { DriveError } from '../../base/index.js'
 
@@ -20,32 +19,33 @@ interface Entry {
   readonly id: number
 }
 
-/** What an ACL means for a file: its bytes, absent when the mode says it all, and the nine bits of the mode. */
+/** The effect of an ACL on a file: its bytes, undefined when the mode is equivalent, and the nine bits of the mode. */
 export interface AppliedAcl {
   readonly value: Uint8Array | undefined
   readonly permissions: number
 }
 
-/** The mode that setting this access ACL gives. Throws INVALID for bytes that are no ACL. */
+/** The mode that results from this access ACL. Throws INVALID for bytes that are not an ACL. */
 export function applyAcl(value: Uint8Array): AppliedAcl {
   return applied(parse(value))
 }
 
-/** Throws INVALID for bytes that are no ACL. */
+/** Throws INVALID for bytes that are not an ACL. */
 export function checkAcl(value: Uint8Array): void {
   parse(value)
 }
 
-/** chmod(2) of a file with this access ACL: owner, others, and the mask or, without one, the group follow the mode. */
+/**
+ * chmod(2) of a file with this access ACL. The mode sets the entries of owner and others, and the mask; without a mask,
+ * the entry of the group.
+ */
 export function aclAfterChmod(value: Uint8Array, mode: number): Uint8Array {
   const entries = parse(value)
   classesOf(entries).forEach((entry, shift) => (entry.permissions = (mode >> (6 - 3 * shift)) & 7))
   return encode(entries)
 }
 
-/**
- * The access ACL of a file made with `mode` in a directory with this default ACL: each allows what the other allows.
- */
+/** The access ACL of a file created with `mode` in a directory with this default ACL: the intersection of both. */
 export function inheritedAcl(value: Uint8Array, mode: number): AppliedAcl {
   const entries = parse(value)
   classesOf(entries).forEach((entry, shift) => (entry.permissions &= (mode >> (6 - 3 * shift)) & 7))
@@ -57,7 +57,7 @@ function applied(entries: readonly Entry[]): AppliedAcl {
   return { permissions, value: entries.length > 3 ? encode(entries) : undefined }
 }
 
-/** The entries that the mode's three classes show: owner, mask or group, others. */
+/** The entries that correspond to the mode's three classes: owner, mask or group, others. */
 function classesOf(entries: readonly Entry[]): Entry[] {
   const find = (tag: number): Entry | undefined => entries.find((entry) => entry.tag === tag)
   return [find(TAG.USER_OBJ)!, find(TAG.MASK) ?? find(TAG.GROUP_OBJ)!, find(TAG.OTHER)!]

@@ -10,7 +10,7 @@ import { holding } from '../namespace/require.js'
 import type { AttributeChange, Attributes, Caller, Maybe } from '../tree.js'
 import type { WriteParts } from '../content/write.js'
 
-/** What changing attributes takes. */
+/** The parts that attribute changes use. */
 export type AttributeParts = WriteParts & TruncateParts
 
 const S_ISUID = 0o4000
@@ -40,7 +40,7 @@ export function setFileSize(parts: AttributeParts, inode: Inode, size: number, c
     if (frozen !== undefined) return frozen
     const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
-    // A large file becomes shorter step by step: a crash leaves one of the steps.
+    // A large file shrinks step by step: after a crash it has the size of one of the steps.
     for (let next = shrinkStep(inode, content, size); next > size; next = shrinkStep(inode, content, size)) {
       truncate(parts, inode, content, next)
       parts.inodes.markChanged(inode)

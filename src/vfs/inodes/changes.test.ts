@@ -5,7 +5,7 @@ import type { Change } from './changes.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** One line an event. */
+/** One line per event. */
 function lineOf(change: Change): string {
   const at = ({ parent, name: text }: { parent: number; name: string }): string => `${String(parent)}/${text}`
   if (change.kind === 'changed') return `changed ${String(change.ino)}`
@@ -13,7 +13,7 @@ function lineOf(change: Change): string {
   return `${change.kind} ${String(change.ino)} ${at(change.at)}`
 }
 
-test('R-50 every change is told in order: added, changed, moved with the old place, removed', async (t) => {
+test('R-50 every change is reported in order: added, changed, moved with the old place, removed', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const { tree } = drive

@@ -1,6 +1,6 @@
 /**
- * Events of the tree, in order: who listens hears at the end of the turn of the event loop in which they happened, on
- * this thread. With no listener they cost a comparison.
+ * Events of the tree, in order. Listeners are called on this thread, at the end of the event loop turn in which the
+ * events happened. Without a listener an event costs one comparison.
  */
 import type { FileId, PlainName } from '../../base/index.js'
 import type { NamePlace } from '../tree.js'
@@ -13,9 +13,9 @@ interface Subject {
 }
 
 /**
- * `added`: a name, of a new inode or a hard link. `changed`: content, attributes or extended attributes; not the times
- * of a directory whose entries changed. `moved`: an exchange is two of them. `removed`: a name; the file may have
- * others, or be open.
+ * `added`: a name, of a new inode or a hard link. `changed`: content, attributes or extended attributes, but not the
+ * times of a directory whose entries changed. `moved`: a name; an exchange gives two of them. `removed`: a name; the
+ * file may have other names, or be open.
  */
 export type Change =
   | (Subject & { readonly kind: 'added'; readonly at: NamePlace })
@@ -30,12 +30,12 @@ export class Changes {
   readonly #onFailure: (error: unknown) => void
   #waiting: Change[] = []
 
-  /** @param onFailure told what a listener throws */
+  /** @param onFailure gets errors thrown by a listener */
   constructor(onFailure: (error: unknown) => void) {
     this.#onFailure = onFailure
   }
 
-  /** @returns a function that ends the listening */
+  /** @returns a function that removes the listener */
   listen(listener: ChangeListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -45,7 +45,7 @@ export class Changes {
     if (this.#listeners.size > 0) this.#send({ kind: 'added', ...subjectOf(inode), at: { parent, name } })
   }
 
-  /** Repeated changes of one inode with nothing between them are one. */
+  /** Consecutive changes of one inode become one event. */
   changed(inode: Subject & { readonly nlink: number }): void {
     if (this.#listeners.size === 0 || inode.nlink === 0) return
     const last = this.#waiting.at(-1)

@@ -15,7 +15,7 @@ import { OPEN, ROOT_INO } from '../tree.js'
 
 const KIB = 1024
 const FILES = 50
-/** More than one page of rows, so that work comes between. */
+/** More than one page of rows, so that other work runs in between. */
 const MANY = 2500
 
 function published(drive: OpenDrive, sequence: number): PublishedCommit {
@@ -33,12 +33,12 @@ async function publish(drive: OpenDrive, during: () => Promise<void>): Promise<v
   await drive.port.flush()
 }
 
-test('S-021 a file that is removed while its version is settled is counted out once, and later edits are still seen', async (t) => {
+test('S-021 a file that is removed while its version is settled is subtracted once, and later edits are still counted', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   for (let i = 0; i < MANY; i++) await drive.tree.makeNode(ROOT_INO, name(`file ${String(i)}`), 0o100644, 0, caller)
   await publish(drive, async () => {
-    // Let the first rows go, then remove files whose rows come last.
+    // Lets the first rows be deleted, then removes files whose rows come last.
     await new Promise((resolve) => setImmediate(resolve))
     await new Promise((resolve) => setImmediate(resolve))
     for (let i = MANY - 300; i < MANY; i++) await drive.tree.unlink(ROOT_INO, name(`file ${String(i)}`), caller)
@@ -58,7 +58,7 @@ test('S-021 a file that is removed while its version is settled is counted out o
   scratch.remove()
 })
 
-test('S-021 the counters say what the tables say, whatever programs and publishing do', async (t) => {
+test('S-021 the counters always match the tables, whatever programs and publishing do', async (t) => {
   const random = seededRandom(seedOf((line) => t.log(line)))
   const below = (limit: number): number => Buffer.from(random.bytes(4)).readUInt32LE() % limit
   const scratch = scratchDrive()
@@ -118,7 +118,7 @@ test('S-021 the counters say what the tables say, whatever programs and publishi
   scratch.remove()
 })
 
-test('S-021 R-12 files that were closed a moment ago count as held until a commit has them, never as published', async (t) => {
+test('S-021 R-12 recently closed files count as held until a commit has them, never as published', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   const inos: number[] = []
@@ -129,7 +129,7 @@ test('S-021 R-12 files that were closed a moment ago count as held until a commi
       drive.tree.release(ino, handle)
     }
   }
-  // What is on the way meanwhile may commit some of them.
+  // Work in flight may commit some of them meanwhile.
   const check = async (unpublished: number, bytes: number): Promise<void> => {
     const { held, staged, total, dirtyInodes } = await drive.port.counts()
     t.is(held.files + staged.files, unpublished)
@@ -148,7 +148,7 @@ test('S-021 R-12 files that were closed a moment ago count as held until a commi
   await drive.port.flush()
   t.deepEqual((await drive.port.counts()).held, { files: 0, bytes: 0 })
   await check(FILES, 5 * FILES)
-  // Changed again: the rows of the last commit say so already, once for each.
+  // Changed again: the rows of the last commit already count each of them once.
   await writeAll('third')
   await check(FILES, 5 * FILES)
   t.is((await drive.port.counts()).dirtyInodes, FILES)

@@ -1,13 +1,13 @@
-/** Rows of `dirty`: since which commit sequence an inode has changes that no published commit holds. */
+/** Rows of `dirty`: the commit sequence since which an inode has unpublished changes. */
 import { be48, readBe48 } from '../../storage/kv/index.js'
 import type { Inode } from './inode.js'
 
 const ROW_BYTES = 13
-/** What six bytes can say; reached by copying the same blocks over and over. */
+/** The greatest value of six bytes; reached by copying the same blocks over and over. */
 const MOST_BYTES = 2 ** 48 - 1
 
 /**
- * BE48(sequence), and after it what only the counts need: bytes staged since the last published commit, and 1 for a
+ * BE48(sequence), then two values only for the counters: bytes staged since the last published commit, and 1 for a
  * file.
  */
 export function encodeDirty(sequence: number, inode: Inode): Buffer {
@@ -15,7 +15,7 @@ export function encodeDirty(sequence: number, inode: Inode): Buffer {
   return Buffer.concat([be48(sequence), unpublished, Buffer.of(inode.isFile ? 1 : 0)])
 }
 
-/** What a `dirty` row says. */
+/** The content of a `dirty` row. */
 export interface DirtyRow {
   readonly sequence: number
   /** Staged since the last published commit. */

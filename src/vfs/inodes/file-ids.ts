@@ -1,7 +1,7 @@
 /**
- * File ids, and from them back to inodes. An id made here is the inode's number and a mark of this home, enciphered: it
- * looks random to everyone else, is never made twice, and needs no row to be found again. Ids made elsewhere have a row
- * in `foreign`.
+ * Maps file ids to inodes and back. An id created here is the inode's number and a mark of this home, encrypted. It
+ * looks random to everyone else, is unique, and needs no row to be found. Ids created elsewhere have a row in
+ * `foreign`.
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
 import { equalBytes, type FileId, type Random, type SecretKey } from '../../base/index.js'
@@ -11,7 +11,7 @@ import type { TreeTables } from './tree-state.js'
 const MARK_ROW = Buffer.from('fileIds', 'latin1')
 const MARK_BYTES = 8
 const ID_BYTES = 16
-/** One block of AES an id, so neither mode nor nonce is needed: no two ids have the same plaintext. */
+/** Each id is one AES block. All ids have different plaintexts, so neither mode nor nonce is needed. */
 const CIPHER = 'aes-128-ecb'
 
 export class FileIds {
@@ -20,7 +20,7 @@ export class FileIds {
   readonly #encipher: (block: Buffer) => Buffer
   readonly #decipher: (block: Uint8Array) => Buffer
 
-  /** @param nameKey DriveKeys.nameKey, from which the key of the ids follows */
+  /** @param nameKey DriveKeys.nameKey, from which the key of the ids is derived */
   constructor(tables: Pick<TreeTables, 'foreign' | 'state'>, nameKey: SecretKey, random: Random) {
     this.#tables = tables
     this.#mark = markOf(tables.state, random)
@@ -35,18 +35,18 @@ export class FileIds {
     return this.#encipher(Buffer.concat([be64(ino), this.#mark]))
   }
 
-  /** An inode with an id from elsewhere, or with the id of another inode, came into the tables. */
+  /** Call it when an inode with an id from elsewhere, or with the id of another inode, was added to the tables. */
   put(id: FileId, ino: number): void {
     if (this.#ownOf(id) !== ino) this.#tables.foreign.put(id, be64(ino))
   }
 
-  /** The inode leaves the tables, or its id went to another inode. */
+  /** Call it when the inode left the tables, or its id moved to another inode. */
   delete(id: FileId, ino: number): void {
     const row = this.#tables.foreign.get(id)
     if (row !== undefined && readBe64(row) === ino) this.#tables.foreign.delete(id)
   }
 
-  /** The inode that would have this id; whether there is one, and with this id, only its row tells. */
+  /** The inode number encoded in this id. Only the inode's row shows whether it exists and has this id. */
   inoOf(id: FileId): number | undefined {
     if (id.length !== ID_BYTES) return undefined
     const row = this.#tables.foreign.get(id)
@@ -61,7 +61,7 @@ export class FileIds {
   }
 }
 
-/** Random, and another one whenever the tree is made anew, since inode numbers begin again then. */
+/** Random, and different whenever the tree is rebuilt, because inode numbers restart then. */
 function markOf(state: TreeTables['state'], random: Random): Buffer {
   const known = state.get(MARK_ROW)
   if (known?.length === MARK_BYTES) return Buffer.from(known)

@@ -7,12 +7,12 @@ import { OPEN } from '../tree.js'
 export interface FileHandle {
   readonly inode: Inode
   readonly flags: number
-  /** Where the last read ended, and how many reads in a row went on from there. */
+  /** The end of the last read, and the number of sequential reads up to it. */
   nextRead: number
   sequentialReads: number
-  /** Blocks up to this offset were asked for in advance. */
+  /** Prefetch was requested up to this offset. */
   aheadTo: number
-  /** A read of this sequence had to wait for the disk or a node. */
+  /** A read of this sequential run had to wait for the disk or a node. */
   isCold: boolean
 }
 
@@ -25,9 +25,9 @@ export interface DirectoryHandle {
 export class Handles {
   readonly #files = new Map<number, FileHandle>()
   readonly #directories = new Map<number, DirectoryHandle>()
-  /** Opened by number: nobody else will close them when the mount ends. */
+  /** Adopted by number: the kernel's close may never come when the mount ends, so the tree closes them. */
   readonly #adopted = new Set<number>()
-  /** Numbers below it may be of a daemon before this one. */
+  /** Numbers below it may belong to a previous daemon. */
   adoptedBelow = 0
   /** The next number. */
   next = 1
@@ -57,7 +57,7 @@ export class Handles {
     return found
   }
 
-  /** A file or directory opened before this daemon took the mount over: the kernel goes on with its number. */
+  /** Adopts a file or directory opened before this daemon took the mount over: the kernel keeps using its number. */
   adopt(handle: number, find: () => Inode): void {
     if (handle >= this.adoptedBelow || this.#files.has(handle) || this.#directories.has(handle)) return
     const inode = find()
@@ -70,7 +70,7 @@ export class Handles {
     }
   }
 
-  /** Nobody else will close them. One that is named again is taken up again. */
+  /** Closes the adopted handles that nobody else will close. A later use of one adopts it again. */
   *closeAdopted(): Generator<Inode> {
     for (const handle of this.#adopted) {
       const inode = this.closeFile(handle) ?? this.closeDirectory(handle)
@@ -108,5 +108,5 @@ function close(table: Map<number, { readonly inode: Inode }>, handle: number): I
 }
 
 function badHandle(): DriveError {
-  return new DriveError('BAD_HANDLE', 'The file is not open in that way.')
+  return new DriveError('BAD_HANDLE', 'The file is not open for this kind of access.')
 }

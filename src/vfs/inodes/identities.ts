@@ -1,4 +1,4 @@
-/** Who a file is and where it lies: between inode numbers, file ids and names. */
+/** Maps between inode numbers, file ids and names. */
 import { equalBytes, type FileId } from '../../base/index.js'
 import type { Directories } from '../namespace/directories.js'
 import type { Identities, NamePlace } from '../tree.js'
@@ -49,7 +49,7 @@ export class TreeIdentities implements Identities {
     const { tables, inodes, fileIds } = this.#parts
     const old = inodes.find(from)
     const successor = inodes.get(to)
-    // With an id in the link table, another directory that is not loaded yet may name the old file too.
+    // The old file has an id in the link table, so a directory that is not loaded yet may still name it.
     if (old === undefined || tables.ids.get(old.fileId) !== undefined) return
     fileIds.delete(old.fileId, from)
     fileIds.delete(successor.fileId, to)

@@ -1,8 +1,7 @@
 /**
- * The inodes in memory: loading, numbering, the kernel's references, what waits to be written, and removal.
- * Clean inodes nobody has open are dropped when there are too many, and all of them when nobody used any for a while;
- * the kernel's reference counts are kept apart, so a million cached kernel dentries cost a few bytes each and no
- * object.
+ * The inodes in memory: loading, numbering, the kernel's references, dirty inodes, and removal. Clean inodes without
+ * handles are dropped when there are too many, and all of them after an idle period. The kernel's reference counts are
+ * kept apart, so a million cached kernel dentries cost a few bytes each and no object.
  */
 import { DriveError } from '../../base/index.js'
 import { decodeInode, dirtyKey, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
@@ -28,9 +27,9 @@ export class InodeTable {
   readonly #cache = new Map<number, Inode>()
   readonly #lookups = new LookupCounts()
   readonly #limit: number
-  /** Nobody asked for an inode since `rest` was last called. */
+  /** No inode was requested since the last call of `rest`. */
   #isAtRest = false
-  /** Inodes below it may be known to the kernel from a daemon before this one, until it forgets them. */
+  /** The kernel may know inodes below this number from a previous daemon, until it forgets them. */
   #knownBelow = 0
   /** Inodes whose row the next commit writes. */
   readonly changed = new Set<Inode>()
@@ -42,17 +41,17 @@ export class InodeTable {
     this.#limit = limit
   }
 
-  /** @param listener takes apart what else there is of an inode whose rows go, before they do */
+  /** @param listener removes other state of an inode, before its rows are deleted */
   onDeparture(listener: (inode: Inode) => void): void {
     this.#departures.push(listener)
   }
 
-  /** @param takes says of an inode that is to leave that it goes later, and has this asked again then */
+  /** @param takes returns true if the inode has to be removed later; the table asks again at a commit */
   onLateDeparture(takes: (inode: Inode) => boolean): void {
     this.#goesLater = takes
   }
 
-  /** @param listener hears of each inode that nothing refers to any more, before it leaves */
+  /** @param listener is told of each inode without references, before it is removed */
   onGone(listener: (ino: number) => void): void {
     this.#onGone = listener
   }
@@ -134,7 +133,7 @@ export class InodeTable {
     return this.#state.counters.nextIno++
   }
 
-  /** A row of the published tree's making: in the store already, not changed. */
+  /** Adds a row loaded from the published tree: it is in the store already and is not dirty. */
   putLoaded(record: InodeRecord): void {
     this.#state.tables.inodes.put(inodeKey(record.ino), encodeInode(record))
     this.#fileIds.put(record.fileId, record.ino)
@@ -153,7 +152,7 @@ export class InodeTable {
     this.#state.signal.changed()
   }
 
-  /** The row must be written, but nothing changed that others would see. */
+  /** The row must be written, but no visible change has to be published. */
   markUnwritten(inode: Inode): void {
     if (inode.changed || inode.gone) return
     inode.changed = true
@@ -180,11 +179,11 @@ export class InodeTable {
   forget(ino: number, count: number): void {
     if (this.#lookups.add(ino, -count) > 0) return
     const inode = this.#knownBelow > ino ? this.find(ino) : this.#cache.get(ino)
-    // All references go at once, those from before as well.
+    // All references of the inode are gone at once, including those from a previous daemon.
     if (inode !== undefined) this.removeUnreferenced(inode)
   }
 
-  /** The kernel may hold references to any inode below `ino` that were given by a daemon before this one. */
+  /** The kernel may hold references to any inode below `ino`, given by a previous daemon. */
   assumeKnownBelow(ino: number): void {
     this.#knownBelow = ino
   }
@@ -202,7 +201,7 @@ export class InodeTable {
     this.removeUnreferenced(inode)
   }
 
-  /** As `removeIfUnused`, for an inode of which it is known that the kernel holds no reference. */
+  /** As `removeIfUnused`, for an inode that the kernel is known not to reference. */
   removeUnreferenced(inode: Inode): void {
     if (inode.nlink > 0 || inode.handles > 0 || inode.pins > 0 || inode.gone) return
     this.#onGone(inode.ino)
@@ -228,7 +227,9 @@ export class InodeTable {
     this.#cache.delete(ino)
   }
 
-  /** The last name is gone: no longer part of the tree, but alive while it is open or known to the kernel. */
+  /**
+   * The last name is gone: the inode is no longer part of the tree, but stays while it is open or known to the kernel.
+   */
   unlinked(inode: Inode): void {
     const { counters, tables } = this.#state
     inode.parent = 0
@@ -249,7 +250,7 @@ export class InodeTable {
     this.removeIfUnused(inode)
   }
 
-  /** Reads what the `dirty` row says, once. */
+  /** Reads the `dirty` row, once. */
   loadDirty(inode: Inode): void {
     if (inode.dirtySequence !== -1) return
     const row = this.#state.tables.dirty.get(dirtyKey(inode.ino))
@@ -258,7 +259,7 @@ export class InodeTable {
     inode.unpublishedBytes = known?.unpublishedBytes ?? 0
   }
 
-  /** `bytes` of the file were staged; never counts more than the file has. */
+  /** Adds `bytes` staged bytes of the file; never counts more than the file's size. */
   addUnpublished(inode: Inode, bytes: number): void {
     if (inode.nlink === 0) return
     this.loadDirty(inode)
@@ -286,7 +287,7 @@ export class InodeTable {
     this.trim()
   }
 
-  /** Forgets what the `dirty` row says, which a published commit holds. */
+  /** Clears the `dirty` row, whose changes are in a published commit. */
   clearDirty(ino: number, row: DirtyRow): void {
     const { counters, tables } = this.#state
     tables.dirty.delete(dirtyKey(ino))
@@ -294,7 +295,7 @@ export class InodeTable {
     if (row.isFile) counters.dirtyFiles--
     const inode = this.#cache.get(ino)
     const known = inode === undefined || inode.dirtySequence === -1 ? row.unpublishedBytes : inode.unpublishedBytes
-    // What was staged since the row was written is in the next version.
+    // Bytes staged after the row was written belong to the next version.
     const left = inode?.needsDirtyRow === true ? Math.max(0, known - row.unpublishedBytes) : 0
     counters.unpublishedBytes -= known - left
     if (inode !== undefined) {
@@ -303,14 +304,12 @@ export class InodeTable {
     }
   }
 
-  /** What was written before the changes there are now is durable. */
+  /** All changes before the current ones are durable. */
   noteDurable(): void {
     this.#risk.durable(this.changed.size)
   }
 
-  /**
-   * Inodes with changes that no published commit holds. Whether there are any is what the tables say, not the counter.
-   */
+  /** Number of inodes with unpublished changes. The tables decide whether it is zero, not the counter. */
   countDirty(): number {
     const { counters, tables } = this.#state
     let unwritten = 0
@@ -320,11 +319,14 @@ export class InodeTable {
     return 0
   }
 
-  /** Changed files with nothing held that no commit has yet, and what is staged of them: rows in memory only. */
+  /**
+   * Counts changed files that no commit has yet and that have no held bytes, and their staged bytes; their rows are
+   * only in memory.
+   */
   countUncommitted(): { files: number; bytes: number } {
     const counts = { files: 0, bytes: 0 }
     for (const inode of this.changed) {
-      // Bytes not even staged are counted where they are held.
+      // Bytes that are not staged are counted as held elsewhere.
       if (!inode.isFile || (inode.content?.accounted ?? 0) > 0 || !this.#isUncommitted(inode)) continue
       counts.files++
       counts.bytes += inode.unpublishedBytes
@@ -332,7 +334,7 @@ export class InodeTable {
     return counts
   }
 
-  /** Drops unused objects while there are too many: a bounded look at the oldest ones. */
+  /** Drops unused objects while there are too many: checks a bounded number of the oldest ones. */
   trim(): void {
     let steps = SWEEP
     for (const [ino, inode] of this.#cache) {
@@ -343,13 +345,13 @@ export class InodeTable {
     }
   }
 
-  /** Nobody asked for an inode for as long as it is since the last call: all that can be loaded again are dropped. */
+  /** Call it periodically. If no inode was requested since the last call, drops all that can be loaded again. */
   rest(): void {
     if (this.#isAtRest) for (const [ino, inode] of this.#cache) if (isDroppable(inode)) this.#cache.delete(ino)
     this.#isAtRest = true
   }
 
-  /** Nobody asked for one since `rest` was last called. */
+  /** No inode was requested since the last call of `rest`. */
   get isAtRest(): boolean {
     return this.#isAtRest
   }
@@ -363,7 +365,7 @@ export class InodeTable {
     if (this.#cache.size > this.#limit && this.#cache.size % 32 === 0) this.trim()
   }
 
-  /** It changed, and has no `dirty` row that says so. */
+  /** The inode changed and has no `dirty` row yet. */
   #isUncommitted(inode: Inode): boolean {
     if (!inode.needsDirtyRow) return false
     this.loadDirty(inode)
@@ -383,7 +385,10 @@ export class InodeTable {
   }
 }
 
-/** Notes at commit that the row claims less than was written: rows beyond it may be in the store after a crash. */
+/**
+ * Marks at commit that the row has a smaller size than was written: after a crash, the store may have rows beyond that
+ * size.
+ */
 function markClipped({ state }: TreeTables, inode: Inode, isClipped: boolean): void {
   if (inode.isClipped === isClipped) return
   inode.isClipped = isClipped
@@ -391,5 +396,5 @@ function markClipped({ state }: TreeTables, inode: Inode, isClipped: boolean): v
   else state.delete(clippedKey(inode.ino))
 }
 
-/** Cookies below it are left to `.` and `..`. */
+/** Smaller cookies are reserved for `.` and `..`. */
 export const FIRST_COOKIE = 3

@@ -1,4 +1,4 @@
-/** An inode in memory: the stored record's fields, open for change, and what this thread knows besides. */
+/** An inode in memory: the mutable fields of the stored record, and runtime state. */
 import type { FileId, PlainName } from '../../base/index.js'
 import { PAGE_BYTES, TYPE, type InodeRecord, type NodeRef } from '../../tree-state/index.js'
 import type { FileContent } from '../content/file-content.js'
@@ -33,25 +33,25 @@ export class Inode implements InodeRecord {
 
   /** Open handles. */
   handles = 0
-  /** Operations under way that keep the object in memory. */
+  /** Running operations that keep the object in memory. */
   pins = 0
   /** In `InodeTable.changed`: the row must be written by the next commit. */
   changed = false
   /** The next commit also marks the inode as changed since the last published commit. */
   needsDirtyRow = false
-  /** The sequence in its `dirty` row, 0 for none, -1 when not looked up yet. */
+  /** The sequence in its `dirty` row; 0: no row; -1: not looked up yet. */
   dirtySequence: number
-  /** The stored row claims less than the file's size. */
+  /** The stored row has a smaller size than the file. */
   isClipped = false
   /** File bytes staged since the last published commit. */
   unpublishedBytes = 0
-  /** A name it was last found or made under. */
+  /** A name under which it was last found or created. */
   hint: PlainName | undefined
   /** Looked up since the last sweep of the table. */
   used = false
   /** A row exists in `inodes`. */
   persisted: boolean
-  /** Rows are deleted; only pieces still in the pipeline may name it. */
+  /** The rows are deleted; only work still in the pipeline may refer to it. */
   gone = false
   content: FileContent | undefined
   directory: Directory | undefined
@@ -99,7 +99,7 @@ export class Inode implements InodeRecord {
   }
 }
 
-/** A copy of what stat shows. */
+/** A copy of the fields that stat(2) returns. */
 export function attributesOf(inode: Inode): Attributes {
   return {
     ino: inode.ino,
@@ -121,12 +121,12 @@ export function attributesOf(inode: Inode): Attributes {
   }
 }
 
-/** Of 512 bytes, for whole blocks of 4 KiB, as ext4 counts them. */
+/** Sectors of 512 bytes, for whole blocks of 4 KiB, as ext4 counts them. */
 function sectorsOf({ size, holes }: Inode): number {
   return (Math.ceil(size / PAGE_BYTES) - holes) * (PAGE_BYTES / 512)
 }
 
-/** Whether keeping the object in memory saves nothing but time: it can be loaded again unchanged. */
+/** Whether the object can be dropped and loaded again unchanged. */
 export function isDroppable(inode: Inode): boolean {
   return (
     inode.handles === 0 &&
@@ -138,7 +138,7 @@ export function isDroppable(inode: Inode): boolean {
   )
 }
 
-/** The record with another size than the inode has in memory. */
+/** The record with a size that differs from the inode's. */
 export function withSize(inode: Inode, size: number): InodeRecord {
   return {
     ino: inode.ino,

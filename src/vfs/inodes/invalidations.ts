@@ -1,4 +1,4 @@
-/** What the kernel must forget because something else than the kernel changed it. */
+/** Cache entries that the kernel must drop, because something other than the kernel changed them. */
 import type { Invalidation } from '../tree.js'
 
 export class Invalidations {

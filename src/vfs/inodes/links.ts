@@ -1,5 +1,5 @@
 /**
- * Names of inodes with several of them: a row a name in `links`, and the inode by its fileId in `ids`, because another
+ * Names of inodes with several names: one row per name in `links`, and the inode by its fileId in `ids`, because a
  * directory that is not loaded yet may name the same file.
  */
 import { DriveError, type PlainName } from '../../base/index.js'
@@ -10,7 +10,7 @@ import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { Directories } from '../namespace/directories.js'
 
-/** What keeping several names of an inode takes. */
+/** The parts that hard links use. */
 export interface LinkParts {
   readonly state: TreeState
   readonly inodes: InodeTable
@@ -20,7 +20,7 @@ export interface LinkParts {
 const PRESENT = Buffer.of(1)
 export const MAX_LINKS = 65_000
 
-/** `inode` gets one more name. */
+/** Adds a name to `inode`. */
 export function addLink(parts: LinkParts, inode: Inode, parent: number, name: PlainName): void {
   if (inode.nlink >= MAX_LINKS) throw new DriveError('TOO_MANY_LINKS', 'The file has too many hard links.')
   const { links, ids } = parts.state.tables
@@ -34,7 +34,7 @@ export function addLink(parts: LinkParts, inode: Inode, parent: number, name: Pl
   inode.nlink++
 }
 
-/** One name of `inode` is gone; with the last one the inode leaves the tree. */
+/** Removes a name of `inode`. With the last name the inode leaves the tree. */
 export function dropLink(parts: LinkParts, inode: Inode, parent: number, name: PlainName): void {
   const { links } = parts.state.tables
   if (inode.nlink > 1) {
@@ -49,7 +49,7 @@ export function dropLink(parts: LinkParts, inode: Inode, parent: number, name: P
   parts.inodes.unlinked(inode)
 }
 
-/** A name of `inode` moved. */
+/** Moves a name of `inode`. */
 export function moveLink(
   parts: LinkParts,
   inode: Inode,
@@ -67,7 +67,7 @@ export function moveLink(
   if (inode.parent === from.parent) inode.parent = to.parent
 }
 
-/** The name of an inode that has one name only. */
+/** The name of an inode with exactly one name. */
 function nameIn(parts: LinkParts, inode: Inode): PlainName | undefined {
   const parent = parts.inodes.find(inode.parent)
   if (parent === undefined) return undefined

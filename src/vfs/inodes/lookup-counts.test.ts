@@ -2,7 +2,7 @@ import test from 'ava'
 import { seededRandom } from '../../base/index.js'
 import { LookupCounts } from './lookup-counts.js'
 
-test("S-064 the kernel's references of many inodes are counted like in a table of all of them", (t) => {
+test("S-064 the kernel's references of many inodes are counted as by a plain map", (t) => {
   const random = seededRandom(9)
   const counts = new LookupCounts()
   const model = new Map<number, number>()

@@ -1,13 +1,13 @@
 /**
- * How often the kernel looked an inode up and has not forgotten it. Inode numbers are given out in order, so counts of
- * neighbours lie together: a million inodes that the kernel knows take some four bytes each.
+ * How often the kernel looked up an inode and has not forgotten it. Inode numbers are assigned in order, so counts of
+ * neighbours lie together: a million known inodes take some four bytes each.
  */
 
 const BLOCK = 64
 
 interface Block {
   readonly counts: Uint32Array
-  /** Counts over 0. */
+  /** The number of counts greater than 0. */
   used: number
 }
 
@@ -18,7 +18,7 @@ export class LookupCounts {
     return (this.#blocks.get(Math.floor(ino / BLOCK))?.counts[ino % BLOCK] ?? 0) > 0
   }
 
-  /** @returns the count afterwards; it is never below 0 */
+  /** @returns the count after the change; it is never below 0 */
   add(ino: number, change: number): number {
     const number = Math.floor(ino / BLOCK)
     let block = this.#blocks.get(number)

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { createFile, scratchDrive } from '../../../test/support/vfs/drive.js'
 
-test('S-002 no inode number is given twice, also after a kill that took back what had it', async (t) => {
+test('S-002 no inode number is reused, also after a kill that lost its inode', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   await drive.port.flush()
@@ -20,7 +20,7 @@ test('S-002 no inode number is given twice, also after a kill that took back wha
   scratch.remove()
 })
 
-test('S-001 after a clean end inode numbers go on without a gap', async (t) => {
+test('S-001 after a clean end inode numbers continue without a gap', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   const { ino } = await createFile(drive.tree, 'first')
@@ -31,7 +31,7 @@ test('S-001 after a clean end inode numbers go on without a gap', async (t) => {
   scratch.remove()
 })
 
-test('S-050 numbers given after operations were done again are new, whatever those had', async (t) => {
+test('S-050 numbers assigned after a replay of operations are new, whatever numbers the replay used', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const redo = drive.tree.redo!

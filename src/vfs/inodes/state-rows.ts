@@ -1,4 +1,4 @@
-/** Rows of the table `state`: the open sequence, the counters, and which inodes have no name any more. */
+/** Rows of the table `state`: the open sequence, the counters, and markers of inodes. */
 import { nameFromBytes, nameToBytes, type PlainName } from '../../base/index.js'
 import { be48, be64, readBe48, readBe64 } from '../../storage/kv/index.js'
 import { decodeDirty } from './dirty-row.js'
@@ -17,19 +17,21 @@ const REMOVING = text('removing/')
 const LOADING = text('loading/')
 const PARTS = text('parts')
 
-/** Numbers that may be given out before the next commit: far more than are made in the second between two. */
+/**
+ * Inode numbers that may be used before the next commit: far more than are created in the second between two commits.
+ */
 const RESERVED_INOS = 65_536
 
-/** A row marks an inode without a name that lived on because it was open. */
+/** Marks an orphan: an inode without a name that stayed because it was open. */
 export const orphanKey = (ino: number): Buffer => Buffer.concat([ORPHAN, be64(ino)])
 
-/** A row marks an inode whose stored size is less than what was written then. */
+/** Marks an inode whose stored size is smaller than the data written at that time. */
 export const clippedKey = (ino: number): Buffer => Buffer.concat([CLIPPED, be64(ino)])
 
-/** A row marks an inode that nothing refers to any more, and whose rows go bit by bit. */
+/** Marks an inode without references, whose rows are deleted step by step. */
 export const removingKey = (ino: number): Buffer => Buffer.concat([REMOVING, be64(ino)])
 
-/** How many parts of a published commit are applied. */
+/** The number of parts of a published commit that are applied. */
 export function partsApplied({ tables }: TreeState, sequence: number): number {
   const row = tables.state.get(PARTS)
   return row !== undefined && readBe48(row) === sequence ? readBe48(row, 6) : 0
@@ -39,13 +41,13 @@ export function writePartsApplied({ tables }: TreeState, sequence: number, parts
   tables.state.put(PARTS, Buffer.concat([be48(sequence), be48(parts)]))
 }
 
-/** The last name of an unloaded directory whose entry is in the tables already. */
+/** The last name of a partly loaded directory whose entry is in the tables. */
 export function loadedUpTo(state: TreeState, ino: number): PlainName | undefined {
   const row = state.tables.state.get(loadingKey(ino))
   return row && nameFromBytes(row)
 }
 
-/** @param name undefined: all of it, or none */
+/** @param name undefined: completely loaded, or not at all */
 export function writeLoadedUpTo(state: TreeState, ino: number, name: PlainName | undefined): void {
   const rows = state.tables.state
   if (name !== undefined) rows.put(loadingKey(ino), nameToBytes(name))
@@ -78,7 +80,7 @@ export function readState(state: TreeState): boolean {
   return true
 }
 
-/** What the `dirty` rows say, all of them: a count that was kept is not trusted with what is to be published. */
+/** Recounts all `dirty` rows: a stored counter is not trusted for data that has to be published. */
 export function countDirty({ tables }: TreeState): Pick<Counters, 'dirtyInodes' | 'dirtyFiles' | 'unpublishedBytes'> {
   const counts = { dirtyInodes: 0, dirtyFiles: 0, unpublishedBytes: 0 }
   for (const [, value] of tables.dirty.range()) {
@@ -91,7 +93,7 @@ export function countDirty({ tables }: TreeState): Pick<Counters, 'dirtyInodes' 
 }
 
 /**
- * Closes the open sequence: what is in the overlay now belongs to it, what follows to the next.
+ * Closes the open sequence: the rows in the overlay belong to it, later rows to the next.
  * @returns the closed sequence
  */
 export function closeSequence(state: TreeState): number {
@@ -99,7 +101,7 @@ export function closeSequence(state: TreeState): number {
   const { counters } = state
   const closed = state.sequence++
   rows.put(SEQUENCE, be48(state.sequence))
-  // A number is never given twice: what opens the drive after a kill begins beyond all that were reserved.
+  // A number is never reused: after a kill, numbering starts after all reserved numbers.
   state.reservedIno = Math.max(state.reservedIno, counters.nextIno + RESERVED_INOS)
   rows.put(NEXT_INO, be64(state.isClosing ? counters.nextIno : state.reservedIno))
   rows.put(NEXT_REMOVED, be64(counters.nextRemoved))
@@ -128,7 +130,10 @@ function marked(state: TreeState, prefix: Buffer): number[] {
   return [...state.tables.state.range({ start: prefix, end })].map(([key]) => readBe64(key, prefix.length))
 }
 
-/** A few huge sparse files add up to more than a row can say: a count that is too low is no reason to fail a commit. */
+/**
+ * The total of a few huge sparse files may exceed the range of a row. A value that is too low is better than a failed
+ * commit.
+ */
 const storable = (count: number): number => Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, count))
 
 const countsOf = (counters: Counters): number[] => [

@@ -1,4 +1,4 @@
-/** The tables of the tree, its counters and the open commit sequence: what every part of the tree reads and changes. */
+/** The tables of the tree, its counters and the open commit sequence, shared by every part of the tree. */
 import type { Clock } from '../../base/index.js'
 import type { Environment, Table } from '../../storage/kv/index.js'
 import { encodeRemoved, removedKey, TABLES, type RemovedRecord } from '../../tree-state/index.js'
@@ -18,7 +18,7 @@ export interface TreeTables {
   readonly state: Table
 }
 
-/** Kept in step with the tables. Those about changes are counted anew when the drive is opened (state-rows.ts). */
+/** Updated together with the tables. Counters about changes are recounted when the drive is opened (state-rows.ts). */
 export interface Counters {
   nextIno: number
   nextRemoved: number
@@ -31,13 +31,13 @@ export interface Counters {
 
 export class TreeState {
   readonly tables: TreeTables
-  /** The sequence of the commit that takes what is changed now. */
+  /** The sequence of the next commit, which takes the current changes. */
   sequence = 1
   /** The newest commit on disk. */
   durable = 0
-  /** The last answer of `now`. */
+  /** The last time returned by `now`. */
   lastStamp: Timestamp = { sec: 0, nsec: 0 }
-  /** Every time stamped is this one, while operations of a killed daemon are done again. */
+  /** While operations of a killed daemon are replayed, `now` always returns this time. */
   fixedStamp: Timestamp | undefined
   /** The last sequence whose commit is published. */
   published = 0
@@ -50,7 +50,7 @@ export class TreeState {
     dirtyFiles: 0,
     unpublishedBytes: 0,
   }
-  /** Inode numbers below it are not given again after a kill. */
+  /** Inode numbers below it are not reused after a kill. */
   reservedIno = 0
   /** The next commit is the last. */
   isClosing = false
@@ -90,7 +90,7 @@ export class TreeState {
     this.lastChangeMs = this.#clock.nowMs()
   }
 
-  /** Bytes of rows that no commit has made durable yet. */
+  /** Bytes of rows that are not durable yet. */
   get pendingBytes(): number {
     return this.#meta.pendingBytes
   }
@@ -104,12 +104,12 @@ export class TreeState {
     return this.#meta.commit()
   }
 
-  /** The published version has this and the tree no longer does; see TABLES.removed. */
+  /** Records a block that the published version uses and the tree no longer does; see TABLES.removed. */
   addRemoved(record: RemovedRecord): void {
     this.tables.removed.put(removedKey(this.counters.nextRemoved++), encodeRemoved(record))
   }
 
-  /** Changes the size of a file and the sum over all files. */
+  /** Changes the size of a file and the total over all files. */
   setSize(inode: { readonly nlink: number; size: number }, size: number): void {
     if (inode.nlink > 0) this.counters.totalBytes += size - inode.size
     inode.size = size

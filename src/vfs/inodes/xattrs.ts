@@ -1,4 +1,4 @@
-/** Extended attributes, kept in the inode's row. An access ACL and the mode show the same permissions, always. */
+/** Extended attributes, kept in the inode's row. An access ACL and the mode always show the same permissions. */
 import { DriveError } from '../../base/index.js'
 import { ACCESS_ACL, aclAfterChmod, applyAcl, checkAcl, DEFAULT_ACL, inheritedAcl, type AppliedAcl } from './acl.js'
 import { TYPE } from '../../tree-state/index.js'
@@ -7,7 +7,7 @@ import { XATTR } from '../tree.js'
 import type { Changes } from './changes.js'
 import type { InodeTable } from './inode-table.js'
 
-/** What changing extended attributes takes. */
+/** The parts that extended attributes use. */
 export interface XattrParts {
   readonly inodes: InodeTable
   readonly changes: Changes
@@ -15,15 +15,17 @@ export interface XattrParts {
 
 const MAX_NAME_BYTES = 255
 const MAX_VALUE_BYTES = 64 * 1024
-/** All attributes of one file: its entry must fit into one block, that of the root into the commit. */
+/**
+ * Limit for all attributes of one file: its entry must fit into one block, and the entry of the root into the commit.
+ */
 const MAX_TOTAL_BYTES = 96 * 1024
-/** What an attribute counts for beyond its name (two bytes a character as UTF-8) and value. */
+/** The size of an attribute apart from its name (two bytes per character in UTF-8) and its value. */
 const OVERHEAD_BYTES = 16
 const NAMESPACES = ['user.', 'trusted.', 'security.']
 const PERMISSIONS = 0o777
 const S_ISGID = 0o2000
 
-/** Throws NO_DATA, INVALID for a namespace alone, and NOT_SUPPORTED for other namespaces. */
+/** Throws NO_DATA, INVALID for a bare namespace, and NOT_SUPPORTED for other namespaces. */
 export function getXattr(inode: Inode, name: string): Uint8Array {
   requireNamespace(name)
   const found = inode.xattrs.find((xattr) => xattr.name === name)
@@ -32,9 +34,9 @@ export function getXattr(inode: Inode, name: string): Uint8Array {
 }
 
 /**
- * Setting an access ACL sets the mode; one that says no more than the mode is not kept. Throws EXISTS, NO_DATA (by
+ * An access ACL also sets the mode; one that is equivalent to the mode is not stored. Throws EXISTS, NO_DATA (by
  * flags), INVALID, NOT_SUPPORTED for other namespaces, ACCESS_DENIED for a default ACL of a file, OUT_OF_RANGE and
- * NO_SPACE for what is too long or too much.
+ * NO_SPACE when the attribute or the total is too long.
  */
 export function setXattr(parts: XattrParts, inode: Inode, name: string, value: Uint8Array, flags: number): void {
   requireNamespace(name)
@@ -61,7 +63,7 @@ function put(inode: Inode, name: string, value: Uint8Array): void {
   inode.xattrs = all
 }
 
-/** Throws NO_DATA, but not for an ACL: without one the mode is the ACL. INVALID and NOT_SUPPORTED as above. */
+/** Throws NO_DATA, except for an ACL: without one the mode is the ACL. INVALID and NOT_SUPPORTED as above. */
 export function removeXattr(parts: XattrParts, inode: Inode, name: string): void {
   requireNamespace(name)
   const kept = inode.xattrs.filter((xattr) => xattr.name !== name)
@@ -94,14 +96,14 @@ function setAccess(inode: Inode, { value, permissions }: AppliedAcl): void {
   inode.mode = (inode.mode & ~PERMISSIONS) | permissions
 }
 
-/** The mode has changed: so does the access ACL, if there is one. */
+/** Updates the access ACL, if there is one, after a change of the mode. */
 export function followMode(inode: Inode): void {
   const access = inode.xattrs.find(({ name }) => name === ACCESS_ACL)
   if (access !== undefined) put(inode, ACCESS_ACL, aclAfterChmod(access.value, inode.mode))
 }
 
 /**
- * A new inode takes its ACLs from the directory's default ACL; without one, the caller's umask takes bits from its
+ * A new inode inherits its ACLs from the directory's default ACL. Without one, the caller's umask is applied to its
  * mode.
  */
 export function inheritAcl(inode: Inode, parent: Inode, umask: number): void {
@@ -122,7 +124,7 @@ function isAcl(name: string): boolean {
 function requireNamespace(name: string): void {
   if (NAMESPACES.includes(name)) throw new DriveError('INVALID', 'The attribute has no name.')
   if (isAcl(name) || NAMESPACES.some((prefix) => name.startsWith(prefix))) return
-  throw new DriveError('NOT_SUPPORTED', 'No such attributes here.')
+  throw new DriveError('NOT_SUPPORTED', 'Attributes of this namespace are not supported.')
 }
 
 function noData(): DriveError {

@@ -1,4 +1,4 @@
-/** New names: files, directories, nodes, symlinks and hard links. */
+/** Creates names: files, directories, device nodes, symlinks and hard links. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import { TYPE } from '../../tree-state/index.js'
 import { attributesOf, type Inode } from '../inodes/inode.js'
@@ -8,7 +8,7 @@ import type { Attributes, Caller, Maybe } from '../tree.js'
 import { requireAbsent, withEntries, writableDirectory, type LookupParts } from './require.js'
 import type { Changes } from '../inodes/changes.js'
 
-/** What changing names takes. */
+/** The parts that operations on names use. */
 export interface NamespaceParts extends LookupParts {
   readonly changes: Changes
 }
@@ -16,7 +16,7 @@ export interface NamespaceParts extends LookupParts {
 const S_ISGID = 0o2000
 const MAX_TARGET_BYTES = 4095
 
-/** Makes an inode of any type but directory under a new name. Throws EXISTS. */
+/** Creates an inode of any type except directory under a new name. Throws EXISTS. */
 export function makeInode(
   parts: NamespaceParts,
   parentIno: number,
@@ -78,7 +78,7 @@ export function makeNode(
 ): Maybe<Inode> {
   const type = mode >>> 12
   const isNode = type === TYPE.FIFO || type === TYPE.SOCKET || type === TYPE.CHAR || type === TYPE.BLOCK
-  if (!isNode && type !== TYPE.FILE) throw new DriveError('INVALID', 'No such type of file can be made.')
+  if (!isNode && type !== TYPE.FILE) throw new DriveError('INVALID', 'Files of this type cannot be created.')
   return makeInode(parts, parent, name, { mode, rdev: type === TYPE.CHAR || type === TYPE.BLOCK ? rdev : 0 }, caller)
 }
 
@@ -101,7 +101,7 @@ export function link(
   caller: Caller,
 ): Maybe<Attributes> {
   const inode = parts.inodes.get(ino)
-  if (inode.isDirectory) throw new DriveError('NOT_PERMITTED', 'A directory has one name only.')
+  if (inode.isDirectory) throw new DriveError('NOT_PERMITTED', 'A directory cannot have a second name.')
   if (inode.nlink === 0) throw new DriveError('NOT_FOUND', 'The file was removed.')
   const parent = writableDirectory(parts, newParent)
   return withEntries(parts, [parent, inode], caller, () => {

@@ -1,7 +1,7 @@
 /**
- * Entries of one directory: rows in `dentries`, and in memory the names used so far. A directory that is used much is
- * loaded whole (then absent names are known too), unless it is very large; the memory of all of them is bounded and
- * given back oldest first.
+ * Entries of one directory: rows in `dentries`, and a cache of the names used so far. A directory in frequent use is
+ * cached completely, unless it is very large; then absent names are known too. The total memory is bounded, and the
+ * oldest directories are evicted first.
  */
 import type { PlainName } from '../../base/index.js'
 import { decodeDentry, dentryKey, encodeDentry, rowsOf, type DentryRecord } from '../../tree-state/index.js'
@@ -14,11 +14,11 @@ import { readBe48, type Table } from '../../storage/kv/index.js'
 const LOADED_AFTER = 12
 const MAX_LOADED_ENTRIES = 60_000
 const MAX_ENTRIES = 100_000
-/** What an empty directory in memory counts like, in entries. */
+/** The memory of an empty cached directory, counted in entries. */
 const DIRECTORY_WEIGHT = 4
 /**
- * Where the cookies of a listing in the order of the name hashes begin: each is this and the first 48 bits of a hash.
- * Cookies of entries count how many were made, and stay far below.
+ * The first cookie of listings in hash order: each cookie is this plus the first 48 bits of a hash. Cookies of entries
+ * are creation counters and stay far below.
  */
 const BY_HASH = 2 ** 51
 const HASH_AT = 8
@@ -27,7 +27,7 @@ const HASH_AT = 8
 export class Directories {
   readonly #dentries: Table
   readonly #hash: NameHash
-  /** Directories with names in memory, oldest first. */
+  /** Directories with cached names, oldest first. */
   readonly #warm = new Set<Inode>()
   #count = 0
 
@@ -74,13 +74,13 @@ export class Directories {
     return true
   }
 
-  /** Every entry in cookie order, as of now; undefined when there are more than may be in memory. */
+  /** Every entry in cookie order, as of now; undefined when there are too many for memory. */
   list(inode: Inode): DentryRecord[] | undefined {
     const directory = this.#of(inode)
     return directory.complete || this.#loadAll(inode, directory) ? [...directory.entries.values()] : undefined
   }
 
-  /** The same, however many there are. */
+  /** Every entry in cookie order, without a limit. */
   listAll(inode: Inode): DentryRecord[] {
     return this.list(inode) ?? this.#read(inode, Infinity)!
   }
@@ -91,9 +91,9 @@ export class Directories {
   }
 
   /**
-   * Entries as they are now, in the order of their name hashes, so that none is kept in memory. One that stays in the
-   * directory comes exactly once, whatever else is made or removed between two pages.
-   * @param cookie of the last entry of the page before; 0: from the beginning
+   * Current entries in the order of their name hashes, read from the table and not cached. An entry that stays in the
+   * directory comes exactly once, whatever else is created or removed between two pages.
+   * @param cookie of the last entry of the previous page; 0: from the start
    */
   *listByHash(inode: Inode, cookie: number): Generator<DentryRecord, undefined> {
     const from = Math.max(0, cookie - BY_HASH)
@@ -103,14 +103,15 @@ export class Directories {
     let last: { readonly dentry: DentryRecord; readonly place: number } | undefined
     for (const [key, value] of this.#dentries.range({ ...rowsOf(inode.ino), start: dentryKey(inode.ino, hash) })) {
       const place = readBe48(key, HASH_AT)
-      // Of two with the same 48 bits, the first is followed by itself, for a page that ends between them.
+      // The cookie of an entry points behind it. If the next entry has the same 48 bits, it points to the entry itself,
+      // so a page that ends between the two skips neither.
       if (last !== undefined) yield { ...last.dentry, cookie: BY_HASH + last.place + (last.place === place ? 0 : 1) }
       last = { dentry: decodeDentry(value), place }
     }
     if (last !== undefined) yield { ...last.dentry, cookie: BY_HASH + last.place + 1 }
   }
 
-  /** The name that `ino` has in this directory; looks at its entries one by one. */
+  /** The name of `ino` in this directory; scans its entries. */
   nameOf(inode: Inode, ino: number): PlainName | undefined {
     for (const dentry of inode.directory?.entries.values() ?? []) if (dentry.ino === ino) return dentry.name
     if (inode.directory?.complete === true) return undefined
@@ -121,7 +122,7 @@ export class Directories {
     return undefined
   }
 
-  /** Whether `dentry` still is an entry; true when that is not known without looking. */
+  /** Whether `dentry` is still an entry; also true when the cache cannot tell. */
   mayStillHave(inode: Inode, dentry: DentryRecord): boolean {
     const { directory } = inode
     if (directory === undefined) return true
@@ -129,14 +130,14 @@ export class Directories {
     return known === undefined ? !directory.complete : known.cookie === dentry.cookie
   }
 
-  /** A new directory: nothing in the store, all of it in memory. */
+  /** A new directory: nothing in the store, completely cached. */
   begin(inode: Inode): void {
     inode.directory = new Directory(true)
     this.#warm.add(inode)
     this.#count += DIRECTORY_WEIGHT
   }
 
-  /** The inode leaves memory. */
+  /** The inode is dropped from memory. */
   drop(inode: Inode): void {
     if (inode.directory === undefined) return
     this.#count -= inode.directory.entries.size + DIRECTORY_WEIGHT
@@ -189,12 +190,12 @@ export class Directories {
     return found.sort((a, b) => a.cookie - b.cookie)
   }
 
-  /** Forgets all names: they can be read again. */
+  /** Drops all cached names; they can be read again. */
   rest(): void {
     for (const inode of [...this.#warm]) this.drop(inode)
   }
 
-  /** Forgets the names of half the warm directories, but not of the one in use. */
+  /** Drops the names of half the cached directories, except the one in use. */
   #giveBack(inUse: Inode): void {
     for (const inode of this.#warm) {
       if (this.#count <= MAX_ENTRIES / 2) return

@@ -1,4 +1,4 @@
-/** The names of one directory that are in memory. */
+/** The cached names of one directory. */
 import type { PlainName } from '../../base/index.js'
 import type { DentryRecord } from '../../tree-state/index.js'
 

@@ -12,7 +12,7 @@ import { nameHasher } from './name-hash.js'
 const NAMES = 61_000
 const A_PAGE = 1000
 
-test('S-088 a directory with very many names is listed in pages, each name once, whatever is made and removed between them', async (t) => {
+test('S-088 a directory with very many names is listed in pages, each name once, whatever is created and removed between them', async (t) => {
   t.timeout(120_000)
   const scratch = scratchDrive()
   const drive = await scratch.open()
@@ -50,7 +50,7 @@ test('S-088 a directory with very many names is listed in pages, each name once,
   t.is((await list(tree)).filter((entry) => entry.name.startsWith('file-')).length, NAMES - gone)
 })
 
-test('S-064 the names of a directory that grows very large, or is looked through, do not stay in memory', async (t) => {
+test('S-064 the names of a directory that grows very large, or is scanned, do not stay in memory', async (t) => {
   const scratch = scratchDirectory()
   const environment = openEnvironment({ path: scratch.path, log: silentLog })
   t.teardown(async () => {

@@ -1,6 +1,6 @@
 /**
- * Listings: entries in cookie order, or in that of their hashes where there are very many, from any cookie on, whatever
- * changed in between.
+ * Listings: entries in cookie order, or in hash order for very large directories. A listing may start at any cookie,
+ * whatever changed in between.
  */
 import type { DentryRecord } from '../../tree-state/index.js'
 import type { DirectoryHandle } from '../inodes/handles.js'
@@ -8,7 +8,7 @@ import { attributesOf, type Inode } from '../inodes/inode.js'
 import type { Attributes, Caller, DirectoryEntry, Maybe } from '../tree.js'
 import { type LookupParts, withEntries } from './require.js'
 
-/** From which entry on, and what is done with each; see Tree.readDirectory. */
+/** The start of a listing and its consumer; see Tree.readDirectory. */
 interface Listing {
   readonly cookie: number
   readonly withAttributes: boolean
@@ -16,8 +16,8 @@ interface Listing {
 }
 
 /**
- * A listing shows the entries of the moment it was begun (cookie 0), without those that have gone since. That of a very
- * large directory shows each page as it is when it is read.
+ * A listing shows the entries as of its start (cookie 0), without those removed since. For a very large directory, each
+ * page shows the entries at the time of its read.
  */
 export function readDirectory(
   parts: LookupParts,

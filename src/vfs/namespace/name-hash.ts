@@ -1,6 +1,5 @@
 /**
- * HMAC-SHA-256(K_name, name): the local key of a directory entry, so that names are not readable in the keys of the
- * store.
+ * HMAC-SHA-256(K_name, name): the local key of a directory entry, so that the keys of the store do not reveal names.
  */
 import { hash } from 'node:crypto'
 import type { PlainName, SecretKey } from '../../base/index.js'
@@ -11,7 +10,7 @@ const MAX_NAME_BYTES = 255
 
 export type NameHash = (name: PlainName) => Uint8Array
 
-/** HMAC with both padded keys laid out once: two one-shot hashes a name, half the time of `createHmac`. */
+/** HMAC with both padded keys prepared once: two one-shot hashes per name, half the time of `createHmac`. */
 export function nameHasher(key: SecretKey): NameHash {
   const inner = new Uint8Array(BLOCK_BYTES + MAX_NAME_BYTES)
   const outer = new Uint8Array(BLOCK_BYTES + DIGEST_BYTES)

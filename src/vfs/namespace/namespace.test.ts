@@ -44,7 +44,7 @@ test('names of any bytes up to 255 are found again, also after a restart (R-01)'
   scratch.remove()
 })
 
-test('directories count their subdirectories and refuse to go while they have entries (R-01)', async (t) => {
+test('directories count their subdirectories and cannot be removed while they have entries (R-01)', async (t) => {
   await withDrive(async ({ tree }) => {
     const a = await tree.makeDirectory(ROOT_INO, name('a'), 0o755, caller)
     t.is((await tree.getAttributes(ROOT_INO, caller)).nlink, 3)
@@ -61,7 +61,7 @@ test('directories count their subdirectories and refuse to go while they have en
   })
 })
 
-test('setgid directories hand their group down (R-01)', async (t) => {
+test('entries of setgid directories inherit the group (R-01)', async (t) => {
   await withDrive(async ({ tree }) => {
     const shared = await tree.makeDirectory(ROOT_INO, name('shared'), 0o2775, { ...caller, gid: 77 })
     t.is(shared.mode & 0o7777, 0o775)
@@ -122,7 +122,7 @@ test('rename replaces, refuses and exchanges as Linux does (R-01)', async (t) =>
   })
 })
 
-test('hard links share one inode until the last name goes, across restarts (R-01)', async (t) => {
+test('hard links share one inode until the last name is removed, across restarts (R-01)', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   const ino = await writeFile(drive.tree, 'one', Buffer.from('text'))
@@ -152,7 +152,7 @@ test('hard links share one inode until the last name goes, across restarts (R-01
   scratch.remove()
 })
 
-test('an unlinked file lives while it is open or known to the kernel, and is gone after a crash (R-01)', async (t) => {
+test('an unlinked file exists while it is open or known to the kernel, and is gone after a crash (R-01)', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   const { ino, handle } = await createFile(drive.tree, 'open')
@@ -178,7 +178,7 @@ test('an unlinked file lives while it is open or known to the kernel, and is gon
   crashed.remove()
 })
 
-test('listings go on from any cookie while entries come and go (R-01)', async (t) => {
+test('listings continue from any cookie while entries are added and removed (R-01)', async (t) => {
   await withDrive(async ({ tree }) => {
     for (let i = 0; i < 100; i++) await tree.makeNode(ROOT_INO, name(`f${String(i)}`), 0o100644, 0, caller)
     const { handle } = await tree.openDirectory(ROOT_INO, caller)
@@ -239,7 +239,7 @@ test('10,000 entries list with attributes, warm and after a restart; the time is
   scratch.remove()
 })
 
-test('times, modes, xattrs, symlinks and nodes come back as they were set (R-01)', async (t) => {
+test('times, modes, xattrs, symlinks and device nodes are read back as they were set (R-01)', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   const { ino } = await createFile(drive.tree, 'f')

@@ -1,8 +1,8 @@
 /**
- * Directories whose entries are only on a node: loaded when first needed, shared by everyone who waits. Entries go into
- * the tables a page at a time, and commits between pages keep memory bounded. How far a directory is loaded is in the
- * same commit as its entries, so that a failure or a crash goes on from there. Nobody sees the entries before all are
- * there.
+ * Directories whose entries are only on a node. They are loaded at first use; concurrent callers share one load.
+ * Entries go into the tables one page at a time, and commits between pages bound the memory. The position of the load
+ * is in the same commit as the entries, so it continues after a failure or a crash. The entries become visible only
+ * when the directory is complete.
  */
 import { MIB, unlessAborted, type FileId } from '../../base/index.js'
 import { be64, readBe64 } from '../../storage/kv/index.js'
@@ -25,7 +25,7 @@ import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { Directories } from '../namespace/directories.js'
 
-/** What loading a directory takes. */
+/** The parts that loading a directory uses. */
 export interface RemoteDirectoryParts {
   readonly state: TreeState
   readonly inodes: InodeTable
@@ -34,7 +34,7 @@ export interface RemoteDirectoryParts {
   readonly committer: { commit(): Promise<void> }
 }
 
-/** Loads directories; at most one request a directory at a time. */
+/** Loads directories; at most one request per directory at a time. */
 export class RemoteDirectories {
   readonly #parts: RemoteDirectoryParts
   readonly #loading = new Map<number, Promise<void>>()
@@ -45,14 +45,14 @@ export class RemoteDirectories {
   }
 
   /**
-   * From now on the numbers that a loaded directory gave to its entries are on disk before anybody sees them: the
-   * kernel may outlive us.
+   * From now on, the inode numbers of a loaded directory are durable before the entries become visible, because the
+   * kernel may outlive this daemon.
    */
   keepNumbers(): void {
     this.#keepsNumbers = true
   }
 
-  /** Rejects with OFFLINE without a node, and with ABORTED for a caller that was interrupted. */
+  /** @throws OFFLINE without a node, and ABORTED for a caller that was interrupted */
   load(inode: Inode, caller: Caller | undefined): Promise<void> {
     let loading = this.#loading.get(inode.ino)
     if (loading === undefined) {
@@ -62,7 +62,7 @@ export class RemoteDirectories {
         this.#loading.delete(inode.ino)
       })
       loading.catch(() => {
-        // Every caller that waits gets the failure; with none left it is nobody's.
+        // Every waiting caller gets the failure. If none is left, nobody needs it.
       })
       this.#loading.set(inode.ino, loading)
     }
@@ -93,7 +93,7 @@ export class RemoteDirectories {
   }
 }
 
-/** Rows in memory before a commit. */
+/** The most rows in memory before a commit. */
 const MOST_PENDING_BYTES = 8 * MIB
 
 function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChild, cookie: number): void {
@@ -104,7 +104,7 @@ function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChil
   const ino = known ?? parts.inodes.nextIno()
   const hash = parts.directories.hashOf(child.name)
   if (known === undefined) {
-    // An entry is a name; a record without one would be removed as soon as nobody looks.
+    // The entry is a name. A record with nlink 0 would be removed as soon as it is unused.
     parts.inodes.putLoaded({
       ...record,
       holes: holesOf(child),
@@ -118,20 +118,20 @@ function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChil
     }
     if (isShared) tables.ids.put(record.fileId, be64(ino))
   } else adoptName(parts, known, parent)
-  // Of several names: with the others gone by now, the one name of a file has no row.
+  // A file with one name has no link row. If all other names of this file are gone by now, this is its only name.
   const nlink = known === undefined ? record.nlink : parts.inodes.get(known).nlink
   if (isShared && nlink > 1) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
   const dentry = { name: child.name, ino, type: record.mode >>> 12, cookie }
   tables.dentries.put(dentryKey(parent, hash), encodeDentry(dentry))
 }
 
-/** A long list of chunks is loaded with the content, and the holes are counted then. */
+/** A long chunk list is loaded with the content; its holes are counted then. */
 function holesOf({ record, chunks }: RemoteChild): number {
   const isKnown = record.mode >>> 12 === TYPE.FILE && record.inline === undefined && record.ref === undefined
   return isKnown ? holesBetween(record.size, chunks ?? []) : 0
 }
 
-/** A hard link known from elsewhere, whose other known names may be gone by now. */
+/** A hard link known from another directory; its other known names may be gone by now. */
 function adoptName(parts: RemoteDirectoryParts, ino: number, parent: number): void {
   const inode = parts.inodes.get(ino)
   if (inode.parent !== 0) return

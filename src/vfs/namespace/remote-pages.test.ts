@@ -20,7 +20,7 @@ function child(i: number): RemoteChild {
   }
 }
 
-/** A directory of `count` entries that are made when they are asked for. */
+/** A directory of `count` entries that are generated on request. */
 function bomb(count: number, asked: (from: number) => void): RemoteSource {
   const loadDirectory: RemoteSource['loadDirectory'] = ({ after }): Promise<DirectoryPage> => {
     const from = after === undefined ? 0 : Number(after.slice(6, 12)) + 1
@@ -53,7 +53,7 @@ test('S-038 a directory of 200,000 entries from another device loads page by pag
   scratch.remove()
 })
 
-test('S-038 loading that a crash interrupted goes on where it stopped: no entry twice, none missing', async (t) => {
+test('S-038 a load interrupted by a crash continues where it stopped: no entry twice, none missing', async (t) => {
   const count = 30_000
   const scratch = scratchDrive()
   const first = await scratch.open({
@@ -97,7 +97,7 @@ test('S-038 loading that a crash interrupted goes on where it stopped: no entry 
   scratch.remove()
 })
 
-test('S-038 a long chunk list that was loaded in part leaves nothing behind when its file goes', async (t) => {
+test('S-038 a partly loaded chunk list leaves no rows behind when its file is removed', async (t) => {
   const scratch = scratchDrive()
   const long = {
     name: nameFromText('long'),
@@ -128,7 +128,7 @@ test('S-038 a long chunk list that was loaded in part leaves nothing behind when
   t.deepEqual(
     removed.map(([, row]) => row.at(-1)),
     [1],
-    'the list leaves as a whole, no row by itself',
+    'the list is removed as a whole, no row by itself',
   )
   await drive.shut()
   scratch.remove()

@@ -14,7 +14,7 @@ import { freshRoot, pageOf, plain, record, ref, world } from '../../../test/supp
 import type { RemoteChild } from '../../tree-state/index.js'
 import { ROOT_INO } from '../tree.js'
 
-test('a tree from elsewhere is loaded as it is used, and stays for use without a network (R-05, R-15)', async (t) => {
+test('a remote tree is loaded on use, and then works without a network (R-05, R-15)', async (t) => {
   const scratch = scratchDrive()
   const { source, asked, setOnline } = world()
   let drive = await scratch.open({ remote: source, freshRoot })
@@ -24,7 +24,7 @@ test('a tree from elsewhere is loaded as it is used, and stays for use without a
     drive.tree.lookup(ROOT_INO, name('absent'), caller),
     list(drive.tree, ROOT_INO, true),
   ])
-  t.deepEqual(asked, ['directory 1'], 'one request for all who wait')
+  t.deepEqual(asked, ['directory 1'], 'one request for all waiting callers')
   t.is(absent, undefined)
   t.deepEqual(
     entries.map((entry) => entry.name as string),
@@ -40,7 +40,7 @@ test('a tree from elsewhere is loaded as it is used, and stays for use without a
   t.deepEqual(
     [counts.dirtyInodes, counts.staged.files, counts.total.files],
     [0, 0, 3],
-    'nothing of it is to be uploaded',
+    'loaded entries are not uploaded',
   )
   t.true(counts.cacheEvictableBytes > 0)
   setOnline(false)
@@ -61,7 +61,7 @@ test('a tree from elsewhere is loaded as it is used, and stays for use without a
   scratch.remove()
 })
 
-test('what is elsewhere fails with OFFLINE without a node, and an interrupted reader is let go at once (R-05)', async (t) => {
+test('remote content fails with OFFLINE without a node, and an interrupted reader returns at once (R-05)', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open({ remote: offline, freshRoot })
   t.is(await codeOf(() => find(drive.tree, 'file')), 'OFFLINE')
@@ -83,7 +83,7 @@ test('what is elsewhere fails with OFFLINE without a node, and an interrupted re
   again.remove()
 })
 
-test('evicted blocks come back from the node, and changes over them survive (R-11, R-15)', async (t) => {
+test('evicted blocks are read from the node, and changes on top of them survive (R-11, R-15)', async (t) => {
   const scratch = scratchDrive()
   const { source, setOnline } = world()
   let drive = await scratch.open({ remote: source, freshRoot })
@@ -107,7 +107,7 @@ test('evicted blocks come back from the node, and changes over them survive (R-1
   scratch.remove()
 })
 
-test('a file whose content is elsewhere can be appended to and synced without a network (R-05)', async (t) => {
+test('a file with remote content can be appended to and synced without a network (R-05)', async (t) => {
   const scratch = scratchDrive()
   const { source, setOnline } = world()
   let drive = await scratch.open({ remote: source, freshRoot })
@@ -127,7 +127,7 @@ test('a file whose content is elsewhere can be appended to and synced without a 
   scratch.remove()
 })
 
-test('a device that claims more of a block than there is, or a file without a name, harms that file only', async (t) => {
+test('a published entry with a wrong block length or without a link count harms that file only', async (t) => {
   const scratch = scratchDrive()
   const { source } = world()
   const [good] = (await source.loadChunks({ ref: ref(50), after: undefined })).chunks.map((chunk) => ({ ...chunk }))

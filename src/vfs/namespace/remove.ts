@@ -1,4 +1,4 @@
-/** Names that go: unlink and rmdir. */
+/** Removes names: unlink and rmdir. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { dropLink } from '../inodes/links.js'
@@ -39,7 +39,7 @@ export function removeDirectory(
   })
 }
 
-/** Throws NOT_EMPTY; a directory that is not loaded must be waited for. */
+/** Throws NOT_EMPTY. Returns a wait for a directory that is not loaded. */
 export function requireEmpty(parts: LookupParts, inode: Inode, caller: Caller): Wait | undefined {
   const wait = needsLoading(parts, [inode], caller)
   if (wait !== undefined) return wait
@@ -47,7 +47,10 @@ export function requireEmpty(parts: LookupParts, inode: Inode, caller: Caller): 
   return undefined
 }
 
-/** The inode loses a name whose entry is gone already; with the last one its rows go too, unless it is in use. */
+/**
+ * Removes a name from the inode; its entry is gone already. With the last name the inode's rows are deleted too, unless
+ * it is in use.
+ */
 export function removeName(parts: NamespaceParts, inode: Inode, parent: number, name: PlainName): void {
   parts.inodes.stampChange(inode, false)
   parts.changes.removed(inode, parent, name)

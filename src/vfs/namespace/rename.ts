@@ -1,4 +1,4 @@
-/** rename(2) and renameat2(2): over existing names, without replacing, and exchanging. */
+/** rename(2) and renameat2(2): replacing, RENAME_NOREPLACE and RENAME_EXCHANGE. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { moveLink } from '../inodes/links.js'
@@ -101,7 +101,7 @@ function exchange(parts: NamespaceParts, a: Place, first: Inode, b: Place, secon
   stampParents(parts, a, b)
 }
 
-/** A directory cannot move into itself or below. */
+/** A directory cannot be moved into itself or below itself. */
 function requireOutside(parts: NamespaceParts, moved: Inode, directory: Inode): void {
   if (!moved.isDirectory) return
   for (let at = directory; ; at = parts.inodes.get(at.parent)) {

@@ -1,4 +1,4 @@
-/** Checks and look-ups the namespace operations share. */
+/** Checks and look-ups shared by the namespace operations. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import type { DentryRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -10,7 +10,7 @@ import type { Room } from '../staging/space.js'
 import type { Directories } from '../namespace/directories.js'
 import type { RemoteDirectories } from './remote-directory.js'
 
-/** What looking things up in directories takes. */
+/** The parts that directory look-ups use. */
 export interface LookupParts {
   readonly state: TreeState
   readonly inodes: InodeTable
@@ -28,7 +28,7 @@ export function directoryOf(parts: Pick<LookupParts, 'inodes'>, ino: number): In
   return inode
 }
 
-/** A directory that may get new entries: NOT_FOUND when it was removed, NO_SPACE when the disk is full. */
+/** A directory that may get new entries. Throws NOT_FOUND when it was removed, NO_SPACE when the disk is full. */
 export function writableDirectory(parts: LookupParts, ino: number): Inode {
   const inode = directoryOf(parts, ino)
   if (inode.nlink === 0) throw new DriveError('NOT_FOUND', 'The directory was removed.')
@@ -37,8 +37,8 @@ export function writableDirectory(parts: LookupParts, ino: number): Inode {
 }
 
 /**
- * Runs `attempt` when the entries of all these directories are loaded. The inodes stay in memory while it waits, so the
- * objects `attempt` closes over are still the ones in use.
+ * Runs `attempt` when the entries of all these directories are loaded. The inodes stay in memory during the wait, so
+ * that the objects captured by `attempt` stay current.
  */
 export function withEntries<T>(
   parts: LookupParts,
@@ -61,7 +61,7 @@ export function holding<T>(parts: Pick<LookupParts, 'inodes'>, inodes: readonly 
   })
 }
 
-/** What to wait for before the entries of these directories can be used; undefined when they can. */
+/** The load to wait for before the entries of these directories can be used; undefined when they can be used now. */
 export function needsLoading(parts: LookupParts, directories: readonly Inode[], caller: Caller): Wait | undefined {
   const unloaded = directories.find((inode) => inode.unloaded && inode.isDirectory)
   return unloaded === undefined ? undefined : new Wait(parts.remoteDirectories.load(unloaded, caller))
