@@ -1,4 +1,4 @@
-/** Steps that mostly answer at once: a promise is paid for only where something must be waited for. */
+/** Steps that mostly complete synchronously: a promise is created only when there is something to wait for. */
 import type { Maybe } from './tree.js'
 
 /** `next(value)` at once, or after the promise. */
@@ -6,7 +6,7 @@ export function then<A, B>(value: Maybe<A>, next: (value: A) => Maybe<B>): Maybe
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
-/** Runs `attempt`; when it returns a wait, waits and runs it anew, because the world may have changed meanwhile. */
+/** Runs `attempt`. When it returns a wait, waits and runs it again, because the state may have changed meanwhile. */
 export function settle<T>(attempt: () => T | Wait): Maybe<T> {
   const first = attempt()
   if (!(first instanceof Wait)) return first
@@ -14,8 +14,8 @@ export function settle<T>(attempt: () => T | Wait): Maybe<T> {
 }
 
 /**
- * Something to wait for before an attempt can be repeated. Who cannot wait may drop it and go another way: a failure
- * that nobody waits for is handled here, and the next attempt meets it again.
+ * A wait before an attempt is repeated. A caller that cannot wait may drop it: the failure is handled here, and the
+ * next attempt meets it again.
  */
 export class Wait {
   constructor(readonly until: Promise<unknown>) {

@@ -1,4 +1,7 @@
-/** Opens the tree over local storage: state read or made, a crash's remains cleared, the background started. */
+/**
+ * Opens the tree over local storage: reads or creates the state, cleans up after a crash, and starts the background
+ * work.
+ */
 import type { Clock, Log, Random, SecretKey } from '../base/index.js'
 import { type Disk, unlimitedSpace } from '../platform/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
@@ -33,10 +36,10 @@ import { SyncSignal } from './staging/sync-signal.js'
 import { TreeBlocks } from './staging/tree-blocks.js'
 import { ROOT_INO, type Highest, type Identities, type Tree } from './tree.js'
 
-/** The root of a drive that has no local state yet: an empty one, or what a published commit says. */
+/** The root of a drive without local state: an empty one, or that of a published commit. */
 export type FreshRoot =
   | { readonly uid: number; readonly gid: number; readonly mode: number }
-  /** `ino`, `parent` and `nextCookie` are 0; `unloaded` is set where `ref` is. */
+  /** `ino`, `parent` and `nextCookie` are 0; `unloaded` is set if `ref` is. */
   | { readonly record: InodeRecord }
 
 export interface VfsOptions {
@@ -52,42 +55,42 @@ export interface VfsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  /** Where local data lies; unlimited by default. See `diskSpace`. */
+  /** The disk of the local data; unlimited by default. See `diskSpace`. */
   readonly disk?: Disk
-  /** The most file data in memory only, bytes; 48 MiB by default. */
+  /** The most file bytes that are only in memory; 48 MiB by default. */
   readonly heldLimitBytes?: number
   /**
-   * What the block cache may use as far as blocks can be evicted; asked again each time, so it can change. Unlimited by
+   * The limit of the block cache, as far as blocks can be evicted. Read again each time, so it can change. Unlimited by
    * default.
    */
   readonly cacheLimitBytes?: number | (() => number)
-  /** Where the thread writes what would be lost with it; see makeRiskMemory. */
+  /** The thread records here what a crash would lose; see makeRiskMemory. */
   readonly riskMemory?: SharedArrayBuffer
   /** Used when `meta` is empty. */
   readonly freshRoot: FreshRoot
   /** See `SyncSignal`. */
   readonly tellSync?: () => void
-  /** A mount lives on from a daemon before this one, and its kernel knows these numbers. */
+  /** The mount of a previous daemon is alive, and its kernel knows these numbers. */
   readonly takeOver?: TakeOver | undefined
 }
 
 export interface TakeOver extends Highest {
-  /** Called with the newest commit of the daemon before, before there is another. */
+  /** Called with the newest commit of the previous daemon, before a new commit. */
   onFound(durable: number): void
 }
 
 export interface Vfs {
   readonly tree: Tree
   readonly port: DrivePort
-  /** Between inodes, file ids and names. */
+  /** Maps between inodes, file ids and names. */
   readonly identities: Identities
   /** Events of every change. */
   readonly changes: Changes
-  /** Tells the kernel to forget what something else than the kernel changed. */
+  /** Tells the kernel to drop cache entries that something other than the kernel changed. */
   readonly invalidations: Invalidations
   /**
-   * Stages and commits everything and stops. Rejects with NO_SPACE when something could not be staged; it is closed
-   * nonetheless.
+   * Stages and commits everything, then stops. Rejects with NO_SPACE when something could not be staged; it is closed
+   * nevertheless.
    */
   close(): Promise<void>
 }
@@ -121,7 +124,10 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
 
 type Parts = ReturnType<typeof makeParts>
 
-/** From the bottom up: each part gets those below it. Nobody keeps all of them; every function says which it takes. */
+/**
+ * From the bottom up: each part gets the parts below it. No object keeps all of them; every function names those it
+ * uses.
+ */
 function makeParts(options: VfsOptions) {
   const { meta, pipeline, core, remote, nameKey, clock, random, log, disk: space = unlimitedSpace } = options
   const signal = new SyncSignal(options.tellSync ?? (() => undefined))
@@ -172,7 +178,7 @@ function makeParts(options: VfsOptions) {
   }
 }
 
-/** Whatever the kernel may know was given out by the last commit, or later and noted as the highest. */
+/** The kernel may know all numbers up to those of the last commit, and up to the highest ones recorded after it. */
 function expectReferences({ inodes, state }: Parts, takeOver: TakeOver): void {
   inodes.assumeKnownBelow(Math.max(state.counters.nextIno, takeOver.ino + 1))
   takeOver.onFound(state.durable)

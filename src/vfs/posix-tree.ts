@@ -1,5 +1,5 @@
 /**
- * The tree other modules call: every operation finds its inode and handle here, and does its work in a file of its own.
+ * The tree that other modules call. Every operation finds its inode and handle here; the work is in a file of its own.
  */
 import { DriveError, type PlainName } from '../base/index.js'
 import type { Disk } from '../platform/index.js'
@@ -41,7 +41,7 @@ import type { TruncateParts } from './content/truncate.js'
 import type { TreeBlocks } from './staging/tree-blocks.js'
 import type { Invalidations } from './inodes/invalidations.js'
 
-/** What the operations take, all together. */
+/** The parts of all operations together. */
 export interface PosixParts extends NamespaceParts, CopyParts, TruncateParts, RedoParts {
   readonly committer: RedoParts['committer']
   readonly state: NamespaceParts['state']
@@ -318,7 +318,7 @@ export class PosixTree implements Tree {
     return this.#handles.openCount
   }
 
-  /** A handle of before a take-over is opened by its inode. Throws BAD_HANDLE. */
+  /** A handle from before a take-over is opened by its inode. Throws BAD_HANDLE. */
   #file(ino: number, handle: number): FileHandle {
     if (handle < this.#handles.adoptedBelow) this.#handles.adopt(handle, () => this.#parts.inodes.get(ino))
     return this.#handles.file(handle)

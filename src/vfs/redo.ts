@@ -1,7 +1,7 @@
 /**
- * What carrying operations out again needs of the tree (src/fuse/holder): which commit they belong to, which bytes are
- * not staged, and the numbers and times they once had. Also what a tree must keep that takes over a living mount: files
- * without a name that may be open, and every number given out.
+ * The tree's part in replaying operations (src/fuse/holder): the commit they belong to, unstaged bytes, and the
+ * original numbers and times. Also the state that a tree keeps for a mount it takes over: unlinked files that may be
+ * open, and every assigned number.
  */
 import type { Handles } from './inodes/handles.js'
 import { unstagedTail, type FileContent } from './content/file-content.js'
@@ -23,7 +23,7 @@ export interface RedoParts {
 /** @param onClosed takes an inode whose handle was closed */
 export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode: Inode) => void): Redo {
   const { state, committer } = parts
-  /** The next inode number without what is done again. */
+  /** The next inode number, replayed operations not counted. */
   let nextIno = 0
   return {
     get sequence() {
@@ -63,7 +63,7 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       state.fixedStamp = undefined
       state.counters.nextIno = Math.max(nextIno, state.counters.nextIno, ino + 1)
       handles.next = Math.max(handles.next, handle + 1)
-      // The kernel names those it still has, and they are taken up again then.
+      // The kernel uses the numbers of handles it still has; those are adopted again then.
       for (const inode of handles.closeAdopted()) onClosed(inode)
     },
   }

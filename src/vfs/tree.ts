@@ -1,8 +1,7 @@
 /**
- * The contract of the POSIX tree: what FUSE, the API and merges from other devices call.
- * Every operation answers at once when it can (`T`) and with a promise when it must wait for disk or network,
- * so the FUSE dispatcher pays for a promise only where there is one. Failures are thrown `DriveError`s,
- * synchronously or as a rejection.
+ * The contract of the POSIX tree, which FUSE, the API and merges from other devices call. Every operation completes
+ * synchronously when it can (`T`), and returns a promise when it must wait for disk or network. So the FUSE dispatcher
+ * pays for a promise only when there is one. Failures are thrown `DriveError`s, synchronously or as a rejection.
  */
 import type { FileId, PlainName } from '../base/index.js'
 import type { StatFields } from '../model/index.js'
@@ -15,27 +14,29 @@ export interface Timestamp {
   readonly nsec: number
 }
 
-/** What stat shows. `mode` includes the file type bits (S_IFMT). `rdev` is the kernel's 32-bit encoding. */
+/** The fields of stat(2). `mode` includes the file type bits (S_IFMT). `rdev` is the kernel's 32-bit encoding. */
 export interface Attributes extends StatFields {
   readonly ino: number
   /** 512-byte units. */
   readonly blocks: number
 }
 
-/** Who asks. `signal` is made only when read, and fires when the kernel interrupts the request. */
+/**
+ * The caller of an operation. `signal` is created when first read, and fires when the kernel interrupts the request.
+ */
 export interface Caller {
   readonly uid: number
   readonly gid: number
   readonly pid: number
   readonly signal: AbortSignal
   /**
-   * Bits to take from the mode of what is made, where the directory has no default ACL. Absent or 0 where the kernel
-   * has taken them already.
+   * Bits to clear in the mode of a new file, if the directory has no default ACL. Undefined or 0 when the kernel has
+   * cleared them already.
    */
   readonly umask?: number
 }
 
-/** Fields to change; absent ones stay. `'now'` takes the tree's clock. */
+/** Fields to change; undefined ones stay. `'now'` uses the tree's clock. */
 export interface AttributeChange {
   readonly mode?: number
   readonly uid?: number
@@ -46,7 +47,7 @@ export interface AttributeChange {
   readonly ctime?: Timestamp
 }
 
-/** POSIX open flags that matter here, in Linux numbers. */
+/** POSIX open flags used here, with Linux values. */
 export const OPEN = {
   READ_ONLY: 0,
   WRITE_ONLY: 1,
@@ -58,29 +59,29 @@ export const OPEN = {
 export const RENAME = { NO_REPLACE: 1, EXCHANGE: 2 } as const
 export const FALLOCATE = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const
 export const SEEK = { DATA: 3, HOLE: 4 } as const
-/** DROP_SET_GROUP is ours: an access ACL takes S_ISGID away. */
+/** DROP_SET_GROUP is our own flag: setting an access ACL clears S_ISGID. */
 export const XATTR = { CREATE: 1, REPLACE: 2, DROP_SET_GROUP: 4 } as const
 
 export { ROOT_INO } from '../model/index.js'
 
-/** A name in a directory, by the directory's inode. The name need not exist. */
+/** A name in a directory, given by the directory's inode. The name need not exist. */
 export interface NamePlace {
   readonly parent: number
   readonly name: PlainName
 }
 
-/** Who a file is and where it lies. */
+/** Maps between inodes, file ids and names. */
 export interface Identities {
   /** Throws STALE when there is no such inode. */
   fileIdOf(ino: number): FileId
   find(ino: number): FileId | undefined
-  /** Of files that have a name in a directory this device has loaded. */
+  /** Only for files that have a name in a directory this device has loaded. */
   inoOf(id: FileId): number | undefined
   /** One of its names; undefined for the root, and for a file without a name. */
   nameOf(ino: number): NamePlace | undefined
   /**
-   * File `to` is about to take the place of `from`, which has one name, and goes on with its id; `from` gets the other
-   * id. Does nothing where `from` may have other names.
+   * File `to` is about to replace `from`, which has one name, and takes over its id; `from` gets the id of `to`. Does
+   * nothing if `from` may have other names.
    */
   passOn(from: number, to: number): void
 }
@@ -93,9 +94,9 @@ export interface Opened {
 }
 
 /**
- * One entry of a listing. `cookie` resumes after this entry at any later time, also when entries before or at it have
- * vanished; cookies are positive, grow in listing order and never change while the entry exists.
- * `.` and `..` are not listed; the FUSE layer adds them.
+ * One entry of a listing. A listing can resume after `cookie` at any later time, also when this entry or earlier ones
+ * are gone. Cookies are positive, grow in listing order and never change while the entry exists. `.` and `..` are not
+ * listed; the FUSE layer adds them.
  */
 export interface DirectoryEntry {
   readonly name: PlainName
@@ -103,7 +104,7 @@ export interface DirectoryEntry {
   /** S_IFMT bits of the mode, shifted right by 12 (DT_*). */
   readonly type: number
   readonly cookie: number
-  /** Present when asked for. */
+  /** Set when requested. */
   readonly attributes: Attributes | undefined
 }
 
@@ -117,49 +118,49 @@ export interface FilesystemStatistics {
   readonly maxNameBytes: number
 }
 
-/** What the kernel must forget; sent from a threadpool thread, never awaited inside a handler of the same inode. */
+/**
+ * A cache entry that the kernel must drop. Sent from a threadpool thread, never awaited inside a handler of the same
+ * inode.
+ */
 export type Invalidation =
   | { readonly kind: 'inode'; readonly ino: number; readonly attributesOnly: boolean }
   | { readonly kind: 'entry'; readonly parent: number; readonly name: PlainName }
 
-/** The highest numbers the kernel was given; 0 for none. */
+/** The highest numbers given to the kernel; 0 for none. */
 export interface Highest {
   readonly ino: number
   readonly handle: number
 }
 
 export interface Redo {
-  /** The commit that what is done now will belong to. */
+  /** The commit that current operations will belong to. */
   readonly sequence: number
-  /** The newest commit on disk. It holds everything done up to it but bytes that were held. */
+  /** The newest commit on disk. It contains all operations up to it, except bytes that were held. */
   readonly durable: number
-  /** Something waits for the next commit. */
+  /** Something is pending for the next commit. */
   readonly isPending: boolean
-  /** The last time stamped on anything. */
+  /** The last timestamp used. */
   readonly stamp: Timestamp
-  /** From now on every number the kernel may see is on disk or in the log before. */
+  /** From now on, every number is durable or in the mount's log before the kernel sees it. */
   keepNumbers(): void
-  /** Whether bytes of this range are in memory only. Never false when they are. */
+  /** Whether bytes of this range are only in memory. Never false when they are. */
   isHeld(ino: number, start: number, end: number): boolean
-  /**
-   * @param listener hears of each inode that nothing refers to any more, neither a name nor the kernel, before it
-   * leaves
-   */
+  /** @param listener is called for each inode that neither a name nor the kernel references, before it is removed */
   onGone(listener: (ino: number) => void): void
-  /** The kernel refers to none of these inodes: those without a name leave. */
+  /** The kernel references none of these inodes: those without a name are removed. */
   forgetAll(inos: Iterable<number>): void
-  /** What was done so far becomes durable, but for held bytes. */
+  /** Makes all operations so far durable, except held bytes. */
   commit(): Promise<void>
-  /** What is done from now on gets these numbers, where they are not 0, and this time. */
+  /** From now on, operations get this time, and these numbers unless they are 0. */
   begin(given: Highest & Timestamp): void
-  /** Numbers and times go on by themselves; none of these is given out again. Handles that were taken up are closed. */
+  /** Numbers and times are assigned normally again; none of these numbers is reused. Closes adopted handles. */
   end(highest: Highest): void
 }
 
 export interface Tree {
   /**
-   * The child's attributes, or undefined when there is none. `.` and `..` never arrive here; names are over 0 and up to
-   * 255 bytes.
+   * The child's attributes, or undefined when there is none. `.` and `..` are never passed here; names have 1 to 255
+   * bytes.
    */
   lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined>
   /** The parent directory's ino (the root is its own parent); for `..` and NFS export. */
@@ -172,8 +173,9 @@ export interface Tree {
   getAttributes(ino: number, caller: Caller): Maybe<Attributes>
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes>
   /**
-   * The caller is about to change the content and may not keep set-ID bits: a file loses S_ISUID, and S_ISGID where its
-   * group may execute it or the caller is neither root nor of its group. Costs nothing where there are no such bits.
+   * The caller is about to change the content and may not keep set-ID bits. A file loses S_ISUID. It loses S_ISGID if
+   * its group may execute it, or if the caller is neither root nor in its group. Costs nothing for a file without these
+   * bits.
    */
   dropSetId(ino: number, caller: Caller): void
   readLink(ino: number, caller: Caller): Maybe<Uint8Array>
@@ -203,16 +205,17 @@ export interface Tree {
   ): Maybe<{ attributes: Attributes; opened: Opened }>
   open(ino: number, flags: number, caller: Caller): Maybe<Opened>
   /**
-   * Up to `size` bytes, fewer only at the end of the file. The views stay valid until the reply is written, which is at
-   * once.
+   * Up to `size` bytes; fewer only at the end of the file. The views stay valid until the reply is written, which
+   * happens at once.
    */
   read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]>
   /**
-   * `data` is only valid until this returns (or returns its promise): a call that waits has copied it first.
-   * Level reached: `held`. @returns bytes written, always all of them
+   * `data` is only valid until this returns (or returns its promise); a call that waits copies it first. Level reached:
+   * `held`.
+   * @returns the number of bytes written, always all of them
    */
   write(ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number>
-  /** On every close(2); reports errors found by then. */
+  /** On every close(2); reports errors found so far. */
   flush(ino: number, handle: number, caller: Caller): Maybe<void>
   /** The last close of this handle. */
   release(ino: number, handle: number): void
@@ -232,8 +235,8 @@ export interface Tree {
 
   openDirectory(ino: number, caller: Caller): Maybe<Opened>
   /**
-   * Visits entries with a cookie greater than `cookie` (0 starts) until `visit` returns false, which un-consumes that
-   * entry.
+   * Visits entries with a cookie greater than `cookie` (0 starts) until `visit` returns false; then the last entry
+   * counts as not visited.
    */
   readDirectory(
     ino: number,
@@ -247,7 +250,7 @@ export interface Tree {
 
   /**
    * Attribute names hold one character per byte (latin1), like file names. POSIX ACLs are attributes: the access ACL
-   * and the mode change together, and what is made in a directory with a default ACL inherits it.
+   * and the mode change together, and new files in a directory with a default ACL inherit it.
    */
   getXattr(ino: number, name: string, caller: Caller): Maybe<Uint8Array>
   listXattrs(ino: number, caller: Caller): Maybe<readonly string[]>
@@ -255,8 +258,8 @@ export interface Tree {
   removeXattr(ino: number, name: string, caller: Caller): Maybe<void>
 
   statistics(caller: Caller): Maybe<FilesystemStatistics>
-  /** Where operations can be carried out again after a kill. */
+  /** Replays operations after a kill, if supported. */
   readonly redo?: Redo
-  /** The FUSE layer registers here to be told what the kernel must forget. */
+  /** The FUSE layer registers here to be told which cache entries the kernel must drop. */
   onInvalidate(listener: (what: Invalidation) => void): void
 }

@@ -1,7 +1,7 @@
 /**
- * Rows of the block index: `blocks` digest → where it lies, since when it may be evicted, its dedup id;
- * `dedup` dedup id → digest; `evictable` BE48(tick) || digest → nothing, in the order of last use.
- * This is the only file that writes `evictable`.
+ * Rows of the block index. `blocks`: digest → location, tick since which it may be evicted, dedup id. `dedup`: dedup id
+ * → digest. `evictable`: BE48(tick)
+ * digest → nothing, in the order of last use. Only this file writes `evictable`.
  */
 import { DriveError, type Digest } from '../../base/index.js'
 import type { BlockLocation } from '../segments/index.js'
@@ -11,7 +11,7 @@ import type { SegmentLedger } from './segment-ledger.js'
 
 export interface BlockRow {
   readonly location: BlockLocation
-  /** 0: only copy. Otherwise the tick under which the block stands in `evictable`. */
+  /** 0: only copy. Otherwise the tick of its key in `evictable`. */
   readonly tick: number
   readonly dedupId: Uint8Array | undefined
 }
@@ -46,14 +46,14 @@ export class BlockRows {
     return this.#dedup.get(dedupId)
   }
 
-  /** A new block, only copy. */
+  /** Adds a new block as an only copy. */
   add(digest: Digest, location: BlockLocation, dedupId: Uint8Array | undefined): void {
     this.#put(digest, { location, tick: 0, dedupId })
     if (dedupId !== undefined) this.#dedup.put(dedupId, digest)
     this.#ledger.announce(location, true)
   }
 
-  /** Lets `dedupId` find a block that came without one. */
+  /** Adds a dedup id to a block that has none. */
   name(digest: Digest, row: BlockRow, dedupId: Uint8Array): void {
     this.#put(digest, { ...row, dedupId })
     this.#dedup.put(dedupId, digest)
@@ -66,7 +66,7 @@ export class BlockRows {
     this.#ledger.kill(row.location)
   }
 
-  /** The same block at another place. */
+  /** Changes the location of a block. */
   move(digest: Digest, to: BlockLocation): void {
     const row = this.get(digest)
     if (row === undefined) return
@@ -78,7 +78,7 @@ export class BlockRows {
     this.#put(digest, { ...row, location: to })
   }
 
-  /** The block may not be evicted. @returns its row now */
+  /** Makes the block an only copy, so that it cannot be evicted. @returns its new row */
   protect(digest: Digest, row: BlockRow): BlockRow {
     if (row.tick === 0) return row
     this.#evictable.delete(evictableKey(row.tick, digest))
@@ -88,7 +88,7 @@ export class BlockRows {
     return only
   }
 
-  /** The block may be evicted, after all that may be evicted now. */
+  /** Makes the block evictable, after all blocks that are evictable now. */
   offer(digest: Digest, row: BlockRow): void {
     const { location, dedupId } = this.protect(digest, row)
     const tick = this.#tick++
@@ -98,7 +98,7 @@ export class BlockRows {
   }
 
   /**
-   * Up to `limit` evictable blocks behind a tick, least recently used first. Throws CORRUPT when a row disagrees with
+   * Up to `limit` evictable blocks after a tick, least recently used first. Throws CORRUPT when a row disagrees with
    * the table.
    */
   *evictable(limit: number, after = 0): Iterable<{ readonly digest: Digest; readonly row: BlockRow }> {
@@ -112,13 +112,13 @@ export class BlockRows {
     }
   }
 
-  /** Every block, or those behind `after`; for recovery and checking. */
+  /** Every block, or those after `after`; for recovery and checks. */
   *all(after?: Digest): Iterable<readonly [digest: Digest, row: BlockRow]> {
     const start = after === undefined ? {} : { start: Buffer.concat([after, Buffer.of(0)]) }
     for (const [digest, value] of this.#blocks.range(start)) yield [digest, decode(value)]
   }
 
-  /** Up to `limit` blocks behind `after` that may not be evicted. */
+  /** Up to `limit` only copies after `after`. */
   *onlyCopies(limit: number, after?: Digest): Iterable<Digest> {
     let found = 0
     for (const [digest, row] of this.all(after)) {
@@ -128,7 +128,7 @@ export class BlockRows {
     }
   }
 
-  /** Part of the commit being frozen. */
+  /** Runs as part of the commit being frozen. */
   write(): void {
     this.#state.put(TICK, be48(this.#tick))
   }

@@ -63,7 +63,7 @@ async function withStore(
   }
 }
 
-test('after a release of all nothing is an only copy, and all of it may go', async (t) => {
+test('after releaseAll, no block is an only copy, and all may be evicted', async (t) => {
   await withStore(async (open) => {
     const store = await open()
     const blocks = Array.from({ length: 5 }, () => makeBlock(4 * KIB))
@@ -189,13 +189,13 @@ const onlyCopiesSurvive = test.macro(async (t, fileCalls: FileCalls | undefined)
 test('only copies survive evictTo(0) whatever happened before (R-11)', onlyCopiesSurvive, undefined)
 if (nativeFileCalls !== undefined) {
   test(
-    'only copies survive evictTo(0) where holes are punched, and nothing else does (R-11)',
+    'only copies survive evictTo(0) where holes are punched, and no other blocks do (R-11)',
     onlyCopiesSurvive,
     nativeFileCalls,
   )
 }
 
-test('dead bytes of a crash between the commit and the holes are found at the next start', async (t) => {
+test('dead bytes left by a crash between the commit and the hole punching are found at the next start', async (t) => {
   if (nativeFileCalls === undefined) {
     t.pass()
     return
@@ -240,7 +240,7 @@ test('eviction takes the least recently used first and frees the disk', async (t
   )
 })
 
-test('a segment whose writer has bytes on their way is not removed, although all its known blocks died', async (t) => {
+test('a segment whose writer still adds bytes is not removed, although all its known blocks are dead', async (t) => {
   await withStore(async (open) => {
     const store = await open()
     const writer = openSegmentWriter(store.segmentDirectory)
@@ -286,7 +286,7 @@ test('a discarded block stays on disk until the index without it is durable', as
   })
 })
 
-test('a read that meets an eviction gives the right bytes or none', async (t) => {
+test('a read during an eviction returns the right bytes or none', async (t) => {
   await withStore(
     async (open) => {
       const store = await open()
@@ -311,7 +311,7 @@ test('a read that meets an eviction gives the right bytes or none', async (t) =>
   )
 })
 
-test('after a crash: orphan segments go, bytes behind the last indexed one are cut, and no old segment is appended to', async (t) => {
+test('after a crash: orphan segments are removed, bytes after the last indexed one are truncated, and no old segment is appended to', async (t) => {
   await withStore(async (open) => {
     const store = await open()
     const block = makeBlock(10_000)
@@ -331,7 +331,7 @@ test('after a crash: orphan segments go, bytes behind the last indexed one are c
   })
 })
 
-test('many small segments of earlier runs are merged in the background, and their blocks stay what they were', async (t) => {
+test('many small segments of earlier runs are merged in the background, and their blocks keep their bytes and state', async (t) => {
   await withStore(async (open) => {
     const store = await open()
     const blocks = Array.from({ length: 150 }, () => makeBlock(2000))

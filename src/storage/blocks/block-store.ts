@@ -1,7 +1,7 @@
 /**
- * The sealed blocks on this machine: bytes in segment files (segment-writer.ts), everything about them in an LMDB
- * environment of its own. Order, always: segments synced, then the index committed, then bytes that the committed index
- * no longer names are given back to the disk.
+ * The sealed blocks on this machine: bytes in segment files (segment-writer.ts), and an index in an LMDB environment of
+ * its own. The order is always: sync the segments, commit the index, then free bytes that the committed index no longer
+ * refers to.
  */
 import { join } from 'node:path'
 import { toWire, type Digest, type Log } from '../../base/index.js'
@@ -22,23 +22,23 @@ import { rescueSegments } from './rescue-segments.js'
 import { recoverSegments } from './segment-recovery.js'
 
 export interface BlockStoreOptions {
-  /** Holds `index/` and `segments/`; made when absent. */
+  /** Holds `index/` and `segments/`; created when absent. */
   readonly directory: string
   readonly log: Log
   /**
-   * `punchHole`, `readWithoutWaiting` and `allocatePages` of src/crypto; without them space is freed a whole segment at
-   * a time.
+   * `punchHole`, `readWithoutWaiting` and `allocatePages` of src/crypto; without them only whole segments are freed.
    */
   readonly fileCalls?: FileCalls
-  /** Asked before `ingest` writes bytes that a node has too: what is here alone may use the last of the disk. */
+  /**
+   * Called before `ingest` writes bytes that a node has too. Only copies are written without it and may use the last of
+   * the disk.
+   */
   readonly guard?: SpaceGuard
-  /** Length of the segments `ingest` writes; default 64 MiB. */
+  /** Length of the segments that `ingest` writes; default 64 MiB. */
   readonly segmentBytes?: number
 }
 
-/**
- * Opens or makes the store, and puts in order what a crash left. No segment writer may be at work in the directory yet.
- */
+/** Opens or creates the store, and cleans up after a crash. No segment writer may be active in the directory yet. */
 export async function openBlockStore(options: BlockStoreOptions): Promise<BlockStore> {
   const store = new SegmentBlockStore(options)
   await store.recover()
@@ -46,7 +46,7 @@ export async function openBlockStore(options: BlockStoreOptions): Promise<BlockS
 }
 
 const TOUCHES_PER_COMMIT = 512
-/** Commits that are begun again since blocks in doubt were indexed meanwhile. */
+/** How many times a commit restarts because blocks in doubt were indexed meanwhile. */
 const MOST_RESCUES = 3
 const RELEASED_PER_COMMIT = 20_000
 
@@ -87,7 +87,7 @@ class SegmentBlockStore implements BlockStore {
     this.#recent = new RecentlyUsed(this.#rows)
   }
 
-  /** Puts in order what a crash left, then begins to merge small segments. */
+  /** Cleans up after a crash, then starts to merge small segments. */
   async recover(): Promise<void> {
     await recoverSegments(this.segmentDirectory, this.#rows, this.#ledger, this.#files, this.#options.log)
     await this.commit()
@@ -209,7 +209,7 @@ class SegmentBlockStore implements BlockStore {
     const location = this.locate(digest)
     if (location === undefined) return undefined
     const bytes = await this.#files.read(location, scratch)
-    // Bytes are given back to the disk only after the index forgot them: still indexed there means still intact.
+    // Bytes are freed only after the index dropped them: if it is still indexed there, it is intact.
     const now = this.locate(digest)
     if (now === undefined) return undefined
     return sameLocation(now, location) ? bytes : this.read(digest, scratch)
@@ -251,7 +251,7 @@ class SegmentBlockStore implements BlockStore {
   async close(): Promise<void> {
     this.#closing = true
     await this.#evicting.catch(() => {
-      // its caller was told
+      // the caller got the failure
     })
     this.#finishSegment()
     try {
@@ -284,11 +284,11 @@ class SegmentBlockStore implements BlockStore {
     return this.#writer.append(bytes, lengths)
   }
 
-  /** After a failed sync: nothing is appended to the segments in doubt any more, and their blocks get new places. */
+  /** After a failed sync: ends appends to the segments in doubt, and moves their blocks to a new segment. */
   async #rescue(): Promise<void> {
     this.#finishSegment()
     const segments = new Set(this.#sync.doubtful)
-    // First, so that what is indexed there meanwhile is in doubt again.
+    // First, so that blocks indexed there meanwhile put the segment in doubt again.
     for (const segment of segments) this.#sync.forget(segment)
     let blocks: number
     try {
@@ -303,7 +303,7 @@ class SegmentBlockStore implements BlockStore {
       for (const segment of segments) this.#sync.add(segment)
       throw error
     }
-    this.#options.log.warn('blocks whose sync failed were written anew', { blocks, segments: segments.size })
+    this.#options.log.warn('blocks whose sync failed were rewritten', { blocks, segments: segments.size })
   }
 
   #move(digest: Digest, from: BlockLocation, to: BlockLocation): void {
@@ -312,7 +312,7 @@ class SegmentBlockStore implements BlockStore {
     this.#dead.add(from)
   }
 
-  /** Merges what earlier runs left in small pieces, in the background. */
+  /** Merges small segments of earlier runs, in the background. */
   async #tidy(): Promise<void> {
     try {
       const blocks = await mergeSmallSegments({

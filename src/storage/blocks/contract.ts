@@ -1,6 +1,5 @@
 /**
- * The contract of the block cache: sealed blocks on this machine, whose bytes lie in segments and whose index is in
- * LMDB.
+ * The contract of the block cache: sealed blocks on this machine. Their bytes lie in segments; their index is in LMDB.
  */
 import type { Digest } from '../../base/index.js'
 import type { BlockLocation } from '../segments/index.js'
@@ -8,76 +7,77 @@ import type { BlockLocation } from '../segments/index.js'
 export interface IndexedBlock {
   readonly digest: Digest
   readonly location: BlockLocation
-  /** 16 bytes; lets the same plaintext find this block again. Absent for fetched blocks. */
+  /** 16 bytes; finds this block for the same plaintext. Undefined for fetched blocks. */
   readonly dedupId?: Uint8Array
 }
 
 /**
- * The sealed blocks on this machine. One thread owns it. Blocks are only-copy from `index` on; **only
- * `markEvictable`, called for a node's confirmation, makes a block evictable, and `reference` takes that back; the
- * evictor reads only the evictable table**, so data that exists nowhere else cannot be evicted by construction.
+ * The sealed blocks on this machine. One thread owns it. A block is an only copy from `index` on. **Only
+ * `markEvictable`, called after a node's confirmation, makes a block evictable; `reference` reverts that. The evictor
+ * reads only the evictable table**, so it cannot evict data that exists nowhere else.
  */
 export interface BlockStore {
   readonly segmentDirectory: string
   has(digest: Digest): boolean
   locate(digest: Digest): BlockLocation | undefined
   findDuplicate(dedupId: Uint8Array): Digest | undefined
-  /** Announce blocks whose bytes are in segments; a digest already present counts the new bytes as dead. */
+  /** Adds blocks whose bytes are in segments; if a digest exists already, its new bytes count as dead. */
   index(blocks: readonly IndexedBlock[]): void
-  /** Write and announce blocks that came from a node (already verified); evictable at once, unless `onlyCopy`. */
+  /** Writes and adds blocks from a node (already verified); evictable at once, unless `onlyCopy`. */
   ingest(
     blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId?: Uint8Array }[],
     options: { onlyCopy: boolean },
   ): void
   /**
-   * A new use of these blocks that no node has confirmed yet: they may not be evicted until confirmed again.
-   * @returns those that are not here (any more)
+   * Adds references to these blocks that no node has confirmed: they become only copies until they are confirmed again.
+   * @returns the digests of missing blocks
    */
   reference(digests: readonly Digest[]): Digest[]
-  /** Recently used: evict later. Cheap, in memory, written now and then. */
+  /** Marks the block as recently used. Cheap: kept in memory, written now and then. */
   touch(digest: Digest): void
   markEvictable(digests: readonly Digest[]): void
-  /**
-   * Nothing here is an only copy any more, as the tree begins anew from a published version: all of it may be evicted.
-   * Durable when it resolves.
-   */
+  /** Makes every block evictable, because the tree is rebuilt from a published version. Durable when it resolves. */
   releaseAll(): Promise<void>
   /**
-   * Good bytes for a block whose bytes here are damaged; what it may be evicted for stays. Nothing where the block is
-   * not here.
+   * Replaces the damaged bytes of a block by good ones; whether it is evictable stays. Does nothing if the block is
+   * missing.
    */
   restore(digest: Digest, bytes: Uint8Array): void
   /**
-   * Up to `limit` evictable blocks behind the place `after`, in the order of eviction. @returns them, and the place of
+   * Up to `limit` evictable blocks after position `after`, in the order of eviction. @returns them, and the position of
    * the last
    */
   nextEvicted(after: number, limit: number): { digests: Digest[]; after: number }
-  /** Forget blocks nothing refers to any more, also only copies (the caller knows). */
+  /** Deletes blocks that nothing references, also only copies (the caller has checked). */
   discard(digests: readonly Digest[]): void
   /**
-   * The sealed bytes when they are in the page cache or `wait` is set; undefined when absent (or not at hand at once).
-   * @param scratch memory for them, used where it is long enough; fresh memory otherwise
+   * The sealed bytes when they are in the page cache or `wait` is set. Undefined when missing, or when they would need
+   * a wait.
+   * @param scratch memory for them, used if it is long enough; otherwise memory is allocated
    */
   readNow(digest: Digest, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined
   /**
-   * Fills `into` with sealed bytes from `offset` on, as `readNow`.
-   * @returns false when they are not there or not at hand at once
+   * Fills `into` with sealed bytes from `offset` on, like `readNow`.
+   * @returns false when they are missing or would need a wait
    */
   readPartNow(digest: Digest, offset: number, into: Uint8Array, wait: boolean): boolean
   /**
-   * The sealed bytes; undefined when absent.
-   * @param scratch memory for them, used where it is long enough; fresh memory otherwise
+   * The sealed bytes; undefined when missing.
+   * @param scratch memory for them, used if it is long enough; otherwise memory is allocated
    */
   read(digest: Digest, scratch?: Uint8Array): Promise<Uint8Array | undefined>
   /**
-   * Memory that `read` fills past the page cache where it can: for blocks that are opened once and then cached as
+   * Memory that `read` fills past the page cache if possible: for blocks that are opened once and then cached as
    * plaintext.
    */
   scratch(bytes: number): Uint8Array
-  /** Evict least recently used evictable blocks until `usedBytes` is at most `bytes`. @returns bytes freed on disk */
+  /**
+   * Evicts the least recently used evictable blocks until `usedBytes` is at most `bytes`. @returns the number of bytes
+   * freed on disk
+   */
   evictTo(bytes: number): Promise<number>
   readonly usage: { readonly usedBytes: number; readonly evictableBytes: number; readonly blocks: number }
-  /** Segments synced, then the index committed: everything indexed so far is durable. NO_SPACE as in Environment. */
+  /** Syncs the segments, then commits the index: everything indexed so far is durable. NO_SPACE as in Environment. */
   commit(): Promise<void>
   close(): Promise<void>
 }

@@ -1,6 +1,7 @@
 /**
- * Bytes in segments that blocks left behind, on their way back to the disk: named by the overlay's index still (dying),
- * gone with the commit that runs (dead), gone from the durable index (free). Only free ones are punched or unlinked.
+ * Bytes in segments that deleted blocks left behind, until the disk gets them back. Dying: the durable index and the
+ * overlay's commit still have to drop them. Dead: the running commit drops them. Free: the durable index no longer
+ * refers to them. Only free bytes are punched or unlinked.
  */
 import type { BlockLocation, SegmentFiles } from '../segments/index.js'
 import type { SegmentLedger } from './segment-ledger.js'
@@ -9,7 +10,7 @@ export class DeadBytes {
   #dying: BlockLocation[] = []
   #dead: BlockLocation[] = []
   #free: BlockLocation[] = []
-  /** Segments without blocks: as of the commit that runs, and of the last durable one. */
+  /** Segments without blocks: as of the running commit, and as of the last durable one. */
   #emptied: number[] = []
   #removable: number[] = []
 
@@ -22,7 +23,7 @@ export class DeadBytes {
     this.#dying.push(location)
   }
 
-  /** What died so far belongs to the commit being frozen. */
+  /** The dying bytes now belong to the commit being frozen. */
   freeze(): void {
     this.#dead.push(...this.#dying)
     this.#dying = []
@@ -36,7 +37,7 @@ export class DeadBytes {
     this.#removable = this.#emptied
   }
 
-  /** Removes segments without blocks, and punches the rest of the free bytes out of the others. */
+  /** Removes segments without blocks, and punches the other free bytes out of their segments. */
   async giveBack(): Promise<void> {
     const locations = this.#free
     this.#free = []
@@ -51,7 +52,7 @@ export class DeadBytes {
     }
   }
 
-  /** No writer has the segment, and none of its bytes are on their way to the index. */
+  /** No writer has the segment open, and no bytes of it are waiting to be indexed. */
   isSettled(segment: number): boolean {
     return this.ledger.isOld(segment) || this.files.isFinished(segment, this.ledger.announcedIn(segment))
   }

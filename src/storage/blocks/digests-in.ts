@@ -1,9 +1,9 @@
-/** Which blocks lie in some segments: a walk over the whole index, in pieces between which other work goes on. */
+/** Finds the blocks in given segments with a scan of the whole index, in steps between which other work runs. */
 import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '../../base/index.js'
 import type { BlockRows } from './block-rows.js'
 
-/** Rows may have changed by the time it resolves: ask for each again. */
+/** Rows may have changed by the time it resolves, so read each row again. */
 export async function digestsIn(segments: ReadonlySet<number>, rows: BlockRows): Promise<Digest[]> {
   const found: Digest[] = []
   let looked = 0

@@ -10,7 +10,7 @@ const LENGTHS = [4096, 5000, 128 * KIB, 128 * KIB + 4096, 1024 * KIB, 200_000, 3
 
 const same = (a: Uint8Array | undefined, b: Uint8Array): boolean => a !== undefined && Buffer.compare(a, b) === 0
 
-test('blocks read into memory of the store are the same, and those that are long and whole pages stay out of the page cache', async (t) => {
+test("blocks read into the store's memory are unchanged, and long ones of whole pages stay out of the page cache", async (t) => {
   const seed = (process.pid * 3266489917) >>> 0 || 1
   t.log(`seed ${seed}`)
   const random = seededRandom(seed)

@@ -1,18 +1,14 @@
-/**
- * Which blocks to evict. Candidates come from the evictable table and from nowhere else, so a block that is only here
- * cannot be among them.
- */
+/** Selects the blocks to evict. Candidates come only from the evictable table, so an only copy cannot be among them. */
 import type { Digest } from '../../base/index.js'
 import type { BlockRows } from './block-rows.js'
 import type { DeadBytes } from './dead-bytes.js'
 import type { SegmentLedger } from './segment-ledger.js'
 
-/** Blocks evicted by one commit, at most. */
+/** The most blocks evicted by one commit. */
 const ROUND = 512
 
 /**
- * The least recently used blocks that together have `bytes`, or as many as one round takes; for disks that can punch
- * holes.
+ * The least recently used blocks with a total of `bytes`, or as many as fit one round; for disks that can punch holes.
  */
 export function oldestBlocks(rows: BlockRows, bytes: number): Digest[] {
   const victims: Digest[] = []
@@ -26,8 +22,8 @@ export function oldestBlocks(rows: BlockRows, bytes: number): Digest[] {
 }
 
 /**
- * All blocks of whole segments, the longest unused first, that together have `bytes`; where holes cannot be punched,
- * only removing a segment frees space, so blocks beside an only copy stay.
+ * All blocks of whole segments, the least recently used first, with a total of `bytes`. If holes cannot be punched,
+ * only removing a segment frees space, so a segment with an only copy stays.
  */
 export function oldestSegments(rows: BlockRows, ledger: SegmentLedger, dead: DeadBytes, bytes: number): Digest[] {
   const inSegments = new Map<number, Digest[]>()

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import test from 'ava'
 import { isDriveError, seededRandom, silentLog, type Digest } from '../../base/index.js'
 
-/** How the next syncs of segment files end. */
+/** The result of the next syncs of segment files. */
 let failure: { code: string; syscall: string } | undefined
 const fdatasync = fs.fdatasync.bind(fs)
 fs.fdatasync = ((fd: number, done: (error: NodeJS.ErrnoException | null) => void) => {
@@ -12,7 +12,7 @@ fs.fdatasync = ((fd: number, done: (error: NodeJS.ErrnoException | null) => void
   setImmediate(() => done(Object.assign(new Error(failure!.code), failure)))
 }) as typeof fs.fdatasync
 syncBuiltinESMExports()
-// Modules that have taken the call into a variable would not see this one.
+// Imported late: modules that have already stored the call in a variable would not see this replacement.
 const { openBlockStore } = await import('./block-store.js')
 const { openSegmentWriter } = await import('../segments/index.js')
 const { scratchDirectory } = await import('../../../test/support/storage/storage.js')
@@ -29,7 +29,7 @@ function blocks(count: number): { digest: Digest; bytes: Buffer }[] {
 
 for (const code of ['EIO', 'ENOSPC', 'EMFILE']) {
   test.serial(
-    `S-043 after a sync of a segment that failed with ${code} commits go on, and nothing is lost`,
+    `S-043 after a sync of a segment that failed with ${code} commits continue, and nothing is lost`,
     async (t) => {
       t.log(`seed ${seed}`)
       const scratch = scratchDirectory()
@@ -75,7 +75,7 @@ for (const code of ['EIO', 'ENOSPC', 'EMFILE']) {
 }
 
 test.serial(
-  'S-043 what a writer indexes in a failed segment while its blocks are written anew is written anew as well',
+  'S-043 blocks that a writer indexes in a failed segment during its rewrite are rewritten as well',
   async (t) => {
     const scratch = scratchDirectory()
     const store = await openBlockStore({ directory: scratch.path, log: silentLog })

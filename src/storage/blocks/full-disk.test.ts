@@ -12,7 +12,7 @@ import { crashBlock, pagesOf, scratchDirectory, testSealer } from '../../../test
 
 const MIB = 1024 * 1024
 
-/** Runs `use` on a tmpfs of `sizeBytes`; says so and passes when this user may not mount. */
+/** Runs `use` on a tmpfs of `sizeBytes`; logs and passes when this user may not mount. */
 async function onSmallDisk(
   t: { log: (text: string) => void; pass: () => void },
   sizeBytes: number,
@@ -66,7 +66,7 @@ test.serial(
 )
 
 test.serial(
-  'a block store on a full disk refuses with NO_SPACE, keeps what it had, and goes on after space is freed',
+  'a block store on a full disk refuses with NO_SPACE, keeps its blocks, and continues after space is freed',
   async (t) => {
     await onSmallDisk(t, 8 * MIB, async (disk) => {
       const directory = join(disk, 'blocks')
@@ -130,7 +130,7 @@ test.serial('the space guard refuses before the disk is full, and allows again w
   })
 })
 
-test('blocks that exist nowhere else may use what is kept free of copies', async (t) => {
+test('only copies may use the space that is reserved for them', async (t) => {
   const guard = {
     check() {
       throw new DriveError('NO_SPACE', 'The disk is almost full.')

@@ -1,4 +1,4 @@
-/** Blocks used since they were last put in order; remembered in memory, applied to the eviction queue now and then. */
+/** Remembers recently used blocks in memory, and moves them to the end of the eviction queue now and then. */
 import type { Digest } from '../../base/index.js'
 import type { BlockRows } from './block-rows.js'
 import { latin1 } from '../kv/index.js'
@@ -6,7 +6,7 @@ import { latin1 } from '../kv/index.js'
 const MAX_REMEMBERED = 65_536
 
 export class RecentlyUsed {
-  /** Least recent first. */
+  /** Least recently used first. */
   readonly #digests = new Set<string>()
 
   constructor(private readonly rows: BlockRows) {}

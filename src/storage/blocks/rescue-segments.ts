@@ -1,6 +1,7 @@
 /**
- * Blocks of segments whose sync failed: their bytes are still in the page cache, or were never lost, so they are read,
- * checked against their digests and written to a new segment. What fails the check was lost by the disk.
+ * Rewrites blocks of segments whose sync failed. Their bytes are still in the page cache, or were never lost. They are
+ * read, verified against their digests and written to a new segment. If the verification fails, the disk lost the
+ * block.
  */
 import { hash } from 'node:crypto'
 import { DriveError, equalBytes, MIB, type Digest } from '../../base/index.js'
@@ -14,15 +15,15 @@ const SHA256_BYTES = 32
 export interface RescueParts {
   readonly rows: BlockRows
   readonly files: Pick<SegmentFiles, 'read'>
-  /** Appends to a segment that no failed sync was of. */
+  /** Appends to a segment that had no failed sync. */
   append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[]
-  /** The block lies elsewhere now; its old bytes are dead. */
+  /** The block has moved; its old bytes are dead. */
   moved(digest: Digest, from: BlockLocation, to: BlockLocation): void
-  /** The block can be had from a node, and its bytes here are lost. */
+  /** A node has the block, and its local bytes are lost. */
   lost(digest: Digest): void
 }
 
-/** @throws INTERNAL when the bytes of an only copy are lost; NO_SPACE when there is no room to write them anew */
+/** @throws INTERNAL when the bytes of an only copy are lost; NO_SPACE when there is no space to rewrite them */
 export async function rescueSegments(segments: ReadonlySet<number>, parts: RescueParts): Promise<number> {
   const digests = await digestsIn(segments, parts.rows)
   let batch: { digest: Digest; from: BlockLocation; bytes: Uint8Array }[] = []

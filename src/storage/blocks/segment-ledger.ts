@@ -1,5 +1,5 @@
 /**
- * How much of each segment lives, is dead, or may be evicted; kept in memory, written with each commit of the block
+ * Counts the live, dead and evictable bytes of each segment. Kept in memory, written with each commit of the block
  * index.
  */
 import type { BlockLocation } from '../segments/index.js'
@@ -10,14 +10,14 @@ interface Account {
   /** Bytes and number of indexed blocks. */
   live: number
   blocks: number
-  /** Bytes that no block uses and that are still on disk. */
+  /** Bytes on disk that no block uses. */
   dead: number
   evictable: number
-  /** The end of the last byte ever indexed. */
+  /** The end of the last byte that was ever indexed. */
   end: number
   /** Bytes announced in this run, dead ones included; at most the file's length. */
   announced: number
-  /** From an earlier run: no writer has it. */
+  /** From an earlier run, so no writer has it open. */
   readonly old: boolean
 }
 
@@ -71,7 +71,7 @@ export class SegmentLedger {
     return account !== undefined && account.evictable === account.live
   }
 
-  /** Bytes of the segment on disk, as far as known. */
+  /** Known bytes of the segment on disk. */
   bytesOf(segment: number): number {
     const account = this.#accounts.get(segment)
     return account === undefined ? 0 : account.live + account.dead
@@ -90,13 +90,14 @@ export class SegmentLedger {
   }
 
   /**
-   * Bytes of this run's segment that were announced; the writer's file holds exactly these when nothing is on its way.
+   * Announced bytes of a segment of this run. If no bytes are waiting to be announced, the writer's file holds exactly
+   * these.
    */
   announcedIn(segment: number): number {
     return this.#accounts.get(segment)?.announced ?? 0
   }
 
-  /** A block was written there. @param alive false when its bytes are not needed */
+  /** Counts a new block there. @param alive false when its bytes are not needed */
   announce({ segment, offset, length }: BlockLocation, alive: boolean): void {
     const account = this.#account(segment)
     account.announced += length
@@ -132,14 +133,14 @@ export class SegmentLedger {
     this.#changed.add(segment)
   }
 
-  /** Dead bytes were given back to the disk. */
+  /** Dead bytes were freed on the disk. */
   freed(segment: number, bytes: number): void {
     this.#account(segment).dead -= bytes
     this.#used -= bytes
     this.#changed.add(segment)
   }
 
-  /** The segment's file takes this much of the disk: what is not live is dead. */
+  /** Sets the size of the segment's file on disk: bytes that are not live are dead. */
   measured(segment: number, allocatedBytes: number): void {
     const account = this.#account(segment)
     this.freed(segment, account.dead - Math.max(0, allocatedBytes - account.live))
@@ -157,7 +158,7 @@ export class SegmentLedger {
     this.#changed.add(segment)
   }
 
-  /** Puts changed accounts into the table; part of the commit being frozen. */
+  /** Writes changed accounts to the table, as part of the commit being frozen. */
   write(): void {
     for (const segment of this.#changed) {
       const account = this.#accounts.get(segment)

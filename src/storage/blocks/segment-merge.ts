@@ -1,6 +1,6 @@
 /**
- * Copies the blocks of many small segments into a few large ones, since every pause of a pipeline thread ends its
- * segment. The order is that of any write: new bytes synced, index committed, old bytes given back.
+ * Copies the blocks of many small segments into a few large ones, because every pause of a pipeline thread ends its
+ * segment. The order is that of any write: sync the new bytes, commit the index, free the old bytes.
  */
 import type { Digest } from '../../base/index.js'
 import type { BlockRow, BlockRows } from './block-rows.js'
@@ -10,9 +10,9 @@ import type { SegmentLedger } from './segment-ledger.js'
 
 const MIB = 1024 * 1024
 const SMALL_BYTES = 2 * MIB
-/** Fewer small segments than this are left alone. */
+/** Fewer small segments than this are not merged. */
 const MANY = 128
-/** Bytes copied in one run, and in one commit of it. */
+/** The most bytes copied in one run, and in one commit of it. */
 const RUN_BYTES = 64 * MIB
 const BATCH_BYTES = 4 * MIB
 
@@ -22,14 +22,14 @@ export interface MergeParts {
   readonly files: SegmentFiles
   /** Appends to a new segment. */
   append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[]
-  /** The block lies elsewhere now; its old bytes are dead. */
+  /** The block has moved; its old bytes are dead. */
   moved(digest: Digest, from: BlockLocation, to: BlockLocation): void
   commit(): Promise<void>
   /** True when the store is closing. */
   stopped(): boolean
 }
 
-/** @returns how many blocks were moved */
+/** @returns the number of moved blocks */
 export async function mergeSmallSegments(parts: MergeParts): Promise<number> {
   const chosen = chooseSegments(parts.ledger)
   if (chosen.size === 0) return 0
@@ -71,7 +71,7 @@ function chooseSegments(ledger: SegmentLedger): Set<number> {
 }
 
 async function move(batch: readonly Copy[], parts: MergeParts): Promise<number> {
-  // blocks that were removed or moved while bytes were read are left out; from here to the index nothing waits
+  // skips blocks that were removed or moved during the read; there is no await from here to the index
   const current = batch.filter(({ digest, row }) => {
     const now = parts.rows.get(digest)?.location
     return now?.segment === row.location.segment && now.offset === row.location.offset

@@ -1,4 +1,4 @@
-/** What opening the block store does about the traces of a crash. Runs while no segment writer is at work. */
+/** Cleans up after a crash when the block store is opened. Runs while no segment writer is active. */
 import { readdir, stat, truncate, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../base/index.js'
@@ -7,13 +7,13 @@ import type { BlockLocation, SegmentFiles } from '../segments/index.js'
 import type { SegmentLedger } from './segment-ledger.js'
 import { RANDOM_NAMES } from '../segments/index.js'
 
-/** Dead bytes in one segment from which looking for them pays. */
+/** With at least this many dead bytes in a segment, a sweep pays off. */
 const SWEEP_BYTES = 4 * 1024 * 1024
 
 /**
- * Removes segments that hold no indexed block, cuts bytes behind the last indexed one, and forgets blocks whose segment
- * is missing (which only damage from outside can cause; it is logged as an error). Bytes that died in a commit whose
- * holes were never punched are looked for where they are many.
+ * Removes segments without indexed blocks, truncates bytes after the last indexed one, and drops blocks whose segment
+ * is missing (an error in the log, as only outside damage can cause it). If many dead bytes of a commit were never
+ * punched, sweeps for them.
  */
 export async function recoverSegments(
   directory: string,
@@ -46,7 +46,7 @@ async function settle(path: string, segment: number, ledger: SegmentLedger, log:
   const end = ledger.endOf(segment)
   if (size > end) await truncate(path, end)
   if (size < end) log.error('a block segment is shorter than its index says', { segment, size, end })
-  // Holes may have been punched after the last commit of the accounts, or not punched after it.
+  // After the last commit of the accounts, holes may or may not have been punched.
   ledger.measured(segment, Math.min(blocks * 512, end))
 }
 

@@ -1,35 +1,36 @@
 /** The contract of LMDB environments with a write-behind overlay; records of sealed tables are encrypted at rest. */
 
 /**
- * One LMDB environment opened for writing by one thread. Writes go to an in-memory overlay that this thread reads
- * through at once; `commit` makes everything written so far durable, atomically, in one transaction.
+ * One LMDB environment, opened for writing by one thread. Writes go to an in-memory overlay, which reads of this thread
+ * include at once. `commit` makes all writes so far durable, atomically, in one transaction.
  */
 export interface Environment {
   readonly path: string
-  /** The same object for the same name. Values of `sealed` tables are encrypted at rest under the key given at open. */
+  /**
+   * Returns the same object for the same name. Values of `sealed` tables are encrypted at rest with the key given at
+   * open.
+   */
   table(name: string, options?: { sealed?: boolean }): Table
-  /** Writes waiting in the overlay. */
+  /** Number of writes in the overlay. */
   readonly pendingCount: number
   readonly pendingBytes: number
   /**
-   * Durable when it resolves (fdatasync done). Commits are serial; calls made while one runs share the next.
-   * Rejects with NO_SPACE when the disk is full: the overlay then keeps its writes and a later commit retries them.
+   * Durable when it resolves (fdatasync done). Commits are serial; calls during a commit share the next one. Rejects
+   * with NO_SPACE when the disk is full: the overlay keeps its writes, and a later commit retries them.
    */
   commit(): Promise<void>
   /** Commits, then closes. */
   close(): Promise<void>
 }
 
-/**
- * Keys are 1 … 1,900 bytes and sort as unsigned bytes. Returned values are copies; given values are not touched after.
- */
+/** Keys have 1 … 1,900 bytes and sort as unsigned bytes. Returned values are copies; given values are copied. */
 export interface Table {
   get(key: Uint8Array): Uint8Array | undefined
   put(key: Uint8Array, value: Uint8Array): void
   delete(key: Uint8Array): void
   /** Overlay and committed rows merged, `start` inclusive, `end` exclusive. */
   range(options?: RangeOptions): Iterable<readonly [key: Uint8Array, value: Uint8Array]>
-  /** As `range`, with the lengths of the values: none of them is opened. */
+  /** Like `range`, with the lengths of the values; no value is decrypted. */
   lengths(options?: RangeOptions): Iterable<readonly [key: Uint8Array, length: number]>
 }
 
@@ -39,7 +40,7 @@ export interface RangeOptions {
   readonly limit?: number
 }
 
-/** A frozen view of the last committed state, for another thread of the same process. Close it soon: it holds pages. */
+/** A snapshot of the last committed state, for another thread of the same process. Close it soon: it holds pages. */
 export interface Snapshot {
   table(name: string, options?: { sealed?: boolean }): Pick<Table, 'get' | 'range'>
   close(): void

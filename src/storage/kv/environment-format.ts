@@ -1,6 +1,6 @@
 /**
- * The format of a local environment, in a row of its own. It is read before anything is opened for writing, so that an
- * older program leaves the data of a newer one as they are. LMDB is asked read-only here.
+ * The format of a local environment, in a row of its own. It is read before the environment is opened for writing, so
+ * that an older program does not change the data of a newer one. This file opens LMDB read-only.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { DriveError } from '../../base/index.js'
 import type { Named, Root } from './lmdb-database.js'
 
 /**
- * What this program writes. Environments without the row are of format 1 as well: they were made before there was one.
+ * The format that this program writes. Environments without the row are also of format 1: they are older than the row.
  */
 const ENVIRONMENT_FORMAT = 1
 
@@ -18,8 +18,8 @@ const KEY = Buffer.from('format')
 const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
 
 /**
- * @param path directory of an environment that this process has not open; one that is not there has every format
- * @throws INVALID when a newer program made it
+ * @param path directory of an environment that is not open in this process; a missing one is accepted
+ * @throws INVALID when a newer program wrote it
  */
 export async function requireKnownFormat(path: string): Promise<void> {
   const format = await reading(path, (root) => formatOf(table(root, TABLE)))
@@ -36,7 +36,7 @@ export async function hasRows(path: string, names: readonly string[]): Promise<b
   return (await reading(path, has)) ?? false
 }
 
-/** The table of the row, and the row where it is missing; to be put with the first commit. */
+/** The table of the format row, and the row if it is missing; to be put with the first commit. */
 export function missingFormatRow(root: Root): { database: Named; key: Buffer; value: Buffer } | undefined {
   const database: Named = root.openDB({ name: TABLE, ...DATABASE })
   if (formatOf(database) !== undefined) return undefined
@@ -50,7 +50,7 @@ function formatOf(database: Named | undefined): number | undefined {
   return row === undefined ? undefined : Buffer.from(row).readUInt16BE()
 }
 
-/** A table that is there; read-only, none is made. */
+/** An existing table, read-only; never creates one. */
 function table(root: Root, name: string): Named | undefined {
   return root.openDB({ name, ...DATABASE })
 }

@@ -8,7 +8,7 @@ import { scratchDirectory, testSealer } from '../../../test/support/storage/stor
 
 const ROWS = 3000
 
-test('a snapshot stays as it was while another thread commits, and the next one is newer', async (t) => {
+test('a snapshot does not change while another thread commits, and the next one is newer', async (t) => {
   const scratch = scratchDirectory()
   const { path } = scratch
   const worker = new Worker(new URL('../../../test/support/storage/commit-worker.js', import.meta.url), {

@@ -1,6 +1,6 @@
 /**
- * Frozen views of an environment that another thread of this process writes. lmdb-js shares one native environment a
- * path and process, so a snapshot is one LMDB read transaction: stable while the other thread commits.
+ * Snapshots of an environment that another thread of this process writes. lmdb-js shares one native environment per
+ * path and process, so a snapshot is one LMDB read transaction: it is stable while the other thread commits.
  */
 import { DriveError } from '../../base/index.js'
 import type { Transaction } from 'lmdb'
@@ -9,7 +9,7 @@ import { CommittedRows, openNamed, openRoot, type Named, type Root } from './lmd
 import type { RowSealer } from './record-sealer.js'
 
 /**
- * @param path the environment's directory; its writer has opened it and its tables before
+ * @param path the environment's directory; its writer must have opened it and its tables before
  * @param sealer for sealed tables
  */
 export function openEnvironmentReader(path: string, sealer?: RowSealer): EnvironmentReader {
@@ -28,7 +28,7 @@ class LmdbReader implements EnvironmentReader {
   }
 
   snapshot(): Snapshot {
-    // Opening a database ends the thread's current read transaction, so it happens only while no snapshot is open.
+    // Opening a database ends the thread's current read transaction, so it must not happen while a snapshot is open.
     if (this.#open === 0) this.#openTables()
     this.#root.resetReadTxn()
     const transaction = this.#root.useReadTransaction()
@@ -63,7 +63,7 @@ class LmdbSnapshot implements Snapshot {
   table(name: string, { sealed = false }: { sealed?: boolean } = {}): Pick<Table, 'get' | 'range'> {
     const database = this.databases.get(name)
     if (database === undefined)
-      throw new DriveError('INTERNAL', `Table ${name} was not there when the snapshot was taken.`)
+      throw new DriveError('INTERNAL', `Table ${name} did not exist when the snapshot was taken.`)
     if (sealed && this.sealer === undefined)
       throw new DriveError('INTERNAL', `Table ${name} is sealed, and no sealer was given.`)
     const rows = new CommittedRows(database, name, sealed ? this.sealer : undefined)

@@ -115,7 +115,7 @@ test('commits made while one runs share the next, and each sees its writes durab
   )
 })
 
-test('rows put while freezing belong to that commit, and the frozen hook runs before the transaction', async (t) => {
+test('rows put in the freezing hook belong to that commit, and the frozen hook runs before the transaction', async (t) => {
   const order: string[] = []
   let table: Table | undefined
   await withEnvironment(
@@ -224,7 +224,7 @@ test('lmdb trap: values have their own length and memory, empty and large ones t
   })
 })
 
-test('a range is a view of the moment it was asked for, also over commits while it is read', async (t) => {
+test('a range shows the rows at the time of the call, also when commits run during the iteration', async (t) => {
   await withEnvironment(async (environment) => {
     const table = environment.table('rows')
     for (let i = 0; i < 50; i++) table.put(be64(i), bytes('old'))
@@ -245,7 +245,7 @@ test('a range is a view of the moment it was asked for, also over commits while 
   })
 })
 
-test('sealed rows show neither value nor, moved to another key, open', async (t) => {
+test('sealed rows do not reveal values, and do not open under another key', async (t) => {
   await withEnvironment(async (environment, path) => {
     const table = environment.table('rows', { sealed: true })
     table.put(bytes('k'), bytes('a-secret-canary'))

@@ -1,7 +1,7 @@
 /**
- * One LMDB environment of one writing thread. Writes live in overlays (overlay.ts) that reads look through; a commit
- * freezes the overlays, seals their rows and writes them in one durable transaction (see lmdb-database.ts).
- * Frozen rows stay readable until they are committed, and after a failure until a later commit succeeds.
+ * One LMDB environment with one writing thread. Writes live in overlays (overlay.ts), which reads include. A commit
+ * freezes the overlays, seals their rows and writes them in one durable transaction (see lmdb-database.ts). Frozen rows
+ * stay readable until they are committed, and after a failure until a later commit succeeds.
  */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, type Log } from '../../base/index.js'
@@ -14,23 +14,26 @@ import { writeFailure } from '../../platform/index.js'
 import { Overlay, type PendingRow } from './overlay.js'
 import type { RowSealer } from './record-sealer.js'
 
-/** What the owner does around each commit. */
+/** The owner's work around each commit. */
 export interface CommitHook {
-  /** Called right before the overlay is frozen, when it is not empty; rows put here belong to this commit. */
+  /** Called right before the overlay is frozen, unless it is empty; rows put here belong to this commit. */
   freezing?(): void
-  /** Awaited after freezing and before the transaction: what must be durable first. A rejection fails the commit. */
+  /**
+   * Awaited after the freeze and before the transaction, for data that must be durable first. A rejection fails the
+   * commit.
+   */
   frozen?(): Promise<void>
-  /** Called right after the transaction became durable, before anyone waiting for it continues. */
+  /** Called right after the transaction became durable, before any waiting caller continues. */
   committed?(): void
 }
 
 export interface EnvironmentOptions {
-  /** A directory, made when absent. */
+  /** A directory, created when absent. */
   readonly path: string
   /** Needed for sealed tables. */
   readonly sealer?: RowSealer
   readonly log: Log
-  /** Bytes of address space to begin with; it grows by itself. */
+  /** Initial bytes of address space; it grows automatically. */
   readonly mapSize?: number
   readonly commitHook?: CommitHook
 }
@@ -39,7 +42,7 @@ const DEFAULT_MAP_BYTES = 1024 * 1024 * 1024
 /** Rows sealed between two turns of the event loop: about 2 ms. */
 const ROWS_PER_TURN = 500
 
-/** Opens or makes the environment; one writer a path at a time is up to the caller. */
+/** Opens or creates the environment. The caller ensures that there is one writer per path. */
 export function openEnvironment(options: EnvironmentOptions): Environment {
   return new LmdbEnvironment(options)
 }
@@ -48,7 +51,7 @@ class LmdbEnvironment implements Environment {
   readonly path: string
   readonly #root: Root
   readonly #mapped: MappedMemory
-  /** Until it is durable. */
+  /** Set until it is durable. */
   #formatRow: SealedRow | undefined
   readonly #options: EnvironmentOptions
   readonly #tables = new Map<string, OverlaidTable>()
@@ -67,7 +70,8 @@ class LmdbEnvironment implements Environment {
   table(name: string, { sealed = false }: { sealed?: boolean } = {}): Table {
     const known = this.#tables.get(name)
     if (known !== undefined) {
-      if (known.isSealed !== sealed) throw new DriveError('INTERNAL', `Table ${name} is asked for in two ways.`)
+      if (known.isSealed !== sealed)
+        throw new DriveError('INTERNAL', `Table ${name} is requested as both sealed and not sealed.`)
       return known
     }
     const { sealer } = this.#options
@@ -135,7 +139,8 @@ class LmdbEnvironment implements Environment {
       throw failure
     }
     this.#formatRow = undefined
-    // This thread's read transaction may be older than the commit; after this line reads see it, so the overlay can go.
+    // This thread's read transaction may be older than the commit. After this line reads see the commit, so the overlay
+    // can be dropped.
     this.#root.resetReadTxn()
     for (const table of tables) table.frozen = undefined
     commitHook?.committed?.()
@@ -150,7 +155,7 @@ class LmdbEnvironment implements Environment {
         }
       })
     } catch (error) {
-      // lmdb-js rejects a second, inner promise with the native error; unhandled it would end the process.
+      // lmdb-js rejects a second, inner promise with the native error; unhandled, it would end the process.
       const inner = (error as { commitError?: Promise<never> }).commitError
       if (inner === undefined) throw error
       throw await inner.catch((cause: unknown) => cause)
@@ -164,7 +169,7 @@ interface SealedRow {
   readonly value: Uint8Array | undefined
 }
 
-/** Frozen rows in the form they are stored in, in key order a table (LMDB inserts ordered keys faster). */
+/** Frozen rows in stored form, in key order per table (LMDB inserts ordered keys faster). */
 async function seal(tables: readonly OverlaidTable[]): Promise<SealedRow[]> {
   const rows: SealedRow[] = []
   for (const table of tables) {
@@ -224,17 +229,17 @@ class OverlaidTable implements Table {
     return overlayRows(pending, this.committed.lengths(bounds), limit, ({ length }) => length)
   }
 
-  /** Rows in memory that a range may need, in key order. */
+  /** In-memory rows that a range may need, in key order. */
   #pending({ start, end, limit = Infinity }: RangeOptions): readonly PendingRow[] {
     const from = start === undefined ? undefined : latin1(start)
     const to = end === undefined ? undefined : latin1(end)
     const newer = this.open.between(from, to, limit)
-    // Each newer row may hide one of the older.
+    // Each newer row may hide one older row.
     return mergePending(newer, this.frozen?.between(from, to, limit + newer.length) ?? [])
   }
 
   /**
-   * Moves open rows under the frozen ones' name, over rows a failed commit left there.
+   * Adds the open rows to the frozen ones, replacing rows left by a failed commit.
    * @returns whether there are any
    */
   freeze(): boolean {

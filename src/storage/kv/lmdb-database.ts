@@ -26,7 +26,7 @@ import { rowAad, type RowSealer } from './record-sealer.js'
 export type Root = RootDatabase<Uint8Array, Uint8Array>
 export type Named = Database<Uint8Array, Uint8Array>
 
-/** Missing in lmdb's own types: the transaction to read in. */
+/** The transaction to read in; missing in lmdb's own types. */
 interface FastReader {
   getBinaryFast(key: Uint8Array, options?: { transaction: Transaction }): Uint8Array | undefined
 }
@@ -34,7 +34,7 @@ interface FastReader {
 export const MAX_KEY_BYTES = 1900
 const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
 
-/** @param mapSize bytes of address space to begin with; the map grows by itself */
+/** @param mapSize initial bytes of address space; the map grows automatically */
 export function openRoot(path: string, mapSize: number): Root {
   makeDurableDirectory(path)
   const root = open<Uint8Array, Uint8Array>({
@@ -55,13 +55,13 @@ export function openNamed(root: Root, name: string): Named {
   return root.openDB(name, { ...DATABASE })
 }
 
-/** Reads of one named database, opened (decrypted) where the table is sealed. Values are fresh copies. */
+/** Reads of one named database; decrypts values of a sealed table. Values are newly allocated copies. */
 export class CommittedRows {
   readonly #database: Named & FastReader
   readonly #sealer: RowSealer | undefined
   readonly #place: (key: Uint8Array) => Uint8Array
 
-  /** @param sealer undefined for a table in clear */
+  /** @param sealer undefined for a plain table */
   constructor(database: Named, name: string, sealer: RowSealer | undefined) {
     this.#database = database
     this.#sealer = sealer
@@ -71,8 +71,8 @@ export class CommittedRows {
   get(key: Uint8Array, transaction?: Transaction): Uint8Array | undefined {
     const shared = this.#database.getBinaryFast(key, transaction === undefined ? undefined : { transaction })
     if (shared === undefined) return undefined
-    // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be looked at, at
-    // once.
+    // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be used, and only
+    // at once.
     const value = shared.subarray(0, shared.length)
     return this.#sealer === undefined ? Buffer.from(value) : this.#sealer.open(this.#place(key), value)
   }
@@ -82,7 +82,7 @@ export class CommittedRows {
       yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
   }
 
-  /** Lengths of the values as they were put. */
+  /** Lengths of the plaintext values. */
   *lengths(
     options: RangeOptions,
     transaction?: Transaction,
@@ -103,7 +103,7 @@ export class CommittedRows {
     })
   }
 
-  /** The bytes to store under `key`, in memory that nothing changes until the commit. */
+  /** The bytes to store under `key`, in memory that does not change until the commit. */
   sealed(key: Uint8Array, value: Buffer): Uint8Array {
     return this.#sealer === undefined ? value : this.#sealer.seal(this.#place(key), value)
   }

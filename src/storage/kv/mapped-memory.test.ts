@@ -10,7 +10,7 @@ const ROWS = 4_000
 /** Some 200 MiB. */
 const LOAD_ROWS = 100_000
 
-test('S-066 pages of the map that were read leave the process when they are forgotten, and are read again', async (t) => {
+test('S-066 mapped pages that were read leave the process when they are released, and can be read again', async (t) => {
   const path = mkdtempSync(join(tmpdir(), 'dagdrive-mapped-'))
   const environment = openEnvironment({ path, log: silentLog })
   t.teardown(async () => {
@@ -29,7 +29,7 @@ test('S-066 pages of the map that were read leave the process when they are forg
   t.is(readAll(), total)
 })
 
-test('S-066 pages of the map leave the process during a load too, while the thread that reads them has no time for anything', async (t) => {
+test('S-066 mapped pages leave the process during a load too, while the reading thread never reaches its event loop', async (t) => {
   const path = mkdtempSync(join(tmpdir(), 'dagdrive-mapped-'))
   const environment = openEnvironment({ path, log: silentLog })
   t.teardown(async () => {
@@ -45,7 +45,7 @@ test('S-066 pages of the map leave the process during a load too, while the thre
   await environment.commit()
   const totalKib = (rows * bytes) / 1024
   let [seen, least, most] = [0, Infinity, 0]
-  // More pages than the bound in each round, and no turn of the event loop in between.
+  // Each round reads more pages than the limit, without a turn of the event loop in between.
   for (let round = 0; round < 6; round++) {
     for (const [, value] of table.range()) {
       if (value.length !== bytes || ++seen % 5_000 !== 0) continue
@@ -65,7 +65,7 @@ function keyOf(i: number): Buffer {
   return key
 }
 
-/** Resident KiB of all mappings of a file, as the system counts them. */
+/** Resident KiB of all mappings of a file, according to the system. */
 function residentKib(path: string): number {
   let [isOurs, sum] = [false, 0]
   for (const line of readFileSync('/proc/self/smaps', 'latin1').split('\n')) {

@@ -1,9 +1,9 @@
 /**
- * Keeps the pages of LMDB's map from piling up as this process's memory (S-066). What was read stays mapped until the
- * system runs short; taken out of the process, the pages stay in the page cache and come back when they are touched.
- * Maps are never unmapped while an environment is open (lmdb-js keeps outgrown ones as well), so the owner may do this
- * at any time until it closes. A thread of the native core does it during loads, when the threads of JavaScript are
- * busy.
+ * Bounds the pages of LMDB's map that count as this process's memory (S-066). Pages that were read stay mapped until
+ * the system runs short of memory. When they are released from the process, they stay in the page cache and are mapped
+ * again when touched. Maps are never unmapped while an environment is open (lmdb-js keeps outgrown ones as well), so
+ * the owner may do this at any time until it closes. During loads, when the JavaScript threads are busy, a thread of
+ * the native core does it.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,11 +13,11 @@ const PAGE = 4096
 const MIB = 1024 * 1024
 const LOOK_EVERY_MS = 1_000
 /**
- * Pages of files in the whole process above which each environment lets go of its own; the program itself has 45 to 60
- * MiB.
+ * If the process has more resident file pages than this, each environment releases its own; the program itself has 45
+ * to 60 MiB.
  */
 const MOST_BYTES = 96 * MIB
-/** The same, looked at every tenth time: little enough for a daemon at rest. */
+/** The limit at every tenth check: low enough for an idle daemon. */
 const MOST_BYTES_AT_REST = 64 * MIB
 const REST_LOOKS = 10
 
@@ -38,7 +38,7 @@ export class MappedMemory {
     this.#unwatch = watchMapped(this.#file, MOST_BYTES)
   }
 
-  /** Before the environment is closed. */
+  /** Call it before the environment is closed. */
   close(): void {
     clearInterval(this.#timer)
     this.#unwatch?.()
@@ -50,11 +50,11 @@ export class MappedMemory {
   }
 }
 
-/** Resident pages of files, as statm counts them. */
+/** Resident file pages, according to statm. */
 function residentFileBytes(): number {
   try {
     return Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[2]) * PAGE
   } catch {
-    return 0 // no such file on this system
+    return 0 // this system has no such file
   }
 }

@@ -1,9 +1,9 @@
-/** Committed rows and pending layers as one ordered sequence. */
+/** Merges committed rows and pending layers into one ordered sequence. */
 import type { PendingRow } from './overlay.js'
 
 export type Row = readonly [key: Uint8Array, value: Uint8Array]
 
-/** Two ordered lists of pending rows as one; where both have a key, `newer` wins. */
+/** Merges two ordered lists of pending rows; if both have a key, `newer` wins. */
 export function mergePending(newer: readonly PendingRow[], older: readonly PendingRow[]): readonly PendingRow[] {
   if (older.length === 0) return newer
   if (newer.length === 0) return older
@@ -19,8 +19,8 @@ export function mergePending(newer: readonly PendingRow[], older: readonly Pendi
 }
 
 /**
- * Pending rows over committed ones, both in key order; deleted rows are left out, at most `limit` rows come.
- * @param valueOf what comes of a pending row
+ * Merges pending rows over committed ones, both in key order. Deleted rows are left out; yields at most `limit` rows.
+ * @param valueOf converts a pending row
  */
 export function* overlayRows<Value>(
   pending: readonly PendingRow[],
@@ -59,10 +59,10 @@ export function latin1(key: Uint8Array): string {
   return latin1Slice.call(key, 0, key.length)
 }
 
-/** Missing in the types of Node: works on any Uint8Array, without making a Buffer first. */
+/** Missing in the types of Node: works on any Uint8Array, without creating a Buffer first. */
 const { latin1Slice } = Buffer.prototype as unknown as {
   latin1Slice: (this: Uint8Array, start: number, end: number) => string
 }
 
-/** A copy, so that the caller may do with it what it likes. */
+/** A copy, which the caller may change. */
 export const copyOf = (value: Uint8Array): Buffer => Buffer.from(value)

@@ -2,7 +2,7 @@ import test from 'ava'
 import { seededRandom } from '../../base/index.js'
 import { Overlay } from './overlay.js'
 
-test('S-064 a range of pending rows holds no more than it was asked for, among any number of them', (t) => {
+test('S-064 a range of pending rows loads no more rows than requested, out of any number', (t) => {
   const overlay = new Overlay()
   const random = seededRandom(3)
   const keys = Array.from({ length: 20_000 }, () => Buffer.from(random.bytes(32)).toString('latin1'))
@@ -17,7 +17,7 @@ test('S-064 a range of pending rows holds no more than it was asked for, among a
   )
 })
 
-test('rows put between two ranges are in their places in the next', (t) => {
+test('rows put between two ranges are in key order in the next', (t) => {
   const overlay = new Overlay()
   const model = new Set<string>()
   const random = seededRandom(4)

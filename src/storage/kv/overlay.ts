@@ -1,7 +1,7 @@
 /**
- * Writes of one table that are not in LMDB yet. Keys are held as latin1 strings, whose order is byte order. New keys
- * are put in order when a range is first asked for, in stretches of bounded length: a range looks at no rows but its
- * own, and as few as it may return.
+ * Writes of one table that are not in LMDB yet. Keys are stored as latin1 strings, whose order is byte order. New keys
+ * are sorted at the first range, into stretches of bounded length: a range visits only its own rows, and as few as it
+ * may return.
  */
 
 /** A value, or null for a deleted row. */
@@ -9,27 +9,27 @@ export type Pending = Buffer | null
 export type PendingRow = readonly [key: string, value: Pending]
 
 const STRETCH = 256
-/** More new keys than this share of all are put in order all at once. */
+/** If more than this share of the keys is new, all are sorted together. */
 const MANY = 1 / 8
 
 export class Overlay {
   readonly #rows = new Map<string, Pending>()
-  /** Every key but the fresh ones, ascending; no stretch is empty. */
+  /** Every key except the fresh ones, ascending; no stretch is empty. */
   #stretches: string[][] = []
   #fresh: string[] = []
   #bytes = 0
 
-  /** Rows held. */
+  /** Number of rows. */
   get count(): number {
     return this.#rows.size
   }
 
-  /** Bytes of keys and values held. */
+  /** Bytes of keys and values. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** undefined: nothing pending for this key; null: deleted. */
+  /** undefined: nothing is pending for this key; null: deleted. */
   get(key: string): Pending | undefined {
     return this.#rows.get(key)
   }
@@ -44,14 +44,14 @@ export class Overlay {
     this.#rows.set(key, value)
   }
 
-  /** Every row, in no order. */
+  /** Every row, in any order. */
   rows(): Iterable<PendingRow> {
     return this.#rows
   }
 
   /**
-   * Rows from `start` up to but without `end`, in key order; undefined means unbounded.
-   * @param puts it may end after so many rows that are not deleted ones
+   * Rows from `start` to `end` (exclusive), in key order; undefined means unbounded.
+   * @param puts it may end after this many rows that are not deletions
    */
   between(start: string | undefined, end: string | undefined, puts = Infinity): PendingRow[] {
     if (this.#rows.size === 0 || puts <= 0) return []

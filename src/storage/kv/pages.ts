@@ -1,12 +1,12 @@
-/** Tables read and emptied a bounded number of rows at a time. */
+/** Reads and clears tables, with a bounded number of rows at a time. */
 import type { Environment, Table } from './contract.js'
 
 const ROWS_A_PAGE = 4096
 const ROWS_A_COMMIT = 20_000
 
 /**
- * All rows in key order, some thousands at a time, so that the table may change and be committed between them: rows
- * added behind the cursor are seen, rows added before it are not.
+ * All rows in key order, some thousands at a time, so that the table may change and be committed in between: rows added
+ * after the cursor are seen, rows added before it are not.
  */
 export function* pagesOf(
   table: Pick<Table, 'range'>,
@@ -24,7 +24,7 @@ export function* pagesOf(
   }
 }
 
-/** The same, one row after the other. */
+/** The same, row by row. */
 export function* rowsIn(
   table: Pick<Table, 'range'>,
   options: { start?: Uint8Array; end?: Uint8Array; pageRows?: number } = {},
@@ -32,7 +32,7 @@ export function* rowsIn(
   for (const rows of pagesOf(table, options)) yield* rows
 }
 
-/** Empties tables in steps, each a commit of its own, so that memory stays bounded. */
+/** Empties tables in steps, each with its own commit, so that memory stays bounded. */
 export async function clearTables(environment: Environment, tables: readonly Table[]): Promise<void> {
   for (const table of tables) {
     for (;;) {

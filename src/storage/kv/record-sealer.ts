@@ -1,17 +1,19 @@
 /**
- * Encryption of rows at rest, as the store asks for it; the cipher itself is given by the caller (src/crypto).
- * `aad` binds a sealed value to its place: table name || 0 || key. It is only valid during the call.
+ * The interface for encryption of rows at rest; the caller supplies the cipher (src/crypto). `aad` binds a sealed value
+ * to its location: table name
+ * 0
+ * key. It is only valid during the call.
  */
 export interface RowSealer {
-  /** Bytes a sealed value is longer than its plaintext. */
+  /** The length of a sealed value minus that of its plaintext. */
   readonly overheadBytes: number
-  /** @returns fresh memory that nothing else holds, at least one byte */
+  /** @returns newly allocated memory with at least one byte */
   seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
-  /** @returns fresh memory; throws CORRUPT when the value was not sealed under this key for this place */
+  /** @returns newly allocated memory; throws CORRUPT when the value was not sealed with this key for this location */
   open(aad: Uint8Array, sealed: Uint8Array): Uint8Array
 }
 
-/** The aad of rows of one table; each call reuses the same memory. */
+/** Builds the aad of rows of one table; each call reuses the same memory. */
 export function rowAad(table: string): (key: Uint8Array) => Uint8Array {
   const prefix = Buffer.from(table + '\0', 'utf8')
   const scratch = Buffer.alloc(prefix.length + 2000)

@@ -8,10 +8,10 @@ import { shrinkEnvironment } from './shrink-environment.js'
 
 const MIB = 1024 * 1024
 
-test('S-066 the file of an environment that held much and holds little is small after the next opening', async (t) => {
+test('S-066 the file of an environment that held much and now holds little is small after the next opening', async (t) => {
   const path = await grown(t, 100)
   t.true(sizeOf(path) > 8 * MIB)
-  // what a crash in the middle of an earlier copy leaves
+  // the remains of a crash during an earlier copy
   mkdirSync(`${path}.shrinking`)
   writeFileSync(join(`${path}.shrinking`, 'data.mdb'), 'half a copy')
   await shrinkEnvironment(path, { log: silentLog, leastBytes: 4 * MIB })
@@ -26,7 +26,7 @@ test('S-066 the file of an environment that held much and holds little is small 
   await again.close()
 })
 
-test('a file that is in use for the most part is left as it is', async (t) => {
+test('a file that is mostly in use is not changed', async (t) => {
   const path = await grown(t, 8_000)
   const before = statSync(join(path, 'data.mdb')).ino
   await shrinkEnvironment(path, { log: silentLog, leastBytes: 4 * MIB })

@@ -1,7 +1,7 @@
 /**
- * Makes the file of an environment small again when little of it is in use. LMDB reuses pages that became free, and
- * never gives them back: a drive that once held much would keep the file for ever. The copy takes the place of the file
- * in one rename, so a crash leaves the one or the other.
+ * Shrinks the file of an environment when little of it is in use. LMDB reuses free pages but never returns them to the
+ * disk, so a drive that once held much would keep a large file forever. The copy replaces the file in one rename, so a
+ * crash leaves one or the other.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
@@ -11,20 +11,20 @@ import { syncDirectory } from '../../platform/index.js'
 import { openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
 
 const MIB = 1024 * 1024
-/** Smaller files are left alone. */
+/** Smaller files are not copied. */
 const LEAST_BYTES = 64 * MIB
-/** At most this share of the file is in use. */
+/** The file is only copied if at most this share of it is in use. */
 const MOST_USED = 1 / 4
-/** More is not copied: opening the drive waits for it. */
+/** The most bytes copied, because opening the drive waits for the copy. */
 const MOST_COPIED_BYTES = 256 * MIB
 
 export interface ShrinkOptions {
   readonly log: Log
-  /** 64 MiB unless given. */
+  /** Default 64 MiB. */
   readonly leastBytes?: number
 }
 
-/** @param path directory of an environment that nobody has open. A failure is logged and leaves the file as it is. */
+/** @param path directory of an environment that is not open. A failure is logged and leaves the file unchanged. */
 export async function shrinkEnvironment(path: string, { log, leastBytes = LEAST_BYTES }: ShrinkOptions): Promise<void> {
   const file = join(path, 'data.mdb')
   const copy = `${path}.shrinking`
@@ -38,9 +38,9 @@ export async function shrinkEnvironment(path: string, { log, leastBytes = LEAST_
     await made.sync().finally(() => made.close())
     await rename(join(copy, 'data.mdb'), file)
     syncDirectory(path)
-    log.info('local data takes less of the disk', { before: size, after: (await stat(file)).size })
+    log.info('local data was compacted', { before: size, after: (await stat(file)).size })
   } catch (error) {
-    log.warn('local data was not made smaller', { code: toWire(error).code })
+    log.warn('local data could not be compacted', { code: toWire(error).code })
   } finally {
     await rm(copy, { recursive: true, force: true })
   }
@@ -56,7 +56,7 @@ async function copyUsed(path: string, copy: string, size: number): Promise<boole
     await root.backup(copy, true)
     const copied = openRoot(copy, 2 * size)
     try {
-      if (usage(copied).rows !== before.rows) throw new Error('The copy has other rows.')
+      if (usage(copied).rows !== before.rows) throw new Error('The copy has a different number of rows.')
     } finally {
       await copied.close()
     }
@@ -66,7 +66,7 @@ async function copyUsed(path: string, copy: string, size: number): Promise<boole
   }
 }
 
-/** What LMDB says of a database; missing in its types. */
+/** The statistics of a database in LMDB; missing in its types. */
 interface Statistics {
   readonly pageSize: number
   readonly treeBranchPageCount: number
@@ -75,7 +75,7 @@ interface Statistics {
   readonly entryCount: number
 }
 
-/** Bytes of pages in use, and rows, of all databases. */
+/** Bytes of used pages, and rows, of all databases. */
 function usage(root: Root): { bytes: number; rows: number } {
   const names = [...root.getKeys()].map((key) => Buffer.from(key).toString('utf8').replace(/\0$/, ''))
   let [bytes, rows] = [0, 0]

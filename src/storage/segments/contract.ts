@@ -7,11 +7,11 @@ export interface BlockLocation {
 }
 
 /**
- * Appends sealed blocks to a segment file of its own; any thread may hold one. Segment numbers are taken by exclusive
- * file creation, so writers never meet. Bytes are durable only after `BlockStore.commit` of the owner.
+ * Appends sealed blocks to a segment file of its own; any thread may have one. A segment number is claimed by exclusive
+ * creation of its file, so writers never share one. Bytes are durable only after `BlockStore.commit` of the owner.
  */
 export interface SegmentWriter {
-  /** One write(2). `lengths` split `bytes` into consecutive blocks. @returns one location a block */
+  /** One write(2). `lengths` split `bytes` into consecutive blocks. @returns one location per block */
   append(bytes: Uint8Array, lengths: readonly number[]): BlockLocation[]
   close(): void
 }

@@ -1,6 +1,6 @@
 /**
- * Writes past the page cache, from one reused buffer that begins on a page: what an import stores is read again at most
- * by another device, and fresh pages of the cache cost more than the write. docs/decisions/014 has the measurements.
+ * Writes past the page cache, from one reused page-aligned buffer. Imported blocks are rarely read again, and fresh
+ * pages of the page cache cost more than the write. docs/decisions/014 has the measurements.
  */
 import { constants, type FileHandle } from 'node:fs/promises'
 import { MIB } from '../../base/index.js'
@@ -13,7 +13,7 @@ export type AllocatePages = (bytes: number) => Buffer | undefined
 
 export class DirectWriter {
   readonly #allocatePages: AllocatePages | undefined
-  /** False where there is no memory for it, or once a file system refused. */
+  /** False when the buffer could not be allocated, or after a file system refused. */
   #isPossible: boolean
   #buffer: Buffer | undefined
   #file: { readonly path: string; readonly handle: FileHandle } | undefined
@@ -28,9 +28,9 @@ export class DirectWriter {
   }
 
   /**
-   * The whole pages of `blocks`, one after the other.
-   * @param position a multiple of a page
-   * @returns bytes written; the rest, less than a page or all that the file system refused so, is the caller's
+   * Writes the whole pages of `blocks`, one after another.
+   * @param position a multiple of the page size
+   * @returns the number of bytes written; the caller writes the rest: less than a page, or everything after a refusal
    */
   async write(path: string, blocks: readonly Uint8Array[], position: number): Promise<number> {
     const buffer = (this.#buffer ??= this.#allocatePages?.(BUFFER_BYTES))
@@ -57,13 +57,13 @@ export class DirectWriter {
       return done + (await writeAll(file, pages, position + done))
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) throw error
-      // a file system without direct writes, or with other rules for them; what it took is written again
+      // The file system has no direct writes, or other rules for them; bytes it accepted are written again.
       this.#isPossible = false
       return 0
     }
   }
 
-  /** Gives buffer and file back until the next write. Not during one. */
+  /** Frees the buffer and the file until the next write. Must not run during a write. */
   async rest(): Promise<void> {
     this.#buffer = undefined
     await this.#closeFile()

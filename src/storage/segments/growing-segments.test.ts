@@ -8,7 +8,7 @@ import { KIB, MIB, seededRandom } from '../../base/index.js'
 import { allocatePages } from '../../platform/index.js'
 import type { BlockLocation } from './contract.js'
 
-/** What happens before each sync of a segment. */
+/** Runs before each sync of a segment. */
 let onSync: (() => Promise<void>) | undefined
 const fdatasync = fs.fdatasync.bind(fs)
 fs.fdatasync = ((fd: number, done: (error: NodeJS.ErrnoException | null) => void) => {
@@ -16,7 +16,7 @@ fs.fdatasync = ((fd: number, done: (error: NodeJS.ErrnoException | null) => void
   else onSync().then(() => fdatasync(fd, done), done)
 }) as typeof fs.fdatasync
 syncBuiltinESMExports()
-// A module that has taken the call into a variable would not see this one.
+// Imported late: a module that has already stored the call in a variable would not see this replacement.
 const { GrowingSegments } = await import('./growing-segments.js')
 
 const seed = (process.pid * 2246822519) >>> 0 || 1
@@ -30,7 +30,7 @@ for (const [name, allocate] of [
   ['past the page cache', allocatePages],
   ['through the page cache', undefined],
 ] as const) {
-  test(`blocks of any length appended ${name} are read back, also after others were taken back`, async (t) => {
+  test(`blocks of any length appended ${name} are read back, also after other blocks were discarded`, async (t) => {
     t.timeout(60_000)
     t.log(`seed ${seed}`)
     const random = seededRandom(seed)
@@ -89,7 +89,7 @@ test('appends and syncs of several imports at once do not disturb each other', a
   }
 })
 
-test.serial('what is appended while another import syncs is synced by the next sync', async (t) => {
+test.serial('bytes appended while another import syncs are synced by the next sync', async (t) => {
   const { path, remove } = await folder()
   const segments = await GrowingSegments.open(path, { allocatePages })
   let synced = 0
@@ -122,43 +122,40 @@ test.serial('what is appended while another import syncs is synced by the next s
   }
 })
 
-test.serial(
-  'S-043 bytes that are on their way to the file while another import syncs are synced by the next sync',
-  async (t) => {
-    const { path, remove } = await folder()
-    const segments = await GrowingSegments.open(path)
-    const any = await open(join(path, 'any'), 'w')
-    const handles = Object.getPrototypeOf(any) as FileHandle
-    const writev = handles.writev // eslint-disable-line @typescript-eslint/unbound-method
-    let letGo!: () => void
-    const goOn = new Promise<void>((resolve) => (letGo = resolve))
-    let synced = 0
-    onSync = async () => void synced++
-    try {
-      await segments.append([Buffer.alloc(1000, 1)])
-      handles.writev = async function (this: FileHandle, ...given: Parameters<typeof writev>) {
-        await goOn
-        return writev.apply(this, given)
-      } as typeof writev
-      const slow = segments.append([Buffer.alloc(1000, 2)])
-      await segments.sync([])
-      t.is(synced, 1)
-      letGo()
-      await segments.sync(await slow)
-      t.is(synced, 2)
-    } finally {
-      handles.writev = writev
-      onSync = undefined
-      await any.close()
-      await segments.close()
-      await remove()
-    }
-  },
-)
+test.serial('S-043 bytes being written while another import syncs are synced by the next sync', async (t) => {
+  const { path, remove } = await folder()
+  const segments = await GrowingSegments.open(path)
+  const any = await open(join(path, 'any'), 'w')
+  const handles = Object.getPrototypeOf(any) as FileHandle
+  const writev = handles.writev // eslint-disable-line @typescript-eslint/unbound-method
+  let letGo!: () => void
+  const goOn = new Promise<void>((resolve) => (letGo = resolve))
+  let synced = 0
+  onSync = async () => void synced++
+  try {
+    await segments.append([Buffer.alloc(1000, 1)])
+    handles.writev = async function (this: FileHandle, ...given: Parameters<typeof writev>) {
+      await goOn
+      return writev.apply(this, given)
+    } as typeof writev
+    const slow = segments.append([Buffer.alloc(1000, 2)])
+    await segments.sync([])
+    t.is(synced, 1)
+    letGo()
+    await segments.sync(await slow)
+    t.is(synced, 2)
+  } finally {
+    handles.writev = writev
+    onSync = undefined
+    await any.close()
+    await segments.close()
+    await remove()
+  }
+})
 
 for (const code of ['EIO', 'ENOSPC', 'EMFILE']) {
   test.serial(
-    `S-043 what was appended before a sync failed with ${code} is never taken for durable unless it is, what is written again is`,
+    `S-043 bytes appended before a sync failed with ${code} never count as durable; bytes written again do`,
     async (t) => {
       const { path, remove } = await folder()
       const segments = await GrowingSegments.open(path)

@@ -1,7 +1,7 @@
 /**
- * Segments that one thread makes and appends to, one after the other: the bytes of a node's block store. Which part of
- * which file is a block is the index's business; bytes that no index row names (after a crash, or after garbage
- * collection) are dead space until their segment is rewritten. Nothing waits for the disk on the calling thread.
+ * Segments that one thread creates and appends to, one after another: the bytes of a node's block store. The index maps
+ * blocks to ranges of these files. Bytes that no index row refers to (after a crash, or after garbage collection) are
+ * dead space until their segment is rewritten. The calling thread never waits for the disk.
  */
 import { constants, opendir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,24 +13,24 @@ import { SegmentFiles } from './segment-files.js'
 import { COUNTED_NAMES, MOST_NUMBER } from './segment-names.js'
 import { SegmentSync } from './segment-sync.js'
 
-/** Rewriting a segment takes at most this much room. */
+/** Rewriting a segment needs at most this much space. */
 const SEGMENT_BYTES = 64 * MIB
-/** None of ours is longer, with the last batch appended to it. */
+/** The greatest length of a segment of ours, including the last batch appended to it. */
 const MOST_SEGMENT_BYTES = 2 * SEGMENT_BYTES
-/** 64 TiB. A folder with more was prepared to take the memory of who opens it. */
+/** 64 TiB. A folder with more files is an attack on the memory of the process that opens it. */
 const MOST_SEGMENTS = 1_000_000
-/** Appends from this size on go past the page cache: nobody reads them soon. */
+/** Appends of at least this size bypass the page cache: nobody reads them soon. */
 const DIRECT_FROM_BYTES = 256 * KIB
 
 export interface GrowingSegmentsOptions {
   readonly allocatePages?: AllocatePages | undefined
-  /** A segment that has reached this length is not appended to; default 64 MiB. */
+  /** Nothing is appended to a segment of at least this length; default 64 MiB. */
   readonly segmentBytes?: number | undefined
 }
 
 export class GrowingSegments {
   readonly #directory: string
-  /** Segment → bytes in its file. */
+  /** Segment → length of its file in bytes. */
   readonly #sizes: Map<number, number>
   readonly #files: SegmentFiles
   readonly #sync: SegmentSync
@@ -53,7 +53,7 @@ export class GrowingSegments {
 
   /**
    * @param directory must exist
-   * @throws INVALID when a segment is a link or no regular file
+   * @throws INVALID when a segment is a link or not a regular file
    */
   static async open(directory: string, options: GrowingSegmentsOptions = {}): Promise<GrowingSegments> {
     const sizes = new Map<number, number>()
@@ -70,7 +70,7 @@ export class GrowingSegments {
     return this.#sizes
   }
 
-  /** The segment's file reaches that far. */
+  /** The segment's file has all bytes of this location. */
   has({ segment, offset, length }: BlockLocation): boolean {
     return offset + length <= (this.#sizes.get(segment) ?? 0)
   }
@@ -82,7 +82,8 @@ export class GrowingSegments {
   }
 
   /**
-   * Bytes that blocks can lie in, of segments as this program makes them: a file with holes may say that it is longer.
+   * Bytes in which blocks can lie, in segments of the length this program makes: a sparse file may claim a greater
+   * length.
    */
   get boundedBytes(): number {
     let sum = 0
@@ -96,8 +97,7 @@ export class GrowingSegments {
   }
 
   /**
-   * Takes back blocks that no index row names, as far as they lie at the end of their segment; the rest becomes dead
-   * space.
+   * Frees blocks that no index row refers to, if they lie at the end of their segment; other blocks become dead space.
    */
   discard(locations: readonly BlockLocation[]): Promise<void> {
     return this.#inTurn(async () => {
@@ -110,8 +110,8 @@ export class GrowingSegments {
   }
 
   /**
-   * Later appends go to a new segment, so that this one can be rewritten.
-   * @returns nothing is appended to it any more
+   * Starts a new segment for later appends, so that the current one can be rewritten. Nothing is appended to it any
+   * more.
    */
   seal(): void {
     do this.#current = this.#current >= MOST_NUMBER ? 1 : this.#current + 1
@@ -120,17 +120,17 @@ export class GrowingSegments {
   }
 
   /**
-   * Everything appended so far is on the disk when it resolves; of `written`, for sure, nothing was lost before. One
-   * after the other: each is sure of what those before it began.
+   * When it resolves, everything appended so far is on the disk, and no bytes of `written` were lost earlier. Calls run
+   * one after another, so each also covers the segments of the previous calls.
    */
   async sync(written: Iterable<BlockLocation>): Promise<void> {
     const done = this.#syncing.then(() => this.#syncNow())
-    this.#syncing = done.catch(() => undefined) // told to whoever asked
+    this.#syncing = done.catch(() => undefined) // the caller gets the failure
     await done
     for (const { segment } of written) if (this.#sync.hasFailed(segment)) throw notDurable()
   }
 
-  /** @returns fresh memory; shorter than asked when the file ends early */
+  /** @returns newly allocated memory; shorter than requested when the file ends early */
   async read(location: BlockLocation): Promise<Uint8Array> {
     const bytes = this.has(location)
       ? await this.#files.read(location, Buffer.allocUnsafeSlow(location.length))
@@ -153,7 +153,7 @@ export class GrowingSegments {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#append.then(work)
-    // The failure belongs to the caller; the next one starts afresh.
+    // The caller gets the failure; the next append is not affected by it.
     this.#append = done.catch(() => undefined)
     return done
   }
@@ -164,7 +164,7 @@ export class GrowingSegments {
     const end = this.#sizes.get(segment) ?? 0
     const length = blocks.reduce((sum, { byteLength }) => sum + byteLength, 0)
     const isDirect = length >= DIRECT_FROM_BYTES && this.#direct.isPossible
-    // a direct write begins on a page; what is left out before it belongs to no block
+    // a direct write starts at a page boundary; the skipped bytes before it belong to no block
     const start = isDirect ? Math.ceil(end / DISK_PAGE_BYTES) * DISK_PAGE_BYTES : end
     let offset = start
     const locations = blocks.map((bytes) => {
@@ -178,16 +178,16 @@ export class GrowingSegments {
       if (done < length)
         await writeFully(file, done === 0 ? blocks : [Buffer.concat(blocks).subarray(done)], start + done)
     } catch (error) {
-      await file.truncate(end) // gives back what a full disk took of it
+      await file.truncate(end) // frees the part that was written before the disk was full
       throw error
     }
     this.#sizes.set(segment, offset)
-    // Not before: a sync that runs meanwhile would not be of these bytes.
+    // Only now: a sync that runs during the append must not count for these bytes.
     this.#sync.add(segment)
     return locations
   }
 
-  /** The segment to append to: the newest while it has room. */
+  /** The segment to append to: the newest one, unless it is full. */
   #roomy(): number {
     if (this.#current === 0 || (this.#sizes.get(this.#current) ?? Infinity) >= this.#segmentBytes) this.seal()
     return this.#current
@@ -198,13 +198,13 @@ export class GrowingSegments {
     try {
       await this.#sync.run()
     } catch (error) {
-      // Nothing of them is indexed: whoever wrote it is told, and writes it again.
+      // None of these bytes are indexed: the writer gets the error and writes them again.
       for (const segment of [...this.#sync.doubtful]) this.#sync.forget(segment)
       if (this.#sync.hasFailed(this.#current)) this.seal()
       throw error
     }
     void this.#inTurn(() => this.#direct.rest()).catch(() => {
-      // What was written is synced; a file that does not close well is nobody's failure.
+      // All bytes are synced, so a failed close loses nothing.
     })
   }
 
@@ -225,7 +225,7 @@ export class GrowingSegments {
 }
 
 function notDurable(): DriveError {
-  return new DriveError('NODE_ERROR', 'The disk of the block store lost what was written to it; it is written again.')
+  return new DriveError('NODE_ERROR', 'The disk of the block store lost written data; it is written again.')
 }
 
 async function writeFully(file: FileHandle, blocks: readonly Uint8Array[], start: number): Promise<void> {
@@ -234,7 +234,7 @@ async function writeFully(file: FileHandle, blocks: readonly Uint8Array[], start
     const part = blocks.slice(first, first + 512)
     const length = part.reduce((sum, bytes) => sum + bytes.byteLength, 0)
     const { bytesWritten } = await file.writev(part, position)
-    // A short write is a disk that is nearly full: the rest is written alone, and says why it cannot be.
+    // A short write means that the disk is nearly full: writing the rest alone gives the error.
     for (let done = bytesWritten; done < length;) {
       const rest = Buffer.concat(part).subarray(done)
       done += (await file.write(rest, 0, rest.byteLength, position + done)).bytesWritten

@@ -1,6 +1,7 @@
 /**
  * Open segment files of the block store: a bounded cache of descriptors for reading, syncing and punching. A descriptor
- * in use by an asynchronous read is closed only after it, so its number cannot come to mean another file meanwhile.
+ * in use by an asynchronous read is closed only after the read, so its number cannot be reused for another file
+ * meanwhile.
  */
 import {
   closeSync,
@@ -19,30 +20,30 @@ import { RANDOM_NAMES, type SegmentNames } from './segment-names.js'
 import { isFinished } from './segment-writer.js'
 
 /**
- * What Node lacks, from the native core; without it nothing is punched, no read is answered at once, and all go through
- * the page cache.
+ * System calls that Node lacks, from the native core. Without them, no holes are punched, no read completes
+ * synchronously, and all reads go through the page cache.
  */
 export interface FileCalls {
-  /** @returns false when the range could not be given back */
+  /** @returns false when the range could not be freed */
   punchHole(fd: number, offset: number, length: number): boolean
-  /** @returns bytes read from the page cache, undefined when nothing is at hand */
+  /** @returns bytes read from the page cache; undefined when it has none of them */
   readWithoutWaiting(fd: number, into: Uint8Array, offset: number): number | undefined
-  /** @returns memory that begins on a page, undefined where there is none */
+  /** @returns page-aligned memory; undefined when there is none */
   allocatePages?(bytes: number): Uint8Array | undefined
 }
 
 interface OpenFile {
   readonly fd: number
-  /** The same file past the page cache. */
+  /** The same file, bypassing the page cache. */
   directFd?: number
   users: number
-  /** Out of the cache: close when the last user is done. */
+  /** Removed from the cache: closed when the last user is done. */
   doomed: boolean
 }
 
 const PAGE = 4096
 const MAX_OPEN = 96
-/** Smaller blocks lie next to others that are read soon, which the page cache has then read as well. */
+/** Smaller blocks are likely to be read together with their neighbours, which the page cache then has too. */
 const DIRECT_FROM_BYTES = 128 * 1024
 const FLAGS = { read: constants.O_RDONLY, change: constants.O_RDWR } as const
 const sync = promisify(fdatasync)
@@ -53,11 +54,11 @@ export class SegmentFiles {
   readonly #open = new Map<number, OpenFile>()
   readonly #flags: number
   readonly #opening = new Map<number, Promise<OpenFile | undefined>>()
-  /** False once the file system refused. */
+  /** False after the file system refused. */
   #punches = true
   #readsDirect = true
   #isClosed = false
-  /** Memory handed out by `scratch` that begins on a page. */
+  /** Page-aligned memory given out by `scratch`. */
   readonly #onPages = new WeakSet<Uint8Array>()
 
   constructor(
@@ -69,12 +70,12 @@ export class SegmentFiles {
     this.#flags = FLAGS[access] | constants.O_NOFOLLOW
   }
 
-  /** Space inside a segment can be given back. */
+  /** Ranges inside a segment can be freed. */
   get canPunch(): boolean {
     return this.calls !== undefined && this.#punches
   }
 
-  /** Memory for `read`, which then goes past the page cache where the file system allows it. */
+  /** Memory for `read`, which then bypasses the page cache if the file system allows it. */
   scratch(bytes: number): Uint8Array {
     const pages = this.calls?.allocatePages?.(bytes)
     if (pages === undefined) return Buffer.allocUnsafeSlow(bytes)
@@ -83,8 +84,8 @@ export class SegmentFiles {
   }
 
   /**
-   * The bytes, when they can be had without waiting or `wait` is set; undefined otherwise, or when the file ends
-   * before.
+   * The bytes, when they are available without waiting or `wait` is set. Otherwise undefined, also when the file ends
+   * too early.
    */
   readNow({ segment, offset, length }: BlockLocation, wait: boolean, scratch?: Uint8Array): Uint8Array | undefined {
     const fd = this.#file(segment)?.fd
@@ -99,7 +100,7 @@ export class SegmentFiles {
     return done === length ? bytes : undefined
   }
 
-  /** The bytes; undefined when the file is gone or ends before. */
+  /** The bytes; undefined when the file is gone or ends too early. */
   async read({ segment, offset, length }: BlockLocation, scratch?: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#using(segment, async (file) => {
       const bytes = roomFor(length, scratch)
@@ -114,7 +115,7 @@ export class SegmentFiles {
     })
   }
 
-  /** @returns bytes read; the rest is for the page cache */
+  /** @returns the number of bytes read; the rest goes through the page cache */
   async #readDirect(file: OpenFile, segment: number, bytes: Uint8Array, offset: number): Promise<number> {
     if (!this.#readsDirect || offset % PAGE !== 0 || bytes.length % PAGE !== 0) return 0
     try {
@@ -131,7 +132,7 @@ export class SegmentFiles {
     }
   }
 
-  /** Bytes of the segment durable, whichever thread wrote them. */
+  /** Makes the bytes of the segment durable, whichever thread wrote them. */
   async sync(segment: number): Promise<void> {
     const done = await this.#using(segment, async ({ fd }) => {
       await sync(fd)
@@ -140,7 +141,7 @@ export class SegmentFiles {
     if (done !== true) throw new DriveError('INTERNAL', 'A block segment vanished before it was durable.')
   }
 
-  /** Gives whole pages inside the range back to the disk. @returns bytes freed */
+  /** Frees whole pages inside the range. @returns the number of bytes freed */
   punch({ segment, offset, length }: BlockLocation): number {
     const start = Math.ceil(offset / PAGE) * PAGE
     const freed = Math.floor((offset + length) / PAGE) * PAGE - start
@@ -171,7 +172,7 @@ export class SegmentFiles {
 
   async #using<T>(segment: number, use: (file: OpenFile) => Promise<T>): Promise<T | undefined> {
     let file = this.#open.get(segment)
-    // Another one that was opened meanwhile may have put it out of the cache again.
+    // Another file opened meanwhile may have pushed it out of the cache again.
     while (file === undefined || this.#open.get(segment) !== file) {
       file = await this.#fileLater(segment)
       if (file === undefined) return undefined
@@ -195,7 +196,7 @@ export class SegmentFiles {
     }
   }
 
-  /** The same without keeping the thread: a disk may be slow to open a file. */
+  /** The same without blocking the thread: opening a file may be slow. */
   async #fileLater(segment: number): Promise<OpenFile | undefined> {
     const known = this.#open.get(segment)
     if (known !== undefined) return known

@@ -1,4 +1,4 @@
-/** How segment files are called: by a random number where several threads make them, counted where one thread does. */
+/** Names of segment files: a random number if several threads create them, a counter if one thread does. */
 import { join } from 'node:path'
 
 export interface SegmentNames {
@@ -7,19 +7,19 @@ export interface SegmentNames {
   numberOf(name: string): number | undefined
 }
 
-/** The greatest counted number: more digits would be no name of a segment. */
+/** The greatest counted number: a name with more digits is not a segment. */
 export const MOST_NUMBER = 99_999_999
 
 const RANDOM = /^([0-9a-f]{12})\.segment$/
 const COUNTED = /^(\d{8})\.seg$/
 
-/** Of the block cache: 47 random bits. */
+/** For the block cache: 47 random bits. */
 export const RANDOM_NAMES: SegmentNames = {
   pathOf: (directory, segment) => join(directory, `${segment.toString(16).padStart(12, '0')}.segment`),
   numberOf: (name) => numberIn(RANDOM.exec(name), 16),
 }
 
-/** Of a node's block store: 1, 2, 3 and so on. */
+/** For a node's block store: 1, 2, 3 and so on. */
 export const COUNTED_NAMES: SegmentNames = {
   pathOf: (directory, segment) => join(directory, `${String(segment).padStart(8, '0')}.seg`),
   numberOf: (name) => numberIn(COUNTED.exec(name), 10),

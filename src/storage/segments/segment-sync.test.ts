@@ -2,7 +2,7 @@ import test from 'ava'
 import { SegmentSync } from './segment-sync.js'
 import { scratchDirectory } from '../../../test/support/storage/storage.js'
 
-test('every segment that got indexed bytes is synced by the commit that froze it, once', async (t) => {
+test('every segment with newly indexed bytes is synced by the commit that froze it, once', async (t) => {
   const scratch = scratchDirectory()
   const synced: number[] = []
   const sync = new SegmentSync(scratch.path, { sync: async (segment) => void synced.push(segment) })
@@ -18,7 +18,7 @@ test('every segment that got indexed bytes is synced by the commit that froze it
   scratch.remove()
 })
 
-test('S-043 after a failed sync the segment stays in doubt until its blocks are elsewhere, although the disk would say yes', async (t) => {
+test('S-043 after a failed sync the segment stays in doubt until its blocks are elsewhere, although a second sync would succeed', async (t) => {
   const scratch = scratchDirectory()
   let fail = true
   const sync = new SegmentSync(scratch.path, {
@@ -34,11 +34,11 @@ test('S-043 after a failed sync the segment stays in doubt until its blocks are 
   await sync.run()
   t.deepEqual([...sync.doubtful], [])
   sync.add(1)
-  t.deepEqual([...sync.doubtful], [1], 'bytes indexed later were perhaps lost by the same failure')
+  t.deepEqual([...sync.doubtful], [1], 'the same failure may have lost bytes indexed later')
   scratch.remove()
 })
 
-test('S-043 a sync that found no descriptor left is simply tried again', async (t) => {
+test('S-043 a sync that failed for lack of descriptors is simply retried', async (t) => {
   const scratch = scratchDirectory()
   const synced: number[] = []
   let fail = true

@@ -1,21 +1,21 @@
 /**
- * Which segments hold indexed bytes that are not durable yet, and making them so before the index is committed. After a
- * sync that failed, Linux counts the lost pages as clean, so a later sync of the same file proves nothing: such a
- * segment is doubtful until its blocks were written anew elsewhere. A file that could not even be opened, for lack of
- * descriptors, is not.
+ * Tracks segments whose indexed bytes are not durable yet, and syncs them before a commit of the index. After a failed
+ * sync, Linux counts the lost pages as clean, so a later sync of the same file proves nothing. Such a segment stays in
+ * doubt until its blocks were rewritten elsewhere. If the file could not even be opened, for lack of descriptors, it is
+ * not in doubt.
  */
 import { syncDirectoryLater } from '../../platform/index.js'
 import type { SegmentFiles } from './segment-files.js'
 
-/** A commit has bytes of a segment in doubt: they were indexed after its blocks were written anew. */
+/** A commit includes bytes of a segment in doubt: they were indexed after its blocks were rewritten. */
 export class SegmentInDoubt extends Error {}
 
 export class SegmentSync {
   readonly #dirty = new Set<number>()
   readonly #frozen = new Set<number>()
-  /** Their entries in the directory are durable. */
+  /** Segments whose directory entries are durable. */
   readonly #known = new Set<number>()
-  /** A sync of them failed in this run: bytes of theirs that are indexed later may have been lost as well. */
+  /** Segments with a failed sync in this run: bytes indexed later may be lost as well. */
   readonly #failed = new Set<number>()
   readonly #doubtful = new Set<number>()
 
@@ -30,13 +30,13 @@ export class SegmentSync {
     this.#dirty.add(segment)
   }
 
-  /** What is dirty now belongs to the commit being frozen. */
+  /** The dirty segments now belong to the commit being frozen. */
   freeze(): void {
     for (const segment of this.#dirty) this.#frozen.add(segment)
     this.#dirty.clear()
   }
 
-  /** Segments whose blocks have to be written anew before the index may be committed. */
+  /** Segments whose blocks must be rewritten before the index may be committed. */
   get doubtful(): ReadonlySet<number> {
     return this.#doubtful
   }
@@ -46,7 +46,7 @@ export class SegmentSync {
     return this.#failed.has(segment)
   }
 
-  /** No indexed block lies in the segment any more. */
+  /** The segment has no indexed block any more. */
   forget(segment: number): void {
     this.#doubtful.delete(segment)
     this.#dirty.delete(segment)
@@ -54,8 +54,8 @@ export class SegmentSync {
   }
 
   /**
-   * Segments of the frozen commit durable, their directory entries too. Rejects with the first failure, after all were
-   * tried.
+   * Makes the segments of the frozen commit durable, with their directory entries. Rejects with the first failure,
+   * after all were tried.
    */
   async run(): Promise<void> {
     const segments = [...this.#frozen]

@@ -12,7 +12,7 @@ const random = seededRandom(seed)
 const PAGE = 4096
 const ifBuilt = nativeFileCalls === undefined ? test.skip : test
 
-/** Some bytes on a page of their own, or one byte behind it. */
+/** A page-aligned buffer, or one that starts one byte after a page boundary. */
 function bytesFor(length: number, onPage: boolean): Buffer {
   const memory = pagesOf(length + PAGE)!
   const bytes = memory.subarray(onPage ? 0 : 1).subarray(0, length)
@@ -20,7 +20,7 @@ function bytesFor(length: number, onPage: boolean): Buffer {
   return bytes
 }
 
-/** Whether the file system takes direct writes at all. */
+/** Whether the file system supports direct writes. */
 function takesDirect(directory: string): boolean {
   try {
     const fd = openSync(join(directory, 'probe'), constants.O_WRONLY | constants.O_CREAT | constants.O_DIRECT)
@@ -59,13 +59,13 @@ const roundTrip = (t: ExecutionContext, directory: string): void => {
   }
 }
 
-ifBuilt('direct appends of any length and from any memory hold what was given, with an end mark', (t) => {
+ifBuilt('direct appends of any length and from any memory hold the given bytes, with an end mark', (t) => {
   const scratch = scratchDirectory()
   t.teardown(() => scratch.remove())
   roundTrip(t, scratch.path)
 })
 
-ifBuilt('so they do on a tmpfs', (t) => {
+ifBuilt('the same on a tmpfs', (t) => {
   const scratch = scratchDirectory()
   t.teardown(() => scratch.remove())
   if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', scratch.path]).status !== 0) {

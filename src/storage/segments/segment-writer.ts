@@ -1,7 +1,8 @@
 /**
- * Segment files: sealed blocks one after another, without headers. A writer has one file at a time, named by a random
- * 47-bit number and made exclusively, so writers of all threads never meet and numbers never come back. A finished
- * segment ends with a mark: nothing is appended behind it. Segments of an earlier run are never appended to.
+ * Segment files: sealed blocks one after another, without headers. A writer has one file at a time. Its name is a
+ * random 47-bit number, and it is created exclusively, so writers of different threads never share a file and numbers
+ * are not reused. A finished segment ends with a mark; nothing is appended after it, and nothing is appended to
+ * segments of an earlier run.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { DriveError, systemRandom, type Random } from '../../base/index.js'
@@ -14,25 +15,25 @@ export const SEGMENT_BYTES = 64 * 1024 * 1024
 const END_MARK = Buffer.from('dagdrive segment end\n', 'latin1')
 
 export interface SegmentWriterOptions {
-  /** A new segment begins when the next append would go past this; default 64 MiB. */
+  /** A new segment starts when the next append would exceed this length; default 64 MiB. */
   readonly segmentBytes?: number
-  /** Asked before every append. */
+  /** Called before every append. */
   readonly guard?: SpaceGuard
   readonly random?: Random
   /**
-   * Past the page cache where the file system allows it, for appends of whole pages (as sealed blocks are) whose memory
-   * begins on a page. Others, and the rest of an append the file system refuses so, go through the page cache.
+   * Bypasses the page cache if the file system allows it, for appends of whole pages (as sealed blocks are) from
+   * page-aligned memory. Other appends, and the rest after a refusal of the file system, go through the page cache.
    */
   readonly direct?: boolean
 }
 
-/** @param directory where segments lie (`BlockStore.segmentDirectory`), made when absent */
+/** @param directory of the segments (`BlockStore.segmentDirectory`), created when absent */
 export function openSegmentWriter(directory: string, options: SegmentWriterOptions = {}): SegmentWriter {
   makeDurableDirectory(directory)
   return new FileSegmentWriter(directory, options)
 }
 
-/** True when the file holds exactly `contentBytes` and the end mark, so that no writer will touch it again. */
+/** True when the file holds exactly `contentBytes` and the end mark: no writer will change it again. */
 export function isFinished(fd: number, contentBytes: number): boolean {
   if (fstatSync(fd).size !== contentBytes + END_MARK.length) return false
   const tail = Buffer.alloc(END_MARK.length)
@@ -45,7 +46,7 @@ class FileSegmentWriter implements SegmentWriter {
   readonly #guard: SpaceGuard | undefined
   readonly #random: Random
   #fd: number | undefined
-  /** The same file without the page cache. */
+  /** The same file, bypassing the page cache. */
   #directFd: number | undefined
   #isDirect: boolean
   #segment = 0
@@ -107,7 +108,7 @@ class FileSegmentWriter implements SegmentWriter {
     }
   }
 
-  /** @returns how many bytes are written; the rest is for the page cache */
+  /** @returns the number of bytes written; the rest goes through the page cache */
   #writeDirect(bytes: Uint8Array, position: number): number {
     if (!this.#isDirect || bytes.length % PAGE !== 0 || position % PAGE !== 0) return 0
     let done = 0
@@ -141,7 +142,7 @@ class FileSegmentWriter implements SegmentWriter {
     try {
       ftruncateSync(fd, end)
     } catch {
-      // the file only keeps bytes that no index names
+      // the file only has extra bytes that no index row refers to
     }
   }
 }

@@ -1,3 +1,3 @@
-/** The part of this module that pipeline threads load: starting one costs half as much without the rest. */
+/** The part of this module that pipeline threads load: without the rest, a thread starts at half the cost. */
 export type { BlockLocation, SegmentWriter } from './contract.js'
 export { openSegmentWriter, type SegmentWriterOptions } from './segment-writer.js'

@@ -16,7 +16,7 @@ export interface Tail {
   readonly start: number
   data: Uint8Array
   length: number
-  /** The first so many bytes are staged as pages, or are the inline body. */
+  /** This many bytes at its start are staged as pages, or are the inline body. */
   stagedLength: number
   slot: Slot | undefined
 }

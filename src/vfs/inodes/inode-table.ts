@@ -51,7 +51,7 @@ export class InodeTable {
     this.#goesLater = takes
   }
 
-  /** @param listener is told of each inode without references, before it is removed */
+  /** @param listener called for each inode without references, before it is removed */
   onGone(listener: (ino: number) => void): void {
     this.#onGone = listener
   }

@@ -56,7 +56,7 @@ export class TreeState {
   isClosing = false
   /** Clock.nowMs of the last change. */
   lastChangeMs = 0
-  /** Told of changes that no version has. */
+  /** Signals changes that no version has. */
   readonly signal: SyncSignal
   readonly #meta: Environment
   readonly #clock: Clock

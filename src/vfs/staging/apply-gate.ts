@@ -1,7 +1,7 @@
 /**
- * Keeps chunk rows out of `meta` while the block index commits: a commit of `meta` must never name a block that the
- * block commit before it did not cover. Results that arrive meanwhile are applied right after the commit of `meta` took
- * its snapshot.
+ * Keeps chunk rows out of `meta` while the block index commits: a commit of `meta` must never refer to a block that the
+ * preceding commit of the block index did not include. Results that arrive meanwhile are applied right after the commit
+ * of `meta` took its snapshot.
  */
 export class ApplyGate {
   #closed = false

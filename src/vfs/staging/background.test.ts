@@ -4,7 +4,7 @@ import { RiskGauge } from '../../tree-state/index.js'
 import { Background, type BackgroundParts } from './background.js'
 import { HeldMemory } from './held-memory.js'
 
-test('R-12 a writer waits at rest for a buffer that is on its way back, and goes on when it is', async (t) => {
+test('R-12 a writer sleeps until a buffer comes back from the pipeline, and then continues', async (t) => {
   const held = new HeldMemory(systemClock, new RiskGauge(), 1)
   let rounds = 0
   const sealing = { flushBatch: () => rounds++ }

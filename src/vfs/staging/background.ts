@@ -1,7 +1,4 @@
-/**
- * What happens by itself: data held for long is staged, changes are committed, memory is given back, the cache is kept
- * small.
- */
+/** Background work: stages data that was held for long, commits changes, frees memory, and limits the cache. */
 import { DriveError, isDriveError } from '../../base/index.js'
 import { stage, type StageParts } from './stage.js'
 import { unstagedTail } from '../content/file-content.js'
@@ -15,7 +12,7 @@ import type { Removals } from './removals.js'
 import type { Room } from './space.js'
 import type { TreeBlocks } from './tree-blocks.js'
 
-/** What background work takes. */
+/** The parts that background work uses. */
 export interface BackgroundParts extends StageParts {
   readonly clock: Clock
   readonly committer: Committer
@@ -28,9 +25,9 @@ export interface BackgroundParts extends StageParts {
 }
 
 const TICK_MS = 1000
-/** Held data older than this is staged by the next tick. */
+/** The next tick stages data that was held longer than this. */
 const HELD_AT_MOST_MS = 1000
-/** Ticks after which unused memory is given back. */
+/** Ticks after which unused memory is freed. */
 const REST_TICKS = 10
 
 export class Background {
@@ -42,7 +39,7 @@ export class Background {
   #ticks = 0
   #closed = false
 
-  /** @param cacheBytes the most the block cache may use, as far as blocks can be evicted */
+  /** @param cacheBytes the limit of the block cache, as far as blocks can be evicted */
   constructor(parts: BackgroundParts, cacheBytes: () => number) {
     this.#parts = parts
     this.#cacheBytes = cacheBytes
@@ -50,7 +47,7 @@ export class Background {
     this.#schedule()
   }
 
-  /** Nothing starts after it resolves. */
+  /** After it resolves, nothing starts. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
@@ -77,7 +74,7 @@ export class Background {
     try {
       await parts.committer.commit()
     } catch {
-      // The committer has noted it; the next tick tries again.
+      // The committer has noted the failure; the next tick tries again.
     }
     try {
       await this.evict()
@@ -94,7 +91,7 @@ export class Background {
     }
   }
 
-  /** Keeps the cache at its size, and smaller where the disk is nearly full, as far as blocks may be evicted. */
+  /** Evicts blocks to keep the cache within its limit, and below it when the disk is nearly full. */
   async evict(): Promise<void> {
     const { blocks, room } = this.#parts
     const { usedBytes, evictableBytes } = blocks.store.usage
@@ -102,7 +99,7 @@ export class Background {
     if (usedBytes > limit && evictableBytes > 0) await blocks.store.evictTo(limit)
   }
 
-  /** Memory or slots ran out: the longest holding files are staged, half of what is allowed. */
+  /** Memory or slots ran out: stages the longest held files, up to half of the limit. */
   async #relieve(): Promise<void> {
     if (this.#relieving) return
     this.#relieving = true
@@ -123,7 +120,7 @@ export class Background {
       parts.held.fail(failure)
     } finally {
       this.#relieving = false
-      // Who came meanwhile found this running and waits for another round.
+      // A caller that came meanwhile found this running, so it waits for another round.
       if (parts.held.isWaitedFor) setImmediate(() => this.#relieveAgain())
     }
   }
@@ -133,10 +130,10 @@ export class Background {
     if (!held.isWaitedFor) return
     if (held.files.size > 0 || this.#slotOwner() !== undefined) void this.#relieve()
     else if (held.hasSlot) held.wake()
-    // Else every buffer is on its way back from the pipeline, and wakes who waits.
+    // Otherwise every buffer is in the pipeline; when it returns, it wakes the waiting callers.
   }
 
-  /** A tail that fills a shared buffer goes on its way, so that its buffer comes back. */
+  /** Submits a tail that fills a shared buffer, so that its buffer comes back. */
   #freeSlots(): void {
     const { held, sealing } = this.#parts
     const inode = this.#slotOwner()

@@ -1,7 +1,7 @@
 /**
- * Commits of `meta`, in groups, always after the blocks their rows name. Everything the tree did before the moment the
- * overlay is taken belongs to the commit, bytes of files included. What cannot be staged is clipped from the sizes it
- * claims.
+ * Group commits of `meta`, always after a commit of the blocks that their rows refer to. Everything the tree did before
+ * the overlay is taken belongs to the commit, including file bytes. The stored size of a file excludes bytes that
+ * cannot be staged.
  */
 import { DriveError, isDriveError, MIB } from '../../base/index.js'
 import { stage, stageNow, type StageParts } from './stage.js'
@@ -13,7 +13,7 @@ import type { Failures } from './failures.js'
 import type { NamedBlocks } from './named-blocks.js'
 import type { TreeBlocks } from './tree-blocks.js'
 
-/** What a commit takes. */
+/** The parts that a commit uses. */
 export interface CommitParts extends StageParts {
   readonly blocks: TreeBlocks
   readonly named: NamedBlocks
@@ -22,7 +22,7 @@ export interface CommitParts extends StageParts {
 }
 
 interface Hold {
-  /** Ends by itself. */
+  /** Ends without `resume`. */
   readonly isBrief: boolean
   readonly released: Promise<void>
   readonly release: () => void
@@ -33,15 +33,15 @@ interface Taken {
   readonly committed: Promise<void>
 }
 
-/** Times a commit waits anew for what was written while it waited. */
+/** How many times a commit waits again for bytes written during its wait. */
 const MAX_ROUNDS = 5
-/** So much of that it rather writes as pages. */
+/** If no more bytes than this were written, they become pages instead. */
 const MAX_PAGED_BYTES = 1 * MIB
 
 export class Committer {
   readonly #parts: CommitParts
   #running: Promise<number> | undefined
-  /** The running commit has not taken the overlay yet: what is staged now still belongs to it. */
+  /** The running commit has not taken the overlay yet, so it includes bytes staged now. */
   #isJoinable = false
   #next: Promise<number> | undefined
   #hold: Hold | undefined
@@ -57,30 +57,30 @@ export class Committer {
   }
 
   /**
-   * Everything staged so far is durable when it resolves; rejects with NO_SPACE and keeps everything for the next try.
+   * Everything staged so far is durable when it resolves. Rejects with NO_SPACE and keeps everything for the next try.
    */
   async commit(): Promise<void> {
     if (this.#running === undefined && !this.isPending) return
-    // No step may lie between finding no hold and joining: another waiter for the same hold could take the next.
+    // No await may lie between this check and joining: another waiter for the same hold could take the next hold.
     while (this.#hold !== undefined) await this.#hold.released
     await this.#join()
   }
 
-  /** Begins a commit unless one runs; what goes wrong is in the status. */
+  /** Starts a commit unless one runs; a failure shows in the status. */
   begin(): void {
     if (this.#running !== undefined) return
     this.commit().catch(() => {
-      // The committer has noted it, and the next commit tries again.
+      // The committer has noted the failure, and the next commit tries again.
     })
   }
 
-  /** What a writer must wait for; undefined when it may go on. */
+  /** The wait of a writer; undefined when it may continue. */
   whenWritable(): Wait | undefined {
     return this.#quiet === undefined ? undefined : new Wait(this.#quiet.released)
   }
 
   /**
-   * Stages and commits everything while writers wait, and holds further commits until `resume`.
+   * Snapshot: stages and commits everything while writers wait, and holds further commits until `resume`.
    * @returns the sequence of the commit
    */
   async freeze(): Promise<number> {
@@ -107,7 +107,7 @@ export class Committer {
     hold?.release()
   }
 
-  /** Runs `work` while no commit runs; rows it puts all belong to the next one. */
+  /** Runs `work` while no commit runs. All rows it puts belong to the next commit. */
   async between(work: () => void | Promise<void>): Promise<void> {
     while (this.#hold !== undefined) await this.#hold.released
     const hold = (this.#hold = makeHold(true))
@@ -141,7 +141,7 @@ export class Committer {
     const parts = this.#parts
     this.#isJoinable = true
     try {
-      // The caller has set `#running` when this goes on.
+      // The caller sets `#running` before this continues.
       await Promise.resolve()
       await tryToStageAll(parts)
       const sequence = await this.#write(isHolder)
@@ -156,9 +156,7 @@ export class Committer {
     }
   }
 
-  /**
-   * Waits until all that is held is staged, but for a little. Writers wait meanwhile, if they went on too fast before.
-   */
+  /** Waits until almost all held bytes are staged. If writers are too fast, they have to wait. */
   async #write(isHolder: boolean): Promise<number> {
     const parts = this.#parts
     let quiet: Hold | undefined
@@ -191,8 +189,9 @@ export class Committer {
   }
 
   /**
-   * The moment a commit is of: all rows so far, and none later. What was written since it began to stage becomes pages.
-   * @returns undefined when some of that has to wait for its surroundings, but for the last round
+   * Takes the snapshot of a commit: all rows so far, and no later ones. Bytes written since the commit began to stage
+   * become pages.
+   * @returns undefined when some bytes first need the blocks around them; in the last round they are left out instead
    */
   #takeOverlay(isHolder: boolean, round: number): Taken | undefined {
     const parts = this.#parts
@@ -217,7 +216,7 @@ export class Committer {
   }
 }
 
-/** Everything held now is staged when it resolves. Rejects with the first failure, after all were tried. */
+/** When it resolves, all bytes held at the call are staged. Tries all files, then rejects with the first failure. */
 export async function stageAll(parts: StageParts): Promise<void> {
   const inodes = [...parts.held.files.keys()]
   const work = inodes.map((inode) => stage(parts, inode))
@@ -228,14 +227,14 @@ export async function stageAll(parts: StageParts): Promise<void> {
   throw isDriveError(reason) ? reason : new DriveError('INTERNAL', 'Staging failed.', { cause: reason })
 }
 
-/** A failure is in the status already; what failed stays held. */
+/** A failure is already in the status; its bytes stay held. */
 async function tryToStageAll(parts: StageParts): Promise<void> {
   if (parts.held.files.size > 0) await stageAll(parts).catch(() => undefined)
 }
 
 /**
- * Files with bytes in memory only, but for those that could not be staged: they wait for space, and no commit waits for
- * them.
+ * Files with bytes that are only in memory, except those that could not be staged: they wait for space, and no commit
+ * waits for them.
  */
 function stageable(parts: Pick<StageParts, 'held'>): Inode[] {
   return [...parts.held.files.keys()].filter(({ content }) => content?.hasHeld === true && content.error === undefined)
@@ -246,8 +245,8 @@ function bytesOf(inodes: readonly Inode[]): number {
 }
 
 /**
- * What is being answered now is answered when it resolves: a change and its entry in the log of the mount lie a few
- * promises apart, and one commit has both or neither.
+ * Waits until the current calls are answered. A change and its entry in the mount's log are a few promises apart, and
+ * one commit has both or neither.
  */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))

@@ -50,7 +50,7 @@ test('S-002 blocks of a removed file stay until the removal is durable: a crash 
   Object.assign(meta, { commit: full })
   t.is(await codeOf(() => port.discardUnpublished()), 'NO_SPACE')
   const first = scratch.crashCopy()
-  // The other one goes when the commit has taken its rows.
+  // The other one is deleted when the commit has taken its rows.
   const commit = (Object.getPrototypeOf(meta) as typeof meta).commit.bind(meta)
   const once = async (): Promise<void> => {
     Object.assign(meta, { commit: full })
@@ -77,7 +77,7 @@ test('S-002 blocks of a removed file stay until the removal is durable: a crash 
   scratch.remove()
 })
 
-test('S-004 a block that a waiting part of a file needs stays when a version without it is published', async (t) => {
+test('S-004 a block that a pending piece of a file needs stays when a version without it is published', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const { tree, port, pipeline } = drive
@@ -104,21 +104,21 @@ test('S-004 a block that a waiting part of a file needs stays when a version wit
   scratch.remove()
 })
 
-test('S-002 a block that a file names again while a version begun before a restart is settled stays', async (t) => {
+test('S-002 a block that a file references again while an older version is settled after a restart stays', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   const plain = Buffer.from(random.bytes(20 * KIB))
   await writeFile(drive.tree, 'old', plain)
   await drive.port.flush()
   const digests = digestsIn(drive)
-  // More rows than are looked at in one turn.
+  // More rows than one turn scans.
   for (let i = 0; i < 2100; i++) await writeFile(drive.tree, `file ${String(i)}`, random.bytes(3 * KIB))
   await drive.tree.unlink(ROOT_INO, name('old'), caller)
   const sequence = await frozen(drive)
   await drive.shut()
   drive = await scratch.open()
   const { tree, port, pipeline, meta } = drive
-  // Sealed before the scan, found in the store, and applied while the scan goes on.
+  // Sealed before the scan, found in the store, and applied during the scan.
   const sealed = pipeline.seal({
     data: plain,
     items: [{ offset: 0, length: plain.length, mode: 'content-defined', final: true }],

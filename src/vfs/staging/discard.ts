@@ -1,6 +1,6 @@
 /**
- * Blocks that left the tree go from this machine. What a row names, in the tree or in the commit that is durable, never
- * does.
+ * Deletes blocks that left the tree from this machine. A block referenced by a row, in the tree or in the durable
+ * commit, is never deleted.
  */
 import { hex, type Digest } from '../../base/index.js'
 import { decodeChunk, decodeRemoved, removedKey, secondOf, type PublishedCommit } from '../../tree-state/index.js'
@@ -10,7 +10,7 @@ import type { TreeBlocks } from './tree-blocks.js'
 import type { NamedBlocks } from './named-blocks.js'
 import type { Committer } from './committer.js'
 
-/** What discarding blocks takes. */
+/** The parts that discarding uses. */
 export interface DiscardParts {
   readonly state: TreeState
   readonly held: HeldMemory
@@ -24,8 +24,8 @@ const ROWS_PER_TURN = 1000
 type Candidates = Map<string, Digest>
 
 /**
- * Those that were made and left the tree again between two versions: on this machine only, and of no use. Commits
- * first: until then a crash would bring their files back.
+ * Discards blocks that were created and removed between two versions: they exist only on this machine, and nothing
+ * needs them. Commits first, because until then a crash would bring their files back.
  */
 export async function discardNeverPublished(parts: DiscardParts): Promise<void> {
   const { state, committer } = parts
@@ -39,7 +39,9 @@ export async function discardNeverPublished(parts: DiscardParts): Promise<void> 
   if (candidates.size > 0) await discardUnnamed(parts, candidates, from)
 }
 
-/** Those of `digests` that no row names. Commits first, for the same reason. */
+/**
+ * Discards those of `digests` that no row references. Commits first: until then a crash would bring their files back.
+ */
 export async function discardUnused(parts: DiscardParts, digests: readonly Digest[]): Promise<void> {
   if (digests.length === 0) return
   const from = parts.state.counters.nextRemoved
@@ -47,7 +49,7 @@ export async function discardUnused(parts: DiscardParts, digests: readonly Diges
   await discardUnnamed(parts, new Map(digests.map((digest) => [hex(digest), digest])), from)
 }
 
-/** Those that nothing referred to in a published version, unless something does since. */
+/** Discards blocks that no published version references, unless a row has referenced them since. */
 export async function discardSettled(parts: DiscardParts, commit: PublishedCommit): Promise<void> {
   const { discarded, sequence, removedBefore } = commit
   const { named } = parts
@@ -58,7 +60,7 @@ export async function discardSettled(parts: DiscardParts, commit: PublishedCommi
   discard(parts, candidates)
 }
 
-/** @param from the `removed` row with which begins what may be missing in the commit that is durable */
+/** @param from the first `removed` row that the durable commit may not have */
 async function discardUnnamed(parts: DiscardParts, candidates: Candidates, from: number): Promise<void> {
   const { chunks, removed } = parts.state.tables
   await parts.named.whileScanning(async (namedMeanwhile) => {
@@ -67,7 +69,7 @@ async function discardUnnamed(parts: DiscardParts, candidates: Candidates, from:
       candidates.delete(hex(decodeChunk(secondOf(key), value).digest))
       if (++rows % ROWS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
     }
-    // From here on nothing waits, so nothing is named any more.
+    // There is no await from here on, so no new references appear.
     for (const name of namedMeanwhile) candidates.delete(name)
     for (const [, value] of removed.range({ start: removedKey(from) })) {
       const row = decodeRemoved(value)
@@ -78,7 +80,7 @@ async function discardUnnamed(parts: DiscardParts, candidates: Candidates, from:
 }
 
 function discard({ held, blocks }: DiscardParts, candidates: Candidates): void {
-  // Sealed, and waiting for an earlier part of their file.
+  // Sealed chunks that wait for an earlier piece of their file.
   for (const { content } of held.files.keys()) {
     for (const { sealed } of content?.pieces ?? []) {
       for (const { digest } of sealed?.chunks ?? []) candidates.delete(hex(digest))

@@ -21,7 +21,7 @@ import { ROOT_INO } from '../tree.js'
 
 const KIB = 1024
 
-/** Byte `at` of the one content every file of this test has: never zero. */
+/** Byte `at` of the content that all files of this test share: never zero. */
 const byteAt = (at: number): number => 1 + ((at * 31 + (at >>> 8)) % 255)
 
 function stretch(from: number, length: number): Buffer {
@@ -77,7 +77,7 @@ test('a crash at any moment leaves a tree whose files are prefixes of what was w
   scratch.remove()
 })
 
-test('a file written anew and renamed over another is the old or the new one after a crash, never in between (R-74)', async (t) => {
+test('a file that is rewritten and renamed over another is the old or the new one after a crash, never a mix (R-74)', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   await writeFile(drive.tree, 'config', stretch(0, 5000))
@@ -104,7 +104,7 @@ test('a file written anew and renamed over another is the old or the new one aft
   scratch.remove()
 })
 
-test('what is only in memory goes to the disk by itself within seconds (R-12)', async (t) => {
+test('bytes that are only in memory are written to disk within seconds, without a request (R-12)', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const { ino, handle } = await createFile(drive.tree, 'log')
@@ -128,11 +128,11 @@ test('what is only in memory goes to the disk by itself within seconds (R-12)', 
   scratch.remove()
 })
 
-test('writers wait when memory is full, and all they wrote arrives', async (t) => {
+test('writers wait when memory is full, and all their bytes arrive', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open({ heldLimitBytes: 8 * 1024 * KIB })
   const files = await Promise.all(Array.from({ length: 12 }, (_, i) => createFile(drive.tree, `f${String(i)}`)))
-  // What is staged of a file that no commit has counts as held.
+  // Staged bytes of a file that no commit has count as held.
   await drive.port.flush()
   let most = 0
   for (let at = 0; at < 3 * 1024 * KIB; at += 256 * KIB) {

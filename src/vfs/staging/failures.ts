@@ -1,5 +1,6 @@
 /**
- * Failures of background work: the last one shows in the status until the next success, and a full disk becomes known.
+ * Failures of background work: the status shows the last one until the next success, and NO_SPACE is passed on to
+ * `Room`.
  */
 import { toWire, type Log } from '../../base/index.js'
 import type { TreeState } from '../inodes/tree-state.js'
@@ -21,7 +22,7 @@ export class Failures {
     this.#parts = parts
   }
 
-  /** @param what a sentence a user can read: what did not work */
+  /** @param what the failed work, as a sentence that a user can read */
   note(what: string, error: unknown): void {
     const { log, room, held, state } = this.#parts
     const { code, message } = toWire(error)

@@ -1,6 +1,6 @@
 /**
- * The bound on bytes that are in memory only, and the shared buffers sequential writers fill. A writer that finds no
- * room waits; the wait ends when something was staged, or with the reason why nothing can be.
+ * Bounds the bytes that are only in memory, and owns the shared buffers that sequential writers fill. A writer without
+ * room waits until something was staged, or until staging fails; then it gets the error.
  */
 import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -11,13 +11,13 @@ import { SLOT_BYTES, type Slot } from './slot.js'
 export const DEFAULT_HELD_BYTES = 48 * MIB
 export class HeldMemory {
   readonly limitBytes: number
-  /** Files with held bytes and since when (Clock.monotonicMs), the longest holding first. */
+  /** Files with held bytes and since when (Clock.monotonicMs), the oldest first. */
   readonly files = new Map<Inode, number>()
   bytes = 0
   readonly #clock: Clock
   readonly #risk: RiskGauge
   readonly #maxSlots: number
-  /** All that were ever made. */
+  /** All slots allocated so far. */
   slots: Slot[] = []
   readonly #free: Slot[] = []
   #onPressure: () => void = () => undefined
@@ -35,7 +35,7 @@ export class HeldMemory {
     this.#onPressure = listener
   }
 
-  /** Brings the counts in step with the content; called after every change of it. */
+  /** Updates the counts to match the content; called after every change of it. */
   account(inode: Inode): void {
     const { content } = inode
     const now = content === undefined ? 0 : heldBytesOf(content)
@@ -48,7 +48,7 @@ export class HeldMemory {
     if (now < before) this.wake()
   }
 
-  /** The content is thrown away with what it held. */
+  /** Subtracts the content, which is thrown away. */
   forget(inode: Inode): void {
     if (inode.content !== undefined) {
       this.bytes -= inode.content.accounted
@@ -59,7 +59,7 @@ export class HeldMemory {
     this.wake()
   }
 
-  /** Lets go of content that can be read from the tables again. */
+  /** Drops content that can be read from the tables again. */
   close(inode: Inode): void {
     const { content } = inode
     if (content === undefined || inode.handles > 0 || inode.pins > 0 || content.hasHeld) return
@@ -68,7 +68,7 @@ export class HeldMemory {
     inode.content = undefined
   }
 
-  /** Forgets the tail; its slot is free again. The counts are the caller's business. */
+  /** Drops the tail and frees its slot. The caller updates the counts. */
   dropTail(content: FileContent): void {
     const { tail } = content
     content.tail = undefined
@@ -79,7 +79,7 @@ export class HeldMemory {
     return this.bytes === 0 || this.bytes + bytes <= this.limitBytes
   }
 
-  /** Resolves when memory or a slot was given back; rejects when staging failed meanwhile. */
+  /** Resolves when memory or a slot was freed; rejects when staging failed meanwhile. */
   whenRoom(): Promise<void> {
     const room = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
     this.#onPressure()
@@ -98,14 +98,14 @@ export class HeldMemory {
     return made
   }
 
-  /** `takeSlot` would find one. */
+  /** `takeSlot` would succeed. */
   get hasSlot(): boolean {
     return this.#free.length > 0 || this.slots.length < this.#maxSlots
   }
 
   /**
-   * Once for each `takeSlot`: given back twice, one buffer would serve two files, and blocks would be sealed while they
-   * change.
+   * Call it once for each `takeSlot`. If a buffer were released twice, it would serve two files, and blocks would be
+   * sealed while they change.
    */
   releaseSlot(slot: Slot): void {
     if (!slot.isTaken) return
@@ -115,7 +115,7 @@ export class HeldMemory {
     this.wake()
   }
 
-  /** Gives unused shared buffers back. */
+  /** Frees unused shared buffers. */
   rest(): void {
     this.#free.length = 0
     this.slots = this.slots.filter((slot) => slot.isTaken)
@@ -125,14 +125,14 @@ export class HeldMemory {
     return this.#waiting.length > 0
   }
 
-  /** Nothing can be staged now: everyone who waits hears why. */
+  /** Nothing can be staged now: rejects all waiting callers. */
   fail(error: DriveError): void {
     const waiting = this.#waiting
     this.#waiting = []
     for (const { reject } of waiting) reject(error)
   }
 
-  /** Lets everyone who waits look again. */
+  /** Makes all waiting callers check again. */
   wake(): void {
     if (this.#waiting.length === 0) return
     const waiting = this.#waiting

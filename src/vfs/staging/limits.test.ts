@@ -13,7 +13,7 @@ import {
 import type { Space } from '../../platform/index.js'
 import { ROOT_INO } from '../tree.js'
 
-test('sparse files whose sizes add up beyond 2^53 keep nothing from being committed', async (t) => {
+test('sparse files with a total size beyond 2^53 do not prevent commits', async (t) => {
   const scratch = scratchDrive()
   let drive = await scratch.open()
   for (const text of ['a', 'b', 'c']) {
@@ -33,7 +33,7 @@ test('sparse files whose sizes add up beyond 2^53 keep nothing from being commit
   scratch.remove()
 })
 
-test('attributes that no published version could hold are refused, at a file and at the root', async (t) => {
+test('attributes too large for a published version are refused, on a file and on the root', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const file = await writeFile(drive.tree, 'file', Buffer.from('x'))
@@ -45,7 +45,7 @@ test('attributes that no published version could hold are refused, at a file and
     t.is(
       await codeOf(() => drive.tree.setXattr(ino, 'user.0', Buffer.alloc(10), 0, root)),
       'ok',
-      'a shorter value takes the place',
+      'a shorter value replaces it',
     )
     t.is(await codeOf(() => drive.tree.setXattr(ino, 'user.1', Buffer.alloc(60_000), 0, root)), 'ok')
   }
@@ -53,7 +53,7 @@ test('attributes that no published version could hold are refused, at a file and
   scratch.remove()
 })
 
-test('S-004 an impossible fallocate is refused and says nothing about space: the cache stays', async (t) => {
+test('S-004 an impossible fallocate is refused and does not count as a lack of space: the cache stays', async (t) => {
   const disk: Space = { totalBytes: 2 ** 40, availableBytes: 2 ** 31 }
   const scratch = scratchDrive()
   const drive = await scratch.open({ disk: { space: () => ({ ...disk }) } })
@@ -62,7 +62,11 @@ test('S-004 an impossible fallocate is refused and says nothing about space: the
     t.is(await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, length, caller)), 'NO_SPACE')
     t.false((await drive.port.counts()).isShortOfSpace, `${String(length)} bytes`)
   }
-  t.is(await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, 2 ** 30, caller)), 'ok', 'what fits is granted')
+  t.is(
+    await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, 2 ** 30, caller)),
+    'ok',
+    'a request that fits is granted',
+  )
   drive.tree.release(ino, handle)
   await drive.shut()
   scratch.remove()

@@ -1,19 +1,19 @@
 /**
- * Digests that chunk rows have named since some moment: a block that is about to be discarded stays when one of them is
- * its name. Two moments matter: the last freeze, and the beginning of a scan for blocks to discard.
+ * Digests that chunk rows have referenced since a given moment: a block with such a digest must not be discarded. Two
+ * moments matter: the last freeze, and the start of a discard scan.
  */
 import { hex } from '../../base/index.js'
 
-/** Beyond so many the rows themselves are scanned instead. */
+/** With more digests than this, the rows are scanned instead. */
 const MOST_NAMES = 100_000
 
 export class NamedBlocks {
-  /** The sequence of the last freeze of this run; -1 when none was, or too much was named since. */
+  /** The sequence of the last freeze of this run; -1 when there was none, or when too many digests were noted since. */
   since = -1
   #names = new Set<string>()
   readonly #scans = new Set<Set<string>>()
 
-  /** A chunk row names the block from now on. */
+  /** Records that a chunk row references the block. */
   note(digest: Uint8Array): void {
     if (this.since < 0 && this.#scans.size === 0) return
     const name = hex(digest)
@@ -33,7 +33,7 @@ export class NamedBlocks {
     return this.#names
   }
 
-  /** Runs `scan` with the set that takes every name noted meanwhile. */
+  /** Runs `scan` with a live set of the digests referenced since the current discard scan started. */
   async whileScanning(scan: (named: ReadonlySet<string>) => Promise<void>): Promise<void> {
     const named = new Set<string>()
     this.#scans.add(named)

@@ -19,7 +19,7 @@ const KIB = 1024
 interface Subject {
   readonly drive: OpenDrive
   readonly scratch: Scratch
-  /** What a crash right now would leave. */
+  /** The drive as a crash at this moment would leave it. */
   readonly crashed: () => Promise<OpenDrive>
 }
 
@@ -50,7 +50,7 @@ const contentOf = async (drive: OpenDrive, text: string): Promise<Buffer | undef
   return found === undefined ? undefined : readInode(drive.tree, found.ino)
 }
 
-test('S-002 what was written before a file that is synced, or before a synced directory, is there after a crash too', async (t) => {
+test('S-002 writes before the sync of a file or a directory survive a crash too', async (t) => {
   const { drive, crashed } = await start(t)
   const { tree } = drive
   const old = await createFile(tree, 'a')
@@ -94,7 +94,7 @@ for (const [label, move] of Object.entries({
     await tree.link((await find(tree, 'fresh'))!.ino, ROOT_INO, name('file'), caller)
   },
 })) {
-  test(`R-74 a name never has less than its content: ${label}, while a commit runs`, async (t) => {
+  test(`R-74 a name never has less than the file's content: ${label}, while a commit runs`, async (t) => {
     const { drive, crashed } = await start(t)
     const { tree } = drive
     const random = seededRandom(3)
@@ -122,7 +122,7 @@ for (const [label, move] of Object.entries({
   })
 }
 
-test('S-002 after a crash the tree is as it was when the last sync returned, whatever was done and to which file', async (t) => {
+test('S-002 after a crash the tree is as it was when the last sync returned, whatever file was changed and how', async (t) => {
   const random = seededRandom(seedOf((line) => t.log(line)))
   const below = (limit: number): number => Buffer.from(random.bytes(4)).readUInt32LE() % limit
   const { drive, crashed } = await start(t)

@@ -42,7 +42,7 @@ function commitOf(drive: OpenDrive, sequence: number, more: Partial<PublishedCom
   }
 }
 
-test('freeze stages everything, holds commits until resume, and later changes are not in the frozen state', async (t) => {
+test('freeze stages everything, holds commits until resume, and later changes are not in the snapshot', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const { ino, handle } = await createFile(drive.tree, 'file')
@@ -75,7 +75,7 @@ test('freeze stages everything, holds commits until resume, and later changes ar
   scratch.remove()
 })
 
-test('a published commit clears what it holds, and only that', async (t) => {
+test('a published commit clears the changes it contains, and only those', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const a = await writeFile(drive.tree, 'a', Buffer.alloc(300 * KIB, 3))
@@ -91,7 +91,7 @@ test('a published commit clears what it holds, and only that', async (t) => {
   await drive.port.published(commitOf(drive, sequence, { confirmed: digests, refs: [{ ino: ROOT_INO, ref }] }))
   await drive.port.published(commitOf(drive, sequence, { confirmed: digests }))
   const counts = await drive.port.counts()
-  t.is(counts.dirtyInodes, 1, 'the file that was written since')
+  t.is(counts.dirtyInodes, 1, 'the file written since')
   t.true(counts.cacheEvictableBytes > 0)
   t.deepEqual(decodeInode(1, drive.meta.table('inodes', { sealed: true }).get(inodeKey(1))!).ref, ref)
   drive.tree.release(b, handle)
@@ -170,7 +170,7 @@ test('merged pages replace the pages of a file that is still open after an appen
   const rows = await merge(drive, plain, sequence)
   await drive.port.published(commitOf(drive, sequence, { merged: [{ ino, rows }] }))
   const removed = rowsOfTable(drive, 'removed').map(([, value]) => decodeRemoved(value))
-  t.deepEqual(removed, [], 'the published entry names these blocks and is not made anew')
+  t.deepEqual(removed, [], 'the published entry refers to these blocks and is not rebuilt')
   t.is(rowsOfTable(drive, 'dirty').length, 0)
   const more = Buffer.from('one more line\n')
   await drive.tree.write(ino, handle, plain.length, more, caller)
@@ -225,7 +225,7 @@ for (const changedBetween of [false, true]) {
   })
 }
 
-test('a discarded block stays when a file names it again since the freeze', async (t) => {
+test('a discarded block stays when a file references it again after the freeze', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   const plain = Buffer.alloc(100 * KIB, 5)

@@ -1,4 +1,4 @@
-/** What sync asks of the drive thread; see DrivePort. */
+/** The drive thread's answers to sync; see DrivePort. */
 import type { Digest } from '../../base/index.js'
 import type { BlockPlace, DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
 import type { Background } from './background.js'
@@ -11,7 +11,7 @@ import { replaceBlock } from '../content/replace-block.js'
 import type { Room } from './space.js'
 import type { StageParts } from './stage.js'
 
-/** What answering sync takes. */
+/** The parts that answering sync uses. */
 export interface PortParts extends DiscardParts, PublishedParts, StageParts {
   readonly state: PublishedParts['state']
   readonly inodes: PublishedParts['inodes']
@@ -22,7 +22,7 @@ export interface PortParts extends DiscardParts, PublishedParts, StageParts {
   readonly failures: Failures
 }
 
-/** Blocks read at once for one request. */
+/** Blocks read in parallel for one request. */
 const READ_TOGETHER = 16
 
 export class TreePort implements DrivePort {
@@ -53,7 +53,7 @@ export class TreePort implements DrivePort {
       }
     }
     blocks.store.markEvictable(commit.confirmed)
-    // A large commit comes in several messages; what an older one discarded may be in use again by now.
+    // A large commit comes in several messages. Blocks discarded by an older commit may be in use again by now.
     if (commit.sequence === parts.state.published) await discardSettled(parts, commit)
     parts.blocks.hasChanges = true
     await committer.commit()
@@ -138,7 +138,7 @@ export class TreePort implements DrivePort {
     const { state, held, inodes, blocks, room, failures } = this.#parts
     const { counters, lastChangeMs } = state
     const dirtyInodes = inodes.countDirty()
-    // What closes is staged at once, but in memory until the commit.
+    // Closed files are staged at once, but only in memory until the commit.
     const uncommitted = inodes.countUncommitted()
     const { usedBytes, evictableBytes } = blocks.store.usage
     const isShortOfSpace = room.isShort

@@ -4,7 +4,7 @@ import { ROOT_INO } from '../tree.js'
 
 const FILES = 9_000
 
-test('S-064 what a published version holds of many files is cleared in commits of a few thousand rows', async (t) => {
+test('S-064 `dirty` rows of many published files are cleared in commits of a few thousand rows', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
   for (let i = 0; i < FILES; i++) {

@@ -1,4 +1,4 @@
-/** A published commit settled what it holds: content nodes, merged pages, removed blocks, and what was dirty. */
+/** Settles a published commit: content nodes, merged pages, removed blocks, and `dirty` rows. */
 import { PAGE_BYTES, removedKey, type MergedFile, type PublishedCommit } from '../../tree-state/index.js'
 import { readBe64, type Table } from '../../storage/kv/index.js'
 import type { ChunkRows } from '../content/chunk-rows.js'
@@ -13,7 +13,7 @@ import type { Committer } from './committer.js'
 import type { HeldMemory } from './held-memory.js'
 import { replaceRows, type RowParts } from '../content/rows.js'
 
-/** What settling a published commit takes. */
+/** The parts that settling uses. */
 export interface PublishedParts extends RowParts {
   readonly inodes: InodeTable
   readonly held: HeldMemory
@@ -27,9 +27,9 @@ export interface ClearParts extends Pick<PublishedParts, 'state' | 'inodes'> {
 const ROWS_PER_TURN = 2000
 
 /**
- * Clears what the version holds from the tables of changes, a commit every few thousand rows: memory holds no more than
- * that of any number. Before `writePublished`, which makes it final. A crash between them leaves less to clear when
- * sync says it again.
+ * Deletes the rows that the version settles from the tables of changes, with a commit every few thousand rows, so that
+ * memory is bounded. Runs before `writePublished`, which makes it final. After a crash in between, sync repeats the
+ * call, and fewer rows are left.
  */
 export async function clearPublished(parts: ClearParts, commit: PublishedCommit): Promise<void> {
   await dropRemoved(parts, commit.removedBefore)
@@ -37,8 +37,8 @@ export async function clearPublished(parts: ClearParts, commit: PublishedCommit)
 }
 
 /**
- * Puts all rows of one part into the overlay; the caller keeps commits from running meanwhile. A part that was applied
- * before a crash is not applied again: the files may have changed since, and their rows were counted.
+ * Puts all rows of one part into the overlay; the caller prevents commits meanwhile. A part applied before a crash is
+ * not applied again: the files may have changed since, and its rows are already counted.
  */
 export function applyPublished(parts: PublishedParts, commit: PublishedCommit): void {
   const index = commit.part?.index ?? 0
@@ -61,7 +61,7 @@ function applyMerged(parts: PublishedParts, { ino, rows, isContinued }: MergedFi
     return
   }
   const content = openContent(parts, inode)
-  // The merged rows hold what was inline before, and the staged tail of a file that is still open.
+  // The merged rows include the former inline body, and the staged tail of a file that is still open.
   parts.held.dropTail(content)
   inode.inline = undefined
   for (const run of contiguous(rows)) {
@@ -73,13 +73,13 @@ function applyMerged(parts: PublishedParts, { ino, rows, isContinued }: MergedFi
   }
   parts.inodes.markUnwritten(inode)
   parts.held.account(inode)
-  // The content of a large file takes long to open.
+  // Opening the content of a large file takes long.
   if (isContinued === true) return
   countBlocks(parts, inode, content)
   parts.held.close(inode)
 }
 
-/** Drops the pages that lie over the new rows `from … to`, and over new rows of the part before. */
+/** Drops the pages covered by the new rows `from … to`, together with new rows of the previous part. */
 function dropCovered(content: FileContent, from: number, to: number, sequence: number): void {
   const { pages, rows } = content
   for (const index of pages.between(Math.floor(from / PAGE_BYTES), Math.floor((to - 1) / PAGE_BYTES))) {
@@ -90,7 +90,7 @@ function dropCovered(content: FileContent, from: number, to: number, sequence: n
   }
 }
 
-/** Whether rows born then lie over all of `from … to`. */
+/** Whether rows of that sequence cover all of `from … to`. */
 function isCoveredSince(rows: ChunkRows, from: number, to: number, sequence: number): boolean {
   let at = from
   for (const row of rows.within(from, to)) {
@@ -125,7 +125,8 @@ async function dropRemoved({ state, committer }: ClearParts, before: number): Pr
 }
 
 /**
- * Rows are read right before they are cleared: a file that is removed meanwhile takes its row, and its count, with it.
+ * Each row is read right before it is cleared, because a file that is deleted meanwhile takes its row and its count
+ * along.
  */
 async function clearDirty({ state, committer, inodes }: ClearParts, sequence: number): Promise<void> {
   await inPages(state.tables.dirty, undefined, committer, (key, value) => {
@@ -134,7 +135,7 @@ async function clearDirty({ state, committer, inodes }: ClearParts, sequence: nu
   })
 }
 
-/** Visits rows in pages, which commits and other work come between; each page is as the table is then. */
+/** Visits rows in pages. Commits and other work run between pages, so each page shows the table at that time. */
 async function inPages(
   table: Table,
   end: Uint8Array | undefined,

@@ -1,4 +1,4 @@
-/** What a crash leaves: inodes without a name that were open, and rows beyond the size a commit could claim. */
+/** Cleans up after a crash: open inodes without a name, and rows beyond the stored size of a file. */
 import { countBlocks, openContent } from '../content/load-content.js'
 import { replaceRows, type RowParts } from '../content/rows.js'
 import { cutPages } from '../content/truncate.js'
@@ -7,20 +7,20 @@ import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { ComposeParts } from '../content/compose.js'
 
-/** What clearing up after a crash takes. */
+/** The parts that recovery uses. */
 export interface RecoveryParts extends RowParts, ComposeParts {
   readonly invalidations: Pick<Invalidations, 'send'>
   readonly state: RowParts['state']
   readonly inodes: InodeTable
 }
 
-/** @param keepsOrphans the kernel may still have them open, and says when it forgets them */
+/** @param keepsOrphans the kernel may still have orphans open, and reports when it forgets them */
 export function recover(parts: RecoveryParts, keepsOrphans = false): void {
   for (const ino of clipped(parts.state)) {
     trimBeyondSize(parts, ino)
     parts.state.tables.state.delete(clippedKey(ino))
   }
-  // Nobody has them, the kernel neither: removing them goes on.
+  // Neither a program nor the kernel has them: their removal continues.
   for (const ino of beingRemoved(parts.state)) {
     const inode = parts.inodes.find(ino)
     if (inode === undefined) parts.state.tables.state.delete(removingKey(ino))
@@ -38,7 +38,7 @@ function trimBeyondSize(parts: RecoveryParts, ino: number): void {
   const inode = parts.inodes.find(ino)
   if (inode === undefined || inode.unloaded || inode.inline !== undefined) return
   const size = inode.size
-  // Rows may exist although the size says none.
+  // Rows may exist although the stored size is 0.
   inode.size = Math.max(1, size)
   const content = openContent(parts, inode)
   inode.size = size

@@ -19,7 +19,7 @@ const ROWS = 10_000
 const ROW_BYTES = MIB / 2
 const PAGES = 20_000
 
-test('S-065 a large file is gone at once, and its rows in commits of some thousand; a crash between them goes on', async (t) => {
+test('S-065 a large file is gone at once, and its rows are deleted in commits of some thousand; removal continues after a crash between them', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())
   const { drive, ino } = await withLargeFile(scratch)
@@ -27,7 +27,7 @@ test('S-065 a large file is gone at once, and its rows in commits of some thousa
   await drive.tree.unlink(ROOT_INO, name('large'), caller)
   t.is(await find(drive.tree, 'large'), undefined)
   await until(() => rowCount(drive) < ROWS)
-  t.true(rowCount(drive) > 0, 'the rest goes later')
+  t.true(rowCount(drive) > 0, 'the other rows are deleted later')
   const crashed = await scratch.crashCopy().open()
   await until(() => rowCount(drive) === 0)
   t.true(pending() < ROWS, `${pending()} rows waited for one commit`)
@@ -40,7 +40,7 @@ test('S-065 a large file is gone at once, and its rows in commits of some thousa
   await crashed.shut()
 })
 
-test('S-086 a daemon that takes a mount over goes on removing what one before it had begun to remove', async (t) => {
+test('S-086 a daemon that takes a mount over continues the removals of the previous daemon', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())
   const { drive, ino } = await withLargeFile(scratch)
@@ -56,7 +56,7 @@ test('S-086 a daemon that takes a mount over goes on removing what one before it
   for (const each of [drive, next]) await each.shut()
 })
 
-test('S-065 a large file is cut short in commits of some thousand rows', async (t) => {
+test('S-065 a large file is truncated in commits of some thousand rows', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())
   const { drive, ino } = await withLargeFile(scratch)
@@ -69,7 +69,7 @@ test('S-065 a large file is cut short in commits of some thousand rows', async (
 })
 
 for (const ending of ['sealed', 'failed'] as const) {
-  test(`S-065 a large file that is removed while its last bytes are being sealed gives its buffers back (${ending})`, async (t) => {
+  test(`S-065 a large file that is removed while its last bytes are being sealed frees its buffers (${ending})`, async (t) => {
     const scratch = scratchDrive()
     const { drive, ino } = await withLargeFile(scratch, { heldLimitBytes: 16 * MIB })
     t.teardown(async () => {
@@ -94,12 +94,12 @@ for (const ending of ['sealed', 'failed'] as const) {
     t.is(await Promise.race([written, waits]), 'written')
     await drive.port.flush()
     t.is(drive.meta.table('inodes', { sealed: true }).get(inodeKey(ino)), undefined)
-    if (ending === 'sealed') t.true(removedBlocks(drive) > ROWS, 'blocks that came back later are noted as removed')
+    if (ending === 'sealed') t.true(removedBlocks(drive) > ROWS, 'blocks that came back later are recorded as removed')
     else t.is(removedBlocks(drive), ROWS)
   })
 }
 
-test('S-064 S-065 a file of very many staged pages is removed in commits of some thousand, and others are answered meanwhile', async (t) => {
+test('S-064 S-065 a file of very many staged pages is removed in commits of some thousand, and other calls are answered meanwhile', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())
   const made = await scratch.open()
@@ -122,14 +122,14 @@ test('S-064 S-065 a file of very many staged pages is removed in commits of some
     return count === 0
   })
   t.true(left.has(0))
-  t.true(left.size > 2, `others were answered with ${[...left].join(', ')} pages left`)
+  t.true(left.size > 2, `other calls were answered with ${[...left].join(', ')} pages left`)
   t.true(pending() < PAGES / 2, `${pending()} rows waited for one commit`)
   await drive.port.flush()
   t.is(drive.meta.table('inodes', { sealed: true }).get(inodeKey(ino)), undefined)
   await drive.shut()
 })
 
-/** Its rows are put into the table: their blocks are never read. */
+/** Only the rows are put into the table, because the blocks are never read. */
 async function withLargeFile(
   scratch: Scratch,
   options: Partial<VfsOptions> = {},
@@ -160,7 +160,7 @@ function removedBlocks(drive: OpenDrive): number {
   return rows.filter(({ kind }) => kind === 'block').length
 }
 
-/** @returns the most rows that waited for one commit so far */
+/** @returns the most rows pending for one commit so far */
 function watchPending(drive: OpenDrive): () => number {
   let most = 0
   const commit = drive.meta.commit.bind(drive.meta)

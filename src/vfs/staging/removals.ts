@@ -1,7 +1,7 @@
 /**
- * Large files that were removed: their rows go bit by bit, a commit every few thousand (S-065). Until the last is gone
- * the inode stays in the tables as one without a name, so a crash or a closed drive goes on where it was at the next
- * opening.
+ * Large deleted files: their rows are deleted step by step, with a commit every few thousand (S-065). The inode stays
+ * in the tables as one without a name until the last row is deleted. So after a crash or a close, the removal continues
+ * at the next opening.
  */
 import { chunkKey, decodeChunk, pageKey, rowsOf, secondOf } from '../../tree-state/index.js'
 import { MIB } from '../../base/index.js'
@@ -12,20 +12,20 @@ import { forgetContent, pageIndexes, type RemoveParts } from '../content/remove-
 import type { Committer } from './committer.js'
 import type { Failures } from './failures.js'
 
-/** What removing in the background takes. */
+/** The parts that removing in the background uses. */
 export interface RemovalParts extends RemoveParts {
   readonly inodes: InodeTable
   readonly committer: Pick<Committer, 'commit'>
   readonly failures: Failures
 }
 
-/** Smaller files are removed at once, whatever they consist of. */
+/** Smaller files are removed at once, whatever layers they have. */
 const LARGE_BYTES = 64 * MIB
 const ROWS_A_COMMIT = 4096
 
 export class Removals {
   readonly #parts: RemovalParts
-  /** Still with rows. */
+  /** Inodes that still have rows. */
   readonly #waiting = new Set<Inode>()
   #running: Promise<void> | undefined
   #closed = false
@@ -34,10 +34,7 @@ export class Removals {
     this.#parts = parts
   }
 
-  /**
-   * @returns whether the file, which nothing refers to any more, has too many rows to go at once; then it goes from
-   * here on
-   */
+  /** @returns whether the unreferenced file has too many rows to delete at once; if so, they are deleted here */
   takes(inode: Inode): boolean {
     if (this.#waiting.has(inode)) return true
     if (!inode.isFile || inode.unloaded || inode.inline !== undefined || inode.size < LARGE_BYTES) return false
@@ -54,7 +51,7 @@ export class Removals {
     return true
   }
 
-  /** Goes on with what is left, after a failure too. */
+  /** Continues the removals, also after a failure. */
   goOn(): void {
     if (this.#closed || this.#waiting.size === 0) return
     this.#running ??= this.#run().finally(() => {
@@ -62,7 +59,7 @@ export class Removals {
     })
   }
 
-  /** Nothing is removed after it resolves. */
+  /** After it resolves, nothing is removed. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#running
@@ -72,7 +69,7 @@ export class Removals {
     const { committer, failures, inodes, state } = this.#parts
     try {
       for (const inode of this.#waiting) {
-        // Rows go only after the commit that says the file has no name.
+        // Rows are deleted only after the commit in which the file has no name.
         await committer.commit()
         while (this.#removeSome(inode)) {
           await committer.commit()
@@ -88,7 +85,7 @@ export class Removals {
     }
   }
 
-  /** @returns whether there were any */
+  /** @returns whether there were rows to delete */
   #removeSome(inode: Inode): boolean {
     const { tables } = this.#parts.state
     const rows = this.#rowsOf(inode)

@@ -17,7 +17,7 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const random = seededRandom(77)
 
-/** What it failed with, or `hangs`: nothing may wait for ever here. */
+/** The error code of the action, or `hangs`: no call here may wait forever. */
 async function outcome(action: () => unknown): Promise<string> {
   let timer: NodeJS.Timeout | undefined
   const hangs = new Promise<string>((resolve) => (timer = setTimeout(() => resolve('hangs'), 5000)))
@@ -51,7 +51,7 @@ const digestsOf = (drive: OpenDrive): string[] =>
   )
 
 for (const step of ['index', 'reference'] as const) {
-  test(`R-12 sealed bytes that cannot be taken in (${step}): EIO for fsync and close, never a hang, and nothing is lost`, async (t) => {
+  test(`R-12 sealed bytes that cannot be stored (${step}): EIO for fsync and close, never a hang, and nothing is lost`, async (t) => {
     const { drive, errors, reopen } = await start(t)
     const { tree, blocks } = drive
     const plain = Buffer.from(random.bytes(3 * MIB))
@@ -70,8 +70,8 @@ for (const step of ['index', 'reference'] as const) {
     t.is(await outcome(() => tree.flush(ino, handle, caller)), 'INTERNAL')
     t.is(await outcome(() => drive.port.freeze()), 'INTERNAL')
     t.true(errors.includes('a row is damaged'))
-    t.true((await readInode(tree, ino)).equals(plain), 'what is in memory stays there')
-    Reflect.deleteProperty(blocks, step) // the class's own again
+    t.true((await readInode(tree, ino)).equals(plain), 'bytes in memory stay there')
+    Reflect.deleteProperty(blocks, step) // restores the method of the class
     t.is(await outcome(() => tree.sync(ino, false, caller)), 'ok')
     t.is(await outcome(() => tree.flush(ino, handle, caller)), 'ok')
     t.is(await outcome(() => drive.port.freeze()), 'ok')
@@ -81,7 +81,7 @@ for (const step of ['index', 'reference'] as const) {
       .flatMap((row) => (row.kind === 'block' ? [Buffer.from(row.digest).toString('hex')] : []))
     for (const digest of new Set(removed)) {
       const uses = replaced.filter((each) => each === digest).length
-      t.true(removed.filter((each) => each === digest).length <= uses, 'a row is counted out once')
+      t.true(removed.filter((each) => each === digest).length <= uses, 'a row is subtracted once')
     }
     tree.release(ino, handle)
     const again = await reopen()
@@ -89,7 +89,7 @@ for (const step of ['index', 'reference'] as const) {
   })
 }
 
-test('a file with bytes that could not be sealed gives its memory back when it is removed or cut', async (t) => {
+test('a file with bytes that could not be sealed frees its memory when it is removed or truncated', async (t) => {
   const { drive } = await start(t)
   const { tree, pipeline } = drive
   const works = pipeline.seal.bind(pipeline)
@@ -116,7 +116,7 @@ test('a file with bytes that could not be sealed gives its memory back when it i
   t.deepEqual(await Promise.all(streams), ['ok', 'ok', 'ok'])
 })
 
-test('sealed bytes behind some that could not be sealed are removed blocks when their file goes', async (t) => {
+test('sealed bytes after bytes that could not be sealed become removed blocks when their file is deleted', async (t) => {
   const { drive } = await start(t)
   const { tree, pipeline } = drive
   const works = pipeline.seal.bind(pipeline)
@@ -139,7 +139,7 @@ test('sealed bytes behind some that could not be sealed are removed blocks when 
     [...drive.meta.table('removed', { sealed: true }).range()]
       .map(([, value]) => decodeRemoved(value))
       .reduce((sum, row) => sum + (row.kind === 'block' ? (drive.blocks.locate(row.digest)?.length ?? 0) : 0), 0)
-  // The background may be about to seal the first part anew.
+  // The background task may be about to seal the first part again.
   for (let i = 0; i < 200 && removedBytes() === 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
   t.is(removedBytes(), drive.blocks.usage.usedBytes, 'each block that is left is known to be garbage')
 })

@@ -1,6 +1,6 @@
 /**
- * Pieces on their way through the pipeline: full tails at once, small closed files together in one job. What comes back
- * is applied in the order of the file's pieces, when the apply gate lets it.
+ * Pieces in the pipeline: full tails are sealed at once, small closed files together in one job. Results are applied in
+ * the order of the file's pieces, when the apply gate is open.
  */
 import { DriveError, isDriveError, KIB, MIB } from '../../base/index.js'
 import type { Pipeline, SealedItem, SealItem } from '../../pipeline/index.js'
@@ -13,10 +13,10 @@ import type { HeldMemory } from './held-memory.js'
 
 const BATCH_BYTES = 1 * MIB
 const BATCH_DELAY_MS = 30
-/** Jobs below it are not worth a shared buffer. */
+/** A job below this size does not use a shared buffer. */
 const SHARED_FROM_BYTES = 64 * KIB
 
-/** What sealing takes. */
+/** The parts that sealing uses. */
 export interface SealParts extends ApplyParts {
   readonly pipeline: Pick<Pipeline, 'seal'>
   readonly gate: ApplyGate
@@ -24,7 +24,7 @@ export interface SealParts extends ApplyParts {
   readonly failures: Failures
 }
 
-/** A piece and whose it is. */
+/** A piece and its inode. */
 interface Work {
   readonly inode: Inode
   readonly piece: Piece
@@ -41,13 +41,13 @@ export class SealQueue {
     this.#parts = parts
   }
 
-  /** The tail becomes a piece and goes to the pipeline at once. */
+  /** Turns the tail into a piece and submits it at once. */
   sealTail(inode: Inode): void {
     const piece = this.#takeTail(inode)
     if (piece !== undefined) this.#submit([{ inode, piece }])
   }
 
-  /** The tail of a closed small file becomes a piece and waits for others, not long. */
+  /** Turns the tail of a closed small file into a piece, which waits for others for a short time. */
   batchTail(inode: Inode): void {
     const piece = this.#takeTail(inode)
     if (piece === undefined) return
@@ -66,14 +66,12 @@ export class SealQueue {
     if (batch.length > 0) this.#submit(batch)
   }
 
-  /**
-   * Waits until these pieces of the file are chunk rows; failed ones are tried again. Rejects with the first failure.
-   */
+  /** Waits until these pieces of the file are chunk rows; retries failed ones. Rejects with the first failure. */
   async settle(inode: Inode, pieces: readonly Piece[]): Promise<void> {
     const waits: Promise<void>[] = []
     const some = [...pieces]
     for (const piece of some) {
-      // The bytes of a file that is gone may be another file's by now.
+      // The buffer of a deleted file may already hold bytes of another file.
       const isOpen = piece.state === 'failed' && !isLeft({ inode, piece })
       if (isOpen && piece.limit === 0) {
         this.#drop(inode, piece)
@@ -87,13 +85,13 @@ export class SealQueue {
   }
 
   /**
-   * The file leaves, its content taken from it: what nothing will come back for any more lets go of its memory and its
-   * blocks.
+   * The file is deleted, and its content was taken from it. Frees the memory and the blocks of pieces that no job will
+   * return.
    */
   abandon(inode: Inode, pieces: readonly Piece[]): void {
     for (const piece of pieces) {
       piece.limit = 0
-      // Those under way let go when they come back. The inode of a large file is there until its last row went.
+      // Pieces in flight are freed when they come back. The inode of a large file exists until its last row is deleted.
       piece.isAbandoned = true
       if (piece.state === 'failed') this.#finish(piece)
       else if (piece.state === 'sealed') this.#apply(inode, piece)
@@ -117,8 +115,8 @@ export class SealQueue {
     content.streamEnd = start + length
     const piece = makePiece({ start, length, slot, data: tail.data.subarray(0, length), epoch: content.epoch++ })
     content.pieces.push(piece)
-    // What follows in the stream is held from now on; cutting a stream in progress by the clock would cost
-    // deduplication.
+    // The age of held bytes restarts with the rest of the stream. If a stream were cut by the clock, deduplication
+    // would suffer.
     if (content.heldPages.size === 0) held.files.delete(inode)
     held.account(inode)
     return piece
@@ -129,7 +127,7 @@ export class SealQueue {
     this.#submit([{ inode, piece }])
   }
 
-  /** All of it was cut off since it failed. */
+  /** For a failed piece that was truncated completely. */
   #drop(inode: Inode, piece: Piece): void {
     const content = inode.content!
     content.pieces.splice(content.pieces.indexOf(piece), 1)
@@ -146,7 +144,7 @@ export class SealQueue {
     void run.finally(() => this.#running.delete(run))
   }
 
-  /** Never rejects: whoever waits for a piece hears of its failure, and its bytes stay in memory for the next try. */
+  /** Never rejects: callers that wait for a piece get its failure, and its bytes stay in memory for the next try. */
   async #seal(work: readonly Work[]): Promise<void> {
     const { pipeline, gate } = this.#parts
     for (const { piece } of work) piece.state = 'running'
@@ -196,7 +194,7 @@ export class SealQueue {
     this.#parts.held.fail(failure)
   }
 
-  /** Never throws: the gate may call it in the middle of somebody's commit. */
+  /** Never throws: the gate may call it during a commit of another caller. */
   #arrived(work: readonly Work[], sealed: readonly SealedItem[]): void {
     let complete: boolean[]
     try {
@@ -208,7 +206,7 @@ export class SealQueue {
     work.forEach(({ inode, piece }, i) => {
       piece.sealed = sealed[i]!
       piece.state = 'sealed'
-      // A block the pipeline found in the store was dropped since: seal again while the bytes are here.
+      // A block that the pipeline found in the store was evicted since: seal again while the bytes are in memory.
       if (!complete[i]) this.#submit([{ inode, piece }])
     })
     const ready = work.filter((_, i) => complete[i])
@@ -231,7 +229,7 @@ export class SealQueue {
     this.#parts.held.close(inode)
   }
 
-  /** @returns false when it failed: the piece is sealed again by the next try */
+  /** @returns false when it failed; the next try seals the piece again */
   #apply(inode: Inode, piece: Piece): boolean {
     try {
       applyPiece(this.#parts, inode, piece)
@@ -250,7 +248,7 @@ export class SealQueue {
   }
 }
 
-/** Nobody has the file any more. */
+/** The file is deleted and no longer in use. */
 function isLeft({ inode, piece }: Work): boolean {
   return inode.gone || piece.isAbandoned
 }

@@ -5,7 +5,7 @@ export const SLOT_BYTES = 4 * MIB
 
 export interface Slot {
   readonly bytes: Uint8Array
-  /** The ino of the file whose tail is in it. */
+  /** The inode number of the file whose tail is in the buffer. */
   owner: number | undefined
   isTaken: boolean
 }

@@ -1,35 +1,41 @@
 /**
- * Room for what programs write on the disk that holds local data: refused before the disk is full, so that commits
+ * Checks that the local disk has room for new writes. Writes are refused before the disk is full, so that commits
  * always fit.
  */
 import { DriveError, MIB } from '../../base/index.js'
 import type { Disk, Space } from '../../platform/index.js'
 
-/** Kept free for commits of what was accepted already, and for the version that gives space back. */
+/** Reserved for commits of accepted writes, and for the version that frees space. */
 export const RESERVED_BYTES = 16 * MIB
-/** For a request up to this size everything is tried: more than what may wait to be written. */
+/**
+ * A refused request up to this size always makes the drive try to free space. It is more than the bytes that can be
+ * pending.
+ */
 const ALWAYS_TRIED_BYTES = 256 * MIB
 
-/** The evictable part of the cache goes before less than this is free. */
+/** The cache is evicted when less than this is free. */
 const ROOMY_BYTES = 32 * MIB
 
-/** Whether there is room for what programs write, and how much is missing. */
+/** Whether there is room for writes, and how many bytes are missing. */
 export class Room {
-  /** What the last refused write needed, until there is room for as much. */
+  /** The need of the last refused write, until that much is free. */
   #refusedBytes = 0
   #refusedAt: Space | undefined
   #measured: Space | undefined
-  /** On its way to the disk when it was measured, or accepted since. */
+  /** Bytes pending when the space was measured, and bytes accepted since. */
   #claimedBytes = 0
 
-  /** @param cachedBytes what the block cache holds @param onRefused told of each refusal that a version may help */
+  /**
+   * @param cachedBytes the current size of the block cache
+   * @param onRefused called for each refusal that a new version may cure
+   */
   constructor(
     private readonly disk: Disk,
     private readonly cachedBytes: () => number,
     private readonly onRefused: () => void = () => undefined,
   ) {}
 
-  /** Throws NO_SPACE when `addedBytes` more, on top of what waits to be written already, would fill the disk. */
+  /** Throws NO_SPACE when `addedBytes` more, in addition to the pending bytes, would fill the disk. */
   require(waitingBytes: number, addedBytes: number): void {
     if (this.#claim(this.disk.space(), waitingBytes, addedBytes)) return
     const space = this.disk.space(true)
@@ -51,30 +57,30 @@ export class Room {
   }
 
   /**
-   * What eviction and a new version could make room for: the cache may go, and on the same disk the node may hold as
-   * much again. The refusal of a larger request says nothing about space.
+   * The space that eviction and a new version could free: the cache, and as much again for a node on the same disk. The
+   * refusal of a larger request does not count as a lack of space.
    */
   #reachableBytes(space: Space): number {
     const reachable = Math.max(ALWAYS_TRIED_BYTES, spareOf(space) + 2 * this.cachedBytes())
     return Math.min(space.totalBytes - RESERVED_BYTES, reachable)
   }
 
-  /** The disk was full when so much was to be written. */
+  /** Records that the disk was full for a write of this size. */
   refused(neededBytes: number): void {
     this.#refusedBytes = Math.max(1, neededBytes)
     this.#refusedAt = this.disk.space()
     this.onRefused()
   }
 
-  /** A write was refused, and there still is no room for as much. */
+  /** A write was refused, and its space is still not free. */
   get isShort(): boolean {
     const space = this.disk.space()
-    // What was measured before the refusal says nothing.
+    // A measurement from before the refusal proves nothing.
     if (space !== this.#refusedAt && spareOf(space) >= this.#refusedBytes) this.#refusedBytes = 0
     return this.#refusedBytes > 0
   }
 
-  /** How much the cache should give back. */
+  /** How many bytes the cache should free. */
   get missingBytes(): number {
     const spareBytes = spareOf(this.disk.space())
     return Math.max(0, ROOMY_BYTES - spareBytes, this.isShort ? this.#refusedBytes - spareBytes : 0)

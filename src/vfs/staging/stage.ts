@@ -1,6 +1,6 @@
 /**
- * From memory to the store: large tails through the pipeline, small bodies inline, the rest as pages. Staged here means
- * in the overlay of `meta` (or indexed); the commit that follows makes it durable.
+ * Moves bytes from memory to the store: large tails through the pipeline, small bodies inline, the rest as pages.
+ * Staged here means: in the overlay of `meta`, or indexed. The next commit makes it durable.
  */
 import { KIB } from '../../base/index.js'
 import { INLINE_BYTES } from '../../model/index.js'
@@ -13,20 +13,20 @@ import { foldInline, type PageParts, putPage } from '../content/pages.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 import type { SealQueue } from '../staging/seal-queue.js'
 
-/** What staging takes. */
+/** The parts that staging uses. */
 export interface StageParts extends PageParts {
   readonly held: HeldMemory
   readonly sealing: SealQueue
 }
 
-/** Unstaged tails from this size on are sealed rather than written as pages. */
+/** Unstaged tails of at least this size are sealed, smaller ones are written as pages. */
 const SEALED_FROM_BYTES = 128 * KIB
-/** A stretch added to a larger file is not worth a block of its own below this size. */
+/** A smaller extent at the end of a larger file does not get its own block. */
 const OWN_BLOCK_BYTES = 64 * KIB
 
 /**
- * Everything held of the file now is staged when it resolves. Rejects with NO_SPACE, or OFFLINE for a base that is
- * elsewhere.
+ * When it resolves, all bytes held of the file at the call are staged. Rejects with NO_SPACE, or with OFFLINE for a
+ * remote base.
  */
 export async function stage(parts: StageParts, inode: Inode): Promise<void> {
   if (inode.content === undefined || !inode.content.hasHeld) return
@@ -47,7 +47,7 @@ export async function stage(parts: StageParts, inode: Inode): Promise<void> {
   }
 }
 
-/** The block a tail goes on from is not to be had: the tail gets a block of its own, which needs nothing else. */
+/** The block before the tail cannot be read, so the tail gets its own block, which needs no other. */
 async function sealInstead(parts: StageParts, inode: Inode, error: unknown): Promise<void> {
   const { content } = inode
   if (content === undefined) return
@@ -56,7 +56,7 @@ async function sealInstead(parts: StageParts, inode: Inode, error: unknown): Pro
   await parts.sealing.settle(inode, content.pieces)
 }
 
-/** Stages the tail and the held pages at once, or says what it must wait for. */
+/** Stages the tail and the held pages at once, or returns a wait. */
 export function stageRest(parts: StageParts, inode: Inode, content: FileContent): Wait | undefined {
   if (stageInline(parts, inode, content)) return undefined
   for (const index of pagesToStage(content)) {
@@ -69,14 +69,16 @@ export function stageRest(parts: StageParts, inode: Inode, content: FileContent)
   return undefined
 }
 
-/** All that is held of the file goes into pages at once, for a commit that cannot wait. @returns whether it could */
+/**
+ * Stages all held bytes of the file as pages at once, for a commit that cannot wait. @returns whether this was possible
+ */
 export function stageNow(parts: StageParts, inode: Inode): boolean {
   const { content } = inode
   if (content === undefined || !content.hasHeld) return true
   return stagePieces(parts, inode, content) && stageRest(parts, inode, content) === undefined
 }
 
-/** Pieces that are still under way, as pages. @returns false when something would have to be waited for */
+/** Stages the pieces in the pipeline as pages. @returns false when that would need a wait */
 function stagePieces(parts: StageParts, inode: Inode, content: FileContent): boolean {
   for (const piece of content.pieces) {
     if (piece.isStaged || piece.limit === 0) continue
@@ -97,7 +99,7 @@ function stagePieces(parts: StageParts, inode: Inode, content: FileContent): boo
   return true
 }
 
-/** The whole of a small file becomes the inline body. @returns false when the file is not of that kind */
+/** Stages a whole small file as the inline body. @returns false when the file does not qualify */
 function stageInline(parts: StageParts, inode: Inode, content: FileContent): boolean {
   const { tail } = content
   if (tail === undefined || tail.start !== 0 || tail.length !== inode.size || tail.length > INLINE_BYTES) return false
@@ -145,7 +147,7 @@ function stagePage(parts: StageParts, inode: Inode, content: FileContent, index:
   return undefined
 }
 
-/** The stream ends here: the tail is staged, or goes to the pipeline, and a new one may begin. */
+/** Ends the stream: stages the tail or submits it to the pipeline, so that a new tail may begin. */
 export function closeTail(parts: StageParts, inode: Inode, content: FileContent): Wait | undefined {
   const { tail } = content
   if (tail === undefined) return undefined
@@ -160,7 +162,7 @@ export function closeTail(parts: StageParts, inode: Inode, content: FileContent)
   return undefined
 }
 
-/** After the last close: small bodies at once, larger ones through the pipeline together with others. */
+/** After the last close: stages small bodies at once, and larger ones through the pipeline together with others. */
 export function stageClosed(parts: StageParts, inode: Inode): void {
   const { content } = inode
   if (content === undefined) return

@@ -12,14 +12,14 @@ import {
 } from '../../../test/support/vfs/drive.js'
 import { ROOT_INO } from '../tree.js'
 
-/** What is there now is published. */
+/** Publishes all current changes. */
 async function publish({ port }: OpenDrive): Promise<void> {
   const { sequence } = await port.freeze()
   await port.resume()
   await port.published({ sequence, removedBefore: 0, refs: [], merged: [], confirmed: [], discarded: [] })
 }
 
-test('S-090 sync is told once that there is something to publish, and again only after it was answered that there is nothing', async (t) => {
+test('S-090 sync is told once of unpublished changes, and again only after it was told that there are none', async (t) => {
   let told = 0
   const scratch = scratchDrive()
   const drive = await scratch.open({ tellSync: () => told++ })
@@ -32,10 +32,10 @@ test('S-090 sync is told once that there is something to publish, and again only
   for (let i = 0; i < 100; i++) await writeFile(drive.tree, `file ${i}`, Buffer.from('x'))
   t.true((await drive.port.counts()).dirtyInodes > 0)
   await drive.tree.setAttributes(ino, { mode: 0o600 }, undefined, caller)
-  t.is(told, 1, 'what sync knows of it looks at again by itself')
+  t.is(told, 1, 'known changes cause no second signal')
   await publish(drive)
   await drive.tree.setAttributes(ino, { mode: 0o640 }, undefined, caller)
-  t.is(told, 1, 'nobody has asked since')
+  t.is(told, 1, 'sync has not asked since')
   await publish(drive)
   t.is((await drive.port.counts()).dirtyInodes, 0)
   await drive.tree.setAttributes(ino, { mode: 0o600 }, undefined, caller)
@@ -43,7 +43,7 @@ test('S-090 sync is told once that there is something to publish, and again only
   await drive.shut()
 })
 
-test('S-090 work in a file without a name tells nothing', async (t) => {
+test('S-090 changes of an unlinked file send no signal', async (t) => {
   let told = 0
   const scratch = scratchDrive()
   const drive = await scratch.open({ tellSync: () => told++ })
@@ -62,7 +62,7 @@ test('S-090 work in a file without a name tells nothing', async (t) => {
   await drive.shut()
 })
 
-test('S-090 a write that finds no space is told, also when sync knows of changes', async (t) => {
+test('S-090 a write without space sends a signal, also when sync knows of changes', async (t) => {
   let told = 0
   let availableBytes = 2 ** 40
   const scratch = scratchDrive()

@@ -1,6 +1,6 @@
 /**
- * Wakes sync, which sleeps while there is nothing for it: told once of what its last look did not find, then silent
- * until it has looked and found nothing again. A busy drive sends no stream of messages, and an idle one none at all.
+ * Wakes sync, which sleeps while there are no changes. It sends one signal, then none until sync has asked and found no
+ * changes. So a busy drive sends no stream of messages, and an idle one sends none.
  */
 import type { DriveCounts } from '../../tree-state/index.js'
 
@@ -12,7 +12,7 @@ export class SyncSignal {
     this.#tell = tell
   }
 
-  /** There is a change that no version has. */
+  /** There is an unpublished change. */
   changed(): void {
     if (this.#hasTold.changes) return
     this.#hasTold.changes = true
@@ -26,7 +26,7 @@ export class SyncSignal {
     this.#tell()
   }
 
-  /** What somebody was answered: what is over is told anew when it comes again. */
+  /** Sync got this answer. A condition that ended is signalled again when it returns. */
   answered({ dirtyInodes, isShortOfSpace }: Pick<DriveCounts, 'dirtyInodes' | 'isShortOfSpace'>): void {
     if (dirtyInodes === 0) this.#hasTold.changes = false
     if (!isShortOfSpace) this.#hasTold.shortage = false

@@ -1,6 +1,6 @@
 /**
- * The stretch a sequential writer is filling. It begins as a small heap buffer (most files end there), moves to a
- * shared slot when it grows, and becomes a piece when the slot is full.
+ * The extent that a sequential writer is filling. It starts as a small heap buffer, which is enough for most files. It
+ * moves to a shared slot when it grows, and becomes a piece when the slot is full.
  */
 import { KIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
@@ -11,7 +11,7 @@ import type { TreeState } from '../inodes/tree-state.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 import type { SealQueue } from '../staging/seal-queue.js'
 
-/** What writing into a tail takes. */
+/** The parts that writing into a tail uses. */
 export interface TailParts {
   readonly state: TreeState
   readonly held: HeldMemory
@@ -19,7 +19,7 @@ export interface TailParts {
 }
 
 const FIRST_BYTES = 4 * KIB
-/** Tails that outgrow it move to a slot. */
+/** Larger tails move to a slot. */
 const HEAP_BYTES = 256 * KIB
 
 export function beginTail(content: FileContent, start: number): Tail {
@@ -28,7 +28,7 @@ export function beginTail(content: FileContent, start: number): Tail {
   return tail
 }
 
-/** A small file's body goes on as a tail, so that the next body is made in memory. */
+/** Turns the inline body of a small file into a tail, so that the next body is built in memory. */
 export function beginTailFromInline(content: FileContent, inline: Uint8Array): Tail {
   const tail = beginTail(content, 0)
   tail.data = Buffer.allocUnsafe(Math.max(FIRST_BYTES, inline.length))
@@ -39,8 +39,8 @@ export function beginTailFromInline(content: FileContent, inline: Uint8Array): T
 }
 
 /**
- * Writes at `offset`, which is in the tail or at its end; bytes between the end and it become zeros.
- * @returns bytes taken
+ * Writes at `offset`, which must not lie before the tail; a gap after its end is filled with zeros.
+ * @returns the number of bytes taken
  */
 export function writeTail(parts: TailParts, inode: Inode, tail: Tail, offset: number, data: Uint8Array): number | Wait {
   const at = offset - tail.start
