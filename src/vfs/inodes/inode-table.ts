@@ -227,9 +227,7 @@ export class InodeTable {
     this.#cache.delete(ino)
   }
 
-  /**
-   * The last name is gone: the inode is no longer part of the tree, but stays while it is open or known to the kernel.
-   */
+  /** The last name is gone: the inode leaves the tree, but stays while it is open or known to the kernel. */
   unlinked(inode: Inode): void {
     const { counters, tables } = this.#state
     inode.parent = 0
@@ -319,10 +317,7 @@ export class InodeTable {
     return 0
   }
 
-  /**
-   * Counts changed files that no commit has yet and that have no held bytes, and their staged bytes; their rows are
-   * only in memory.
-   */
+  /** Counts changed files without held bytes that no commit has yet, and their staged bytes. */
   countUncommitted(): { files: number; bytes: number } {
     const counts = { files: 0, bytes: 0 }
     for (const inode of this.changed) {
@@ -385,10 +380,7 @@ export class InodeTable {
   }
 }
 
-/**
- * Marks at commit that the row has a smaller size than was written: after a crash, the store may have rows beyond that
- * size.
- */
+/** Marks that the row has a smaller size than was written: after a crash, there may be rows beyond that size. */
 function markClipped({ state }: TreeTables, inode: Inode, isClipped: boolean): void {
   if (inode.isClipped === isClipped) return
   inode.isClipped = isClipped
