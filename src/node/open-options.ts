@@ -18,6 +18,8 @@ export interface OpenNodeOptions {
    * nothing is sent while somebody else listens there: NODE_DENIED.
    */
   readonly listener?: Listener | undefined
+  /** A block store in a folder must be there already, else OFFLINE: its disk may not be connected. */
+  readonly mustExist?: boolean | undefined
   /** PEM certificates to trust besides the system's, for https nodes with a private authority. */
   readonly certificateAuthority?: string | undefined
   /** Of dagdrive; sent as `User-Agent: dagdrive/<version>`. */

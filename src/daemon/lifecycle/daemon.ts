@@ -2,7 +2,8 @@
  * The daemon's own state: whether there is a drive, whether it is locked, opening it once, closing it, and when to end.
  * What may be asked over the socket is in control.ts.
  */
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { DriveError, systemClock, systemRandom, type Log } from '../../base/index.js'
 import {
   readConfig,
@@ -16,11 +17,12 @@ import type { DriveState, MountReport } from '../../api/index.js'
 import { readKeyFile } from '../keys/key-file.js'
 import { readNodeKey, type NodeCredential } from '../keys/node-keys.js'
 import { type RootKey } from '../../crypto/index.js'
-import { listenerOf, openNode, type IpfsNode } from '../../node/index.js'
+import { listenerOf, openNode, type IpfsNode, type OpenNodeOptions } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
 import { openDrive, type Drive } from './drive.js'
 import { findAgain } from '../nodes/find-published.js'
+import { isMarkedPublished } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { forceUnmount } from '../../fuse/index.js'
 import type { Holder } from '../mounts/holder.js'
@@ -60,7 +62,11 @@ export interface Daemon {
   /** Closes and opens again, with the configuration as it is on disk. */
   reopen(): Promise<Drive>
   /** The configured node, or another address. */
-  connectNode(address: string, credential: NodeCredential | undefined): Promise<IpfsNode>
+  connectNode(
+    address: string,
+    credential: NodeCredential | undefined,
+    how?: Pick<OpenNodeOptions, 'mustExist'>,
+  ): Promise<IpfsNode>
   /** What was kept for this node, or `key` as given now for it. Never that of another node. */
   nodeCredential(address: string, key?: string): Promise<NodeCredential | undefined>
   config(): Promise<DriveConfig>
@@ -179,11 +185,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return undefined
     }
     const config = await daemon.config()
+    // An empty store in place of a disk that is not connected would be published to.
+    const mustExist =
+      /^file:/i.test(config.nodeUrl) &&
+      existsSync(join(paths.dataDirectory, 'meta')) &&
+      (await isMarkedPublished(paths.publishedFile))
     // A node that cannot be opened now must not keep the drive from being mounted.
     return openNow(
       key,
       reopeningNode(config.nodeUrl, async () =>
-        daemon.connectNode(config.nodeUrl, await daemon.nodeCredential(config.nodeUrl)),
+        daemon.connectNode(config.nodeUrl, await daemon.nodeCredential(config.nodeUrl), { mustExist }),
       ),
       { isNew: false },
     )
@@ -258,8 +269,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await remount(opened, wanted)
         return opened
       }),
-    connectNode: (address, credential) =>
+    connectNode: (address, credential, how = {}) =>
       openNode(address, {
+        ...how,
         dataDirectory: dirname(paths.embeddedNodeDirectory),
         clock: systemClock,
         random: systemRandom,

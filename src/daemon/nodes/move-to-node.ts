@@ -31,6 +31,11 @@ export async function moveToNode(
   if (drive === undefined) return chooseNode(daemon, given, credential, context.signal)
   const before = (await daemon.config()).nodeUrl
   const { newer } = drive.sync.status()
+  if (given.url === before && drive.node.capabilities.isOwnStore) {
+    await arrive(daemon, before)
+    await changeTo(daemon, drive, before)
+    return testNode(daemon, given, context.signal)
+  }
   const report = await testNode(daemon, given, context.signal, credential)
   const { configFile, nodeKeyFile } = daemon.paths
   // A key is bound to its node, so the configured node keeps its own key during all these steps.

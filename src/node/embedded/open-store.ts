@@ -21,6 +21,8 @@ const MOST_UNMERGED = 1_000_000
 export interface OpenStoreOptions {
   /** The store is in the drive's own data, not in a folder of its own. */
   readonly isOfDrive?: boolean | undefined
+  /** See `OpenNodeOptions`. */
+  readonly mustExist?: boolean | undefined
   /** Of dagdrive, for the status. */
   readonly version?: string | undefined
   /** Memory that begins on a page, or undefined where there is none; for direct writes. */
@@ -43,6 +45,7 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     for (const one of opened.splice(0).reverse()) await one.close()
   }
   try {
+    if (options.mustExist === true) await requireStore(path)
     await makeDirectory(path)
     if ((await readMarker(path)) === '') await refuseForeign(path)
     const lock = await lockStore(path)
@@ -72,6 +75,18 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
  */
 function mostSortedIn(segments: Pick<GrowingSegments, 'boundedBytes'>): number {
   return Math.floor(segments.boundedBytes / RECORD_BYTES) + MOST_UNMERGED
+}
+
+/** Where a disk is not mounted, the folder above may be there, and empty. */
+async function requireStore(path: string): Promise<void> {
+  const text = await readMarker(path).catch(() => '') // no folder, or one that says nothing
+  if (text !== '') return
+  throw new DriveError(
+    'OFFLINE',
+    'There is no block store of dagdrive where the drive was published. Is its disk connected? ' +
+      '`dagdrive node set` with the same address makes a new one there.',
+    { about: { path } },
+  )
 }
 
 /** Only the last folder is made: a missing parent is most likely a disk that is not mounted. */
