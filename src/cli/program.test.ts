@@ -84,6 +84,8 @@ test('a secret is the first line of its file; others being able to read it is sa
   await writeFile(path, '\n')
   await t.throwsAsync(readSecretFile(path, 'passphrase', session.terminal))
   await t.throwsAsync(readSecretFile(join(home, 'absent'), 'passphrase', session.terminal))
+  for (const endless of ['/dev/zero', '/dev/urandom'])
+    await t.throwsAsync(readSecretFile(endless, 'passphrase', session.terminal), { message: /could not be read/ })
 })
 
 test('a written secret is private, never overwrites, and goes when nothing came of it', async (t) => {

@@ -1,7 +1,9 @@
 /** Secrets come from files or a prompt and go to files; never through arguments or the environment. */
-import { open, readFile, stat, unlink, type FileHandle } from 'node:fs/promises'
-import { DriveError } from '../base/index.js'
+import { open, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { DriveError, KIB } from '../base/index.js'
 import type { Terminal } from './terminal.js'
+
+const MOST_BYTES = 64 * KIB
 
 /** The file's first line without its end; `-` reads standard input. Warns when others can read the file. */
 export async function readSecretFile(path: string, what: string, terminal: Terminal): Promise<string> {
@@ -11,13 +13,29 @@ export async function readSecretFile(path: string, what: string, terminal: Termi
     if (path !== '-' && ((await stat(path)).mode & 0o077) !== 0) {
       terminal.note(`warning: other users may read ${path}; run: chmod 600 ${path}`)
     }
-    text = await readFile(source, 'utf8')
+    text = await readShort(source)
   } catch (error) {
     throw new DriveError('USAGE', `The ${what} could not be read from ${path}.`, { cause: error })
   }
   const secret = text.replace(/\r?\n[\s\S]*$/, '')
   if (secret === '') throw new DriveError('USAGE', `${path} holds no ${what}.`)
   return secret
+}
+
+/** To its end, also of a pipe; what is longer than any secret, such as a device without an end, is a failure. */
+async function readShort(path: string): Promise<string> {
+  const file = await open(path, 'r')
+  try {
+    const bytes = Buffer.alloc(MOST_BYTES)
+    for (let done = 0; ;) {
+      const { bytesRead } = await file.read(bytes, done, bytes.length - done, null)
+      done += bytesRead
+      if (bytesRead === 0) return bytes.toString('utf8', 0, done)
+      if (done === bytes.length) throw new DriveError('INVALID', 'The file is longer than any secret.')
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 /** A file that will receive a secret: claimed before the secret exists, so that it is never made and then lost. */

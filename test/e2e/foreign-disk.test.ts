@@ -146,3 +146,26 @@ testWhere('fuse')(
     t.true(readdirSync(sound).length > 5)
   },
 )
+
+testWhere('fuse')('S-031 a folder in the drive itself is no node: it would be no copy', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.up()
+  const { mountpoint } = drive
+  const linked = join(temporaryFolder(t, 'linked'), 'link')
+  symlinkSync(mountpoint, linked)
+  program('sh', ['-c', 'mkdir folder; echo kept > file; sync file'], { cwd: mountpoint })
+  const before = (await drive.json<{ node: { where: string } }>(['status'])).node.where
+  for (const folder of [join(mountpoint, 'store'), join(mountpoint, 'folder'), join(linked, 'folder/store')]) {
+    for (const command of [
+      ['node', 'set', `file://${folder}`],
+      ['node', 'test', `file://${folder}`],
+    ]) {
+      const { code, stderr } = await drive.run(command)
+      t.is(code, 46, stderr)
+      t.regex(stderr, /in the drive itself/)
+    }
+  }
+  t.is(program('ls', ['-A', '.', 'folder'], { cwd: mountpoint }), '.:\nfile\nfolder\n\nfolder:\n')
+  t.is((await drive.json<{ node: { where: string } }>(['status'])).node.where, before)
+  await drive.unmount()
+})

@@ -22,6 +22,7 @@ import type { OpenedDrive } from '../../sync/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
 import { openDrive, type Drive } from './drive.js'
 import { findAgain } from '../nodes/find-published.js'
+import { requireOutside } from '../nodes/outside-the-drive.js'
 import { isMarkedPublished } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { forceUnmount } from '../../fuse/index.js'
@@ -269,8 +270,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await remount(opened, wanted)
         return opened
       }),
-    connectNode: (address, credential, how = {}) =>
-      openNode(address, {
+    connectNode: async (address, credential, how = {}) => {
+      await requireOutside(address, drive?.mounts ?? [])
+      return openNode(address, {
         ...how,
         dataDirectory: dirname(paths.embeddedNodeDirectory),
         clock: systemClock,
@@ -280,7 +282,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
         listener: credential?.listener,
         version: options.version,
         allocatePages,
-      }),
+      })
+    },
     async nodeCredential(address, key) {
       if (key === undefined) return readNodeKey(paths.nodeKeyFile, address)
       return { key, listener: await listenerOf(address) }
