@@ -13,7 +13,7 @@
 
 #include "memory_calls.h"
 
-enum { WATCHED_FILES = 16, LOOK_MS = 100, BUSY_LOOK_MS = 10 };
+enum { WATCHED_FILES = 16, LOOK_MS = 50, BUSY_LOOK_MS = 10, HURRIED_LOOK_MS = 3 };
 /* So much more since the last look is a load. */
 #define BUSY_BYTES (2 << 20)
 /* What others have mapped may be over the bound by itself: so much must come on top before the next try. */
@@ -25,6 +25,8 @@ static pthread_cond_t watch_changed = PTHREAD_COND_INITIALIZER;
 static char *watched[WATCHED_FILES];
 static double watch_most;
 static bool watch_runs;
+/* Loads under way that map hundreds of MiB within a tenth of a second. */
+static int watch_hurries;
 
 /* Resident pages of files, bytes, without those of shared memory; 0 when the system does not tell. */
 static double resident_file_bytes(int status) {
@@ -56,6 +58,7 @@ static void *watch_maps(void *none) {
       next_ms = BUSY_LOOK_MS;
     }
     last = now;
+    if (watch_hurries > 0) next_ms = HURRIED_LOOK_MS;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += next_ms * 1000000L;
@@ -121,6 +124,21 @@ static napi_value watch_mapped(napi_env env, napi_callback_info info) {
   pthread_mutex_unlock(&watch_lock);
   if (slot >= 0) napi_add_env_cleanup_hook(env, stop_watching, (void *)(intptr_t)slot);
   return js_number(env, slot);
+}
+
+/* hurryWatch(1 or -1): a load begins, or ends, that touches very many pages in a short time. */
+static napi_value hurry_watch(napi_env env, napi_callback_info info) {
+  napi_value args[1];
+  double change;
+  if (!get_args(env, info, args, 1)) return NULL;
+  if (napi_get_value_double(env, args[0], &change) != napi_ok || (change != 1 && change != -1))
+    return fail_range(env, "hurryWatch: bad number"), NULL;
+  pthread_mutex_lock(&watch_lock);
+  watch_hurries += (int)change;
+  if (watch_hurries < 0) watch_hurries = 0;
+  pthread_cond_signal(&watch_changed);
+  pthread_mutex_unlock(&watch_lock);
+  return js_number(env, 0);
 }
 
 /* unwatchMapped(number): when it returns, nothing looks at the file any more. */

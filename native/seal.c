@@ -200,6 +200,7 @@ NAPI_MODULE_INIT() {
       {"bytesToPage", NULL, bytes_to_page, NULL, NULL, NULL, napi_enumerable, NULL},
       {"forgetMapped", NULL, forget_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
       {"watchMapped", NULL, watch_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"hurryWatch", NULL, hurry_watch, NULL, NULL, NULL, napi_enumerable, NULL},
       {"unwatchMapped", NULL, unwatch_mapped, NULL, NULL, NULL, napi_enumerable, NULL},
       {"trimHeap", NULL, trim_heap, NULL, NULL, NULL, napi_enumerable, NULL},
       {"keepMemoryPrivate", NULL, keep_memory_private, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -40,8 +40,6 @@ export interface Aead {
  * a key and nonce.
  */
 export interface RecordSealer {
-  /** `RECORD_OVERHEAD`. */
-  readonly overheadBytes: number
   /** @returns fresh memory, `RECORD_OVERHEAD` bytes longer than `plain` */
   seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
   /** Opens records of this sealer and of earlier sealers with the same key. @returns fresh memory; throws CORRUPT */

@@ -52,7 +52,7 @@ export function createRecordSealer(localKey: SecretKey, random: Random): RecordS
     if (!native.openRecord(key, aad, sealed, out)) throw tagMismatch()
     return out
   }
-  return { overheadBytes: RECORD_OVERHEAD, seal, open }
+  return { seal, open }
 }
 
 /** 0^4 || counter. */

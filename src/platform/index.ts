@@ -11,7 +11,15 @@ export {
 export { makeDurableDirectory, syncDirectory, syncDirectoryLater } from './durable-directory.js'
 export { tryLockFile } from './kernel-lock.js'
 export { makeDirectories } from './make-directories.js'
-export { allocatePages, forgetMapped, punchHole, readWithoutWaiting, trimHeap, watchMapped } from './native-file.js'
+export {
+  allocatePages,
+  forgetMapped,
+  hurryWatch,
+  punchHole,
+  readWithoutWaiting,
+  trimHeap,
+  watchMapped,
+} from './native-file.js'
 export { nativeSeal, type NativeSeal } from './native-seal.js'
 export {
   createSpaceGuard,

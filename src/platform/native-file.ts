@@ -53,6 +53,16 @@ export function watchMapped(path: string, mostBytes: number): (() => void) | und
   return watch < 0 ? undefined : () => void native?.unwatchMapped?.(watch)
 }
 
+/**
+ * A load begins that touches very many mapped pages in a short time: the watching thread looks more often.
+ * @returns ends it
+ */
+export function hurryWatch(): () => void {
+  const native = nativeSeal()
+  native?.hurryWatch?.(1)
+  return () => void native?.hurryWatch?.(-1)
+}
+
 /** Returns free memory of the C heap to the system, also from the middle of the heap. Takes some milliseconds. */
 export function trimHeap(): void {
   nativeSeal()?.trimHeap?.()

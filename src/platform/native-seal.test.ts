@@ -61,6 +61,7 @@ function goodArguments(): Record<
     | 'preadNoWait'
     | 'forgetMapped'
     | 'watchMapped'
+    | 'hurryWatch'
     | 'unwatchMapped'
     | 'trimHeap'
     | 'keepMemoryPrivate'

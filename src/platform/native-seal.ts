@@ -61,6 +61,7 @@ export interface NativeSeal {
   /** @returns a number for `unwatchMapped`, or −1 */
   watchMapped?(path: string, mostBytes: number): number
   unwatchMapped?(watch: number): number
+  hurryWatch?(change: 1 | -1): number
   trimHeap?(): number
   /** @returns 0 or a negative errno */
   keepMemoryPrivate?(): number

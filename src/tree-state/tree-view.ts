@@ -2,7 +2,7 @@
  * The tree as it was at one committed instant, decoded and read only. Sync, history and checks read this and no raw
  * rows. Whatever may grow with the drive comes as a generator that holds one page of rows.
  */
-import { readBe48, readBe64, rowsIn, type Snapshot, type Table } from '../storage/kv/index.js'
+import { readBe48, readBe64, keysIn, rowsIn, type Snapshot, type Table } from '../storage/kv/index.js'
 import { TABLES, type ChunkRecord, type DentryRecord, type InodeRecord } from './contract.js'
 import { decodeInode } from './inode-record.js'
 import { chunkKey, dirtyKey, inodeKey, removedKey, rowsBetween, rowsOf, secondOf } from './keys.js'
@@ -14,7 +14,7 @@ const AFTER_ORPHAN = Buffer.from('orphan0')
 /** Four thousand of them would be 16 MiB. */
 const PAGES_AT_ONCE = 256
 
-type ReadTable = Pick<Table, 'get' | 'range'>
+type ReadTable = Pick<Table, 'get' | 'range' | 'keys'>
 
 export interface StagedPage {
   readonly index: number
@@ -146,6 +146,11 @@ export class TreeView {
   *pages(ino: number, from: number, to: number): Generator<StagedPage, undefined> {
     const range = { ...rowsBetween(ino, from, to), pageRows: PAGES_AT_ONCE }
     for (const [key, bytes] of rowsIn(this.#pages, range)) yield { index: secondOf(key), bytes }
+  }
+
+  /** Indexes of all staged pages, none of which is read. */
+  *pageIndexes(ino: number): Generator<number, undefined> {
+    for (const key of keysIn(this.#pages, rowsOf(ino))) yield secondOf(key)
   }
 
   hasPages(ino: number): boolean {

@@ -66,6 +66,7 @@ async function currentContent(record: InodeRecord, context: BuildContext): Promi
     inline,
     rows: () => view.chunks(ino),
     rowsOver: (from, to) => rowsOver(view, ino, from, to),
+    pageIndexes: () => view.pageIndexes(ino),
     pages: (from, to) => view.pages(ino, from, to),
     sequence: context.sequence,
   }

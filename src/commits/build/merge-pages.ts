@@ -16,7 +16,9 @@ export interface MergeInput {
   rows(): Iterable<ChunkRecord>
   /** Those that lie over the bytes `from … to`, in any part. */
   rowsOver(from: number, to: number): Iterable<ChunkRecord>
-  /** Ascending; may be called several times. */
+  /** Indexes of all staged pages, ascending; may be called several times. */
+  pageIndexes(): Iterable<number>
+  /** Ascending. */
   pages(from: number, to: number): Iterable<StagedPage>
   readonly sequence: number
 }
@@ -52,7 +54,7 @@ interface Region {
 }
 
 /** Plaintext read and cut at a time. */
-const WINDOW_BYTES = 8 * MIB
+const WINDOW_BYTES = 2 * MIB
 
 /** New rows go to `context.add`, in order of their offsets, after their blocks were adopted. */
 export async function mergePages(input: MergeInput, context: MergeContext): Promise<void> {
@@ -109,10 +111,9 @@ function* touchedRegions(input: MergeInput, fixedBytes: number): Generator<Regio
 }
 
 function* touchedRanges(input: MergeInput): Generator<{ from: number; to: number }, undefined> {
-  const { inline, sizeBytes } = input
+  const { inline } = input
   if (inline !== undefined && inline.length > 0) yield { from: 0, to: inline.length }
-  for (const { index, bytes } of input.pages(0, Math.ceil(sizeBytes / PAGE_BYTES)))
-    yield { from: index * PAGE_BYTES, to: index * PAGE_BYTES + bytes.length }
+  for (const index of input.pageIndexes()) yield { from: index * PAGE_BYTES, to: (index + 1) * PAGE_BYTES }
 }
 
 function widened(region: Region, sizeBytes: number, ahead: RowsAhead): Region {

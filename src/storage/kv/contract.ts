@@ -30,8 +30,8 @@ export interface Table {
   delete(key: Uint8Array): void
   /** Overlay and committed rows merged, `start` inclusive, `end` exclusive. */
   range(options?: RangeOptions): Iterable<readonly [key: Uint8Array, value: Uint8Array]>
-  /** Like `range`, with the lengths of the values; no value is decrypted. */
-  lengths(options?: RangeOptions): Iterable<readonly [key: Uint8Array, length: number]>
+  /** The keys of `range`; no value is read. */
+  keys(options?: RangeOptions): Iterable<Uint8Array>
 }
 
 export interface RangeOptions {
@@ -42,7 +42,7 @@ export interface RangeOptions {
 
 /** A snapshot of the last committed state, for another thread of the same process. Close it soon: it holds pages. */
 export interface Snapshot {
-  table(name: string, options?: { sealed?: boolean }): Pick<Table, 'get' | 'range'>
+  table(name: string, options?: { sealed?: boolean }): Pick<Table, 'get' | 'range' | 'keys'>
   close(): void
 }
 

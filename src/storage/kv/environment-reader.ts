@@ -60,7 +60,7 @@ class LmdbSnapshot implements Snapshot {
     private readonly onClose: () => void,
   ) {}
 
-  table(name: string, { sealed = false }: { sealed?: boolean } = {}): Pick<Table, 'get' | 'range'> {
+  table(name: string, { sealed = false }: { sealed?: boolean } = {}): Pick<Table, 'get' | 'range' | 'keys'> {
     const database = this.databases.get(name)
     if (database === undefined)
       throw new DriveError('INTERNAL', `Table ${name} did not exist when the snapshot was taken.`)
@@ -74,6 +74,7 @@ class LmdbSnapshot implements Snapshot {
     return {
       get: (key) => rows.get(key, live()),
       range: (options: RangeOptions = {}) => rows.range(options, live()),
+      keys: (options: RangeOptions = {}) => rows.keys(options, live()),
     }
   }
 

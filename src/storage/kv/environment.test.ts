@@ -85,6 +85,10 @@ test('random puts, deletes, ranges and commits agree with a model', async (t) =>
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .slice(0, 'limit' in range ? range.limit : undefined)
         t.deepEqual(got, wanted)
+        t.deepEqual(
+          [...table.keys(range)].map(text),
+          wanted.map(([k]) => k),
+        )
         compared += got.length
       } else if (random.next(3) === 0) {
         const committing = environment.commit()

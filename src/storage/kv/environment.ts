@@ -132,7 +132,8 @@ class LmdbEnvironment implements Environment {
     try {
       await commitHook?.frozen?.()
       const rows = await seal(tables)
-      await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows])
+      const touched = this.#mapped.hurry()
+      await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows]).finally(touched)
     } catch (error) {
       const failure = writeFailure(error, path, 2 * bytes)
       log.warn('a commit of local data failed', { code: failure.code, bytes })
@@ -222,11 +223,15 @@ class OverlaidTable implements Table {
     return overlayRows(pending, this.committed.range(bounds), limit, copyOf)
   }
 
-  lengths(options: RangeOptions = {}): Iterable<readonly [key: Uint8Array, length: number]> {
+  *keys(options: RangeOptions = {}): Generator<Uint8Array, undefined> {
     const pending = this.#pending(options)
-    if (pending.length === 0) return this.committed.lengths(options)
     const { limit = Infinity, ...bounds } = options
-    return overlayRows(pending, this.committed.lengths(bounds), limit, ({ length }) => length)
+    const committed = this.committed.keys(pending.length === 0 ? options : bounds)
+    if (pending.length === 0) {
+      yield* committed
+      return
+    }
+    for (const [key] of overlayRows(pending, withoutValues(committed), limit, () => undefined)) yield key
   }
 
   /** In-memory rows that a range may need, in key order. */
@@ -258,6 +263,10 @@ class OverlaidTable implements Table {
 function checkedKey(key: Uint8Array): string {
   if (key.length === 0 || key.length > MAX_KEY_BYTES) throw new RangeError('A key has 1 to 1,900 bytes.')
   return latin1(key)
+}
+
+function* withoutValues(keys: Iterable<Uint8Array>): Generator<readonly [key: Uint8Array, value: undefined]> {
+  for (const key of keys) yield [key, undefined]
 }
 
 function sum<T>(items: Iterable<T>, amount: (item: T) => number): number {

@@ -18,7 +18,7 @@
  */
 import { makeDurableDirectory, syncDirectory } from '../../platform/index.js'
 import { open } from 'lmdb'
-import type { Database, RootDatabase, Transaction } from 'lmdb'
+import type { Database, RangeOptions as LmdbRange, RootDatabase, Transaction } from 'lmdb'
 import type { RangeOptions } from './contract.js'
 import type { Row } from './merge-rows.js'
 import { rowAad, type RowSealer } from './record-sealer.js'
@@ -78,33 +78,26 @@ export class CommittedRows {
   }
 
   *range(options: RangeOptions, transaction?: Transaction): Generator<Row, undefined> {
-    for (const { key, value } of this.#stored(options, transaction))
+    for (const { key, value } of this.#database.getRange(rangeOf(options, transaction)))
       yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
   }
 
-  /** Lengths of the plaintext values. */
-  *lengths(
-    options: RangeOptions,
-    transaction?: Transaction,
-  ): Generator<readonly [key: Uint8Array, length: number], undefined> {
-    const overhead = this.#sealer?.overheadBytes ?? 0
-    for (const { key, value } of this.#stored(options, transaction)) yield [key, value.length - overhead]
-  }
-
-  #stored(
-    { start, end, limit }: RangeOptions,
-    transaction?: Transaction,
-  ): Iterable<{ key: Uint8Array; value: Uint8Array }> {
-    return this.#database.getRange({
-      ...(start === undefined ? {} : { start }),
-      ...(end === undefined ? {} : { end }),
-      ...(limit === undefined ? {} : { limit }),
-      ...(transaction === undefined ? {} : { transaction }),
-    })
+  keys(options: RangeOptions, transaction?: Transaction): Iterable<Uint8Array> {
+    return this.#database.getKeys(rangeOf(options, transaction))
   }
 
   /** The bytes to store under `key`, in memory that does not change until the commit. */
   sealed(key: Uint8Array, value: Buffer): Uint8Array {
     return this.#sealer === undefined ? value : this.#sealer.seal(this.#place(key), value)
+  }
+}
+
+/** As lmdb-js takes it. */
+function rangeOf({ start, end, limit }: RangeOptions, transaction: Transaction | undefined): LmdbRange {
+  return {
+    ...(start === undefined ? {} : { start }),
+    ...(end === undefined ? {} : { end }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(transaction === undefined ? {} : { transaction }),
   }
 }

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { forgetMapped, watchMapped } from '../../platform/index.js'
+import { forgetMapped, hurryWatch, watchMapped } from '../../platform/index.js'
 
 const PAGE = 4096
 const MIB = 1024 * 1024
@@ -42,6 +42,18 @@ export class MappedMemory {
   close(): void {
     clearInterval(this.#timer)
     this.#unwatch?.()
+  }
+
+  /**
+   * While a transaction runs: one that writes or deletes here and there maps 16 pages for each it touches.
+   * @returns ends it
+   */
+  hurry(): () => void {
+    const end = hurryWatch()
+    return () => {
+      end()
+      this.#look()
+    }
   }
 
   #look(): void {

@@ -32,6 +32,20 @@ export function* rowsIn(
   for (const rows of pagesOf(table, options)) yield* rows
 }
 
+/** Keys in order, some thousands at a time; see `pagesOf`. */
+export function* keysIn(
+  table: Pick<Table, 'keys'>,
+  { start, end }: { start: Uint8Array; end: Uint8Array },
+): Generator<Uint8Array, undefined> {
+  for (let from = start; ;) {
+    const keys = [...table.keys({ start: from, end, limit: ROWS_A_PAGE })]
+    yield* keys
+    const last = keys.at(-1)
+    if (last === undefined || keys.length < ROWS_A_PAGE) return
+    from = Buffer.concat([last, Buffer.of(0)])
+  }
+}
+
 /** Empties tables in steps, each with its own commit, so that memory stays bounded. */
 export async function clearTables(environment: Environment, tables: readonly Table[]): Promise<void> {
   for (const table of tables) {

@@ -1,12 +1,8 @@
 /**
  * The interface for encryption of rows at rest; the caller supplies the cipher (src/crypto). `aad` binds a sealed value
- * to its location: table name
- * 0
- * key. It is only valid during the call.
+ * to its location: the table's name, a zero byte, the key. It is only valid during the call.
  */
 export interface RowSealer {
-  /** The length of a sealed value minus that of its plaintext. */
-  readonly overheadBytes: number
   /** @returns newly allocated memory with at least one byte */
   seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
   /** @returns newly allocated memory; throws CORRUPT when the value was not sealed with this key for this location */

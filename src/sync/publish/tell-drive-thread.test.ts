@@ -31,7 +31,7 @@ test('S-038 however much a version changed, each message to the drive thread has
   })
   for (const { refs: some, merged, confirmed, discarded } of messages) {
     t.true(some.length <= 10_000)
-    t.true(merged.flatMap((file) => file.rows).length <= 512)
+    t.true(merged.flatMap((file) => file.rows).length <= 32)
     t.true(confirmed.length + discarded.length <= 10_000)
   }
   t.deepEqual(

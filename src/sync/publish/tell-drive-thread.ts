@@ -13,8 +13,8 @@ import type { Plan, SyncState } from '../state/sync-state.js'
 
 const DIGESTS_A_MESSAGE = 10_000
 const REFS_A_PART = 10_000
-/** Each row may replace 64 staged pages, which are deleted in the same commit. */
-const MERGED_ROWS_A_PART = 512
+/** Each row may replace 64 staged pages. They are deleted in the same commit, and each maps 64 KiB of `meta` then. */
+const MERGED_ROWS_A_PART = 32
 
 type Part = Pick<PublishedCommit, 'refs' | 'merged'>
 type Blocks = Pick<PublishedCommit, 'confirmed' | 'discarded'>

@@ -44,8 +44,8 @@ test('S-089 the set of staged pages of a file is known without reading a page', 
   t.is([...pages.between(0, Infinity)].length, 5_000)
   t.true(pages.has(9))
   t.false(pages.has(10))
-  t.is(pages.lengthOf(18), PAGE_BYTES)
   t.is(opened.opens, 0)
+  t.is(pages.lengthOf(18), PAGE_BYTES)
 })
 
 test('S-089 staged and held pages match a full list after random changes and reopenings', async (t) => {

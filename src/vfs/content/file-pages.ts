@@ -19,7 +19,7 @@ export interface Page {
 /** Pages whose rows are looked up together: 128 MiB of a file. */
 const STRETCH_PAGES = 32_768
 
-type PageTable = Pick<Table, 'get' | 'put' | 'delete' | 'lengths'>
+type PageTable = Pick<Table, 'get' | 'put' | 'delete' | 'keys'>
 
 export class FilePages {
   readonly #table: PageTable
@@ -28,7 +28,7 @@ export class FilePages {
   readonly #entries = new Map<number, Page>()
   /** Pages with a row, in the stretches looked up so far. */
   #stored = NONE
-  /** Pages whose row is shorter than a page. */
+  /** Pages whose row may be shorter than a page. */
   #short = NONE
   /** Stretches looked up so far; undefined: all of them. */
   #looked: Set<number> | undefined
@@ -168,13 +168,13 @@ export class FilePages {
     if (this.#looked === undefined || this.#looked.has(stretch)) return
     this.#looked.add(stretch)
     const start = stretch * STRETCH_PAGES
-    for (const [key, length] of this.#table.lengths(rowsBetween(this.#ino, start, start + STRETCH_PAGES)))
-      this.#note(secondOf(key), length)
+    for (const key of this.#table.keys(rowsBetween(this.#ino, start, start + STRETCH_PAGES)))
+      this.#note(secondOf(key), true)
   }
 
   /** The index of the first row at or after `from`. */
   #firstRow(from: number): number | undefined {
-    for (const [key] of this.#table.lengths({ ...rowsBetween(this.#ino, from), limit: 1 })) return secondOf(key)
+    for (const key of this.#table.keys({ ...rowsBetween(this.#ino, from), limit: 1 })) return secondOf(key)
     return undefined
   }
 
@@ -183,19 +183,22 @@ export class FilePages {
   }
 
   #rowLength(index: number): number {
-    return this.#short.has(index) ? this.#row(index).length : PAGE_BYTES
+    if (!this.#short.has(index)) return PAGE_BYTES
+    const { length } = this.#row(index)
+    if (length === PAGE_BYTES) this.#short.remove(index, index + 1)
+    return length
   }
 
   #putRow(index: number, bytes: Uint8Array): void {
     this.#look(index)
     this.#table.put(pageKey(this.#ino, index), bytes)
-    this.#note(index, bytes.length)
+    this.#note(index, bytes.length < PAGE_BYTES)
   }
 
-  #note(index: number, length: number): void {
+  #note(index: number, mayBeShort: boolean): void {
     if (this.#stored === NONE) this.#stored = new BlockBitmap()
     this.#stored.add(index, index + 1)
-    if (length === PAGE_BYTES) return this.#short.remove(index, index + 1)
+    if (!mayBeShort) return this.#short.remove(index, index + 1)
     if (this.#short === NONE) this.#short = new BlockBitmap()
     this.#short.add(index, index + 1)
   }

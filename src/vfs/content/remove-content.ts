@@ -61,9 +61,8 @@ function storedPages(parts: RemoveParts, inode: Inode, isInUse: boolean): number
 }
 
 /** The first `limit` staged pages of a file. */
-export function pageIndexes(pages: Pick<Table, 'lengths'>, ino: number, limit?: number): number[] {
+export function pageIndexes(pages: Pick<Table, 'keys'>, ino: number, limit?: number): number[] {
   const indexes: number[] = []
-  for (const [key] of pages.lengths({ ...rowsOf(ino), ...(limit !== undefined && { limit }) }))
-    indexes.push(secondOf(key))
+  for (const key of pages.keys({ ...rowsOf(ino), ...(limit !== undefined && { limit }) })) indexes.push(secondOf(key))
   return indexes
 }

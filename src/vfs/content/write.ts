@@ -28,9 +28,9 @@ export const MAX_FILE_BYTES = 2 ** 52
 /** An overwrite of at least this many bytes starts a stream. */
 const STREAM_BYTES = 128 * KIB
 /** Writers wait while more than this is pending for a commit. */
-const MAX_PENDING_BYTES = 12 * 1024 * KIB
+const MAX_PENDING_BYTES = 6 * 1024 * KIB
 /** A commit starts when more than this is pending. */
-const COMMITTED_FROM_BYTES = 4 * 1024 * KIB
+const COMMITTED_FROM_BYTES = 2 * 1024 * KIB
 const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010

@@ -18,7 +18,6 @@ export function scratchDirectory(): { path: string; remove(): void } {
 export function testSealer(): RowSealer {
   const key = Buffer.alloc(32, 7)
   return {
-    overheadBytes: 28,
     seal(aad, plain) {
       const nonce = systemRandom.bytes(12)
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad)

@@ -38,8 +38,8 @@ export class MemoryEnvironment implements Environment {
         }
         return rangeOf(rows, options)
       },
-      lengths(options) {
-        return [...this.range(options)].map(([key, { length }]) => [key, length] as const)
+      keys(options) {
+        return [...this.range(options)].map(([key]) => key)
       },
     }
   }
@@ -80,6 +80,7 @@ export class MemoryEnvironment implements Environment {
         table: (name) => ({
           get: (key) => frozen.get(name)?.get(latin1(key))?.slice(),
           range: (options) => rangeOf(frozen.get(name) ?? new Map(), options),
+          keys: (options) => [...rangeOf(frozen.get(name) ?? new Map(), options)].map(([key]) => key),
         }),
         close: () => undefined,
       }

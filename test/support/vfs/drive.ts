@@ -124,7 +124,6 @@ async function openDrive(path: string, options: Partial<VfsOptions>): Promise<Op
 function sealer(): RowSealer {
   const key = Buffer.alloc(32, 7)
   return {
-    overheadBytes: 28,
     seal(aad, plain) {
       const nonce = systemRandom.bytes(12)
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad)
