@@ -29,6 +29,9 @@ export function createRecordSealer(localKey: SecretKey, random: Random): RecordS
   const sealKey = keys(salt)
   const native = nativeSeal()
   let counter = 0
+  // Rows read one after the other were mostly written in one session.
+  let lastSalt = salt
+  let lastKey = sealKey
 
   const seal = (aad: Uint8Array, plain: Uint8Array): Uint8Array => {
     const out = Buffer.allocUnsafe(plain.length + RECORD_OVERHEAD)
@@ -45,8 +48,12 @@ export function createRecordSealer(localKey: SecretKey, random: Random): RecordS
 
   const open = (aad: Uint8Array, sealed: Uint8Array): Uint8Array => {
     if (sealed.length < RECORD_OVERHEAD) throw tagMismatch()
-    const record = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
-    const key = record.compare(salt, 0, SALT, 0, SALT) === 0 ? sealKey : keys(record.subarray(0, SALT))
+    const record = Buffer.isBuffer(sealed) ? sealed : Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
+    if (record.compare(lastSalt, 0, SALT, 0, SALT) !== 0) {
+      lastSalt = Buffer.from(record.subarray(0, SALT))
+      lastKey = keys(lastSalt)
+    }
+    const key = lastKey
     if (native === undefined) return aes256Gcm.open(key, nonceOf(record), aad, record.subarray(HEAD))
     const out = Buffer.allocUnsafe(sealed.length - RECORD_OVERHEAD)
     if (!native.openRecord(key, aad, sealed, out)) throw tagMismatch()

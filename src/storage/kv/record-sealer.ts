@@ -14,8 +14,10 @@ export function rowAad(table: string): (key: Uint8Array) => Uint8Array {
   const prefix = Buffer.from(table + '\0', 'utf8')
   const scratch = Buffer.alloc(prefix.length + 2000)
   scratch.set(prefix)
+  // Keys of a table have few lengths, and making a view costs as much as filling it.
+  const views: Uint8Array[] = []
   return (key) => {
     scratch.set(key, prefix.length)
-    return scratch.subarray(0, prefix.length + key.length)
+    return (views[key.length] ??= scratch.subarray(0, prefix.length + key.length))
   }
 }
