@@ -30,6 +30,8 @@ export interface Table {
   delete(key: Uint8Array): void
   /** Overlay and committed rows merged, `start` inclusive, `end` exclusive. */
   range(options?: RangeOptions): Iterable<readonly [key: Uint8Array, value: Uint8Array]>
+  /** Rows of the last commit; known without reading any. */
+  readonly committedCount: number
   /** The keys of `range`; no value is read. */
   keys(options?: RangeOptions): Iterable<Uint8Array>
 }

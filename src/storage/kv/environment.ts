@@ -207,6 +207,10 @@ class OverlaidTable implements Table {
     return this.committed.get(key)
   }
 
+  get committedCount(): number {
+    return this.committed.count
+  }
+
   put(key: Uint8Array, value: Uint8Array): void {
     // Our own copy: the caller may reuse, transfer or share its memory (lmdb-js keeps raw pointers until the commit).
     this.open.set(checkedKey(key), copyOf(value))

@@ -82,6 +82,10 @@ export class CommittedRows {
       yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
   }
 
+  get count(): number {
+    return (this.#database.getStats() as { entryCount: number }).entryCount
+  }
+
   keys(options: RangeOptions, transaction?: Transaction): Iterable<Uint8Array> {
     return this.#database.getKeys(rangeOf(options, transaction))
   }

@@ -75,13 +75,27 @@ export function readState(state: TreeState): boolean {
     nextRemoved: number(NEXT_REMOVED, 1),
     totalFiles: count(0),
     totalBytes: count(1),
-    ...countDirty(state),
+    ...dirtyCounts(state, { dirtyFiles: count(3), unpublishedBytes: count(4) }),
   }
   return true
 }
 
+type DirtyCounts = Pick<Counters, 'dirtyInodes' | 'dirtyFiles' | 'unpublishedBytes'>
+
+/** More rows are not read when a drive is opened, which would take seconds for a million. */
+const MOST_COUNTED_ROWS = 20_000
+
+/**
+ * The number of inodes with unpublished changes, as the table says. When there are very many, files and bytes, which
+ * are only shown, are those stored in the same commit.
+ */
+function dirtyCounts(state: TreeState, kept: Omit<DirtyCounts, 'dirtyInodes'>): DirtyCounts {
+  const dirtyInodes = state.tables.dirty.committedCount
+  return dirtyInodes > MOST_COUNTED_ROWS ? { ...kept, dirtyInodes } : countDirty(state)
+}
+
 /** Recounts all `dirty` rows: a stored counter is not trusted for data that has to be published. */
-export function countDirty({ tables }: TreeState): Pick<Counters, 'dirtyInodes' | 'dirtyFiles' | 'unpublishedBytes'> {
+export function countDirty({ tables }: TreeState): DirtyCounts {
   const counts = { dirtyInodes: 0, dirtyFiles: 0, unpublishedBytes: 0 }
   for (const [, value] of tables.dirty.range()) {
     const { isFile, unpublishedBytes } = decodeDirty(value)

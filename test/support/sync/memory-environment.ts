@@ -22,7 +22,11 @@ export class MemoryEnvironment implements Environment {
       if (rows === undefined) this.#overlays.set(name, (rows = new Map<string, Uint8Array | undefined>()))
       return rows
     }
+    const committed = (): number => this.#committed.get(name)?.size ?? 0
     return {
+      get committedCount() {
+        return committed()
+      },
       get: (key) => {
         const text = latin1(key)
         const value = overlay().has(text) ? overlay().get(text) : this.#committed.get(name)?.get(text)
