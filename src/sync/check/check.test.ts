@@ -1,101 +1,23 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { around } from '../../../test/support/sync/around.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
-import { forestOf, usesOf, World } from '../../../test/support/sync/world.js'
-import { DriveError } from '../../base/index.js'
-import { cidOf, decodeLinks, parseCid } from '../../dag/index.js'
-import type { CidText, IpfsNode } from '../../node/index.js'
-import type { CheckReport, CheckFinding } from '../contract.js'
+import { check, drive, fill, rotting, seenElsewhere, versionBlocks } from '../../../test/support/sync/rotten.js'
+import { forestOf, usesOf } from '../../../test/support/sync/world.js'
+import { cidOf, parseCid } from '../../dag/index.js'
+import type { CidText } from '../../node/index.js'
 import { findDrive } from '../fetch/open-existing.js'
-
-interface Checked extends CheckReport {
-  readonly findings: readonly CheckFinding[]
-}
-
-async function check(device: RealDevice, how: { repair?: boolean; node?: boolean }): Promise<Checked> {
-  const findings: CheckFinding[] = []
-  const report = await device.sync.check({
-    repair: how.repair === true,
-    node: how.node === true,
-    signal: new AbortController().signal,
-    onFinding: (finding) => findings.push(finding),
-    onProgress: () => undefined,
-  })
-  return { ...report, findings }
-}
-
-/** A node that keeps damaged bytes whatever is sent, as Kubo does. */
-function rotting(
-  node: IpfsNode,
-  rotten: ReadonlySet<CidText>,
-  kind: 'WRONG_BLOCK' | 'NOT_FOUND' = 'WRONG_BLOCK',
-): IpfsNode {
-  return around(node, {
-    getBlock: async (cid, options) => {
-      if (rotten.has(cid)) throw new DriveError(kind, 'Rot.', { about: { cid } })
-      return node.getBlock(cid, options)
-    },
-  })
-}
-
-async function drive(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
-  const world = await World.open(seed)
-  t.teardown(() => world.close())
-  const device = await RealDevice.first(world)
-  t.teardown(async () => {
-    await device.close()
-    device.remove()
-  })
-  return { world, device }
-}
-
-/** Of every kind of block a version has. */
-async function fill(world: World, device: RealDevice): Promise<void> {
-  await device.makeDirectory('/docs')
-  await device.makeDirectory('/docs/deep')
-  await device.write('/docs/deep/note', 0, Buffer.from('a few words'))
-  const twice = world.random.bytes(300_000)
-  await device.write('/docs/one', 0, twice)
-  await device.write('/docs/the same', 0, twice)
-  await device.write('/long', 0, world.random.bytes(9_000_000))
-  await device.write('/linked', 0, world.random.bytes(100_000))
-  await device.link('/linked', '/docs/other name')
-  await device.symlink('/symlink', 'docs/one')
-  await device.sync.syncNow()
-}
-
-async function seenElsewhere(world: World): Promise<Record<string, string>> {
-  const other = await RealDevice.next(world)
-  try {
-    return await other.dump()
-  } finally {
-    await other.close()
-    other.remove()
-  }
-}
-
-async function blocksOf(world: World): Promise<CidText[]> {
-  const { version } = (await findDrive(world))!
-  const found: CidText[] = [cidOf(version.root, 'dag-pb')]
-  for (const cid of found) {
-    const { digest, codec } = parseCid(cid)
-    if (codec === 'dag-pb')
-      found.push(...decodeLinks(await world.fetch(digest, codec)).map((link) => cidOf(link.digest, link.codec)))
-  }
-  return found
-}
 
 const CLEAN = { open: 0, healed: 0, lost: 0 }
 
 test('S-071 R-77 a sound drive has nothing to find, and a check publishes and changes nothing', async (t) => {
   const { world, device } = await drive(t, 900)
   await fill(world, device)
-  const before = await blocksOf(world)
+  const before = await versionBlocks(world)
   t.like(await check(device, {}), CLEAN)
   const report = await check(device, { node: true, repair: true })
   t.like(report, CLEAN)
   t.true(report.checkedHere > 10 && report.checkedNode >= 15, JSON.stringify(report))
-  t.deepEqual(await blocksOf(world), before)
+  t.deepEqual(await versionBlocks(world), before)
 })
 
 test('S-072 S-073 R-77 any one block damaged for good on the node: it is found, and published anew', async (t) => {
@@ -108,11 +30,11 @@ test('S-072 S-073 R-77 any one block damaged for good on the node: it is found, 
   world.node = node
   await device.close()
   await device.open(() => ({ node }))
-  const count = (await blocksOf(world)).length
+  const count = (await versionBlocks(world)).length
   const expected = await device.dump()
   t.true(count > 40, String(count))
-  for (let at = 0; at < count; at += at < 8 ? 1 : 9) {
-    const blocks = await blocksOf(world)
+  for (let at = 0; at < count; at += at < 6 ? 1 : 11) {
+    const blocks = await versionBlocks(world)
     const victim = blocks[at % blocks.length]!
     rotten.add(victim)
     const found = await check(device, { node: true })
@@ -120,7 +42,7 @@ test('S-072 S-073 R-77 any one block damaged for good on the node: it is found, 
     const repaired = await check(device, { node: true, repair: true })
     t.like(repaired, { open: 0, lost: 0 }, `${at} ${victim}: ${JSON.stringify(repaired.findings)}`)
     t.true(repaired.healed > 0, `${at} ${victim}`)
-    t.false((await blocksOf(world)).includes(victim), `${at} ${victim}`)
+    t.false((await versionBlocks(world)).includes(victim), `${at} ${victim}`)
     t.like(await check(device, { node: true }), CLEAN, `${at} ${victim}: again`)
     t.deepEqual(await seenElsewhere(world), expected, `${at} ${victim}`)
   }
@@ -146,7 +68,7 @@ test('S-072 R-77 a block the node lost comes back from here, and no version is m
   await device.close()
   await device.open(() => ({ node }))
   const height = device.sync.status().published!.height
-  const victims = (await blocksOf(world)).filter((_, i) => i % 3 === 0)
+  const victims = (await versionBlocks(world)).filter((_, i) => i % 3 === 0)
   for (const cid of victims) rotten.add(cid)
   const repaired = await check(device, { node: true, repair: true })
   t.like(repaired, { open: 0, lost: 0 }, JSON.stringify(repaired.findings))
@@ -188,7 +110,7 @@ test('S-073 content that is written again after a repair does not lead to the da
   await device.close()
   await device.open(() => ({ node }))
   const leaves: CidText[] = []
-  for (const cid of await blocksOf(world)) {
+  for (const cid of await versionBlocks(world)) {
     const { digest, codec } = parseCid(cid)
     if (codec === 'raw' && (await world.fetch(digest, codec)).length > 60_000) leaves.push(cid)
   }

@@ -72,7 +72,7 @@ async function repairNode(
       'Another device has published on top of the version here. Unmount and mount again, and repeat the repair.',
     )
   }
-  const around = [...damagedIn(['open', 'lost'], parts.state)].flat().filter(isAround(parts.state)).slice(0, MOST_NAMED)
+  const around = blocksAround(parts.state)
   if (!(await sealAnew(parts, signal))) return
   await parts.publish(signal)
   await readBack(around, parts, signal)
@@ -83,12 +83,18 @@ function unlessLost(error: unknown): void {
   if (!isDriveError(error, 'NOT_FOUND')) throw error
 }
 
-/** Not a chunk: the next version has another one in its place. */
-function isAround({ head, tables }: SyncState): (row: DamagedRow) => boolean {
-  return ({ digest, codec }) =>
-    codec === 'dag-pb' ||
-    tables.nodes.get(digest) !== undefined ||
-    (head !== undefined && equalBytes(digest, head.commitDigest))
+/** Damaged blocks that are no chunks: the next version has others in their place. */
+function blocksAround(state: SyncState): DamagedRow[] {
+  const { head, tables } = state
+  const around: DamagedRow[] = []
+  for (const rows of damagedIn(['open', 'lost'], state)) {
+    for (const row of rows) {
+      const isCommit = head !== undefined && equalBytes(row.digest, head.commitDigest)
+      if (row.codec === 'raw' && !isCommit && tables.nodes.get(row.digest) === undefined) continue
+      if (around.push(row) === MOST_NAMED) return around
+    }
+  }
+  return around
 }
 
 /** What was published instead of damaged blocks is there, and the pin tree is another one. */

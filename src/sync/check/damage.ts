@@ -76,15 +76,20 @@ export async function lookAgain(parts: CheckParts, signal: AbortSignal): Promise
   }
   const isHeld = state.head !== undefined && (await isPinned(state.head.root, parts, signal))
   for (const rows of damagedIn(isHeld ? ['open', 'lost', 'replaced'] : [], state)) {
-    for (const row of rows) {
-      const copy = await readFromNode(row.digest, row.codec, parts, signal)
-      const isGone = copy.kind === 'missing' && !(row.codec === 'raw' && isOfVersion(row, state))
-      if (copy.kind === 'good' || isGone || (row.codec === 'dag-pb' && row.state !== 'replaced'))
-        forget(row.digest, state)
-      if (copy.kind === 'good') await port.giveBack({ unused: [], published: [row.digest] })
-    }
+    for (const row of rows) await lookAt(row, parts, signal)
   }
   await state.queue.commit()
+}
+
+/** What is sound again, or gone and not wanted, is forgotten. A repair that was cut off begins anew. */
+async function lookAt(row: DamagedRow, parts: CheckParts, signal: AbortSignal): Promise<void> {
+  const { state, port } = parts
+  const { digest, codec } = row
+  const { kind } = await readFromNode(digest, codec, parts, signal)
+  const isLive = codec === 'raw' && isOfVersion(row, state)
+  if (kind === 'good' || codec === 'dag-pb' || (kind === 'missing' && !isLive)) forget(digest, state)
+  else if (isLive) putDamage({ ...row, kind, state: 'open' }, state)
+  if (kind === 'good' && isLive) await port.giveBack({ unused: [], published: [digest] })
 }
 
 export function forget(digest: Digest, { tables }: Pick<SyncState, 'tables'>): void {

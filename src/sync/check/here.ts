@@ -5,6 +5,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { equalBytes, isDriveError, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
+import { isDirectory } from '../../model/index.js'
+import type { TreeView } from '../../tree-state/index.js'
 import { decodeNode, digestOf, encodeNode } from '../../commits/index.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import type { CheckRequest, CheckFinding } from './contract.js'
@@ -14,7 +16,7 @@ import { FileFindings } from './file-findings.js'
 import { chunkSlices, hasParent, inodeSlices, isStillNamed, pathOf, withView, type FileRow } from './slices.js'
 
 const INODES_A_SLICE = 512
-const ROWS_A_SLICE = 32
+const ROWS_A_SLICE = 16
 
 type Request = Pick<CheckRequest, 'repair' | 'signal' | 'onFinding'>
 
@@ -39,28 +41,25 @@ async function checkRecords({ meta }: CheckParts, { signal, onFinding }: Request
   for (const records of inodeSlices(meta, INODES_A_SLICE)) {
     throwIfAborted(signal)
     await setImmediate()
-    const tell = (ino: number): void => {
-      const path = withView(meta, (view) => (view.inode(ino) === undefined ? undefined : pathOf(ino, view)))
-      onFinding({ ...of('here', 'name', 'entry', 'lost'), path })
-    }
-    for (const { ino, mode } of records) {
-      const isWrong = withView(meta, (view) => {
-        const record = view.inode(ino)
-        if (record === undefined) return false // removed meanwhile
-        if (!hasParent(record, view)) return true
-        if (mode >>> 12 !== DIRECTORY) return false
-        for (const entry of view.entries(ino)) {
-          const child = view.inode(entry.ino)
-          if (child === undefined || child.mode >>> 12 !== entry.type) return true
-        }
-        return false
-      })
-      if (isWrong) tell(ino)
-    }
+    const paths = withView(meta, (view) =>
+      records.filter(({ ino }) => !isWhole(ino, view)).map(({ ino }) => pathOf(ino, view)),
+    )
+    for (const path of paths) onFinding({ ...of('here', 'name', 'entry', 'lost'), path })
   }
 }
 
-const DIRECTORY = 4
+/** It is where a directory has it, and all its entries lead to what they say. */
+function isWhole(ino: number, view: TreeView): boolean {
+  const record = view.inode(ino)
+  if (record === undefined) return true // removed meanwhile
+  if (!hasParent(record, view)) return false
+  if (!isDirectory(record)) return true
+  for (const entry of view.entries(ino)) {
+    const child = view.inode(entry.ino)
+    if (child === undefined || child.mode >>> 12 !== entry.type) return false
+  }
+  return true
+}
 
 async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
   const { meta, port } = parts
@@ -75,7 +74,9 @@ async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks:
       if (bytes !== undefined) onRead(1)
       // What is not here is on the node, but for what no version has yet.
       if (bytes === undefined ? row.born <= published : isGood(row, bytes, parts)) continue
-      if (!isStillNamed(row, meta)) continue
+      // What was published a moment ago may be evicted by now: the tables are looked at when they say so.
+      if (bytes === undefined) await port.flush()
+      if (!isStillNamed(row, meta, bytes === undefined)) continue
       const kind = bytes === undefined ? 'missing' : 'damaged'
       const outcome = await healBlock(row.digest, parts, request)
       const cid = cidOf(row.digest, 'raw')
@@ -106,16 +107,18 @@ async function healBlock(
 ): Promise<CheckFinding['outcome']> {
   const { state, port, core } = parts
   const isPublished = state.tables.live.get(digest) !== undefined
+  let isAtNode = isPublished
   if (!repair) return isPublished ? 'open' : 'lost'
   try {
     const copy = await readFromNode(digest, 'raw', parts, signal)
     if (copy.kind !== 'good') return 'lost'
+    isAtNode = true
     await port.restoreBlocks([{ digest: digestOf(digest), bytes: copy.bytes }])
     const [again] = await port.readBlocks([digestOf(digest)])
     return again !== undefined && equalBytes(core.sha256(again), digest) ? 'healed' : 'open'
   } catch (error) {
     if (!isDriveError(error) || error.code === 'ABORTED') throw error
-    return isPublished ? 'open' : 'lost' // the node is away
+    return isAtNode ? 'open' : 'lost' // the node is away, or the disk is full
   }
 }
 

@@ -53,7 +53,7 @@ async function send(
     const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
     if (kind !== 'good') continue
     putDamage({ ...row, state: 'healed' }, state)
-    if (row.codec === 'raw') healed.push(row.digest)
+    if (row.codec === 'raw' && isOfVersion(row, state)) healed.push(row.digest)
   }
   await state.queue.commit()
   // The node has confirmed them again, under the pin of the version.

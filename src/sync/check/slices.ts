@@ -3,7 +3,7 @@
  * disk, and a snapshot that is kept for hours keeps the database from using its space again. So a row may have changed
  * since its slice was read.
  */
-import { nameToText } from '../../base/index.js'
+import { equalBytes, nameToText } from '../../base/index.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import { TreeView, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
@@ -54,10 +54,15 @@ export function* changedSlices(meta: EnvironmentReader, limit: number): Generato
   }
 }
 
-/** The row is still there, and names the same block. */
-export function isStillNamed({ ino, offset, digest }: FileRow, meta: EnvironmentReader): boolean {
+/**
+ * The row is still there, and names the same block.
+ * @param isUnpublished and no published version has it
+ */
+export function isStillNamed(row: FileRow, meta: EnvironmentReader, isUnpublished: boolean): boolean {
+  const { ino, offset, digest, born } = row
   return withView(meta, (view) => {
-    for (const row of view.chunksBetween(ino, offset, offset + 1)) return Buffer.compare(row.digest, digest) === 0
+    if (isUnpublished && born <= view.published) return false
+    for (const now of view.chunksBetween(ino, offset, offset + 1)) return equalBytes(now.digest, digest)
     return false
   })
 }

@@ -1,0 +1,83 @@
+import test from 'ava'
+import { check, drive, fill, rotting, seenElsewhere, versionBlocks } from '../../../test/support/sync/rotten.js'
+import { RealDevice } from '../../../test/support/sync/real-device.js'
+import type { CidText } from '../../node/index.js'
+import type { DrivePort } from '../../tree-state/index.js'
+
+const CLEAN = { open: 0, healed: 0, lost: 0 }
+
+test('S-072 S-073 R-77 a device that read all of a drive it opened repairs what the first one published', async (t) => {
+  t.timeout(5 * 60_000)
+  const { world, device } = await drive(t, 930)
+  await fill(world, device)
+  const expected = await device.dump()
+  const count = (await versionBlocks(world)).length
+  for (let at = 0; at < count; at += at < 4 ? 1 : 11) {
+    const second = await RealDevice.next(world)
+    t.teardown(async () => {
+      await second.close()
+      second.remove()
+    })
+    const plain = world.node
+    const rotten = new Set<CidText>()
+    t.deepEqual(await second.dump(), expected)
+    await second.close()
+    await second.open(() => ({ node: rotting(plain, rotten) }))
+    const blocks = await versionBlocks(world)
+    const victim = blocks[at % blocks.length]!
+    rotten.add(victim)
+    const repaired = await check(second, { node: true, repair: true })
+    t.like(repaired, { open: 0, lost: 0 }, `${at} ${victim}: ${JSON.stringify(repaired.findings)}`)
+    t.false((await versionBlocks(world)).includes(victim), `${at} ${victim}`)
+    t.like(await check(second, { node: true }), CLEAN, `${at} ${victim}: again`)
+    t.deepEqual(await second.dump(), expected)
+    await second.close()
+    world.node = rotting(plain, rotten)
+    t.deepEqual(await seenElsewhere(world), expected)
+    world.node = plain
+  }
+})
+
+test('S-002 S-072 a device killed at any call of a repair: the next repair ends it, and nothing is lost', async (t) => {
+  t.timeout(5 * 60_000)
+  const { world, device } = await drive(t, 931)
+  await fill(world, device)
+  const expected = await device.dump()
+  const plain = world.node
+  for (let cut = 1, isCut = true; isCut; cut++) {
+    const blocks = await versionBlocks(world)
+    const rotten = new Set<CidText>([blocks.at(-1)!, blocks[2 + (cut % 3)]!])
+    isCut = false
+    let calls = 0
+    const cutting = (port: DrivePort): DrivePort =>
+      new Proxy(port, {
+        get: (target, name) => {
+          const method = Reflect.get(target, name) as (...given: unknown[]) => Promise<unknown>
+          return async (...given: unknown[]) => {
+            const isChange = CHANGING.has(String(name))
+            if (isChange && calls >= cut) throw new Error('cut')
+            const answer = await Reflect.apply(method, target, given)
+            if (!isChange || ++calls < cut) return answer
+            isCut = true
+            throw new Error('cut')
+          }
+        },
+      })
+    await device.close()
+    await device.open((port) => ({ node: rotting(plain, rotten), port: cutting(port) }))
+    await check(device, { node: true, repair: true }).catch(() => undefined)
+    await device.kill()
+    await device.close()
+    await device.open(() => ({ node: rotting(plain, rotten) }))
+    const repaired = await check(device, { node: true, repair: true })
+    t.like(repaired, { open: 0, lost: 0 }, `${cut}: ${JSON.stringify(repaired.findings)}`)
+    t.like(await check(device, { node: true }), CLEAN, `${cut}: again`)
+    t.deepEqual(await device.dump(), expected, String(cut))
+    world.node = rotting(plain, rotten)
+    t.deepEqual(await seenElsewhere(world), expected, String(cut))
+    world.node = plain
+  }
+})
+
+/** Calls of a repair that change something here. */
+const CHANGING = new Set(['adopt', 'giveBack', 'keepBlocks', 'replaceBlocks', 'markChanged', 'published'])
