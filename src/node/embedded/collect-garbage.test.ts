@@ -8,8 +8,11 @@ import { cidOf, parseCid, versionRootBlock } from '../../dag/index.js'
 import type { NodeBlock } from '../contract.js'
 import { importBlocks } from './block-import.js'
 import { collectGarbage, type CollectedStore } from './collect-garbage.js'
+import type { BlockIndex } from './block-index.js'
 import { DigestSet } from './digest-set.js'
+import { freeSegments } from './free-segments.js'
 import { openStore } from './open-store.js'
+import type { RecentBlock } from './recent-records.js'
 
 const seed = (process.pid * 2654435761) >>> 0 || 1
 
@@ -127,4 +130,38 @@ test('S-080 a tree that was prepared to fill the memory of who walks it is refus
   const error = await t.throwsAsync(collectGarbage(store))
   t.true(isDriveError(error, 'NODE_ERROR'))
   t.regex(String(error), /no end/)
+})
+
+test('S-080 pinned trees that name far more blocks than the store has do not fill the memory of a collection', async (t) => {
+  const store = await storeWith(t, 50)
+  const random = seededRandom(seed)
+  const node = forestNode(Array.from({ length: 1000 }, () => cidOf(random.bytes(32), 'raw')))
+  await add(store, [node])
+  await store.index.commit({ pinned: { cid: node.cid, name: 'much' } })
+  const error = await t.throwsAsync(collectGarbage(store))
+  t.regex(String(error), /far more blocks/)
+  t.true(store.index.has(parseCid(node.cid).digest))
+})
+
+test('S-080 more rows than a segment has room for are not gathered, and rows of no segment are not counted', async (t) => {
+  const store = await storeWith(t)
+  await add(store, rawBlocks(3, 5000, 3))
+  const { length: size } = store.index.pages().next().value![0]![1]
+  const hostile = {
+    *pages(): Generator<RecentBlock[]> {
+      for (let page = 0; page < 110; page++)
+        yield Array.from({ length: 2000 }, (_, i) => {
+          const at = page * 2000 + i
+          return [
+            Buffer.alloc(32),
+            { segment: at % 2 === 0 ? at : 1, offset: at % size, length: at % 500 === 1 ? 1 : 0 },
+          ]
+        })
+      for (let page = 0; page < 110; page++)
+        yield Array.from({ length: 2000 }, () => [Buffer.alloc(32), { segment: 1, offset: 0, length: 0 }])
+    },
+    commit: () => Promise.reject(new Error('nothing is moved')),
+  }
+  await freeSegments(hostile as unknown as BlockIndex, store.segments, {})
+  t.is(store.segments.sizes.size, 1)
 })

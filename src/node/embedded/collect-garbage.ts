@@ -16,6 +16,8 @@ import { findMissing, type WalkSource } from './walk.js'
 
 /** Digests marked at a time: about 16 MB. */
 const MARKED = 500_000
+/** Trees that name so many times as many blocks as the store has are none of ours. */
+const MOST_NAMED = 4
 /** Less garbage than this is not worth a collection that asks for a share. */
 export const LEAST_GARBAGE_BYTES = 4 * MIB
 
@@ -101,7 +103,7 @@ function partOf(digest: Digest, parts: number): number {
 
 /** A missing leaf is no reason to stop; a missing forest node is, because nobody knows what lies below it. */
 async function reachable(
-  { index, source }: CollectedStore,
+  { index, source, marked = MARKED }: CollectedStore,
   isWanted: (digest: Digest) => boolean,
   signal: AbortSignal | undefined,
 ): Promise<DigestSet> {
@@ -110,7 +112,15 @@ async function reachable(
     has: (cid) => cid.codec === 'raw' || source.has(cid),
     read: (cid) => source.read(cid),
   }
-  const visit = ({ digest }: { digest: Digest }): void => void (isWanted(digest) && live.add(digest))
+  const visit = ({ digest }: { digest: Digest }): void => {
+    if (!isWanted(digest)) return
+    live.add(digest)
+    if (live.size <= MOST_NAMED * marked) return
+    throw new DriveError(
+      'NODE_ERROR',
+      'Garbage was not collected: the pinned trees name far more blocks than there are.',
+    )
+  }
   for (const pin of index.pins()) {
     const missing = await findMissing(forest, parseCid(pin.cid), { signal, visit })
     if (missing === undefined) continue

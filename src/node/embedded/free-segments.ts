@@ -14,6 +14,9 @@ const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
 /** Rows of wasteful segments held in memory at a time; one segment may have more. */
 const ROWS_A_PASS = 20_000
 
+/** A segment with more live rows is none of ours, where blocks take bytes; its rows would fill the memory. */
+const MOST_ROWS = 200_000
+
 type Row = readonly [Digest, BlockLocation]
 
 /** Nothing is imported meanwhile. */
@@ -26,6 +29,7 @@ export async function freeSegments(
   const live = new Map<number, { bytes: number; rows: number }>()
   for (const page of index.pages()) {
     for (const [, { segment, length }] of page) {
+      if (!segments.sizes.has(segment)) continue
       const { bytes, rows } = live.get(segment) ?? { bytes: 0, rows: 0 }
       live.set(segment, { bytes: bytes + length, rows: rows + 1 })
     }
@@ -35,7 +39,7 @@ export async function freeSegments(
   for (const [segment, size] of [...segments.sizes]) {
     const { bytes, rows } = live.get(segment) ?? { bytes: 0, rows: 0 }
     if (size > 0 && bytes === 0) await segments.remove(segment)
-    else if (size > 0 && 1 - bytes / size >= deadShare) wasteful.push({ segment, rows, bytes })
+    else if (size > 0 && 1 - bytes / size >= deadShare && rows <= MOST_ROWS) wasteful.push({ segment, rows, bytes })
   }
   if (wasteful.length > 0) segments.seal()
   // The least live ones first: on a full disk each makes room for the next.

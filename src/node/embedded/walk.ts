@@ -8,6 +8,8 @@ import { DigestSet } from './digest-set.js'
 const LOOKS_AT_ONCE = 256
 /** Nodes known and not looked at yet: a tree of ours has some hundreds, and these take 50 MB. */
 const MOST_WAITING = 200_000
+/** Nodes of one tree: 400 million blocks of ours. */
+const MOST_NODES = 2_000_000
 
 export interface WalkSource {
   has(cid: Cid): boolean
@@ -75,7 +77,8 @@ async function walk(source: WalkSource, stack: Step[], options: WalkOptions): Pr
     const links = decodeLinks(await source.read(step.now))
     const before = step.before?.codec === 'dag-pb' ? decodeLinks(await source.read(step.before)) : []
     for (const next of pair(links, before)) stack.push(next)
-    if (stack.length > MOST_WAITING) throw new DriveError('NODE_ERROR', 'A tree of the block store has no end.')
+    if (stack.length > MOST_WAITING || seen.size > MOST_NODES)
+      throw new DriveError('NODE_ERROR', 'A tree of the block store has no end.')
   }
   return undefined
 }
