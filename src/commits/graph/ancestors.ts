@@ -46,4 +46,4 @@ export function basesAfter({ root, commit }: Version, known: readonly Digest[]):
 }
 
 /** A commit has room for 256 parents, some 50 of them by height. */
-const MOST_BASES = 32
+const MOST_BASES = 64

@@ -2,14 +2,21 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { DriveError, seededRandom, silentLog, systemClock, systemRandom } from '../../base/index.js'
+import { DriveError, isDriveError, seededRandom, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { createRootKey } from '../../crypto/index.js'
 import { openNode, type IpfsNode } from '../../node/index.js'
 import { DEFAULT_CONFIG, drivePaths, preparePaths } from '../../platform/index.js'
 import type { Holder } from '../mounts/holder.js'
-import { openDrive } from './drive.js'
+import { openDrive, type Drive } from './drive.js'
 
-test('S-031 a node that fails when it is closed does not leave the drive without sync', async (t: ExecutionContext) => {
+interface Opened {
+  readonly drive: Drive
+  /** A store of that name. */
+  readonly open: (name: string) => Promise<IpfsNode>
+}
+
+/** @param wrap the first node of the drive */
+async function opened(t: ExecutionContext, wrap: (node: IpfsNode) => IpfsNode): Promise<Opened> {
   const base = mkdtempSync(join(tmpdir(), 'dagdrive-change-node-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))
   const paths = drivePaths({ DAGDRIVE_HOME: join(base, 'home') })
@@ -22,23 +29,12 @@ test('S-031 a node that fails when it is closed does not leave the drive without
       log: silentLog,
       random: systemRandom,
     })
-  const first = await open('first')
-  const failing: IpfsNode = new Proxy(first, {
-    get: (target, name): unknown => {
-      const value = Reflect.get(target, name) as unknown
-      if (name !== 'close') return typeof value === 'function' ? (value.bind(target) as unknown) : value
-      return async () => {
-        await target.close()
-        throw new DriveError('NODE_ERROR', 'The disk of the node is gone.')
-      }
-    },
-  })
   const drive = await openDrive({
     paths,
     config: () => Promise.resolve(DEFAULT_CONFIG),
     cacheBytes: 1 << 28,
     rootKey: createRootKey(seededRandom(1)),
-    node: failing,
+    node: wrap(await open('first')),
     findStart: () => Promise.resolve(undefined),
     log: silentLog,
     holder: { take: () => undefined, drop: () => undefined } as unknown as Holder,
@@ -46,7 +42,33 @@ test('S-031 a node that fails when it is closed does not leave the drive without
     onMountsChanged: () => undefined,
   })
   t.teardown(() => drive.close(false))
+  return { drive, open }
+}
+
+test('S-031 a node that fails when it is closed does not leave the drive without sync', async (t: ExecutionContext) => {
+  const failing = (node: IpfsNode): IpfsNode =>
+    new Proxy(node, {
+      get: (target, name): unknown => {
+        const value = Reflect.get(target, name) as unknown
+        if (name !== 'close') return typeof value === 'function' ? (value.bind(target) as unknown) : value
+        return async () => {
+          await target.close()
+          throw new DriveError('NODE_ERROR', 'The disk of the node is gone.')
+        }
+      },
+    })
+  const { drive, open } = await opened(t, failing)
   await drive.changeNode(await open('second'), false)
   await drive.sync.syncNow()
   t.is(drive.sync.status().published?.height, 1)
+})
+
+test('S-031 a drive that is closed beneath a move does not begin to sync again', async (t) => {
+  const { drive, open } = await opened(t, (node) => node)
+  const next = await open('second')
+  await drive.close(false)
+  t.true(isDriveError(await t.throwsAsync(drive.changeNode(next, true)), 'ABORTED'))
+  t.is(drive.sync.status().phase, 'closed')
+  // The node is closed too: another program can use it.
+  await (await open('second')).close()
 })

@@ -4,9 +4,8 @@
  */
 import { join } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
-import type { DriveError } from '../../base/index.js'
 import type { DriveConfig, DrivePaths } from '../../platform/index.js'
-import { systemClock, systemRandom, toWire, type Log } from '../../base/index.js'
+import { DriveError, systemClock, systemRandom, toWire, type Log } from '../../base/index.js'
 import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
 import type { Files } from '../../files/client.js'
 import type { IpfsNode } from '../../node/index.js'
@@ -149,6 +148,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       hearing = opened
       return opened
     }
+    let isClosed = false
     let current = await startSync(false)
     closers.push(() => current.close())
     if (fresh) await endBeginning(dataDirectory)
@@ -173,19 +173,28 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
       waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
       async changeNode(next, isProvisional) {
+        const refuseWhenClosed = async (): Promise<void> => {
+          if (!isClosed) return
+          await next.close()
+          throw new DriveError('ABORTED', 'The drive is closing.')
+        }
+        await refuseWhenClosed()
         await current.close()
         // What the node before could not end shall not leave the drive without sync.
         await node.close().catch((error: unknown) => {
           log.warn('the node before did not close cleanly', { code: toWire(error).code })
         })
+        await refuseWhenClosed()
         node = next
         current = await startSync(isProvisional)
       },
       close: (rememberMounts) => {
+        isClosed = true
         remember = rememberMounts
         return closeInReverse(closers, log)
       },
       async closeDead() {
+        isClosed = true
         remember = true
         await mounts.leave()
         await closeInReverse(closers, log)

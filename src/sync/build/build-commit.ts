@@ -159,7 +159,7 @@ async function buildPlan(context: BuildContext, builder: Builder): Promise<Plan>
     version: 1,
     driveId: driveIdOf(head, builder),
     height: (head?.commit.height ?? 0) + 1,
-    parents: head === undefined ? [] : parentsAfter(head, builder.state.bases),
+    parents: head === undefined ? [] : parentsAfter(head, builder.state.namedBases),
     deviceSlot: builder.deviceSlot,
     deviceName: builder.deviceName,
     timeMs: Math.max(0, Math.floor(builder.clock.nowMs())),

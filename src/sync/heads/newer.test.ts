@@ -130,3 +130,29 @@ test('an idle device detects a newer version without a request', async (t) => {
   t.truthy(sync.status().newer)
   t.is(sync.status().lastError, undefined)
 })
+
+test('S-013 a device that only looked follows however many versions came, and none of those between is on the node', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const sync = await a.start()
+  const roots: string[] = []
+  for (let i = 0; i < 21; i++) {
+    await a.drive.write('/again', w.random.bytes(1000))
+    await sync.syncNow()
+    roots.push(sync.status().published!.root)
+  }
+  const gone = new Set(roots.slice(0, -1))
+  const collected = around(w.node, {
+    getBlock: async (cid, options) => {
+      if (gone.has(cid)) throw new DriveError('NOT_FOUND', 'It was collected.')
+      return w.node.getBlock(cid, options)
+    },
+    missing: async (cids, options) => [
+      ...cids.filter((cid) => gone.has(cid)),
+      ...(await w.node.missing(cids, options)).filter((cid) => !gone.has(cid)),
+    ],
+  })
+  t.true(await b.takeOver({ node: collected }))
+  await a.stop()
+  t.deepEqual(await dumpOf(b), await dumpOf(a))
+})

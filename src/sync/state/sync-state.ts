@@ -99,6 +99,15 @@ export class SyncState {
     return this.#read<Digest[]>('bases') ?? []
   }
 
+  /**
+   * Versions that the next commit names besides those by height: where other devices are, if our head descends from
+   * there, and where one took over from another. From all of them descent is shown without any version between.
+   */
+  get namedBases(): readonly Digest[] {
+    const heads = this.devices.map(({ root }) => root).filter((root) => this.isPast(root))
+    return [...heads, ...this.bases.filter((base) => !heads.some((one) => equalBytes(one, base)))]
+  }
+
   get live(): LiveState | undefined {
     return this.#read<LiveState>('live')
   }
@@ -124,8 +133,8 @@ export class SyncState {
 
   /** The head descends from this version, as far as this device remembers. */
   isPast(root: Digest): boolean {
-    const { head, pastHeads, places } = this
-    return [...(head?.commit.parents ?? []), ...pastHeads, ...places.map((place) => place.root)].some((one) =>
+    const { head, pastHeads, places, bases } = this
+    return [...(head?.commit.parents ?? []), ...bases, ...pastHeads, ...places.map((place) => place.root)].some((one) =>
       equalBytes(one, root),
     )
   }
