@@ -226,6 +226,8 @@ export interface Sync {
   resume(): void
   /** The node is the configured one from now on, durably: its confirmations count. */
   keepNode(): void
+  /** Remembers the heads of devices this one has not heard of, as the node shows them now. */
+  hearOfDevices(signal: AbortSignal): Promise<void>
   /**
    * Call it when something changed after `DrivePort.counts` last reported no change, or when a write found no space:
    * sync does not poll for either.

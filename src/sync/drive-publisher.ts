@@ -7,7 +7,7 @@ import type { FetchBlock } from '../dag/index.js'
 import { buildCommit } from './build/build-commit.js'
 import type { Newer, SyncOptions, SyncPhase, SyncSettings } from './contract.js'
 import type { NodeReader } from './fetch/node-reader.js'
-import type { CheckedHeads, HeadChecker } from './heads/check-heads.js'
+import { checkHeads, type CheckedHeads, type HeadChecker } from './heads/check-heads.js'
 import { DriveNames } from './heads/heads.js'
 import { ignoredHead } from './heads/refusals.js'
 import { abandonPlan } from './publish/abandon-plan.js'
@@ -83,6 +83,18 @@ export class DrivePublisher {
   keepNode(): void {
     this.#isProvisional = false
     this.#held = undefined
+  }
+
+  /** See `Sync.hearOfDevices`. */
+  async hearOfDevices(signal: AbortSignal): Promise<void> {
+    const { state, options } = this.#parts
+    if (state.head === undefined) return
+    const { devices } = await checkHeads(this.#preparer(), { all: true, signal })
+    const known = [options.deviceSlot, ...state.devices.map(({ slot }) => slot)]
+    const unheard = devices.filter(({ slot }) => !known.includes(slot))
+    if (unheard.length === 0) return
+    state.put('devices', [...state.devices, ...unheard])
+    await options.queue.commit()
   }
 
   /** After a failure, the state of the node is unknown. */

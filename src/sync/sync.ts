@@ -148,6 +148,10 @@ class DriveSync implements Sync {
     this.#wake.now()
   }
 
+  hearOfDevices(signal: AbortSignal): Promise<void> {
+    return this.#publisher.hearOfDevices(signal)
+  }
+
   keepNode(): void {
     this.#publisher.keepNode()
     this.#wake.now()

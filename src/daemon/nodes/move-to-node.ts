@@ -4,7 +4,7 @@
  * failure, the previous node stays the drive's node, and blocks that only the target holds may not be evicted here.
  */
 import type { NodeReport, NodeRequest, OperationContext, StatusReport } from '../../api/index.js'
-import { DriveError, isDriveError, systemClock, toWire } from '../../base/index.js'
+import { DriveError, isDriveError, systemClock, throwIfAborted, toWire } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { writeConfig, type DriveConfig } from '../../platform/index.js'
 import { keepOnlyNodeKey, saveNodeKey, type NodeCredential } from '../keys/node-keys.js'
@@ -17,6 +17,9 @@ import { requireNodeUrl, testNode } from '../control/test-node.js'
 import { reopeningNode } from './reopening-node.js'
 
 type Context = OperationContext<'nodeSet'>
+
+/** A node that needs longer is treated as away. */
+const PATIENCE_MS = 20_000
 
 export async function moveToNode(
   daemon: Daemon,
@@ -45,6 +48,7 @@ export async function moveToNode(
     await changeTo(daemon, drive, given.url)
     return report
   }
+  await hearOfDevices(daemon, drive, context.signal)
   await writeConfig(configFile, { ...(await daemon.config()), movingTo: given.url })
   try {
     await drive.changeNode(await daemon.connectNode(given.url, credential), true)
@@ -77,6 +81,17 @@ async function publishThere(
   if (newer !== undefined && there < newer.height) throw leftBehind(newer)
   if (there >= height) return
   throw new DriveError('NODE_ERROR', 'The node does not have the published version, so the drive keeps its node.')
+}
+
+/** Devices that came since the last publish: their slots are to be kept on the new node. The old one may be away. */
+async function hearOfDevices(daemon: Daemon, { sync }: Drive, signal: AbortSignal): Promise<void> {
+  if (sync.status().node.state === 'unreachable') return
+  try {
+    await sync.hearOfDevices(AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]))
+  } catch (error) {
+    throwIfAborted(signal)
+    daemon.log.warn('the node did not say which devices there are', { code: toWire(error).code })
+  }
 }
 
 async function goBack(daemon: Daemon, drive: Drive, before: string): Promise<void> {

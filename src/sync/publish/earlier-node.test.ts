@@ -124,6 +124,25 @@ test('S-076 a device that moves takes over the version there, although another d
   await opensEqual(t, places, third, earlier)
 })
 
+test('S-076 a device that came after the last publish keeps its slot, and follows', async (t) => {
+  t.log(`seed ${seed}`)
+  const world = await World.open(seed++)
+  const [earlier, now] = [world.node, await world.openNode('now')]
+  t.teardown(async () => {
+    await world.close()
+    await now.close()
+  })
+  const first = await world.firstDevice()
+  await first.drive.write('/one', world.random.bytes(60_000))
+  await (await first.start()).syncNow()
+  const second = await world.nextDevice()
+  await (await second.start()).syncNow()
+  await (await first.start()).hearOfDevices(new AbortController().signal)
+  await move(first, now)
+  t.is((await openExisting({ node: now, keys: world.keys })).deviceSlot, 2)
+  t.not(earlier, now)
+})
+
 test('S-076 the drive continues there, however many versions were published elsewhere', async (t) => {
   const places = await used(t)
   const { first, earlier, now } = places

@@ -2,7 +2,7 @@
  * Copies the known heads of other devices to a node on which they were not published. If a head were missing there, its
  * slot would be given to another device. If an older head stayed there, that device would seem to be rolled back.
  */
-import { isDriveError } from '../../base/index.js'
+import { equalBytes, isDriveError } from '../../base/index.js'
 import { splitDriveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { KnownHead, Version } from '../contract.js'
@@ -18,8 +18,8 @@ export interface HeadPutter {
 }
 
 /**
- * Copies only heads below the version that the drive name points to on this node: nobody opens those, so their blocks
- * need not be there. Higher heads stay on the node they were published to.
+ * Copies only heads at or below the version that the drive name points to on this node: nobody opens lower ones, so
+ * their blocks need not be there. Other heads stay on the node they were published to.
  * @param named the version the drive name points to there
  * @param shown the device heads on that node
  * @returns the heads of other devices from now on: as the node shows them, and our own as we left it
@@ -50,7 +50,8 @@ async function shownAfter(
   const read = (): Promise<NamedHead | undefined> => names.read(name, node, { signal, lenient: true })
   const now = await read()
   const { height } = splitDriveSequence(sequence)
-  if ((now !== undefined && now.sequence >= sequence) || height >= named.commit.height) return now
+  const isCovered = height < named.commit.height || equalBytes(root, named.root)
+  if ((now !== undefined && now.sequence >= sequence) || !isCovered) return now
   try {
     await putName(name, names.makeRecords(root, { height, deviceSlot: slot }).device, names, node, signal)
   } catch (error) {
