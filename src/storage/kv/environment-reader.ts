@@ -6,6 +6,7 @@ import { DriveError } from '../../base/index.js'
 import type { Transaction } from 'lmdb'
 import type { EnvironmentReader, RangeOptions, Snapshot, Table } from './contract.js'
 import { CommittedRows, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
+import { countReads } from './mapped-memory.js'
 import type { RowSealer } from './record-sealer.js'
 
 /**
@@ -20,11 +21,13 @@ class LmdbReader implements EnvironmentReader {
   readonly #root: Root
   readonly #sealer: RowSealer | undefined
   readonly #databases = new Map<string, Named>()
+  readonly #countRead: () => void
   #open = 0
 
   constructor(path: string, sealer: RowSealer | undefined) {
     this.#root = openRoot(path, 0x20000)
     this.#sealer = sealer
+    this.#countRead = countReads(path)
   }
 
   snapshot(): Snapshot {
@@ -33,7 +36,7 @@ class LmdbReader implements EnvironmentReader {
     this.#root.resetReadTxn()
     const transaction = this.#root.useReadTransaction()
     this.#open++
-    return new LmdbSnapshot(this.#databases, this.#sealer, transaction, () => this.#open--)
+    return new LmdbSnapshot(this.#databases, this.#sealer, this.#countRead, transaction, () => this.#open--)
   }
 
   close(): Promise<void> {
@@ -56,6 +59,7 @@ class LmdbSnapshot implements Snapshot {
   constructor(
     private readonly databases: ReadonlyMap<string, Named>,
     private readonly sealer: RowSealer | undefined,
+    private readonly countRead: () => void,
     private readonly transaction: Transaction,
     private readonly onClose: () => void,
   ) {}
@@ -66,7 +70,7 @@ class LmdbSnapshot implements Snapshot {
       throw new DriveError('INTERNAL', `Table ${name} did not exist when the snapshot was taken.`)
     if (sealed && this.sealer === undefined)
       throw new DriveError('INTERNAL', `Table ${name} is sealed, and no sealer was given.`)
-    const rows = new CommittedRows(database, name, sealed ? this.sealer : undefined)
+    const rows = new CommittedRows(database, name, sealed ? this.sealer : undefined, this.countRead)
     const live = (): Transaction => {
       if (this.#closed) throw new DriveError('INTERNAL', 'This snapshot is closed.')
       return this.transaction

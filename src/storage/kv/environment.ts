@@ -8,7 +8,7 @@ import { DriveError, type Log } from '../../base/index.js'
 import type { Environment, RangeOptions, Table } from './contract.js'
 import { missingFormatRow } from './environment-format.js'
 import { CommittedRows, MAX_KEY_BYTES, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
-import { MappedMemory } from './mapped-memory.js'
+import { countReads, MappedMemory } from './mapped-memory.js'
 import { copyOf, latin1, mergePending, overlayRows, type Row } from './merge-rows.js'
 import { writeFailure } from '../../platform/index.js'
 import { Overlay, type PendingRow } from './overlay.js'
@@ -51,6 +51,7 @@ class LmdbEnvironment implements Environment {
   readonly path: string
   readonly #root: Root
   readonly #mapped: MappedMemory
+  readonly #countRead: () => void
   /** Set until it is durable. */
   #formatRow: SealedRow | undefined
   readonly #options: EnvironmentOptions
@@ -64,6 +65,7 @@ class LmdbEnvironment implements Environment {
     this.#options = options
     this.#root = openRoot(options.path, options.mapSize ?? DEFAULT_MAP_BYTES)
     this.#mapped = new MappedMemory(options.path)
+    this.#countRead = countReads(options.path)
     this.#formatRow = missingFormatRow(this.#root)
   }
 
@@ -78,7 +80,11 @@ class LmdbEnvironment implements Environment {
     if (sealed && sealer === undefined)
       throw new DriveError('INTERNAL', `Table ${name} is sealed, and no sealer was given.`)
     const database = openNamed(this.#root, name)
-    const table = new OverlaidTable(database, new CommittedRows(database, name, sealed ? sealer : undefined), sealed)
+    const table = new OverlaidTable(
+      database,
+      new CommittedRows(database, name, sealed ? sealer : undefined, this.#countRead),
+      sealed,
+    )
     this.#tables.set(name, table)
     return table
   }

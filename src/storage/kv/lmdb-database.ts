@@ -60,12 +60,17 @@ export class CommittedRows {
   readonly #database: Named & FastReader
   readonly #sealer: RowSealer | undefined
   readonly #place: (key: Uint8Array) => Uint8Array
+  readonly #onRead: () => void
 
-  /** @param sealer undefined for a plain table */
-  constructor(database: Named, name: string, sealer: RowSealer | undefined) {
+  /**
+   * @param sealer undefined for a plain table
+   * @param onRead called for each value that was read; see `countReads`
+   */
+  constructor(database: Named, name: string, sealer: RowSealer | undefined, onRead: () => void) {
     this.#database = database
     this.#sealer = sealer
     this.#place = rowAad(name)
+    this.#onRead = onRead
   }
 
   get(key: Uint8Array, transaction?: Transaction): Uint8Array | undefined {
@@ -74,12 +79,15 @@ export class CommittedRows {
     // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be used, and only
     // at once.
     const value = shared.subarray(0, shared.length)
+    this.#onRead()
     return this.#sealer === undefined ? Buffer.from(value) : this.#sealer.open(this.#place(key), value)
   }
 
   *range(options: RangeOptions, transaction?: Transaction): Generator<Row, undefined> {
-    for (const { key, value } of this.#database.getRange(rangeOf(options, transaction)))
+    for (const { key, value } of this.#database.getRange(rangeOf(options, transaction))) {
+      this.#onRead()
       yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
+    }
   }
 
   get count(): number {

@@ -17,6 +17,8 @@ const LOOK_EVERY_MS = 1_000
  * to 60 MiB.
  */
 const MOST_BYTES = 96 * MIB
+/** The limit during loads: what is mapped between two looks of the thread comes on top. */
+const MOST_BYTES_WATCHED = 72 * MIB
 /** The limit at every tenth check: low enough for an idle daemon. */
 const MOST_BYTES_AT_REST = 64 * MIB
 const REST_LOOKS = 10
@@ -35,7 +37,7 @@ export class MappedMemory {
       this.#look()
     }, LOOK_EVERY_MS)
     this.#timer.unref()
-    this.#unwatch = watchMapped(this.#file, MOST_BYTES)
+    this.#unwatch = watchMapped(this.#file, MOST_BYTES_WATCHED)
   }
 
   /** Call it before the environment is closed. */
@@ -59,6 +61,29 @@ export class MappedMemory {
   #look(): void {
     const isRest = this.#looks % REST_LOOKS === 0
     if (residentFileBytes() > (isRest ? MOST_BYTES_AT_REST : MOST_BYTES)) forgetMapped(this.#file)
+  }
+}
+
+/** Rows read between two checks: each may map 16 pages. */
+const READS_PER_LOOK = 256
+/** What others have mapped may be over the limit by itself: so much must come on top before the next try. */
+const STEP_BYTES = 16 * MIB
+
+/**
+ * For a thread that reads many rows without a pause: it releases the pages itself, since no timer and perhaps no other
+ * thread gets a turn. The environment must be open in this thread.
+ * @param path the environment's directory
+ * @returns to be called for each row that is read
+ */
+export function countReads(path: string): () => void {
+  const file = join(path, 'data.mdb')
+  let reads = 0
+  let least = 0
+  return () => {
+    if (++reads % READS_PER_LOOK !== 0) return
+    if (residentFileBytes() <= Math.max(MOST_BYTES_WATCHED, least + STEP_BYTES)) return
+    forgetMapped(file)
+    least = residentFileBytes()
   }
 }
 
