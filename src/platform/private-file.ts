@@ -1,9 +1,12 @@
 /** Small private files: written whole, durable and 0600, or not at all. */
 import { lstat, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemRandom, hex } from '../base/index.js'
+import { DriveError, hex, systemRandom } from '../base/index.js'
 
-/** Replaces `path` atomically: file synced, renamed, directory synced. The directory is made 0700 when missing. */
+/**
+ * Replaces `path` atomically: file synced, renamed, directory synced. The directory is made 0700 when missing.
+ * @throws ACCESS_DENIED where this user may not write; other failures as they are
+ */
 export async function writePrivateFile(path: string, content: string | Uint8Array): Promise<void> {
   const directory = dirname(path)
   await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -21,7 +24,7 @@ export async function writePrivateFile(path: string, content: string | Uint8Arra
     await unlink(temporary).catch(() => {
       // The temporary file may not exist. The first failure is reported.
     })
-    throw error
+    throw isForbidden(error) ? mayNotWrite(path, error) : error
   }
   const parent = await open(directory, 'r')
   try {
@@ -56,4 +59,14 @@ export async function isOurs(path: string): Promise<boolean> {
     // Missing, or in a directory without search permission: not ours in either case.
     return false
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
+function mayNotWrite(path: string, cause: unknown): DriveError {
+  return new DriveError('ACCESS_DENIED', `${path} could not be written: its folder is not writable for this user.`, {
+    cause,
+  })
 }
