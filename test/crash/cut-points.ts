@@ -12,8 +12,8 @@ export interface CutPoint {
 const CALLS: Readonly<Record<Kind, number>> = {
   publish: 22,
   'publish by a second device': 30,
-  'node set': 85,
-  'fast-forward': 19,
+  'node set': 100,
+  'fast-forward': 22,
 }
 
 /**
