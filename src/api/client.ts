@@ -1,4 +1,4 @@
-/** Calls the daemon's operations over its control socket. Loads nothing but node:http. */
+/** Calls the daemon's operations over its control socket. Loads only node:http. */
 import { request, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -12,8 +12,8 @@ export interface CallControlOptions<Name extends OperationName> {
 }
 
 /**
- * One operation. Rejects with the daemon's own DriveError; DAEMON_UNREACHABLE when nobody listens or the daemon went
- * away in the middle; ABORTED when `signal` fires, which also cancels the operation in the daemon.
+ * Calls one operation. Rejects with the daemon's own DriveError; with DAEMON_UNREACHABLE when nobody listens or the
+ * daemon ends during the call; with ABORTED when `signal` fires, which also cancels the operation in the daemon.
  */
 export async function callControl<Name extends OperationName>(
   socketPath: string,
@@ -62,7 +62,9 @@ export async function controlAnswers(socketPath: string): Promise<boolean> {
 }
 
 function wentAway(cause: unknown): DriveError {
-  return new DriveError('DAEMON_UNREACHABLE', 'The daemon ended before it answered; its log says why.', { cause })
+  return new DriveError('DAEMON_UNREACHABLE', 'The daemon ended before it answered. Its log shows the reason.', {
+    cause,
+  })
 }
 
 async function send(

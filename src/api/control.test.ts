@@ -23,7 +23,7 @@ async function serve(
   return { path, server }
 }
 
-test('the socket is for its owner alone', async (t) => {
+test('only its owner can open the socket', async (t) => {
   const { path } = await serve(t, {})
   t.is((await stat(path)).mode & 0o777, 0o600)
 })
@@ -80,7 +80,7 @@ test('an error keeps its code and facts, before and after progress', async (t) =
   t.is(away.code, 'OFFLINE')
 })
 
-test('a caller who leaves aborts the operation', async (t) => {
+test('a caller that disconnects aborts the operation', async (t) => {
   const gone = new AbortController()
   let stopped: () => void = () => undefined
   const ended = new Promise<void>((resolve) => (stopped = resolve))

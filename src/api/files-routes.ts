@@ -1,7 +1,7 @@
 /**
- * Files over the control socket: `POST /v1/files/<operation>` with a JSON body, answered by one line as every
- * operation;
- * `GET` and `PUT /v1/files/content` carry whole contents as streams. Checks what it is given; the work is in src/files.
+ * Files over the control socket: `POST /v1/files/<operation>` with a JSON body, answered by one line like every
+ * operation; `GET` and `PUT /v1/files/content` carry whole files as streams. Validates requests; src/files does the
+ * work.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
@@ -14,7 +14,7 @@ const MOST_ORIGIN = 64
 
 type Body = Readonly<Record<string, unknown>>
 
-/** Every operation: given a body, it answers plain data. */
+/** The operations. Each takes a request body and answers with plain data. */
 const OPERATIONS: Readonly<Record<string, (files: Files, body: Body, signal: AbortSignal) => Promise<unknown>>> = {
   stat: (files, body) => files.stat(placeIn(body)),
   list: (files, body) =>
@@ -35,14 +35,14 @@ const OPERATIONS: Readonly<Record<string, (files: Files, body: Body, signal: Abo
     ),
 }
 
-/** NOT_FOUND for an operation that does not exist. */
+/** NOT_FOUND for an unknown operation. */
 export function filesOperation(name: string): (files: Files, body: Body, signal: AbortSignal) => Promise<unknown> {
   const operation = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined
   if (operation === undefined) throw new DriveError('NOT_FOUND', 'There is no such operation.')
   return operation
 }
 
-/** `GET /v1/files/content?path=…` or `?id=…`: the whole file, or the one range that `Range: bytes=…` asks for. */
+/** `GET /v1/files/content?path=…` or `?id=…`: the whole file, or the range of `Range: bytes=…`. */
 export async function sendContent(
   files: Files,
   request: IncomingMessage,
@@ -73,14 +73,13 @@ export async function sendContent(
 }
 
 /**
- * `PUT /v1/files/content?path=…`: the body becomes the content, whole or not at all. `If-None-Match: *` asks for a new
- * file,
- * `If-Match: "revision"` for one that has not changed.
+ * `PUT /v1/files/content?path=…`: replaces the file's content by the body, atomically. `If-None-Match: *` requires that
+ * the file is new, `If-Match: "revision"` that it has not changed.
  */
 export async function receiveContent(files: Files, request: IncomingMessage, signal: AbortSignal): Promise<FileInfo> {
   const query = queryOf(request)
   const path = query.get('path')
-  if (path === null) throw new DriveError('INVALID', 'A content needs a path to go to.')
+  if (path === null) throw new DriveError('INVALID', '"path" is missing: it names the file to write.')
   const match = request.headers['if-match']
   const condition: Condition = {
     ...(request.headers['if-none-match'] === '*' && { ifAbsent: true }),
@@ -90,10 +89,10 @@ export async function receiveContent(files: Files, request: IncomingMessage, sig
   return writeStream(files, path, whole(request), { ...condition, origin, signal })
 }
 
-/** A client that goes away in the middle must not pass for one that has sent all. */
+/** A client that disconnects early must not be mistaken for one that has sent everything. */
 async function* whole(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   yield* request as AsyncIterable<Buffer>
-  if (!request.complete) throw new DriveError('ABORTED', 'The content ended before its announced length.')
+  if (!request.complete) throw new DriveError('ABORTED', 'The request body ended before its announced length.')
 }
 
 function queryOf(request: IncomingMessage): URLSearchParams {
@@ -101,8 +100,8 @@ function queryOf(request: IncomingMessage): URLSearchParams {
 }
 
 /**
- * One range of bytes; undefined where none, or one of a kind that may be ignored, is asked for. OUT_OF_RANGE past the
- * end.
+ * The requested byte range. Undefined for no range, or for a kind of range that may be ignored. NO_SUCH_ADDRESS past
+ * the end of the file.
  */
 function rangeOf(header: string | undefined, size: number): { start: number; end: number } | undefined {
   const [, first, last] = /^bytes=(\d{0,15})-(\d{0,15})$/u.exec(header ?? '') ?? []

@@ -1,4 +1,4 @@
-/** The control interface: what the daemon offers, serving it, and calling it. Loading this module is cheap. */
+/** The control interface: the daemon's operations, the server, and the client. This module loads quickly. */
 export { callControl, type CallControlOptions, controlAnswers } from './client.js'
 export { HTTP_STATUS } from './http-status.js'
 export { type ControlServer, type ControlServerOptions, serveControl } from './server.js'

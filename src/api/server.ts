@@ -1,6 +1,6 @@
 /**
- * Serves a `ControlService` over HTTP on a unix socket of mode 0600: who can open the socket is who may command the
- * daemon. The caller holds the home's lock, so a socket file found in the way is stale and is removed.
+ * Serves a `ControlService` over HTTP on a unix socket of mode 0600: any process that can open the socket can command
+ * the daemon. The caller holds the home's lock, so an existing socket file is stale and is removed.
  */
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -14,9 +14,9 @@ import { OPERATION_NAMES, type ControlService, type OperationName, type WireLine
 const MOST_BODY_BYTES = MIB
 
 export interface ControlServer {
-  /** Requests being answered. */
+  /** Number of requests in progress. */
   readonly active: number
-  /** Stops listening, lets running answers end for `graceMs`, then cuts them off; the socket file goes. */
+  /** Stops listening, waits `graceMs` for running requests, then aborts them. Removes the socket file. */
   close(graceMs: number): Promise<void>
 }
 
@@ -39,7 +39,7 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
       options.onAnswered?.()
     })
   })
-  // A content may take as long as it likes; only its announcement may not.
+  // A request body may take any time. Only the request headers have a time limit.
   server.requestTimeout = 0
   server.headersTimeout = 30_000
   server.timeout = 0
@@ -48,8 +48,8 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
   })
   const address = await socketAddress(options.path)
   try {
-    // Never open to others, not even for a moment: the daemon's umask and the mode of the folder keep them out until
-    // the mode is set below.
+    // The socket is never open to other users. The daemon's umask and the folder's mode protect it until the mode is
+    // set below.
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(address.path, resolve)
@@ -64,7 +64,7 @@ export async function serveControl(options: ControlServerOptions): Promise<Contr
     },
     async close(graceMs) {
       await unlink(options.path).catch(() => {
-        // Removed by hand: nothing left to remove.
+        // The user has already removed the file.
       })
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
@@ -110,7 +110,7 @@ async function answer(
   }
 }
 
-/** @returns what to answer; undefined where the content was the answer */
+/** @returns the answer; undefined if the file content was the answer */
 async function answerFiles(
   request: IncomingMessage,
   response: ServerResponse,
@@ -121,13 +121,13 @@ async function answerFiles(
   const name = (request.url ?? '').slice(FILES_PREFIX.length).split('?')[0] ?? ''
   if (name !== 'content') {
     const operation = filesOperation(name)
-    if (request.method !== 'POST') throw new DriveError('INVALID', 'Operations are POST requests.')
+    if (request.method !== 'POST') throw new DriveError('INVALID', 'Operations require POST requests.')
     const body = (await readBody(request)) as Readonly<Record<string, unknown>>
     return operation(await open(), body, signal)
   }
   if (request.method === 'PUT') return receiveContent(await open(), request, signal)
   if (request.method !== 'GET' && request.method !== 'HEAD')
-    throw new DriveError('INVALID', 'A content is read or put.')
+    throw new DriveError('INVALID', 'File content supports GET and PUT requests.')
   await sendContent(await open(), request, response, signal)
   return undefined
 }
@@ -136,7 +136,7 @@ function operationOf(request: IncomingMessage): OperationName {
   const name = /^\/v1\/([a-zA-Z]+)$/.exec(request.url ?? '')?.[1]
   const known = OPERATION_NAMES.find((operation) => operation === name)
   if (known === undefined) throw new DriveError('NOT_FOUND', 'There is no such operation.')
-  if (request.method !== 'POST') throw new DriveError('INVALID', 'Operations are POST requests.')
+  if (request.method !== 'POST') throw new DriveError('INVALID', 'Operations require POST requests.')
   return known
 }
 
@@ -153,7 +153,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   try {
     body = JSON.parse(Buffer.concat(parts).toString('utf8'))
   } catch {
-    // The parser's message quotes the text, which may hold a secret.
+    // The parser's message quotes the request, which may hold a secret.
     throw new DriveError('INVALID', 'The request is not JSON.')
   }
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {

@@ -1,13 +1,16 @@
-/** Unix socket paths of any length: the kernel takes 107 bytes, so longer ones are named through an open directory. */
+/**
+ * Unix socket paths of any length. The kernel accepts 107 bytes, so a longer path is addressed through an open
+ * directory.
+ */
 import { open, type FileHandle } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 
 const MOST_BYTES = 107
 
 export interface SocketAddress {
-  /** What to give to `listen` or `connect`. */
+  /** The address for `listen` or `connect`. */
   readonly path: string
-  /** Call when listening or connected. */
+  /** Call it once the socket listens or is connected. */
   release(): Promise<void>
 }
 

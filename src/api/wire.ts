@@ -1,7 +1,7 @@
 /**
- * What goes over the control socket: one operation a request, `POST /v1/<operation>` with a JSON body, answered by
- * lines of JSON (NDJSON): any number of `progress`, then one `done` or one `error`. Plain data only; docs/CLI.md shows
- * it.
+ * The protocol of the control socket. Each request is one operation: `POST /v1/<operation>` with a JSON body. The
+ * answer is lines of JSON (NDJSON): any number of `progress`, then one `done` or one `error`. Plain data only;
+ * documented in docs/CLI.md.
  */
 import type { WireError } from '../base/index.js'
 import type { CheckProgress, CheckReport, CheckFinding, ScrubStatus } from '../sync/index.js'
@@ -28,10 +28,10 @@ export interface NodeReport {
   readonly state: 'reachable' | 'unreachable' | 'denied' | 'unknown'
   readonly version: string | undefined
   readonly peerId: string | undefined
-  /** Milliseconds since the node last answered, or failed to: how old `state` is. */
+  /** The age of `state`: milliseconds since the node last answered or failed to answer. */
   readonly knownForMs: number | undefined
   readonly lastError: string | undefined
-  /** In the answers to `init` and `nodeSet`: what to know of its key. */
+  /** In the answers to `init` and `nodeSet`: warnings about the node key. */
   readonly warnings?: readonly string[]
 }
 
@@ -45,7 +45,7 @@ export interface MountReport {
   readonly directory: string
   readonly readOnly: boolean
   readonly allowOther: boolean
-  /** In the answer to `mount`, the code of why the node did not say whether another device has published meanwhile. */
+  /** In the answer to `mount`: the error code when the check for versions of other devices failed. */
   readonly newerUnknown?: string
 }
 
@@ -54,7 +54,7 @@ export interface QueueReport {
   /** Files and directories changed since the last published version. */
   readonly changed: number
   readonly bytes: number
-  /** Milliseconds until the next try; undefined when nothing is planned. */
+  /** Milliseconds until the next retry; undefined when none is planned. */
   readonly nextTryMs: number | undefined
   readonly lastError: string | undefined
 }
@@ -81,35 +81,38 @@ export interface StatusReport {
   /** The height of the newest published version, 0 before the first. */
   readonly publishedHeight: number | undefined
   readonly publishedAtMs: number | undefined
-  /** Another device has published this on top of the version here; unmounting and mounting takes it over. */
+  /**
+   * Remote ahead: another device has published a descendant of the local version. Unmounting and mounting fast-forwards
+   * to it.
+   */
   readonly newer: { readonly height: number; readonly deviceName: string } | undefined
   /**
-   * What needs a person's eye and keeps nothing from going on: an implausible clock, heads that are ignored, a move
-   * that was cut off.
+   * Problems that the user should look at but that stop nothing: an implausible clock, ignored heads, an interrupted
+   * move.
    */
   readonly warnings?: readonly string[]
-  /** The slow check of what the node holds, and what any check found. */
+  /** The background scrub of the node's blocks, and the findings of all checks. */
   readonly scrub?: ScrubStatus
   readonly lastError: string | undefined
 }
 
-/** Secrets in here travel over the socket only. */
+/** Its secrets are sent only over the socket. */
 export interface InitRequest {
   /** Absent: the configured node, or the embedded one. */
   readonly nodeUrl?: string
   readonly nodeKey?: string
-  /** Open the drive of this recovery phrase. NO_DRIVE where the node knows none. */
+  /** Opens the drive of this recovery phrase. NO_DRIVE if the node has none. */
   readonly phrase?: string
-  /** With a phrase: make a new drive with it. DRIVE_EXISTS where the node knows one. */
+  /** With a phrase: makes a new drive with it. DRIVE_EXISTS if the node already has one. */
   readonly isNew?: boolean
-  /** Seal the key file with this passphrase. */
+  /** Seals the key file with this passphrase. */
   readonly passphrase?: string
   readonly deviceName?: string
 }
 
 export interface InitReport {
   readonly outcome: 'created' | 'opened'
-  /** Only for a drive made without a given phrase: to be shown once. */
+  /** The generated phrase of a new drive, to be shown once. Undefined if the request had a phrase. */
   readonly phrase: string | undefined
   readonly node: NodeReport
   readonly publishedHeight: number
@@ -125,30 +128,30 @@ export interface MountRequest {
 export interface UnmountRequest {
   /** Absolute; absent: every mount. */
   readonly directory?: string
-  /** Leave without waiting for the node: everything becomes `staged`. */
+  /** Unmounts without waiting for the node: everything becomes `staged`. */
   readonly now?: boolean
-  /** Abort the kernel connection and detach; open files fail. Implies nothing about `now`. */
+  /** Aborts the kernel connection and detaches the mount; open files fail. Independent of `now`. */
   readonly force?: boolean
 }
 
 export interface UnmountReport {
   readonly unmounted: readonly string[]
-  /** What is on this machine only. Zero files after a drain. */
+  /** Data that is only on this machine. Zero files after a drain. */
   readonly staged: LevelReport
-  /** Why what is staged will not be uploaded by itself; undefined when it will. */
+  /** The reason why staged data will not be uploaded automatically; undefined when it will. */
   readonly stopped: WireError | undefined
-  /** The daemon's process when it is about to end, as nothing is mounted any more. */
+  /** The daemon's process id when the daemon is about to end because nothing is mounted any more. */
   readonly endingPid: number | undefined
 }
 
-/** Progress of whatever waits for the node. */
+/** Progress of an operation that waits for the node. */
 export interface TransferProgress {
   readonly phase: 'staging' | 'preparing' | 'uploading' | 'publishing' | 'waiting' | 'unmounting'
   readonly doneBytes: number
   readonly totalBytes: number
-  /** Estimated; undefined when not known. */
+  /** An estimate; undefined when unknown. */
   readonly remainingMs: number | undefined
-  /** Why it waits, for `waiting`. */
+  /** For `waiting`: the reason. */
   readonly lastError: string | undefined
 }
 
@@ -163,21 +166,21 @@ export interface NodeRequest {
 }
 
 export interface FsckRequest {
-  /** Heals what is damaged, of what is checked. */
+  /** Repairs damage in the checked parts. */
   readonly repair?: boolean
-  /** Also what the node holds. */
+  /** Also checks the blocks on the node. */
   readonly node?: boolean
 }
 
 /** See `CheckFinding` of src/sync: plain data. */
 export type FsckFinding = CheckFinding
 
-/** How far it is, or something that was found: there may be any number of them. */
+/** Progress, or one finding. There may be any number of findings. */
 export type FsckProgress = CheckProgress | { readonly finding: FsckFinding }
 
 export type FsckReport = CheckReport
 
-/** Each operation: what it is given, what it says on the way, what it answers. */
+/** The operations, each with its request, its progress and its answer. */
 export interface Operations {
   status: { given: Record<string, never>; progress: never; answer: StatusReport }
   init: { given: InitRequest; progress: never; answer: InitReport }
@@ -196,7 +199,7 @@ export interface Operations {
     answer: NodeReport
   }
   nodeTest: { given: NodeRequest; progress: never; answer: NodeReport }
-  /** Leave early: everything `staged`, unmounted, the daemon ends. */
+  /** Makes everything `staged`, unmounts, and ends the daemon. */
   stop: {
     given: Record<string, never>
     progress: never
@@ -223,12 +226,12 @@ export const OPERATION_NAMES: readonly OperationName[] = [
 ]
 
 export interface OperationContext<Name extends OperationName> {
-  /** Fires when the caller has gone. */
+  /** Fires when the caller disconnects. */
   readonly signal: AbortSignal
   readonly progress: (what: Operations[Name]['progress']) => void
 }
 
-/** What the daemon offers; each rejection is a DriveError. */
+/** The operations of the daemon. Each rejection is a DriveError. */
 export type ControlService = {
   readonly [Name in OperationName]: (
     given: Operations[Name]['given'],

@@ -1,4 +1,4 @@
-/** An inode's attributes as a directory entry, and back. */
+/** Converts inode records to directory entries and back. */
 import { inodeAttributesOf, bareAttributes, isDirectory, S_IFMT } from '../model/index.js'
 import type { ChunkRecord, InodeRecord } from '../tree-state/index.js'
 import type { EntryRecord, FileChunk, TreeRef } from '../dag/index.js'
@@ -9,14 +9,14 @@ export function entryRecordOf(record: InodeRecord, content: EntryRecord['content
 }
 
 /**
- * What a directory says of a hard-linked file: who it is. The rest is in the link table, so that a change touches only
- * that.
+ * The directory entry of a hard-linked file holds only its identity. The rest is in the link table, so a change touches
+ * only that table.
  */
 export function sharedEntryOf(record: Pick<InodeRecord, 'fileId' | 'mode'>): EntryRecord {
   return { ...bareAttributes(record.fileId, record.mode & S_IFMT), content: { kind: 'shared' } }
 }
 
-/** An entry as the drive thread stores it; see `RemoteChild` for what is left to it. */
+/** An entry as an inode record. The drive thread fills in the fields listed at `RemoteChild`. */
 export function inodeOf(entry: EntryRecord): InodeRecord {
   const { content, ...attributes } = entry
   return {
@@ -35,8 +35,8 @@ export function chunkOf(row: Omit<ChunkRecord, 'born'>): FileChunk {
 }
 
 /**
- * Directories name it without saying more, and its record is in the link table: several names, or one name that is in a
- * directory which was never loaded here (`parent` 0).
+ * Whether its record is in the link table: the file has several names, or one name in a directory that was never loaded
+ * on this machine (`parent` 0).
  */
 export const isHardLinked = (record: Pick<InodeRecord, 'mode' | 'nlink' | 'parent'>): boolean =>
   !isDirectory(record) && (record.nlink > 1 || (record.nlink === 1 && record.parent === 0))

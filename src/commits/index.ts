@@ -1,6 +1,6 @@
 /**
- * Versions of a tree: how one is built from a view of the tree and the version before, and how versions descend from
- * one another.
+ * Versions of a tree: builds a version from a view of the tree and the previous version, compares versions, and traces
+ * their ancestry.
  */
 export { adopt, type Adopter, giveBackAdopted } from './build/adopt.js'
 export { type BuildContext, DROPPED, MADE } from './build/build-context.js'

@@ -1,9 +1,9 @@
 /**
- * What would be lost with this thread right now, in shared memory: the thread that starts it can still read and tell it
- * when this one has died.
+ * Counts the data that would be lost if the drive thread died now. The counters are in shared memory, so the parent
+ * thread can still read and report them after the drive thread has died.
  */
 
-/** File bytes in memory only, and inodes whose last changes no commit has made durable. */
+/** File bytes that are only in memory, and inodes whose last changes are not in a durable commit. */
 export interface AtRisk {
   readonly files: number
   readonly bytes: number
@@ -41,7 +41,7 @@ export class RiskGauge {
     this.#slots[INODES]! += 1
   }
 
-  /** @param changed inodes that changed since what has just become durable */
+  /** @param changed number of inodes changed since the commit that has just become durable */
   durable(changed: number): void {
     this.#slots[INODES] = changed
   }

@@ -1,6 +1,6 @@
 /**
- * What the drive thread offers to sync, and what it asks of sync. Both sides are plain data and cross a MessagePort.
- * It lives here because both vfs and sync may know it.
+ * The interfaces between the drive thread and sync. All arguments and results are plain data and cross a MessagePort.
+ * They are defined here because vfs and sync both import this module.
  */
 import type { Digest, SecretKey } from '../base/index.js'
 import type { ChunkRecord, NodeRef } from './contract.js'
@@ -13,54 +13,53 @@ export interface LevelCounts {
 }
 
 export interface DriveCounts {
-  /** In the daemon's memory only: of a file no commit has yet, also what is staged. */
+  /** Only in the daemon's memory. A file in no commit yet counts here with its staged pages. */
   readonly held: LevelCounts
   /** Durable on this machine, not confirmed by a node. */
   readonly staged: LevelCounts
-  /** Files and bytes of the whole tree known here. */
+  /** Files and bytes of the whole tree, as far as this machine has loaded it. */
   readonly total: LevelCounts
   readonly cacheUsedBytes: number
   readonly cacheEvictableBytes: number
-  /** The last background failure, cleared by the next success. */
+  /** The last background failure. The next success clears it. */
   readonly lastError: string | undefined
-  /** Milliseconds (Clock.nowMs) of the last change to the tree; 0 when there was none since the last commit. */
+  /** Milliseconds (Clock.nowMs) of the last change to the tree; 0 if nothing changed since the last commit. */
   readonly lastChangeMs: number
   readonly dirtyInodes: number
-  /** A write was refused for lack of space on this machine, and there still is no room for as much. */
+  /** This machine refused a write for lack of space, and there is still no space for it. */
   readonly isShortOfSpace: boolean
 }
 
 /**
- * What a published commit settled, in messages of bounded length. `refs` and `merged` come in parts, each applied once,
- * in a commit of
- * `meta` of its own; with the last part, `state.published = sequence`. `confirmed` and `discarded` come with it and in
- * messages after it. Sync repeats all of it after a crash, with the same parts.
+ * The results of a published commit, in messages of bounded length. `refs` and `merged` come in parts. Each part is
+ * applied once, in its own commit of `meta`. The last part sets `state.published = sequence`. `confirmed` and
+ * `discarded` come with the last part and in messages after it. After a crash, sync repeats all messages with the same
+ * parts.
  */
 export interface PublishedCommit {
   readonly sequence: number
-  /** Absent: all of it in one. */
+  /** Absent: this message is the only part. */
   readonly part?: { readonly index: number; readonly isLast: boolean }
-  /** `state.nextRemoved` at `sequence`: rows of `removed` with a smaller counter are settled and vanish. */
+  /** `state.nextRemoved` at `sequence`: rows of `removed` with a smaller counter are done and are deleted. */
   readonly removedBefore: number
   /**
-   * Content nodes made by the commit, by ino: directories, and files with long chunk lists; undefined: no content node
-   * any more. Where the inode is gone by now, the node goes to `removed` as kind 2.
+   * Content nodes of the commit, by ino: directories, and files with long chunk lists. Undefined: the inode no longer
+   * has a content node. If the inode was removed meanwhile, its node is added to `removed` as kind 2.
    */
   readonly refs: readonly { readonly ino: number; readonly ref: NodeRef | undefined }[]
   /**
    * Files whose staged pages the commit merged into new chunks. `rows` (born = `sequence`) replace the chunk rows that
-   * begin in their `offset … offset+length`; applied, and the pages they cover dropped, only where the file has no
-   * newer change than `sequence`. The published version counts both the old and the merged rows as live, so:
-   * applied, the replaced rows go to
-   * `removed` with their own `born` like any other; not applied (or the inode is gone), every digest of `rows` goes to
-   * `removed` with born = `sequence`.
+   * begin in their `offset … offset+length`. They are applied, and the pages below them dropped, only if the file has
+   * no change newer than `sequence`. The published version counts the old and the merged rows as live. So if applied,
+   * the replaced rows go to `removed` with their own `born`. If not applied, or if the inode is gone, every digest of
+   * `rows` goes to `removed` with born = `sequence`.
    */
   readonly merged: readonly MergedFile[]
-  /** Blocks the node confirmed and pinned: evictable from now on. */
+  /** Blocks the node confirmed and pinned. They are evictable from now on. */
   readonly confirmed: readonly Digest[]
   /**
-   * Blocks nothing referred to at `sequence`. The drive thread keeps those which a chunk row born after `sequence`
-   * names again (rows of inodes with dirty > `sequence`), and those a running seal job found as duplicates.
+   * Blocks with refcount 0 at `sequence`. The drive thread keeps a block if a chunk row born after `sequence` refers to
+   * it (rows of inodes with dirty > `sequence`), or if a running seal job found it as a duplicate.
    */
   readonly discarded: readonly Digest[]
 }
@@ -69,11 +68,11 @@ export interface MergedFile {
   readonly ino: number
   /** In order of their offsets. */
   readonly rows: readonly ChunkRecord[]
-  /** The next part goes on with the rows of this file. */
+  /** The next part continues with the rows of this file. */
   readonly isContinued?: boolean
 }
 
-/** Bytes of a segment file in `segments/`. */
+/** A byte range in a segment file in `segments/`. */
 export interface BlockPlace {
   readonly segment: number
   readonly offset: number
@@ -81,74 +80,72 @@ export interface BlockPlace {
 }
 
 export interface GivenBack {
-  /** Not in the published version: they vanish unless a chunk row names them. */
+  /** Not in the published version: they are discarded unless a chunk row refers to them. */
   readonly unused: readonly Digest[]
   /** In the published version: evictable again. */
   readonly published: readonly Digest[]
 }
 
-/** A chunk row that is to name another block with the same plaintext. */
+/** A chunk row that shall refer to another block with the same plaintext. */
 export interface ReplacedBlock {
   readonly ino: number
   readonly offset: number
-  /** Nothing is done where the row names another block by now. */
+  /** The block the row must refer to now; otherwise the row stays unchanged. */
   readonly from: Digest
-  /** Here already, and sealed with `key`. */
+  /** Already in the store, and sealed with `key`. */
   readonly to: Digest
   readonly key: SecretKey
 }
 
 export interface DrivePort {
   /**
-   * Quiesce writers, make everything `staged`, commit, and hold further commits until `resume`, so that the caller can
-   * open a snapshot that is exactly this instant. @returns the sequence of that commit
+   * Quiesces writers, makes everything `staged`, commits, and holds further commits until `resume`. So the caller can
+   * open a snapshot of exactly this instant. @returns the sequence of that commit
    */
   freeze(): Promise<{ sequence: number }>
   resume(): Promise<void>
   published(commit: PublishedCommit): Promise<void>
   /** Blocks sealed elsewhere (merged pages): durable and only-copy when it resolves. */
   adopt(blocks: readonly { digest: Digest; bytes: Uint8Array; dedupId?: Uint8Array }[]): Promise<void>
-  /** Adopted blocks of a version that will not be made. May be repeated. */
+  /** Returns adopted blocks of a version that will not be made. May be repeated. */
   giveBack(blocks: GivenBack): Promise<void>
   /**
-   * The node's copies of these blocks are damaged: those here may not be evicted, until `giveBack` or a version says
-   * otherwise.
+   * The node's copies of these blocks are damaged. The local copies may not be evicted until `giveBack` or a published
+   * version allows it.
    */
   keepBlocks(digests: readonly Digest[]): Promise<void>
-  /** Good bytes, which the caller has checked, for blocks whose bytes here are damaged. */
+  /** Replaces damaged local blocks by good bytes, which the caller has verified. */
   restoreBlocks(blocks: readonly { digest: Digest; bytes: Uint8Array }[]): Promise<void>
   /**
-   * Each row is published with the next version. Nothing else of the file changes. @returns which rows were replaced
+   * The next version publishes each row. Nothing else of the file changes. @returns for each row, whether it was
+   * replaced
    */
   replaceBlocks(rows: readonly ReplacedBlock[]): Promise<boolean[]>
-  /** The next version has these inodes anew, though nothing of them changed. */
+  /** Marks unchanged inodes as dirty, so that the next version contains them anew. */
   markChanged(inos: readonly number[]): Promise<void>
-  /**
-   * Blocks in the order in which they would be evicted, from a place in it on. @returns them, and the place to go on
-   * from
-   */
+  /** Blocks in eviction order, from the cursor `after` on. @returns the blocks, and the cursor of the next call */
   nextEvicted(after: number, limit: number): Promise<{ digests: Digest[]; after: number }>
   /** Sealed bytes of blocks on this machine; undefined where absent. */
   readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]>
   /**
-   * Where blocks on this machine are at this moment; undefined where absent. They are moved, and their space is given
-   * back, at any time: bytes read there count only when their digest is the block's.
+   * The current places of blocks on this machine; undefined where absent. Blocks are moved, and their space is freed, at
+   * any time: bytes read from a place are valid only if their digest is the block's.
    */
   placesOf(digests: readonly Digest[]): Promise<(BlockPlace | undefined)[]>
-  /** Everything `staged`. */
+  /** Makes everything `staged`. */
   flush(): Promise<void>
   /**
-   * Gives back the space of blocks that nothing refers to any more and no version ever had, as far as that can be done
-   * without a new version. Only while none is on its way.
+   * Discards blocks that have refcount 0 and were never in a version, as far as possible without a new version. Call it
+   * only while no version is being published.
    */
   discardUnpublished(): Promise<void>
   counts(): Promise<DriveCounts>
   evictTo(bytes: number): Promise<number>
 }
 
-/** What the drive thread asks when bytes or entries are not on this machine. Offline: OFFLINE, never a hang. */
+/** The source of blocks and entries that are not on this machine. It rejects with OFFLINE instead of hanging. */
 export interface RemoteSource {
-  /** Sealed bytes, verified by CID, in the order asked. */
+  /** Sealed bytes, verified by CID, in the order of `digests`. */
   fetchBlocks(digests: readonly Digest[], signal?: AbortSignal): Promise<Uint8Array[]>
   /** The next entries of a published directory, in byte order of their names. */
   loadDirectory(from: DirectoryPosition, signal?: AbortSignal): Promise<DirectoryPage>

@@ -1,6 +1,6 @@
 /**
- * The schema of the tree in the environment `meta`: tables, keys, codecs; and what the drive thread and sync say to
- * each other.
+ * The schema of the tree in the environment `meta`: tables, keys, codecs; and the interfaces between the drive thread
+ * and sync.
  */
 export { type AtRisk, makeRiskMemory, readRisk, RiskGauge } from './at-risk.js'
 export {

@@ -14,10 +14,11 @@ const HEADER_BYTES = 112
 const FLAG = { INLINE: 1, REF: 2, XATTRS: 4, FIXED_CHUNKS: 8, UNLOADED: 16, HOLES: 32 } as const
 const NO_XATTRS: InodeRecord['xattrs'] = []
 
-/** Row value of `record`; its `ino` is in the key only. Inline bodies are at most 65,535 bytes. */
+/** The row value of `record`. Its `ino` is only in the key. Inline bodies are at most 65,535 bytes. */
 export function encodeInode(record: InodeRecord): Buffer {
   const { inline, ref, xattrs, holes = 0 } = record
-  if (inline !== undefined && inline.length > 0xffff) throw new RangeError('An inline body is too long for a record.')
+  if (inline !== undefined && inline.length > 0xffff)
+    throw new RangeError('The inline body is too long for an inode record.')
   const names = xattrs.length === 0 ? undefined : xattrs.map(({ name }) => Buffer.from(name, 'utf8'))
   let total = HEADER_BYTES + (inline?.length ?? 0) + (ref === undefined ? 0 : 64) + (holes === 0 ? 0 : 8)
   if (names !== undefined) total += xattrs.reduce((sum, { value }, i) => sum + 6 + names[i]!.length + value.length, 2)
@@ -68,7 +69,7 @@ export function encodeInode(record: InodeRecord): Buffer {
   return bytes
 }
 
-/** Throws CORRUPT for bytes that no `encodeInode` made. The record's byte fields are views of `bytes`. */
+/** The inverse of `encodeInode`. Throws CORRUPT for any other bytes. The record's byte fields are views of `bytes`. */
 export function decodeInode(ino: number, bytes: Uint8Array): InodeRecord {
   if (bytes.length < HEADER_BYTES || bytes[0] !== VERSION) throw corrupt(ino)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -1,6 +1,6 @@
 /**
- * Keys of the metadata tables: big-endian integers first, so that all rows of one inode lie together in numeric order.
- * Record values are coded in *-record.ts.
+ * Keys of the metadata tables: big-endian integers first, so all rows of one inode are adjacent and in numeric order.
+ * The codecs of the values are in *-record.ts.
  */
 import type { RangeOptions } from '../storage/kv/index.js'
 import { be64, readBe64, writeBe64 } from '../storage/kv/index.js'
@@ -10,7 +10,7 @@ export const inodeKey = (ino: number): Buffer => be64(ino)
 export const dirtyKey = (ino: number): Buffer => be64(ino)
 /** Table `removed`. */
 export const removedKey = (counter: number): Buffer => be64(counter)
-/** Table `chunks`. @param offset where the run starts in the file, bytes */
+/** Table `chunks`. @param offset file offset of the extent, in bytes */
 export const chunkKey = (ino: number, offset: number): Buffer => pair(ino, offset)
 /** Table `pages`. @param index page number: file offset / PAGE_BYTES */
 export const pageKey = (ino: number, index: number): Buffer => pair(ino, index)
@@ -38,8 +38,8 @@ export function rowsOf(ino: number): { readonly start: Buffer; readonly end: Buf
 }
 
 /**
- * Rows of `ino` whose second integer is at least `from` and below `to` (all the rest when absent), in order.
- * For chunk rows note that a run that begins before `from` may reach over it.
+ * Rows of `ino` whose second integer is at least `from` and below `to` (no upper bound when absent), in order. A chunk
+ * row that begins before `from` may still overlap it.
  */
 export function rowsBetween(ino: number, from: number, to?: number): RangeOptions {
   return { start: pair(ino, from), end: to === undefined ? be64(ino + 1) : pair(ino, to) }
@@ -52,6 +52,6 @@ function pair(first: number, second: number): Buffer {
 }
 
 function putHash(key: Buffer, nameHash: Uint8Array, offset: number): void {
-  if (nameHash.length < 16) throw new RangeError('A name hash has at least 16 bytes.')
+  if (nameHash.length < 16) throw new RangeError('A name hash must have at least 16 bytes.')
   for (let i = 0; i < 16; i++) key[offset + i] = nameHash[i]!
 }

@@ -43,7 +43,7 @@ function randomInode(): InodeRecord {
   }
 }
 
-test('an inode record comes back as it was, for random records', (t) => {
+test('random inode records round-trip', (t) => {
   t.log(`seed ${String(seed)}`)
   for (let i = 0; i < 100; i++) {
     const record = randomInode()
@@ -51,7 +51,7 @@ test('an inode record comes back as it was, for random records', (t) => {
   }
 })
 
-test('a cut or lengthened inode record is CORRUPT, never a wrong record', (t) => {
+test('a truncated or extended inode record is CORRUPT, never a wrong record', (t) => {
   for (let i = 0; i < 50; i++) {
     const record = randomInode()
     const bytes = encodeInode(record)
@@ -78,7 +78,7 @@ test('directory entries keep any name bytes', (t) => {
   t.throws(() => decodeDentry(Buffer.alloc(17)))
 })
 
-test('chunk and removed rows come back as they were', (t) => {
+test('chunk and removed rows round-trip', (t) => {
   const digest = Buffer.from(random.bytes(32))
   const key = Buffer.from(random.bytes(32))
   const chunk: ChunkRecord = { offset: integer(), length: 0xffff_ffff, skip: 77, digest, key, born: 2 ** 48 - 1 }

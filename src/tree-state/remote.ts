@@ -1,16 +1,13 @@
-/**
- * What the drive thread is told of published directories and chunk lists: a bounded page at a time, however long they
- * are.
- */
+/** Pages of published directories and chunk lists for the drive thread. A page is bounded, however long the list is. */
 import type { PlainName } from '../base/index.js'
 import type { ChunkRecord, InodeRecord, NodeRef } from './contract.js'
 
-/** A child as a published directory describes it: everything `stat` needs, and where its content is. */
+/** A child in a published directory: everything `stat` needs, and the reference to its content. */
 export interface RemoteChild {
   readonly name: PlainName
   /** `ino`, `parent` and `nextCookie` are 0: the drive thread assigns them. `unloaded` is set where `ref` is. */
   readonly record: InodeRecord
-  /** A file's chunks when they are few; absent when `record.ref` names its list, or for other types. */
+  /** The chunks of a file with few chunks. Absent when `record.ref` refers to its list, and for other types. */
   readonly chunks: readonly Omit<ChunkRecord, 'born'>[] | undefined
 }
 

@@ -27,9 +27,10 @@ export function decodeDentry(bytes: Uint8Array): DentryRecord {
   }
 }
 
-/** Row of `chunks`: length u32, skip u32, born BE48, digest[32], key[32]; the offset is in the row's key only. */
+/** Row of `chunks`: length u32, skip u32, born BE48, digest[32], key[32]; the offset is only in the row's key. */
 export function encodeChunk(record: ChunkRecord): Buffer {
-  if (record.digest.length !== 32 || record.key.length !== 32) throw new RangeError('A digest and a key have 32 bytes.')
+  if (record.digest.length !== 32 || record.key.length !== 32)
+    throw new RangeError('A digest and a key must have 32 bytes.')
   const bytes = Buffer.allocUnsafe(CHUNK_BYTES)
   bytes.writeUInt32BE(record.length, 0)
   bytes.writeUInt32BE(record.skip, 4)
@@ -53,8 +54,8 @@ export function decodeChunk(offset: number, bytes: Uint8Array): ChunkRecord {
 }
 
 /**
- * What `removed` rows say: a block that chunk rows no longer use, the content node of a removed inode, or its fileId;
- * see TABLES.
+ * The content of `removed` rows: a block that chunk rows no longer use, the content node of a removed inode, or its
+ * fileId. See TABLES.
  */
 export type RemovedRecord =
   | { readonly kind: 'block'; readonly digest: Digest; readonly born: number }

@@ -1,6 +1,6 @@
 /**
- * The tree as it was at one committed instant, decoded and read only. Sync, history and checks read this and no raw
- * rows. Whatever may grow with the drive comes as a generator that holds one page of rows.
+ * A read-only, decoded snapshot of the tree at one commit. Sync, history and checks read this instead of raw rows.
+ * Lists that grow with the drive are generators that hold one page of rows.
  */
 import { readBe48, readBe64, keysIn, rowsIn, type Snapshot, type Table } from '../storage/kv/index.js'
 import { TABLES, type ChunkRecord, type DentryRecord, type InodeRecord } from './contract.js'
@@ -11,7 +11,7 @@ import { decodeChunk, decodeDentry, decodeRemoved, type RemovedRecord } from './
 const ORPHAN = Buffer.from('orphan/')
 const AFTER_ORPHAN = Buffer.from('orphan0')
 
-/** Four thousand of them would be 16 MiB. */
+/** A batch of 256 pages takes 1 MiB. */
 const PAGES_AT_ONCE = 256
 
 type ReadTable = Pick<Table, 'get' | 'range' | 'keys'>
@@ -21,7 +21,7 @@ export interface StagedPage {
   readonly bytes: Uint8Array
 }
 
-/** A change since the last published commit: the inode, and the sequence of the commit its last change belongs to. */
+/** A change since the last published commit: the inode, and the commit sequence of its last change. */
 export interface TreeChange {
   readonly ino: number
   readonly sequence: number
@@ -55,7 +55,7 @@ export class TreeView {
     this.snapshot.close()
   }
 
-  /** The sequence of the last published commit the drive thread knows of; 0 before the first. */
+  /** The sequence of the last published commit that the drive thread knows; 0 before the first. */
   get published(): number {
     const value = this.#state.get(Buffer.from('published'))
     return value === undefined ? 0 : readBe48(value)
@@ -75,9 +75,7 @@ export class TreeView {
     return this.#dirty.get(dirtyKey(ino)) !== undefined
   }
 
-  /**
-   * The change log: inodes in the tree whose last change is in a commit after `sequence`, in order of their numbers.
-   */
+  /** The dirty inodes in the tree: those last changed in a commit after `sequence`, in order of their numbers. */
   *changes(sequence = 0, from = 0): Generator<TreeChange, undefined> {
     for (const [key, value] of rowsIn(this.#dirty, { start: dirtyKey(from) })) {
       const at = readBe48(value)
@@ -91,7 +89,7 @@ export class TreeView {
   }
 
   /**
-   * What left the tree since the published version and is not settled, oldest first.
+   * The rows of `removed` (see TABLES), oldest first.
    * @param from counter of the first row
    */
   *removed(from = 0): Generator<RemovedRecord, undefined> {
@@ -103,15 +101,12 @@ export class TreeView {
     return false
   }
 
-  /**
-   * Every inode with a name, a number of its own, or an open handle, in order of the numbers. @param from the least
-   * number
-   */
+  /** Every stored inode, also orphans, in order of inode numbers. @param from the smallest number to yield */
   *inodes(from = 0): Generator<InodeRecord, undefined> {
     for (const [key, value] of rowsIn(this.#inodes, { start: inodeKey(from) })) yield decodeInode(readBe64(key), value)
   }
 
-  /** Entries of a loaded directory, in no order a user knows. */
+  /** Entries of a loaded directory, in the order of their hashed keys. */
   *entries(directory: number): Generator<DentryRecord, undefined> {
     for (const [, value] of rowsIn(this.#dentries, rowsOf(directory))) yield decodeDentry(value)
   }
@@ -126,12 +121,15 @@ export class TreeView {
     for (const [key, value] of rowsIn(this.#chunks, rowsOf(ino))) yield decodeChunk(secondOf(key), value)
   }
 
-  /** Rows that begin at `from <= offset < to`; one that begins before `from` may reach over it. */
+  /**
+   * Rows that begin at `from <= offset < to`. A row that begins before `from` may overlap the range and is not
+   * included.
+   */
   *chunksBetween(ino: number, from: number, to: number): Generator<ChunkRecord, undefined> {
     for (const [key, value] of rowsIn(this.#chunks, rowsBetween(ino, from, to))) yield decodeChunk(secondOf(key), value)
   }
 
-  /** Rows of all files in order of file and offset, from a place on. */
+  /** Rows of all files in order of inode number and offset, from the given position on. */
   *chunksFrom(ino: number, offset: number): Generator<ChunkRecord & { readonly ino: number }, undefined> {
     for (const [key, value] of rowsIn(this.#chunks, { start: chunkKey(ino, offset) }))
       yield { ino: readBe64(key), ...decodeChunk(secondOf(key), value) }
@@ -158,23 +156,23 @@ export class TreeView {
     return false
   }
 
-  /** The directories a hard-linked inode has names in. */
+  /** The directories that contain a name of a hard-linked inode. */
   *parentsOfLinked(ino: number): Generator<number, undefined> {
     for (const [key] of rowsIn(this.#links, rowsOf(ino))) yield secondOf(key)
   }
 
-  /** Inodes whose fileId several entries name, in order of the fileId. */
+  /** Hard-linked inodes, in order of the fileId. */
   *linked(): Generator<{ readonly fileId: Uint8Array; readonly ino: number }, undefined> {
     for (const [key, value] of rowsIn(this.#ids)) yield { fileId: key, ino: readBe64(value) }
   }
 
-  /** The inode of a file that several entries name. */
+  /** The inode number of a hard-linked file. */
   linkedBy(fileId: Uint8Array): number | undefined {
     const value = this.#ids.get(fileId)
     return value === undefined ? undefined : readBe64(value)
   }
 
-  /** Inodes without a name that live on because they are open. */
+  /** Orphans: inodes without a name that are still open. */
   *orphans(): Generator<number, undefined> {
     for (const [key] of rowsIn(this.#state, { start: ORPHAN, end: AFTER_ORPHAN })) yield readBe64(key, ORPHAN.length)
   }

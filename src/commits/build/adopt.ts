@@ -1,5 +1,6 @@
 /**
- * Blocks sealed for a commit before it exists: journaled, so that those of a commit that is never made are given back.
+ * Blocks sealed for a commit that is still being built. A journal names them, so the blocks of an abandoned commit are
+ * given back.
  */
 import type { Digest } from '../../base/index.js'
 import { type Environment, pagesOf } from '../../storage/kv/index.js'
@@ -16,8 +17,8 @@ const NOTHING = new Uint8Array(0)
 const DIGESTS_A_MESSAGE = 10_000
 
 /**
- * The journal is durable first: a crash between the two leaves a digest of a block that is not here, which does not
- * matter.
+ * The journal becomes durable before the blocks. A crash between the two leaves a digest without a block in the
+ * journal, which is harmless.
  */
 export async function adopt(
   blocks: Parameters<DrivePort['adopt']>[0],
@@ -28,7 +29,7 @@ export async function adopt(
   await port.adopt(blocks)
 }
 
-/** May be repeated; the journal stays until the tables of the commit are emptied. */
+/** May be repeated. The journal stays until the tables of the commit are emptied. */
 export async function giveBackAdopted(
   tables: Pick<QueueTables, 'adopted' | 'live'>,
   port: Pick<DrivePort, 'giveBack'>,

@@ -1,6 +1,6 @@
 /**
- * Which directories a set of changes makes new versions of: those that changed, and all above them. They are kept in
- * two tables and not in memory, as a first version may be of every directory there is.
+ * Finds the directories that need a new version: the changed ones and all their ancestors. They are stored in two
+ * tables, not in memory, because a first version includes every directory.
  */
 import { be64, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord, TreeView } from '../../tree-state/index.js'
@@ -9,7 +9,10 @@ import { isHardLinked } from '../entry-of.js'
 import type { QueueTables } from '../tables/queue-tables.js'
 import type { Pace } from './pace.js'
 
-/** A removed directory that is still open, or what is below one: it does not hang together with the root. */
+/**
+ * The depth of a removed directory that is still open, and of all directories below it: they are detached from the
+ * root.
+ */
 const NOWHERE = 0xffffffff
 const NOTHING = new Uint8Array(0)
 
@@ -17,13 +20,13 @@ export interface AffectedContext {
   readonly view: TreeView
   readonly tables: Pick<QueueTables, 'depths' | 'order'>
   readonly pace: Pace
-  /** Every directory that is loaded is affected. */
+  /** Every loaded directory is affected. */
   readonly isAnew: boolean
 }
 
 /**
  * Fills `depths` and `order`.
- * @param changed more inodes whose entries change although they are not dirty
+ * @param changed additional inodes whose entries change although they are not dirty
  * @returns the number of changed inodes, for progress
  */
 export async function findAffected(changed: Iterable<InodeRecord>, context: AffectedContext): Promise<number> {
@@ -52,7 +55,7 @@ function* changedInodes(view: TreeView): Generator<InodeRecord, undefined> {
   }
 }
 
-/** Notes a directory and those above it that are not noted yet. */
+/** Adds a directory and its ancestors to the tables, up to the first ancestor that is already there. */
 function climb(directory: number, { view, tables }: AffectedContext): void {
   const path: number[] = []
   let depth = NOWHERE

@@ -1,4 +1,4 @@
-/** What the parts of a commit builder share. */
+/** The state shared by the parts of a commit build. */
 import type { Digest, Random, SecretKey } from '../../base/index.js'
 import { MapBuilder, type FetchBlock, type MapNode, type MapRow, type TreeRef } from '../../dag/index.js'
 import type { ChunkSealer } from './merge-pages.js'
@@ -16,18 +16,18 @@ export interface BuildContext {
   readonly queue: Environment
   readonly delta: LiveDelta
   /**
-   * Rows born at most then are in the published version; -1 for a version built anew, which has all rows still to
-   * count.
+   * Rows born at or before this sequence are in the published version. -1 for a version built from scratch, so that all
+   * rows are counted.
    */
   readonly published: number
-  /** Nothing of the published version is relied on: every use is counted again. */
+  /** The build does not rely on the published version: every reference is recounted. */
   readonly isAnew: boolean
-  /** The instant being published. */
+  /** The commit sequence that is being published. */
   readonly sequence: number
   readonly port: Pick<DrivePort, 'adopt'>
   readonly sealer: ChunkSealer
   readonly random: Random
-  /** Tree nodes of the published version, from here or from the node. */
+  /** Fetches tree nodes of the published version, from this machine or from the node. */
   readonly fetch: FetchBlock
   readonly readLeaf: (digest: Digest, key: SecretKey) => Promise<Uint8Array>
   readonly signal: AbortSignal
@@ -35,8 +35,8 @@ export interface BuildContext {
 }
 
 /**
- * A new version of a map: equal nodes of `previous` are reused, new ones stored and counted in, the rest counted out.
- * Holds one node's rows at a time.
+ * A new version of a map: equal nodes of `previous` are reused, new ones are stored and gain a reference, the others
+ * lose a reference. Holds one node's rows at a time.
  * @param rows ascending by key
  * @param previous the content node of the published version
  */
@@ -67,7 +67,7 @@ export async function buildVersion(
   return built.ref
 }
 
-/** All nodes of a published map leave the version. */
+/** Removes a reference from all nodes of a published map. */
 export async function dropMap(ref: TreeRef, context: BuildContext): Promise<void> {
   const nodes = await previousNodes(ref, context)
   if (!context.isAnew) for (const node of nodes) context.delta.add(node.ref.digest, -1, 'node')
@@ -80,7 +80,8 @@ function forgetMap(nodes: readonly MapNode[], { tables }: BuildContext): void {
 }
 
 /**
- * Nodes the published version does not have can neither be reused nor leave it, and the node may have collected them.
+ * The nodes of `ref`, empty if the published version does not have this map. Such nodes have no reference to reuse or
+ * remove, and the node may have collected them.
  */
 async function previousNodes(ref: TreeRef | undefined, context: BuildContext): Promise<MapNode[]> {
   if (ref === undefined || !isPublished(ref, context)) return []
@@ -89,21 +90,21 @@ async function previousNodes(ref: TreeRef | undefined, context: BuildContext): P
 }
 
 /**
- * Whether the published version has this map. The tree may still name one that was replaced: that of a directory which
- * was frozen for a version and removed before it was published.
+ * Whether the published version has this map. The tree may still refer to a replaced map: a directory was part of a
+ * snapshot for publishing, and was removed before the version was published.
  */
 export function isPublished(ref: TreeRef, { tables }: BuildContext): boolean {
   return tables.live.get(ref.digest) !== undefined
 }
 
-/** The next version makes nodes of this map anew, though its rows are the same. */
+/** Whether the next version must make new nodes for this map although its rows are the same. */
 export async function isToBeRenewed(ref: TreeRef | undefined, context: BuildContext): Promise<boolean> {
   const { tables } = context
   if (ref === undefined || isNothingDamaged(tables)) return false
   return (await previousNodes(ref, context)).some((node) => isToAvoid(node.ref.digest, tables))
 }
 
-/** For progress only. */
+/** Used only for progress. */
 const NODE_BYTES = 64 * 1024
 
 export const MADE = Buffer.of(1)

@@ -1,4 +1,4 @@
-/** The content of one file in a new version: what of it is new, staged pages merged, and the list of its chunks. */
+/** The content of one file in a new version: counts new rows, merges staged pages, and builds the chunk list. */
 import { MIB } from '../../base/index.js'
 import { chunkRow, MAX_EMBEDDED_CHUNKS, type EntryRecord, type FileChunk, type MapRow } from '../../dag/index.js'
 import { be64, rowsIn } from '../../storage/kv/index.js'
@@ -24,8 +24,8 @@ const MAX_LEAF_BYTES = MIB
 type Content = EntryRecord['content']
 
 /**
- * The content of anything but a directory. For a changed file also: its new rows are counted in, and rows made from
- * pages and a new content node are noted for the drive thread.
+ * The content of any object except a directory. For a changed file, this also counts references of new rows, and
+ * records the merged rows and the new content node for the drive thread.
  */
 export async function contentOf(record: InodeRecord, isDirty: boolean, context: BuildContext): Promise<Content> {
   if (!isFile(record)) return record.inline === undefined ? { kind: 'none' } : { kind: 'inline', bytes: record.inline }
@@ -37,9 +37,7 @@ export async function contentOf(record: InodeRecord, isDirty: boolean, context: 
   return content
 }
 
-/**
- * A file that is in no directory any more, but open: counted, so that every row of the instant is live or was counted.
- */
+/** Counts the rows of an orphan (an open file without a name), so that every row of the snapshot is counted. */
 export async function countOrphan(ino: number, context: BuildContext): Promise<void> {
   const record = context.view.inode(ino)
   if (record?.unloaded !== true) return countNewRows(ino, context)
@@ -84,13 +82,13 @@ async function currentContent(record: InodeRecord, context: BuildContext): Promi
   return listed(record, () => mergedRows(ino, context), context)
 }
 
-/** Rows that lie over `from … to`. No row is longer than the longest block. */
+/** Rows that overlap `from … to`. No row is longer than the longest block. */
 function* rowsOver(view: TreeView, ino: number, from: number, to: number): Generator<ChunkRecord, undefined> {
   for (const row of view.chunksBetween(ino, Math.max(0, from - MAX_LEAF_BYTES), to))
     if (row.offset + row.length > from) yield row
 }
 
-/** The file's rows after the merge: new rows take the place of exactly the rows that begin in theirs. */
+/** The file's rows after the merge. A new row replaces exactly the rows that begin within its range. */
 function* mergedRows(ino: number, { view, tables }: BuildContext): Generator<ChunkRecord, undefined> {
   const merged = rowsIn(tables.merged, rowsOf(ino))
   const next = (): ChunkRecord | undefined => {
@@ -125,7 +123,7 @@ function* chunkRows(rows: Iterable<ChunkRecord>): Generator<MapRow, undefined> {
   for (const row of rows) yield chunkRow(chunkOf(row))
 }
 
-/** Tells the drive thread about a new or vanished chunk list, and counts a vanished one out. */
+/** Records a new or removed chunk list for the drive thread, and removes the references of a removed one. */
 async function settleRef(record: InodeRecord, content: Content, context: BuildContext): Promise<void> {
   const { ref, ino } = record
   if (content.kind === 'tree') {

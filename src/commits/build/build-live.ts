@@ -1,4 +1,7 @@
-/** From the change of uses to what a commit says of the live set: repeated blocks, blocks to send, the pin forest. */
+/**
+ * Turns the refcount changes into the commit's description of the live set: refcounts above one, blocks to send, the
+ * pin forest.
+ */
 import type { Digest } from '../../base/index.js'
 import { duplicateRow, updateForest, type ForestState, type MapRow, type TreeRef } from '../../dag/index.js'
 import { buildVersion, dropMap, isToBeRenewed, type BuildContext } from './build-context.js'
@@ -15,7 +18,7 @@ import {
   type BlockKind,
 } from '../tables/queue-tables.js'
 
-/** The table of blocks used more than once. @param previous of the published version */
+/** Builds the table of refcounts above one. @param previous the table of the published version */
 export async function buildDuplicates(
   previous: TreeRef | undefined,
   context: BuildContext,
@@ -36,7 +39,10 @@ async function hasNewDuplicates({ tables, delta, pace }: BuildContext): Promise<
   return false
 }
 
-/** Of the new version, by digest. New nodes of the table itself may join the change meanwhile; they are used once. */
+/**
+ * Rows of the new version, by digest. The build may add new nodes of the table itself to the changes meanwhile; their
+ * refcount is 1.
+ */
 function* duplicateRows({ tables, delta }: BuildContext): Generator<MapRow, undefined> {
   for (const { key, left, right } of joinRows(rowsIn(tables.repeated), rowsIn(tables.delta))) {
     const uses = right === undefined ? decodeCount(left) : delta.uses(key, decodeDelta(right)).after
@@ -50,8 +56,8 @@ export interface Outgoing {
 }
 
 /**
- * Fills `outgoing` with what the published version does not have.
- * @returns its size, and how the number of live blocks changes
+ * Fills `outgoing` with the blocks that the published version does not have.
+ * @returns the size of `outgoing`, and the change in the number of live blocks
  */
 export async function listOutgoing(context: BuildContext): Promise<Outgoing & { readonly liveChange: number }> {
   const { tables, delta, pace } = context
@@ -77,7 +83,10 @@ export interface BuiltForest {
   readonly bits: number
 }
 
-/** The forest of the new live set; its new nodes join `outgoing`. @param count live blocks of the new version */
+/**
+ * Builds the forest of the new live set and adds its new nodes to `outgoing`. @param count live blocks of the new
+ * version
+ */
 export function buildForest(
   count: number,
   previousBits: number | undefined,
@@ -105,7 +114,7 @@ export function buildForest(
   return { root: forest.root, bits: forest.bits, count: blocks, bytes }
 }
 
-/** A block that is in the pinned version without being in the forest. */
+/** Stores a block that is part of the pinned version but not in the forest. */
 export function storeBlock(
   digest: Digest,
   bytes: Uint8Array,
@@ -116,7 +125,7 @@ export function storeBlock(
   tables.outgoing.put(digest, encodeOutgoing({ isSent: false, kind, sizeBytes: bytes.length }))
 }
 
-/** Live digests of the new version in a range, ascending: those of the published one, corrected by the change. */
+/** Live digests of the new version in a range, ascending: the published digests with the changes applied. */
 function* liveAfter(start: Uint8Array, end: Uint8Array | undefined, context: BuildContext): Generator<Digest> {
   const { tables, delta } = context
   const range = { start, ...(end && { end }) }

@@ -1,5 +1,6 @@
 /**
- * What left the tree since the published version: counted out, or, when it never was in a version, noted as garbage.
+ * Processes the rows of `removed`. Published content loses its references; content that was never in a version is
+ * marked as garbage.
  */
 import { readChunkList } from '../../dag/index.js'
 import { dropMap, isPublished, type BuildContext } from './build-context.js'
@@ -8,7 +9,7 @@ export async function countRemoved(context: BuildContext): Promise<void> {
   const { view, delta, pace, published, fetch, signal } = context
   for (const removed of view.removed()) {
     await pace.step()
-    if (removed.kind === 'link') continue // the link table is made before
+    if (removed.kind === 'link') continue // buildTree has already updated the link table
     if (removed.kind === 'block') {
       delta.add(removed.digest, removed.born <= published ? -1 : 0, 'leaf')
       continue

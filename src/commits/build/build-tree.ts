@@ -1,4 +1,4 @@
-/** New versions of the directories a set of changes affects, bottom-up, and of the link table. */
+/** Builds new versions of the affected directories, bottom-up, and of the link table. */
 import { DriveError } from '../../base/index.js'
 import { decodeEntry, directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
 import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
@@ -16,7 +16,7 @@ import { digestOf } from '../tables/queue-tables.js'
 export interface BuiltTree {
   readonly root: EntryRecord
   readonly links: TreeRef | undefined
-  /** Changed files, for progress. */
+  /** Number of changed files, for progress. */
   readonly files: number
 }
 
@@ -31,10 +31,10 @@ export async function buildTree(links: TreeRef | undefined, context: BuildContex
   return { root: entryRecordOf(root, treeContent(newRef(root, tables))), links: newLinks, files }
 }
 
-/** Notes the directory's new content node in `refs`, where it has another one than before. */
+/** Records the directory's new content node in `refs`, if it differs from the old one. */
 async function buildDirectory(record: InodeRecord, context: BuildContext): Promise<void> {
   const { tables } = context
-  // Only its attributes changed: whatever is below was never loaded.
+  // Only its attributes changed: its entries were never loaded.
   if (record.unloaded)
     return context.isAnew && record.ref !== undefined ? countDirectory(record.ref, context) : undefined
   if (!context.view.hasEntries(record.ino)) {
@@ -69,8 +69,8 @@ function newRef({ ino, ref }: InodeRecord, { refs }: BuildContext['tables']): Tr
 }
 
 /**
- * Takes files out of the link table that are gone or have one name left. @returns the latter: the directory of that
- * name has to say of them what the link table said
+ * Removes from the link table the files that are gone or have one name left. @returns the files with one name left:
+ * their full record moves to the directory of that name
  */
 async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
   const { view, tables, pace } = context
@@ -86,7 +86,7 @@ async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
       if (record !== undefined) single.push(record)
     }
   }
-  // Found and removed since the published version: the table does not know the inode number they had.
+  // Loaded and removed since the published version: the table does not have their inode numbers.
   for (const removed of view.removed()) {
     await pace.step()
     if (removed.kind === 'link' && tables.shared.get(removed.fileId) !== undefined)
@@ -95,7 +95,7 @@ async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
   return single
 }
 
-/** Changed files with one name, by identity: the link table may know them without knowing their inode numbers here. */
+/** Changed files with one name, by fileId. The link table may contain them without their local inode numbers. */
 async function linkedNoMore({ view, tables, pace }: BuildContext): Promise<ReadonlyMap<string, number>> {
   const single = new Map<string, number>()
   if (isEmpty(rowsIn(tables.shared))) return single
@@ -109,9 +109,8 @@ async function linkedNoMore({ view, tables, pace }: BuildContext): Promise<Reado
 }
 
 /**
- * The link table: records of the published one, with those of changed files replaced. Rows of `shared` hold the inode
- * number they were known by here (0: never loaded on this machine), which tells a removed file from one that was never
- * looked at.
+ * Builds the link table: the published records, with those of changed files replaced. Rows of `shared` hold the local
+ * inode number (0: never loaded on this machine). This distinguishes a removed file from one that was never loaded.
  */
 async function buildLinks(previous: TreeRef | undefined, context: BuildContext): Promise<TreeRef | undefined> {
   const { view, tables, pace } = context
@@ -131,7 +130,7 @@ async function buildLinks(previous: TreeRef | undefined, context: BuildContext):
   return linkTable(previous, context)
 }
 
-/** Files of the link table that have no inode here. */
+/** Counts the files of the link table that have no inode on this machine. */
 async function countUnseenLinks(context: BuildContext): Promise<void> {
   for (const { left, right } of joinRows(rowsIn(context.tables.shared), rowsIn(context.tables.newShared)))
     if (right === undefined && left !== undefined) await countContent(decodeEntry(left.subarray(8)), context)
@@ -146,7 +145,7 @@ async function linkTable(previous: TreeRef | undefined, context: BuildContext): 
   return undefined
 }
 
-/** Rows of the new link table: those of the published one, with the changes over them. */
+/** Rows of the new link table: the published rows with the changes applied. */
 function* linkRows({ tables }: BuildContext): Generator<MapRow, undefined> {
   for (const { key, left, right } of joinRows(rowsIn(tables.shared), rowsIn(tables.newShared))) {
     const row = right ?? left
@@ -158,7 +157,7 @@ function latin1(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
 
-/** Its attributes or content changed since the published version. */
+/** Whether its attributes or content changed since the published version. */
 function isChanged(ino: number, { view, isAnew }: BuildContext): boolean {
   return isAnew || view.isDirty(ino)
 }
@@ -171,7 +170,7 @@ function required(record: InodeRecord | undefined): InodeRecord {
   if (record === undefined)
     throw new DriveError(
       'CORRUPT',
-      'The data of this drive are damaged: a directory names an inode that is not there. docs/RECOVERY.md says what to do.',
+      'The local data of this drive is damaged: a directory refers to a missing inode. See docs/RECOVERY.md.',
     )
   return record
 }

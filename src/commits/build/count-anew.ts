@@ -1,6 +1,7 @@
 /**
- * A version that is built anew: no use of the published version counts, and every use of the tree is counted again,
- * also in what was never loaded on this machine. Needs every node of those parts.
+ * Recounts references for a version that is built from scratch. The published refcounts are removed, and every
+ * reference of the tree is counted again, also in parts that were never loaded on this machine. Fetches every node of
+ * those parts.
  */
 import { readChunkList, readDirectoryTable, readMapNodes, type EntryRecord, type TreeRef } from '../../dag/index.js'
 import { rowsIn } from '../../storage/kv/index.js'
@@ -8,7 +9,7 @@ import { isDirectory } from '../../model/index.js'
 import { decodeCount, digestOf } from '../tables/queue-tables.js'
 import type { BuildContext } from './build-context.js'
 
-/** The published version's uses go out; those that still are come in again. */
+/** Removes all published references. The build adds the existing ones again. */
 export async function countPublishedOut({ tables, delta, pace }: BuildContext): Promise<void> {
   for (const [digest, value] of rowsIn(tables.live)) {
     await pace.step()
@@ -17,7 +18,7 @@ export async function countPublishedOut({ tables, delta, pace }: BuildContext): 
   }
 }
 
-/** A directory that was never loaded here, and all below it. */
+/** Counts a directory that was never loaded on this machine, and everything below it. */
 export async function countDirectory(ref: TreeRef, context: BuildContext): Promise<void> {
   await countNodes(ref, context)
   for await (const { entry } of readDirectoryTable(ref, context.fetch, { signal: context.signal })) {
@@ -26,7 +27,7 @@ export async function countDirectory(ref: TreeRef, context: BuildContext): Promi
   }
 }
 
-/** The chunk list of a file that was never loaded here. */
+/** Counts the chunk list of a file that was never loaded on this machine. */
 export async function countChunkList(ref: TreeRef, context: BuildContext): Promise<void> {
   await countNodes(ref, context)
   for await (const { digest, length } of readChunkList(ref, context.fetch, { signal: context.signal })) {
@@ -35,7 +36,7 @@ export async function countChunkList(ref: TreeRef, context: BuildContext): Promi
   }
 }
 
-/** What an entry points to. */
+/** Counts the content of an entry. */
 export async function countContent(entry: EntryRecord, context: BuildContext): Promise<void> {
   const { content } = entry
   if (content.kind === 'chunks')

@@ -1,7 +1,6 @@
 /**
- * Turns a file's staged pages into new chunks: the runs they touch are read, overlaid and cut again. Rows outside the
- * touched regions stay. A region never cuts a row in two, so the new rows replace exactly the rows that begin inside
- * it.
+ * Turns a file's staged pages into new chunks: the extents they touch are read, overlaid and cut again. Rows outside
+ * the touched regions stay. A region never splits a row, so the new rows replace exactly the rows that begin inside it.
  */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, MIB, type Digest, type SecretKey } from '../../base/index.js'
@@ -10,11 +9,11 @@ import { PAGE_BYTES, type ChunkRecord, type StagedPage } from '../../tree-state/
 export interface MergeInput {
   readonly sizeBytes: number
   readonly fixedChunks: boolean
-  /** Bytes 0 … length under everything else: a small file's old body. */
+  /** The old inline body of a small file. Rows and pages override it. */
   readonly inline: Uint8Array | undefined
-  /** All rows: ascending, not overlapping. */
+  /** All rows, ascending and not overlapping. */
   rows(): Iterable<ChunkRecord>
-  /** Those that lie over the bytes `from … to`, in any part. */
+  /** The rows that overlap the bytes `from … to`. */
   rowsOver(from: number, to: number): Iterable<ChunkRecord>
   /** Indexes of all staged pages, ascending; may be called several times. */
   pageIndexes(): Iterable<number>
@@ -23,22 +22,22 @@ export interface MergeInput {
   readonly sequence: number
 }
 
-/** Cuts and seals as the pipeline does, so that equal bytes become equal blocks. */
+/** Cuts and seals like the pipeline, so equal bytes become equal blocks. */
 export interface ChunkSealer {
-  /** Length of chunks of files that are written in place. */
+  /** Chunk length for files that are written in place. */
   readonly fixedBytes: number
-  /** Ends of the chunks in `plain`. @param isEnd no bytes of the region follow: the last chunk is cut too */
+  /** Ends of the chunks in `plain`. @param isEnd the region ends here, so its last bytes become a chunk too */
   cut(plain: Uint8Array, mode: 'fixed' | 'content-defined', isEnd: boolean): Iterable<number>
   seal(plain: Uint8Array): SealedBlock & { readonly key: SecretKey }
 }
 
 export interface MergeContext {
   readonly sealer: ChunkSealer
-  /** Opened plaintext of a leaf block. */
+  /** Reads and opens a leaf block. @returns its plaintext */
   readLeaf(digest: Digest, key: SecretKey): Promise<Uint8Array>
-  /** Takes new sealed blocks; durable when it resolves. */
+  /** Stores new sealed blocks. They are durable when it resolves. */
   adopt(blocks: readonly SealedBlock[]): Promise<void>
-  /** A new row of the file. */
+  /** Adds a new row of the file. */
   add(row: ChunkRecord): void
 }
 
@@ -56,12 +55,12 @@ interface Region {
 /** Plaintext read and cut at a time. */
 const WINDOW_BYTES = 2 * MIB
 
-/** New rows go to `context.add`, in order of their offsets, after their blocks were adopted. */
+/** Passes new rows to `context.add` in order of their offsets, after their blocks were adopted. */
 export async function mergePages(input: MergeInput, context: MergeContext): Promise<void> {
   for (const region of touchedRegions(input, context.sealer.fixedBytes)) await cutRegion(region, input, context)
 }
 
-/** The file's bytes `start … end`: gaps are zeros, rows lie over the inline body, pages over both. */
+/** The file's bytes `start … end`: gaps are zeros, rows override the inline body, pages override both. */
 export async function readMerged(
   input: MergeInput,
   start: number,
@@ -81,7 +80,7 @@ export async function readMerged(
   return out
 }
 
-/** Copies what of `bytes` (at file offset `at`) falls into `out` (at file offset `start`). */
+/** Copies the part of `bytes` (at file offset `at`) that overlaps `out` (at file offset `start`). */
 function place(out: Uint8Array, start: number, at: number, bytes: Uint8Array): void {
   const from = Math.max(start, at)
   const to = Math.min(start + out.length, at + bytes.length)
@@ -89,8 +88,8 @@ function place(out: Uint8Array, start: number, at: number, bytes: Uint8Array): v
 }
 
 /**
- * Where new chunks are needed, ascending and apart: pages (in fixed mode the 256 KiB around them), widened to whole
- * rows. A region comes when the next one is known to be apart from it.
+ * The regions that need new chunks, ascending and disjoint: the pages (in fixed mode the 256 KiB around them), widened
+ * to whole rows. A region is yielded once the next one is known not to touch it.
  */
 function* touchedRegions(input: MergeInput, fixedBytes: number): Generator<Region, undefined> {
   const { sizeBytes, fixedChunks } = input
@@ -126,9 +125,7 @@ function widened(region: Region, sizeBytes: number, ahead: RowsAhead): Region {
   }
 }
 
-/**
- * A file's rows from where the regions are: they come in ascending order, so that rows before them never matter again.
- */
+/** A forward reader of a file's rows. Regions ascend, so rows before the current region are never needed again. */
 class RowsAhead {
   readonly #rows: Iterator<ChunkRecord>
   readonly #kept: ChunkRecord[] = []

@@ -1,4 +1,4 @@
-/** Keeps a long build from holding up the event loop and from filling memory with uncommitted rows. */
+/** Keeps a long build from blocking the event loop and from filling memory with uncommitted rows. */
 import { setImmediate } from 'node:timers/promises'
 import { MIB, throwIfAborted } from '../../base/index.js'
 import type { Environment } from '../../storage/kv/index.js'
@@ -16,7 +16,7 @@ export class Pace {
     this.#signal = signal
   }
 
-  /** Call once an inode or so; rows written before it may become durable. */
+  /** Call it about once per inode. Rows written before the call may become durable. */
   async step(): Promise<void> {
     if (++this.#steps % STEPS_A_TURN !== 0) return
     await setImmediate()

@@ -1,14 +1,14 @@
-/** The entries of a directory in byte order of their names, which the tables do not have in that order. */
+/** Sorts the entries of a directory by the bytes of their names. The tables order them by hash. */
 import type { PlainName } from '../../base/index.js'
 import type { DentryRecord } from '../../tree-state/index.js'
 import type { Pace } from './pace.js'
 
 type NamedInode = Pick<DentryRecord, 'name' | 'ino'>
 
-/** Names in memory: the entries of a larger directory are read again for each so many. */
+/** Maximum number of names in memory. A larger directory is read once for each batch of this size. */
 const NAMES_AT_ONCE = 200_000
 
-/** @param entries begins to read them, in any order; the same each time */
+/** @param entries starts a new read of all entries, in any order; every read yields the same entries */
 export async function* sortedEntries(
   entries: () => Iterable<NamedInode>,
   pace: Pick<Pace, 'step'>,
@@ -22,7 +22,7 @@ export async function* sortedEntries(
   }
 }
 
-/** The first `most` behind `after`. At most twice as many are kept on the way. */
+/** The first `most` names after `after`. Keeps at most twice as many in memory meanwhile. */
 async function firstNames(
   entries: Iterable<NamedInode>,
   after: PlainName | undefined,

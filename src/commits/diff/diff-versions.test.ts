@@ -11,11 +11,11 @@ interface File {
   readonly isDirectory: boolean
   mtime: number
   body: string
-  /** Of a directory: file ids in hexadecimal by name. */
+  /** For a directory: name → file id in hexadecimal. */
   readonly names: Map<string, string>
 }
 
-/** A tree as a test changes it. */
+/** A tree that the test changes. */
 class Model {
   constructor(
     readonly random: SeededRandom,
@@ -40,7 +40,7 @@ class Model {
     return [...this.reached].filter((id) => this.files.get(id)!.isDirectory)
   }
 
-  /** Every name: where it is and what it means. */
+  /** Yields every name with its place and its object. */
   *names(
     at = this.root,
     path: readonly string[] = [],
@@ -59,7 +59,7 @@ class Model {
     return [...this.names()].filter((each) => each.id === id).length
   }
 
-  /** One change at random. */
+  /** Makes one random change. */
   step(): void {
     const { random } = this
     const pick = <T>(of: readonly T[]): T => of[random.next(of.length)]!
@@ -90,7 +90,7 @@ interface Built {
   readonly links: TreeRef | undefined
 }
 
-/** Builds versions whose equal nodes are one block. */
+/** Builds versions that share equal nodes. */
 class Builder {
   readonly blocks = new MemoryBlocks()
   readonly #known = new Map<string, TreeRef>()
@@ -141,7 +141,7 @@ function lineOf(change: VersionChange): string {
   return [change.kind, hex(sides[0]!.entry.fileId), ...sides.map(place)].join(' ')
 }
 
-/** The same from lists of everything. */
+/** The expected changes, from complete lists of both trees. */
 function expected(before: Model, after: Model): string[] {
   const out: string[] = []
   const isShared = (model: Model, id: string): boolean => model.linksOf(id) > 1
@@ -177,7 +177,7 @@ function expected(before: Model, after: Model): string[] {
   return out.sort()
 }
 
-test('what changed between two versions is what comparing all of both finds, however little memory there is', async (t) => {
+test('the diff of two versions equals a full comparison, however small the memory limits', async (t) => {
   const seed = Number(process.env.SEED ?? 920)
   const random = seededRandom(seed)
   const kinds = new Set<string>()
@@ -198,7 +198,7 @@ test('what changed between two versions is what comparing all of both finds, how
   t.deepEqual([...kinds].sort(), ['added', 'changed', 'linked', 'moved', 'removed'])
 })
 
-test('moving a directory, and changing a file beside it, reads nothing of what lies in it', async (t) => {
+test('the diff does not read the content of a moved directory, also with a changed file beside it', async (t) => {
   const random = seededRandom(921)
   const builder = new Builder(random)
   const before = new Model(random)
@@ -222,7 +222,7 @@ test('moving a directory, and changing a file beside it, reads nothing of what l
   t.true(builder.blocks.fetched <= 8, `${builder.blocks.fetched} blocks read`)
 })
 
-test('what changes is told as it is found', async (t) => {
+test('changes are reported as they are found', async (t) => {
   const random = seededRandom(922)
   const builder = new Builder(random)
   const before = new Model(random)

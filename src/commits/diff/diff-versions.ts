@@ -1,6 +1,6 @@
 /**
- * What changed from one version to another, as it is found. What both have in one block is never read. Memory is
- * bounded: where more was removed than is kept at once, the other side is walked through once for each part.
+ * Yields the changes between two versions as they are found. Blocks that both versions share are never read. Memory is
+ * bounded: if more entries were removed than fit in memory, the other version is walked once for each part.
  */
 import { equalBytes, hex } from '../../base/index.js'
 import { diffLinks, encodeEntry, type Commit, type EntryRecord } from '../../dag/index.js'
@@ -9,11 +9,11 @@ import { DirectoryPairs } from './pair-directories.js'
 import type { PlacedEntry, VersionChange } from './version-change.js'
 import type { VersionReader } from './walk-difference.js'
 
-/** What is kept in memory at once. */
+/** Limits of the entries kept in memory. */
 export interface DiffLimits {
-  /** Directories that came, went or moved. */
+  /** Directories that were added, removed or moved. */
   readonly directories: number
-  /** Entries that are on one side only. */
+  /** Entries that are in only one version. */
   readonly entries: number
 }
 
@@ -22,8 +22,8 @@ const LIMITS: DiffLimits = { directories: 4096, entries: 16_384 }
 type Side = Pick<Commit, 'root' | 'links'>
 
 /**
- * Both of one drive. In no order but that of finding: whoever applies the changes cannot rely on a directory coming
- * before its entries.
+ * Both versions must belong to one drive. The order of the changes is not defined: a directory may come after its
+ * entries.
  */
 export async function* diffVersions(
   before: Side,
@@ -67,7 +67,10 @@ function addedIf(isAdded: boolean, after: PlacedEntry): VersionChange | undefine
   return isAdded ? { kind: 'added', after } : undefined
 }
 
-/** @returns undefined where neither place nor entry differ; what a directory holds is told by its entries */
+/**
+ * @returns undefined if neither the place nor the entry differs. Changes inside a directory are reported for its
+ * entries
+ */
 function changeBetween(before: PlacedEntry, after: PlacedEntry): VersionChange | undefined {
   if (!isSamePlace(before, after)) return { kind: 'moved', before, after }
   return isSameEntry(before.entry, after.entry) ? undefined : { kind: 'changed', before, after }
@@ -86,7 +89,7 @@ function withoutEntries(entry: EntryRecord): EntryRecord {
   return isDirectory(entry) ? { ...entry, content: { kind: 'none' } } : entry
 }
 
-/** Entries of one side by file id; names of a hard-linked file by their place. */
+/** Entries of one version by file id. The names of a hard-linked file are keyed by place as well. */
 class Entries {
   readonly #byKey = new Map<string, PlacedEntry>()
 
@@ -98,7 +101,9 @@ class Entries {
     this.#byKey.set(keyOf(place), place)
   }
 
-  /** Takes out the entry of the same file: that of another place only where neither is one of several names. */
+  /**
+   * Removes and returns the entry of the same file. An entry in another place matches only if neither is a hard link.
+   */
   take(place: PlacedEntry): PlacedEntry | undefined {
     const [id, named] = [hex(place.entry.fileId), nameKeyOf(place)]
     const own = this.#byKey.get(id)
@@ -123,7 +128,7 @@ function nameKeyOf({ path, parent, entry }: PlacedEntry): string {
 
 const isShared = ({ entry }: PlacedEntry): boolean => entry.content.kind === 'shared'
 
-/** All of them in parts of at most `most`; one part, perhaps empty, where there are no more. */
+/** Splits `entries` into parts of at most `most`. Yields at least one part, which may be empty. */
 async function* partsOf(
   places: AsyncIterable<PlacedEntry>,
   most: number,

@@ -1,6 +1,7 @@
 /**
- * Directories that are in both versions at different places: they are compared with each other, so that moving one
- * costs nothing for what lies in it. As many as memory is given for; those beyond are walked through on both sides.
+ * Pairs directories that are in both versions at different places. A pair is compared directly, so moving a directory
+ * does not cost a walk through its content. The number of pairs is limited; further directories are walked on both
+ * sides.
  */
 import { hex } from '../../base/index.js'
 import { isDirectory } from '../../model/index.js'
@@ -16,12 +17,12 @@ export interface DirectoryPair {
 export class DirectoryPairs {
   readonly #pairs: DirectoryPair[]
   readonly #ids = new Set<string>()
-  /** Those that may become one of a pair. */
+  /** Directories that may become part of a pair. */
   readonly #single = { before: new Map<string, PlacedEntry>(), after: new Map<string, PlacedEntry>() }
-  /** Entries `find` saw on one side only that are in no pair. */
+  /** The number of entries that `find` saw on only one side and that are in no pair. */
   readonly #alone = { before: 0, after: 0 }
 
-  /** @param most directories kept in memory, of each kind */
+  /** @param most limit for the directories kept in memory, for each kind */
   constructor(
     root: DirectoryPair,
     private readonly reader: VersionReader,
@@ -31,8 +32,7 @@ export class DirectoryPairs {
   }
 
   /**
-   * Walks through all pairs and finds more of them: each name that is the same file on both sides, and each pair that
-   * is new.
+   * Walks all pairs and finds further pairs. Yields each name that is the same file on both sides, and each new pair.
    */
   async *find(): AsyncGenerator<Required<Difference>, void, undefined> {
     for (const { before, after } of this.#pairs) {
@@ -45,7 +45,7 @@ export class DirectoryPairs {
     this.#single.after.clear()
   }
 
-  /** After `find`: all there is on one side only, and below it, but for the pairs. May be asked again. */
+  /** After `find`: all entries on only one side and everything below them, except the pairs. May be called again. */
   async *only(side: 'before' | 'after'): AsyncGenerator<PlacedEntry, void, undefined> {
     if (this.#alone[side] === 0) return
     for (const { before, after } of this.#pairs) {
@@ -63,7 +63,7 @@ export class DirectoryPairs {
     for await (const found of walkDifference(before, after, this.reader)) yield* this.#withBelow(found[side]!, side)
   }
 
-  /** The pair that `found` completes, noted; else it is kept for what may come. */
+  /** Records and returns the pair that `found` completes. Otherwise keeps `found` until its counterpart is found. */
   #pairOf(found: Difference): DirectoryPair | undefined {
     const place = found.before ?? found.after!
     const side = found.before === undefined ? 'after' : 'before'

@@ -1,4 +1,4 @@
-/** What may differ between two versions, and where. */
+/** The kinds of changes between two versions, and their places. */
 import type { FileId, PlainName } from '../../base/index.js'
 import type { EntryRecord } from '../../dag/index.js'
 
@@ -6,17 +6,17 @@ import type { EntryRecord } from '../../dag/index.js'
 export interface PlacedEntry {
   /** Names from the root down, the entry's own last; empty for the root. */
   readonly path: readonly PlainName[]
-  /** The directory it is in; undefined for the root. */
+  /** The parent directory; undefined for the root. */
   readonly parent: FileId | undefined
   readonly entry: EntryRecord
 }
 
 /**
- * Entries are known by their file id, and their place is the directory's file id and the name: what lies in a directory
- * that moved has not moved. `changed`: attributes, or the content of anything but a directory. `moved`: to another
- * place, perhaps changed as well. `added` and `removed`: below a directory that came or went, each entry too. A name of
- * a hard-linked file (`shared`) is added or removed by itself; `linked`: the record of such a file changed, whatever
- * its names are.
+ * An entry is identified by its file id. Its place is the parent directory's file id and the name, so the entries of a
+ * moved directory have not moved. `changed`: attributes, or the content of anything but a directory. `moved`: to
+ * another place, and possibly changed too. `added` and `removed`: also reported for each entry below an added or
+ * removed directory. Each name of a hard-linked file (`shared`) is added or removed on its own. `linked`: the record of
+ * a hard-linked file changed.
  */
 export type VersionChange =
   | { readonly kind: 'added'; readonly after: PlacedEntry }

@@ -1,16 +1,19 @@
-/** Two directories side by side, as deep as they have directories in common: every name whose entry is not the same. */
+/**
+ * Walks two directories in parallel and descends into the directories they have in common. Yields every name whose
+ * entry differs.
+ */
 import { equalBytes, type PlainName } from '../../base/index.js'
 import { diffDirectoryTables, type EntryRecord, type FetchBlock, type TreeRef } from '../../dag/index.js'
 import { isDirectory } from '../../model/index.js'
 import type { PlacedEntry } from './version-change.js'
 
-/** How versions are read. */
+/** The parts needed to read versions. */
 export interface VersionReader {
   readonly fetch: FetchBlock
   readonly signal?: AbortSignal
 }
 
-/** One name: the same file on both sides, or something on one side only. */
+/** One differing name: the same file on both sides, or an entry on only one side. */
 export interface Difference {
   readonly before?: PlacedEntry
   readonly after?: PlacedEntry

@@ -7,7 +7,7 @@ import type { Version } from './version.js'
 
 const digest = (name: string): Digest => createHash('sha256').update(name).digest()
 
-/** Versions in a row, as one device after another would name their parents. `asked`: how many were opened. */
+/** A line of versions with the parents that successive devices would choose. `asked` counts opened versions. */
 class Line {
   readonly versions: Version[] = []
   readonly #byRoot = new Map<string, Version>()
@@ -70,7 +70,7 @@ test('a commit names versions of exactly those heights, which descend from each 
   }
 })
 
-test('descent is shown from every version, in few steps', async (t) => {
+test('descent from every version is proved in few steps', async (t) => {
   const line = new Line('a').grow(3000)
   for (const own of [1, 2, 7, 64, 65, 1000, 1023, 1024, 2047, 2500, 2998, 2999]) {
     t.is(await line.relation(3000, line.versions[own - 1]!), 'newer', `${own}`)
@@ -80,14 +80,14 @@ test('descent is shown from every version, in few steps', async (t) => {
   t.is(await line.relation(17, line.versions[16]!), 'same')
 })
 
-test('a fork is never taken for descent, whichever way it is looked for', async (t) => {
+test('a fork is never mistaken for descent, in either direction', async (t) => {
   const line = new Line('a').grow(300)
   const fork = new Line('b', false, line.versions.slice(0, 200)).grow(150)
   for (const own of [201, 250, 256, 300]) t.is(await fork.relation(350, line.versions[own - 1]!), 'unknown')
   t.is(await fork.relation(350, line.versions[199]!), 'newer')
 })
 
-test('commits that name one parent only are followed one by one', async (t) => {
+test('commits with a single parent are followed one by one', async (t) => {
   const line = new Line('a', true).grow(50)
   t.is(await line.relation(50, line.versions[9]!), 'newer')
   const longer = new Line('a', false, line.versions).grow(50)
@@ -95,7 +95,7 @@ test('commits that name one parent only are followed one by one', async (t) => {
   t.is(await longer.relation(100, longer.versions[60]!), 'newer')
 })
 
-test('versions that are gone are gone around where there is another way', async (t) => {
+test('missing versions are bypassed if there is another path', async (t) => {
   const line = new Line('a').grow(100)
   line.forget([99, 97, 95])
   t.is(await line.relation(100, line.versions[89]!), 'newer')
@@ -104,12 +104,12 @@ test('versions that are gone are gone around where there is another way', async 
   t.is(await line.relation(100, line.versions[95]!), 'newer', 'named by the commit itself')
 })
 
-test('what three devices left off at is passed on, the newest first, and not for ever', (t) => {
+test('the merge bases of three devices are passed on, newest first, and a limited number of them', (t) => {
   const line = new Line('a').grow(10)
   let bases = basesAfter(line.versions.at(-1)!, [])
   for (let turn = 0; turn < 40; turn++) {
     line.grow(3, bases)
-    // The next device knows of the turns before only what the head says.
+    // The next device learns earlier merge bases only from the head.
     bases = basesAfter(line.versions.at(-1)!, [])
   }
   const heights = bases.map((root) => line.versions.find((one) => hex(one.root) === hex(root))!.commit.height)
@@ -122,7 +122,7 @@ test('what three devices left off at is passed on, the newest first, and not for
   t.true(line.versions.at(-1)!.commit.parents.length <= 64)
 })
 
-test('the version another device left off at is named, however many came after it', async (t) => {
+test('a merge base stays a parent, however many versions follow it', async (t) => {
   const line = new Line('a').grow(37)
   const left = line.versions[36]!
   line.grow(500, [left.root])

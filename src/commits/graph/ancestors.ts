@@ -1,13 +1,13 @@
 /**
- * The parents a commit names: the version it was made from, and some that one descends from, chosen so that descent
- * from any version is shown in few steps, and from the versions other devices left off at in none.
+ * Chooses the parents of a commit: the previous version and some of its ancestors. With these, descent from any
+ * ancestor is proved in few steps, and descent from another device's last version in one.
  */
 import { equalBytes, type Digest } from '../../base/index.js'
 import type { Version } from './version.js'
 
 /**
- * Heights of the versions a commit of this height names, falling: the one before it, and for each power of two the last
- * multiple.
+ * The heights of the parents of a commit at this height, descending: the height before it, and the last multiple of
+ * each power of two.
  */
 export function parentHeights(height: number): number[] {
   const heights: number[] = []
@@ -19,8 +19,8 @@ export function parentHeights(height: number): number[] {
 }
 
 /**
- * @param head the version the next one is made from
- * @param bases versions at which one device took over from another, all of which `head` is or descends from
+ * @param head the version that the next one is built on
+ * @param bases merge bases: versions at which one device fast-forwarded to another; each is `head` or an ancestor of it
  */
 export function parentsAfter(head: Version, bases: readonly Digest[]): Digest[] {
   const { height, parents } = head.commit
@@ -28,7 +28,8 @@ export function parentsAfter(head: Version, bases: readonly Digest[]): Digest[] 
   known.set(height, head.root)
   const wanted = parentHeights(height + 1)
   const named = wanted.map((at) => known.get(at))
-  // A drive whose first commits named one parent only: what is missing is left out, and places would not tell heights.
+  // The first commits of an old drive have only one parent. The list ends at the first gap, because later positions
+  // would not match their heights.
   const gap = named.indexOf(undefined)
   if (gap !== -1) return named.slice(0, gap) as Digest[]
   const all = named as Digest[]
@@ -36,7 +37,10 @@ export function parentsAfter(head: Version, bases: readonly Digest[]): Digest[] 
   return all
 }
 
-/** Of a version that was taken over: itself, and those it names for that reason, before those known here. */
+/**
+ * The merge bases after a fast-forward: the version itself, then the merge bases among its parents, then those known on
+ * this machine.
+ */
 export function basesAfter({ root, commit }: Version, known: readonly Digest[]): Digest[] {
   const bases: Digest[] = []
   for (const base of [root, ...commit.parents.slice(parentHeights(commit.height).length), ...known]) {

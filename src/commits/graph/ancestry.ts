@@ -1,4 +1,4 @@
-/** Which of two versions came after the other, as their commits say. */
+/** Decides which of two versions descends from the other. */
 import { isDriveError, type Digest } from '../../base/index.js'
 import type { FetchBlock } from '../../dag/index.js'
 import { parentHeights } from './ancestors.js'
@@ -10,12 +10,12 @@ export interface HistoryReader {
 }
 
 /**
- * `newer` descends from the version asked about, `older` is one it descends from. `unknown`: neither, or versions
- * between them are not on the node any more, so that it cannot be shown.
+ * `newer`: a descendant. `older`: an ancestor. `unknown`: neither, or the node no longer has the versions between them,
+ * so descent cannot be proved.
  */
 export type Relation = 'same' | 'newer' | 'older' | 'unknown'
 
-/** What `other` is to `own`. Reads as many commits as lie between them. */
+/** The relation of `other` to `own`. Reads at most the commits between them. */
 export async function relationOf(
   other: Version,
   own: Version,
@@ -45,7 +45,7 @@ async function descends(
       if (seen.has(name)) continue
       seen.add(name)
       const opened = await openIfThere(parent, names, fetch, signal)
-      // Heights fall along every path, which the format promises and nobody has to believe.
+      // The format requires heights to fall along every path. This check enforces it for hostile commits.
       if (opened === undefined || opened.commit.height >= height || opened.commit.height <= limit) continue
       waiting.push(version, opened)
       break
@@ -54,7 +54,10 @@ async function descends(
   return false
 }
 
-/** Parents to look at, the farthest that is still above `limit` first; those that should be below it last. */
+/**
+ * The order in which parents are visited: first the farthest parent above `limit`, last the parents that should be
+ * below it.
+ */
 function inOrder({ commit }: Version, limit: number): Digest[] {
   const heights = parentHeights(commit.height)
   const isAbove = (_: Digest, i: number): boolean => (heights[i] ?? 0) > limit
@@ -62,7 +65,7 @@ function inOrder({ commit }: Version, limit: number): Digest[] {
   return [...parents.filter(isAbove).toReversed(), ...parents.filter((parent, i) => !isAbove(parent, i))]
 }
 
-/** Undefined when the node has lost it: what was replaced is not pinned any more. */
+/** Undefined when the node no longer has it: replaced versions are unpinned. */
 async function openIfThere(
   root: Digest,
   names: HistoryReader['names'],

@@ -1,6 +1,6 @@
 /**
- * Blocks whose copy on the node was found to be missing or damaged, and what became of each. A version that is built
- * while a block is in here does not use it again where it can make another one.
+ * Blocks whose copy on the node is missing or damaged, and the state of each repair. A new version avoids these blocks
+ * if it can make others in their place.
  */
 import type { Digest } from '../../base/index.js'
 import type { Codec } from '../../dag/index.js'
@@ -8,10 +8,10 @@ import { rowsIn } from '../../storage/kv/index.js'
 import type { QueueTables } from './queue-tables.js'
 
 /**
- * `open`: found, not healed. `healed`: the node gave the right bytes after they were sent again. `lost`: no good copy
- * is here either. `exchange`: sound, but a pin tree node that links to it is not, and gets another address only
- * without it. `replaced`: the tree names another block instead, or makes another node. `pending`: that other block,
- * until the node has given it back.
+ * `open`: found, not repaired. `healed`: the node returned the right bytes after they were sent again. `lost`: this
+ * machine has no good copy either. `exchange`: the block is sound, but a damaged pin tree node links to it; that node
+ * gets a new CID only without this block. `replaced`: the tree refers to another block or makes another node instead.
+ * `pending`: the replacement block, until it was read back from the node.
  */
 export type DamageState = 'open' | 'healed' | 'lost' | 'exchange' | 'replaced' | 'pending'
 
@@ -19,7 +19,7 @@ export interface DamagedBlock {
   readonly state: DamageState
   readonly kind: 'missing' | 'damaged'
   readonly codec: Codec
-  /** Of a pin tree node: the last live digest before those it leads to; zeros before the first. */
+  /** For a pin tree node: the last live digest before its own range; zeros before the first digest. */
   readonly after?: Digest | undefined
 }
 
@@ -41,13 +41,13 @@ export function decodeDamaged(bytes: Uint8Array): DamagedBlock {
   }
 }
 
-/** A new version shall not use it. */
+/** Whether a new version must not use the block. */
 export function isToAvoid(digest: Digest, { damaged }: Pick<QueueTables, 'damaged'>): boolean {
   const row = damaged.get(digest)
   return row !== undefined && !SOUND.has(decodeDamaged(row).state)
 }
 
-/** None is known: the usual case, in one look. */
+/** Whether no damage is known. This is the usual case and costs one lookup. */
 export function isNothingDamaged({ damaged }: Pick<QueueTables, 'damaged'>): boolean {
   for (const _ of damaged.range({ limit: 1 })) return false
   return true

@@ -1,7 +1,7 @@
-/** Two sequences of rows in key order as one. */
+/** Joins two sequences of rows in key order. */
 type Row = readonly [key: Uint8Array, value: Uint8Array]
 
-/** Each key once, with what each side says of it. */
+/** One key with the value of each side. */
 export interface JoinedRow {
   readonly key: Uint8Array
   readonly left: Uint8Array | undefined

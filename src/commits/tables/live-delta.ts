@@ -1,6 +1,4 @@
-/**
- * The change a commit makes to the set of live blocks: uses gained and lost by digest, added up in the table `delta`.
- */
+/** The refcount changes of a commit, summed by digest in the table `delta`. */
 import type { Digest } from '../../base/index.js'
 import {
   decodeCount,
@@ -14,7 +12,7 @@ import {
 export class LiveDelta {
   constructor(private readonly tables: Pick<QueueTables, 'live' | 'delta'>) {}
 
-  /** @param change uses gained (positive) or lost; 0 only makes the block known as one nothing may refer to any more */
+  /** @param change references added (positive) or removed (negative); 0 only records the block as possible garbage */
   add(digest: Digest, change: number, kind: BlockKind, sizeBytes = 0): void {
     const known = this.tables.delta.get(digest)
     const before: DeltaRow = known === undefined ? { change: 0, kind, sizeBytes } : decodeDelta(known)
@@ -22,7 +20,7 @@ export class LiveDelta {
     this.tables.delta.put(digest, encodeDelta(row))
   }
 
-  /** Uses before and after the commit. Never below 0: a node counted out twice is out. */
+  /** Refcounts before and after the commit. Never below 0, even if a node was removed twice. */
   uses(digest: Digest, row: DeltaRow): { before: number; after: number } {
     const before = decodeCount(this.tables.live.get(digest))
     return { before, after: Math.max(0, before + row.change) }

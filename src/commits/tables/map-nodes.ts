@@ -1,7 +1,4 @@
-/**
- * What sync remembers of the maps it built: all their nodes, so that the next version reuses the equal ones and drops
- * the rest.
- */
+/** The stored node lists of the maps that sync built. The next version reuses equal nodes and drops the others. */
 import type { Digest } from '../../base/index.js'
 import { readMapNodes, type FetchBlock, type MapNode, type TreeRef } from '../../dag/index.js'
 import type { Table } from '../../storage/kv/index.js'
@@ -30,7 +27,7 @@ export function decodeMapNodes(bytes: Uint8Array): MapNode[] {
   return nodes
 }
 
-/** The nodes of a published map: remembered, or read (another device may have made it). */
+/** The nodes of a published map: from the table, or read from the map if another device made it. */
 export async function nodesOf(
   ref: TreeRef,
   maps: Pick<Table, 'get'>,

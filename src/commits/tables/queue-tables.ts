@@ -1,6 +1,6 @@
 /**
- * The tables of sync's own environment, and the codecs of their fixed rows. Tables of a commit in progress (`delta` …
- * `newForest`) are empty when none is.
+ * The tables of sync's own LMDB environment, and the codecs of their fixed rows. Tables of a commit in progress
+ * (`delta` … `newForest`) are empty when none is.
  */
 import type { Digest } from '../../base/index.js'
 import type { Environment, Table } from '../../storage/kv/index.js'
@@ -8,22 +8,22 @@ import type { Environment, Table } from '../../storage/kv/index.js'
 export interface QueueTables {
   /** name → record: `head`, `plan`, `devices`, `progress` of an import; see sync-state.ts. */
   readonly state: Table
-  /** digest → uses (u32) in the published version. */
+  /** digest → refcount (u32) in the published version. */
   readonly live: Table
-  /** The rows of `live` above 1. */
+  /** The rows of `live` with a refcount above 1. */
   readonly repeated: Table
   /** Path of a forest node (see `forestKey`) → its digest, in the published version. */
   readonly forest: Table
-  /** Root digest of a map → its nodes, to reuse and to drop them. */
+  /** Root digest of a map → its nodes, for reuse and removal. */
   readonly maps: Table
   /** fileId → BE64(ino or 0) || entry: the published link table. */
   readonly shared: Table
   /** digest → codec || bytes: tree and forest nodes of the published version and of the commit in progress. */
   readonly nodes: Table
-  /** digest → what the node has of it instead, and what became of it; see damaged-blocks.ts. */
+  /** digest → the damage on the node and the state of its repair; see damaged-blocks.ts. */
   readonly damaged: Table
 
-  /** digest → change of uses. */
+  /** digest → refcount change. */
   readonly delta: Table
   /** digest → kind and whether the node confirmed it. */
   readonly outgoing: Table
@@ -33,17 +33,17 @@ export interface QueueTables {
   readonly merged: Table
   /** Root digest → 1 made by this commit, 2 dropped by it. */
   readonly mapChanges: Table
-  /** digest → nothing: blocks the drive thread was asked to adopt for this commit, written before it is asked. */
+  /** digest → nothing: blocks that the drive thread adopts for this commit. Written before the request is sent. */
   readonly adopted: Table
   readonly newShared: Table
   readonly newForest: Table
-  /** BE64(ino) → BE32(depth): directories the commit makes new versions of; see build/affected.ts. */
+  /** BE64(ino) → BE32(depth): directories that get a new version in this commit; see build/affected.ts. */
   readonly depths: Table
-  /** BE32(-depth) || BE64(ino) → nothing: the same, the deepest first. */
+  /** BE32(-depth) || BE64(ino) → nothing: the same directories, deepest first. */
   readonly order: Table
 }
 
-/** In the order in which they are emptied: `outgoing` tells what the others made, so it goes last. */
+/** In the order in which they are emptied. `outgoing` is last, because it lists the blocks that the others made. */
 export const PLAN_TABLES = [
   'depths',
   'order',
@@ -58,7 +58,7 @@ export const PLAN_TABLES = [
 ] as const
 export const BASE_TABLES = ['live', 'repeated', 'forest', 'maps', 'shared', 'nodes'] as const
 
-/** Those that hold keys, names or inode numbers. */
+/** The tables with keys, names or inode numbers. */
 const SEALED = new Set<string>(['state', 'damaged', 'maps', 'shared', 'refs', 'merged', 'newShared', 'depths'])
 
 export function openTables(queue: Environment): QueueTables {
@@ -71,7 +71,7 @@ export function openTables(queue: Environment): QueueTables {
 export type BlockKind = 'leaf' | 'node' | 'dag-pb'
 const KINDS: readonly BlockKind[] = ['leaf', 'node', 'dag-pb']
 
-/** Row of `delta`. `sizeBytes` is an estimate, for progress only. */
+/** Row of `delta`. `sizeBytes` is an estimate, used only for progress. */
 export interface DeltaRow {
   readonly change: number
   readonly kind: BlockKind
@@ -94,7 +94,7 @@ export function decodeDelta(bytes: Uint8Array): DeltaRow {
 /** Row of `outgoing`. */
 export interface OutgoingRow {
   readonly isSent: boolean
-  /** Not new: a block of the published version that the node lost. */
+  /** Not new: a published block that the node lost. */
   readonly isRepair?: boolean
   readonly kind: BlockKind
   readonly sizeBytes: number
@@ -136,7 +136,7 @@ export function forestKey(bits: number, prefix: number): Buffer {
   return key
 }
 
-/** A row of `newForest` that says: none of the rows before count. */
+/** A row of `newForest` that invalidates the whole `forest` table. */
 export const FOREST_REBUILT = Buffer.of(255)
 
 export interface StoredNode {
