@@ -128,8 +128,8 @@ export interface DrivePort {
   /** Sealed bytes of blocks on this machine; undefined where absent. */
   readBlocks(digests: readonly Digest[]): Promise<(Uint8Array | undefined)[]>
   /**
-   * The current places of blocks on this machine; undefined where absent. Blocks are moved, and their space is freed, at
-   * any time: bytes read from a place are valid only if their digest is the block's.
+   * The current places of blocks on this machine; undefined where absent. Blocks are moved, and their space is freed,
+   * at any time: bytes read from a place are valid only if their digest is the block's.
    */
   placesOf(digests: readonly Digest[]): Promise<(BlockPlace | undefined)[]>
   /** Makes everything `staged`. */
