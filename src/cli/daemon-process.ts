@@ -1,4 +1,4 @@
-/** Reaching the daemon of this home, starting it in the background where none runs. */
+/** Connects to the daemon of this home. Starts it in the background if none runs. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import { resolve as resolvePath } from 'node:path'
@@ -18,9 +18,9 @@ const START_TIMEOUT_MS = 60_000
 const STATUS_LOCKED = 12
 
 /**
- * Bounds chosen by measurement (S-005): small young generations, few malloc arenas, buffers of 128 KiB and more given
- * back to the system when freed (50 MiB less after copying 1 GB, at no cost in speed), threads for fsync and kernel
- * notices.
+ * Bounds chosen by measurement (S-005): small young generations, few malloc arenas, buffers of 128 KiB and more
+ * returned to the system when freed (50 MiB less after copying 1 GB, at no cost in speed), threads for fsync and kernel
+ * notifications.
  */
 const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']
 const DAEMON_ENVIRONMENT = {
@@ -31,13 +31,13 @@ const DAEMON_ENVIRONMENT = {
 }
 
 export interface StartOptions {
-  /** Do not bring back the mounts of a crashed daemon, only detach them. */
+  /** Detach the mounts of a crashed daemon instead of restoring them. */
   readonly leaveMounts?: boolean
-  /** Do not end when nothing is mounted: a service manager decides. */
+  /** Keep running when nothing is mounted: a service manager ends the daemon. */
   readonly stayWithoutMounts?: boolean
 }
 
-/** Calls an operation; the daemon is started first where none runs. */
+/** Calls an operation. Starts the daemon first if none runs. */
 export async function callDaemon<Name extends OperationName>(
   paths: DrivePaths,
   name: Name,
@@ -48,8 +48,8 @@ export async function callDaemon<Name extends OperationName>(
 }
 
 /**
- * The control socket of the running daemon, or undefined. A socket that somebody else may have put there is none:
- * phrases and passphrases go through it.
+ * The control socket of the running daemon, or undefined. A socket that another user may have made is ignored, because
+ * phrases and passphrases are sent over it.
  */
 export async function findDaemon(paths: DrivePaths): Promise<string | undefined> {
   for (const path of [paths.socket, await socketOfHolder(paths.lockFile)]) {
@@ -70,12 +70,12 @@ async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<st
     const found = await findDaemon(paths)
     if (found !== undefined) return found
     if (child.exitCode === null && child.signalCode === null) continue
-    // Another daemon is starting, or the last one is just ending: look again, then try again.
+    // Another daemon is starting, or the last one is ending: check again, then retry.
     if (child.exitCode !== STATUS_LOCKED) break
     child = undefined
     await sleep(100)
   }
-  throw new DriveError('DAEMON_UNREACHABLE', `The daemon did not start; its log is ${paths.logFile}.`)
+  throw new DriveError('DAEMON_UNREACHABLE', `The daemon did not start. See its log: ${paths.logFile}.`)
 }
 
 /** Resolves when the process has ended (a zombie has), or after `timeoutMs`. */
@@ -121,13 +121,13 @@ async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<Ch
   try {
     const child = spawn(process.execPath, command.arguments, {
       detached: true,
-      // Not the caller's directory: the daemon must not keep a file system busy.
+      // In the caller's directory the daemon would keep that file system busy.
       cwd: '/',
       env: command.environment,
       stdio: ['ignore', log.fd, log.fd],
     })
     child.on('error', () => {
-      // Seen as a daemon that never answers.
+      // The caller sees a daemon that never answers.
     })
     child.unref()
     return child
@@ -143,13 +143,13 @@ function absoluteHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return { ...environment, DAGDRIVE_HOME: resolvePath(home) }
 }
 
-/** The runtime folder may differ between sessions of one user; the lock file says where the daemon listens. */
+/** The runtime folder may differ between sessions of one user; the lock file holds the path of the daemon's socket. */
 async function socketOfHolder(lockFile: string): Promise<string | undefined> {
   try {
     const found = JSON.parse(await readFile(lockFile, 'utf8')) as { socket?: unknown }
     return typeof found.socket === 'string' ? found.socket : undefined
   } catch {
-    // No daemon has ever run here, or one is just starting.
+    // No daemon has ever run here, or one is starting.
     return undefined
   }
 }

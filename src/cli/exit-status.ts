@@ -47,15 +47,15 @@ export const EXIT_STATUS: Readonly<Record<DriveErrorCode, number>> = {
   ABORTED: 130,
 }
 
-/** Statuses that are no failure of the program. */
+/** Statuses that are not failures of the program. */
 export const OTHER_STATUS = {
   done: 0,
-  /** `unmount --now`: gone as asked, and something is still on this machine only. */
+  /** `unmount --now`: unmounted, and some data is only on this machine. */
   leftStaged: 3,
-  /** `doctor`: something that must be repaired was found. */
+  /** `doctor`: found a problem that must be repaired. */
   problemsFound: 4,
-  /** `fsck`: something is damaged, and can be repaired or is not known to be lost. */
+  /** `fsck`: found damage that can be repaired, or that may be repairable. */
   damageFound: 5,
-  /** `fsck`: of something no good copy was found. */
+  /** `fsck`: found damage without any good copy. */
   filesLost: 6,
 } as const

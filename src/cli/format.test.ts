@@ -2,7 +2,7 @@ import test from 'ava'
 import { progressLine } from './terminal.js'
 import { formatBytes, formatCount, formatDuration } from './format.js'
 
-test('bytes, durations and counts read as people say them', (t) => {
+test('bytes, durations and counts are formatted for people', (t) => {
   t.deepEqual([0, 999, 1000, 1536, 10 * 1024, 123_456_789, 5 * 1024 ** 3].map(formatBytes), [
     '0 B',
     '999 B',
@@ -26,7 +26,7 @@ test('bytes, durations and counts read as people say them', (t) => {
   )
 })
 
-test('progress says the share done, the time left and why it waits', (t) => {
+test('progress shows the share done, the time left and the reason for waiting', (t) => {
   t.is(
     progressLine({
       phase: 'uploading',

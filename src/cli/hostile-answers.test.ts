@@ -1,6 +1,6 @@
 /**
- * Every command, when everything that others choose is hostile: nothing reaches the terminal as it is, and JSON stays
- * valid.
+ * Every command with hostile text in every field that others choose: the text is escaped on the terminal, and JSON
+ * stays valid.
  */
 import { execFile } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -13,8 +13,8 @@ import { DriveError, silentLog } from '../base/index.js'
 
 const CLI = fileURLToPath(new URL('./main.js', import.meta.url))
 /**
- * Sets the title, clears the screen with a control of one byte, turns the writing round, makes lines of its own, and is
- * no valid UTF-16.
+ * Sets the title, clears the screen with a one-byte control, reverses the text direction, adds lines, and is not valid
+ * UTF-16.
  */
 const HOSTILE = 'owned\u001b]0;title\u0007\u009b2J\u202e\u2066\nforged line\r\u2028\u0085\u007f\ud800end'
 const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
@@ -146,7 +146,7 @@ const COMMANDS: readonly (readonly string[])[] = [
 ]
 
 for (const [what, service] of Object.entries({ answers, failures: failing })) {
-  test(`S-081 no command prints what others chose as it is (${what})`, async (t) => {
+  test(`S-081 no command prints text that others chose without escaping it (${what})`, async (t) => {
     t.timeout(170_000)
     const path = await home(t, service)
     let seen = 0
@@ -158,11 +158,11 @@ for (const [what, service] of Object.entries({ answers, failures: failing })) {
         if ((said.stdout + said.stderr).includes('owned')) seen++
       }
     }
-    t.true(seen > COMMANDS.length, `${seen} outputs had something hostile in them`)
+    t.true(seen > COMMANDS.length, `${seen} outputs had hostile text in them`)
   })
 }
 
-test('S-081 init prints nothing hostile either', async (t) => {
+test('S-081 init prints no hostile text either', async (t) => {
   const path = await home(t, answers, false)
   for (const json of [[], ['--json']]) check(t, ['init', ...json].join(' '), await say(path, ['init', ...json]))
   await chmod(path, 0o700)

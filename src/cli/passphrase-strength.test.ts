@@ -1,7 +1,7 @@
 import test from 'ava'
 import { passphraseWarning } from './passphrase-strength.js'
 
-test('a passphrase that is soon guessed is warned of, and not repeated', (t) => {
+test('a weak passphrase causes a warning that does not repeat it', (t) => {
   for (const weak of [
     'x',
     'correct horse',
@@ -16,7 +16,7 @@ test('a passphrase that is soon guessed is warned of, and not repeated', (t) => 
   }
 })
 
-test('a long one of several words, or of random characters, is not', (t) => {
+test('a long passphrase of several words or random characters causes no warning', (t) => {
   for (const good of ['correct horse battery staple', 'vK9#mQ2xR7!pLw4z', 'öl kahn düne zwölf'])
     t.is(passphraseWarning(good), undefined, good)
 })

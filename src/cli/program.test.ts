@@ -34,7 +34,7 @@ async function fresh(t: ExecutionContext): Promise<{ session: Session; home: str
   return { session, home, out, notes }
 }
 
-test('every failure has an exit status of its own', (t) => {
+test('every failure has its own exit status', (t) => {
   const statuses = [...Object.values(EXIT_STATUS), ...Object.values(OTHER_STATUS)]
   t.is(new Set(statuses).size, statuses.length)
   t.is(Object.keys(EXIT_STATUS).length, Object.keys(DRIVE_ERRORS).length)
@@ -64,18 +64,18 @@ test('a failure with --json is one line of JSON', async (t) => {
   t.is((JSON.parse(notes.join('')) as { error: { code: string } }).error.code, 'NO_DRIVE')
 })
 
-test('stopping where no daemon runs is no failure', async (t) => {
+test('stopping without a running daemon is not a failure', async (t) => {
   const { session, out } = await fresh(t)
   t.is(await runCommandLine(['daemon', 'stop', '--json'], session), 0)
   t.deepEqual(JSON.parse(out.join('')), { running: false })
 })
 
-test('a phrase file and a phrase to be written exclude each other', async (t) => {
+test('--phrase-file and --phrase-out exclude each other', async (t) => {
   const { session } = await fresh(t)
   t.is(await runCommandLine(['init', '--phrase-file', '/a', '--phrase-out', '/b'], session), EXIT_STATUS.USAGE)
 })
 
-test('a secret is the first line of its file; others being able to read it is said', async (t) => {
+test('a secret is the first line of its file; a file that others can read causes a warning', async (t) => {
   const { session, home, notes } = await fresh(t)
   const path = join(home, 'secret')
   await writeFile(path, 'word word\nmore\n', { mode: 0o644 })
@@ -88,7 +88,7 @@ test('a secret is the first line of its file; others being able to read it is sa
     await t.throwsAsync(readSecretFile(endless, 'passphrase', session.terminal), { message: /could not be read/ })
 })
 
-test('a written secret is private, never overwrites, and goes when nothing came of it', async (t) => {
+test('a secret file is private, never overwrites a file, and is removed if no secret was made', async (t) => {
   const { home } = await fresh(t)
   const path = join(home, 'phrase')
   const first = await claimSecretOutput(path)
@@ -102,7 +102,7 @@ test('a written secret is private, never overwrites, and goes when nothing came 
 
 const asRoot = process.getuid?.() === 0 ? test : test.skip
 
-asRoot('a socket that somebody else put where the daemon listens is never spoken to', async (t) => {
+asRoot('a socket that another user made in place of the daemon socket is never used', async (t) => {
   const { session, home } = await fresh(t)
   const heard: string[] = []
   const path = join(home, 'control.sock')
@@ -135,7 +135,7 @@ asRoot('a user without a home directory is told what to set, and gets help witho
   t.is(set.status, EXIT_STATUS.NO_DRIVE, set.stderr)
 })
 
-test('what a node is called says where its blocks lie', (t) => {
+test('the name of a node shows where its blocks are', (t) => {
   const rest = {
     sameMachine: true,
     state: 'reachable',

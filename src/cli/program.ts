@@ -1,5 +1,5 @@
-/** The command line: what can be said, and which command answers. Commands are loaded only when called. */
-// Commander hands options over untyped; each command names the ones it takes.
+/** The command line: its commands and their options. A command is loaded only when it is called. */
+// Commander's options are untyped; each command declares the type of its own.
 /* eslint-disable @typescript-eslint/no-unsafe-argument */
 import { Command, CommanderError } from 'commander'
 import { isDriveError, jsonLine, packageVersion, toWire, type WireError } from '../base/index.js'
@@ -22,23 +22,21 @@ function withInitOptions(command: Command): Command {
 function withMountOptions(command: Command): Command {
   return command
     .option('--read-only', 'refuse every change')
-    .option('--allow-other', 'let other users in, as file modes permit')
-    .option('--foreground', 'stay, and end when unmounted')
+    .option('--allow-other', 'allow access to other users, as file modes permit')
+    .option('--foreground', 'stay in the foreground until unmounted')
 }
 
 const json = ['--json', 'print JSON'] as const
 const passphrase = ['--passphrase-file <file>', 'passphrase of a sealed key file'] as const
 
-/**
- * The whole command line; `session` receives the exit status. `quiet`: what is wrong with the arguments is only thrown.
- */
+/** The whole command line; `session` receives the exit status. `quiet`: argument errors are thrown but not printed. */
 export function buildProgram(session: Session, quiet = false): Command {
   const program = new Command('dagdrive')
     .description('A personal, end-to-end encrypted drive on IPFS.')
     .version(packageVersion())
     .showHelpAfterError('(see: dagdrive help)')
     .exitOverride()
-  // What commander says of an argument repeats it.
+  // commander's error messages repeat the argument.
   const writeErr = (text: string): void => (quiet ? undefined : session.terminal.note(text.replace(/\n$/, '')))
   program.configureOutput({ writeErr, writeOut: (text) => session.terminal.print(text.replace(/\n$/, '')) })
   const add = (parent: Command, usage: string, description: string): Command =>
@@ -47,32 +45,32 @@ export function buildProgram(session: Session, quiet = false): Command {
   withInitOptions(add(program, 'init', 'make a drive, or open a published one from its recovery phrase'))
     .option(...json)
     .action(async (options) => (await import('./commands/init.js')).init(session, options))
-  withMountOptions(withInitOptions(add(program, 'up <directory>', 'make a drive where there is none, and mount it')))
+  withMountOptions(withInitOptions(add(program, 'up <directory>', 'make a drive if there is none, and mount it')))
     .option(...json)
     .action(async (directory, options) => (await import('./commands/mount.js')).up(session, directory, options))
   withMountOptions(add(program, 'mount <directory>', 'mount the drive; returns when the mount answers'))
     .option(...passphrase)
     .option(...json)
     .action(async (directory, options) => (await import('./commands/mount.js')).mount(session, directory, options))
-  add(program, 'unmount [directory]', 'upload what is left, then unmount (every mount without a directory)')
-    .option('--now', 'leave without uploading; says what stays on this machine only')
-    .option('--force', 'cut the mount off even while files are open in it')
+  add(program, 'unmount [directory]', 'upload what is left, then unmount; without a directory: every mount')
+    .option('--now', 'unmount without uploading, and report the data that is only on this machine')
+    .option('--force', 'detach the mount even while files are open in it')
     .option(...passphrase)
     .option(...json)
     .action(async (directory, options) => (await import('./commands/unmount.js')).unmount(session, directory, options))
-  add(program, 'status', 'how safe every byte is, where copies are, and what is wrong')
+  add(program, 'status', 'show how safe the data is, where copies are, and any problems')
     .option(...json)
     .action(async (options) => (await import('./commands/status.js')).status(session, options))
-  add(program, 'queue', 'what still has to be uploaded')
+  add(program, 'queue', 'show the data that still has to be uploaded')
     .option(...json)
     .action(async (options) => (await import('./commands/status.js')).queue(session, options))
   add(program, 'sync', 'upload now; returns when everything is published')
     .option(...passphrase)
     .option(...json)
     .action(async (options) => (await import('./commands/sync.js')).syncCommand(session, options))
-  add(program, 'fsck', 'check the tree and every block here; with --node also what the node holds')
+  add(program, 'fsck', 'check the tree and every block on this machine; with --node also on the node')
     .option('--node', 'read every block, pin and name from the node')
-    .option('--repair', 'heal what is damaged and has a good copy')
+    .option('--repair', 'repair damage that has a good copy')
     .option(...passphrase)
     .option(...json)
     .action(async (options) => (await import('./commands/fsck.js')).fsck(session, options))
@@ -98,7 +96,7 @@ export function buildProgram(session: Session, quiet = false): Command {
     .option(...passphrase)
     .option(...json)
     .action(async (url, options) => (await import('./commands/node.js')).nodeSet(session, url, options))
-  add(node, 'test [url]', 'is the node there, and does it let us in?')
+  add(node, 'test [url]', 'check that the node answers and grants access')
     .option('--key-file <file>', 'credential of the node (bearer:… or basic:…)')
     .option(...json)
     .action(async (url, options) => (await import('./commands/node.js')).nodeTest(session, url, options))
@@ -107,7 +105,7 @@ export function buildProgram(session: Session, quiet = false): Command {
   add(daemon, 'run', 'run it in the foreground, for service managers').action(async () =>
     (await import('./commands/daemon.js')).daemonRun(session),
   )
-  add(daemon, 'stop', 'unmount early and end it; what is not uploaded stays staged')
+  add(daemon, 'stop', 'unmount without uploading, and end the daemon; data that is not uploaded stays staged')
     .option(...json)
     .action(async (options) => (await import('./commands/daemon.js')).daemonStop(session, options))
   return program
@@ -124,9 +122,9 @@ export async function runCommandLine(args: readonly string[], session: Session =
   } catch (error) {
     session.terminal.endProgress()
     if (error instanceof CommanderError) {
-      // Help and version are no failures.
+      // Help and version are not failures.
       if (error.exitCode === 0) return 0
-      // commander has written its own text.
+      // commander has already printed its own message.
       if (wantsJson) tell({ code: 'USAGE', message: usageMessage(error), about: {} })
       return EXIT_STATUS.USAGE
     }
@@ -138,7 +136,7 @@ export async function runCommandLine(args: readonly string[], session: Session =
   }
 }
 
-/** One sentence of what commander says in several lines. */
+/** Shortens commander's message of several lines to one sentence. */
 function usageMessage(error: CommanderError): string {
   if (error.code === 'commander.help') return 'A command is missing.'
   return error.message.replace(/^error: /, '').replaceAll('\n', ' ')

@@ -8,7 +8,7 @@ export function amount(level: LevelReport): string {
   return `${formatCount(level.files, 'file')}, ${formatBytes(level.bytes)}`
 }
 
-/** `not checked yet` is no failure: the health check runs now and then. */
+/** `not checked yet` is not a failure: the health check runs from time to time. */
 export function nodeLine(node: NodeReport): string {
   const kubo = `Kubo${node.version === undefined ? '' : ` ${node.version}`}`
   const what = { embedded: 'the embedded node', folder: 'a block store', kubo }[node.kind]
@@ -23,7 +23,7 @@ export function nodeLine(node: NodeReport): string {
   return `Node: ${what} at ${node.where}, ${state[node.state]}${age}${error}`
 }
 
-/** What to know of the node's key, beside the answer. */
+/** Warnings about the node key, shown beside the answer. */
 export function noteWarnings({ terminal }: { readonly terminal: Pick<Terminal, 'note'> }, node: NodeReport): void {
   for (const warning of node.warnings ?? []) terminal.note(printable(`warning: ${warning}`))
 }
@@ -40,12 +40,12 @@ export function queueLine(queue: QueueReport): string {
   return `Queue: ${parts.join(' · ')}`
 }
 
-/** Nothing is wrong: it only is not shown yet. */
+/** Not a problem: remote ahead, but this device has not fast-forwarded yet. */
 export function newerLine({ height, deviceName }: NonNullable<StatusReport['newer']>): string {
   return `Newer: ${JSON.stringify(deviceName)} has published version ${height}. Unmount and mount again to see it here.`
 }
 
-/** Says plainly when no copy would survive the loss of this machine. */
+/** Warns when no copy would survive the loss of this machine. */
 export function copiesLines(status: StatusReport): string[] {
   const count = status.copies.length
   if (count === 0) return ['Copies: none yet. Everything is on this machine only.']
@@ -90,7 +90,7 @@ export function statusText(status: StatusReport): string {
   return printableLines(lines)
 }
 
-/** A failure as a sentence, with the node and the system's reason where it has them. */
+/** A failure as a sentence, with the node's address and the system's error code where known. */
 export function failureText({ message, about }: WireError): string {
   const details = [about['where'], about['errno']].filter((it) => it !== undefined && !message.includes(String(it)))
   return printable(details.length === 0 ? message : `${message.replace(/\.$/, '')}: ${details.join(', ')}.`)

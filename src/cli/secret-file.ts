@@ -38,14 +38,14 @@ async function readShort(path: string): Promise<string> {
   }
 }
 
-/** A file that will receive a secret: claimed before the secret exists, so that it is never made and then lost. */
+/** A file for a new secret. It is created before the secret is made, so the secret cannot be lost. */
 export interface SecretOutput {
   write(secret: string): Promise<void>
-  /** Nothing came of it: the file goes. */
+  /** Removes the file, because no secret was made. */
   discard(): Promise<void>
 }
 
-/** EXISTS when there is a file already: a phrase is never overwritten. */
+/** EXISTS when the file already exists: a phrase is never overwritten. */
 export async function claimSecretOutput(path: string): Promise<SecretOutput> {
   let file: FileHandle
   try {

@@ -1,4 +1,4 @@
-/** What every command works with: paths, terminal, the daemon, and a drive that is unlocked when it has to be. */
+/** The environment of every command: paths, terminal, daemon, and unlocking of the drive. */
 import { callControl, type CallControlOptions, type OperationName, type Operations } from '../api/index.js'
 import { DriveError, jsonLine } from '../base/index.js'
 import { drivePaths, readFileIfAny, type DrivePaths } from '../platform/index.js'
@@ -13,7 +13,7 @@ export interface Session {
   status: number
 }
 
-/** Paths are looked up when they are first asked for: help needs none. */
+/** Paths are determined at first use, because help needs none. */
 export function openSession(): Session {
   let paths: DrivePaths | undefined
   return {
@@ -48,10 +48,13 @@ export async function requireOpenDrive(session: Session, options: UnlockOptions 
 }
 
 function locked(): DriveError {
-  return new DriveError('LOCKED', 'The drive is locked: give its passphrase with --passphrase-file, or at a terminal.')
+  return new DriveError(
+    'LOCKED',
+    'The drive is locked. Give its passphrase with --passphrase-file, or run the command at a terminal.',
+  )
 }
 
-/** Calls an operation of the daemon (started where none runs) and shows its progress. */
+/** Calls an operation of the daemon and shows its progress. Starts the daemon if none runs. */
 export async function ask<Name extends Exclude<OperationName, 'fsck'>>(
   session: Session,
   name: Name,

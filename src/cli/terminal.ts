@@ -1,4 +1,4 @@
-/** The edge to the terminal: where a command writes, asks, and shows progress. The only place that knows of TTYs. */
+/** Terminal input and output: results, questions and progress. Only this file handles TTYs. */
 import type { TransferProgress } from '../api/index.js'
 import { DriveError, printable, printableLines } from '../base/index.js'
 import { formatBytes, formatDuration } from './format.js'
@@ -10,16 +10,16 @@ export interface Terminal {
   note(text: string): void
   /** Replaces the last progress line; silent where standard error is no terminal. */
   progress(what: TransferProgress): void
-  /** The same for other work. */
+  /** Like `progress`, for other work. */
   status(text: string): void
   endProgress(): void
-  /** A line without echo. Throws `otherwise` where nobody can be asked. */
+  /** Reads a line without echo. Throws `otherwise` if there is no terminal. */
   askSecret(question: string, otherwise: DriveError): Promise<string>
 }
 
 export function openTerminal(): Terminal {
   let shown = false
-  // A reader such as `head` may leave early: what is left to say has no listener, and that is no failure.
+  // A reader such as `head` may close the pipe early. The remaining output is dropped without an error.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error
@@ -50,7 +50,7 @@ export function openTerminal(): Terminal {
   }
 }
 
-/** One line on what a transfer is doing, with the time left where it is known. */
+/** One line that describes a transfer, with the time left if it is known. */
 export function progressLine(what: TransferProgress): string {
   const parts = [what.phase as string]
   if (what.totalBytes > 0) {

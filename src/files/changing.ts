@@ -1,4 +1,4 @@
-/** Making directories, renaming, and removing, also whole directories: what changes names and no content. */
+/** Changes names, not content: makes directories, renames, and removes files and whole directories. */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, isDriveError, throwIfAborted } from '../base/index.js'
 import {
@@ -18,17 +18,17 @@ const DIRECTORY_MODE = 0o755
 const DIRECTORY = 4
 const ENTRIES_AT_ONCE = 256
 
-/** What those functions work with. */
+/** The parts these functions need. */
 export interface Changing {
   readonly tree: Tree
   readonly identities: Identities
   readonly origins: Origins
   readonly caller: Caller
-  /** The kernel may have this name or its absence in its cache. */
+  /** Invalidates this name, or its absence, in the kernel's cache. */
   readonly forget: (place: NamePlace) => void
 }
 
-/** @returns the new directory; with `parents` also one that is there already */
+/** @returns the new directory; with `parents`, also an existing one */
 export async function makeDirectoryAt(on: Changing, path: string, parents: boolean, origin: string): Promise<number> {
   const { tree, caller } = on
   if (!parents) return makeOne(on, await findPlace(tree, path, caller), origin)
@@ -66,8 +66,8 @@ export async function moveEntry(
 }
 
 /**
- * A client's change is durable before it is answered: the log that brings what programs did over the death of a daemon
- * (src/fuse/holder) knows nothing of it, and what programs do next may build on it.
+ * A client's change is made durable before it is answered. The redo log for programs' operations (src/fuse/holder) does
+ * not contain it, and later operations of programs may depend on it.
  */
 async function staged({ tree, caller }: Changing, parent: number): Promise<void> {
   await tree.sync(parent, false, caller)
@@ -81,7 +81,7 @@ export async function namePlaceOf(on: Changing, place: { path: string } | { ino:
   return at
 }
 
-/** @param recursive also what lies in it; what somebody else adds meanwhile makes it NOT_EMPTY at the end */
+/** @param recursive also removes the content of a directory. NOT_EMPTY if somebody adds an entry meanwhile */
 export async function remove(on: Changing, place: NamePlace, recursive: boolean, origin: string): Promise<void> {
   await removeAll(on, place, recursive, origin)
   await staged(on, place.parent)
@@ -90,7 +90,7 @@ export async function remove(on: Changing, place: NamePlace, recursive: boolean,
 async function removeAll(on: Changing, place: NamePlace, recursive: boolean, origin: string): Promise<void> {
   const { tree, caller } = on
   const there = await tree.lookup(place.parent, place.name, caller)
-  if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
+  if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file at that path.')
   const isDirectory = there.mode >>> 12 === DIRECTORY
   if (isDirectory && recursive) await empty(on, there.ino, origin)
   on.origins.note('removed', place, origin)
@@ -99,17 +99,17 @@ async function removeAll(on: Changing, place: NamePlace, recursive: boolean, ori
   on.forget(place)
 }
 
-/** Depth first, a bounded number of entries in memory a level. */
+/** Removes depth first, with a bounded number of entries in memory per level. */
 async function empty(on: Changing, ino: number, origin: string): Promise<void> {
   for (;;) {
-    // Programs on the mount get their turn, and who asked may have gone.
+    // Lets programs on the mount proceed, and notices that the caller has cancelled.
     await setImmediate()
     throwIfAborted(on.caller.signal)
     const entries = await someEntries(on, ino)
     if (entries.length === 0) return
     for (const { name } of entries) {
       await removeAll(on, { parent: ino, name }, true, origin).catch((error: unknown) => {
-        // Somebody else removed it first.
+        // Another caller removed it first.
         if (!isDriveError(error, 'NOT_FOUND')) throw error
       })
     }
@@ -129,5 +129,5 @@ async function someEntries({ tree, caller }: Changing, ino: number): Promise<Dir
 }
 
 function notADirectory(): DriveError {
-  return new DriveError('NOT_A_DIRECTORY', 'A part of the path is no directory.')
+  return new DriveError('NOT_A_DIRECTORY', 'A part of the path is not a directory.')
 }

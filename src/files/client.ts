@@ -1,5 +1,5 @@
 /**
- * The part of this module that callers on other threads and in other processes load: types and streams, without the
+ * The part of this module that callers on other threads and in other processes load: types and streams, but not the
  * tree.
  */
 export type {

@@ -1,6 +1,6 @@
 /**
- * Access to the tree by path and by file id, for everyone who is not the kernel: the control API, Puter, WebDAV, the
- * folder mirror. Everything here is plain data, since callers sit on another thread than the tree. Failures are
+ * Access to the tree by path and by file id, for all clients except the kernel: the control API, Puter, WebDAV, the
+ * folder mirror. All values are plain data, because callers run on another thread than the tree. Failures are
  * DriveErrors.
  */
 
@@ -11,8 +11,8 @@
 export type FileIdText = string
 
 /**
- * Which file is meant. A path begins at the root of the drive, with or without a leading `/`; its names are UTF-8 text
- * and `.` or `..` are refused. A name that is no UTF-8 is reached by id. Symbolic links are not followed.
+ * Identifies a file. A path begins at the root of the drive, with or without a leading `/`. Its names are UTF-8 text;
+ * `.` and `..` are refused. A file whose name is not UTF-8 is reached by id. Symbolic links are not followed.
  */
 export type FilePlace = { readonly path: string } | { readonly id: FileIdText }
 
@@ -20,9 +20,9 @@ export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'd
 
 export interface FileInfo {
   readonly id: FileIdText
-  /** Text for display; where `nameBytes` is present, bytes that are no UTF-8 are shown as U+FFFD. */
+  /** Text for display. If `nameBytes` is present, bytes that are not UTF-8 are shown as U+FFFD. */
   readonly name: string
-  /** Base64 of the name, only where it is no UTF-8. */
+  /** Base64 of the name, only if it is not UTF-8. */
   readonly nameBytes?: string
   readonly parentId: FileIdText
   readonly type: FileType
@@ -37,50 +37,50 @@ export interface FileInfo {
   readonly modifiedMs: number
   readonly changedMs: number
   readonly createdMs: number
-  /** Differs after every change of content or attributes; for conditional requests. */
+  /** Changes with every change of content or attributes; used in conditional requests. */
   readonly revision: string
 }
 
 export interface ListPage {
   readonly entries: readonly FileInfo[]
   /**
-   * Give it to the next call; absent at the end. Entries that stay are neither skipped nor repeated, whatever changes
-   * meanwhile.
+   * The cursor for the next call; absent at the end. Unchanged entries are neither skipped nor repeated when others
+   * change meanwhile.
    */
   readonly cursor?: string
 }
 
-/** Conditions on what is at the target now; EXISTS, NOT_FOUND or STALE when they do not hold. */
+/** Conditions on the current file at the target; EXISTS, NOT_FOUND or STALE when they do not hold. */
 export interface Condition {
-  /** Only where nothing is there. */
+  /** Only if the path does not exist. */
   readonly ifAbsent?: boolean
-  /** Only where the file there has this revision. */
+  /** Only if the file has this revision. */
   readonly ifRevision?: string
 }
 
 /**
- * One change of the tree. Events of one drive are ordered by `sequence`, which grows by one and begins at 1 when the
- * drive is opened.
+ * One change of the tree. Events of one drive are ordered by `sequence`, which grows by one with each event. Each run
+ * begins at a random number.
  */
 export interface FileEvent {
   readonly sequence: number
   readonly kind: 'added' | 'changed' | 'moved' | 'removed'
   readonly id: FileIdText
   readonly parentId: FileIdText
-  /** Empty where the file has no name any more when this is told. */
+  /** Empty if the file has no name any more when the event is made. */
   readonly name: string
   readonly type: FileType
-  /** Of `moved`: where it was. */
+  /** For `moved`: the previous place. */
   readonly from?: { readonly parentId: FileIdText; readonly name: string }
-  /** Who made the change: `kernel`, or the name a client of this interface gave itself. */
+  /** The author of the change: `kernel`, or the name that a client of this interface chose. */
   readonly origin: string
 }
 
 export interface Events {
   readonly events: readonly FileEvent[]
-  /** Give it to the next call. */
+  /** The sequence number for the next call. */
   readonly next: number
-  /** Events before the first one here are gone; list again. */
+  /** Events before the first one here are missing: list the directories again. */
   readonly isIncomplete: boolean
 }
 
@@ -90,7 +90,7 @@ export interface OpenFile {
   readonly info: FileInfo
 }
 
-/** Every call of `Files`, for those who carry them from one thread to another. */
+/** The names of all methods of `Files`, for the code that forwards them between threads. */
 export const FILES_METHODS = [
   'stat',
   'list',
@@ -108,8 +108,8 @@ export const FILES_METHODS = [
 ] as const satisfies readonly (keyof Files)[]
 
 /**
- * Served on the drive thread. A call that changes names is answered when the change is `staged`. Every call takes the
- * origin its changes are marked with.
+ * Served on the drive thread. A call that changes names is answered when the change is `staged`. Every changing call
+ * takes the origin that marks its changes.
  */
 export interface Files {
   stat(place: FilePlace): Promise<FileInfo>
@@ -120,23 +120,23 @@ export interface Files {
   read(handle: number, offset: number, size: number): Promise<Uint8Array>
   close(handle: number): Promise<void>
   /**
-   * Begins a new content for `path`, which the tree shows only when `commit` has put it in place: readers see the old
-   * content or the new one, never a part. The new file keeps the id, mode, owner and extended
-   * attributes of the one it replaces. EXISTS for a link or special file there, TOO_MANY_LINKS for a file with other
-   * names.
+   * Starts a write of new content for `path`. The tree shows it only after `commit`: readers see the old content or the
+   * new one, never a mixture. The new file keeps the id, mode, owner and extended attributes of the one it replaces.
+   * EXISTS if the path is a link or special file, TOO_MANY_LINKS if the file has other names.
    */
   beginWrite(path: string, options: Condition & { readonly mode?: number }, origin: string): Promise<number>
-  /** Appends; the level reached is `held`. Wait for one before the next. */
+  /** Appends; the level reached is `held`. Wait for each call before the next one. */
   append(upload: number, bytes: Uint8Array): Promise<void>
-  /** Level reached: `staged`. The conditions are checked once more. */
+  /** Level reached: `staged`. The conditions are checked again. */
   commit(upload: number): Promise<FileInfo>
-  /** Throws the new content away. Unknown numbers are ignored. */
+  /** Discards the new content. Unknown numbers are ignored. */
   abandon(upload: number): Promise<void>
   makeDirectory(path: string, options: { readonly parents: boolean }, origin: string): Promise<FileInfo>
-  /** EXISTS where something is at `to`, unless `replace`. */
+  /** EXISTS if `to` exists, unless `replace`. */
   rename(from: FilePlace, to: string, options: { readonly replace: boolean }, origin: string): Promise<FileInfo>
   /**
-   * A directory with entries is NOT_EMPTY, unless `recursive`. ABORTED by `signal`: what is removed by then is gone.
+   * A directory with entries is NOT_EMPTY, unless `recursive`. ABORTED by `signal`: entries removed before stay
+   * removed.
    */
   remove(
     place: FilePlace,
@@ -145,8 +145,8 @@ export interface Files {
     signal?: AbortSignal,
   ): Promise<void>
   /**
-   * Events from sequence number `from` on (0: only those to come). Answers at once when there are some, else with the
-   * first ones that come, or with none after `waitMs`.
+   * Events from sequence number `from` on (0: only future ones). Answers at once if there are some. Otherwise waits for
+   * the next events, and answers with none after `waitMs`.
    */
   events(
     from: number,

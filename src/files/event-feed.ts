@@ -1,6 +1,6 @@
 /**
- * The event log while somebody asks for events: making them costs every change of the tree a little, so it begins with
- * the first question and ends when nobody asked for a while. Who asks later is told that events are missing.
+ * Runs the event log while clients ask for events. Events slow every change of the tree a little, so the log starts
+ * with the first request and stops when no request came for a while. A later client is told that events are missing.
  */
 import type { Random } from '../base/index.js'
 import type { Identities, Change } from '../vfs/index.js'
@@ -9,7 +9,7 @@ import { EventLog } from './event-log.js'
 import { eventsOf } from './events-of.js'
 import type { Origins } from './origins.js'
 
-/** Nobody asked for this long: the next one is told that events are missing. */
+/** The log stops after this time without a request. */
 const KEPT_FOR_MS = 10 * 60_000
 
 type Listen = (listener: (changes: readonly Change[]) => void) => () => void
@@ -29,7 +29,7 @@ export class EventFeed {
     this.#origins = origins
   }
 
-  /** Events from `from` on, after at most `waitMs`; 0 stands for the next one. */
+  /** Events from `from` on, after at most `waitMs`; 0 means only future events. */
   async since(from: number, limit: number, waitMs: number, signal?: AbortSignal): Promise<Events> {
     this.#keepListening()
     const start = from === 0 ? this.#log.next : from
@@ -63,5 +63,5 @@ export class EventFeed {
   }
 }
 
-/** Numbers of two runs are far apart, so a number of one is never taken for one of the other. */
+/** The numbers of two runs are far apart, so a number of one run is never valid in another. */
 const firstOf = (random: Random): number => 1 + Buffer.from(random.bytes(6)).readUIntBE(0, 6)

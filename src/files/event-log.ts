@@ -1,6 +1,6 @@
 /**
- * The latest events of an open drive, by sequence number, and those who wait for more. Memory is bounded; a reader that
- * is slow, or comes with a number of an earlier run, is told that it missed some.
+ * The latest events of an open drive by sequence number, and the readers that wait for more. Memory is bounded. A slow
+ * reader, or one with a number of an earlier run, is told that events are missing.
  */
 import type { Events, FileEvent } from './contract.js'
 
@@ -14,7 +14,7 @@ export class EventLog {
   #kept: FileEvent[] = []
   readonly #waiting = new Set<() => void>()
 
-  /** @param first a positive integer that no earlier run came near to */
+  /** @param first a positive integer far from the numbers of earlier runs */
   constructor(first: number) {
     this.#first = first
   }
@@ -28,18 +28,18 @@ export class EventLog {
     for (const wake of this.#waiting) wake()
   }
 
-  /** Events were missed from here on; those kept before go. */
+  /** Marks a gap: some events were missed. Earlier events are dropped. */
   skip(): void {
     this.#first = this.next + 1
     this.#kept = []
   }
 
-  /** The number the next event will have. */
+  /** The sequence number of the next event. */
   get next(): number {
     return this.#first + this.#kept.length
   }
 
-  /** @param from a sequence number; 0 stands for `next` */
+  /** @param from a sequence number; 0 means `next` */
   since(from: number, limit: number): Events {
     const isIncomplete = from !== 0 && (from < this.#first || from > this.next)
     const start = from === 0 ? this.next : isIncomplete ? this.#first : from
@@ -63,7 +63,7 @@ export class EventLog {
     })
   }
 
-  /** Whoever waits is answered at once. */
+  /** Answers all waiting readers at once. */
   close(): void {
     for (const wake of this.#waiting) wake()
   }

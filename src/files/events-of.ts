@@ -1,6 +1,6 @@
 /**
- * From the tree's changes to events. An upload is seen as what it means: its temporary name never shows, and putting it
- * in place is one `added`, or one `changed` where it replaces a file.
+ * Converts the tree's changes to events. An upload appears as one event: `added`, or `changed` if it replaces a file.
+ * Its temporary name never appears.
  */
 import { nameToText, type PlainName } from '../base/index.js'
 import type { Change, Identities, NamePlace } from '../vfs/index.js'
@@ -15,7 +15,7 @@ export function eventsOf(changes: readonly Change[], identities: Identities, ori
     const at = placeOf(change, identities)
     if (at !== undefined && isUploadName(at.name)) continue
     const next = changes[index + 1]
-    // What an upload replaces goes on under the same id, so it is not removed.
+    // A file replaced by an upload keeps its id, so no `removed` event is made.
     if (change.kind === 'removed' && next !== undefined && isPutInPlace(next) && isSame(next.to, change.at)) continue
     const origin = origins.take(change)
     const { ino, fileId, type } = change

@@ -1,9 +1,9 @@
-/** What callers see of a file: attributes and identity in plain data. */
+/** The description of a file for callers: attributes and identity as plain data. */
 import { equalBytes, hex, nameToBytes, nameToText, type FileId, type PlainName } from '../base/index.js'
 import type { Attributes } from '../vfs/index.js'
 import type { FileIdText, FileInfo, FileType } from './contract.js'
 
-/** S_IFMT bits shifted right by 12 (DT_*), as inode(7) has them. */
+/** S_IFMT bits shifted right by 12 (DT_*), see inode(7). */
 const TYPES: Readonly<Record<number, FileType>> = {
   1: 'fifo',
   2: 'device',
@@ -41,7 +41,7 @@ export function fileInfo(attributes: Attributes, { id, parentId, name }: Identit
   }
 }
 
-/** Every change moves ctime; the size tells two changes within one tick of a coarse clock apart, mostly. */
+/** Every change sets ctime. The size usually distinguishes two changes within one tick of a coarse clock. */
 export function revisionOf({ ctimeSec, ctimeNsec, size }: Attributes): string {
   return `${ctimeSec.toString(36)}-${ctimeNsec.toString(36)}-${size.toString(36)}`
 }

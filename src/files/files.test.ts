@@ -92,7 +92,7 @@ test('ids of all files are known after a restart, and those of removed files are
   await second.shut()
 })
 
-test('a write replaces the whole content or nothing: readers see the old one until the commit', async (t) => {
+test('a write replaces the content atomically: readers see the old content until the commit', async (t) => {
   const { files, drive } = await world(t)
   await put(files, 'doc', 'old')
   const upload = await files.beginWrite('doc', {}, 'test')
@@ -114,7 +114,7 @@ test('a write replaces the whole content or nothing: readers see the old one unt
   t.truthy(await drive.tree.lookup(ROOT_INO, name('doc'), caller))
 })
 
-test('conditions: only where nothing is there, only where the file has not changed', async (t) => {
+test('conditions: only if the path is absent, only if the file has not changed', async (t) => {
   const { files } = await world(t)
   await put(files, 'f', '1')
   await fails(t, 'EXISTS', put(files, 'f', '2', { ifAbsent: true }))
@@ -130,7 +130,7 @@ test('conditions: only where nothing is there, only where the file has not chang
   t.is(await textAt(files, 'f'), '22')
 })
 
-test('a listing in pages neither skips nor repeats what stays, while entries come and go', async (t) => {
+test('a paged listing neither skips nor repeats unchanged entries while others are added and removed', async (t) => {
   const { files } = await world(t)
   for (let i = 0; i < 30; i++) await put(files, `n${String(i)}`, '')
   const seen: string[] = []
@@ -152,7 +152,7 @@ test('a listing in pages neither skips nor repeats what stays, while entries com
   await fails(t, 'INVALID', files.list({ path: '/' }, { limit: 7, cursor: '../..' }))
 })
 
-test('a name that is no UTF-8 is listed with its bytes and reached by id', async (t) => {
+test('a name that is not UTF-8 is listed with its bytes and reached by id', async (t) => {
   const { files, drive } = await world(t)
   const odd = nameFromBytes(Buffer.from([0x66, 0xff, 0xfe]))
   const { attributes, opened } = await drive.tree.create(ROOT_INO, odd, 0o600, OPEN.WRITE_ONLY, caller)
@@ -164,7 +164,7 @@ test('a name that is no UTF-8 is listed with its bytes and reached by id', async
   t.is((await files.stat({ path: 'plain' })).id, entry?.id ?? '')
 })
 
-test('every change is told in order, with who made it; a reader resumes where it was', async (t) => {
+test('every change is reported in order with its origin, and a reader resumes at its position', async (t) => {
   const { files, drive } = await world(t)
   const { next } = await files.events(0, { limit: 10, waitMs: 0 })
   const waiting = files.events(next, { limit: 100, waitMs: 60_000 })
@@ -228,7 +228,7 @@ test('a reader from before a restart is told that events are missing', async (t)
   await second.shut()
 })
 
-test('a stream reads ranges, and no more pieces are on their way than its reader takes', async (t) => {
+test('a stream reads ranges, and the number of pieces read ahead is bounded', async (t) => {
   const { files } = await world(t)
   const content = Buffer.from(seededRandom(9).bytes(9 * MIB + 123))
   await put(files, 'big', content)
@@ -246,7 +246,7 @@ test('a stream reads ranges, and no more pieces are on their way than its reader
   t.true(Buffer.concat(range).equals(content.subarray(wanted.start, wanted.end)))
 })
 
-test('a source that fails leaves the old content and no trace', async (t) => {
+test('a failing source leaves the old content and no other file', async (t) => {
   const { files } = await world(t)
   await put(files, 'f', 'old')
   const failing = async function* (): AsyncGenerator<Uint8Array> {
@@ -258,7 +258,7 @@ test('a source that fails leaves the old content and no trace', async (t) => {
   t.is((await files.list({ path: '' }, { limit: 9 })).entries.length, 1)
 })
 
-test('the kernel is told to forget every name that changes here', async (t) => {
+test('every changed name is invalidated in the kernel', async (t) => {
   const { files, forgotten } = await world(t)
   await put(files, 'f', 'x')
   await files.rename({ path: 'f' }, 'g', { replace: false }, 'test')
@@ -266,11 +266,11 @@ test('the kernel is told to forget every name that changes here', async (t) => {
   t.true(forgotten.filter((kind) => kind === 'entry').length >= 4)
 })
 
-test('S-082 a content that is put keeps mode, owner and extended attributes of the file it replaces', async (t) => {
+test('S-082 new content keeps the mode, owner and extended attributes of the file it replaces', async (t) => {
   const { files, drive } = await world(t)
   const { tree } = drive
   const root = { ...caller, uid: 0, gid: 0 }
-  // An access control list that the directory gives to what is made in it.
+  // An access control list that new entries inherit from the directory.
   const acl = Buffer.from(
     '020000000100070000000000020007006300000004000500ffffffff10000700ffffffff20000500ffffffff',
     'hex',
@@ -284,7 +284,7 @@ test('S-082 a content that is put keeps mode, owner and extended attributes of t
   await tree.setXattr(ROOT_INO, 'system.posix_acl_default', acl, 0, root)
   const upload = await files.beginWrite('doc', {}, 'test')
   await files.append(upload, Buffer.from('new'))
-  // What changes while it is written counts too.
+  // Attribute changes during the upload count too.
   await tree.setAttributes(ino, { mode: 0o600 }, undefined, root)
   await tree.setXattr(ino, 'user.late', Buffer.from('yes'), 0, root)
   await tree.removeXattr(ino, 'user.tag', root)
@@ -300,7 +300,7 @@ test('S-082 a content that is put keeps mode, owner and extended attributes of t
   t.deepEqual(await tree.listXattrs(made.ino, root), ['system.posix_acl_access'], 'a new file inherits')
 })
 
-test('S-082 a content is not put over a link, a special file or a file with other names: nothing is lost', async (t) => {
+test('S-082 new content does not replace a link, a special file or a file with other names: nothing is lost', async (t) => {
   const { files, drive } = await world(t)
   const { tree } = drive
   await put(files, 'file', 'kept')
@@ -322,7 +322,7 @@ test('S-082 a content is not put over a link, a special file or a file with othe
   t.deepEqual(entries.map((entry) => entry.name).sort(), ['file', 'link', 'pipe'], 'nothing is left beside them')
 })
 
-test('removing much is cancelled with its caller, and lets others work meanwhile', async (t) => {
+test('a large removal ends when its caller cancels, and does not block other work', async (t) => {
   const { files } = await world(t)
   await files.makeDirectory('d', { parents: false }, 'test')
   for (let i = 0; i < 300; i++) await files.makeDirectory(`d/${String(i)}`, { parents: false }, 'test')
@@ -338,7 +338,7 @@ test('removing much is cancelled with its caller, and lets others work meanwhile
   await files.remove({ path: 'd' }, { recursive: true }, 'test')
 })
 
-test('S-081 half a surrogate pair stands for no bytes, so it is no name', async (t) => {
+test('S-081 half a surrogate pair encodes no bytes, so it is not a valid name', async (t) => {
   const { files } = await world(t)
   await fails(t, 'INVALID', put(files, 'a\ud800', 'x'))
   await fails(t, 'INVALID', files.stat({ path: '\udc00' }))

@@ -1,5 +1,6 @@
 /**
- * Numbers for what a client keeps open across calls. Bounded: a client that forgets to close cannot fill the memory.
+ * Handles for objects that a client keeps open across calls. Their number is bounded, so a client that never closes
+ * cannot fill the memory.
  */
 import { DriveError } from '../base/index.js'
 
@@ -16,10 +17,10 @@ export class OpenNumbers<Kept> {
     return this.#next++
   }
 
-  /** BAD_HANDLE. */
+  /** BAD_HANDLE for an unknown number. */
   get(number: number): Kept {
     const kept = this.#kept.get(number)
-    if (kept === undefined) throw new DriveError('BAD_HANDLE', 'That file is not open.')
+    if (kept === undefined) throw new DriveError('BAD_HANDLE', 'The file handle is not open.')
     return kept
   }
 

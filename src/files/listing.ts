@@ -1,5 +1,6 @@
 /**
- * One page of a directory. The cursor is the tree's own cookie of the last entry, which stays valid whatever changes.
+ * One page of a directory. The cursor is the tree's cookie of the last entry. It stays valid when the directory
+ * changes.
  */
 import { DriveError } from '../base/index.js'
 import type { Caller, Tree } from '../vfs/index.js'
@@ -10,7 +11,7 @@ const MOST_ENTRIES = 1000
 
 export interface ListingRequest {
   readonly cursor?: string
-  /** Entries at most, 1 … 1000. */
+  /** Maximum number of entries, 1 … 1000. */
   readonly limit: number
 }
 
@@ -54,6 +55,6 @@ export async function listPage(
 function cookieOf(cursor: string | undefined): number {
   if (cursor === undefined || cursor === '') return 0
   const cookie = /^[0-9a-z]{1,11}$/u.test(cursor) ? parseInt(cursor, 36) : NaN
-  if (!Number.isSafeInteger(cookie)) throw new DriveError('INVALID', 'That cursor is not one of this listing.')
+  if (!Number.isSafeInteger(cookie)) throw new DriveError('INVALID', 'The cursor is not from a directory listing.')
   return cookie
 }

@@ -1,4 +1,4 @@
-/** From a place, by path or by id, to its inode; and from an inode to what callers see of it. */
+/** Finds the inode of a path or id, and describes an inode for callers. */
 import { DriveError } from '../base/index.js'
 import { ROOT_INO, type Attributes, type Caller, type Identities, type NamePlace, type Tree } from '../vfs/index.js'
 import type { FileInfo, FilePlace } from './contract.js'
@@ -16,14 +16,14 @@ export class Locator {
     this.#caller = caller
   }
 
-  /** NOT_FOUND; INVALID for what is no place. */
+  /** NOT_FOUND if it does not exist; INVALID for a malformed place. */
   async inoOf(place: FilePlace): Promise<number> {
     if ('path' in place) return findPath(this.#tree, String(place.path), this.#caller)
     if (typeof place.id !== 'string' || !/^[0-9a-f]{32}$/u.test(place.id)) {
-      throw new DriveError('INVALID', 'A file id has 32 hexadecimal digits.')
+      throw new DriveError('INVALID', 'A file id must have 32 hexadecimal digits.')
     }
     const ino = this.#identities.inoOf(Buffer.from(place.id, 'hex'))
-    if (ino === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that id on this device.')
+    if (ino === undefined) throw new DriveError('NOT_FOUND', 'There is no file with that id on this device.')
     return ino
   }
 
@@ -31,7 +31,7 @@ export class Locator {
     return this.infoOf(await this.#tree.getAttributes(ino, this.#caller))
   }
 
-  /** @param known one of its names, where the caller knows it already */
+  /** @param known one of its names, if the caller already knows it */
   infoOf(attributes: Attributes, known?: NamePlace): FileInfo {
     const { ino } = attributes
     const id = this.#identities.fileIdOf(ino)

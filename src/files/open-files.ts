@@ -1,4 +1,4 @@
-/** Opens the access by path and by id over one tree. It lives on the drive thread, beside the tree. */
+/** Opens `Files` over one tree. It runs on the drive thread, like the tree. */
 import { DriveError, MIB, type Random } from '../base/index.js'
 import {
   OPEN,
@@ -26,18 +26,18 @@ const MOST_WAIT_MS = 60_000
 export interface FilesOptions {
   readonly tree: Tree
   readonly identities: Identities
-  /** The tree's changes, in order; see `Changes`. @returns a function that ends the listening */
+  /** The tree's changes, in order; see `Changes`. @returns a function that stops listening */
   readonly listen: (listener: (changes: readonly Change[]) => void) => () => void
-  /** Tells the kernel of every mount what it must forget. */
+  /** Sends an invalidation to the kernel for every mount. */
   readonly invalidate: (what: Invalidation) => void
   readonly random: Random
-  /** Owner of what is made here. */
+  /** The owner of new files and directories. */
   readonly uid: number
   readonly gid: number
 }
 
 export interface FilesSession extends Files {
-  /** Open files and unfinished uploads end; whoever waits for events is answered. */
+  /** Closes open files, abandons unfinished uploads, and answers all readers that wait for events. */
   closeAll(): Promise<void>
 }
 
@@ -76,10 +76,10 @@ export function openFiles(options: FilesOptions): FilesSession {
     async read(number, offset, size) {
       const { ino, handle } = reading.get(number)
       if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(size) || size < 0) {
-        throw new DriveError('INVALID', 'An offset and a size are whole numbers from 0 on.')
+        throw new DriveError('INVALID', 'An offset and a size must be whole numbers, 0 or greater.')
       }
       const views = await tree.read(ino, handle, offset, Math.min(size, MOST_READ_BYTES), caller)
-      // The tree's views end with this turn; a copy of its own can be handed to another thread.
+      // The tree's views are valid only during this turn. A copy can be transferred to another thread.
       const bytes = new Uint8Array(views.reduce((sum, view) => sum + view.length, 0))
       let at = 0
       for (const view of views) {
@@ -113,7 +113,7 @@ export function openFiles(options: FilesOptions): FilesSession {
     async rename(from, to, request, origin) {
       const source = await nameOf(from)
       const there = await tree.lookup(source.parent, source.name, caller)
-      if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
+      if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file at that path.')
       await moveEntry(changing, source, to, request, origin)
       return locator.info(there.ino)
     },

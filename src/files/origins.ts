@@ -1,6 +1,6 @@
 /**
- * Who made a change. The tree tells of changes after they happened and not who asked; a client's call notes what it is
- * about to change, and the tree's report of exactly that carries its origin. Everything else came from the kernel.
+ * Finds the author of a change. The tree reports changes afterwards and without their author. So a client's call notes
+ * the change it is about to make, and the matching report gets its origin. All other changes came from the kernel.
  */
 import type { Change } from '../vfs/index.js'
 
@@ -13,7 +13,7 @@ export class Origins {
   readonly #noted = new Map<string, string>()
   #isNoting = false
 
-  /** Notes are worth something only while the tree's report of the change is heard. */
+  /** Notes are needed only while somebody listens to the tree's reports. */
   set isNoting(value: boolean) {
     this.#isNoting = value
     if (!value) this.#noted.clear()
@@ -21,7 +21,7 @@ export class Origins {
 
   note(kind: Kind, where: { readonly parent: number; readonly name: string }, origin: string): void {
     if (!this.#isNoting) return
-    // A call that failed leaves its note; the oldest go.
+    // A failed call leaves its note behind, so the oldest notes are dropped.
     if (this.#noted.size >= MOST_NOTED) {
       for (const key of this.#noted.keys()) {
         this.#noted.delete(key)

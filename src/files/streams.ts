@@ -1,12 +1,12 @@
 /**
- * Whole contents as streams over `Files`, from another thread: a few pieces are on their way at once, and none more
- * until the reader has taken one, so that memory is bounded whatever the size of the file.
+ * Whole files as streams over `Files`, from another thread. A fixed number of reads run ahead of the reader, so memory
+ * is bounded for files of any size.
  */
 import { MIB, throwIfAborted } from '../base/index.js'
 import type { Condition, FileInfo, Files, FilePlace } from './contract.js'
 
 const PIECE_BYTES = MIB
-/** Reads under way at once. */
+/** Number of parallel reads. */
 const READS_AHEAD = 4
 
 /**
@@ -27,7 +27,7 @@ export async function* readStream(
     if (asked >= last) return
     const piece = files.read(handle, asked, Math.min(PIECE_BYTES, last - asked))
     piece.catch(() => {
-      // Reported when its turn comes, or to nobody when the reader has gone.
+      // The failure is thrown when the reader gets to this piece. It is dropped if the reader has gone.
     })
     ahead.push(piece)
     asked += PIECE_BYTES
@@ -37,7 +37,7 @@ export async function* readStream(
     for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) {
       throwIfAborted(signal)
       const bytes = await next
-      if (bytes.length === 0) return // cut off meanwhile
+      if (bytes.length === 0) return // the file was truncated meanwhile
       ask()
       yield bytes
     }
@@ -46,7 +46,7 @@ export async function* readStream(
   }
 }
 
-/** Puts a new content in place, whole or not at all. The source is read no faster than the tree takes it. */
+/** Replaces the content of a file atomically. The source is read no faster than the tree accepts it. */
 export async function writeStream(
   files: Pick<Files, 'beginWrite' | 'append' | 'commit' | 'abandon'>,
   path: string,

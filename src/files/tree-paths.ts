@@ -1,12 +1,12 @@
-/** From paths to inodes: names are UTF-8 text, the root is the empty path, symbolic links are not followed. */
+/** Resolves paths to inodes. Names are UTF-8 text, the root is the empty path, symbolic links are not followed. */
 import { DriveError, nameFromText, type PlainName } from '../base/index.js'
 import { ROOT_INO, type Caller, type NamePlace, type Tree } from '../vfs/index.js'
 
 const MOST_NAME_BYTES = 255
-/** What text has in place of bytes that are no UTF-8. */
+/** Replaces bytes that are not UTF-8 in text. */
 const REPLACEMENT = '\ufffd'
 
-/** The names of a path. INVALID for `.`, `..`, NUL and text that stands for other bytes; NAME_TOO_LONG. */
+/** The names of a path. INVALID for `.`, `..`, NUL and replacement characters; NAME_TOO_LONG. */
 export function namesOf(path: string): PlainName[] {
   return path
     .split('/')
@@ -16,9 +16,9 @@ export function namesOf(path: string): PlainName[] {
 
 export function checkedName(text: string): PlainName {
   const name = nameFromText(text)
-  if (name.length > MOST_NAME_BYTES) throw new DriveError('NAME_TOO_LONG', 'A name has at most 255 bytes.')
+  if (name.length > MOST_NAME_BYTES) throw new DriveError('NAME_TOO_LONG', 'The name is longer than 255 bytes.')
   if (name.length === 0 || text === '.' || text === '..' || /[\0/\p{Cs}]/u.test(text) || text.includes(REPLACEMENT)) {
-    throw new DriveError('INVALID', 'That name cannot be used in a path.')
+    throw new DriveError('INVALID', 'The path has a name that is not allowed in a path.')
   }
   return name
 }
@@ -28,11 +28,12 @@ export async function findPath(tree: Tree, path: string, caller: Caller): Promis
   return descend(tree, namesOf(path), caller)
 }
 
-/** The directory that `path` lies in, and its last name. INVALID for the root itself. */
+/** The parent directory of `path`, and its last name. INVALID for the root. */
 export async function findPlace(tree: Tree, path: string, caller: Caller): Promise<NamePlace> {
   const names = namesOf(path)
   const name = names.pop()
-  if (name === undefined) throw new DriveError('INVALID', 'The root of the drive cannot be changed so.')
+  if (name === undefined)
+    throw new DriveError('INVALID', 'The root of the drive cannot be created, renamed or removed.')
   return { parent: await descend(tree, names, caller), name }
 }
 
@@ -40,7 +41,7 @@ async function descend(tree: Tree, names: readonly PlainName[], caller: Caller):
   let ino = ROOT_INO
   for (const name of names) {
     const child = await tree.lookup(ino, name, caller)
-    if (child === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
+    if (child === undefined) throw new DriveError('NOT_FOUND', 'There is no file at that path.')
     ino = child.ino
   }
   return ino

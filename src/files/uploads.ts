@@ -1,6 +1,6 @@
 /**
- * New contents of files: written under a name of their own beside the target, and put in its place in one rename.
- * Readers see the old content or the new one. What a crash leaves has a name that `isUploadName` knows.
+ * Writes new file content under a temporary name beside the target, and renames it over the target. Readers see the old
+ * content or the new one. `isUploadName` recognizes files left by a crash.
  */
 import { DriveError, type PlainName, type Random } from '../base/index.js'
 import { OPEN, RENAME, type Attributes, type Caller, type Identities, type NamePlace, type Tree } from '../vfs/index.js'
@@ -15,7 +15,7 @@ const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
 const UPLOAD_NAME = /^\.dagdrive-upload-[0-9a-f]{16}$/u
 
-/** True for the names that unfinished uploads have. */
+/** True for the names of unfinished uploads. */
 export const isUploadName = (name: PlainName): boolean => UPLOAD_NAME.test(name)
 
 interface Upload {
@@ -28,7 +28,7 @@ interface Upload {
   sizeBytes: number
 }
 
-/** What was put in place. */
+/** The result of a committed upload. */
 export interface Committed extends Pick<Upload, 'target'> {
   readonly ino: number
 }
@@ -60,7 +60,8 @@ export class Uploads {
     )
     const { ino } = attributes
     try {
-      // Also now: who may not read the old content may not read the new one while it is written.
+      // Attributes are copied now as well: a user who may not read the old content may not read the new one during the
+      // upload.
       if (there !== undefined) await takeAttributes(this.#tree, there, ino, this.#caller)
       // See `staged` in changing.ts.
       await this.#tree.sync(target.parent, false, this.#caller)
@@ -80,12 +81,12 @@ export class Uploads {
   }
 
   /**
-   * Staged, then renamed over the target, then staged again. A failure throws the upload away.
-   * @param noteMove told just before the rename
+   * Makes the content staged, renames it over the target, and makes the rename staged. A failure discards the upload.
+   * @param noteMove called just before the rename
    */
   async commit(number: number, noteMove: (target: NamePlace, origin: string) => void): Promise<Committed> {
     const upload = this.#open.take(number)
-    if (upload === undefined) throw new DriveError('BAD_HANDLE', 'That upload is not open.')
+    if (upload === undefined) throw new DriveError('BAD_HANDLE', 'The upload is not open.')
     const { target, temporary, ino, handle, condition, origin } = upload
     try {
       await this.#tree.sync(ino, false, this.#caller)
@@ -94,7 +95,7 @@ export class Uploads {
       const flags = there === undefined ? RENAME.NO_REPLACE : 0
       noteMove(target, origin)
       const isSuccessor = there?.nlink === 1
-      // Before the rename, which may leave nothing of the old file; mostly both happen in one turn.
+      // Done before the rename, because the rename may remove the old file. Usually both happen in one turn.
       if (isSuccessor) this.#identities.passOn(there.ino, ino)
       try {
         await this.#tree.rename(target.parent, temporary, target.parent, target.name, flags, this.#caller)
@@ -123,10 +124,12 @@ export class Uploads {
   async #check(target: NamePlace, condition: Condition): Promise<Attributes | undefined> {
     const there = await this.#tree.lookup(target.parent, target.name, this.#caller)
     if (there !== undefined) requireReplaceable(there)
-    if (there !== undefined && condition.ifAbsent === true) throw new DriveError('EXISTS', 'A file has that path.')
+    if (there !== undefined && condition.ifAbsent === true)
+      throw new DriveError('EXISTS', 'A file already exists at that path.')
     if (condition.ifRevision === undefined) return there
-    if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file of that path.')
-    if (revisionOf(there) !== condition.ifRevision) throw new DriveError('STALE', 'The file has changed meanwhile.')
+    if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file at that path.')
+    if (revisionOf(there) !== condition.ifRevision)
+      throw new DriveError('STALE', 'The file was changed by somebody else.')
     return there
   }
 
@@ -135,23 +138,23 @@ export class Uploads {
     try {
       await this.#tree.unlink(upload.target.parent, upload.temporary, this.#caller)
     } catch {
-      // The directory or the name is gone already.
+      // The directory or the name is already gone.
     }
   }
 }
 
-/** A name of its own is what a new content can take the place of; a link is not followed, and not lost either. */
+/** Only a regular file with a single name can be replaced. A link is neither followed nor lost. */
 function requireReplaceable({ mode, nlink }: Attributes): void {
   const type = mode & S_IFMT
-  if (type === S_IFDIR) throw new DriveError('IS_A_DIRECTORY', 'A directory has that path.')
+  if (type === S_IFDIR) throw new DriveError('IS_A_DIRECTORY', 'A directory exists at that path.')
   if (type !== S_IFREG)
     throw new DriveError(
       'EXISTS',
-      'A symbolic link or a special file has that path, and is not followed: put the content at the path of a file, or remove that first.',
+      'A symbolic link or a special file exists at that path. It is not followed. Write to the path of a file, or remove the link first.',
     )
   if (nlink > 1)
     throw new DriveError(
       'TOO_MANY_LINKS',
-      'That file has other names, which would keep the old content: change it through the mount, or remove this name first.',
+      'The file has other hard links, and those would keep the old content. Change it through the mount, or remove this name first.',
     )
 }

@@ -1,7 +1,7 @@
-/** A source of blocks that can be left at once, even when it is stuck. */
+/** Wraps a source of blocks so that an abort takes effect at once, even when the source is stuck. */
 import { aborted } from '../base/index.js'
 
-/** Yields what `source` yields; rejects with ABORTED as soon as the signal fires. */
+/** Yields the items of `source`; rejects with ABORTED as soon as the signal fires. */
 export async function* abortable<T>(
   source: AsyncIterable<T> | Iterable<T>,
   signal: AbortSignal,
@@ -28,7 +28,7 @@ export async function* abortable<T>(
     }
   } finally {
     signal.removeEventListener('abort', listener)
-    // A stuck source would never return: it is told, not waited for.
+    // Awaiting `return` of a stuck source would hang, so it is called but not awaited.
     if (!isOver) void Promise.resolve(iterator.return?.()).catch(() => undefined)
   }
 }

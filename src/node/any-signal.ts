@@ -1,8 +1,8 @@
-/** One signal for several reasons to stop. */
+/** Combines several abort signals into one. */
 
 /**
- * Runs `work` with a signal that fires with the first of `signals`. Listens only meanwhile: AbortSignal.any keeps
- * long-lived signals and their dependents alive on Node 20 (https://github.com/nodejs/node/issues/54614).
+ * Runs `work` with a signal that fires with the first of `signals`. Listens only while `work` runs: AbortSignal.any
+ * keeps long-lived signals and their dependents alive on Node 20 (https://github.com/nodejs/node/issues/54614).
  */
 export async function withAnySignal<T>(
   signals: readonly (AbortSignal | undefined)[],

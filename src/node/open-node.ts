@@ -1,4 +1,4 @@
-/** From the text of a node's address to the node. */
+/** Opens a node from the text of its address. */
 import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DriveError } from '../base/index.js'
@@ -11,7 +11,7 @@ import { DEFAULT_TIMEOUTS, type OpenNodeOptions } from './open-options.js'
 /**
  * Opens a node by its address: `embedded`, `file:///path` (a block store in any folder), `http(s)://host:port` or
  * `unix:///path` (the RPC API of Kubo 0.40 to 0.43). Nothing is sent to a Kubo node until its first call; use `check`.
- * Errors: USAGE for an address of another form, LOCKED for a block store in use, and those of a disk.
+ * Errors: USAGE for an address of another form, LOCKED for a block store in use, and disk errors.
  */
 export async function openNode(address: string, options: OpenNodeOptions): Promise<IpfsNode> {
   if (address === 'embedded') return openEmbeddedNode(join(options.dataDirectory, 'node'), options)
@@ -22,7 +22,7 @@ export async function openNode(address: string, options: OpenNodeOptions): Promi
     case 'http:':
     case 'https:':
     case 'unix:': {
-      // Loaded only for those who use it.
+      // Loaded only when it is used.
       const { openKuboNode } = await import('./kubo/kubo-node.js')
       return openKuboNode(url, { ...options, timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts } })
     }
@@ -38,7 +38,7 @@ export function capabilitiesOf(address: string): NodeCapabilities {
 }
 
 /**
- * The one node a credential is for: scheme, host, port and path, or the socket. Undefined for addresses that take none.
+ * The scope of a credential: scheme, host, port and path, or the socket. Undefined for addresses without credentials.
  */
 export function originOf(address: string): string | undefined {
   if (!/^(https?|unix):/i.test(address)) return undefined
@@ -48,8 +48,8 @@ export function originOf(address: string): string | undefined {
 }
 
 /**
- * Who listens at this address now, to be kept beside its credential; undefined where that says nothing. OFFLINE when
- * nobody does.
+ * The current listener at this address, to be stored with its credential; undefined where it cannot be determined.
+ * OFFLINE when nothing listens.
  */
 export async function listenerOf(address: string): Promise<Listener | undefined> {
   if (!/^http:/i.test(address)) return undefined
@@ -62,14 +62,14 @@ export async function listenerOf(address: string): Promise<Listener | undefined>
   })
 }
 
-/** What to say of a key that goes to a port where the listener could not be recorded; undefined everywhere else. */
+/** A warning for a key that is sent to a port whose listener could not be recorded; otherwise undefined. */
 export function listenerWarning(address: string, listener: Listener | undefined): string | undefined {
   if (!/^http:/i.test(address) || !isLoopback(hostOf(parse(address))) || (listener?.length ?? 0) > 0) return undefined
   const why =
     listener === undefined
-      ? "This machine does not say who listens at the node's port, so its key goes to whoever does."
-      : "No program of this machine listens at the node's port, as when it is a container's, so its key goes to whatever the port leads to."
-  return `${why} A unix socket of the node (unix:///folder/api.sock) is safer.`
+      ? "This machine does not show which program listens at the node's port, so the node key is sent to any program there."
+      : "No program of this machine listens at the node's port (it may belong to a container), so the node key is sent wherever the port leads."
+  return `${why} A unix socket (unix:///folder/api.sock) is safer.`
 }
 
 function hostOf(url: URL): string {
@@ -80,7 +80,7 @@ function parse(address: string): URL {
   try {
     return new URL(address)
   } catch {
-    // The error of URL repeats its input, which may hold a password.
+    // URL's error repeats its input, which may hold a password.
     throw unknownForm()
   }
 }
@@ -95,6 +95,6 @@ function localPath(url: URL): string {
 function unknownForm(): DriveError {
   return new DriveError(
     'USAGE',
-    'A node is given as `embedded`, `file:///folder`, `http://host:port`, `https://host:port` or `unix:///socket`.',
+    'The form of a node address is `embedded`, `file:///folder`, `http://host:port`, `https://host:port` or `unix:///socket`.',
   )
 }

@@ -1,4 +1,4 @@
-/** Whether bytes are the block they are said to be. */
+/** Checks that bytes match their CID. */
 import { hash } from 'node:crypto'
 import { equalBytes, type Digest } from '../base/index.js'
 

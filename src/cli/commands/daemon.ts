@@ -7,7 +7,7 @@ import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
 import { ask, askIfRunning, show, type Session } from '../session.js'
 
-/** In the foreground, until it is told to end; signals are passed on. */
+/** Runs the daemon in the foreground until it ends, and forwards signals to it. */
 export async function daemonRun(session: Session): Promise<void> {
   await preparePaths(session.paths)
   const command = daemonCommand({ stayWithoutMounts: true })
@@ -24,7 +24,7 @@ export async function daemonRun(session: Session): Promise<void> {
 }
 
 export async function daemonStop(session: Session, options: { readonly json?: boolean }): Promise<void> {
-  // After a kill the holder's mount waits for a daemon, which then is the one to stop.
+  // After a kill, the holder keeps the mount and a new daemon takes it over. That daemon is stopped.
   const isHeld = existsSync(session.paths.holderSocket)
   const report = isHeld
     ? await ask(session, 'stop', {}, { leaveMounts: true })

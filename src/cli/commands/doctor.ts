@@ -1,4 +1,4 @@
-/** `dagdrive doctor`: checks this machine in a process of its own, so that a broken addon or drive cannot stop it. */
+/** `dagdrive doctor`: checks this machine in a separate process, so that a broken addon or drive cannot stop it. */
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { DriveError, printableLines } from '../../base/index.js'
@@ -26,7 +26,7 @@ export async function doctor(session: Session, options: { readonly json?: boolea
   try {
     findings = JSON.parse(output) as Finding[]
   } catch (error) {
-    throw new DriveError('INTERNAL', 'The check itself failed; its messages are above.', { cause: error })
+    throw new DriveError('INTERNAL', 'The check could not run. Its messages are above.', { cause: error })
   }
   const lines = findings.map((finding) => `${MARKS[finding.level]}${finding.check}: ${finding.message}`)
   show(session, options.json, { findings }, printableLines(lines))

@@ -1,7 +1,4 @@
-/**
- * `dagdrive fsck`: is everything there, here and on the node? What is damaged is named, and repaired where it is asked
- * for.
- */
+/** `dagdrive fsck`: checks the data on this machine and on the node, reports damage, and repairs it on request. */
 import type { FsckFinding, FsckProgress, FsckReport } from '../../api/index.js'
 import { printable } from '../../base/index.js'
 import { callDaemon } from '../daemon-process.js'
@@ -15,7 +12,7 @@ export interface FsckOptions extends UnlockOptions {
   readonly json?: boolean
 }
 
-/** Findings in the JSON; all of them are counted. */
+/** The maximum number of findings in the JSON. The counts include all of them. */
 const MOST_LISTED = 1000
 
 export async function fsck(session: Session, options: FsckOptions): Promise<void> {
@@ -57,7 +54,10 @@ export function findingText({ where, kind, what, path, cid, blocks, outcome }: F
   return `${MARKS[outcome]}${about}: ${many} ${KINDS[kind]} ${place}`
 }
 
-/** A name may hold anything, and goes to a terminal: as in JSON, with what moves the cursor or hides text escaped. */
+/**
+ * A name may hold any character and is shown on a terminal. It is quoted as in JSON. Characters that move the cursor or
+ * hide text are escaped.
+ */
 export function quoted(path: string): string {
   return printable(JSON.stringify(path === '' ? '/' : path))
 }
@@ -66,7 +66,7 @@ function progressText({ phase, done, total }: Exclude<FsckProgress, { finding: u
   const what = {
     here: 'checking this machine',
     node: 'checking the node',
-    repair: 'sending again',
+    repair: 'uploading again',
     tree: 'reading the published tree',
   }[phase]
   const amount = total > 0 ? `${done.toLocaleString('en')} of ${total.toLocaleString('en')}` : done.toLocaleString('en')
@@ -77,8 +77,8 @@ function reportText(
   { checkedHere, checkedNode, open, healed, lost }: FsckReport,
   { node, repair }: FsckOptions,
 ): string {
-  const read = `${formatCount(checkedHere, 'block')} read here${node === true ? `, ${formatCount(checkedNode, 'block')} on the node` : ''}`
-  if (open + healed + lost === 0) return `${read}. Nothing is wrong.`
+  const read = `${formatCount(checkedHere, 'block')} checked on this machine${node === true ? `, ${formatCount(checkedNode, 'block')} on the node` : ''}`
+  if (open + healed + lost === 0) return `${read}. No damage found.`
   const parts = [
     ...(healed > 0 ? [`${healed} healed`] : []),
     ...(open > 0 ? [`${open} can be repaired`] : []),

@@ -23,20 +23,20 @@ export async function init(session: Session, options: InitOptions): Promise<void
   show(session, options.json, shownReport(report, options), initText(report, options))
 }
 
-/** Does `init` and returns what happened; the phrase is in `--phrase-out` by then, when that was asked for. */
+/** Runs `init` and returns its report. With `--phrase-out`, the phrase is in that file when this resolves. */
 export async function makeDrive(session: Session, options: InitOptions): Promise<InitReport> {
-  // With a phrase and `--new` the daemon decides: the data of the drive here may be gone.
+  // With a phrase and `--new` the daemon decides, because the data of this home's drive may be lost.
   if ((await driveExists(session)) && !isForNew(options)) {
     throw new DriveError(
       'DRIVE_EXISTS',
-      `There is a drive here already, ${session.paths.keyFile}; nothing was changed.`,
+      `This home already has a drive (${session.paths.keyFile}). Nothing was changed.`,
     )
   }
   if (options.phraseFile !== undefined && options.phraseOut !== undefined) {
-    throw new DriveError('USAGE', '--phrase-out is for a new phrase; with --phrase-file there is none.')
+    throw new DriveError('USAGE', '--phrase-out writes a newly made phrase, so it cannot be used with --phrase-file.')
   }
   if (options.new === true && options.phraseFile === undefined) {
-    throw new DriveError('USAGE', '--new is for a phrase that is given; without --phrase-file every drive is new.')
+    throw new DriveError('USAGE', '--new requires --phrase-file. Without a given phrase, the drive is always new.')
   }
   const request = await readRequest(session, options)
   const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
@@ -49,7 +49,7 @@ export async function makeDrive(session: Session, options: InitOptions): Promise
   } catch (error) {
     await output?.discard()
     if (interrupt.signal.aborted)
-      session.terminal.note('note: if the drive was made by then, "dagdrive key show" shows its phrase')
+      session.terminal.note('note: if the drive was made before this failure, "dagdrive key show" shows its phrase')
     throw error
   } finally {
     process.off('SIGINT', onInterrupt)
@@ -59,7 +59,7 @@ export async function makeDrive(session: Session, options: InitOptions): Promise
   return report
 }
 
-/** An empty drive is asked for, with a phrase. */
+/** Whether the user requests a new, empty drive with a given phrase. */
 export function isForNew(options: InitOptions): boolean {
   return options.new === true && options.phraseFile !== undefined
 }
@@ -84,7 +84,7 @@ async function readRequest(session: Session, options: InitOptions): Promise<Init
   }
 }
 
-/** The report as printed: a phrase that went to a file is not shown again. */
+/** The report as printed. A phrase that was written to a file is not shown. */
 export function shownReport(report: InitReport, options: InitOptions): InitReport {
   return options.phraseOut === undefined ? report : { ...report, phrase: undefined }
 }
@@ -98,13 +98,13 @@ export function initText(report: InitReport, options: InitOptions): string {
   if (options.phraseOut !== undefined) {
     lines.push(`The recovery phrase is in ${options.phraseOut}. Keep it away from this machine.`)
   } else if (report.phrase !== undefined) {
-    lines.push('', 'Your recovery phrase. Write it down now; whoever has it has the drive:', '')
+    lines.push('', 'Your recovery phrase. Write it down now. Anyone who has it can open the drive:', '')
     lines.push(...phraseLines(report.phrase), '', 'See it again with "dagdrive key show".')
   }
   return printableLines(lines)
 }
 
-/** Six words a line. */
+/** Six words per line. */
 export function phraseLines(phrase: string): string[] {
   const words = phrase.split(' ')
   const lines: string[] = []

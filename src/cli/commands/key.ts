@@ -37,7 +37,7 @@ export async function keyVerify(
     options.phraseFile === undefined
       ? await session.terminal.askSecret(
           'Recovery phrase: ',
-          new DriveError('USAGE', 'Give the phrase with --phrase-file, or at a terminal.'),
+          new DriveError('USAGE', 'Give the phrase with --phrase-file, or run the command at a terminal.'),
         )
       : await readSecretFile(options.phraseFile, 'recovery phrase', session.terminal)
   const answer = await ask(session, 'keyVerify', { phrase })
@@ -45,7 +45,7 @@ export async function keyVerify(
     session,
     options.json,
     answer,
-    answer.matches ? 'The phrase opens this drive.' : 'The phrase is not of this drive.',
+    answer.matches ? 'The phrase opens this drive.' : 'The phrase belongs to another drive.',
   )
   if (!answer.matches) session.status = EXIT_STATUS.WRONG_KEY
 }

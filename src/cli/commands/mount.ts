@@ -26,7 +26,7 @@ export async function up(
   options: MountCommandOptions & InitOptions,
 ): Promise<void> {
   const made = (await isThere(session, options)) ? undefined : await makeDrive(session, options)
-  // Shown before anything else can fail: it is shown once.
+  // The phrase is shown only once, so it is printed before a later step can fail.
   if (made !== undefined && options.json !== true) session.terminal.print(initText(made, options))
   const report = await mountNow(session, directory, options)
   const init = made === undefined ? undefined : shownReport(made, options)
@@ -39,7 +39,9 @@ export async function up(
   if (options.foreground === true) await stay(session, report.directory)
 }
 
-/** Whether there is a drive to mount; not where its data and its node have gone, and an empty one is asked for. */
+/**
+ * Whether this home has a drive to mount. False if its data and its node are lost and the user requests an empty drive.
+ */
 async function isThere(session: Session, options: MountCommandOptions & InitOptions): Promise<boolean> {
   if (!(await driveExists(session))) return false
   try {
@@ -52,12 +54,12 @@ async function isThere(session: Session, options: MountCommandOptions & InitOpti
   }
 }
 
-/** On a home that has a drive, `--phrase-file` must name that drive, and `--node` does not move it. */
+/** On a home with a drive, `--phrase-file` must hold that drive's phrase, and `--node` does not move the drive. */
 async function sameDrive(session: Session, options: InitOptions): Promise<void> {
   if (options.phraseFile !== undefined) {
     const phrase = await readSecretFile(options.phraseFile, 'recovery phrase', session.terminal)
     if (!(await ask(session, 'keyVerify', { phrase })).matches) {
-      throw new DriveError('DRIVE_EXISTS', 'There is another drive here; set DAGDRIVE_HOME to open a second one.')
+      throw new DriveError('DRIVE_EXISTS', 'This home has another drive. Set DAGDRIVE_HOME to open a second one.')
     }
   }
   if (options.phraseOut !== undefined) {
@@ -96,7 +98,10 @@ function upText(report: MountReport, isNew: boolean): string {
   return printableLines(lines)
 }
 
-/** Until the mount is gone. The first interrupt drains and unmounts; a second one, or SIGTERM, leaves early. */
+/**
+ * Waits until the mount has ended. The first interrupt drains and unmounts. A second one, or SIGTERM, unmounts without
+ * draining.
+ */
 async function stay(session: Session, directory: string): Promise<void> {
   let leaving: AbortController | undefined
   const leave = (now: boolean): void => {
@@ -104,7 +109,7 @@ async function stay(session: Session, directory: string): Promise<void> {
     const attempt = new AbortController()
     leaving = attempt
     void ask(session, 'unmount', { directory, now }, { signal: attempt.signal }).catch((error: unknown) => {
-      // Overtaken by the second signal, or unmounted meanwhile by somebody else.
+      // A second signal came first, or another command has unmounted the drive.
       if (isDriveError(error, 'ABORTED') || isDriveError(error, 'NOT_MOUNTED')) return
       session.terminal.note(printable(`dagdrive: ${error instanceof Error ? error.message : String(error)}`))
     })

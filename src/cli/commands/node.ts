@@ -11,7 +11,7 @@ interface NodeOptions extends UnlockOptions {
 
 export async function nodeSet(session: Session, url: string, options: NodeOptions): Promise<void> {
   await requireOpenDrive(session, options).catch(async (error: unknown) => {
-    // A drive that its node does not know any more may be on this one.
+    // If the old node has lost the drive, this node may still have it.
     if (!isDriveError(error, 'NO_DRIVE') || !(await driveExists(session))) throw error
   })
   const report = await ask(session, 'nodeSet', { url, ...(await keyOf(session, options)) })
@@ -19,12 +19,12 @@ export async function nodeSet(session: Session, url: string, options: NodeOption
     session,
     options.json,
     report,
-    printableLines([nodeLine(report), 'The published version is there, and so will the next ones be.']),
+    printableLines([nodeLine(report), 'It holds the published version, and new versions will be published to it.']),
   )
   noteWarnings(session, report)
 }
 
-/** Needs no drive. Fails with the node's own error when it cannot be used. */
+/** Needs no drive. Fails with the node's own error when the node cannot be used. */
 export async function nodeTest(session: Session, url: string | undefined, options: NodeOptions): Promise<void> {
   const given = { ...(url === undefined ? {} : { url }), ...(await keyOf(session, options)) }
   const report = await ask(session, 'nodeTest', given)

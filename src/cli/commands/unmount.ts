@@ -1,4 +1,7 @@
-/** `dagdrive unmount`: drains by default; `--now` leaves early and says what stays. */
+/**
+ * `dagdrive unmount`: drains by default. With `--now` it does not drain, and reports the data that is only on this
+ * machine.
+ */
 import { resolve } from 'node:path'
 import type { UnmountReport } from '../../api/index.js'
 import { printableLines } from '../../base/index.js'
@@ -39,7 +42,9 @@ export async function unmount(
     if (report.staged.files > 0) session.status = OTHER_STATUS.leftStaged
   } catch (error) {
     if (interrupt.signal.aborted) {
-      session.terminal.note('Still mounted; the upload goes on in the background. Leave early with "unmount --now".')
+      session.terminal.note(
+        'Still mounted. The upload continues in the background. "unmount --now" unmounts without uploading.',
+      )
     }
     throw error
   } finally {
@@ -57,5 +62,5 @@ function unmountText(report: UnmountReport): string {
 
 function whatNext({ stopped }: UnmountReport): string {
   if (stopped === undefined) return 'It is uploaded when the drive is next in use.'
-  return `It stays here and is not uploaded: ${stopped.message}`
+  return `It stays on this machine and is not uploaded: ${stopped.message}`
 }

@@ -1,6 +1,6 @@
 /**
- * Answers a request that a daemon before this one carried out and logged, and whose answer the kernel did not get.
- * Nothing is done again; attributes are those of now.
+ * Answers a resent request that an earlier daemon executed and logged without the kernel getting the answer. The
+ * operation is not repeated. The reply holds the current attributes.
  */
 import type { Given } from '../holder/redo-log.js'
 import { CREATE_IN, LINK_IN, OP, OPEN_IN } from '../protocol/protocol.js'
@@ -11,7 +11,7 @@ import { reply64, replyCreated, replyOpenedFile, replyWritten } from './files.js
 import { replyEntry, replyOk } from './names.js'
 import type { MountSession } from './session.js'
 
-/** @param at where the request's body begins */
+/** @param at offset of the request's body */
 export function answerAgain(
   s: MountSession,
   r: Request,

@@ -1,4 +1,4 @@
-/** Attributes, extended attributes and the filesystem's own figures. */
+/** Attributes, extended attributes and filesystem statistics. */
 import { DriveError, isDriveError } from '../../base/index.js'
 import { isFile } from '../../model/index.js'
 import { XATTR, type AttributeChange, type Attributes, type FilesystemStatistics } from '../../vfs/index.js'
@@ -19,13 +19,13 @@ import type { Request } from '../protocol/request.js'
 import type { MountSession } from './session.js'
 
 /**
- * The kernel asks for it before the first write of every open file. The mount is nosuid, so file capabilities have no
- * effect: they are never stored and never there.
+ * The kernel reads it before the first write of every open file. The mount is nosuid, so file capabilities have no
+ * effect: they are never stored, and the answer is always that there are none.
  */
 const CAPABILITY = 'security.capability'
 /**
- * `ls -l` asks every file for it, unless it hears once that labels are not supported. Where SELinux is on, the kernel
- * labels a FUSE mount itself and does not ask.
+ * `ls -l` reads it from every file, until it learns once that labels are not supported. With SELinux, the kernel labels
+ * a FUSE mount itself and does not read it.
  */
 const LABEL = 'security.selinux'
 
@@ -41,7 +41,10 @@ export function answerGetAttributes(s: MountSession, r: Request): void {
   s.settle(r, s.tree.getAttributes(r.nodeId, r), replyAttributes)
 }
 
-/** access(2) and chdir(2) on a mount where only root gets in: all but running a file that nobody may run. */
+/**
+ * access(2) and chdir(2) on a mount that only root can use. Everything is allowed except executing a file without any x
+ * bit.
+ */
 export function answerAccess(s: MountSession, r: Request, at: number): void {
   const wantsToRun = (s.in.u32(at + ACCESS_IN.mask) & X_OK) !== 0
   s.settle(r, s.tree.getAttributes(r.nodeId, r), (session, request, { mode }) => {
@@ -112,7 +115,7 @@ export function answerListXattrs(s: MountSession, r: Request, at: number): void 
   })
 }
 
-/** `request.note` is the caller's buffer; 0 asks for the size only. */
+/** `request.note` is the size of the caller's buffer; 0 requests only the size of the value. */
 function replySized(s: MountSession, r: Request, value: Uint8Array): void {
   if (r.note === 0) {
     s.out.setU32(REPLY_HEADER_BYTES, value.length)
@@ -129,13 +132,13 @@ export function answerSetXattr(s: MountSession, r: Request, at: number, end: num
   const flags = s.in.u32(at + SETXATTR_IN.flags) | (dropsSetGroup ? XATTR.DROP_SET_GROUP : 0)
   const name = readString(s, at + (s.extendedSetXattr ? SETXATTR_IN.bytes : SETXATTR_IN.compatBytes), end)
   if (s.cursor + size > end) throw malformed()
-  if (name === CAPABILITY) throw new DriveError('NOT_SUPPORTED', 'File capabilities are not kept.')
+  if (name === CAPABILITY) throw new DriveError('NOT_SUPPORTED', 'File capabilities are not supported.')
   const value = Uint8Array.prototype.slice.call(s.in.bytes, s.cursor, s.cursor + size)
   const changesMode = name === ACCESS_ACL && !s.hasAcls
   s.settle(r, s.tree.setXattr(r.nodeId, name, value, flags, r), changesMode ? replyModeChanged : replyOk)
 }
 
-/** Without ACLs of its own the kernel does not know that an attribute changed the mode. */
+/** Unless the kernel handles ACLs itself, it does not know that an attribute changed the mode. */
 function replyModeChanged(s: MountSession, r: Request): void {
   s.settle(r, s.dropAttributes(r.nodeId), replyOk)
 }

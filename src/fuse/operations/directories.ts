@@ -1,4 +1,4 @@
-/** Listing of directories, with and without attributes. Adds `.` and `..`, which the tree does not list. */
+/** Lists directories, with and without attributes. Adds `.` and `..`, because the tree does not list them. */
 import type { DirectoryEntry, Opened } from '../../vfs/index.js'
 import { nameFromText, type PlainName } from '../../base/index.js'
 import { ENTRY_BYTES, direntBytes, putDirent, putDirentPlus, putOpenOut } from '../protocol/reply.js'
@@ -16,7 +16,7 @@ const DOT_DOT = nameFromText('..')
 const LISTING_BYTES = 128 * 1024
 const SPARE_LISTINGS = 4
 
-/** Bytes of a listing under construction; it may be filled across waits, so each request has its own. */
+/** The buffer of an unfinished listing. Filling it can take several async steps, so each request has its own. */
 interface Listing {
   readonly words: Words
   used: number
@@ -102,7 +102,7 @@ function addEntry(s: MountSession, listing: Listing, entry: DirectoryEntry, plus
   return true
 }
 
-/** The kernel did not get the listing: it holds none of the references that were granted with it. */
+/** The kernel did not get the listing, so it does not hold the references in it: they are released. */
 function takeBack(s: MountSession, listing: Listing, plus: boolean): void {
   for (let at = 0; plus && at < listing.used;) {
     const ino = listing.words.u64(at)

@@ -1,6 +1,6 @@
 /**
- * From an opcode to its operation. Nothing thrown here reaches the channel: a malformed request is answered with an
- * error, an operation we do not have with ENOSYS, which makes the kernel use its own or stop asking.
+ * Maps an opcode to its operation. No exception reaches the channel. A malformed request is answered with an error, and
+ * an unsupported operation with ENOSYS: the kernel then uses its own fallback or stops sending it.
  */
 import { ERRNO } from '../protocol/errno.js'
 import { answerAgain } from './answer-again.js'
@@ -19,11 +19,11 @@ type Operation = (session: MountSession, request: Request, at: number, end: numb
 
 interface Row {
   readonly run: Operation
-  /** The least length of the body. */
+  /** The minimum length of the body. */
   readonly bytes: number
   /**
-   * Changes nothing that could be half done, so a killed caller is let go at once. Others go on until the tree
-   * notices the signal.
+   * It changes nothing, so a killed caller is released at once. Other operations continue until the tree notices the
+   * signal.
    */
   readonly isQuestion: boolean
 }
@@ -112,7 +112,10 @@ export function dispatch(session: MountSession, start: number, length: number): 
   }
 }
 
-/** Whether it was carried out and logged before a kill. The kernel sends such requests before all others. */
+/**
+ * Whether an earlier daemon executed and logged this request before it was killed. The kernel resends such requests
+ * before all others.
+ */
 function isAnswered(session: MountSession, answers: LoggedAnswers, request: Request, at: number): boolean {
   if (!request.isResent) {
     session.answers = undefined
@@ -120,7 +123,7 @@ function isAnswered(session: MountSession, answers: LoggedAnswers, request: Requ
     return false
   }
   const given = answers.of(request.unique)
-  // A write done again writes the same bytes, and takes the cached pages with it.
+  // A repeated WRITE writes the same bytes and invalidates the cached pages again.
   if (given === undefined || request.opcode === p.OP.WRITE) return false
   try {
     answerAgain(session, request, given, at)
@@ -130,7 +133,7 @@ function isAnswered(session: MountSession, answers: LoggedAnswers, request: Requ
   return true
 }
 
-/** Whether the log has no room for the request now; it is run when there is. */
+/** Whether the log has no space for the request now. The request then runs once there is space. */
 function isLate(session: MountSession, journal: Journal, request: Request, length: number): boolean {
   if (journal.hasRoom(length) || !session.isJournaled(request)) return false
   const { start } = request
@@ -142,7 +145,7 @@ function isLate(session: MountSession, journal: Journal, request: Request, lengt
   return true
 }
 
-/** Requests that the kernel expects no answer to. */
+/** Requests without a reply. */
 function withoutReply(session: MountSession, opcode: number, nodeId: number, at: number, end: number): void {
   try {
     if (opcode === p.OP.FORGET) {
@@ -154,7 +157,7 @@ function withoutReply(session: MountSession, opcode: number, nodeId: number, at:
     }
     if (opcode === p.OP.INTERRUPT && end - at >= p.INTERRUPT_IN.bytes) interrupt(session, at)
   } catch (error) {
-    session.log.error('a request without an answer failed', {
+    session.log.error('a request without a reply failed', {
       opcode,
       error: error instanceof Error ? error.constructor.name : typeof error,
     })
@@ -172,7 +175,7 @@ function forgetMany(session: MountSession, at: number, end: number): void {
   }
 }
 
-/** A request that has been answered meanwhile needs nothing. */
+/** Ignored if the request was answered meanwhile. */
 function interrupt(session: MountSession, at: number): void {
   const uniqueLow = session.in.u32(at + p.INTERRUPT_IN.unique)
   const uniqueHigh = session.in.u32(at + p.INTERRUPT_IN.unique + 4)

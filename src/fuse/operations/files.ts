@@ -30,7 +30,7 @@ import type { MountSession } from './session.js'
 
 const O_EXCL = 0o200
 
-/** A reader's close has nothing to report, so the kernel need not send FLUSH for it. */
+/** Closing a read-only file cannot fail, so the kernel need not send FLUSH. */
 function openedFlags(s: MountSession, opened: Opened, openFlags: number): number {
   const readOnly = (openFlags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY && !s.options.writeback
   return (opened.keepCache ? OPENED.KEEP_CACHE : 0) | (readOnly ? OPENED.NO_FLUSH : 0)
@@ -62,8 +62,8 @@ interface Created {
 }
 
 /**
- * The kernel creates what it believes to be absent, and may be wrong when the name came from elsewhere a moment ago.
- * Without O_EXCL the caller then means the file that is there.
+ * The kernel sends CREATE if it believes that the name is absent. It may be wrong if another device has just made the
+ * name. Without O_EXCL the caller then opens the existing file.
  */
 function createOrOpen(s: MountSession, r: Request, wanted: Wanted): Maybe<Created> {
   const { name, mode, flags } = wanted
@@ -81,7 +81,7 @@ function createOrOpen(s: MountSession, r: Request, wanted: Wanted): Maybe<Create
 
 async function openExisting(s: MountSession, r: Request, { name, flags, dropSetId }: Wanted): Promise<Created> {
   const found = await s.tree.lookup(r.nodeId, name, r)
-  if (found === undefined) throw new DriveError('NOT_FOUND', 'The name vanished.')
+  if (found === undefined) throw new DriveError('NOT_FOUND', 'The name was removed by another change.')
   const opened = await s.tree.open(found.ino, flags, r)
   if (dropSetId) s.tree.dropSetId(found.ino, r)
   try {
@@ -92,7 +92,7 @@ async function openExisting(s: MountSession, r: Request, { name, flags, dropSetI
   }
 }
 
-/** The kernel gets a reference and an open file, unless it did not take the reply. */
+/** Grants the kernel a reference and an open file. Releases both if the kernel did not accept the reply. */
 export function replyCreated(s: MountSession, r: Request, made: Created): void {
   const { attributes, opened } = made
   s.tree.remember(attributes.ino)
@@ -112,7 +112,7 @@ export function answerOpen(s: MountSession, r: Request, at: number): void {
   s.settle(r, s.tree.open(r.nodeId, flags, r), replyOpenedFile)
 }
 
-/** The kernel gets an open file, unless it did not take the reply. */
+/** Grants the kernel an open file. Closes it if the kernel did not accept the reply. */
 export function replyOpenedFile(s: MountSession, r: Request, opened: Opened): void {
   s.files.opened(opened.handle, r.nodeId)
   s.journal?.state.noteHandle(opened.handle)
@@ -156,8 +156,9 @@ export function answerWrite(s: MountSession, r: Request, at: number, end: number
 }
 
 /**
- * The kernel drops the pages of a direct write when it begins. It drops those read in meanwhile only for writes that
- * the program waits for, not for asynchronous ones. So they go here, between the write and its answer.
+ * The kernel drops the cached pages of a direct write when the write begins. Pages cached during the write are dropped
+ * at its end only for synchronous writes, not for asynchronous ones. So they are dropped here, between the write and
+ * its reply.
  */
 function replyPastCache(s: MountSession, r: Request, count: number): void {
   if (!s.files.hasPages(r.nodeId)) replyWritten(s, r, count)
@@ -196,27 +197,30 @@ export function answerAllocate(s: MountSession, r: Request, at: number): void {
 export function answerSeek(s: MountSession, r: Request, at: number): void {
   const handle = readExact(s, at + LSEEK_IN.handle)
   const offset = s.in.u64(at + LSEEK_IN.offset)
-  // Also what the program meant as negative.
+  // Also true for offsets that the program meant as negative.
   if (offset > Number.MAX_SAFE_INTEGER)
     throw new DriveError('NO_SUCH_ADDRESS', 'The offset is past the end of any file.')
   s.settle(r, s.tree.seek(r.nodeId, handle, offset, s.in.u32(at + LSEEK_IN.whence), r), reply64)
 }
 
-/** One number: an offset, or a count of the 64-bit form. */
+/** Replies with one number: an offset, or the byte count of the 64-bit COPY_FILE_RANGE. */
 export function reply64(s: MountSession, r: Request, value: number): void {
   s.out.set64(REPLY_HEADER_BYTES, value)
   s.send(r, REPLY_HEADER_BYTES + 8)
 }
 
-/** The 32-bit form answers at most this much; the caller asks again for the rest. */
+/** The 32-bit form copies at most this many bytes; the caller repeats the call for the rest. */
 const MAX_COPY_BYTES = 0x4000_0000
 
-/** These requests have no flag for it; only root (nearly always) has the capability to keep the bits. */
+/**
+ * These requests have no flag to clear set-ID bits. The capability to keep them belongs, with rare exceptions, only to
+ * root.
+ */
 function dropSetIdOfOthers(s: MountSession, r: Request, ino: number): void {
   if (r.uid !== 0) s.tree.dropSetId(ino, r)
 }
 
-/** COPY_FILE_RANGE and its 64-bit form; they differ in the answer. */
+/** COPY_FILE_RANGE and its 64-bit form; they differ in the reply. */
 export function answerCopyRange(s: MountSession, r: Request, at: number): void {
   if (s.in.u64(at + COPY_IN.flags) !== 0) throw malformed()
   const from = {
@@ -231,7 +235,8 @@ export function answerCopyRange(s: MountSession, r: Request, at: number): void {
   }
   const length = Math.min(s.in.u64(at + COPY_IN.length), MAX_COPY_BYTES)
   dropSetIdOfOthers(s, r, to.ino)
-  // The log can repeat writes after a copy that is on disk only if none before it were in memory.
+  // If the copy is on disk and earlier writes were only in memory, the log could not replay in order. So those are
+  // staged first.
   const staged = s.journal?.staged(to.ino)
   const copied =
     staged === undefined

@@ -1,4 +1,4 @@
-/** The INIT handshake: what this server asks of the kernel, and why. */
+/** The INIT handshake: the flags this server requests from the kernel, and the reasons. */
 import { DriveError } from '../../base/index.js'
 import { ERRNO } from '../protocol/errno.js'
 import {
@@ -13,7 +13,7 @@ import {
 import type { Request } from '../protocol/request.js'
 import type { MountSession } from './session.js'
 
-/** The largest WRITE; a request is that and its headers. */
+/** The largest WRITE payload. A request also has its headers. */
 export const MAX_WRITE_BYTES = 1024 * 1024
 const MAX_PAGES = MAX_WRITE_BYTES / 4096
 const MAX_BACKGROUND = 64
@@ -22,12 +22,12 @@ const MAX_READAHEAD_BYTES = 1024 * 1024
 const INIT_OUT_BYTES = 64
 
 /**
- * Not asked for: WRITEBACK_CACHE unless the mount wants it (the kernel then ignores sizes from other writers, and
- * unsynced data dies with the daemon); POSIX_LOCKS and FLOCK_LOCKS (the kernel then locks locally, and correctly);
- * AUTO_INVAL_DATA (our own writes change mtime, which would drop the page cache). HANDLE_KILLPRIV_V2 makes us clear
- * set-ID bits, and spares a GETXATTR before every write and a GETATTR before every chown. POSIX_ACL makes the kernel
- * check permissions, so it is asked for only where it does that anyway. With DONT_MASK the umask is ours to use,
- * because a default ACL takes its place.
+ * Not requested: WRITEBACK_CACHE, unless the mount asks for it (with it the kernel ignores sizes from other writers,
+ * and unsynced data is lost with the daemon); POSIX_LOCKS and FLOCK_LOCKS (without them the kernel locks locally, which
+ * is correct); AUTO_INVAL_DATA (our own writes change mtime, which would drop the page cache). Requested:
+ * HANDLE_KILLPRIV_V2, so we clear set-ID bits, which saves a GETXATTR before every write and a GETATTR before every
+ * chown. POSIX_ACL makes the kernel check permissions, so it is requested only where the kernel does that anyway.
+ * DONT_MASK lets us apply the umask, because a default ACL replaces it.
  */
 const WANTED =
   INIT.ASYNC_READ |
@@ -57,7 +57,7 @@ export function initialize(s: MountSession, r: Request, at: number, end: number)
   if (major < FUSE_MAJOR || minor < OLDEST_MINOR) {
     s.sendErrno(r, ERRNO.EPROTO)
     s.onInitialized(
-      new DriveError('MOUNT_FAILED', `This kernel speaks FUSE ${major}.${minor}; 7.31 or newer is needed.`),
+      new DriveError('MOUNT_FAILED', `This kernel speaks FUSE ${major}.${minor}; version 7.31 or newer is required.`),
     )
     return
   }
@@ -91,7 +91,7 @@ export function initialize(s: MountSession, r: Request, at: number, end: number)
   s.onInitialized(accepted ? undefined : new DriveError('MOUNT_FAILED', 'The kernel refused the FUSE handshake.'))
 }
 
-/** A newer major: name ours, and the kernel asks again in it. */
+/** The kernel has a newer major version: reply with ours, and the kernel repeats INIT with it. */
 function replyMajor(s: MountSession, r: Request): void {
   s.out.bytes.fill(0, REPLY_HEADER_BYTES, REPLY_HEADER_BYTES + INIT_OUT_BYTES)
   s.out.setU32(REPLY_HEADER_BYTES, FUSE_MAJOR)

@@ -1,4 +1,4 @@
-/** Operations on names: lookup, making, removing, renaming and linking. */
+/** Operations on names: lookup, create, remove, rename and link. */
 import type { Attributes } from '../../vfs/index.js'
 import { nameFromText, type PlainName } from '../../base/index.js'
 import { LINK_IN, MKDIR_IN, MKNOD_IN, RENAME2_IN, RENAME_IN, REPLY_HEADER_BYTES } from '../protocol/protocol.js'
@@ -10,7 +10,7 @@ import type { MountSession } from './session.js'
 const DOT = nameFromText('.')
 const DOT_DOT = nameFromText('..')
 
-/** Grants the kernel a reference, unless it did not take the reply. */
+/** Grants the kernel a reference. Releases it if the kernel did not accept the reply. */
 export function replyEntry(s: MountSession, r: Request, attributes: Attributes): void {
   s.tree.remember(attributes.ino)
   const length = putEntryOut(s.out, REPLY_HEADER_BYTES, attributes)
@@ -26,7 +26,7 @@ export function replyOk(s: MountSession, r: Request): void {
   s.sendOk(r)
 }
 
-/** `.` and `..` come from NFS export, where the kernel has an inode without a name. */
+/** `.` and `..` occur with NFS export, where the kernel has an inode without a name. */
 export function answerLookup(s: MountSession, r: Request, at: number, end: number): void {
   const name: PlainName = readName(s, at, end)
   if (name === DOT) s.settle(r, s.tree.getAttributes(r.nodeId, r), replyEntry)

@@ -1,4 +1,4 @@
-/** Files the kernel holds open: which inode each handle names, and whether the page cache was filled since. */
+/** Files that the kernel holds open: the inode of each handle, and whether the page cache was filled since the open. */
 
 interface OpenFile {
   handles: number
@@ -8,7 +8,7 @@ interface OpenFile {
 export class OpenFiles {
   readonly #inodes = new Map<number, number>()
   readonly #files = new Map<number, OpenFile>()
-  /** The kernel may hold files open, and pages of them, since another server. */
+  /** The kernel may hold files open and cache their pages since an earlier server. */
   hasUnknown = false
 
   opened(handle: number, ino: number): void {
@@ -26,13 +26,13 @@ export class OpenFiles {
     if (file !== undefined && --file.handles === 0) this.#files.delete(ino)
   }
 
-  /** The kernel reads bytes into the page cache, or writes bytes that it keeps there. */
+  /** Call it when the kernel reads bytes into the page cache, or writes bytes that stay in the page cache. */
   pagesFilled(ino: number): void {
     const file = this.#files.get(ino)
     if (file !== undefined) file.hasPages = true
   }
 
-  /** Whether `pagesFilled` was called since the file was opened first. */
+  /** Whether `pagesFilled` was called since the first open of the file. */
   hasPages(ino: number): boolean {
     return this.hasUnknown || this.#files.get(ino)?.hasPages === true
   }

@@ -11,7 +11,7 @@ test('S-056 SIGKILL pending for the thread or its process is seen, other signals
   t.false(masksHaveKill(STATUS.replace('ShdPnd:\t0000000000000000', 'ShdPnd:\t00000000000fe2ff')))
 })
 
-test('S-056 a caller that cannot be looked up counts as alive', async (t) => {
+test('S-056 a caller whose signals cannot be read counts as alive', async (t) => {
   t.false(hasPendingKill(0))
   t.false(hasPendingKill(process.pid))
   const ended = spawn('true')

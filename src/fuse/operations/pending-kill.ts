@@ -1,13 +1,13 @@
 /**
- * Requests the kernel sent an INTERRUPT for. The kernel sends it for any signal, once a request. A program that handles
- * the signal expects the answer all the same: on a local disk no call on a regular file fails with EINTR. So only a
- * caller with SIGKILL pending is let go. The kernel sets SIGKILL for every thread that a fatal signal ends, whatever
- * the signal was.
+ * Requests that the kernel sent an INTERRUPT for. The kernel sends it for any signal, once per request. A program that
+ * handles the signal still expects the answer: on a local disk no call on a regular file fails with EINTR. So only a
+ * caller with a pending SIGKILL is released. The kernel sets SIGKILL for every thread that a fatal signal ends,
+ * whichever signal it was.
  */
 import { readFileSync } from 'node:fs'
 import type { Request } from '../protocol/request.js'
 
-/** A request whose caller handled one signal may be killed later, and the kernel does not tell us then. */
+/** A caller that handled one signal may be killed later, and the kernel sends no second INTERRUPT. */
 const LOOK_AGAIN_MS = 100
 /** Bit 8 of the masks in /proc/TID/status. */
 const SIGKILL_DIGIT = 3
@@ -19,13 +19,13 @@ export class InterruptedRequests {
   readonly #waiting = new Set<Request>()
   #timer: NodeJS.Timeout | undefined
 
-  /** @param obey called at most once a request, which has not been answered */
+  /** @param obey called at most once per request, only while it is unanswered */
   constructor(obey: (request: Request) => void, isKilled: (thread: number) => boolean = hasPendingKill) {
     this.#obey = obey
     this.#isKilled = isKilled
   }
 
-  /** The kernel interrupts this request, which still waits for its answer. */
+  /** The kernel interrupted this unanswered request. */
   add(request: Request): void {
     if (this.#isKilled(request.pid)) {
       this.#obey(request)
@@ -35,7 +35,7 @@ export class InterruptedRequests {
     this.#timer ??= setInterval(() => this.#look(), LOOK_AGAIN_MS).unref()
   }
 
-  /** Ends the timer; nothing is obeyed any more. */
+  /** Ends the timer; `obey` is not called any more. */
   close(): void {
     this.#waiting.clear()
     this.#look()
@@ -54,8 +54,8 @@ export class InterruptedRequests {
 }
 
 /**
- * Whether SIGKILL is pending for the thread. False when that cannot be known: the caller is in another pid namespace,
- * or /proc hides it. The thread exists as long as its request waits.
+ * Whether SIGKILL is pending for the thread. False when this is unknown: the caller is in another pid namespace, or
+ * /proc hides it. The thread exists as long as its request waits.
  */
 export function hasPendingKill(thread: number): boolean {
   if (thread === 0) return false

@@ -1,17 +1,17 @@
-/** Sending of replies: the header, small and large bodies, errors. */
+/** Sends replies: the header, small and large bodies, errors. */
 import { DriveError, type Log } from '../../base/index.js'
 import { ERRNO, errnoOf } from '../protocol/errno.js'
 import { REPLY_HEADER_BYTES } from '../protocol/protocol.js'
 import type { Request } from '../protocol/request.js'
 import type { Words } from '../protocol/words.js'
 
-/** The half of the channel that sends. Both answer 0 or a negative error number. */
+/** The sending half of the channel. Both functions return 0 or a negative errno. */
 export interface ReplySink {
   reply(length: number): number
   replyWith(headLength: number, segments: readonly Uint8Array[]): number
 }
 
-/** A small payload is copied behind the header: cheaper than a second segment. */
+/** A payload up to this size is copied after the header: cheaper than a second segment. */
 const COPY_BYTES = 4096
 const MAX_SEGMENTS = 1000
 
@@ -27,10 +27,13 @@ export class Replies {
     this.log = log
   }
 
-  /** Called before a reply without an error is sent, when its numbers are in `out`. */
+  /** Called before a successful reply is sent, when its fields are in `out`. */
   protected beforeReply(_request: Request): void {}
 
-  /** Sends out[0 … length). @returns false when nobody took the reply: whatever it granted must be taken back */
+  /**
+   * Sends out[0 … length). @returns false when the kernel did not accept the reply: the caller releases the references
+   * and handles in it
+   */
   send(request: Request, length: number): boolean {
     this.beforeReply(request)
     if (request.answered) return false
@@ -84,9 +87,7 @@ export class Replies {
     this.sendErrno(request, errnoOf(error))
   }
 
-  /**
-   * ENOENT is a request that was interrupted or whose mount was aborted; the end of the channel is noticed elsewhere.
-   */
+  /** ENOENT: the request was interrupted, or its mount was aborted. The end of the channel is handled elsewhere. */
   private sent(result: number): boolean {
     if (result === 0) return true
     if (result !== -ERRNO.ENOENT && result !== -ERRNO.ENODEV && result !== -ERRNO.EBADF) {
@@ -96,7 +97,7 @@ export class Replies {
   }
 }
 
-/** Where in our code it happened; the message itself could hold a name. */
+/** The place in our code. The message is left out, because it could hold a name. */
 function firstFrame(error: Error): string | undefined {
   return error.stack
     ?.split('\n')

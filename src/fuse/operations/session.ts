@@ -1,6 +1,6 @@
 /**
- * The state of one served mount: requests in flight and handles the kernel holds. Replies are sent in replies.ts.
- * What each operation means is in the files beside this one, who calls them is dispatch.ts.
+ * The state of one served mount: requests in flight and handles the kernel holds. Replies are sent in replies.ts. The
+ * files beside this one implement the operations; dispatch.ts calls them.
  */
 import { DriveError, type Log } from '../../base/index.js'
 import type { Maybe, Tree } from '../../vfs/index.js'
@@ -19,7 +19,7 @@ import { Words } from '../protocol/words.js'
 
 export interface SessionOptions {
   readonly writeback: boolean
-  /** The kernel checks permissions on this mount, so that it can check ACLs as well. */
+  /** The kernel checks permissions on this mount, so it can check ACLs as well. */
   readonly checksPermissions: boolean
   readonly requestTimeoutSeconds: number
 }
@@ -32,28 +32,31 @@ export interface SessionChannel {
 
 export class MountSession extends Replies {
   readonly tree: Tree;
-  /** Requests as the kernel wrote them; valid during a batch only. */
+  /** Requests as the kernel wrote them; valid only during a batch. */
   in: Words
   readonly options: SessionOptions
-  /** Where the reading of names in the current request stands. */
+  /** The offset of the next name in the current request. */
   cursor = 0
-  /** Agreed in INIT; 0 before. */
+  /** Negotiated in INIT; 0 before. */
   minor = 0
   extendedSetXattr = false
-  /** Agreed in INIT: the kernel reads ACLs when it checks permissions. */
+  /** Negotiated in INIT: the kernel uses ACLs in its permission checks. */
   hasAcls = false
-  /** Agreed in INIT: modes of what is made come with the caller's umask not yet taken from them. */
+  /** Negotiated in INIT: the modes of new objects arrive without the caller's umask applied. */
   usesUmask = false
-  /** Requests whose caller got a signal. */
+  /** Requests whose caller received a signal. */
   readonly interrupted = new InterruptedRequests((request) => this.letGo(request))
   readonly files = new OpenFiles()
   /** Resolves when the kernel has dropped the inode's attributes, or the mount has ended. */
   dropAttributes: (ino: number) => Promise<void> = () => Promise.resolve()
-  /** The same for cached pages of a range. */
+  /** Resolves when the kernel has dropped the cached pages of the range. */
   dropPages: (ino: number, offset: number, length: number) => Promise<void> = () => Promise.resolve()
-  /** What changes the tree is logged before it is answered, where a holder keeps the mount. */
+  /** The log of changes, where a holder keeps the mount. A change is logged before it is answered. */
   journal: Journal | undefined
-  /** Of the servers before: the kernel may not have got them. Undefined when all that was sent again has come. */
+  /**
+   * Logged answers of earlier servers that the kernel may not have received. Undefined once all resent requests have
+   * arrived.
+   */
   answers: LoggedAnswers | undefined
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
   private readonly waiting = new Map<number, Request>()
@@ -66,13 +69,13 @@ export class MountSession extends Replies {
     this.options = options
   }
 
-  /** Goes on with a connection that another server has negotiated. */
+  /** Continues a connection that another server has negotiated. */
   takeOver({ minor, flags }: Negotiated): void {
     this.agree(minor, flags)
     this.files.hasUnknown = true
   }
 
-  /** What INIT has settled: the version and the flags both sides want. */
+  /** The result of INIT: the version, and the flags that both sides support. */
   agree(minor: number, flags: number): void {
     this.minor = minor
     this.extendedSetXattr = (flags & INIT.SETXATTR_EXT) !== 0
@@ -80,13 +83,13 @@ export class MountSession extends Replies {
     this.usesUmask = (flags & INIT.DONT_MASK) !== 0
   }
 
-  /** The kernel cannot send again what a dead server had read, so nobody will take the mount over. */
+  /** The kernel cannot resend the requests of a dead server, so no later server can take the mount over. */
   withoutJournal(): void {
     this.journal?.close()
     this.journal = undefined
   }
 
-  /** Dispatches a request that no longer lies in the channel's memory. */
+  /** Dispatches a request from a copy outside the channel's memory. */
   dispatchCopy(request: Uint8Array, dispatch: (session: MountSession, start: number, length: number) => void): void {
     const before = this.in
     const bytes = (request.length + 7) & ~7
@@ -99,7 +102,7 @@ export class MountSession extends Replies {
     }
   }
 
-  /** Continues with `done` at once when the value is there, and when the promise settles otherwise. */
+  /** Calls `done` at once for a plain value, and otherwise when the promise settles. */
   settle<T>(
     request: Request,
     value: Maybe<T>,
@@ -113,7 +116,7 @@ export class MountSession extends Replies {
     this.waiting.set(key, request)
     const { journal } = this
     if (journal !== undefined && this.isJournaled(request)) {
-      // Not Buffer's own slice, which is a view of memory that the next request overwrites.
+      // Buffer's own slice would be a view of memory that the next request overwrites.
       request.bytes = Uint8Array.prototype.slice.call(this.requestBytes(request))
       request.reservedBytes = journal.reserve(request.bytes.length)
     }
@@ -130,7 +133,7 @@ export class MountSession extends Replies {
     )
   }
 
-  /** Its answer is about to be sent, or there will be none: what was reserved in the log for it is used, or free. */
+  /** Its answer is about to be sent, or there will be none. The space reserved in the log is used or released. */
   private unreserve(request: Request): void {
     this.journal?.unreserve(request.reservedBytes)
     request.reservedBytes = 0
@@ -145,12 +148,12 @@ export class MountSession extends Replies {
     }
   }
 
-  /** The waiting request with this identity, if it still waits. */
+  /** The unanswered request with this id, if there is one. */
   waitingRequest(unique: number): Request | undefined {
     return this.waiting.get(unique)
   }
 
-  /** The caller is being killed: nobody will see the answer. */
+  /** Releases a caller that is being killed and will not see the answer. */
   private letGo(request: Request): void {
     request.interrupt()
     if (request.isQuestion) this.sendErrno(request, ERRNO.EINTR)
@@ -167,7 +170,7 @@ export class MountSession extends Replies {
     this.record(this.journal, request)
   }
 
-  /** It changes the tree, and is logged when it is done. */
+  /** Whether it changes the tree and is logged when it is done. */
   isJournaled(request: Request): boolean {
     return isJournaled(request.opcode, () => {
       const at = openFlagsAt
@@ -182,8 +185,8 @@ export class MountSession extends Replies {
   }
 
   /**
-   * The numbers it gave stand in the reply: struct fuse_entry_out begins with the inode, struct fuse_open_out with the
-   * handle, struct fuse_write_out and fuse_copy_file_range_out with the bytes copied.
+   * Logs the result, whose numbers are in the reply: struct fuse_entry_out begins with the inode, struct fuse_open_out
+   * with the handle, struct fuse_write_out and fuse_copy_file_range_out with the bytes copied.
    */
   private record(journal: Journal, request: Request): void {
     const { opcode } = request
@@ -212,7 +215,7 @@ export class MountSession extends Replies {
     this.directoryHandles.clear()
   }
 
-  /** The kernel is gone: nobody will send RELEASE or FORGET any more. */
+  /** The connection has ended: no RELEASE or FORGET will arrive any more. */
   end(): void {
     this.interrupted.close()
     for (const request of this.waiting.values()) {

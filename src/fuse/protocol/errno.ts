@@ -38,9 +38,9 @@ export const ERRNO = {
 } as const
 
 /**
- * What a program sees for each of our errors. ENOSYS is never here: the kernel stops asking for an operation answered
- * with it. Nor is EINTR: a program that handles a signal never sees it from a file, and one that is killed sees
- * nothing.
+ * The errno a program sees for each of our errors. ENOSYS is not here: after this answer the kernel stops sending the
+ * operation. EINTR is not here either: a program that handles a signal never gets EINTR from a regular file, and a
+ * killed program sees no answer.
  */
 export const ERRNO_OF: Readonly<Record<DriveErrorCode, number>> = {
   NOT_FOUND: ERRNO.ENOENT,
@@ -87,7 +87,7 @@ export const ERRNO_OF: Readonly<Record<DriveErrorCode, number>> = {
   INTERNAL: ERRNO.EIO,
 }
 
-/** The number a program sees for anything thrown; what is not a DriveError is EIO. */
+/** The errno for any thrown value. EIO for a value that is not a DriveError. */
 export function errnoOf(error: unknown): number {
   return isDriveError(error) ? ERRNO_OF[error.code] : ERRNO.EIO
 }

@@ -1,6 +1,6 @@
 /**
- * The kernel protocol byte by byte: what a real kernel sent, what it accepted as answers, and what it must never do to
- * us.
+ * The kernel protocol byte by byte: recorded requests of a real kernel, the replies it accepted, and malformed
+ * requests.
  */
 import { readFileSync } from 'node:fs'
 import test from 'ava'
@@ -31,7 +31,7 @@ function captured(): Captured[] {
   })
 }
 
-/** A tree with one file `f` of 5 bytes (ino 2) behind a session that has shaken hands. */
+/** A tree with one file `f` of 5 bytes (ino 2) behind a session after INIT. */
 function ready(): { loopback: Loopback; tree: MemoryTree } {
   const tree = new MemoryTree({ clock: STOPPED_CLOCK })
   const loopback = createLoopback(tree)
@@ -71,7 +71,7 @@ test('a session recorded from a real kernel gets the same replies again, byte by
   t.true(seen.size >= 30, `only ${seen.size} kinds of requests`)
 })
 
-test('INIT asks for what the design says and for nothing else', (t) => {
+test('INIT requests exactly the flags of the design', (t) => {
   const [reply] = createLoopback(new MemoryTree()).feed(encodeInit())
   const flags = reply!.readUInt32LE(28)
   t.is(reply!.length, 80)
@@ -91,7 +91,7 @@ test('INIT asks for what the design says and for nothing else', (t) => {
   t.truthy(writeback!.readUInt32LE(28) & INIT.WRITEBACK_CACHE)
 })
 
-test('a kernel older than 7.31 is refused, a newer major is told ours', (t) => {
+test('a kernel older than 7.31 is refused, a newer major gets our major version', (t) => {
   const loopback = createLoopback(new MemoryTree())
   let failure: DriveError | undefined
   loopback.session.onInitialized = (outcome) => (failure = outcome)
@@ -114,7 +114,7 @@ test('LOOKUP answers struct fuse_entry_out: nodeid, an hour, size, mode, times w
   t.deepEqual([none!.readInt32LE(4), none!.readBigUInt64LE(16), none!.readBigUInt64LE(32)], [0, 0n, 3600n])
 })
 
-test('SETATTR takes negative seconds and leaves what is not marked', (t) => {
+test('SETATTR takes negative seconds and keeps fields without their valid bit', (t) => {
   const { loopback, tree } = ready()
   const body = Buffer.alloc(88)
   body.writeUInt32LE(1 << 5, 0)
@@ -125,7 +125,7 @@ test('SETATTR takes negative seconds and leaves what is not marked', (t) => {
   t.like(tree.getAttributes(2), { mtimeSec: -7, mtimeNsec: 9, mode: 0o100644, atimeSec: 1_767_323_045 })
 })
 
-test('references and handles granted in a reply the kernel did not take are taken back', (t) => {
+test('references and handles of a reply that the kernel did not accept are released', (t) => {
   const { loopback, tree } = ready()
   loopback.feed(encodeRequest(OP.FORGET, 2, words(1, 0)))
   const opened = loopback.feed(encodeRequest(OP.OPENDIR, 1, words(0, 0)))[0]!.readUInt32LE(16)
@@ -166,7 +166,7 @@ test('READDIRPLUS grants one reference per entry but none for . and ..; BATCH_FO
   t.is(tree.inodeCount, 1)
 })
 
-test('CREATE of a name that came from elsewhere opens it, unless the caller wants it to be new', async (t) => {
+test('CREATE of a name that another device made opens the file, unless the caller uses O_EXCL', async (t) => {
   const { loopback, tree } = ready()
   const create = (flags: number): Buffer =>
     encodeRequest(OP.CREATE, 1, Buffer.concat([words(flags, 0o100600, 0, 0), text('f')]))
@@ -179,7 +179,7 @@ test('CREATE of a name that came from elsewhere opens it, unless the caller want
   t.is(tree.handleCount, 1)
 })
 
-test('a connection taken over goes on with what was agreed: the umask takes bits from modes, ACLs are the kernel’s', (t) => {
+test('a connection taken over keeps the negotiated flags: we apply the umask, the kernel checks ACLs', (t) => {
   const loopback = createLoopback(new MemoryTree({ clock: STOPPED_CLOCK }))
   const flags = INIT.DONT_MASK | INIT.POSIX_ACL | INIT.SETXATTR_EXT
   loopback.session.takeOver({ minor: 45, flags, flags2: 0 })
@@ -188,7 +188,7 @@ test('a connection taken over goes on with what was agreed: the umask takes bits
   t.true(loopback.session.hasAcls)
 })
 
-test('operations that do not exist here are answered ENOSYS, bodies that are too short EIO', (t) => {
+test('unsupported operations are answered ENOSYS, bodies that are too short EIO', (t) => {
   const { loopback } = ready()
   for (const opcode of [31, 32, 33, 37, 39, 40, 48, 49, 51, 54, 4096, 0xffffffff]) {
     t.is(errnoOf(loopback.feed(encodeRequest(opcode, 1, Buffer.alloc(64)))), 38, `opcode ${opcode}`)
@@ -198,7 +198,7 @@ test('operations that do not exist here are answered ENOSYS, bodies that are too
   }
 })
 
-test('an error that is not ours is EIO, and a rejection is answered once', async (t) => {
+test('an error that is not a DriveError is EIO, and a rejection is answered once', async (t) => {
   const { loopback, tree } = ready()
   tree.getAttributes = () => {
     throw new TypeError('a bug')
@@ -227,7 +227,7 @@ test('malformed requests, 200,000 of them, never throw and get at most one well-
     for (let flips = random.next(6); flips > 0 && request.length > 0; flips--) {
       request[random.next(request.length)] = random.next(3) === 0 ? 0xff : random.next(256)
     }
-    // Files of petabytes would only test the memory tree's patience.
+    // Files of petabytes would only slow down the memory tree.
     const opcode = request.length >= 8 ? request.readUInt32LE(4) : 0
     if (opcode === OP.COPY_FILE_RANGE || opcode === OP.COPY_FILE_RANGE_64) continue
     if (random.next(8) > 0 && request.length >= 4) request.writeUInt32LE(request.length, 0)

@@ -1,11 +1,11 @@
 /**
- * Numbers of the FUSE kernel protocol (include/uapi/linux/fuse.h, 7.31 to 7.45): opcodes, flags and where each field of
- * a request's body lies. Offsets are in bytes from the end of the 40-byte request header. Replies are in reply.ts.
+ * Numbers of the FUSE kernel protocol (include/uapi/linux/fuse.h, 7.31 to 7.45): opcodes, flags and the offset of each
+ * field in a request's body. Offsets are in bytes from the end of the 40-byte request header. Replies are in reply.ts.
  */
 export const FUSE_MAJOR = 7
-/** Older kernels than this (Linux 5.4) are refused. */
+/** The protocol version of Linux 5.4. Older kernels are refused. */
 export const OLDEST_MINOR = 31
-/** The newest minor this code knows. */
+/** The newest minor version this code knows. */
 export const NEWEST_MINOR = 45
 
 export const REQUEST_HEADER_BYTES = 40
@@ -97,23 +97,20 @@ export const SETATTR_VALID = {
 /** Flags of an OPEN, OPENDIR or CREATE reply. */
 export const OPENED = { KEEP_CACHE: 1 << 1, CACHE_DIR: 1 << 3, NO_FLUSH: 1 << 5 } as const
 
-/**
- * In WRITE's own flags and in OPEN's and CREATE's: the caller may not keep set-ID bits (SETATTR has a valid bit for
- * it).
- */
+/** A flag of WRITE, OPEN and CREATE: the file loses its set-ID bits. (SETATTR has a valid bit for this.) */
 export const WRITE_DROP_SET_ID = 1 << 2
 export const OPEN_DROP_SET_ID = 1 << 0
 
 /**
- * In READ's and WRITE's own flags: they carry the owner of locks. The kernel sets it where a program's own buffer is
- * read or written (O_DIRECT), never for the page cache, through whatever descriptor the pages are asked for.
+ * A flag of READ and WRITE: the request carries the lock owner. The kernel sets it for direct I/O on a program's buffer
+ * (O_DIRECT), never for the page cache, whichever descriptor the request uses.
  */
 export const READ_PAST_CACHE = 1 << 1
 export const WRITE_PAST_CACHE = 1 << 1
 
 export const FSYNC_DATA_ONLY = 1
 
-/** In the upper half of a request's identity: sent before, to a server that died. */
+/** A bit in the upper half of a request's id: the kernel sent this request before, to a server that died. */
 export const UNIQUE_RESENT = 0x8000_0000
 
 export const NOTIFY = { INVAL_INODE: 2, INVAL_ENTRY: 3, RESEND: 7 } as const
@@ -153,7 +150,7 @@ export const WRITE_IN = { handle: 0, offset: 8, size: 16, writeFlags: 20, bytes:
 export const FSYNC_IN = { handle: 0, flags: 8, bytes: 16 } as const
 /** With SETXATTR_EXT; 8 bytes without. */
 export const SETXATTR_IN = { size: 0, flags: 4, ownFlags: 8, bytes: 16, compatBytes: 8 } as const
-/** In SETXATTR's own flags: a new ACL takes S_ISGID away, because the caller is not of the file's group. */
+/** A flag of SETXATTR: the new ACL clears S_ISGID, because the caller is not in the file's group. */
 export const SETXATTR_DROP_SET_GROUP = 1 << 0
 export const ACCESS_IN = { mask: 0, bytes: 8 } as const
 export const GETXATTR_IN = { size: 0, bytes: 8 } as const

@@ -1,11 +1,11 @@
-/** Layouts of reply bodies. Each writer puts one structure at `at` and returns the offset behind it. */
+/** Layouts of reply bodies. Each writer puts one structure at `at` and returns the offset after it. */
 import type { Attributes, DirectoryEntry, FilesystemStatistics } from '../../vfs/index.js'
 import type { Words } from './words.js'
 
-/** What `stat` shows as the preferred block; programs that use stdio then write this much at once. */
+/** The preferred block size in `stat`. Programs that use stdio write this many bytes at once. */
 export const PREFERRED_IO_BYTES = 64 * 1024
 
-/** How long the kernel may believe names and attributes; changes from elsewhere are pushed, so this is long. */
+/** The kernel's cache time for names and attributes. It is long, because other changes are pushed to the kernel. */
 export const CACHE_SECONDS = 3600
 
 const ATTR_BYTES = 88
@@ -40,7 +40,7 @@ export function putAttrOut(out: Words, at: number, a: Attributes): number {
   return putAttr(out, at + 16, a)
 }
 
-/** struct fuse_entry_out; the generation is 0 because an ino is never used for two files. */
+/** struct fuse_entry_out; the generation is 0, because an inode number is never reused. */
 export function putEntryOut(out: Words, at: number, a: Attributes): number {
   out.set64(at, a.ino)
   out.set64(at + 8, 0)
@@ -50,7 +50,7 @@ export function putEntryOut(out: Words, at: number, a: Attributes): number {
   return putAttr(out, at + 40, a)
 }
 
-/** An entry_out that says: there is no such name, and you may remember that. */
+/** A negative entry_out: the name does not exist, and the kernel may cache that. */
 export function putNegativeEntry(out: Words, at: number): number {
   for (let i = 0; i < ENTRY_BYTES; i += 8) out.set64(at + i, 0)
   out.set64(at + 16, CACHE_SECONDS)
@@ -114,7 +114,7 @@ export function direntBytes(nameBytes: number, plus: boolean): number {
   return (((plus ? ENTRY_BYTES : 0) + DIRENT_HEADER_BYTES + nameBytes + 7) >>> 3) << 3
 }
 
-/** struct fuse_dirent; `offset` is where a listing continues behind this entry. */
+/** struct fuse_dirent; a listing continues after this entry at `offset`. */
 export function putDirent(
   out: Words,
   at: number,
@@ -126,12 +126,12 @@ export function putDirent(
   out.setU32(at + 16, name.length)
   out.setU32(at + 20, type)
   const end = at + (((DIRENT_HEADER_BYTES + name.length + 7) >>> 3) << 3)
-  out.set64(end - 8, 0) // the padding; the name overwrites what is not padding
+  out.set64(end - 8, 0) // zeros the padding; the name overwrites the rest
   out.bytes.write(name, at + DIRENT_HEADER_BYTES, 'latin1')
   return end
 }
 
-/** struct fuse_direntplus. Without attributes the nodeid is 0, and the kernel looks the name up when it needs it. */
+/** struct fuse_direntplus. Without attributes the nodeid is 0; the kernel then sends LOOKUP when it needs the entry. */
 export function putDirentPlus(out: Words, at: number, entry: DirectoryEntry, offset: number): number {
   if (entry.attributes === undefined) out.bytes.fill(0, at, at + ENTRY_BYTES)
   else putEntryOut(out, at, entry.attributes)

@@ -1,6 +1,6 @@
 /**
- * One request of the kernel, and the `Caller` the tree sees. Outlives its bytes in the arena when the answer takes
- * time.
+ * One request of the kernel, and the `Caller` that the tree sees. While its answer is pending it outlives its bytes in
+ * the arena.
  */
 import type { Caller } from '../../vfs/index.js'
 import { HEADER, UNIQUE_RESENT } from './protocol.js'
@@ -12,29 +12,29 @@ export class Request implements Caller {
   readonly uid: number
   readonly gid: number
   readonly pid: number
-  /** The kernel's identity of the request, in two halves so that a reply repeats it exactly. */
+  /** The kernel's id of the request (`unique`), in two halves so that a reply repeats it exactly. */
   readonly uniqueLow: number
   readonly uniqueHigh: number
-  /** The request itself, kept while its answer takes time and will be logged. */
+  /** A copy of the request's bytes, kept while its answer is pending and will be logged. */
   bytes: Uint8Array | undefined
-  /** Where it lies in the session's input while it is dispatched. */
+  /** Its offset in the session's input while it is dispatched. */
   readonly start: number
-  /** A reply was sent, or will never be; a later one only takes back what it would have granted. */
+  /** A reply was sent, or none will be. A later reply is not sent; its references and handles are released. */
   answered = false
-  /** Of a caller that makes something, where the kernel leaves its use to us. */
+  /** The umask of a caller that creates an object, where the kernel lets us apply it. */
   umask = 0
-  /** In the log, while its answer takes time. */
+  /** Bytes reserved in the log while its answer is pending. */
   reservedBytes = 0
-  /** What it did is in the log already. */
+  /** Its effect is already in the log. */
   isLogged = false
-  /** Changes nothing that could be half done: a caller that is being killed need not wait for the answer. */
+  /** It changes nothing, so a caller that is being killed need not wait for the answer. */
   isQuestion = false
-  /** What the reply needs to know of the request: a buffer size, a handle. Its meaning is the handler's. */
+  /** A number that the reply needs, such as a buffer size or a handle. The handler defines its meaning. */
   note = 0
   private interrupted = false
   private controller: AbortController | undefined
 
-  /** From its header, which lies at `start`. */
+  /** Reads the header at `start`. */
   constructor(input: Words, start: number) {
     this.start = start
     this.opcode = input.u32(start + HEADER.opcode)
@@ -46,12 +46,12 @@ export class Request implements Caller {
     this.uniqueHigh = input.u32(start + HEADER.unique + 4)
   }
 
-  /** Its identity, the same when it is sent again. */
+  /** Its id, which stays the same when the kernel resends it. */
   get unique(): number {
     return uniqueNumber(this.uniqueHigh, this.uniqueLow)
   }
 
-  /** The kernel sent it before, to a server that died. */
+  /** True if the kernel sent it before, to a server that died. */
   get isResent(): boolean {
     return (this.uniqueHigh & UNIQUE_RESENT) !== 0
   }
@@ -70,7 +70,7 @@ export class Request implements Caller {
 
 const TWO_32 = 4_294_967_296
 
-/** The identity of a request from its halves, without the bit that says it was sent again. */
+/** The id of a request from its halves, without the bit for a resent request. */
 export function uniqueNumber(high: number, low: number): number {
   return (high & ~UNIQUE_RESENT) * TWO_32 + low
 }

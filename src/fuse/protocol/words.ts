@@ -15,7 +15,7 @@ export class Words {
     return this.words[at >>> 2]! >>> 0
   }
 
-  /** Exact below 2^53, rounded above: whoever uses the value checks its range. */
+  /** Exact below 2^53, rounded above: the caller checks the range. */
   u64(at: number): number {
     return (this.words[(at >>> 2) + 1]! >>> 0) * TWO_32 + (this.words[at >>> 2]! >>> 0)
   }

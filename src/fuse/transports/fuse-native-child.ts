@@ -8,13 +8,13 @@ import { detach } from '../mounts/detach.js'
 import { findMount } from '../mounts/mount-info.js'
 import type { PathAnswer } from './path-adapter.js'
 
-/** From this process: an operation, that the mount answers, or why it does not. */
+/** Messages from this process: an operation, the success of the mount, or the reason of its failure. */
 export type ChildMessage =
   | { readonly id: number; readonly operation: string; readonly args: readonly unknown[] }
   | { readonly mounted: true }
   | { readonly failed: string }
 
-/** To this process: the answer to an operation, or that the mount has been detached. */
+/** Messages to this process: the answer to an operation, or that the mount was detached. */
 export type ParentMessage = { readonly id: number; readonly answer: PathAnswer } | { readonly end: true }
 
 type Callback = (result: number, value?: unknown) => void
@@ -49,7 +49,7 @@ function send(message: ChildMessage): void {
   process.send?.(message)
 }
 
-/** The callback is the last argument; `pick` says which of the others cross. */
+/** The callback is the last argument; `pick` selects the other arguments to send. */
 function forward(operation: string, pick: (args: unknown[]) => unknown[] = (args) => args): (...args: never[]) => void {
   return (...all: unknown[]) => {
     const done = all.pop() as Callback
@@ -107,14 +107,14 @@ for (const name of [
 for (const name of ['mkdir', 'symlink', 'link', 'unlink', 'rmdir', 'rename', 'removexattr', 'fsyncdir']) {
   operations[name] = forward(name)
 }
-// Only so that fuse-native announces them; they are answered by the overrides below.
+// Present only so that fuse-native announces the operations. The overrides below answer them.
 operations['getxattr'] = operations['listxattr'] = () => {}
 
 function main(): void {
   const Fuse = createRequire(import.meta.url)('fuse-native') as FuseNativeModule
   const fuse = new Fuse(mountpoint, operations, { timeout: false })
   fuse._fuseOptions = () => `-o${options}`
-  // Its own versions answer more bytes than the caller's buffer holds.
+  // fuse-native's own versions return more bytes than fit into the caller's buffer.
   fuse._op_getxattr = (signal, path, name, buffer) => {
     void ask('getxattr', [path, name]).then((answer) => answerSized(signal, buffer, answer, answer.value as Uint8Array))
   }

@@ -1,7 +1,7 @@
 /**
  * The second transport: fuse-native (libfuse 2) in a child process, for hosts where our addon cannot be built. Several
- * times slower, without rename flags, fallocate, holes, server-side copies, sub-millisecond times and pushed
- * invalidations: changes from elsewhere show after a second.
+ * times slower. It lacks rename flags, fallocate, holes, server-side copies, times below a millisecond and pushed
+ * invalidations. Changes of other devices show after a second.
  */
 import { fork, type ChildProcess } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -42,8 +42,8 @@ export const fuseNativeTransport: FuseTransport = {
       ended,
       onEnd: (listener) => void ended.then(listener),
       async unmount(how = {}) {
-        // Without our addon a flush is not possible here; libfuse 2 keeps no dirty pages, and umount writes mapped
-        // ones.
+        // Without our addon a flush is not possible. libfuse 2 keeps no dirty pages, and umount writes dirty mapped
+        // pages.
         const noFlush = { syncfs: () => Promise.resolve({ result: 0, message: '' }) }
         await unmountServed(noFlush, tree, { mountpoint, minor: entry?.minor }, { ended, hasEnded }, how)
       },

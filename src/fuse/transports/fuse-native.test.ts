@@ -1,4 +1,4 @@
-/** The second transport, with what it can do. Needs the package fuse-native and libfuse.so.2 of the system. */
+/** Tests of the second transport. They need the package fuse-native and the system's libfuse.so.2. */
 import { execFileSync } from 'node:child_process'
 import test from 'ava'
 import { hasFuseNative } from './fuse-native-transport.js'
@@ -51,7 +51,7 @@ mounted('fuse-native unmounts when the serving process is killed', async (t) => 
   t.is(await findMount(directory), undefined)
 })
 
-test('a tree behind paths: names that are no UTF-8 or too long are refused, missing ones and closed files reported', async (t) => {
+test('the path adapter refuses names that are not UTF-8 or too long, and reports missing names and closed files', async (t) => {
   const adapter = new PathAdapter(new MemoryTree())
   t.is((await adapter.call('create', ['/f', 0o644])).result, 0)
   t.is((await adapter.call('getattr', ['/f/x'])).result, -20)

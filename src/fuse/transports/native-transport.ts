@@ -71,8 +71,8 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       if (state === undefined || redo === undefined)
         throw new DriveError('MOUNT_FAILED', 'The mount cannot be taken over.')
       const { done, failed } = await replay(state, tree, redo, log)
-      log.info('operations of a killed daemon were done again', { done, failed: failed.length })
-      for (const { opcode, errno } of failed) log.warn('an operation could not be done again', { opcode, errno })
+      log.info('operations of a killed daemon were replayed', { done, failed: failed.length })
+      for (const { opcode, errno } of failed) log.warn('an operation could not be replayed', { opcode, errno })
       await askToResend(living.channel)
       const answers = new LoggedAnswers(new RedoLog(state))
       const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, answers })
@@ -86,7 +86,7 @@ function restLog(addon: FuseNative, state: SharedState): void {
   addon.releaseShared?.(state.memory, HEADER_BYTES + KEPT_LOG_BYTES, LOG_BYTES - KEPT_LOG_BYTES)
 }
 
-/** Undefined with an addon that was built before there was a holder. */
+/** Undefined with an addon that is older than the holder. */
 export function mapState(addon: FuseNative, memory: number): SharedState | undefined {
   const mapped = addon.mapShared?.(memory, SHARED_BYTES)
   return mapped instanceof ArrayBuffer ? new SharedState(mapped) : undefined
@@ -123,8 +123,8 @@ async function openMount(addon: FuseNative, place: MountTarget, options: MountOp
 }
 
 /**
- * Root alone passes every check but that of x bits, which operations/attributes.ts makes. With the kernel's checks each
- * change of a directory costs a GETATTR more, because the kernel takes the change for a change of its mode.
+ * Root passes every check except that of x bits, and operations/attributes.ts makes that one. With the kernel's checks,
+ * each change in a directory costs one more GETATTR, because the kernel assumes that its mode changed.
  */
 function checksPermissions(options: MountOptions): boolean {
   return options.allowOther === true || process.geteuid?.() !== 0
@@ -140,16 +140,16 @@ function helperOptions(options: MountOptions, source: string, common: string): s
   return `${access},nosuid,nodev,fsname=${escaped},subtype=dagdrive,${common}`
 }
 
-/** A connection that is being answered. */
+/** A connection that is being served. */
 export interface Served {
   readonly channel: NativeChannel
-  /** The handshake is done, or the connection taken over. */
+  /** Resolves when the handshake is done or the connection is taken over. */
   readonly ready: Promise<void>
   readonly ended: Promise<MountEnd>
   readonly hasEnded: () => boolean
-  /** The descriptor, where another server could go on with the connection. */
+  /** The descriptor, if another server could continue the connection. */
   readonly channelToHold: () => number | undefined
-  /** It will not be held any more. */
+  /** Ends the holding of the connection. */
   readonly release: () => void
 }
 
@@ -158,7 +158,7 @@ interface Serving {
   readonly options: MountOptions
   readonly log: Log
   readonly state: SharedState | undefined
-  /** Present when the connection is taken over. */
+  /** Present for a connection that was taken over. */
   readonly answers?: LoggedAnswers
 }
 
@@ -182,7 +182,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
   }
   const opened = addon.open(fd, ARENA_BYTES, REQUEST_BYTES, MAX_BATCH, OUT_BYTES, mode, onBatch, onEnd)
   if (typeof opened === 'number') {
-    // Closing the last descriptor ends the connection; the caller takes the name away.
+    // Closing the last descriptor ends the connection; the caller removes the mount point.
     close(fd, () => {})
     throw new DriveError('MOUNT_FAILED', `The FUSE channel could not be opened: ${errnoName(-opened)}`)
   }

@@ -1,4 +1,7 @@
-/** The addon against wrong callers. The channel against a real kernel is in programs.test.ts and life-cycle.test.ts. */
+/**
+ * Tests of the addon with wrong arguments. The channel against a real kernel is in programs.test.ts and
+ * life-cycle.test.ts.
+ */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -7,7 +10,7 @@ import { channelMode, CHANNEL_MODE, loadFuseNative, type FuseNative } from './na
 
 const ABUSE = fileURLToPath(new URL('../../../test/support/fuse/abuse-native.js', import.meta.url))
 
-test('wrong values, detached memory, noise and throwing handlers never crash the process', async (t) => {
+test('wrong values, detached memory, random bytes and throwing handlers never crash the process', async (t) => {
   const seed = (process.hrtime()[1] | 1) >>> 0
   t.log(`seed ${seed}`)
   const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', ABUSE, String(seed)], {
@@ -17,7 +20,7 @@ test('wrong values, detached memory, noise and throwing handlers never crash the
   t.regex(stdout, /^survived \d{5} calls, 2 handler errors/)
 })
 
-test('another libuv major, or the environment, chooses the reader thread', (t) => {
+test('another libuv major version, or the environment, selects the reader thread', (t) => {
   const native = loadFuseNative()
   if (!('addon' in native)) return t.fail(native.reason)
   const addon = (runtimeUvMajor: number): FuseNative => ({ ...native.addon, runtimeUvMajor })

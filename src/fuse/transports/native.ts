@@ -1,12 +1,10 @@
-/**
- * The native addon: how it is found, and the types of what it exports. See native/fuse_channel.c and native/mount.c.
- */
+/** Finds and loads the native addon, and declares its exports. See native/fuse_channel.c and native/mount.c. */
 import { createRequire } from 'node:module'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** `result` is a descriptor or 0, or a negative error number; `message` is what fusermount3 printed. */
+/** `result` is a descriptor or 0, or a negative error number; `message` is the output of fusermount3. */
 export interface NativeOutcome {
   readonly result: number
   readonly message: string
@@ -17,17 +15,17 @@ export interface NativeChannel {
   readonly memory: ArrayBuffer
   reply(length: number): number
   replyWith(headLength: number, segments: readonly Uint8Array[]): number
-  /** With `keeps` the connection lives on without this thread, unless a notification hangs in it. */
+  /** With `keeps`, the connection outlives this thread, unless a notification hangs in it. */
   abortAtExit(path: string, keeps: boolean): number
   guard(on: boolean): number
   stop(): number
 }
 
-/** The link to the holder (native/holder_link.c); missing in an addon that was built before there was one. */
+/** The link to the holder (native/holder_link.c); missing in an addon that is older than the holder. */
 export interface HolderCalls {
   holderConnect(path: string): number
   holderSend(link: number, bytes: Uint8Array, fd: number): number
-  /** Length or negative error number, and two descriptors or -1. */
+  /** @returns the length or a negative errno, and two descriptors or -1 */
   holderReceive(link: number, bytes: Uint8Array, timeoutMs: number): [number, number, number]
   duplicate(fd: number): number
   closeDescriptor(fd: number): number
@@ -47,11 +45,11 @@ export interface FuseNative extends Partial<HolderCalls> {
   fusermount(target: string, options: string): Promise<NativeOutcome>
   umount(target: string, flags: number): Promise<NativeOutcome>
   syncfs(path: string): Promise<NativeOutcome>
-  /** These three are missing in an addon that was built before they were. No link in the path is followed. */
+  /** These three are missing in older addons. They follow no link in the path. */
   openDirectory?(path: string): Promise<NativeOutcome>
-  /** The directory itself, whatever is mounted on it. Root only. */
+  /** Opens the directory below any mount on it. Root only. */
   openBeneath?(path: string): Promise<NativeOutcome>
-  /** Moves the mount at `beside` to `target`, in the place of the mount there. Root only. */
+  /** Moves the mount at `beside` to `target`, where it replaces the existing mount. Root only. */
   placeBeneath?(beside: string, target: string): Promise<NativeOutcome>
   open(
     fd: number,
@@ -75,7 +73,7 @@ export const MNT_DETACH = 2
 let loaded: FuseNative | undefined
 let failure: string | undefined
 
-/** The addon, or why there is none. */
+/** The addon, or the reason why it cannot be loaded. */
 export function loadFuseNative(): { addon: FuseNative } | { reason: string } {
   if (loaded === undefined && failure === undefined) {
     try {
@@ -94,13 +92,13 @@ function addonPath(): string {
   return join(folder, 'build', 'Release', 'dagdrive_fuse.node')
 }
 
-/** libuv promises a stable ABI within a major version only. `DAGDRIVE_FUSE_CHANNEL=thread` forces the thread. */
+/** libuv's ABI is stable only within a major version. `DAGDRIVE_FUSE_CHANNEL=thread` forces the thread. */
 export function channelMode(addon: FuseNative, environment: NodeJS.ProcessEnv): ChannelMode {
   if (environment['DAGDRIVE_FUSE_CHANNEL'] === 'thread') return CHANNEL_MODE.THREAD
   return addon.compiledUvMajor === addon.runtimeUvMajor ? CHANNEL_MODE.POLL : CHANNEL_MODE.THREAD
 }
 
-/** What a holder needs, where all of it was built. */
+/** The native parts for a holder; undefined unless all are built. */
 export function holderNative(): HolderNative | undefined {
   const native = loadFuseNative()
   const program = join(dirname(addonPath()), 'dagdrive_holder')
@@ -108,7 +106,7 @@ export function holderNative(): HolderNative | undefined {
   return { ...(native.addon as FuseNative & HolderCalls), program }
 }
 
-/** Why the native addon cannot be used, or undefined when it can. */
+/** The reason why the native addon cannot be used; undefined when it can. */
 export function fuseAddonProblem(): string | undefined {
   const native = loadFuseNative()
   return 'addon' in native ? undefined : native.reason

@@ -1,6 +1,6 @@
 /**
- * Tells the kernel what to forget. Every message is written from a libuv threadpool thread: the kernel may write dirty
- * pages back or wait for a directory's lock inside that write, and this thread has to answer the requests it waits for.
+ * Sends invalidations to the kernel. Every message is written from a libuv threadpool thread. During the write, the
+ * kernel may write dirty pages back or wait for a directory's lock, and this thread must answer those requests.
  */
 import { write } from 'node:fs'
 import type { Log } from '../../base/index.js'
@@ -23,13 +23,13 @@ interface Waiting {
 }
 
 export interface Notifier {
-  /** Queues a message. The same one already waiting is not sent twice. */
+  /** Queues a message, unless an equal message is already waiting. */
   notify(what: Invalidation): void
-  /** Resolves when the kernel has dropped the pages of the range: it waits for those that are being read. */
+  /** Resolves when the kernel has dropped the pages of the range. The kernel waits for pages that are being read. */
   dropPages(ino: number, offset: number, length: number): Promise<void>
   /** Resolves when the kernel has dropped the inode's attributes. */
   dropAttributes(ino: number): Promise<void>
-  /** Drops what waits and resolves when nothing is being written. */
+  /** Drops waiting messages and resolves when no message is being written. */
   close(): Promise<void>
 }
 
@@ -37,7 +37,8 @@ const EXPECTED: ReadonlySet<number> = new Set([ERRNO.ENOENT, ERRNO.ENODEV, ERRNO
 
 /**
  * @param fd the channel's descriptor; the caller keeps it open until `close` has resolved
- * @param guard called with true while a message is being written, which may take as long as the requests it waits for
+ * @param guard called with true before a message is written and with false after; the write may take as long as the
+ * requests it waits for
  */
 export function createNotifier(fd: number, guard: (on: boolean) => void, log: Log): Notifier {
   const queue = new Map<string, Waiting>()
@@ -58,7 +59,7 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
     queue.delete(first[0])
     const { what, onDone } = first[1]
     write(fd, encodeNotification(what), (error) => {
-      // ENOENT: the kernel does not know the inode or name. The others: the mount has ended.
+      // ENOENT: the kernel has not cached the inode or name. The other errors: the mount has ended.
       const errno = -(error?.errno ?? 0)
       if (error !== null && !EXPECTED.has(errno)) {
         log.warn('the kernel refused an invalidation', { errno })
@@ -103,9 +104,9 @@ export function createNotifier(fd: number, guard: (on: boolean) => void, log: Lo
 }
 
 /**
- * The kernel sends again what a server that died had read and not answered, before all else. It means everything that
- * was read and not answered, so it is asked before anything is read: what is read meanwhile would come twice, and be
- * done twice. Rejects where the kernel cannot.
+ * Makes the kernel resend, before all other requests, those that a dead server had read and not answered. The kernel
+ * resends every request that was read and not answered. So this is called before anything is read: a request read
+ * earlier would arrive and run twice. Rejects if the kernel does not support it.
  */
 export function askToResend(fd: number): Promise<void> {
   const words = new Words(new ArrayBuffer(REPLY_HEADER_BYTES), 0, REPLY_HEADER_BYTES)
@@ -117,8 +118,7 @@ export function askToResend(fd: number): Promise<void> {
 }
 
 /**
- * NOTIFY_INVAL_INODE with a range, the whole of it, or none for attributes alone; NOTIFY_INVAL_ENTRY with the name and
- * its NUL.
+ * NOTIFY_INVAL_INODE for a range, for all pages, or for attributes alone; NOTIFY_INVAL_ENTRY with the name and its NUL.
  */
 export function encodeNotification(what: Invalidation | PageRange): Buffer {
   const isEntry = what.kind === 'entry'

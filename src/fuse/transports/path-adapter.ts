@@ -1,6 +1,6 @@
 /**
- * A `Tree` behind paths, for transports that know no inodes. What paths cannot say is lost: names that are no UTF-8
- * cannot be opened, times have milliseconds, callers have no identity (files belong to the serving user).
+ * A path interface to a `Tree`, for transports without inodes. Its limits: names that are not UTF-8 cannot be opened,
+ * times have milliseconds, and callers have no identity (files belong to the serving user).
  */
 import { DriveError, nameToText } from '../../base/index.js'
 import { findPath, findPlace } from '../../files/index.js'
@@ -15,13 +15,13 @@ import {
 import { errnoOf } from '../protocol/errno.js'
 import { PREFERRED_IO_BYTES } from '../protocol/reply.js'
 
-/** `result` is a negative error number, or 0, or a count of bytes. */
+/** `result` is a negative errno, 0, or a byte count. */
 export interface PathAnswer {
   readonly result: number
   readonly value?: unknown
 }
 
-/** What fuse-native takes as a stat; times in milliseconds. */
+/** fuse-native's form of stat; times in milliseconds. */
 export interface PathStat extends Pick<
   Attributes,
   'mode' | 'uid' | 'gid' | 'size' | 'nlink' | 'ino' | 'rdev' | 'blocks'
@@ -46,7 +46,7 @@ export class PathAdapter {
     this.caller = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, pid: 0, signal }
   }
 
-  /** Never rejects. Operations are named as in fuse-native; unknown ones answer ENOSYS. */
+  /** Never rejects. Operations have fuse-native's names; unknown ones answer ENOSYS. */
   async call(operation: string, args: readonly unknown[]): Promise<PathAnswer> {
     const run = this.operations[operation]
     if (run === undefined) return { result: -38 }
@@ -57,7 +57,7 @@ export class PathAdapter {
     }
   }
 
-  /** The mount is gone: gives every handle back. */
+  /** Closes every handle after the mount has ended. */
   end(): void {
     for (const { ino, handle } of this.handles.values()) this.tree.release(ino, handle)
     this.handles.clear()
@@ -199,7 +199,7 @@ export class PathAdapter {
 
   private opened(fd: number): { readonly ino: number; readonly handle: number } {
     const known = this.handles.get(fd)
-    if (known === undefined) throw new DriveError('BAD_HANDLE', 'That file is not open.')
+    if (known === undefined) throw new DriveError('BAD_HANDLE', 'The file handle is not open.')
     return known
   }
 }
@@ -221,7 +221,7 @@ function toStat(a: Attributes): PathStat {
   }
 }
 
-/** fuse-native has no times before 1970. */
+/** fuse-native does not support times before 1970. */
 function toMs(sec: number, nsec: number): number {
   return Math.max(0, sec * 1000 + Math.floor(nsec / 1_000_000))
 }

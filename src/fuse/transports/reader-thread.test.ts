@@ -1,4 +1,4 @@
-/** The channel without libuv: what programs and the end of a Worker see must not differ. */
+/** The channel without libuv: programs, and a terminated Worker, must see no difference. */
 import test from 'ava'
 import { serveMemoryTree, shell, temporaryMountpoint } from '../../../test/support/fuse/memory-mount.js'
 import { serveInProcess } from '../../../test/support/fuse/served-process.js'

@@ -1,6 +1,6 @@
 /**
- * Takes blocks into the store: each is verified, appended to a segment, and named by the index only after its bytes are
- * on the disk. Work is bounded: what has been read from the caller but is not yet written stays under `BATCH`.
+ * Imports blocks into the store. Each block is verified and appended to a segment, and enters the index only after its
+ * bytes are on the disk. Memory is bounded: blocks read from the caller but not yet written stay below `BATCH`.
  */
 import { DriveError, hex, MIB, throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, ImportResult, NodeBlock } from '../contract.js'
@@ -11,14 +11,14 @@ import type { BlockIndex } from './block-index.js'
 import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'
 
 const BATCH = { BYTES: 4 * MIB, BLOCKS: 1024 } as const
-/** An interrupted import keeps what was committed; a commit costs two syncs. */
+/** An interrupted import keeps the committed blocks; a commit costs two syncs. */
 const COMMIT = { BYTES: 64 * MIB, BLOCKS: 16_384 } as const
 
 export interface ImportOptions extends CallOptions {
   readonly onProgress?: ((done: { blocks: number; bytes: number }) => void) | undefined
   /** The store has a sound copy of this block. */
   readonly holds: (digest: Digest) => boolean
-  /** Throws NO_SPACE when the disk could not take that many bytes more. */
+  /** Throws NO_SPACE when the disk has no space for that many bytes. */
   readonly requireSpace: (bytes: number) => Promise<void>
   /** These blocks are durable now. */
   readonly onStored: (digests: readonly Digest[]) => void
@@ -85,5 +85,5 @@ function wrongBlock(cid: string): DriveError {
 }
 
 function tooLarge(cid: string): DriveError {
-  return new DriveError('INVALID', 'A block is larger than a block store takes.', { about: { cid } })
+  return new DriveError('INVALID', 'The block is larger than the limit of a block store.', { about: { cid } })
 }

@@ -15,7 +15,7 @@ async function folder(t: ExecutionContext): Promise<string> {
   return path
 }
 
-test('the index of a store says what a map of the same changes says, also after openings and merges', async (t) => {
+test('the index of a store equals a map with the same changes, also after reopening and merges', async (t) => {
   t.log(`seed ${seed}`)
   const random = seededRandom(seed)
   const path = await folder(t)
@@ -50,7 +50,7 @@ test('the index of a store says what a map of the same changes says, also after 
   await index.close()
 })
 
-test('S-041 damaged records cost the blocks they name, and no others', async (t) => {
+test('S-041 a damaged record loses only the block it names', async (t) => {
   const random = seededRandom(seed)
   const path = await folder(t)
   const digests = Array.from({ length: 3000 }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
@@ -81,7 +81,7 @@ test('S-041 damaged records cost the blocks they name, and no others', async (t)
   await index.close()
 })
 
-test('S-080 a search in an index of any size reads a bounded part of it, and finds what is sound', async (t) => {
+test('S-080 a search in an index of any size reads a bounded part of it, and finds valid records', async (t) => {
   const random = seededRandom(seed)
   const path = await folder(t)
   const digests = Array.from({ length: 5000 }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
@@ -92,7 +92,7 @@ test('S-080 a search in an index of any size reads a bounded part of it, and fin
   await index.commit({ blocks: digests.map((digest, i) => [digest, at(i)] as const) })
   await index.close()
   const file = join(path, 'blocks.sorted')
-  // A run in the middle that no window sees beyond, and a terabyte of nothing behind.
+  // A damaged run in the middle longer than a window, and a terabyte of zeros at the end.
   const [from, to] = [1500, 3300]
   const bytes = await readFile(file)
   bytes.fill(0, from * RECORD_BYTES, to * RECORD_BYTES)
@@ -103,11 +103,11 @@ test('S-080 a search in an index of any size reads a bounded part of it, and fin
     t.deepEqual(index.locate(digests[i]!), i >= from && i < to ? undefined : at(i), `block ${i}`)
   for (let i = 0; i < 100; i++) t.false(index.has(random.bytes(32)))
   const pages = index.pages()
-  for (let i = 0; i < 100; i++) t.false(pages.next().done, 'each page is handed out, so that others get a turn')
+  for (let i = 0; i < 100; i++) t.false(pages.next().done, 'each page is yielded, so other work can run')
   await index.close()
 })
 
-test('S-080 while changes cannot be merged, no more are taken than memory is for; afterwards all is as told', async (t) => {
+test('S-080 while changes cannot be merged, their number is bounded; afterwards all accepted changes are there', async (t) => {
   const random = seededRandom(seed)
   const path = await folder(t)
   const options = { mergeAt: 10, mostRecent: 30 }
@@ -118,7 +118,7 @@ test('S-080 while changes cannot be merged, no more are taken than memory is for
     await index.commit({ blocks: digests.map((digest, i) => [digest, { segment: 1, offset: i, length: 1 }] as const) })
     stored.push(...digests)
   }
-  // Something stands where the merged index is written.
+  // A directory blocks the path of the merged index.
   await mkdir(join(path, 'blocks.sorted.new'))
   for (let i = 0; i < 6; i++) await add()
   for (let i = 0; i < 3; i++) await t.throwsAsync(add())

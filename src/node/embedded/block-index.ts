@@ -1,8 +1,8 @@
 /**
- * What a store knows: where each block lies, the pins and the name records. A store may be carried about, on a disk
- * that others had in their hands, so no byte of it is given to LMDB, which trusts its file and would let a damaged one
- * corrupt the memory of the process that holds the keys. Blocks: a sorted file (`blocks.sorted`), and what changed
- * since in memory and in `blocks.log`. Pins and names: roots-file.ts. Every record has a checksum.
+ * The index of a store: the place of each block, the pins and the name records. A store may be on a portable disk that
+ * other people had access to. LMDB trusts its file, and a damaged one could corrupt the memory of the process with the
+ * keys, so LMDB is not used here. Blocks are in a sorted file (`blocks.sorted`), and later changes in memory and in
+ * `blocks.log`. Pins and names are in roots-file.ts. Every record has a checksum.
  */
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,25 +20,25 @@ import { SortedRecords } from './sorted-records.js'
 
 const PAGE_ROWS = 2000
 /**
- * Changes are merged into the sorted file when they are an eighth of it, within these bounds: about 25 MB of memory.
+ * Changes are merged into the sorted file when they reach an eighth of it, within these bounds: about 25 MB of memory.
  */
 const LEAST_MERGED = 16_384
 const MOST_MERGED = 98_304
-/** Where merging fails, more changes than this are refused: they are all in memory. */
+/** While merging fails, all changes stay in memory, so more changes than this are refused. */
 const MOST_RECENT = 163_840
-/** A log with changes of more blocks is none of ours. */
+/** This program never writes a log with changes of more blocks. */
 const MOST_REPLAYED = 262_144
-/** The log says the same block again and again: it is merged for its length. */
+/** A log of this length is merged even if it names only a few blocks repeatedly. */
 const MOST_LOGGED = 4 * MOST_MERGED
-/** Searches in one go; then the event loop goes on. */
+/** Number of searches between two turns of the event loop. */
 const FINDS_AT_ONCE = 256
 
 export interface BlockIndexOptions {
-  /** How many records the sorted file can have at most, as the blocks they name have to lie somewhere. */
+  /** Upper bound for the records of the sorted file, because each named block takes space in a segment. */
   readonly mostSorted?: number | undefined
-  /** How many changes are merged into the sorted file; for tests. */
+  /** The number of changes that starts a merge; for tests. */
   readonly mergeAt?: number | undefined
-  /** How many changes are held where they cannot be merged; for tests. */
+  /** The limit of unmerged changes; for tests. */
   readonly mostRecent?: number | undefined
 }
 
@@ -59,7 +59,7 @@ export class BlockIndex {
   readonly #mostRecent: number
   #sorted: SortedRecords
   #count: number
-  /** After a merge that failed: the size of `#recent` from which it is tried again. */
+  /** After a failed merge: the size of `#recent` at which it is retried. */
   #mergeNextAt = 0
   #committing: Promise<unknown> = Promise.resolve()
 
@@ -78,7 +78,7 @@ export class BlockIndex {
     this.#count = parts.count
   }
 
-  /** NODE_ERROR when the log is none of ours. */
+  /** NODE_ERROR when this program cannot have written the log. */
   static async open(directory: string, options: BlockIndexOptions = {}): Promise<BlockIndex> {
     const roots = await RootsFile.open(directory)
     const recent = new RecentRecords()
@@ -110,8 +110,8 @@ export class BlockIndex {
   }
 
   /**
-   * All rows, a page at a time, some of them empty: between two pages the caller lets other work go on. Rows deleted
-   * meanwhile are left out.
+   * All rows, one page at a time; some pages are empty. Between two pages the caller lets other work proceed. Rows
+   * deleted meanwhile are left out.
    */
   *pages(): Generator<RecentBlock[], void, undefined> {
     let after: Digest | undefined
@@ -146,23 +146,20 @@ export class BlockIndex {
     return this.#roots.now.names.get(name)
   }
 
-  /** Roots that were pinned once and are not any more. */
+  /** Roots that were pinned earlier but are not pinned now. */
   get formerRoots(): readonly CidText[] {
     return this.#roots.now.former
   }
 
-  /**
-   * Damage took pins or names: what is not pinned may all the same be needed, and an unknown name may have had a
-   * record.
-   */
+  /** Damage destroyed pins or names. So unpinned blocks may be needed, and an unknown name may have had a record. */
   get areRootsIncomplete(): boolean {
     return this.#roots.now.areIncomplete
   }
 
-  /** All or nothing for blocks, and for pins and names; durable when it resolves. */
+  /** Atomic for the blocks, and atomic for pins and names. Durable when it resolves. */
   commit(changes: IndexChanges): Promise<void> {
     const done = this.#committing.then(() => this.#commit(changes))
-    this.#committing = done.catch(() => undefined) // told to its caller
+    this.#committing = done.catch(() => undefined) // its caller gets the failure
     return done
   }
 
@@ -200,25 +197,25 @@ export class BlockIndex {
     await this.#mergeIfMany()
   }
 
-  /** Where merging failed for long, these records are refused with its failure: memory is bounded. */
+  /** When merging fails for long, these records are refused with the merge's error, to bound memory. */
   async #makeRoom(records: readonly BlockRecord[]): Promise<void> {
     const added = records.filter(({ digest }) => this.#recent.get(digest) === undefined).length
     if (this.#recent.size > 0 && this.#recent.size + added > this.#mostRecent) await this.#merge()
   }
 
-  /** Best effort. What the log holds is durable; only its size, and that of what is in memory, suffers. */
+  /** Best effort. The log is durable; a failure only means that the log and memory grow. */
   async #mergeIfMany(): Promise<void> {
     const limit = this.#mergeAt ?? Math.min(MOST_MERGED, Math.max(LEAST_MERGED, this.#sorted.count / 8))
     if (this.#recent.size < Math.max(limit, this.#mergeNextAt) && this.#log.count < MOST_LOGGED) return
     try {
       await this.#merge()
     } catch {
-      // Each try costs as much as the whole index, so not at every commit.
+      // Each attempt rewrites the whole index, so it is not made at every commit.
       this.#mergeNextAt = this.#recent.size + limit / 4
     }
   }
 
-  /** The new sorted file is there before the log loses its records; both together say the same as either. */
+  /** The new sorted file is in place before the log loses its records. Replaying the log over it changes nothing. */
   async #merge(): Promise<void> {
     const path = join(this.#directory, 'blocks.sorted')
     const count = await this.#writeSorted(`${path}.new`)
@@ -233,7 +230,7 @@ export class BlockIndex {
     this.#mergeNextAt = 0
   }
 
-  /** @returns how many records there are. After a failure the file is gone: it must not take the room that is short. */
+  /** @returns the number of records. After a failure the file is removed, so that it takes no scarce disk space. */
   async #writeSorted(path: string): Promise<number> {
     const file = await createAside(path)
     let count = 0
@@ -255,7 +252,7 @@ export class BlockIndex {
   }
 }
 
-/** How many blocks both name together; damaged records count too. */
+/** The number of blocks in both together, including damaged records. */
 async function countOf(sorted: SortedRecords, recent: RecentRecords): Promise<number> {
   let count = sorted.count
   let searched = 0

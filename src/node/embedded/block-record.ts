@@ -9,13 +9,13 @@ import type { Digest } from '../../base/index.js'
 import type { BlockLocation } from '../../storage/segments/index.js'
 
 export const RECORD_BYTES = 64
-/** Larger blocks are not stored: a length beyond it is damage. */
+/** Larger blocks are not stored, so a greater length means damage. */
 export const MAX_BLOCK_BYTES = 8 * 1024 * 1024
 
 const LIES_THERE = 1
 const FORGOTTEN = 2
 const CHECKED_BYTES = 60
-/** Where in a record its digest is. */
+/** Offset of the digest in a record. */
 export const DIGEST_AT = 20
 
 export interface BlockRecord {
@@ -44,14 +44,14 @@ export function encodeRecords(records: readonly BlockRecord[]): Buffer {
   return bytes
 }
 
-/** There is a record at `at`, and its checksum is right. */
+/** Whether a record with a correct checksum is at `at`. */
 export function isSound(from: Buffer, at: number): boolean {
-  // Nearly all that is no record ends here, and bytes that are zero always do.
+  // Almost all invalid bytes fail here, and zero bytes always do.
   if (from[at] !== LIES_THERE && from[at] !== FORGOTTEN) return false
   return crc32(from.subarray(at, at + CHECKED_BYTES)) === from.readUInt32BE(at + CHECKED_BYTES)
 }
 
-/** As Buffer.compare, of the digest of the record at `at` with this one; the record need not be sound. */
+/** Like Buffer.compare, of the digest of the record at `at` with `digest`. The record may be damaged. */
 export function compareDigest(from: Buffer, at: number, digest: Digest): number {
   return from.compare(digest, 0, 32, at + DIGEST_AT, at + DIGEST_AT + 32)
 }

@@ -39,7 +39,7 @@ async function add(store: CollectedStore, blocks: readonly NodeBlock[]): Promise
   })
 }
 
-test('a set of digests says what a set of their texts says', (t) => {
+test('a set of digests behaves like a set of their texts', (t) => {
   t.log(`seed ${seed}`)
   const random = seededRandom(seed)
   const [set, model] = [new DigestSet(), new Set<string>()]
@@ -55,7 +55,7 @@ test('a set of digests says what a set of their texts says', (t) => {
   for (const text of model) t.true(set.has(Buffer.from(text, 'hex')))
 })
 
-test('S-005 garbage is collected part by part, so that what is marked at a time is bounded, and exactly', async (t) => {
+test('S-005 garbage is collected exactly, part by part, with a bounded number of marks at a time', async (t) => {
   const store = await storeWith(t, 50)
   const kept = forestOver(rawBlocks(300, 200, 1))
   const dropped = forestOver(rawBlocks(500, 200, 2))
@@ -66,7 +66,7 @@ test('S-005 garbage is collected part by part, so that what is marked at a time 
   t.is(store.index.blockCount, kept.blocks.length)
 })
 
-test('S-042 asked for a share, nothing is collected below it; what an upload has sent stays', async (t) => {
+test('S-042 below the requested share nothing is collected; the blocks of a running upload stay', async (t) => {
   for (const marked of [undefined, 60]) {
     const store = await storeWith(t, marked)
     const kept = forestOver(rawBlocks(120, 100_000, 1))
@@ -88,7 +88,7 @@ test('S-042 asked for a share, nothing is collected below it; what an upload has
   }
 })
 
-test('S-013 of replaced versions the root and the commit stay, so that descent can be shown; the rest goes', async (t) => {
+test('S-013 the roots and commits of replaced versions stay, so that descent can be proved; the rest is collected', async (t) => {
   const store = await storeWith(t)
   const commits = rawBlocks(3, 900, 21)
   const forests = [1, 2, 3].map((n) => forestOver(rawBlocks(40, 300, 30 + n)))
@@ -114,7 +114,7 @@ test('S-013 of replaced versions the root and the commit stay, so that descent c
   )
 })
 
-test('S-080 a tree that was prepared to fill the memory of who walks it is refused', async (t) => {
+test('S-080 a hostile tree that would fill the memory of the walk is refused', async (t) => {
   const store = await storeWith(t)
   const random = seededRandom(seed)
   const blocks: NodeBlock[] = []

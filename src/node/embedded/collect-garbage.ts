@@ -1,7 +1,8 @@
 /**
- * Frees what no pin reaches. Index rows of unreachable blocks go first, durably; then segments without live blocks are
- * deleted, and segments with much dead space are rewritten (free-segments.ts). Memory is bounded: what is reachable is
- * marked for one part of all digests at a time, and the pinned trees are walked once a part.
+ * Frees the blocks that no pin reaches. First the index rows of unreachable blocks are deleted durably. Then segments
+ * without live blocks are deleted, and segments with much dead space are rewritten (free-segments.ts). Memory is
+ * bounded: reachable blocks are marked for one part of all digests at a time, and the pinned trees are walked once per
+ * part.
  */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, isDriveError, MIB, throwIfAborted, type Digest } from '../../base/index.js'
@@ -14,7 +15,7 @@ import { isFull } from './store-error.js'
 import type { GrowingSegments } from '../../storage/segments/index.js'
 import { findMissing, type WalkSource } from './walk.js'
 
-/** Digests marked at a time: about 16 MB. */
+/** Number of digests marked at a time: about 16 MB. */
 const MARKED = 500_000
 /** Trees that name so many times as many blocks as the store has are none of ours. */
 const MOST_NAMED = 4
@@ -25,13 +26,13 @@ export interface CollectedStore {
   readonly index: BlockIndex
   readonly segments: GrowingSegments
   readonly source: WalkSource
-  /** Gives work the room it needs on a full disk. */
+  /** Frees the reserve for work on a full disk. */
   readonly withReserve?: <T>(work: () => Promise<T>) => Promise<T>
-  /** Digests marked at a time; for tests. */
+  /** Number of digests marked at a time; for tests. */
   readonly marked?: number
 }
 
-/** The caller makes sure that nothing is imported or pinned meanwhile. @returns how many blocks went */
+/** The caller makes sure that no import and no pin runs meanwhile. @returns the number of removed blocks */
 export async function collectGarbage(
   store: CollectedStore,
   options: CallOptions & CollectOptions = {},
@@ -39,7 +40,7 @@ export async function collectGarbage(
   const { leastShare = 0, keep = () => false, signal } = options
   const { index, withReserve = (work) => work() } = store
   if (index.areRootsIncomplete)
-    throw new DriveError('NODE_ERROR', 'Garbage was not collected: damage took the list of what is needed.')
+    throw new DriveError('NODE_ERROR', 'Garbage was not collected: the list of pins is damaged.')
   const parts = await partsOf(index, store.marked ?? MARKED)
   const garbageOf = async (part: number): Promise<(digest: Digest) => boolean> => {
     const isInPart = (digest: Digest): boolean => parts === 1 || partOf(digest, parts) === part
@@ -47,7 +48,7 @@ export async function collectGarbage(
     return (digest) => isInPart(digest) && !live.has(digest) && !keep(digest)
   }
   const isFirstGarbage = await garbageOf(0)
-  // Digests are spread evenly: the first part stands for all.
+  // Digests are spread evenly, so the first part represents all.
   if (leastShare > 0 && (await shareOf(isFirstGarbage, parts, store)) < leastShare) return { removedBlocks: 0 }
   return withReserve(async () => {
     const makeRoom = (): Promise<void> => freeSegments(index, store.segments, options)
@@ -60,7 +61,7 @@ export async function collectGarbage(
   })
 }
 
-/** In how many parts the digests are marked. The index may say that it has more blocks than it has rows. */
+/** The number of parts in which digests are marked. The index may report more blocks than it has rows. */
 async function partsOf(index: BlockIndex, marked: number): Promise<number> {
   if (index.blockCount <= marked) return 1
   let rows = 0
@@ -72,8 +73,8 @@ async function partsOf(index: BlockIndex, marked: number): Promise<number> {
 }
 
 /**
- * @param makeRoom gives the room of what was forgotten so far back; on a full disk the index may need it
- * @returns how many blocks the index does not name any more
+ * @param makeRoom frees the space of the blocks deleted so far; on a full disk the index may need it
+ * @returns the number of blocks removed from the index
  */
 async function forget(
   isGarbage: (digest: Digest) => boolean,
@@ -101,7 +102,7 @@ function partOf(digest: Digest, parts: number): number {
   return ((digest[16]! << 16) | (digest[17]! << 8) | digest[18]!) % parts
 }
 
-/** A missing leaf is no reason to stop; a missing forest node is, because nobody knows what lies below it. */
+/** A missing leaf does not stop the collection. A missing forest node does, because the blocks below it are unknown. */
 async function reachable(
   { index, source, marked = MARKED }: CollectedStore,
   isWanted: (digest: Digest) => boolean,
@@ -132,7 +133,7 @@ async function reachable(
   return live
 }
 
-/** The root of a version that was replaced and its commit, but not what the version held; see `MOST_FORMER`. */
+/** The root and the commit of a replaced version, without the version's content; see `MOST_FORMER`. */
 async function visitVersion(root: Cid, source: WalkSource, visit: (cid: Cid) => void): Promise<void> {
   if (root.codec !== 'dag-pb' || !source.has(root)) return
   try {
@@ -140,14 +141,14 @@ async function visitVersion(root: Cid, source: WalkSource, visit: (cid: Cid) => 
     visit(root)
     visit({ digest: commit, codec: 'raw' })
   } catch (error) {
-    // Damaged, or the root of something else: the rest of history is no worse for it.
+    // Damaged, or not a version root: the rest of the history is still kept.
     if (!isDriveError(error, 'WRONG_BLOCK') && !isDriveError(error, 'CORRUPT')) throw error
   }
 }
 
 /**
- * @param isGarbage of one of `parts` parts
- * @returns about which share of the store's bytes is garbage; 0 when that is little
+ * @param isGarbage marks garbage within one of `parts` parts
+ * @returns the approximate share of garbage in the store's bytes; 0 when there is little garbage
  */
 async function shareOf(
   isGarbage: (digest: Digest) => boolean,

@@ -1,6 +1,6 @@
 /**
- * A set of digests in 16 bytes each and no object a member: their first halves, in a table with open addressing. Two
- * digests that agree in 128 bits count as one, which here only means that a block of garbage stays.
+ * A set of digests that takes 16 bytes per member and no objects: it holds their first halves in a table with open
+ * addressing. Two digests with equal first halves count as one. Here this only means that one garbage block stays.
  */
 import type { Digest } from '../../base/index.js'
 
@@ -10,7 +10,7 @@ const FIRST_SLOTS = 1024
 export class DigestSet {
   #slots = FIRST_SLOTS
   #words = new Uint32Array(FIRST_SLOTS * WORDS)
-  /** 1 where a slot is taken. */
+  /** 1 for a used slot. */
   #taken = new Uint8Array(FIRST_SLOTS)
   #size = 0
 
@@ -18,7 +18,7 @@ export class DigestSet {
     return this.#size
   }
 
-  /** @returns false when it was there */
+  /** @returns false when it was already in the set */
   add(digest: Digest): boolean {
     if (this.#size * 3 >= this.#slots * 2) this.#grow()
     return this.#put(wordsOf(digest))
@@ -38,7 +38,7 @@ export class DigestSet {
     return true
   }
 
-  /** Where the words are, or the free slot where they belong. */
+  /** The slot of the words, or the free slot where they belong. */
   #slotOf(words: Words): number {
     for (let slot = words[0] % this.#slots; ; slot = (slot + 1) % this.#slots) {
       if (this.#taken[slot] === 0) return slot

@@ -1,7 +1,7 @@
 /**
- * Room on the disk of a block store. Uploads stop early, so that the index can still be written; and a file of no
- * meaning is kept as a reserve, so that a disk that others filled can still be relieved by collecting garbage, which
- * itself needs a little room.
+ * Space on the disk of a block store. Uploads stop early, so that the index can still be written. A reserve file
+ * without content is kept: if other programs fill the disk, it is deleted to give garbage collection the little space
+ * it needs.
  */
 import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,9 +9,9 @@ import { DriveError, MIB } from '../../base/index.js'
 import { spaceOf } from '../../platform/index.js'
 import { createAside } from './replace-file.js'
 
-/** Left free by uploads at least. */
+/** Uploads leave at least this much space free. */
 const SPARE_BYTES = 4 * MIB
-/** Segments are at most this part of the disk, within the bounds. */
+/** A segment is at most this fraction of the disk, within the bounds. */
 const SEGMENT_PART = 1 / 64
 const SEGMENT_BYTES = { LEAST: 1 * MIB, MOST: 64 * MIB } as const
 const RESERVE_BYTES = 1 * MIB
@@ -20,7 +20,7 @@ export class DiskSpace {
   readonly #directory: string
   readonly #reserve: string
 
-  /** How long segments get on a disk of this size. */
+  /** The maximum segment size on a disk of this size. */
   readonly segmentBytes: number
 
   readonly #spareBytes: number
@@ -33,15 +33,14 @@ export class DiskSpace {
   }
 
   /**
-   * @param isOfDrive the disk is that of the local data, where the version that gives space back has to fit into what
-   * the drive keeps free, and the cache gives way. On another disk uploads leave the room in which a segment can be
-   * rewritten.
+   * @param isOfDrive the disk also holds the local data. There the cache shrinks, and a version that frees space must
+   * fit into the drive's own reserve. On another disk, uploads leave enough space to rewrite a segment.
    */
   static async open(directory: string, isOfDrive: boolean): Promise<DiskSpace> {
     return new DiskSpace(directory, (await spaceOf(directory)).totalBytes, isOfDrive)
   }
 
-  /** Throws NO_SPACE when writing `bytes` more would leave too little. */
+  /** Throws NO_SPACE when writing `bytes` more would leave too little space. */
   async require(bytes: number): Promise<void> {
     const { availableBytes: freeBytes } = await spaceOf(this.#directory)
     if (freeBytes >= bytes + this.#spareBytes) return
@@ -59,7 +58,7 @@ export class DiskSpace {
     }
   }
 
-  /** Best effort: without room there is no reserve. */
+  /** Best effort: without space there is no reserve. */
   async refill(): Promise<void> {
     const size = await lstat(this.#reserve).then(
       (found) => (found.isFile() ? found.size : 0),

@@ -1,6 +1,6 @@
 /**
  * The embedded node: blocks, pins and name records in a directory of this machine or of a disk plugged into it, without
- * a daemon and without a network. One process uses it at a time.
+ * a daemon and without a network. Only one process uses it at a time.
  */
 import { join } from 'node:path'
 import { DriveError, equalBytes, hex, throwIfAborted, type Clock, type Digest } from '../../base/index.js'
@@ -26,17 +26,17 @@ import { storeError } from './store-error.js'
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'
 import { absentFrom, findMissing, findMissingSince, type WalkSource } from './walk.js'
 
-/** Looks for garbage that nobody asked for take at most one part in so many of the time. */
+/** Automatic garbage scans take at most this fraction (one in N) of the time. */
 const PAUSES = 50
 const MOST_PAUSE_MS = 300_000
 
 export interface EmbeddedOptions extends OpenStoreOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
-  /** Of the drive; the store of its own is in `node` below it. */
+  /** The drive's data folder; its own store is in `node` below it. */
   readonly dataDirectory: string
 }
 
-/** @param path the store's directory; it is made when its parent is there. LOCKED when another program uses it. */
+/** @param path the store's directory; it is made if its parent exists. LOCKED when another program uses it. */
 export async function openEmbeddedNode(path: string, options: EmbeddedOptions): Promise<IpfsNode> {
   const isOfDrive = path === join(options.dataDirectory, 'node')
   return new EmbeddedNode(path, await openStore(path, { ...options, isOfDrive }), options)
@@ -49,12 +49,12 @@ class EmbeddedNode implements IpfsNode {
   readonly #options: EmbeddedOptions
   readonly #use = new SharedLock()
   readonly #nameUse = new SharedLock()
-  /** Blocks whose bytes were found to be damaged: as good as absent, so that an import heals them. */
+  /** Blocks whose bytes are damaged. They count as absent, so an import replaces them. */
   readonly #damaged = new Set<string>()
   readonly #source: WalkSource = { has: (cid) => this.#holds(cid.digest), read: (cid) => this.#read(cid) }
-  /** Ends imports, pins and collections under way, so that `close` need not wait for a source that is stuck. */
+  /** Aborts running imports, pins and collections, so `close` need not wait for a stuck source. */
   readonly #closing = new AbortController()
-  /** Looking for garbage takes the time of a walk, so it is done seldom where that is long. */
+  /** A garbage scan takes as long as a walk of the trees, so slow scans are rare. */
   #nextLookMs = -Infinity
   #closed = false
 
@@ -108,7 +108,7 @@ class EmbeddedNode implements IpfsNode {
         const name = index.pinName(from)
         if (name === undefined && index.pinName(to) !== undefined) return
         if (name === undefined)
-          throw new DriveError('NOT_FOUND', 'The pin to update is not there.', { about: { cid: from } })
+          throw new DriveError('NOT_FOUND', 'The pin to update does not exist.', { about: { cid: from } })
         if (from === to) return
         refuseHole(to, await findMissingSince(this.#source, parseCid(from), parseCid(to), { signal }))
         await index.commit({ pinned: { cid: to, name } })
@@ -144,9 +144,9 @@ class EmbeddedNode implements IpfsNode {
     return this.#run(options, async () => {
       const record = this.#store.index.record(name)
       if (record === undefined && this.#store.index.areRootsIncomplete)
-        throw new DriveError('NODE_ERROR', 'The block store is damaged: it had names that cannot be read any more.')
+        throw new DriveError('NODE_ERROR', 'The block store is damaged: its name records cannot be read.')
       if (record === undefined)
-        throw new DriveError('NOT_FOUND', 'The node knows no record of that name.', { about: { name } })
+        throw new DriveError('NOT_FOUND', 'The node has no record for that name.', { about: { name } })
       checkRecord(name, record)
       return record
     })
@@ -165,7 +165,7 @@ class EmbeddedNode implements IpfsNode {
         const store = { index, segments, source: this.#source, withReserve }
         const done = await collectGarbage(store, { ...options, signal })
         const nowMs = clock.monotonicMs()
-        // A collection that was worth it costs no pause.
+        // No pause follows a collection that freed enough.
         const pauseMs = done.removedBlocks > 0 ? 0 : Math.min(MOST_PAUSE_MS, PAUSES * (nowMs - begunMs))
         this.#nextLookMs = nowMs + pauseMs
         return done
@@ -200,7 +200,7 @@ class EmbeddedNode implements IpfsNode {
     await this.#use.alone(() => this.#store.close())
   }
 
-  /** The index names a place that its segment has, and nothing else was found there. */
+  /** Whether the index has a place inside an existing segment, and no damage was found there. */
   #holds(digest: Digest): boolean {
     const { index, segments } = this.#store
     const location = index.locate(digest)
@@ -213,7 +213,7 @@ class EmbeddedNode implements IpfsNode {
     const { index, segments } = this.#store
     const about = { cid: cidOf(cid.digest, cid.codec) }
     for (let location = index.locate(cid.digest), tries = 0; ; tries++) {
-      if (location === undefined) throw new DriveError('NOT_FOUND', 'The node does not hold that block.', { about })
+      if (location === undefined) throw new DriveError('NOT_FOUND', 'The node does not have that block.', { about })
       const bytes = await segments.read(location).catch((error: unknown) => {
         const moved = index.locate(cid.digest)
         if (tries < 3 && moved !== undefined && moved.segment !== location?.segment) return undefined
@@ -226,12 +226,12 @@ class EmbeddedNode implements IpfsNode {
       location = now
     }
     this.#damaged.add(hex(cid.digest))
-    throw new DriveError('WRONG_BLOCK', "The store's copy of a block is damaged; it has to be uploaded again.", {
+    throw new DriveError('WRONG_BLOCK', "The store's copy of a block is damaged. It must be uploaded again.", {
       about,
     })
   }
 
-  /** A call that may take long: cancelled by the caller or by `close`. */
+  /** Runs a long call that the caller or `close` can cancel. */
   #work<T>(options: CallOptions | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#run(options, () => withAnySignal([options?.signal, this.#closing.signal], work))
   }
@@ -249,7 +249,7 @@ class EmbeddedNode implements IpfsNode {
 
 function refuseHole(root: CidText, missing: Cid | undefined): void {
   if (missing === undefined) return
-  throw new DriveError('NODE_ERROR', 'The version is not whole on the node: a block below its root is missing.', {
+  throw new DriveError('NODE_ERROR', 'The version on the node is incomplete: a block below its root is missing.', {
     about: { root, missing: cidOf(missing.digest, missing.codec) },
   })
 }

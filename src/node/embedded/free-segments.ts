@@ -1,6 +1,6 @@
 /**
- * Gives the disk space of blocks back that the index does not name any more: whole segments, and wasteful ones by
- * rewriting them.
+ * Frees the disk space of blocks that are no longer in the index. Deletes empty segments and rewrites segments with
+ * much dead space.
  */
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted, type Digest } from '../../base/index.js'
@@ -9,9 +9,9 @@ import type { BlockIndex } from './block-index.js'
 import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'
 import { isFull } from './store-error.js'
 
-/** A segment is rewritten when at least this part of it is dead; the second holds where every byte counts. */
+/** A segment is rewritten when at least this fraction of it is dead. The second value applies on a full disk. */
 const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
-/** Rows of wasteful segments held in memory at a time; one segment may have more. */
+/** Rows of segments with dead space that are in memory at a time; one segment may have more. */
 const ROWS_A_PASS = 20_000
 
 /** A segment with more live rows is none of ours, where blocks take bytes; its rows would fill the memory. */
@@ -19,7 +19,7 @@ const MOST_ROWS = 200_000
 
 type Row = readonly [Digest, BlockLocation]
 
-/** Nothing is imported meanwhile. */
+/** No import runs meanwhile. */
 export async function freeSegments(
   index: BlockIndex,
   segments: GrowingSegments,
@@ -42,7 +42,7 @@ export async function freeSegments(
     else if (size > 0 && 1 - bytes / size >= deadShare && rows <= MOST_ROWS) wasteful.push({ segment, rows, bytes })
   }
   if (wasteful.length > 0) segments.seal()
-  // The least live ones first: on a full disk each makes room for the next.
+  // Segments with the fewest live bytes first: on a full disk each frees space for the next.
   wasteful.sort((a, b) => a.bytes - b.bytes)
   for (const pass of passes(wasteful)) {
     for (const [segment, moving] of await rowsIn(pass, index)) {
@@ -55,7 +55,7 @@ export async function freeSegments(
 
 interface Wasteful {
   readonly segment: number
-  /** Live rows and bytes in it. */
+  /** Its live rows and live bytes. */
   readonly rows: number
   readonly bytes: number
 }
@@ -86,7 +86,7 @@ async function rowsIn(wanted: readonly number[], index: BlockIndex): Promise<Map
 
 /**
  * Copies live blocks to the end of the newest segment. The old copy is valid until the index has moved.
- * @returns false when there is no room for the copy; then nothing has changed
+ * @returns false when there is no space for the copy; then nothing has changed
  */
 async function hasRewritten(rows: readonly Row[], index: BlockIndex, segments: GrowingSegments): Promise<boolean> {
   const inOrder = rows.toSorted(([, a], [, b]) => a.offset - b.offset)
@@ -95,7 +95,7 @@ async function hasRewritten(rows: readonly Row[], index: BlockIndex, segments: G
   try {
     for (const [digest, location] of inOrder) {
       const bytes = await segments.read(location)
-      // Cut off: the row then names a place that is gone, so the block counts as missing.
+      // Truncated segment: the row names a missing place, so the block counts as missing.
       if (bytes.byteLength !== location.length) continue
       const [now] = await segments.append([bytes])
       moved.push([digest, now!])

@@ -1,7 +1,4 @@
-/**
- * A store on a disk that was damaged, or prepared by somebody: nothing outside it is touched, and no process dies of
- * it.
- */
+/** A damaged or hostile store: nothing outside it is touched, and no process crashes. */
 import { execFileSync, spawn } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -28,7 +25,7 @@ function openAt(path: string): Promise<IpfsNode> {
   return openNode(pathToFileURL(path).href, common)
 }
 
-/** With all kinds of files: blocks in a sorted file and in the log, pins, names. */
+/** A store with all kinds of files: blocks in a sorted file and in the log, pins, names. */
 async function makeStore(path: string): Promise<void> {
   const node = await openAt(path)
   const first = forestOver(rawBlocks(60, 3000, 1))
@@ -76,7 +73,7 @@ test.serial('S-041 a store with any of its files damaged kills no process and gi
   t.true(found > 10, `damage was noticed in ${found} of 80 stores`)
 })
 
-test.serial('S-041 no file of a store is followed to another place, and no pipe is waited for', async (t) => {
+test.serial('S-041 no link in a store is followed, and no pipe blocks', async (t) => {
   const base = await folder(t)
   await makeStore(join(base, 'sound'))
   const names = (await readdir(join(base, 'sound'), { recursive: true })).sort()
@@ -114,7 +111,7 @@ test.serial('S-041 no file of a store is followed to another place, and no pipe 
         },
         (error: unknown) => error,
       )
-      // The reserve holds nothing: it is made anew in its place.
+      // The reserve has no content, so it is replaced.
       if (end !== 'opened' || name !== 'reserve')
         t.true(isDriveError(end, 'INVALID'), `${kind} for ${name}: ${String(end)}`)
       t.deepEqual(await contentOf(outside), before, `${kind} for ${name}`)
@@ -154,20 +151,23 @@ test.serial(
   },
 )
 
-test.serial('S-080 a store of another format is refused in words, and nothing of it is read', async (t) => {
-  const path = await folder(t)
-  await mkdir(join(path, 'segments'))
-  await writeFile(join(path, 'dagdrive-store'), 'dagdrive block store, format 1\n')
-  await writeFile(join(path, 'index.mdb'), Buffer.alloc(65_536, 0xef))
-  const before = await contentOf(path)
-  const error = await t.throwsAsync<DriveError>(openAt(path), { instanceOf: DriveError })
-  t.is(error?.code, 'INVALID')
-  t.regex(error?.message ?? '', /another version of dagdrive. Use a new folder/)
-  await rm(join(path, 'lock'))
-  t.deepEqual(await contentOf(path), before)
-})
+test.serial(
+  'S-080 a store of another format is refused with an explanation, and none of its data is read',
+  async (t) => {
+    const path = await folder(t)
+    await mkdir(join(path, 'segments'))
+    await writeFile(join(path, 'dagdrive-store'), 'dagdrive block store, format 1\n')
+    await writeFile(join(path, 'index.mdb'), Buffer.alloc(65_536, 0xef))
+    const before = await contentOf(path)
+    const error = await t.throwsAsync<DriveError>(openAt(path), { instanceOf: DriveError })
+    t.is(error?.code, 'INVALID')
+    t.regex(error?.message ?? '', /another version of dagdrive. Use a new folder/)
+    await rm(join(path, 'lock'))
+    t.deepEqual(await contentOf(path), before)
+  },
+)
 
-test.serial('S-080 a log of more changes than memory is for is refused, and one of nothing is cut short', async (t) => {
+test.serial('S-080 a log with too many changes is refused, and a log of zeros is truncated', async (t) => {
   const path = await folder(t)
   await makeStore(path)
   const log = join(path, 'blocks.log')
@@ -179,7 +179,7 @@ test.serial('S-080 a log of more changes than memory is for is refused, and one 
     t.is(Buffer.compare(await node.getBlock(cid), bytes), 0)
   await node.importBlocks(rawBlocks(3, 500, 9), { roots: [] })
   await node.close()
-  t.true((await stat(log)).size <= sound.length + 3 * RECORD_BYTES, 'it is written anew')
+  t.true((await stat(log)).size <= sound.length + 3 * RECORD_BYTES, 'it is rewritten')
   const digests = Array.from({ length: 300_000 }, (_, i) => {
     const digest = Buffer.alloc(32)
     digest.writeUInt32BE(i)

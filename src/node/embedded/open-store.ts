@@ -12,10 +12,10 @@ import { systemErrorName, storeError } from './store-error.js'
 import { lockStore } from './store-lock.js'
 
 const MARKER = 'dagdrive-store'
-/** First line of the marker file; the number grows when an older program could no longer read the store. */
+/** First line of the marker file; the number is incremented when older programs cannot read the new format. */
 const FORMAT = 'dagdrive block store, format 2'
 
-/** Rows of a sorted file whose blocks may be gone. */
+/** Allowance for rows of a sorted file whose blocks are gone. */
 const MOST_UNMERGED = 1_000_000
 
 export interface OpenStoreOptions {
@@ -23,9 +23,9 @@ export interface OpenStoreOptions {
   readonly isOfDrive?: boolean | undefined
   /** See `OpenNodeOptions`. */
   readonly mustExist?: boolean | undefined
-  /** Of dagdrive, for the status. */
+  /** The version of dagdrive, for the status. */
   readonly version?: string | undefined
-  /** Memory that begins on a page, or undefined where there is none; for direct writes. */
+  /** Allocates page-aligned memory for direct writes; undefined where this is not possible. */
   readonly allocatePages?: ((bytes: number) => Buffer | undefined) | undefined
 }
 
@@ -33,7 +33,7 @@ export interface OpenStore {
   readonly index: BlockIndex
   readonly segments: GrowingSegments
   readonly space: DiskSpace
-  /** Throws when the disk is gone or the store may not be used any more. */
+  /** Throws when the disk is gone or the store can no longer be used. */
   probe(): Promise<void>
   close(): Promise<void>
 }
@@ -69,10 +69,7 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
   }
 }
 
-/**
- * A block takes more bytes than its record, but for the smallest; and rows of blocks that went stay until the next
- * merge.
- */
+/** All but the smallest blocks are larger than their records. Rows of deleted blocks stay until the next merge. */
 function mostSortedIn(segments: Pick<GrowingSegments, 'boundedBytes'>): number {
   return Math.floor(segments.boundedBytes / RECORD_BYTES) + MOST_UNMERGED
 }
@@ -89,7 +86,7 @@ async function requireStore(path: string): Promise<void> {
   )
 }
 
-/** Only the last folder is made: a missing parent is most likely a disk that is not mounted. */
+/** Only the last folder is made: if its parent is missing, the disk is probably not mounted. */
 async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
@@ -113,7 +110,7 @@ async function checkMarker(path: string): Promise<void> {
   await syncDirectoryLater(path)
 }
 
-/** The first line of the marker file, empty when there is none. */
+/** The first line of the marker file; empty when there is no marker file. */
 async function readMarker(path: string): Promise<string> {
   return (await readRegularFile(join(path, MARKER), 100))?.toString('latin1').split('\n')[0] ?? ''
 }
@@ -121,7 +118,7 @@ async function readMarker(path: string): Promise<string> {
 async function refuseForeign(path: string): Promise<void> {
   for await (const { name } of await opendir(path)) {
     if (name.startsWith(MARKER) || name.startsWith('lock')) continue
-    throw new DriveError('INVALID', 'That folder holds other files; a block store needs a folder of its own.', {
+    throw new DriveError('INVALID', 'The folder holds other files. A block store needs its own folder.', {
       about: { path },
     })
   }

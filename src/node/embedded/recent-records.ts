@@ -1,6 +1,6 @@
 /**
- * What changed since the sorted file of a block index was written: bounded, in memory, found by digest and walked in
- * its order.
+ * The changes since the sorted file of a block index was written. Bounded, in memory, found by digest and iterated in
+ * digest order.
  */
 import { hex, type Digest } from '../../base/index.js'
 import type { BlockRecord } from './block-record.js'
@@ -10,7 +10,7 @@ import { compare } from './sorted-records.js'
 export type RecentBlock = readonly [digest: Digest, location: BlockLocation]
 
 export class RecentRecords {
-  /** By the first byte of the digest, so that a page of the sorted file meets few of them. */
+  /** Grouped by the first byte of the digest, so few records are compared with a page of the sorted file. */
   readonly #buckets = Array.from({ length: 256 }, () => new Map<string, BlockRecord>())
   #size = 0
 
@@ -18,7 +18,7 @@ export class RecentRecords {
     return this.#size
   }
 
-  /** @returns the last record of that block, also when it says that the block is forgotten */
+  /** @returns the latest record of that block, also if that record deletes it */
   get(digest: Digest): BlockRecord | undefined {
     return this.#size === 0 ? undefined : this.#buckets[digest[0]!]!.get(hex(digest))
   }
@@ -40,10 +40,10 @@ export class RecentRecords {
   }
 
   /**
-   * @param sorted records of the sorted file, all there are in the range
-   * @param after the range begins behind it; undefined: at the first digest
-   * @param upTo its last digest; undefined: to the end
-   * @returns the blocks of the range as they are now, in order
+   * @param sorted all records of the sorted file in the range
+   * @param after the range begins after it; undefined: at the first digest
+   * @param upTo the last digest of the range; undefined: to the end
+   * @returns the current blocks of the range, in order
    */
   merge(sorted: readonly BlockRecord[], after: Digest | undefined, upTo: Digest | undefined): RecentBlock[] {
     const isInside = ({ digest }: BlockRecord): boolean =>

@@ -1,7 +1,7 @@
 /**
- * The file that makes changes of a block index durable: block records in the order they came. A record cut off by a
- * crash, or damaged since, is passed over. It is written anew, with what counts, when it was merged, when a sync of it
- * failed, and when it is longer than any log of ours.
+ * The log that makes changes of a block index durable: block records in order of arrival. A truncated or damaged record
+ * is skipped. The log is rewritten with the valid records after a merge, after a failed sync, and when it is longer
+ * than any log this program writes.
  */
 import { constants } from 'node:fs'
 import { rename, type FileHandle } from 'node:fs/promises'
@@ -11,9 +11,9 @@ import { openRegularFile, syncDirectoryLater } from '../../platform/index.js'
 import { decodeRecord, encodeRecords, RECORD_BYTES, type BlockRecord } from './block-record.js'
 import { createAside } from './replace-file.js'
 
-/** The event loop goes on between two pieces. */
+/** The event loop runs between two pieces. */
 const PIECE_BYTES = 256 * KIB
-/** A log of ours is merged before; what lies behind is not looked at. */
+/** This program merges a log before it gets this long; bytes beyond are ignored. */
 const MOST_BYTES = 64 * MIB
 
 export class RecordLog {
@@ -21,8 +21,8 @@ export class RecordLog {
   #file: FileHandle
   #end: number
   /**
-   * It has to be written anew: a sync failed, after which Linux counts the lost pages as clean and a later sync proves
-   * nothing.
+   * The log must be rewritten: a sync failed. After that, Linux marks the lost pages as clean, so a later successful
+   * sync proves nothing.
    */
   #isDoubtful = false
 
@@ -33,7 +33,7 @@ export class RecordLog {
     this.#isDoubtful = end > MOST_BYTES
   }
 
-  /** @param replay gets every sound record, oldest first; a failure of it is that of `open` */
+  /** @param replay receives every valid record, oldest first; if it fails, `open` fails */
   static async open(path: string, replay: (record: BlockRecord) => void): Promise<RecordLog> {
     const file = await openRegularFile(path, constants.O_RDWR | constants.O_CREAT)
     try {
@@ -56,14 +56,14 @@ export class RecordLog {
     }
   }
 
-  /** Records in it, those that later ones replace included. */
+  /** The number of records, including replaced ones. */
   get count(): number {
     return this.#end / RECORD_BYTES
   }
 
   /**
-   * Durable when it resolves. After a failure nothing of it counts.
-   * @param all what the log has to hold besides, should it have to be written anew
+   * Durable when it resolves. After a failure none of the records count.
+   * @param all all other records, in case the log must be rewritten
    */
   async append(records: readonly BlockRecord[], all: Iterable<BlockRecord>): Promise<void> {
     if (this.#isDoubtful) await this.replace(all)
@@ -84,7 +84,7 @@ export class RecordLog {
     this.#end += bytes.length
   }
 
-  /** The log with these records alone; the old one stays when it fails. */
+  /** Replaces the log by one with only these records. The old log stays if this fails. */
   async replace(records: Iterable<BlockRecord>): Promise<void> {
     const bytes = encodeRecords([...records])
     const aside = `${this.#path}.new`

@@ -1,7 +1,7 @@
 /**
- * The pins and name records of a block store. They say what may not be collected and how the drive is found, so they
- * are kept in two equal files, `roots` and `roots.copy`, each with a checksum: one line of JSON, then the SHA-256 of
- * that line. The sound one with the greater number counts.
+ * The pins and name records of a block store. They protect blocks from garbage collection and locate the drive. So they
+ * are stored in two equal files, `roots` and `roots.copy`. Each file has one line of JSON and then the SHA-256 of that
+ * line. The valid file with the greater number is used.
  */
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
@@ -14,21 +14,21 @@ import { replaceFile } from './replace-file.js'
 const FILES = ['roots', 'roots.copy'] as const
 const MOST_BYTES = 16 * 1024 * 1024
 /**
- * Of versions that were replaced, what says which version came after which stays: their roots and commits, some 2 KB
- * each. A device that was away learns from them that the newest version descends from its own.
+ * The roots and commits of replaced versions are kept, about 2 KB each. They let a device that was offline prove that
+ * the newest version descends from its own.
  */
 export const MOST_FORMER = 1000
 const MOST_RECORD_BYTES = 10 * 1024
-/** Pins, and names. A drive has a few pins, and a name a device. */
+/** Limit of pins and of names. A drive has a few pins, and one name per device. */
 const MOST_ENTRIES = 10_000
 const PRINTABLE = /^[\x20-\x7e]{0,255}$/
 
 export interface Roots {
   readonly pins: ReadonlyMap<CidText, string>
   readonly names: ReadonlyMap<CidText, Uint8Array>
-  /** Roots that were pinned once, the oldest first; see `MOST_FORMER`. */
+  /** Roots that were pinned earlier, oldest first; see `MOST_FORMER`. */
   readonly former: readonly CidText[]
-  /** Both files were damaged once: there were pins and names that are not among these. */
+  /** Both files were damaged at some time: earlier pins and names are missing here. */
   readonly areIncomplete: boolean
 }
 
@@ -37,7 +37,7 @@ interface Wire {
   readonly areIncomplete: boolean
   readonly pins: readonly (readonly [CidText, string])[]
   readonly names: readonly (readonly [CidText, string])[]
-  /** Absent in files of older builds. */
+  /** Absent in files from older versions. */
   readonly former?: readonly CidText[]
 }
 
@@ -65,7 +65,7 @@ export class RootsFile {
     return this.#roots
   }
 
-  /** Durable when it resolves. @throws INVALID for a name of a pin that could not be read back */
+  /** Durable when it resolves. @throws INVALID for a pin name that could not be read back */
   async replace(roots: Roots): Promise<void> {
     const number = this.#number + 1
     const line = JSON.stringify({
@@ -77,7 +77,7 @@ export class RootsFile {
     } satisfies Wire)
     const content = Buffer.from(`${line}\n${hash('sha256', line)}\n`)
     if (content.length > MOST_BYTES || parse(content) === undefined)
-      throw new DriveError('INVALID', 'A pin or a name has a form that the block store cannot keep.')
+      throw new DriveError('INVALID', 'A pin or a name has a form that the block store cannot store.')
     for (const name of FILES) await replaceFile(join(this.#directory, name), content)
     await syncDirectoryLater(this.#directory)
     this.#number = number
@@ -97,7 +97,7 @@ function parse(content: Buffer): { number: number; roots: Roots } | undefined {
     const former = (wire.former ?? []).slice(-MOST_FORMER).map(checkedCid)
     return { number: wire.number, roots: { pins, names, former, areIncomplete: wire.areIncomplete === true } }
   } catch {
-    // Of another form than ours: as good as damaged.
+    // An unknown form counts as damaged.
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Many at once or one alone, inside one process: imports and pins share the store, garbage collection has it alone.
- * Waiters are served in the order they came, so nobody starves; one that is cancelled leaves the line with ABORTED.
+ * A read-write lock inside one process: imports and pins share the store, garbage collection has it exclusively.
+ * Waiters are served in order of arrival, so none starves. A cancelled waiter rejects with ABORTED.
  */
 import { aborted } from '../../base/index.js'
 

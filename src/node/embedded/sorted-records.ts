@@ -1,7 +1,7 @@
 /**
- * The bulk of a block index: block records in the order of their digests, in a file that never changes. Nothing of it
- * is kept in memory; digests are spread evenly, so a block is found in two or three small reads. Damaged records are
- * passed over, and whatever the file holds, a search reads a bounded part of it.
+ * The main part of a block index: block records sorted by digest in an immutable file. None of it is kept in memory.
+ * Digests are spread evenly, so a block is found in two or three small reads. Damaged records are skipped. A search
+ * reads a bounded part of any file, also of a hostile one.
  */
 import { constants, readSync } from 'node:fs'
 import { type Digest } from '../../base/index.js'
@@ -11,25 +11,25 @@ import type { BlockLocation } from '../../storage/segments/index.js'
 import { systemErrorName } from './store-error.js'
 import type { FileHandle } from 'node:fs/promises'
 
-/** Records looked at in one read. */
+/** Records per read. */
 const WINDOW = 128
-/** After these the search halves, whatever the file says. */
+/** After this many reads the search always halves the range. */
 const GUESSES = 4
-/** A look behind a gap goes so many times its length further. */
+/** Growth factor of the steps that search for the end of a gap. */
 const STEP = 3
-/** Windows that one search reads at most. In a sound file two or three do. */
+/** Maximum windows read by one search. In an undamaged file two or three are enough. */
 const MOST_LOOKS = 512
 
-/** Records in a row, none of them sound as far as they were looked at. */
+/** A gap: consecutive records without a valid one among those read. */
 interface Gap {
   readonly from: number
   readonly to: number
-  /** A sound record behind it is known. */
+  /** A valid record after the gap is known. */
   readonly isBounded: boolean
 }
 
 export class SortedRecords {
-  /** Records, damaged ones included. */
+  /** The number of records, including damaged ones. */
   readonly count: number
   readonly #file: FileHandle | undefined
   readonly #window = Buffer.allocUnsafeSlow(WINDOW * RECORD_BYTES)
@@ -40,8 +40,8 @@ export class SortedRecords {
   }
 
   /**
-   * A file that is not there has no records.
-   * @param mostRecords what lies behind as many is not looked at
+   * A missing file has no records.
+   * @param mostRecords records after this many are ignored
    */
   static async open(path: string, mostRecords: number): Promise<SortedRecords> {
     try {
@@ -60,14 +60,14 @@ export class SortedRecords {
     return found !== undefined && compare(found.digest, digest) === 0 ? found.location : undefined
   }
 
-  /** @returns the index of the first record behind `digest` */
+  /** @returns the index of the first record after `digest` */
   indexAfter(digest: Digest): number {
     const index = this.#search(digest)
     const [found] = this.read(index, 1)
     return found !== undefined && compare(found.digest, digest) === 0 ? index + 1 : index
   }
 
-  /** Sound records among `limit` from `index` on. */
+  /** The valid records among `limit` records from `index` on. */
   read(index: number, limit: number): BlockRecord[] {
     const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(limit, this.count - index)) * RECORD_BYTES)
     const end = this.#readInto(bytes, index)
@@ -84,9 +84,10 @@ export class SortedRecords {
   }
 
   /**
-   * A window without a sound record says not on which side of it the digest is. So the end of the damage is looked for
-   * first, in growing steps and then by halves; when nothing behind it is smaller, the search goes on before it.
-   * @returns the index of the record of `digest`, else where it would stand, perhaps before damaged records
+   * A window without a valid record does not show on which side of it the digest is. So the search first finds the end
+   * of the damage, in growing steps and then by bisection. If no record after the damage is smaller than the digest,
+   * the search continues before it.
+   * @returns the index of the record of `digest`, or the index where it would be, possibly before damaged records
    */
   #search(digest: Digest): number {
     let [low, high] = [0, this.count]
@@ -123,8 +124,7 @@ export class SortedRecords {
   }
 
   /**
-   * Reads the window at `start`. @returns where in it the first and the last sound record are; undefined when it has
-   * none
+   * Reads the window at `start`. @returns the positions of its first and last valid record; undefined when it has none
    */
   #soundAt(start: number, end: number): { first: number; last: number } | undefined {
     const bytes = this.#window.subarray(0, Math.min(WINDOW, end - start) * RECORD_BYTES)
@@ -151,20 +151,20 @@ export class SortedRecords {
 }
 
 /**
- * Where to look for the end of a gap: in growing steps, at last just before `high`, and by halves once something is
- * behind it.
+ * The next position to read when searching the end of a gap: in growing steps up to `high`, then by bisection once a
+ * valid record after the gap is known.
  */
 function behind({ from, to, isBounded }: Gap, high: number): number {
   const next = to + STEP * (to - from) - WINDOW
   return isBounded ? Math.min(next, Math.floor((to + high) / 2)) : Math.min(next, high - WINDOW)
 }
 
-/** As Buffer.compare. */
+/** Like Buffer.compare. */
 export function compare(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b)
 }
 
-/** The first 48 bits, which say about where a digest stands. */
+/** The first 48 bits, from which the approximate position of a digest is computed. */
 function keyAt(bytes: Buffer, at: number): number {
   return bytes.readUIntBE(at, 6)
 }

@@ -1,7 +1,7 @@
 /**
- * One user of a block store at a time. The lock is the kernel's, on the open file `lock`, so a holder that died never
- * keeps a store locked, in a container or not. The content of the file only names the holder to whoever is refused: it
- * may have been written by anybody, so it is checked before a word of it is repeated.
+ * Ensures one user of a block store at a time. It is a kernel lock on the open file `lock`, so a dead holder never
+ * keeps a store locked, also in a container. The content of the file only tells a refused program who the holder is.
+ * Anybody may have written it, so it is validated before any of it is shown.
  */
 import { constants } from 'node:fs'
 import { hostname } from 'node:os'
@@ -23,8 +23,8 @@ interface Holder {
 
 /**
  * @param directory of the store, must exist
- * @returns the lock; the file stays when it is released, as removing it would split the lock
- * @throws LOCKED, with the holder as far as the file names one in a well-formed way
+ * @returns the lock. Its release keeps the file, because removing it would split the lock
+ * @throws LOCKED, with the holder if the file's content is well-formed
  */
 export async function lockStore(directory: string): Promise<StoreLock> {
   const path = join(directory, 'lock')
@@ -48,7 +48,7 @@ async function readHolder(path: string): Promise<Holder | undefined> {
       return undefined
     return { pid: pid as number, host }
   } catch {
-    // Being written just now, or not ours: nobody known.
+    // The file is just being written, or another program wrote it: the holder is unknown.
     return undefined
   }
 }

@@ -1,4 +1,4 @@
-/** What the embedded store promises beyond the contract: locks, crashes, full disks, damage, space given back. */
+/** Promises of the embedded store beyond the contract: locks, crashes, full disks, damage, freed space. */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
@@ -40,7 +40,7 @@ async function use<T>(path: string, work: (node: IpfsNode) => Promise<T>): Promi
   }
 }
 
-test.serial('blocks, pins and names are there after closing and opening again (R-20)', async (t) => {
+test.serial('blocks, pins and names survive closing and reopening (R-20)', async (t) => {
   const path = join(await folder(t), 'store')
   const forest = forestOver(rawBlocks(20, 5000, 1))
   const key = await nameKey(1)
@@ -60,7 +60,7 @@ test.serial('blocks, pins and names are there after closing and opening again (R
   })
 })
 
-test.serial('a store is used by one at a time; the second user learns who has it', async (t) => {
+test.serial('a store has one user at a time; a second user gets the process and host of the holder', async (t) => {
   const path = join(await folder(t), 'store')
   const opened = await Promise.allSettled(Array.from({ length: 6 }, () => openAt(path)))
   const nodes = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
@@ -73,22 +73,19 @@ test.serial('a store is used by one at a time; the second user learns who has it
   await use(path, async (node) => t.deepEqual(await node.listPins(), []))
 })
 
-test.serial(
-  'S-040 the lock is the kernel\u2019s: what the lock file says, whoever wrote it, keeps nobody out',
-  async (t) => {
-    const path = join(await folder(t), 'store')
-    await use(path, async () => undefined)
-    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
-    const alive = { pid: process.ppid, host: hostname(), boot, pidNamespace: await readlink('/proc/self/ns/pid') }
-    for (const text of ['', 'no JSON', JSON.stringify(alive), JSON.stringify({ ...alive, host: 'another-machine' })]) {
-      await writeFile(join(path, 'lock'), text)
-      await t.notThrowsAsync(use(path, async () => undefined))
-    }
-    t.pass()
-  },
-)
+test.serial('S-040 the lock is the kernel\u2019s: no content of the lock file keeps anybody out', async (t) => {
+  const path = join(await folder(t), 'store')
+  await use(path, async () => undefined)
+  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+  const alive = { pid: process.ppid, host: hostname(), boot, pidNamespace: await readlink('/proc/self/ns/pid') }
+  for (const text of ['', 'no JSON', JSON.stringify(alive), JSON.stringify({ ...alive, host: 'another-machine' })]) {
+    await writeFile(join(path, 'lock'), text)
+    await t.notThrowsAsync(use(path, async () => undefined))
+  }
+  t.pass()
+})
 
-test.serial('S-040 what the lock file says is repeated only when it is a process id and a host name', async (t) => {
+test.serial('S-040 the content of the lock file is shown only when it is a process id and a host name', async (t) => {
   const path = join(await folder(t), 'store')
   await use(path, async () => {
     for (const text of [
@@ -128,7 +125,7 @@ testWhere('root')('S-040 a store whose user was killed in a container is free', 
   child.kill('SIGKILL')
   await gone
   for (let tries = 0; tries < 100; tries++) {
-    const opened = await openAt(path).catch(() => undefined) // the process inside ends a moment after the one outside
+    const opened = await openAt(path).catch(() => undefined) // the inner process ends shortly after the outer one
     if (opened === undefined) continue
     t.true((await opened.listPins()).length > 0)
     return opened.close()
@@ -136,7 +133,7 @@ testWhere('root')('S-040 a store whose user was killed in a container is free', 
   t.fail('still locked')
 })
 
-test.serial('folders that are no store are left alone', async (t) => {
+test.serial('folders that are not a store stay unchanged', async (t) => {
   const base = await folder(t)
   await mkdir(join(base, 'photos'))
   await writeFile(join(base, 'photos', 'cat.jpg'), 'meow')
@@ -185,7 +182,7 @@ test.serial('a store killed at any moment keeps every version it confirmed (R-74
   t.log(`${confirmed} versions confirmed before 6 kills`)
 })
 
-test.serial('garbage collection gives the disk space back', async (t) => {
+test.serial('garbage collection frees disk space', async (t) => {
   const path = join(await folder(t), 'store')
   await use(path, async (node) => {
     const kept = forestOver(rawBlocks(20, 50_000, 11))
@@ -209,7 +206,7 @@ test.serial('garbage collection gives the disk space back', async (t) => {
   })
 })
 
-test.serial('reads go on while garbage is collected, and imports wait for it', async (t) => {
+test.serial('reads continue during garbage collection, and imports wait for it', async (t) => {
   const path = join(await folder(t), 'store')
   await use(path, async (node) => {
     const kept = forestOver(rawBlocks(60, 30_000, 21))
@@ -231,7 +228,7 @@ test.serial('reads go on while garbage is collected, and imports wait for it', a
 })
 
 test.serial(
-  'a source that is stuck holds up neither its cancellation, nor garbage collection cancelled meanwhile, nor closing',
+  'a stuck source does not block its own cancellation, a cancelled garbage collection, or closing',
   async (t) => {
     const node = await openAt(join(await folder(t), 'store'))
     const stuck = async function* (): AsyncGenerator<NodeBlock> {
@@ -249,7 +246,7 @@ test.serial(
   },
 )
 
-test.serial('a damaged block is refused, counts as missing and is healed by the next import', async (t) => {
+test.serial('a damaged block is refused, counts as missing and is replaced by the next import', async (t) => {
   const path = join(await folder(t), 'store')
   const forest = forestOver(rawBlocks(8, 4000, 31))
   await use(path, async (node) => {
@@ -267,7 +264,7 @@ test.serial('a damaged block is refused, counts as missing and is healed by the 
   })
 })
 
-test.serial('moving a pin costs what changed, not what there is', async (t) => {
+test.serial('the cost of a pin update depends on the change, not on the size of the tree', async (t) => {
   const path = join(await folder(t), 'store')
   await use(path, async (node) => {
     const leaves = rawBlocks(20_000, 16, 41)
@@ -286,7 +283,7 @@ test.serial('moving a pin costs what changed, not what there is', async (t) => {
 })
 
 testWhere('root')(
-  'a full disk is NO_SPACE, what was stored stays, and work goes on when there is room (R-63)',
+  'a full disk is NO_SPACE, stored blocks stay, and work continues when there is space (R-63)',
   async (t) => {
     const mount = await folder(t)
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', mount])
@@ -302,14 +299,14 @@ testWhere('root')(
 
       await node.importBlocks(rawBlocks(7, 3000, 50), { roots: [] })
 
-      // Filled to the last byte, so that the index cannot be written either.
+      // The disk is filled to the last byte, so the index cannot be written either.
       const filler = join(mount, 'filler')
       const file = await open(filler, 'w')
       for (let piece = 1 << 20; piece >= 4096; piece >>= 1) {
         try {
           for (;;) await file.write(Buffer.alloc(piece, 1))
         } catch {
-          continue // no room for a piece of this size any more
+          continue // no space for a piece of this size
         }
       }
       await file.close()
@@ -332,7 +329,7 @@ testWhere('root')(
   },
 )
 
-/** Writes to the index alone until the disk has no page left for it. */
+/** Writes only to the index until the disk has no free page. */
 async function pinMany(node: IpfsNode, round: number): Promise<void> {
   for (let at = 0; at < 3000; at++) {
     const key = await nameKey(10_000 * (round + 1) + at + 1)

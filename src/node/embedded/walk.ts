@@ -1,12 +1,12 @@
-/** Walks dag-pb trees: which blocks lie below a root, and are they all there? Raw blocks have no links. */
+/** Walks dag-pb trees to list the blocks below a root and to find missing ones. Raw blocks have no links. */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, hex, throwIfAborted } from '../../base/index.js'
 import { decodeLinks, parseCid, type Cid } from '../../dag/index.js'
 import { DigestSet } from './digest-set.js'
 
-/** Blocks looked for in one go; then the event loop goes on. */
+/** Number of blocks looked up between two turns of the event loop. */
 const LOOKS_AT_ONCE = 256
-/** Nodes known and not looked at yet: a tree of ours has some hundreds, and these take 50 MB. */
+/** Limit of nodes waiting to be visited, about 50 MB. A tree of ours has a few hundred. */
 const MOST_WAITING = 200_000
 /** Nodes of one tree: 400 million blocks of ours. */
 const MOST_NODES = 2_000_000
@@ -19,18 +19,18 @@ export interface WalkSource {
 
 export interface WalkOptions {
   readonly signal?: AbortSignal | undefined
-  /** Every block reached; raw ones as often as they are linked. */
+  /** Called for every block reached; for raw blocks once per link. */
   readonly visit?: (cid: Cid) => void
 }
 
-/** @returns the first block that is not there, undefined when the tree is whole */
+/** @returns the first missing block; undefined when the tree is complete */
 export async function findMissing(source: WalkSource, root: Cid, options: WalkOptions = {}): Promise<Cid | undefined> {
   return walk(source, [{ now: root, before: undefined }], options)
 }
 
 /**
- * Like `findMissing` for a tree of which `before`, a similar one, is known to be whole: equal subtrees are skipped, so
- * the cost is that of the difference.
+ * Like `findMissing`, but skips subtrees that are equal in `before`, a similar tree that is known to be complete. The
+ * cost is that of the difference.
  */
 export async function findMissingSince(
   source: WalkSource,
@@ -41,7 +41,7 @@ export async function findMissingSince(
   return walk(source, [{ now: root, before }], options)
 }
 
-/** @returns those of the blocks that are not there */
+/** @returns the missing ones of the blocks */
 export async function absentFrom<Text extends string>(
   source: Pick<WalkSource, 'has'>,
   cids: readonly Text[],
@@ -59,12 +59,12 @@ export async function absentFrom<Text extends string>(
 
 interface Step {
   readonly now: Cid
-  /** The node at the same place of the tree known to be whole. */
+  /** The node at the same place in the complete tree. */
   readonly before: Cid | undefined
 }
 
 async function walk(source: WalkSource, stack: Step[], options: WalkOptions): Promise<Cid | undefined> {
-  const seen = new DigestSet() // dag-pb nodes only: leaves are many, and asking for one twice is cheap
+  const seen = new DigestSet() // only dag-pb nodes: there are many leaves, and looking one up twice is cheap
   let looks = 0
   for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
     if (++looks % LOOKS_AT_ONCE === 0) await setImmediate()
@@ -83,7 +83,7 @@ async function walk(source: WalkSource, stack: Step[], options: WalkOptions): Pr
   return undefined
 }
 
-/** New links beside the old ones they replaced; links that were there before are left out. */
+/** Pairs new links with the old ones they replaced. Unchanged links are left out. */
 function pair(links: readonly Cid[], before: readonly Cid[]): Step[] {
   if (before.length === 0) return links.map((now) => ({ now, before: undefined }))
   const old = new Set(before.map(idOf))
@@ -93,7 +93,7 @@ function pair(links: readonly Cid[], before: readonly Cid[]): Step[] {
   return fresh.map((cid, at) => ({ now: cid, before: gone[at] }))
 }
 
-/** A text that is equal for equal blocks of equal codec. */
+/** A key that is equal for equal digests with equal codecs. */
 function idOf(cid: Cid): string {
   return `${cid.codec}/${hex(cid.digest)}`
 }

@@ -13,7 +13,7 @@ import { DriveError, silentLog, systemClock, systemRandom } from '../../base/ind
 import { openNode, type IpfsNode, type OpenNodeOptions } from '../index.js'
 import { endpointOf } from './endpoint.js'
 
-/** The least a drive needs; docs/NODES.md tells the user to allow these. */
+/** The minimum permissions of a drive, as listed in docs/NODES.md. */
 const PATHS = [
   'id',
   'version',
@@ -38,7 +38,7 @@ async function open(t: ExecutionContext, address: string, extra: Partial<OpenNod
 }
 
 testWithKubo(
-  'a key opens exactly what it is allowed to; without it, or with a wrong one, all is NODE_DENIED (R-21)',
+  'a key allows exactly its commands; without it, or with a wrong one, every call is NODE_DENIED (R-21)',
   async (t) => {
     const daemon = await requireKubo(t, {
       authorizations: {
@@ -82,7 +82,7 @@ testWithKubo(
   },
 )
 
-testWithKubo('a unix socket serves as well, also after a kill -9 that left its file', async (t) => {
+testWithKubo('a unix socket works too, also after a kill -9 that left its file', async (t) => {
   const daemon = await requireKubo(t, { unixSocket: true })
   const node = await open(t, daemon.unixUrl!)
   t.is((await node.check()).where, daemon.unixUrl!)
@@ -92,7 +92,7 @@ testWithKubo('a unix socket serves as well, also after a kill -9 that left its f
   t.true((await node.check()).sameMachine)
 })
 
-testWithKubo('https needs a certificate that is trusted', async (t) => {
+testWithKubo('https needs a trusted certificate', async (t) => {
   const daemon = await requireKubo(t)
   const tls = await selfSigned(t)
   const proxy = await startFaultProxy(daemon.url, tls)
@@ -105,7 +105,7 @@ testWithKubo('https needs a certificate that is trusted', async (t) => {
   t.deepEqual(Buffer.from(await node.getBlock(blocks[9]!.cid)), Buffer.from(blocks[9]!.bytes))
 })
 
-test('an address holds no credentials, and other forms are refused without being repeated', async (t) => {
+test('an address with credentials or of an unknown form is refused, and the error does not repeat it', async (t) => {
   const addresses = [
     'http://user:hunter2@host:5001',
     'https://host/?key=hunter2',
@@ -123,7 +123,7 @@ test('an address holds no credentials, and other forms are refused without being
   }
 })
 
-test('which nodes are on this machine, and when a key would cross the network in the clear', (t) => {
+test('detects nodes on this machine, and keys that would be sent unencrypted over the network', (t) => {
   const at = (address: string) => endpointOf(new URL(address), { credentials: 'k' })
   for (const here of ['http://127.0.0.1:5001', 'http://localhost:5001', 'http://[::1]:5001', 'unix:///run/kubo.sock']) {
     t.true(at(here).sameMachine, here)

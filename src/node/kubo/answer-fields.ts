@@ -1,30 +1,30 @@
 /**
- * Fields of a node's JSON, each checked for its type and length: a node may put anything there, and what is no such
- * value counts as absent.
+ * Reads fields of a node's JSON and checks their type and length. A node may send anything; an invalid value counts as
+ * absent.
  */
 import { KIB } from '../../base/index.js'
 
-/** The longest CID, name of a pin or sentence that is looked at. */
+/** Length limits of a CID, a pin name and a message. */
 const MOST_TEXT = 512
 const MOST_SENTENCE = 4 * KIB
 
-/** A CID or a name; undefined when it is absent, no text, or longer than any. */
+/** A CID or a name; undefined when it is absent, not text, or too long. */
 export function textField(value: unknown): string | undefined {
   return typeof value === 'string' && value.length <= MOST_TEXT ? value : undefined
 }
 
-/** What the node says to people, cut to a length; undefined when there is nothing. */
+/** A message of the node, truncated to a maximum length; undefined when there is none. */
 export function sentenceField(value: unknown): string | undefined {
   if (value === undefined || value === null || value === '') return undefined
-  return typeof value === 'string' ? value.slice(0, MOST_SENTENCE) : 'a failure in a form of its own'
+  return typeof value === 'string' ? value.slice(0, MOST_SENTENCE) : 'an error in an unknown format'
 }
 
-/** A whole number from 0 on. */
+/** A whole number, 0 or greater. */
 export function countField(value: unknown): number | undefined {
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
 }
 
-/** True when the list names this text. */
+/** True when the list contains this text. */
 export function listNames(value: unknown, text: string): boolean {
   return Array.isArray(value) && value.includes(text)
 }

@@ -1,6 +1,6 @@
 /**
- * The answer to one call: bytes, one JSON value or a stream of JSON lines, all bounded. Only an answer that came whole
- * is believed.
+ * The response to one call: bytes, one JSON value or a stream of JSON lines, all bounded. Only a complete response is
+ * accepted.
  */
 import type { IncomingMessage } from 'node:http'
 import { DriveError } from '../../base/index.js'
@@ -12,15 +12,15 @@ const REFUSAL_BYTES = 64 * 1024
 interface Call {
   readonly command: string
   readonly where: string
-  /** The one CID or name that was asked about. */
+  /** The CID or name in the request, if it has exactly one. */
   readonly argument: string | undefined
-  /** The most bytes of the whole answer. */
+  /** The maximum size of the response in bytes. */
   readonly answerBytes: number
-  /** Why this side ended the call, if it did: cancelled, or too long silent. */
+  /** The reason if this side ended the call: cancelled, or a time-out. */
   readonly gaveUp: () => DriveError | undefined
-  /** Takes our credentials out of what the node says. */
+  /** Removes our credentials from the node's messages. */
   readonly hide: (said: string) => string
-  /** Called once, when the answer is read or given up. */
+  /** Called once, when the response is read or given up. */
   readonly release: () => void
 }
 
@@ -36,23 +36,23 @@ export class RpcAnswer {
   async throwIfRefused(): Promise<void> {
     const status = this.#message.statusCode ?? 0
     if (status >= 200 && status < 300) return
-    // The connection may carry an unfinished body, so it is not used again.
+    // The connection may hold an unfinished body, so it is not reused.
     const text = await this.#text(REFUSAL_BYTES).catch(() => '')
     this.#message.destroy()
     throw this.#call.gaveUp() ?? refusal(status, this.#call.hide(text), this.#call)
   }
 
-  /** NODE_ERROR when it is longer than the command may answer. */
+  /** NODE_ERROR when it exceeds the limit of the command. */
   async bytes(): Promise<Uint8Array> {
     return this.#bytes(this.#call.answerBytes)
   }
 
-  /** One JSON object; NODE_ERROR for anything else. What its fields are is not checked here. */
+  /** One JSON object; NODE_ERROR for anything else. The fields are not validated here. */
   async json<T>(): Promise<T> {
     return this.#parse<T>(Buffer.from(await this.bytes()).toString())
   }
 
-  /** One JSON object a line, as they arrive. */
+  /** Yields one JSON object per line, as they arrive. */
   async *lines<T>(): AsyncGenerator<T, void, undefined> {
     let rest = ''
     const decoder = new TextDecoder()
@@ -65,7 +65,7 @@ export class RpcAnswer {
     if (rest.trim() !== '') yield this.#line<T>(rest)
   }
 
-  /** Reads to the end and forgets. */
+  /** Reads to the end and discards the bytes. */
   async drain(): Promise<void> {
     for await (const _part of this.#parts()) continue
   }
@@ -85,7 +85,7 @@ export class RpcAnswer {
     return this.#parse<T>(line)
   }
 
-  /** The body, then the proof that it was whole: the last chunk arrived and no failure is in the trailer. */
+  /** Reads the body and then checks that it is complete: the last chunk arrived, and the trailer reports no failure. */
   async *#parts(limit = this.#call.answerBytes): AsyncGenerator<Uint8Array, void, undefined> {
     const { command, where, gaveUp, hide } = this.#call
     const message = this.#message
@@ -102,7 +102,7 @@ export class RpcAnswer {
       throw gaveUp() ?? connectionFailure(error, where)
     } finally {
       this.#call.release()
-      // A reader that stopped early: the rest is not waited for.
+      // The reader stopped early, so the rest is not awaited.
       if (!message.complete) message.destroy()
     }
     const failure = message.trailers['x-stream-error']
@@ -118,10 +118,10 @@ export class RpcAnswer {
     try {
       value = JSON.parse(text)
     } catch {
-      // said below
+      // reported below
     }
     if (typeof value === 'object' && value !== null) return value as T
-    throw this.#malformed('The node answered with something else than was asked for.')
+    throw this.#malformed('The node sent an unexpected response.')
   }
 
   #tooLong(): DriveError {

@@ -1,11 +1,11 @@
 /**
- * What each command may cost: silence, time, bytes and the length of a line. A node decides none of them, so a hostile
- * one can neither hold a call for ever nor fill the memory.
+ * The limits of each command: silence, time, bytes and the length of a line. They do not depend on the node, so a
+ * hostile node can neither block a call for ever nor fill the memory.
  */
 import { KIB, MIB } from '../../base/index.js'
 import type { NodeTimeouts } from '../open-options.js'
 
-/** Every command of Kubo that is used. */
+/** The Kubo commands in use. */
 export type Command =
   | 'version'
   | 'id'
@@ -22,19 +22,19 @@ export type Command =
   | 'name/get'
 
 export interface CallLimits {
-  /** Silence after which the call fails with TIMEOUT. */
+  /** The call fails with TIMEOUT after this long without a byte. */
   readonly idleMs: number
-  /** Time for the whole call, however busy it is; for a streamed upload, from the end of the upload. */
+  /** Time limit of the whole call, also with progress. For a streamed upload it starts at the end of the upload. */
   readonly totalMs: number
-  /** Bytes of the answer; more is NODE_ERROR. */
+  /** Maximum bytes of the response; more is NODE_ERROR. */
   readonly answerBytes: number
 }
 
-/** An upload may keep this side waiting `workMs`, and as long again as its bytes take at this rate. */
+/** An upload may block this side for `workMs`, plus the time that its bytes take at this rate. */
 export const LEAST_UPLOAD_BYTES_PER_SECOND = 2 * KIB
-/** One line of an answer in lines: a pin's name has at most 255 bytes. */
+/** Maximum length of one response line: a pin's name has at most 255 bytes. */
 export const LINE_BYTES = 16 * KIB
-/** Kubo refuses larger blocks; the rest is room for headers of other codecs. */
+/** Kubo refuses larger blocks; the rest allows for headers of other codecs. */
 const BLOCK_BYTES = 4 * MIB
 /** A block of 1 MiB at 2 KiB/s still comes through. */
 const BLOCK_PATIENCE = 5
@@ -42,7 +42,7 @@ const BLOCK_PATIENCE = 5
 const WALK_PATIENCE = 30
 const LIST_PATIENCE = 5
 
-/** @param lookMs how long the node was told to look for something before it answers */
+/** @param lookMs the search time that the request gives to the node */
 export function limitsOf(command: Command, { idleMs, workMs }: NodeTimeouts, lookMs = 0): CallLimits {
   const limits = (): CallLimits => {
     switch (command) {

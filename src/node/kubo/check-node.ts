@@ -1,14 +1,14 @@
-/** Is this a Kubo that can hold a drive, and may we use it? */
+/** Checks that a node is a Kubo that can hold a drive, and that we have access. */
 import { DriveError } from '../../base/index.js'
 import type { CallOptions, NodeStatus } from '../contract.js'
 import { countField } from './answer-fields.js'
 import { shorten } from './failures.js'
 import type { KuboRpc } from './rpc.js'
 
-/** `name/put`, which takes records signed elsewhere, came with 0.40. */
+/** Version 0.40 added `name/put`, which accepts records signed by others. */
 const OLDEST = { major: 0, minor: 40 } as const
 
-/** The one call that every key may make. @returns the version */
+/** The only call that every key may make. @returns the version */
 export async function probeNode(rpc: KuboRpc, { signal }: CallOptions): Promise<string | undefined> {
   const { Version } = await (await rpc.call('version', { signal })).json<{ Version?: unknown }>()
   const version = textOf(Version)
@@ -35,7 +35,7 @@ export async function checkNode(rpc: KuboRpc, options: CallOptions): Promise<Nod
   }
 }
 
-/** Shown to people, so it is kept short and plain. */
+/** The version is shown to users, so it is kept short and printable. */
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? shorten(value) : undefined
 }
@@ -47,10 +47,10 @@ function requireVersion(version: string | undefined, where: string): void {
       ?.slice(1)
       .map(Number) ?? []
   if (major === undefined || minor === undefined) {
-    throw new DriveError('NODE_ERROR', 'What answers at this address is no Kubo RPC API.', { about: { where } })
+    throw new DriveError('NODE_ERROR', 'The server at this address is not a Kubo RPC API.', { about: { where } })
   }
   if (major > OLDEST.major || minor >= OLDEST.minor) return
-  throw new DriveError('NODE_ERROR', `This Kubo (${version}) is too old; version 0.40 or newer is needed.`, {
+  throw new DriveError('NODE_ERROR', `This Kubo (${version}) is too old; version 0.40 or newer is required.`, {
     about: { where, version: version ?? '' },
   })
 }

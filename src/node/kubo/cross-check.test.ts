@@ -1,4 +1,4 @@
-/** Our client and `kubo-rpc-client`, written by others, see the same daemon in the same way. */
+/** Our client and the independent `kubo-rpc-client` get the same results from one daemon. */
 import { create } from 'kubo-rpc-client'
 import { CID } from 'multiformats/cid'
 import { forestOver, nameKey, rawBlock, rawBlocks } from '../../../test/suites/node-material.js'
@@ -6,7 +6,7 @@ import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { openNode } from '../index.js'
 
-testWithKubo('kubo-rpc-client reads what our client wrote, and the other way round', async (t) => {
+testWithKubo('kubo-rpc-client reads the data of our client, and vice versa', async (t) => {
   const daemon = await requireKubo(t)
   const options = { dataDirectory: '/nonexistent', clock: systemClock, log: silentLog, random: systemRandom }
   const ours = await openNode(daemon.url, options)

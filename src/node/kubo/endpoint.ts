@@ -1,5 +1,6 @@
 /**
- * Where a Kubo RPC API is, and what opens it. Credentials live in `authorization` only, never in a text that is shown.
+ * The address of a Kubo RPC API, and the credentials for it. Credentials are only in `authorization`, never in
+ * displayed text.
  */
 import { Agent as HttpAgent, type AgentOptions, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
@@ -10,18 +11,18 @@ import { isLoopback } from './loopback.js'
 import type { Listener } from './socket-tables.js'
 
 export interface Endpoint {
-  /** For people: the address without credentials. */
+  /** The address without credentials, for display. */
   readonly where: string
   readonly sameMachine: boolean
   readonly secure: boolean
-  /** Connection part of every request. */
+  /** The connection options of every request. */
   readonly target: RequestOptions
-  /** In front of `/api/v0/`; empty or like `/kubo`. */
+  /** The path before `/api/v0/`; empty or like `/kubo`. */
   readonly basePath: string
   readonly authorization: string | undefined
-  /** Credentials cross a network in the clear. */
+  /** Credentials are sent unencrypted over a network. */
   readonly exposed: boolean
-  /** What a node says, without our credentials: some servers repeat a request's headers in their errors. */
+  /** Removes our credentials from a node's message: some servers repeat a request's headers in their errors. */
   readonly hide: (said: string) => string
   close(): void
 }
@@ -29,20 +30,21 @@ export interface Endpoint {
 export interface EndpointOptions {
   readonly credentials?: string | undefined
   readonly certificateAuthority?: string | undefined
-  /** Who has to listen on a plain http port of this machine for the credentials to be sent there. */
+  /** For a plain http port of this machine: the required listener. Otherwise the credentials are not sent. */
   readonly listener?: Listener | undefined
 }
 
 const CONNECT_MS = 10_000
-/** Sockets kept for this node; more calls than this wait for one. */
+/** Maximum sockets to this node; further calls wait for a free one. */
 const SOCKETS = 32
 
-/** @param url `http:`, `https:` or `unix:`; USAGE for one that holds a user name or password, or is of another form */
+/** @param url `http:`, `https:` or `unix:`; USAGE if it holds a user name or password, or has another form */
 export function endpointOf(url: URL, options: EndpointOptions): Endpoint {
   if (url.username !== '' || url.password !== '') {
-    throw new DriveError('USAGE', 'A node address holds no user name or password; give them in a key file.')
+    throw new DriveError('USAGE', 'A node address must not hold a user name or password. Put them into a key file.')
   }
-  if (url.search !== '' || url.hash !== '') throw new DriveError('USAGE', 'A node address has no `?` or `#` part.')
+  if (url.search !== '' || url.hash !== '')
+    throw new DriveError('USAGE', 'A node address must not have a `?` or `#` part.')
   const authorization = authorizationOf(options.credentials)
   if (url.protocol === 'unix:') return unixEndpoint(url, authorization)
   const secure = url.protocol === 'https:'
@@ -74,7 +76,7 @@ function plainAgent(where: string, guard: Listener | undefined, options: AgentOp
 function unixEndpoint(url: URL, authorization: string | undefined): Endpoint {
   const socketPath = decodeURIComponent(url.pathname)
   if (url.host !== '' || socketPath.length < 2) {
-    throw new DriveError('USAGE', 'A unix socket is given as `unix:///folder/api.sock`.')
+    throw new DriveError('USAGE', 'The form of a unix socket address is `unix:///folder/api.sock`.')
   }
   const agent = new HttpAgent({ keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' })
   return {
@@ -98,7 +100,7 @@ function authorizationOf(credentials: string | undefined): string | undefined {
   const secret = credentials?.trim()
   if (secret === undefined || secret === '') return undefined
   if (/[^\x21-\x7e ]/.test(secret))
-    throw new DriveError('USAGE', 'The key of the node holds characters that cannot be sent.')
+    throw new DriveError('USAGE', 'The node key has characters that cannot be sent in an HTTP header.')
   if (secret.startsWith('basic:')) {
     const basic = secret.slice('basic:'.length)
     return `Basic ${basic.includes(':') ? Buffer.from(basic).toString('base64') : basic}`
@@ -106,7 +108,7 @@ function authorizationOf(credentials: string | undefined): string | undefined {
   return `Bearer ${secret.startsWith('bearer:') ? secret.slice('bearer:'.length) : secret}`
 }
 
-/** The token as it is sent, and for basic credentials also what it says. */
+/** The texts to remove: the token as sent, and for basic credentials also the decoded parts. */
 function hiding(authorization: string | undefined): (said: string) => string {
   if (authorization === undefined) return (said) => said
   const [scheme, sent = ''] = authorization.split(/ (.*)/s)
@@ -115,14 +117,14 @@ function hiding(authorization: string | undefined): (said: string) => string {
   return (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '[hidden]'), text)
 }
 
-/** Node trusts what `ca` lists and nothing else, so the well-known authorities are listed too. */
+/** Node.js trusts only the authorities in `ca`, so the well-known ones are added. */
 function trust(certificateAuthority: string | undefined): { ca?: string[] } {
   return certificateAuthority === undefined ? {} : { ca: [...rootCertificates, certificateAuthority] }
 }
 
 /**
- * Who listens there now, where a credential would cross a port of this machine in the clear; undefined for every other
- * address, and where this machine does not say.
+ * The current listener of a plain http port of this machine. Undefined for every other address, and where the system
+ * does not report listeners.
  */
 export async function listenerFor(url: URL): Promise<Listener | undefined> {
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')

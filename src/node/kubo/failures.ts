@@ -1,7 +1,7 @@
-/** What went wrong on the way to a node or on it, in the codes of the node contract. */
+/** Converts failures of the connection and of the node to the error codes of the node contract. */
 import { DriveError, isDriveError, type DriveErrorCode } from '../../base/index.js'
 
-/** A connection that could not be made, or broke. @param where the node's address without credentials */
+/** A connection that failed or broke. @param where the node's address without credentials */
 export function connectionFailure(error: unknown, where: string): DriveError {
   if (isDriveError(error)) return error
   const errno = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
@@ -10,23 +10,26 @@ export function connectionFailure(error: unknown, where: string): DriveError {
     return new DriveError('NODE_DENIED', 'The certificate of the node is not trusted.', { cause: error, about })
   }
   if (errno === 'EACCES' || errno === 'EPERM') {
-    return new DriveError('NODE_DENIED', "The node's socket may not be opened by this user.", { cause: error, about })
+    return new DriveError('NODE_DENIED', "This user has no permission to open the node's socket.", {
+      cause: error,
+      about,
+    })
   }
   return new DriveError('OFFLINE', 'The node cannot be reached.', { cause: error, about })
 }
 
-/** Which call failed. */
+/** The failed call. */
 export interface FailedCall {
   readonly command: string
   readonly where: string
-  /** The one CID or name that was asked about. */
+  /** The CID or name in the request, if it has exactly one. */
   readonly argument: string | undefined
 }
 
 /**
- * An answer with a status other than 2xx. Only status 500 with Kubo's own JSON is Kubo speaking (`said` in the error);
- * any other text (`heard`) is shown and decides nothing.
- * @param body what the node said
+ * A response with a status other than 2xx. Only status 500 with Kubo's own JSON is a message of Kubo (`said` in the
+ * error). Any other text (`heard`) is only displayed.
+ * @param body the response body
  */
 export function refusal(status: number, body: string, call: FailedCall): DriveError {
   const said = status === 500 ? wordsOfKubo(body) : undefined
@@ -37,24 +40,24 @@ export function refusal(status: number, body: string, call: FailedCall): DriveEr
   if (status === 401 || status === 403) {
     return new DriveError(
       'NODE_DENIED',
-      'The node refused access: the key is missing, wrong, or not allowed to do this.',
+      'The node refused access: the node key is missing or wrong, or does not allow this call.',
       { about },
     )
   }
   if (status === 429 || status === 502 || status === 503 || status === 504) {
-    return new DriveError('NODE_BUSY', 'The node, or a server before it, is busy.', { about })
+    return new DriveError('NODE_BUSY', 'The node, or a proxy before it, is busy.', { about })
   }
   if (status === 404 || status === 405) {
     return new DriveError(
       'NODE_ERROR',
-      'What answers at this address is no Kubo RPC API, or does not serve this command.',
+      'The server at this address is not a Kubo RPC API, or does not support this command.',
       { about },
     )
   }
   return new DriveError('NODE_ERROR', 'The node reported an error.', { about })
 }
 
-/** A failure Kubo reports in words: as status 500, or as a trailer after the answer began. */
+/** A failure with a message of Kubo: as status 500, or in the trailer after the response began. */
 export function nodeFailure(words: string, call: FailedCall, status?: number): DriveError {
   const said = shorten(words)
   const code = codeOf(said, call) ?? 'NODE_ERROR'
@@ -64,14 +67,14 @@ export function nodeFailure(words: string, call: FailedCall, status?: number): D
   })
 }
 
-/** Kubo's own words in a failure, empty for others. */
+/** Kubo's own message in a failure; empty for other failures. */
 export function saidBy(error: unknown): string {
   return isDriveError(error) && typeof error.about['said'] === 'string' ? error.about['said'] : ''
 }
 
 /**
- * A wrong "not found" would make an empty drive of a full one, so these are Kubo's exact answers (seen on 0.40 and
- * 0.43, online and offline, with every kind of routing), each for the command that gives it.
+ * A wrong "not found" would make a full drive look empty. So these are Kubo's exact messages per command, as recorded
+ * on 0.40 and 0.43, online and offline, with every kind of routing.
  */
 function codeOf(said: string, { command, argument }: FailedCall): DriveErrorCode | undefined {
   if (/^(?:pin: )?context deadline exceeded$/.test(said)) return 'TIMEOUT'
@@ -83,14 +86,14 @@ function codeOf(said: string, { command, argument }: FailedCall): DriveErrorCode
   return undefined
 }
 
-/** They name the block below the root that is missing. */
+/** These messages contain the CID of the missing block. */
 const PINNING: ReadonlySet<string> = new Set(['pin/add', 'pin/update'])
 
 const SENTENCES: Partial<Record<DriveErrorCode, string>> = {
   NO_SPACE: "The node's disk is full.",
   WRONG_BLOCK: 'The node found a block that does not match its CID.',
   TIMEOUT: 'The node did not finish in time.',
-  NOT_FOUND: 'The node does not have that.',
+  NOT_FOUND: 'The node does not have the requested item.',
 }
 
 function wordsOfKubo(body: string): string | undefined {
@@ -102,7 +105,7 @@ function wordsOfKubo(body: string): string | undefined {
   }
 }
 
-/** One line without control characters: what a node says may end up on a terminal. */
+/** One line without control characters, because a node's message may be shown on a terminal. */
 export function shorten(text: string): string {
   const line = text.replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 300)}…` : line

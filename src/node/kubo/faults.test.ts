@@ -33,7 +33,7 @@ async function openFaulty(t: ExecutionContext, timeouts: Partial<NodeTimeouts> =
 }
 
 testWithKubo(
-  'a daemon killed and restarted in the middle of an upload: OFFLINE, then the retry completes it (R-13, R-21)',
+  'a daemon killed and restarted during an upload: OFFLINE, then the retry completes it (R-13, R-21)',
   async (t) => {
     const { node, daemon, proxy } = await openFaulty(t)
     const forest = forestOver(rawBlocks(64, 256 * KIB, 71))
@@ -62,7 +62,7 @@ testWithKubo(
   },
 )
 
-testWithKubo('a connection cut in the middle of an upload is OFFLINE and the node stays healthy', async (t) => {
+testWithKubo('a connection cut during an upload is OFFLINE, and the node keeps working', async (t) => {
   const { node, proxy } = await openFaulty(t)
   const forest = forestOver(rawBlocks(32, 256 * KIB, 72))
   proxy.inject({ path: 'dag/import', times: 2, kind: { dropUploadAfterBytes: 3 * MIB } })
@@ -116,7 +116,7 @@ testWithKubo('403 is NODE_DENIED for every call, before any block is sent; 503 i
   t.false((await node.listPins()).some((pin) => pin.cid === cid))
 })
 
-testWithKubo('a truncated block, cut off or ended as if whole, is never accepted', async (t) => {
+testWithKubo('a truncated block is never accepted, also if the response ends normally', async (t) => {
   const { node, proxy } = await openFaulty(t)
   const [block] = rawBlocks(1, 200_000, 75)
   await node.importBlocks([block!], { roots: [block!.cid] })
@@ -129,7 +129,7 @@ testWithKubo('a truncated block, cut off or ended as if whole, is never accepted
   t.deepEqual(Buffer.from(await robust.getBlock(block!.cid)), Buffer.from(block!.bytes))
 })
 
-testWithKubo('an import whose answer is lost or cut is not taken for done', async (t) => {
+testWithKubo('an import with a lost or truncated response does not count as done', async (t) => {
   const { node, proxy } = await openFaulty(t)
   const blocks = rawBlocks(4, 1000, 76)
   proxy.inject({ path: 'dag/import', kind: { truncateAnswerAfterBytes: 0 } })
@@ -140,7 +140,7 @@ testWithKubo('an import whose answer is lost or cut is not taken for done', asyn
   await failsWith(t, ['NODE_ERROR'], node.importBlocks(blocks, { roots: [blocks[0]!.cid] }))
 })
 
-testWithKubo('a wrong block is refused, and the right one taken when it comes', async (t) => {
+testWithKubo('a wrong block is refused, and the right one is accepted later', async (t) => {
   const { node, proxy } = await openFaulty(t)
   const [block] = rawBlocks(1, 50_000, 77)
   await node.importBlocks([block!], { roots: [block!.cid] })
@@ -158,10 +158,10 @@ testWithKubo('a damaged name record from the node is refused', async (t) => {
   t.deepEqual(Buffer.from(await node.getName(key.name)), Buffer.from(record))
 })
 
-testWithKubo('a node that hangs is TIMEOUT after its silence, and a cancelled call ends at once', async (t) => {
+testWithKubo('a hanging node is TIMEOUT after the silence limit, and a cancelled call ends at once', async (t) => {
   const { node, proxy } = await openFaulty(t, { idleMs: 500, workMs: 500 })
   const [block] = rawBlocks(1, 1000, 79)
-  // Longer than this test may take: who waits for the answer fails it.
+  // Longer than the test's time limit: a call that waits for the response fails the test.
   proxy.inject({ kind: { delayMs: 600_000 } })
   await failsWith(t, ['TIMEOUT'], node.check())
   await failsWith(t, ['TIMEOUT'], node.listPins())
@@ -171,7 +171,7 @@ testWithKubo('a node that hangs is TIMEOUT after its silence, and a cancelled ca
   await failsWith(t, ['ABORTED'], node.getBlock(block!.cid, { signal: abort.signal }))
 })
 
-testWithKubo('an upload whose source is stuck ends at once when it is cancelled or the node dies', async (t) => {
+testWithKubo('an upload with a stuck source ends at once when it is cancelled or the node dies', async (t) => {
   const { node, proxy } = await openFaulty(t)
   const [block] = rawBlocks(1, 1000, 80)
   const stuck = async function* () {

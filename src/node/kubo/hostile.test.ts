@@ -1,4 +1,4 @@
-/** Answers no Kubo gives: they end as NODE_ERROR, with nothing in them that a terminal would obey. */
+/** Responses that no Kubo sends: they fail with NODE_ERROR, and the error has no terminal control characters. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
@@ -47,7 +47,7 @@ const CALLS: readonly [string, string, (node: IpfsNode) => Promise<unknown>][] =
 ]
 
 for (const text of ['null', '5', '"text"', 'true', '{', 'null\nnull']) {
-  test(`a node that answers ${JSON.stringify(text)} is a failing node, not a failing program`, async (t) => {
+  test(`a node that answers ${JSON.stringify(text)} is reported as an error of the node, not as a bug of this program`, async (t) => {
     for (const [command, method, call] of CALLS) {
       const node = await nodeThatSays(t, { [command]: text })
       const error = await t.throwsAsync(call(node), { instanceOf: DriveError }, method)
@@ -56,7 +56,7 @@ for (const text of ['null', '5', '"text"', 'true', '{', 'null\nnull']) {
   })
 }
 
-test('what a node says of itself, or as a reason, cannot command a terminal', async (t) => {
+test('the version and error texts of a node contain no terminal control characters', async (t) => {
   const escape = '\u001b]0;owned\u0007\u001b[2J\u202e'
   const named = await nodeThatSays(t, {
     version: JSON.stringify({ Version: `0.43.0${escape}` }),
@@ -70,7 +70,7 @@ test('what a node says of itself, or as a reason, cannot command a terminal', as
   t.notRegex(`${error?.message} ${Object.values(error?.about ?? {}).join(' ')}`, /\p{Cc}|\p{Cf}/u)
 })
 
-test('a credential that a server repeats in its error is not in ours', async (t) => {
+test('a credential that a server repeats in its error is removed from our error', async (t) => {
   for (const [credentials, sent] of [
     ['bearer:s3cret-token', 'Bearer s3cret-token'],
     ['basic:ada:lovelace', `Basic ${Buffer.from('ada:lovelace').toString('base64')} lovelace`],
@@ -83,7 +83,7 @@ test('a credential that a server repeats in its error is not in ours', async (t)
   }
 })
 
-/** What is not Kubo's own answer, word for word, though it speaks of things that are not found. */
+/** Messages about missing items that are not exactly Kubo's own. */
 const NOT_KUBO = [
   'upstream host not found',
   JSON.stringify({ Message: 'tenant not found', Code: 0, Type: 'error' }),
@@ -97,7 +97,7 @@ const NOT_KUBO = [
   }),
 ]
 
-test('S-046 only the exact answers of Kubo mean that something is not there; any other words are a failure', async (t) => {
+test('S-046 only the exact messages of Kubo mean NOT_FOUND; any other text is a failure', async (t) => {
   const name = nameOfKey(publicKeyOfSeed(new Uint8Array(32)))
   for (const text of NOT_KUBO) {
     const asked = { 'name/get': text, 'block/get': text, 'block/stat': text, 'pin/rm': text, 'pin/update': text }
@@ -114,7 +114,7 @@ test('S-046 only the exact answers of Kubo mean that something is not there; any
   t.is((await t.throwsAsync<DriveError>(bare.getName(name)))?.code, 'NODE_ERROR')
 })
 
-/** Each of them is an object, and none of its fields is what Kubo puts there. */
+/** Objects whose fields are all different from Kubo's. */
 const WRONG_FIELDS = [
   {},
   { Pins: 5, Keys: 5, Key: 5, Size: 'x', Stats: 5, Root: 5, Progress: 'x', Error: 5, Cid: 5, Name: 5 },
@@ -123,7 +123,7 @@ const WRONG_FIELDS = [
   { Pins: [5], Keys: { other: {} }, Key: null, Stats: null, Root: null, Error: {}, Progress: 1e400 },
 ]
 
-test('S-083 a field of an answer counts only when it is what Kubo puts there; nothing else confirms anything', async (t) => {
+test('S-083 a field of a response counts only in the form of Kubo; nothing else confirms an operation', async (t) => {
   const to = cidOf(Buffer.alloc(32, 2), 'dag-pb')
   for (const fields of WRONG_FIELDS) {
     const text = JSON.stringify(fields)
@@ -160,7 +160,7 @@ test('S-083 a page that answers 200 to everything confirms nothing', async (t) =
   t.is((await t.throwsAsync<DriveError>(node.listPins()))?.code, 'NODE_ERROR')
 })
 
-/** A node that answers every call with `piece` again and again, until the other side has enough. */
+/** A node that answers every call by sending `piece` repeatedly until the client disconnects. */
 async function endlessNode(t: ExecutionContext, piece: string, everyMs: number): Promise<IpfsNode> {
   const server = createServer((request, answer) => {
     const say = (): void => {
@@ -218,7 +218,7 @@ const TRICKLES = {
 }
 
 for (const [what, piece] of Object.entries(TRICKLES)) {
-  test(`S-047 an answer that trickles for ever (${what}) is given up, whatever was asked`, async (t) => {
+  test(`S-047 an endless slow response (${what}) is given up, for every command`, async (t) => {
     const node = await endlessNode(t, piece, 20)
     for (const [call, answer] of Object.entries(everyCall(node))) {
       const error = await t.throwsAsync<DriveError>(answer, { instanceOf: DriveError }, call)
@@ -236,7 +236,7 @@ const FLOODS = {
 }
 
 for (const [what, piece] of Object.entries(FLOODS)) {
-  test.serial(`S-047 an answer as fast as the node can (${what}) is given up before it fills the memory`, async (t) => {
+  test.serial(`S-047 an endless fast response (${what}) is given up before it fills the memory`, async (t) => {
     const node = await endlessNode(t, piece, 0)
     const before = process.memoryUsage().rss
     for (const [call, answer] of Object.entries(everyCall(node))) {

@@ -1,7 +1,7 @@
 /**
- * Bulk upload: one CAR, made while it is sent, in one `dag/import`. `pin-roots` stays off, because with it a CAR whose
- * root cannot be pinned still answers 200; the caller pins afterwards. Success is the node's own count of blocks and
- * bytes.
+ * Bulk upload: one CAR in one `dag/import`, generated while it is sent. `pin-roots` is off, because with it Kubo
+ * answers 200 even if it cannot pin the root; the caller pins afterwards. The upload succeeds if the node's own count
+ * of blocks and bytes matches.
  */
 import { DriveError } from '../../base/index.js'
 import { carStream } from '../../dag/index.js'
@@ -17,13 +17,13 @@ export interface ImportCarOptions extends CallOptions {
   readonly boundary: string
 }
 
-/** Its fields are what the node says; see answer-fields.ts. */
+/** The fields come from the node and are not trusted; see answer-fields.ts. */
 interface ImportLine {
   readonly Root?: unknown
   readonly Stats?: unknown
 }
 
-/** A CAR names at least one root; the raw block of no bytes stands in where the caller has none. */
+/** A CAR needs at least one root. The empty raw block is used if the caller has none. */
 const NO_ROOT = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'
 
 export async function importCar(
@@ -44,7 +44,7 @@ export async function importCar(
     stats = line.Stats ?? stats
     const pinError = sentenceField(fieldOf(line.Root, 'PinErrorMsg'))
     if (pinError !== undefined)
-      throw new DriveError('NODE_ERROR', 'The node could not take the upload.', {
+      throw new DriveError('NODE_ERROR', 'The node could not store the upload.', {
         about: { said: shorten(rpc.endpoint.hide(pinError)) },
       })
   }

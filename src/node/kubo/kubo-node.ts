@@ -1,7 +1,7 @@
 /**
- * A Kubo daemon (0.40 to 0.43) behind the node contract. Kubo's answers are checked, not believed: blocks by CID,
- * imports by count, pins and name records by reading back. What each command answers was measured on real daemons; the
- * traps are named where they are avoided.
+ * A Kubo daemon (0.40 to 0.43) behind the node contract. Kubo's responses are verified: blocks by CID, imports by
+ * count, pins and name records by reading them back. The responses of each command were recorded on real daemons.
+ * Comments name the pitfalls.
  */
 import {
   equalBytes,
@@ -26,12 +26,12 @@ import { pinned, pinTree, updatePin } from './pins.js'
 import { KuboRpc } from './rpc.js'
 import { smallFile } from './send-body.js'
 
-/** `block/stat` calls under way at once: each costs the node one look into its index. */
+/** Number of parallel `block/stat` calls. Each costs the node one index lookup. */
 const STAT_CALLS = 16
 
 export function openKuboNode(url: URL, options: OpenNodeOptions & { readonly timeouts: NodeTimeouts }): IpfsNode {
   const endpoint = endpointOf(url, options)
-  if (endpoint.exposed) options.log.warn("the node's key crosses the network unencrypted", { where: endpoint.where })
+  if (endpoint.exposed) options.log.warn('the node key is sent unencrypted over the network', { where: endpoint.where })
   return new KuboNode(new KuboRpc(endpoint, options.timeouts, options.version), options.random)
 }
 
@@ -62,13 +62,13 @@ class KuboNode implements IpfsNode {
         signal: options.signal,
       })
       .catch((error: unknown) => {
-        // The node looked for it as long as it was told to.
+        // The node searched for the full requested time.
         if (isDriveError(error, 'TIMEOUT') && 'said' in error.about) throw absent(cid, error)
         throw error
       })
     const bytes = await answer.bytes()
     if (!matches(bytes, digest)) {
-      throw new DriveError('WRONG_BLOCK', 'The node answered with bytes that do not match the CID.', {
+      throw new DriveError('WRONG_BLOCK', 'The node sent bytes that do not match the CID.', {
         about: { cid, where: this.#rpc.endpoint.where },
       })
     }
@@ -120,11 +120,11 @@ class KuboNode implements IpfsNode {
         throw divergedRecord(name)
       throw error
     }
-    // The node checks and stores in two steps and swallows failures of its routers, so only what it gives back counts.
+    // The node checks and stores in two steps and hides failures of its routers. So the record is read back.
     const held = await this.getName(name, options)
     if (equalBytes(held, bytes)) return
     if (!mayReplace(checkRecord(name, held), record)) throw divergedRecord(name)
-    throw new DriveError('NODE_ERROR', 'The node took the name record but gives back an older one.', {
+    throw new DriveError('NODE_ERROR', 'The node accepted the name record but returns an older one.', {
       about: { name },
     })
   }
@@ -141,7 +141,7 @@ class KuboNode implements IpfsNode {
       checkRecord(name, bytes)
     } catch (cause) {
       const about = { name, where: this.#rpc.endpoint.where }
-      throw new DriveError('NODE_ERROR', 'The node answered with a record that the name did not sign.', {
+      throw new DriveError('NODE_ERROR', 'The node sent a name record that is not signed by the key of the name.', {
         cause,
         about,
       })
@@ -185,8 +185,7 @@ class KuboNode implements IpfsNode {
         query: { arg: cid, offline: true },
         signal,
       })
-      // Something else that says yes to everything, such as the page of a network that wants a login, must not pass for
-      // the node.
+      // A server that answers 200 to every request, such as a captive portal, must not be mistaken for the node.
       const { Key, Size } = await answer.json<{ Key?: unknown; Size?: unknown }>()
       if (Key !== cid || countField(Size) === undefined) throw unconfirmed(cid, this.#rpc.endpoint.where)
       return true
@@ -202,7 +201,7 @@ class KuboNode implements IpfsNode {
 }
 
 function unconfirmed(cid: CidText, where: string): DriveError {
-  return new DriveError('NODE_ERROR', 'The node answered with something else than was asked for.', {
+  return new DriveError('NODE_ERROR', 'The node sent an unexpected response.', {
     about: { cid, where },
   })
 }

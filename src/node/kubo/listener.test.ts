@@ -25,7 +25,7 @@ async function listening(t: ExecutionContext, host: string, port = 0): Promise<{
   return { port: (server.address() as AddressInfo).port, heard: () => heard }
 }
 
-test('S-048 who listens is found for an address, for every address, and for IPv6', async (t) => {
+test('S-048 the listener is found for one address, for all addresses, and for IPv6', async (t) => {
   const exact = await listening(t, '127.0.0.1')
   t.deepEqual(await listenerAt('127.0.0.1', exact.port), [own])
   t.deepEqual(await listenerAt('127.0.0.2', exact.port), [])
@@ -45,7 +45,7 @@ test('S-048 who listens is found for an address, for every address, and for IPv6
   t.is((await t.throwsAsync<DriveError>(listenerOf('http://127.0.0.1:1')))?.code, 'OFFLINE')
 })
 
-test('S-048 a key is sent where the known user listens, and nothing where another one does', async (t) => {
+test('S-048 a key is sent if the recorded user listens, and nothing is sent if another one does', async (t) => {
   const { port, heard } = await listening(t, '127.0.0.1')
   const address = `http://127.0.0.1:${port}`
   const known = await openNode(address, { ...common, credentials: 'token-one', listener: [own] })
@@ -62,7 +62,7 @@ test('S-048 a key is sent where the known user listens, and nothing where anothe
   t.false(heard().includes('token-two'))
 })
 
-test('a node whose listener is checked and that is away is OFFLINE', async (t) => {
+test('an unreachable node with a recorded listener is OFFLINE', async (t) => {
   const node = await openNode('http://127.0.0.1:1', { ...common, credentials: 'token', listener: [own] })
   t.is((await t.throwsAsync<DriveError>(node.check(), { instanceOf: DriveError }))?.code, 'OFFLINE')
   await node.close()
@@ -70,7 +70,7 @@ test('a node whose listener is checked and that is away is OFFLINE', async (t) =
 
 const asRoot = own === 0 ? test : test.skip
 
-asRoot("S-048 another user's listener is told from ours", async (t) => {
+asRoot("S-048 another user's listener is distinguished from ours", async (t) => {
   const program =
     "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })"
   const other = spawn(process.execPath, ['-e', program], { uid: 65_534, gid: 65_534, cwd: '/' })
@@ -97,7 +97,7 @@ while True:
     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); one.close()
 `
 
-test('S-047 S-048 a listener that resets every connection is OFFLINE, and no call waits for ever', async (t) => {
+test('S-047 S-048 a listener that resets every connection is OFFLINE, and no call hangs', async (t) => {
   const child = spawn('python3', ['-c', RESETS], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill())
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
@@ -110,7 +110,7 @@ test('S-047 S-048 a listener that resets every connection is OFFLINE, and no cal
   }
 })
 
-/** Takes the port for moments, and is gone from the list of listeners before anybody looks. */
+/** Binds the port for a short time, and leaves the list of listeners before it is read. */
 const FLAPS = `
 import random, socket, sys, time
 with socket.create_server(('127.0.0.1', 0)) as first: port = first.getsockname()[1]
@@ -129,7 +129,7 @@ while True:
     one.close()
 `
 
-test('S-048 where nobody of this machine listens, a program that takes the port for a moment is sent nothing', async (t) => {
+test('S-048 if no program of this machine is recorded, a program that binds the port briefly is sent nothing', async (t) => {
   const child = spawn('python3', ['-c', FLAPS], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill())
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
@@ -140,11 +140,11 @@ test('S-048 where nobody of this machine listens, a program that takes the port 
   t.teardown(() => node.close())
   for (let round = 0; round < 3000 && heard.split('silent').length < 40; round++)
     await t.throwsAsync<DriveError>(node.probe(), { instanceOf: DriveError })
-  t.true(heard.includes('silent'), 'connections were taken')
+  t.true(heard.includes('silent'), 'connections were accepted')
   t.false(heard.includes('token-four'), heard)
 })
 
-test('S-048 a listener that has gone is another one than was there, also while its connection lives', async (t) => {
+test('S-048 a listener that has ended does not match the recorded one, also while its connection is open', async (t) => {
   const server = createServer((socket) => {
     socket.on('error', () => undefined).on('data', (data) => (heard += String(data)))
     server.close()
@@ -163,7 +163,7 @@ test('S-048 a listener that has gone is another one than was there, also while i
   t.is(heard, '')
 })
 
-test('S-048 names of this machine lead to it and nowhere else, to whichever address the node listens at', async (t) => {
+test('S-048 loopback names lead only to this machine, to the address at which the node listens', async (t) => {
   t.true(['localhost', 'localhost.', 'kubo.localhost', '127.9.9.9', '::1', '::ffff:7f00:1'].every(isLoopback))
   t.false(['localhost.example', '128.0.0.1', '::2', '10.0.0.1', 'x127.0.0.1'].some(isLoopback))
   const six = await listening(t, '::1')
@@ -181,7 +181,7 @@ test('S-048 names of this machine lead to it and nowhere else, to whichever addr
   t.false(six.heard().includes('token-five'))
 })
 
-test('S-048 where the listener cannot be recorded, that and what is safer is said', (t) => {
+test('S-048 if the listener cannot be recorded, a warning says so and names a safer address', (t) => {
   t.is(listenerWarning('http://127.0.0.1:5001', [1000]), undefined)
   t.is(listenerWarning('https://127.0.0.1:5001', undefined), undefined)
   t.is(listenerWarning('http://10.0.0.1:5001', undefined), undefined)

@@ -1,7 +1,7 @@
 /**
- * Whether the node, or somebody else, answers at a port of this machine. Any user may take a loopback port while the
- * node is down; the uid of the listener tells a squatter from the node. Where nobody of this machine listens, as with a
- * container's port that is passed on, the other end of a connection must not be a socket of this machine at all.
+ * Checks whether the node or another program listens at a port of this machine. Any user can bind a loopback port while
+ * the node is down. The uid of the listener distinguishes the node from such a program. If no program of this machine
+ * listens, as with a forwarded container port, the peer of a connection must not be a socket of this machine.
  */
 import { Agent, type AgentOptions } from 'node:http'
 import { connect, type Socket } from 'node:net'
@@ -10,13 +10,14 @@ import { DriveError } from '../../base/index.js'
 import { addressesOf, isLoopbackAddress } from './loopback.js'
 import { otherEndOf, type Ends, type Listener, type OtherEnd } from './socket-tables.js'
 
-/** Connections of this agent carry nothing unless exactly `expected` listens where they lead; otherwise NODE_DENIED. */
+/** An agent that sends data only if exactly `expected` listens at the peer; otherwise NODE_DENIED. */
 export function guardedAgent(expected: Listener, where: string, connectMs: number, options: AgentOptions): Agent {
   return new GuardedAgent(expected, where, connectMs, options)
 }
 
 /**
- * Who listens at a host and port now; undefined where this machine's tables do not say. OFFLINE when nobody answers.
+ * The current listener at a host and port; undefined if this machine's socket tables do not list it. OFFLINE when
+ * nothing answers.
  */
 export async function listenerBehind(hostname: string, port: number, connectMs: number): Promise<Listener | undefined> {
   let failure: unknown
@@ -37,8 +38,7 @@ export async function listenerBehind(hostname: string, port: number, connectMs: 
 }
 
 /**
- * The listener is the one that was recorded. Where it was nobody, nobody of this machine may be at the other end
- * either.
+ * Checks that the listener is the recorded one. If none was recorded, the peer must not be a socket of this machine.
  */
 function isExpected({ isListed, isHere, listener }: OtherEnd, expected: Listener): boolean {
   return isListed && listener.join() === expected.join() && !(expected.length === 0 && isHere)
@@ -60,13 +60,13 @@ class GuardedAgent extends Agent {
   ): undefined {
     this.#connect(host ?? hostname ?? 'localhost', Number(port)).then(
       (socket) => done?.(null, socket),
-      // Node ignores the second argument of a failure.
+      // Node.js ignores the second argument after an error.
       (error: Error) => done?.(error, undefined as unknown as Duplex),
     )
     return undefined
   }
 
-  /** A squatter at one of the addresses of `localhost` does not keep the node from being found at the other. */
+  /** Tries all addresses of `localhost`: a foreign program at one of them must not hide the node at another. */
   async #connect(host: string, port: number): Promise<Socket> {
     let failure: unknown
     for (const address of addressesOf(host)) {
@@ -89,7 +89,7 @@ class GuardedAgent extends Agent {
     const uids = end.isHere && end.listener.length === 0 ? 'a program of this machine' : end.listener.join()
     throw new DriveError(
       'NODE_DENIED',
-      "At the node's port listens another user than when it was set, so the key is not sent. If that is right, run `dagdrive node set` again.",
+      "Another user's program now listens at the node's port, so the node key was not sent. If this change is intended, run `dagdrive node set` again.",
       { about: { where: this.where, uids, expectedUids: this.expected.join() } },
     )
   }
@@ -109,7 +109,7 @@ function connected(host: string, port: number, timeoutMs: number): Promise<Socke
     socket.on('error', fail)
     socket.setTimeout(timeoutMs, fail)
     socket.once('connect', () => {
-      // A reset before somebody takes the socket over must find a listener; afterwards this one does nothing.
+      // Handles a connection reset before the agent takes the socket over. After that this handler does nothing.
       socket.setTimeout(0)
       resolve(socket)
     })

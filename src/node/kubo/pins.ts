@@ -1,7 +1,6 @@
 /**
- * Recursive pins. Kubo looks for missing blocks on the network, for ever if nobody has them; so a pin that makes no
- * progress is given up. Naming a pin anew walks the whole tree, updating it keeps the name and walks the difference
- * only.
+ * Recursive pins. Kubo searches the network for missing blocks, for ever if nobody has them. So a pin without progress
+ * is aborted. A new pin walks the whole tree; an update keeps the name and walks only the difference.
  */
 import { aborted, DriveError, isDriveError } from '../../base/index.js'
 import { withAnySignal } from '../any-signal.js'
@@ -10,10 +9,10 @@ import { countField, fieldOf, listNames, textField } from './answer-fields.js'
 import { saidBy } from './failures.js'
 import type { KuboRpc } from './rpc.js'
 
-/** The list is held in memory. A drive has a few pins, of one name; a node may have many of others. */
+/** Limit of the list in memory. A drive has a few pins with one name; a node may have many other pins. */
 const MOST_PINS = 10_000
 
-/** Its fields are what the node says; see answer-fields.ts. */
+/** The fields come from the node and are not trusted; see answer-fields.ts. */
 interface PinLine {
   readonly Pins?: unknown
   readonly Progress?: unknown
@@ -43,7 +42,7 @@ export async function pinTree(
   }
 }
 
-/** @returns the node says that it pinned this */
+/** @returns whether the node reports the CID as pinned */
 async function addPin(
   rpc: KuboRpc,
   cid: CidText,
@@ -66,8 +65,8 @@ async function addPin(
 }
 
 /**
- * The old pin stays: until the names have moved, it is what holds the version they point to. Also succeeds when an
- * earlier attempt was done but its answer lost. NOT_FOUND when neither pin is there.
+ * The old pin stays: it holds the version that the names point to, until the names are updated. Also succeeds if an
+ * earlier attempt succeeded and only its response was lost. NOT_FOUND when neither pin exists.
  */
 export async function updatePin(rpc: KuboRpc, from: CidText, to: CidText, options: CallOptions): Promise<void> {
   if (from === to) {
@@ -93,13 +92,13 @@ export async function updatePin(rpc: KuboRpc, from: CidText, to: CidText, option
   }
 }
 
-/** The recursive pins of one name, or all; what is not asked for is read past and not held. */
+/** The recursive pins with one name, or all. Other pins are skipped and not kept in memory. */
 export async function pinned(
   rpc: KuboRpc,
   { signal, name }: CallOptions & { readonly name?: string },
 ): Promise<{ cid: CidText; name: string }[]> {
   const answer = await rpc.call('pin/ls', {
-    // The node's own filter takes any part of a name.
+    // The node's own filter matches any part of a name.
     query: { type: 'recursive', names: true, stream: true, ...(name === undefined ? {} : { name }) },
     signal,
   })
@@ -124,24 +123,24 @@ async function isPinned(rpc: KuboRpc, cid: CidText, options: CallOptions): Promi
   }
 }
 
-/** Kubo's own deadline passed while it looked for a block, or it is offline and says so. */
+/** Whether Kubo's own search time for a block passed, or it reports that it is offline. */
 function isHole(error: unknown): boolean {
   return isDriveError(error) && 'said' in error.about && (error.code === 'TIMEOUT' || error.code === 'NOT_FOUND')
 }
 
 function hole(root: CidText, cause: unknown): DriveError {
-  return new DriveError('NODE_ERROR', 'The version is not whole on the node: a block below its root is missing.', {
+  return new DriveError('NODE_ERROR', 'The version on the node is incomplete: a block below its root is missing.', {
     cause,
     about: { root },
   })
 }
 
 function noPin(cid: CidText): DriveError {
-  return new DriveError('NOT_FOUND', 'The pin to update is not there.', { about: { cid } })
+  return new DriveError('NOT_FOUND', 'The pin to update does not exist.', { about: { cid } })
 }
 
 function tooManyPins(): DriveError {
-  return new DriveError('NODE_ERROR', 'The node lists more pins than can be looked at.', { about: { most: MOST_PINS } })
+  return new DriveError('NODE_ERROR', 'The node lists more pins than the limit.', { about: { most: MOST_PINS } })
 }
 
 function unconfirmed(cid: CidText): DriveError {

@@ -1,4 +1,4 @@
-/** The transport by itself: what fetch cannot see, and what must not be left behind. */
+/** Tests of the transport: failures that fetch cannot see, and no leaked resources. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
@@ -74,7 +74,7 @@ test('calls are POST with our user agent and the exact authorization; connection
   t.is(sockets.size, 1)
 })
 
-test('a slow node slows the upload: what waits in memory is bounded', async (t) => {
+test('a slow node slows the upload: the data waiting in memory is bounded', async (t) => {
   let received = 0
   const url = await serve(t, (incoming, answer) => {
     const read = (): void => {
@@ -102,7 +102,7 @@ test('a slow node slows the upload: what waits in memory is bounded', async (t) 
   t.true(mostAhead < 24 * 1024 * 1024, `${mostAhead} bytes ahead of the node`)
 })
 
-test('answers that are no Kubo answers are NODE_ERROR, not a crash', async (t) => {
+test('responses that are not from Kubo are NODE_ERROR, not a crash', async (t) => {
   const answers = ['<html>hello</html>', '{"half":', '']
   for (const text of answers) {
     const url = await serve(t, (_incoming, answer) => answer.end(text))

@@ -1,6 +1,6 @@
 /**
- * Calls to the Kubo RPC API over node:http: kept-alive and unix sockets, streamed bodies with back-pressure, limits for
- * every call (call-limits.ts), and the trailer in which Kubo reports failures after an answer has begun.
+ * Calls to the Kubo RPC API over node:http: keep-alive and unix sockets, streamed bodies with back-pressure, limits for
+ * every call (call-limits.ts), and the trailer in which Kubo reports failures after a response has begun.
  * https://docs.ipfs.tech/reference/kubo/rpc/
  */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
@@ -19,7 +19,7 @@ export type Query = Readonly<Record<string, string | number | boolean | readonly
 export interface RpcOptions {
   readonly query?: Query | undefined
   readonly signal?: AbortSignal | undefined
-  /** How long the node was told to look for something; its limits are longer by that. */
+  /** The search time that the request gives to the node. It is added to the limits. */
   readonly lookMs?: number | undefined
   readonly body?: Body | undefined
 }
@@ -33,11 +33,11 @@ export class KuboRpc {
   constructor(endpoint: Endpoint, timeouts: NodeTimeouts, version: string | undefined) {
     this.endpoint = endpoint
     this.timeouts = timeouts
-    // Kubo compares versions with agents that call themselves kubo or go-ipfs; this is neither.
+    // Kubo compares versions with agents named kubo or go-ipfs; this name is different.
     this.#userAgent = `dagdrive/${version ?? '0'}`
   }
 
-  /** @returns an answer with status 2xx; the caller reads it to its end. Other statuses throw. */
+  /** @returns a response with status 2xx; the caller reads it to its end. Other statuses throw. */
   async call(command: Command, options: RpcOptions = {}): Promise<RpcAnswer> {
     throwIfAborted(options.signal)
     if (this.#closed)
@@ -48,7 +48,8 @@ export class KuboRpc {
       try {
         return await this.#once(command, options)
       } catch (error) {
-        // After a restart of the node every idle connection is stale; each try uses up one, then a new one is made.
+        // After a restart of the node every idle connection is stale. Each attempt uses one of them up, until a new one
+        // is made.
         if (!(error instanceof StaleConnection)) throw error
       }
     }
@@ -66,10 +67,10 @@ export class KuboRpc {
     const request = this.#open(command, options)
     let bodyBegun = false
     let gaveUp: DriveError | undefined
-    // Settles by itself: a request whose socket is gone already tells of nothing any more.
+    // A separate promise: a request whose socket is already gone emits no more events.
     let rejectGivenUp: (reason: DriveError) => void = () => undefined
     const givenUp = new Promise<never>((_, reject) => (rejectGivenUp = reject))
-    givenUp.catch(() => undefined) // whoever waits gets it
+    givenUp.catch(() => undefined) // the caller that waits gets the error
     const giveUp = (reason: DriveError): void => {
       gaveUp ??= reason
       rejectGivenUp(reason)
@@ -129,7 +130,7 @@ export class KuboRpc {
     })
   }
 
-  /** The connection has its own, shorter time-out. */
+  /** Connecting has its own, shorter time-out. */
   #limitConnecting(request: ClientRequest, giveUp: (reason: DriveError) => void): void {
     const { connectMs } = this.timeouts
     request.once('socket', (socket) => {
@@ -151,21 +152,23 @@ export class KuboRpc {
       request.on('error', reject)
       request.once('close', () => reject(new Error('the connection was closed')))
     })
-    // Whoever awaits it sees the failure; a body that fails first must not leave it unhandled.
+    // The caller awaits it and gets the failure. If the body fails first, it must not be an unhandled rejection.
     answered.catch(() => undefined)
     return answered
   }
 }
 
-/** A kept-alive connection that the node had closed meanwhile: nothing was done, so asking again is safe. */
+/** The node had closed a keep-alive connection. The call was not executed, so a retry is safe. */
 class StaleConnection extends Error {}
 
 function silent(where: string, command: string, waitedMs: number): DriveError {
-  return new DriveError('TIMEOUT', 'The node went silent.', { about: { where, command, waitedMs } })
+  return new DriveError('TIMEOUT', 'The node sent no data within the time limit.', {
+    about: { where, command, waitedMs },
+  })
 }
 
 function tooSlow(where: string, command: string, waitedMs: number): DriveError {
-  return new DriveError('TIMEOUT', 'The node did not come to the end of its answer.', {
+  return new DriveError('TIMEOUT', 'The node did not complete its response within the time limit.', {
     about: { where, command, waitedMs },
   })
 }
@@ -180,7 +183,7 @@ function hostOf({ target }: Endpoint): string {
   return `${host}:${String(target.port)}`
 }
 
-/** What was asked about, when it is one thing. */
+/** The CID or name in the request, if it has exactly one. */
 function argumentOf(query: Query | undefined): string | undefined {
   const argument = query?.['arg']
   return typeof argument === 'string' ? argument : undefined

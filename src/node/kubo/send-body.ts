@@ -1,18 +1,18 @@
 /**
- * A streamed multipart body. It starts when the node says `100 Continue`, so a refusal (a wrong key) arrives before
- * anything was sent, and stops when the node answers early. The writer waits whenever the socket is full.
+ * A streamed multipart body. It starts when the node sends `100 Continue`, so a refusal (a wrong key) arrives before
+ * any data is sent. It stops when the node responds early. The writer waits while the socket is full.
  */
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { SendPatience } from './send-patience.js'
 
-/** Servers that do not know `Expect` just wait for the body (RFC 9110, 10.1.1). */
+/** Servers without support for `Expect` wait for the body (RFC 9110, 10.1.1). */
 const CONTINUE_MS = 2000
 
 export interface Body {
   readonly headers: Readonly<Record<string, string | number>>
   readonly waitsForContinue: boolean
   chunks(): AsyncIterable<Uint8Array>
-  /** What the source of the bytes threw, if it did: the caller's own failure, not the node's. */
+  /** The error of the byte source, if it threw: the caller's failure, not the node's. */
   failure(): Error | undefined
 }
 
@@ -36,7 +36,7 @@ export function streamedFile(name: string, source: AsyncIterable<Uint8Array>, bo
   }
 }
 
-/** The same for a few bytes, sent at once. */
+/** A small body that is sent at once. */
 export function smallFile(name: string, bytes: Uint8Array, boundary: string): Body {
   const form = Buffer.concat([partHead(name, boundary), bytes, partEnd(boundary)])
   return {
@@ -61,8 +61,8 @@ function partEnd(boundary: string): Buffer {
 }
 
 /**
- * Resolves when the body is sent or no longer wanted; rejects when its source fails. The connection's failure is in
- * `answered`.
+ * Resolves when the body is sent or no longer needed; rejects when its source fails. A failure of the connection
+ * rejects `answered`.
  */
 export async function sendBody(
   request: ClientRequest,
@@ -80,7 +80,7 @@ export async function sendBody(
   for (;;) {
     const next = await end.or(chunks.next())
     if (next === ENDED) {
-      // A source that is stuck would never return; it is told, not waited for.
+      // Awaiting `return` of a stuck source would hang, so it is called but not awaited.
       void chunks.return?.()?.catch(() => undefined)
       return
     }
@@ -94,9 +94,9 @@ export async function sendBody(
   request.end()
 }
 
-const ENDED = Symbol('the answer came, or the connection went, before the body was sent')
+const ENDED = Symbol('the response arrived, or the connection ended, before the body was sent')
 
-/** Waits for one thing at a time, or for the end of the call, without piling up handlers on the long-lived promise. */
+/** Waits for one event or for the end of the call, without accumulating handlers on the long-lived promise. */
 class EarlyEnd {
   #ended = false
   #wake: () => void = () => undefined

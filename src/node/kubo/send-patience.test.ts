@@ -2,7 +2,7 @@ import test from 'ava'
 import { MIB, sleep } from '../../base/index.js'
 import { SendPatience } from './send-patience.js'
 
-test('S-047 an upload that the node takes too slowly is given up; what this side needs itself does not count', async (t) => {
+test('S-047 an upload that the node accepts too slowly is given up; time this side needs does not count', async (t) => {
   let given = 0
   const patience = new SendPatience(500, () => given++)
   await patience.during(sleep(1), 0)
@@ -13,7 +13,7 @@ test('S-047 an upload that the node takes too slowly is given up; what this side
   t.is(given, 1)
 })
 
-test('S-047 every byte the node takes buys it time', async (t) => {
+test('S-047 every byte the node accepts extends its time budget', async (t) => {
   let given = 0
   const patience = new SendPatience(1, () => given++)
   for (let at = 0; at < 5; at++) await patience.during(sleep(20), MIB)

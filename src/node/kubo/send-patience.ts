@@ -1,21 +1,24 @@
 /**
- * How long an upload may wait for the node to take its bytes. Time in which this side had nothing to send does not
- * count.
+ * Limits the time that an upload waits for the node to accept its bytes. Time in which this side has nothing to send
+ * does not count.
  */
 import { LEAST_UPLOAD_BYTES_PER_SECOND } from './call-limits.js'
 
-/** Grows with what was sent, shrinks with what was waited. */
+/** Grows with the bytes sent and shrinks with the time waited. */
 export class SendPatience {
   #leftMs: number
   readonly #onEnd: () => void
 
-  /** @param graceMs to begin with @param onEnd the node is slower than the least rate; gives the call up */
+  /**
+   * @param graceMs the initial budget @param onEnd called when the node is slower than the minimum rate; aborts the
+   * call
+   */
   constructor(graceMs: number, onEnd: () => void) {
     this.#leftMs = graceMs
     this.#onEnd = onEnd
   }
 
-  /** Waits for `step`, in which the node is to take `bytes`. */
+  /** Waits for `step`, in which the node accepts `bytes`. */
   async during<T>(step: Promise<T>, bytes: number): Promise<T> {
     this.#leftMs += (bytes * 1000) / LEAST_UPLOAD_BYTES_PER_SECOND
     const began = performance.now()
@@ -29,5 +32,5 @@ export class SendPatience {
   }
 }
 
-/** Timers of Node hold 31 bits. */
+/** Node.js timers hold 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1

@@ -1,19 +1,18 @@
 /**
- * The TCP sockets of this machine as the kernel lists them: who listens on a port, and whether the other end of a
- * connection is a socket of this machine. Read from /proc/net/tcp and tcp6 (Linux,
- * Documentation/networking/proc_net_tcp.rst).
+ * Reads the kernel's list of TCP sockets of this machine: the listeners of a port, and whether the peer of a connection
+ * is a socket of this machine. Source: /proc/net/tcp and tcp6 (Linux, Documentation/networking/proc_net_tcp.rst).
  */
 import { readFile } from 'node:fs/promises'
 import { isIPv4 } from 'node:net'
 import { endianness } from 'node:os'
 
 /**
- * The uids of those who may be reached, in ascending order. Empty: nobody of this machine, as where a container's port
- * is passed on.
+ * The uids of the listeners, in ascending order. Empty: no program of this machine listens, as with a forwarded
+ * container port.
  */
 export type Listener = readonly number[]
 
-/** Both ends of a connection, as Socket of node:net names them. */
+/** Both ends of a connection, with the field names of node:net's Socket. */
 export interface Ends {
   readonly localAddress: string
   readonly localPort: number
@@ -21,11 +20,11 @@ export interface Ends {
   readonly remotePort: number
 }
 
-/** What the tables say of the other end of one of our connections. */
+/** The tables' information about the peer of one of our connections. */
 export interface OtherEnd {
-  /** The tables can be read, and list our own end. */
+  /** The tables are readable and list our own end. */
   readonly isListed: boolean
-  /** The other end is a socket of this machine, accepted or waiting for that. */
+  /** The peer is a socket of this machine, accepted or waiting to be accepted. */
   readonly isHere: boolean
   readonly listener: Listener
 }
@@ -40,13 +39,14 @@ interface Row {
 const LISTEN = '0A'
 
 /**
- * @param address an IP address of this machine; a socket bound to exactly it comes before one bound to every address
+ * @param address an IP address of this machine; a socket bound to exactly this address has priority over one bound to
+ * all addresses
  */
 export async function listenerAt(address: string, port: number): Promise<Listener> {
   return listenerIn(await rowsNow(), address, port)
 }
 
-/** @param ends of a connection of this process that is open */
+/** @param ends both ends of an open connection of this process */
 export async function otherEndOf(ends: Ends): Promise<OtherEnd> {
   const rows = await rowsNow()
   const own = placesOf(ends.localAddress, ends.localPort)
@@ -74,7 +74,7 @@ async function rowsNow(): Promise<Row[]> {
 }
 
 async function rowsOf(table: string): Promise<Row[]> {
-  const text = await readFile(`/proc/net/${table}`, 'latin1').catch(() => '') // no such protocol here
+  const text = await readFile(`/proc/net/${table}`, 'latin1').catch(() => '') // this protocol is not available
   return text.split('\n').flatMap((line) => {
     const [, local, remote, state, , , , uid] = line.trim().split(/\s+/)
     if (local === undefined || remote === undefined || !local.includes(':')) return []
@@ -83,7 +83,8 @@ async function rowsOf(table: string): Promise<Row[]> {
 }
 
 /**
- * How the tables write a place: the address in words of 32 bits in the byte order of the machine. IPv4 in both tables.
+ * The notation of an address in the tables: words of 32 bits in the byte order of the machine. IPv4 addresses occur in
+ * both tables.
  */
 function placesOf(address: string, port: number): string[] {
   const v4 = address.replace(/^::ffff:/i, '')
@@ -92,7 +93,7 @@ function placesOf(address: string, port: number): string[] {
   return [at(own, port), at(zeros(2) + word([0, 0, 0xff, 0xff]) + own, port)]
 }
 
-/** Where a socket listens that takes connections to every address; one of IPv6 takes those of IPv4 too. */
+/** The addresses of sockets that accept connections to all addresses. An IPv6 socket accepts IPv4 connections too. */
 function anyPlaces(address: string, port: number): string[] {
   const v6 = at(zeros(4), port)
   return isIPv4(address.replace(/^::ffff:/i, '')) ? [at(zeros(1), port), v6] : [v6]
