@@ -135,6 +135,12 @@ for (const version of ['0.40', '0.43'] as const) {
         t.like(await fsck(t, drive, ['--node']), { open: 0, healed: 0, lost: 0 }, String(round))
         t.is(listing(drive.mountpoint), before)
       }
+      // Files that are gone: Kubo remembers that it had the blocks, and skips them too.
+      damageKubo(kubo.repo, (files) => files.filter(({ bytes }) => bytes > 60_000), 'remove')
+      const gone = await fsck(t, drive, ['--node'])
+      t.true(gone.open > 0 && gone.lost === 0, JSON.stringify(gone))
+      t.like(await fsck(t, drive, ['--node', '--repair']), { open: 0, lost: 0 })
+      t.like(await fsck(t, drive, ['--node']), { open: 0, healed: 0, lost: 0 })
       program(kubo.program, ['repo', 'gc', '-q'], { env: kubo.env })
       await seenElsewhere(t, node, phrase, reference)
     },

@@ -1,5 +1,5 @@
 /** Bit rot in what a drive or a node has on disk. */
-import { closeSync, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { BlockIndex } from '../../src/node/embedded/block-index.js'
 import type { BlockLocation } from '../../src/storage/segments/index.js'
@@ -17,15 +17,22 @@ export async function damageStore(directory: string): Promise<void> {
   flip(path, largest.offset + Math.floor(largest.length / 2))
 }
 
-/** Damages the block files of a Kubo repository (flatfs) that are chosen. @returns how many */
-export function damageKubo(repo: string, choose: (files: readonly BlockFile[]) => readonly BlockFile[]): number {
+/** Damages, or removes, the block files of a Kubo repository (flatfs) that are chosen. @returns how many */
+export function damageKubo(
+  repo: string,
+  choose: (files: readonly BlockFile[]) => readonly BlockFile[],
+  how: 'flip' | 'remove' = 'flip',
+): number {
   const blocks = join(repo, 'blocks')
   const files = readdirSync(blocks, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.data'))
     .map((name) => ({ path: join(blocks, name), bytes: statSync(join(blocks, name)).size }))
     .sort((a, b) => b.bytes - a.bytes)
   const chosen = choose(files)
-  for (const { path, bytes } of chosen) flip(path, Math.floor(bytes / 2))
+  for (const { path, bytes } of chosen) {
+    if (how === 'remove') rmSync(path)
+    else flip(path, Math.floor(bytes / 2))
+  }
   return chosen.length
 }
 
