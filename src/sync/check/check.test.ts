@@ -144,3 +144,27 @@ test('S-073 a pin goes on from no version whose pin tree is damaged: a node may 
   await device.sync.syncNow()
   t.is(updates, 1)
 })
+
+test('S-071 R-77 what a newer version replaced while the drive was checked is no finding', async (t) => {
+  const { world, device } = await drive(t, 906)
+  await fill(world, device)
+  let isWriting = true
+  const writing = (async () => {
+    for (let i = 0; i < 8; i++) {
+      await device.write('/docs/one', 0, world.random.bytes(300_000), { truncate: true })
+      await device.write('/long', 70_000 * i, world.random.bytes(100_000))
+      await device.sync.syncNow()
+      await world.node.collectGarbage()
+      await device.port.evictTo(0)
+    }
+    isWriting = false
+  })()
+  let checks = 0
+  for (; isWriting; checks++) {
+    const report = await check(device, { node: true })
+    t.like(report, CLEAN, JSON.stringify(report.findings))
+  }
+  await writing
+  t.true(checks > 0)
+  t.like(await check(device, { node: true }), CLEAN)
+})

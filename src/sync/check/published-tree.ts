@@ -38,7 +38,7 @@ export interface TreeWalk {
   readonly onNamed: (digest: Digest) => void
 }
 
-/** @param head whose tree it is; the walk ends where another version is published meanwhile */
+/** @param head whose tree it is; what is not there any more since another version was published is passed over */
 export async function walkPublished(head: Head, walk: TreeWalk): Promise<void> {
   const files = new FileFindings(walk.onFinding)
   await new PublishedTree(head, walk, files).directory(head.commit.root, '')
@@ -56,7 +56,7 @@ class PublishedTree {
   ) {
     const { links } = head.commit
     this.#links = links && { kind: 'tree', ref: links }
-    this.#fetch = fetchOf(walk)
+    this.#fetch = fetchOf(walk, head)
   }
 
   async directory(entry: EntryRecord, path: string): Promise<void> {
@@ -66,7 +66,6 @@ class PublishedTree {
       const { signal } = this.walk
       for await (const { name, entry: child } of readDirectoryTable(content.ref, this.#fetch, { signal })) {
         throwIfAborted(signal)
-        if (this.head !== this.walk.parts.state.head) return
         this.walk.onEntry()
         const childPath = path === '' ? nameToText(name) : `${path}/${nameToText(name)}`
         if (isDirectory(child)) await this.directory(child, childPath)
@@ -100,13 +99,18 @@ class PublishedTree {
     const { state } = this.walk.parts
     const damage = damageOf(digest, state)
     const isLive = state.tables.live.get(digest) !== undefined
-    if ((damage === undefined && isLive) || this.head !== state.head) return
+    if (damage === undefined ? isLive || this.#isReplaced : !isLive) return
     if (damage !== undefined) this.walk.onNamed(digest)
     const kind = damage?.kind ?? 'unpinned'
     const outcome = damage === undefined || damage.state === 'replaced' ? 'open' : OUTCOMES[damage.state]
     if (outcome === undefined) return
     const finding = { where: 'node', kind, what: 'block', cid: cidOf(digest, 'raw'), outcome } as const
     this.files.add(`${path}\0${hex(fileId)}`, finding, () => ({ path, fileId }))
+  }
+
+  /** Another version is published by now. */
+  get #isReplaced(): boolean {
+    return this.head !== this.walk.parts.state.head
   }
 
   /** A part of the tree that cannot be had anywhere is told by the path of what it is a part of. */
@@ -116,7 +120,7 @@ class PublishedTree {
     } catch (error) {
       if (error instanceof LostNode) this.walk.onNamed(error.digest)
       else if (!isDriveError(error, 'CORRUPT')) throw error
-      if (this.head !== this.walk.parts.state.head) return
+      if (this.#isReplaced) return
       const cid = error instanceof LostNode ? cidOf(error.digest, 'raw') : undefined
       const kind = error instanceof LostNode ? error.kind : 'damaged'
       this.files.add(`${path}\0${hex(fileId)}`, { where: 'node', kind, what, cid, outcome: 'lost' }, () => ({
@@ -140,11 +144,11 @@ class LostNode extends Error {
 }
 
 /** From the node, so that what it holds is checked; where it fails, the copy here. */
-function fetchOf({ parts, signal }: TreeWalk): FetchBlock {
+function fetchOf({ parts, signal }: TreeWalk, head: Head): FetchBlock {
   return async (digest, codec) => {
     const { kind, bytes } = await readFromNode(digest, codec, parts, signal)
     if (kind === 'good') return bytes
-    await noteDamage([{ digest, codec, state: 'open', kind }], parts)
+    if (head === parts.state.head) await noteDamage([{ digest, codec, state: 'open', kind }], parts)
     const here = await goodCopyHere(digest, parts)
     if (here === undefined) throw new LostNode(digest, kind)
     return here

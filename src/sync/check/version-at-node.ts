@@ -2,19 +2,19 @@
  * What holds a version together on the node: its names, its pin, its root and commit, and the pin tree over all live
  * blocks.
  */
-import { equalBytes, isDriveError, type Digest } from '../../base/index.js'
+import { equalBytes, isDriveError, sleep, type Digest } from '../../base/index.js'
 import { cidOf, decodeLinks } from '../../dag/index.js'
 import { isPinned } from '../publish/pin-version.js'
 import type { Head } from '../state/sync-state.js'
 import type { CheckFinding } from './contract.js'
 import type { CheckParts } from './parts.js'
 import { goodCopyHere, readFromNode } from './copies.js'
-import { noteDamage } from './damage.js'
+import { damagedIn, forget, noteDamage } from './damage.js'
 
 type Wrong = Pick<CheckFinding, 'kind' | 'what'>
 
 /** Names and pin. @returns what is wrong with them */
-export async function checkNames(head: Head, parts: CheckParts, signal: AbortSignal): Promise<Wrong[]> {
+export async function checkNames(head: Head, parts: CheckParts, signal: AbortSignal, tries = 5): Promise<Wrong[]> {
   const { names, node, deviceSlot } = parts
   const wrong: Wrong[] = []
   const known = [head.root, head.namedRoot]
@@ -26,8 +26,16 @@ export async function checkNames(head: Head, parts: CheckParts, signal: AbortSig
       wrong.push({ kind: 'name', what: 'name' })
   }
   if (!(await isPinned(head.root, parts, signal))) wrong.push({ kind: 'unpinned', what: 'pin' })
+  const { head: now, plan } = parts.state
+  // Names and pins were being moved.
+  if (wrong.length > 0 && tries > 0 && now !== undefined && (now !== head || plan !== undefined)) {
+    if (plan !== undefined) await sleep(MOVING_MS, signal)
+    return checkNames(now, parts, signal, tries - 1)
+  }
   return wrong
 }
+
+const MOVING_MS = 1000
 
 /** A record that is damaged leads nowhere either. */
 function unlessUnreadable(error: unknown): undefined {
@@ -44,7 +52,12 @@ export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortS
   await walk.read(head.root, 'dag-pb')
   await walk.read(head.commitDigest, 'raw')
   await walk.below(head.commit.forest)
-  if (head !== parts.state.head) return [] // another version is published by now
+  if (head !== parts.state.head) {
+    // Another version is published by now, and what only the one before had may be collected.
+    for (const rows of damagedIn(['open'], parts.state))
+      for (const { digest, codec } of rows) if (codec === 'dag-pb') forget(digest, parts.state)
+    return []
+  }
   const isWhole = walk.isCut || walk.live === head.commit.liveBlocks
   return isWhole && walk.strangers === 0 ? [] : [{ kind: 'damaged', what: 'pin tree' }]
 }
