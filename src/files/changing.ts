@@ -59,7 +59,12 @@ export async function moveEntry(
   const target = await findPlace(on.tree, to, on.caller)
   on.origins.note('moved', target, origin)
   const flags = options.replace ? 0 : RENAME.NO_REPLACE
-  await on.tree.rename(from.parent, from.name, target.parent, target.name, flags, on.caller)
+  await on.tree.rename(
+    { parent: from.parent, name: from.name },
+    { parent: target.parent, name: target.name },
+    flags,
+    on.caller,
+  )
   on.forget(from)
   on.forget(target)
   await staged(on, target.parent)
@@ -121,7 +126,7 @@ async function someEntries({ tree, caller }: Changing, ino: number): Promise<Dir
   const { handle } = await tree.openDirectory(ino, caller)
   try {
     const visit = (entry: DirectoryEntry): boolean => entries.length < ENTRIES_AT_ONCE && entries.push(entry) > 0
-    await tree.readDirectory(ino, handle, 0, false, visit, caller)
+    await tree.readDirectory(ino, handle, { cookie: 0, withAttributes: false, visit }, caller)
   } finally {
     tree.releaseDirectory(ino, handle)
   }

@@ -32,17 +32,19 @@ export async function listPage(
     await tree.readDirectory(
       ino,
       handle,
-      from,
-      true,
-      (entry) => {
-        if (entries.length === limit) {
-          isMore = true
-          return false
-        }
-        if (entry.attributes !== undefined)
-          entries.push(locator.infoOf(entry.attributes, { parent: ino, name: entry.name }))
-        last = entry.cookie
-        return true
+      {
+        cookie: from,
+        withAttributes: true,
+        visit: (entry) => {
+          if (entries.length === limit) {
+            isMore = true
+            return false
+          }
+          if (entry.attributes !== undefined)
+            entries.push(locator.infoOf(entry.attributes, { parent: ino, name: entry.name }))
+          last = entry.cookie
+          return true
+        },
       },
       caller,
     )

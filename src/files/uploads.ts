@@ -98,7 +98,12 @@ export class Uploads {
       // Done before the rename, because the rename may remove the old file. Usually both happen in one turn.
       if (isSuccessor) this.#identities.passOn(there.ino, ino)
       try {
-        await this.#tree.rename(target.parent, temporary, target.parent, target.name, flags, this.#caller)
+        await this.#tree.rename(
+          { parent: target.parent, name: temporary },
+          { parent: target.parent, name: target.name },
+          flags,
+          this.#caller,
+        )
       } catch (error) {
         if (isSuccessor) this.#identities.passOn(ino, there.ino)
         throw error

@@ -88,7 +88,7 @@ export function javascriptSealer(keys: ContentKeys): BatchSealer {
             ? item.length > 0
               ? [end]
               : []
-            : cutChunks(gear, data, item.offset, end, item.mode, item.final)
+            : cutChunks(gear, data, { start: item.offset, end, mode: item.mode, final: item.final })
         let at = item.offset
         for (const chunkEnd of ends) {
           const row = count++

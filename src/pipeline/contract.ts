@@ -90,16 +90,24 @@ export interface PageTags {
   readonly tags: Uint8Array
 }
 
+/** A part of a sealed block, and where in it the wanted plaintext begins. */
+export interface SealedPart {
+  /** Consecutive whole sealed pages of the block. */
+  readonly pages: Uint8Array
+  /** The index of the first of them in the block, from 0. */
+  readonly first: number
+  /** Plaintext bytes of the pages before what is wanted. */
+  readonly skip: number
+}
+
 /** Opens single pages of a block that was opened as a whole before. Pages that have changed since are refused. */
 export interface PartOpener {
   /** @param sealed a block that `openLeaf` or `openLeafInto` has just accepted */
   tag(sealed: Uint8Array): PageTags
   /**
-   * Fills `into` with plaintext, starting `skip` bytes into `pages`.
-   * @param pages consecutive whole sealed pages of the block; `first` is the index of the first one, from 0
-   * @returns false when the pages differ from the tagged ones
+   * Fills `into` with plaintext. @returns false when the pages differ from the tagged ones
    */
-  open(pages: Uint8Array, first: number, tags: PageTags, key: SecretKey, skip: number, into: Uint8Array): boolean
+  open(part: SealedPart, tags: PageTags, key: SecretKey, into: Uint8Array): boolean
 }
 
 /** The synchronous core. The native and the JavaScript form produce the same bytes. */

@@ -216,13 +216,13 @@ test('any part of an opened block opens alone, and a page that changed since is 
       const last = Math.ceil((from + into.length) / SEALED_PAGE_BYTES)
       const pages = Buffer.from(sealed.subarray(first * SEALED_PAGE_BYTES, last * SEALED_PAGE_BYTES))
       const skip = from - first * SEALED_PAGE_BYTES
-      t.true(parts.open(pages, first, tags, key, skip, into))
+      t.true(parts.open({ pages, first, skip }, tags, key, into))
       t.true(into.equals(plain.subarray(from, from + into.length)), `${from} of ${length}`)
       into.fill(1)
       const mixed = { serial: others.serial, tags: tags.tags }
-      t.false(parts.open(pages, first, mixed, key, skip, into), 'tags of another call')
+      t.false(parts.open({ pages, first, skip }, mixed, key, into), 'tags of another call')
       pages[random.next(pages.length)]! ^= 1 << random.next(8)
-      t.false(parts.open(pages, first, tags, key, skip, into), 'a changed bit')
+      t.false(parts.open({ pages, first, skip }, tags, key, into), 'a changed bit')
       t.true(
         into.every((byte) => byte === 1),
         'no plaintext is written',
@@ -230,7 +230,7 @@ test('any part of an opened block opens alone, and a page that changed since is 
     }
     if (sealed.length > SEALED_PAGE_BYTES) {
       const page = sealed.subarray(SEALED_PAGE_BYTES, 2 * SEALED_PAGE_BYTES)
-      t.false(parts.open(page, 0, tags, key, 0, Buffer.alloc(16)), 'another page of the block')
+      t.false(parts.open({ pages: page, first: 0, skip: 0 }, tags, key, Buffer.alloc(16)), 'another page of the block')
     }
   }
 })

@@ -42,7 +42,7 @@ function nativeCore(native: NativeSeal): Core {
         const tags = new Uint8Array((sealed.length / SEALED_PAGE_BYTES) * TAG_BYTES)
         return { serial: native.tagPages(sealed, tags), tags }
       },
-      open: (pages, first, { serial, tags }, key, skip, into) =>
+      open: ({ pages, first, skip }, { serial, tags }, key, into) =>
         native.openPages(pages, first, serial, tags, key, skip, into),
     },
     cut(data, mode, final, keys) {
@@ -73,7 +73,7 @@ function javascriptCore(): Core {
       return plain.length
     },
     cut: (data: Uint8Array, mode: ChunkMode, final: boolean, keys: ContentKeys) =>
-      cutChunks(gear(keys), data, 0, data.length, mode, final),
+      cutChunks(gear(keys), data, { start: 0, end: data.length, mode, final }),
     sha256: sha256JavaScript,
   }
 }

@@ -24,18 +24,20 @@ export function gearWords(bytes: Uint8Array): Int32Array {
   return Int32Array.from({ length: 256 }, (_, index) => view.getInt32(4 * index))
 }
 
+/** What is cut, and how. */
+export interface CutRange {
+  readonly start: number
+  readonly end: number
+  readonly mode: ChunkMode
+  /** There is no more behind `end`. */
+  readonly final: boolean
+}
+
 /**
  * End offsets of the chunks of data[start … end); unless `final`, trailing bytes without a certain cut belong to no
  * chunk.
  */
-export function cutChunks(
-  gear: Int32Array,
-  data: Uint8Array,
-  start: number,
-  end: number,
-  mode: ChunkMode,
-  final: boolean,
-): number[] {
+export function cutChunks(gear: Int32Array, data: Uint8Array, { start, end, mode, final }: CutRange): number[] {
   const ends: number[] = []
   for (let at = start; at < end;) {
     const length = mode === 'fixed' ? cutFixed(end - at, final) : cutContent(gear, data, at, end - at, final)

@@ -63,8 +63,7 @@ function check(
   bench: Bench,
   data: Uint8Array,
   item: SealItem,
-  chunks: readonly SealedChunk[],
-  consumed: number,
+  { chunks, consumed }: { readonly chunks: readonly SealedChunk[]; readonly consumed: number },
 ): void {
   const plain = Uint8Array.from(data.subarray(item.offset, item.offset + item.length))
   const ends = reference.cut(plain, item.mode, item.final, keys)
@@ -112,7 +111,7 @@ for (const core of KINDS) {
       answers.forEach((answer, index) => {
         const { data, items } = jobs[index]!
         t.is(answer.length, items.length)
-        answer.forEach(({ chunks, consumed }, which) => check(t, bench, data, items[which]!, chunks, consumed))
+        answer.forEach((sealed, which) => check(t, bench, data, items[which]!, sealed))
       })
     })
   })
@@ -130,7 +129,7 @@ for (const core of KINDS) {
       const item: SealItem = { offset: 0, length: data.length, mode: 'content-defined', final: true }
       const seal = async (): Promise<readonly SealedChunk[]> => {
         const [answer] = await bench.pipeline.seal({ data, items: [item] })
-        check(t, bench, data, item, answer!.chunks, answer!.consumed)
+        check(t, bench, data, item, answer!)
         return answer!.chunks
       }
       const first = await seal()
@@ -166,7 +165,7 @@ test('a full disk rejects the job with NO_SPACE; after space is freed the same p
       }
       rmSync(join(disk, 'ballast'))
       const [answer] = await bench.pipeline.seal({ data, items: [item] })
-      check(t, bench, data, item, answer!.chunks, answer!.consumed)
+      check(t, bench, data, item, answer!)
     })
   } finally {
     spawnSync('umount', ['-l', disk])

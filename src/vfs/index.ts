@@ -5,7 +5,9 @@ export { type Invalidations } from './inodes/invalidations.js'
 export {
   type AttributeChange,
   type Attributes,
+  type AllocatedRange,
   type Caller,
+  type DirectoryListing,
   type DirectoryEntry,
   FALLOCATE,
   type FilesystemStatistics,

@@ -28,7 +28,9 @@ import {
   type AttributeChange,
   type Attributes,
   type Caller,
-  type DirectoryEntry,
+  type AllocatedRange,
+  type DirectoryListing,
+  type NamePlace,
   type FilesystemStatistics,
   type Invalidation,
   type Maybe,
@@ -145,15 +147,8 @@ export class PosixTree implements Tree {
     return removeDirectory(this.#parts, parent, name, caller)
   }
 
-  rename(
-    parent: number,
-    name: PlainName,
-    newParent: number,
-    newName: PlainName,
-    flags: number,
-    caller: Caller,
-  ): Maybe<void> {
-    return rename(this.#parts, { parent, name }, { parent: newParent, name: newName }, flags, caller)
+  rename(from: NamePlace, to: NamePlace, flags: number, caller: Caller): Maybe<void> {
+    return rename(this.#parts, from, to, flags, caller)
   }
 
   create(
@@ -227,10 +222,10 @@ export class PosixTree implements Tree {
     await this.#parts.committer.commit()
   }
 
-  allocate(ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void> {
+  allocate(ino: number, handle: number, range: AllocatedRange, caller: Caller): Maybe<void> {
     const file = this.#file(ino, handle)
     requireWritable(file)
-    return allocate(this.#parts, file.inode, { mode, offset, length }, caller)
+    return allocate(this.#parts, file.inode, range, caller)
   }
 
   seek(ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number> {
@@ -259,15 +254,8 @@ export class PosixTree implements Tree {
     return { handle: this.#handles.openDirectory(directoryOf(this.#parts, ino)), keepCache: true }
   }
 
-  readDirectory(
-    ino: number,
-    handle: number,
-    cookie: number,
-    withAttributes: boolean,
-    visit: (entry: DirectoryEntry) => boolean,
-    caller: Caller,
-  ): Maybe<void> {
-    return readDirectory(this.#parts, this.#directory(ino, handle), { cookie, withAttributes, visit }, caller)
+  readDirectory(ino: number, handle: number, listing: DirectoryListing, caller: Caller): Maybe<void> {
+    return readDirectory(this.#parts, this.#directory(ino, handle), listing, caller)
   }
 
   releaseDirectory(_ino: number, handle: number): void {

@@ -64,6 +64,20 @@ export const XATTR = { CREATE: 1, REPLACE: 2, DROP_SET_GROUP: 4 } as const
 
 export { ROOT_INO } from '../model/index.js'
 
+/** A range for `Tree.allocate`; `mode` as in fallocate(2). */
+export interface AllocatedRange {
+  readonly mode: number
+  readonly offset: number
+  readonly length: number
+}
+
+/** The start of a listing and its consumer, which returns false to stop; see Tree.readDirectory. */
+export interface DirectoryListing {
+  readonly cookie: number
+  readonly withAttributes: boolean
+  readonly visit: (entry: DirectoryEntry) => boolean
+}
+
 /** A name in a directory, given by the directory's inode. The name need not exist. */
 export interface NamePlace {
   readonly parent: number
@@ -187,14 +201,7 @@ export interface Tree {
   unlink(parent: number, name: PlainName, caller: Caller): Maybe<void>
   removeDirectory(parent: number, name: PlainName, caller: Caller): Maybe<void>
   /** `flags`: 0, RENAME.NO_REPLACE or RENAME.EXCHANGE; others throw INVALID. */
-  rename(
-    parent: number,
-    name: PlainName,
-    newParent: number,
-    newName: PlainName,
-    flags: number,
-    caller: Caller,
-  ): Maybe<void>
+  rename(from: NamePlace, to: NamePlace, flags: number, caller: Caller): Maybe<void>
 
   create(
     parent: number,
@@ -223,7 +230,7 @@ export interface Tree {
   sync(ino: number, dataOnly: boolean, caller: Caller): Maybe<void>
   /** Everything `staged`; at unmount. The kernel does not pass syncfs(2) on to a mount without a block device. */
   syncAll(caller: Caller): Maybe<void>
-  allocate(ino: number, handle: number, mode: number, offset: number, length: number, caller: Caller): Maybe<void>
+  allocate(ino: number, handle: number, range: AllocatedRange, caller: Caller): Maybe<void>
   /** @returns the new offset; NO_SUCH_ADDRESS (ENXIO) past the end. */
   seek(ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number>
   copyRange(
@@ -238,14 +245,7 @@ export interface Tree {
    * Visits entries with a cookie greater than `cookie` (0 starts) until `visit` returns false; then the last entry
    * counts as not visited.
    */
-  readDirectory(
-    ino: number,
-    handle: number,
-    cookie: number,
-    withAttributes: boolean,
-    visit: (entry: DirectoryEntry) => boolean,
-    caller: Caller,
-  ): Maybe<void>
+  readDirectory(ino: number, handle: number, listing: DirectoryListing, caller: Caller): Maybe<void>
   releaseDirectory(ino: number, handle: number): void
 
   /**

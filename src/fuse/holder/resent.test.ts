@@ -83,7 +83,12 @@ async function show({ tree }: OpenDrive): Promise<string[]> {
   const walk = async (ino: number, path: string): Promise<void> => {
     const entries: DirectoryEntry[] = []
     const { handle } = await tree.openDirectory(ino, caller)
-    await tree.readDirectory(ino, handle, 0, false, (entry) => entries.push(entry) > 0, caller)
+    await tree.readDirectory(
+      ino,
+      handle,
+      { cookie: 0, withAttributes: false, visit: (entry) => entries.push(entry) > 0 },
+      caller,
+    )
     tree.releaseDirectory(ino, handle)
     for (const entry of entries) {
       const { size, nlink, mode } = await tree.getAttributes(entry.ino, caller)

@@ -66,7 +66,12 @@ export function answerReadDirectory(s: MountSession, r: Request, at: number): vo
   const visit = (entry: DirectoryEntry): boolean => addEntry(s, listing, entry, plus)
   let done: void | Promise<void>
   try {
-    done = s.tree.readDirectory(r.nodeId, handle, Math.max(0, offset - DOTS), plus, visit, r)
+    done = s.tree.readDirectory(
+      r.nodeId,
+      handle,
+      { cookie: Math.max(0, offset - DOTS), withAttributes: plus, visit },
+      r,
+    )
   } catch (error) {
     takeBack(s, listing, plus)
     throw error

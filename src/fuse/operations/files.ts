@@ -191,7 +191,7 @@ export function answerAllocate(s: MountSession, r: Request, at: number): void {
   const offset = readExact(s, at + FALLOCATE_IN.offset)
   const length = readExact(s, at + FALLOCATE_IN.length)
   dropSetIdOfOthers(s, r, r.nodeId)
-  s.settle(r, s.tree.allocate(r.nodeId, handle, s.in.u32(at + FALLOCATE_IN.mode), offset, length, r), replyOk)
+  s.settle(r, s.tree.allocate(r.nodeId, handle, { mode: s.in.u32(at + FALLOCATE_IN.mode), offset, length }, r), replyOk)
 }
 
 export function answerSeek(s: MountSession, r: Request, at: number): void {

@@ -90,5 +90,5 @@ function renameWith(
 ): void {
   const name = readName(s, at, end)
   const newName = readName(s, s.cursor, end)
-  s.settle(r, s.tree.rename(r.nodeId, name, newParent, newName, flags, r), replyOk)
+  s.settle(r, s.tree.rename({ parent: r.nodeId, name }, { parent: newParent, name: newName }, flags, r), replyOk)
 }

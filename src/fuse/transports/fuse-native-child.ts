@@ -70,7 +70,8 @@ const operations: Record<string, (...args: never[]) => void> = {
     (data as Buffer).subarray(0, length as number),
     offset,
   ]),
-  read: (_path: string, fd: number, into: Buffer, length: number, offset: number, done: Callback) => {
+  // As fuse-native calls it: path, descriptor, buffer, length, offset, callback.
+  read: (...[, fd, into, length, offset, done]: [string, number, Buffer, number, number, Callback]) => {
     void ask('read', [fd, length, offset]).then(({ result, value }) => {
       if (result > 0) into.set(value as Uint8Array)
       done(result)

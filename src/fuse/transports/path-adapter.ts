@@ -148,7 +148,7 @@ export class PathAdapter {
     rename: async (from: string, to: string) => {
       const old = await this.place(from)
       const { parent, name } = await this.place(to)
-      return void (await this.tree.rename(old.parent, old.name, parent, name, 0, this.caller))
+      return void (await this.tree.rename({ parent: old.parent, name: old.name }, { parent, name }, 0, this.caller))
     },
     statfs: async () => ({ value: await this.tree.statistics(this.caller) }),
     getxattr: async (path: string, name: string) => ({
@@ -172,7 +172,7 @@ export class PathAdapter {
     try {
       const visit = (entry: { name: Parameters<typeof nameToText>[0] }): boolean =>
         names.push(nameToText(entry.name)) > 0
-      await this.tree.readDirectory(ino, handle, 0, false, visit, this.caller)
+      await this.tree.readDirectory(ino, handle, { cookie: 0, withAttributes: false, visit }, this.caller)
     } finally {
       this.tree.releaseDirectory(ino, handle)
     }

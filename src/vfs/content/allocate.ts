@@ -2,7 +2,7 @@
 import { DriveError, GIB, MIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
-import { FALLOCATE, type Caller, type Maybe } from '../tree.js'
+import { FALLOCATE, type AllocatedRange, type Caller, type Maybe } from '../tree.js'
 import { closeTail } from '../staging/stage.js'
 import { contentOrWait } from './load-content.js'
 import { truncate, type TruncateParts } from './truncate.js'
@@ -22,7 +22,7 @@ const MOST_PENDING_BYTES = 4 * MIB
 export function allocate(
   parts: AllocateParts,
   inode: Inode,
-  { mode, offset, length }: { readonly mode: number; readonly offset: number; readonly length: number },
+  { mode, offset, length }: AllocatedRange,
   caller: Caller,
 ): Maybe<void> {
   if (offset < 0 || length <= 0) throw new DriveError('INVALID', 'The range is empty or begins before the file.')

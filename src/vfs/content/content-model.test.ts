@@ -87,15 +87,18 @@ async function exercise(scratch: Scratch, seed: number, steps: number, say: (lin
         await drive.tree.allocate(
           model.ino,
           model.handle,
-          FALLOCATE.PUNCH_HOLE | FALLOCATE.KEEP_SIZE,
-          somewhere,
-          length,
+          { mode: FALLOCATE.PUNCH_HOLE | FALLOCATE.KEEP_SIZE, offset: somewhere, length },
           caller,
         )
         model.bytes.fill(0, somewhere, Math.min(size, somewhere + length))
       } else if (draw < 68) {
         what = `zero ${somewhere} ${length}`
-        await drive.tree.allocate(model.ino, model.handle, FALLOCATE.ZERO_RANGE, somewhere, length, caller)
+        await drive.tree.allocate(
+          model.ino,
+          model.handle,
+          { mode: FALLOCATE.ZERO_RANGE, offset: somewhere, length },
+          caller,
+        )
         grow(somewhere + length)
         model.bytes.fill(0, somewhere, somewhere + length)
       } else if (draw < 72 && size > 0) {

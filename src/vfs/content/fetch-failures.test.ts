@@ -119,9 +119,9 @@ const operations: Readonly<Record<string, Operation>> = {
     for (const ino of [on.file, on.long]) {
       await withOpen(on, ino, async (handle) => {
         const mode = FALLOCATE.PUNCH_HOLE | FALLOCATE.KEEP_SIZE
-        await on.tree.allocate(ino, handle, mode, 5, 70_000, caller)
-        await on.tree.allocate(ino, handle, FALLOCATE.ZERO_RANGE, 200_003, 70_000, caller)
-        await on.tree.allocate(ino, handle, 0, plain.length, 5000, caller)
+        await on.tree.allocate(ino, handle, { mode, offset: 5, length: 70_000 }, caller)
+        await on.tree.allocate(ino, handle, { mode: FALLOCATE.ZERO_RANGE, offset: 200_003, length: 70_000 }, caller)
+        await on.tree.allocate(ino, handle, { mode: 0, offset: plain.length, length: 5000 }, caller)
       })
     }
   },
@@ -165,13 +165,18 @@ const operations: Readonly<Record<string, Operation>> = {
     await writeFile(on.tree, 'new', MORE, on.sub)
   },
   async 'move into a directory'(on) {
-    await on.tree.rename(ROOT_INO, name('file'), on.sub, name('moved'), 0, caller)
-    await on.tree.rename(on.sub, name('moved'), ROOT_INO, name('file'), 0, caller)
+    await on.tree.rename({ parent: ROOT_INO, name: name('file') }, { parent: on.sub, name: name('moved') }, 0, caller)
+    await on.tree.rename({ parent: on.sub, name: name('moved') }, { parent: ROOT_INO, name: name('file') }, 0, caller)
   },
   async 'replace a directory'(on) {
     await on.tree.makeDirectory(ROOT_INO, name('empty'), 0o755, caller)
     try {
-      await on.tree.rename(ROOT_INO, name('empty'), ROOT_INO, name('sub'), 0, caller)
+      await on.tree.rename(
+        { parent: ROOT_INO, name: name('empty') },
+        { parent: ROOT_INO, name: name('sub') },
+        0,
+        caller,
+      )
     } catch (error) {
       if (!isDriveError(error, 'NOT_EMPTY')) throw error
     } finally {
@@ -184,12 +189,17 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   async 'append, then rename over another'(on) {
     await append(on, on.file)
-    await on.tree.rename(ROOT_INO, name('file'), ROOT_INO, name('long'), 0, caller)
+    await on.tree.rename({ parent: ROOT_INO, name: name('file') }, { parent: ROOT_INO, name: name('long') }, 0, caller)
     await on.tree.syncAll(caller)
   },
   async 'append, then exchange'(on) {
     await append(on, on.file)
-    await on.tree.rename(ROOT_INO, name('file'), ROOT_INO, name('long'), RENAME.EXCHANGE, caller)
+    await on.tree.rename(
+      { parent: ROOT_INO, name: name('file') },
+      { parent: ROOT_INO, name: name('long') },
+      RENAME.EXCHANGE,
+      caller,
+    )
     await on.tree.syncAll(caller)
   },
   async 'append, then freeze'(on) {

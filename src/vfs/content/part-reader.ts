@@ -52,7 +52,7 @@ export class PartReader {
     if (!this.#store.readPartNow(row.digest, first * SEALED_PAGE_BYTES, pages, wait)) return undefined
     const into = this.#take(to - from)
     const skip = from - first * SEALED_PAGE_BYTES
-    if (this.#core.parts.open(pages, first, known.pages, row.key, skip, into)) return into
+    if (this.#core.parts.open({ pages, first, skip }, known.pages, row.key, into)) return into
     this.#forget(name)
     return undefined
   }

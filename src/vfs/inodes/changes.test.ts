@@ -39,7 +39,7 @@ test('R-50 every change is reported in order: added, changed, moved with the old
 
   const { ino: folder } = await tree.makeDirectory(ROOT_INO, name('folder'), 0o755, caller)
   await tree.link(ino, folder, name('second'), caller)
-  await tree.rename(ROOT_INO, name('file'), folder, name('first'), 0, caller)
+  await tree.rename({ parent: ROOT_INO, name: name('file') }, { parent: folder, name: name('first') }, 0, caller)
   t.deepEqual(await told(), [
     `added ${String(folder)} 1/folder`,
     `added ${String(ino)} ${String(folder)}/second`,
@@ -47,8 +47,13 @@ test('R-50 every change is reported in order: added, changed, moved with the old
   ])
 
   const before = (await find(tree, 'before'))!.ino
-  await tree.rename(folder, name('first'), ROOT_INO, name('before'), RENAME.EXCHANGE, caller)
-  await tree.rename(folder, name('first'), folder, name('second'), 0, caller)
+  await tree.rename(
+    { parent: folder, name: name('first') },
+    { parent: ROOT_INO, name: name('before') },
+    RENAME.EXCHANGE,
+    caller,
+  )
+  await tree.rename({ parent: folder, name: name('first') }, { parent: folder, name: name('second') }, 0, caller)
   t.deepEqual(await told(), [
     `moved ${String(ino)} ${String(folder)}/first 1/before`,
     `moved ${String(before)} 1/before ${String(folder)}/first`,

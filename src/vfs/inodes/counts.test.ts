@@ -87,7 +87,7 @@ test('S-021 the counters always match the tables, whatever programs and publishi
     else if (kind === 3) {
       const other = names[below(names.length)]!
       if (other === label) return
-      await tree.rename(ROOT_INO, name(label), ROOT_INO, name(other), 0, caller)
+      await tree.rename({ parent: ROOT_INO, name: name(label) }, { parent: ROOT_INO, name: name(other) }, 0, caller)
       live.delete(label)
       live.set(other, ino)
     } else {

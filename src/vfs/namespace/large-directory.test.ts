@@ -35,7 +35,7 @@ test('S-088 a directory with very many names is listed in pages, each name once,
       cookie = entry.cookie
       return true
     }
-    await tree.readDirectory(ROOT_INO, handle, cookie, false, visit, caller)
+    await tree.readDirectory(ROOT_INO, handle, { cookie, withAttributes: false, visit }, caller)
     isEnd = page.length === 0
     seen.push(...page)
     const some = page.slice(0, 3)

@@ -5,15 +5,8 @@
 import type { DentryRecord } from '../../tree-state/index.js'
 import type { DirectoryHandle } from '../inodes/handles.js'
 import { attributesOf, type Inode } from '../inodes/inode.js'
-import type { Attributes, Caller, DirectoryEntry, Maybe } from '../tree.js'
+import type { Attributes, Caller, DirectoryListing, Maybe } from '../tree.js'
 import { type LookupParts, withEntries } from './require.js'
-
-/** The start of a listing and its consumer; see Tree.readDirectory. */
-interface Listing {
-  readonly cookie: number
-  readonly withAttributes: boolean
-  readonly visit: (entry: DirectoryEntry) => boolean
-}
 
 /**
  * A listing shows the entries as of its start (cookie 0), without those removed since. For a very large directory, each
@@ -22,7 +15,7 @@ interface Listing {
 export function readDirectory(
   parts: LookupParts,
   handle: DirectoryHandle,
-  { cookie, withAttributes, visit }: Listing,
+  { cookie, withAttributes, visit }: DirectoryListing,
   caller: Caller,
 ): Maybe<void> {
   const { inode } = handle

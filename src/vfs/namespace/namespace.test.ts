@@ -92,19 +92,38 @@ test('rename replaces, refuses and exchanges as Linux does (R-01)', async (t) =>
     const directory = await tree.makeDirectory(ROOT_INO, name('d'), 0o755, caller)
     const inner = await tree.makeDirectory(directory.ino, name('inner'), 0o755, caller)
     const move = (from: string, to: string, flags = 0): Promise<string> =>
-      codeOf(() => tree.rename(ROOT_INO, name(from), ROOT_INO, name(to), flags, caller))
+      codeOf(() =>
+        tree.rename({ parent: ROOT_INO, name: name(from) }, { parent: ROOT_INO, name: name(to) }, flags, caller),
+      )
     t.is(await move('a', 'b', RENAME.NO_REPLACE), 'EXISTS')
     t.is(await move('a', 'b', 4), 'INVALID')
     t.is(await move('gone', 'b'), 'NOT_FOUND')
     t.is(await move('a', 'd'), 'IS_A_DIRECTORY')
     t.is(await move('d', 'a'), 'NOT_A_DIRECTORY')
-    t.is(await codeOf(() => tree.rename(ROOT_INO, name('d'), inner.ino, name('x'), 0, caller)), 'INVALID')
-    t.is(await codeOf(() => tree.rename(ROOT_INO, name('d'), directory.ino, name('x'), 0, caller)), 'INVALID')
+    t.is(
+      await codeOf(() =>
+        tree.rename({ parent: ROOT_INO, name: name('d') }, { parent: inner.ino, name: name('x') }, 0, caller),
+      ),
+      'INVALID',
+    )
+    t.is(
+      await codeOf(() =>
+        tree.rename({ parent: ROOT_INO, name: name('d') }, { parent: directory.ino, name: name('x') }, 0, caller),
+      ),
+      'INVALID',
+    )
     t.is(await move('a', 'b', RENAME.EXCHANGE), 'ok')
     t.deepEqual([(await find(tree, 'a'))!.ino, (await find(tree, 'b'))!.ino], [b, a])
     t.is(await move('a', 'gone', RENAME.EXCHANGE), 'NOT_FOUND')
     t.is(
-      await codeOf(() => tree.rename(ROOT_INO, name('a'), directory.ino, name('inner'), RENAME.EXCHANGE, caller)),
+      await codeOf(() =>
+        tree.rename(
+          { parent: ROOT_INO, name: name('a') },
+          { parent: directory.ino, name: name('inner') },
+          RENAME.EXCHANGE,
+          caller,
+        ),
+      ),
       'ok',
     )
     t.deepEqual(
@@ -112,7 +131,12 @@ test('rename replaces, refuses and exchanges as Linux does (R-01)', async (t) =>
       [4, 2],
     )
     t.is(tree.parentOf(inner.ino), ROOT_INO)
-    t.is(await codeOf(() => tree.rename(directory.ino, name('inner'), ROOT_INO, name('b'), 0, caller)), 'ok')
+    t.is(
+      await codeOf(() =>
+        tree.rename({ parent: directory.ino, name: name('inner') }, { parent: ROOT_INO, name: name('b') }, 0, caller),
+      ),
+      'ok',
+    )
     t.is((await find(tree, 'b'))!.ino, b)
     t.is(await codeOf(() => tree.getAttributes(a, caller)), 'STALE')
     const e = await tree.makeDirectory(ROOT_INO, name('e'), 0o755, caller)
@@ -132,12 +156,17 @@ test('hard links share one inode until the last name is removed, across restarts
   t.is(three.nlink, 3)
   t.is(await codeOf(() => drive.tree.link(directory.ino, ROOT_INO, name('x'), caller)), 'NOT_PERMITTED')
   t.is(await codeOf(() => drive.tree.link(ino, ROOT_INO, name('one'), caller)), 'EXISTS')
-  await drive.tree.rename(ROOT_INO, name('one'), ROOT_INO, name('three'), 0, caller)
+  await drive.tree.rename({ parent: ROOT_INO, name: name('one') }, { parent: ROOT_INO, name: name('three') }, 0, caller)
   t.is((await drive.tree.getAttributes(ino, caller)).nlink, 3)
   await drive.shut()
   drive = await scratch.open()
   await drive.tree.unlink(ROOT_INO, name('one'), caller)
-  await drive.tree.rename(directory.ino, name('two'), ROOT_INO, name('four'), 0, caller)
+  await drive.tree.rename(
+    { parent: directory.ino, name: name('two') },
+    { parent: ROOT_INO, name: name('four') },
+    0,
+    caller,
+  )
   await drive.tree.unlink(ROOT_INO, name('three'), caller)
   t.is((await find(drive.tree, 'four'))!.nlink, 1)
   t.is(drive.tree.parentOf(ino), ROOT_INO)
@@ -187,13 +216,15 @@ test('listings continue from any cookie while entries are added and removed (R-0
     await tree.readDirectory(
       ROOT_INO,
       handle,
-      0,
-      false,
-      (entry) => {
-        if (seen.length === 50) return false
-        seen.push(entry.name)
-        cookie = entry.cookie
-        return true
+      {
+        cookie: 0,
+        withAttributes: false,
+        visit: (entry) => {
+          if (seen.length === 50) return false
+          seen.push(entry.name)
+          cookie = entry.cookie
+          return true
+        },
       },
       caller,
     )
@@ -201,12 +232,14 @@ test('listings continue from any cookie while entries are added and removed (R-0
     await tree.readDirectory(
       ROOT_INO,
       handle,
-      cookie,
-      true,
-      (entry) => {
-        t.is(entry.attributes!.ino, entry.ino)
-        seen.push(entry.name)
-        return true
+      {
+        cookie,
+        withAttributes: true,
+        visit: (entry) => {
+          t.is(entry.attributes!.ino, entry.ino)
+          seen.push(entry.name)
+          return true
+        },
       },
       caller,
     )

@@ -77,14 +77,16 @@ test('S-038 a load interrupted by a crash continues where it stopped: no entry t
     await second.tree.readDirectory(
       1,
       root.handle,
-      cookie,
-      false,
-      (entry) => {
-        cookie = entry.cookie
-        more = true
-        t.false(seen.has(entry.name))
-        seen.add(entry.name)
-        return seen.size % 5000 !== 0
+      {
+        cookie,
+        withAttributes: false,
+        visit: (entry) => {
+          cookie = entry.cookie
+          more = true
+          t.false(seen.has(entry.name))
+          seen.add(entry.name)
+          return seen.size % 5000 !== 0
+        },
       },
       caller,
     )

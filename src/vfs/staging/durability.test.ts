@@ -85,7 +85,12 @@ test('a file that is rewritten and renamed over another is the old or the new on
   const sizes = new Set<number>()
   for (let round = 1; round <= 12; round++) {
     await writeFile(drive.tree, 'config.new', stretch(0, round * 30_000))
-    await drive.tree.rename(ROOT_INO, name('config.new'), ROOT_INO, name('config'), 0, caller)
+    await drive.tree.rename(
+      { parent: ROOT_INO, name: name('config.new') },
+      { parent: ROOT_INO, name: name('config') },
+      0,
+      caller,
+    )
     const other = await createFile(drive.tree, `other${String(round)}`)
     if (round % 3 === 0) await drive.tree.sync(other.ino, false, caller)
     drive.tree.release(other.ino, other.handle)
@@ -221,7 +226,12 @@ test('a commit that is under way while a file is renamed over another has all of
     for (let turn = 0; turn < 3; turn++) {
       await new Promise((resolve) => setImmediate(resolve))
       await writeFile(drive.tree, 'config.new', stretch(0, size + turn))
-      await drive.tree.rename(ROOT_INO, name('config.new'), ROOT_INO, name('config'), 0, caller)
+      await drive.tree.rename(
+        { parent: ROOT_INO, name: name('config.new') },
+        { parent: ROOT_INO, name: name('config') },
+        0,
+        caller,
+      )
       const copy = scratch.crashCopy()
       const after = await copy.open()
       const bytes = await readInode(after.tree, (await find(after.tree, 'config'))!.ino)

@@ -59,11 +59,11 @@ test('S-004 an impossible fallocate is refused and does not count as a lack of s
   const drive = await scratch.open({ disk: { space: () => ({ ...disk }) } })
   const { ino, handle } = await createFile(drive.tree, 'file')
   for (const length of [5 * 2 ** 40, 2 ** 39]) {
-    t.is(await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, length, caller)), 'NO_SPACE')
+    t.is(await codeOf(() => drive.tree.allocate(ino, handle, { mode: 0, offset: 0, length }, caller)), 'NO_SPACE')
     t.false((await drive.port.counts()).isShortOfSpace, `${String(length)} bytes`)
   }
   t.is(
-    await codeOf(() => drive.tree.allocate(ino, handle, 0, 0, 2 ** 30, caller)),
+    await codeOf(() => drive.tree.allocate(ino, handle, { mode: 0, offset: 0, length: 2 ** 30 }, caller)),
     'ok',
     'a request that fits is granted',
   )

@@ -84,10 +84,15 @@ test('S-002 writes before the sync of a file or a directory survive a crash too'
 
 for (const [label, move] of Object.entries({
   exchange: async ({ tree }: OpenDrive) =>
-    tree.rename(ROOT_INO, name('fresh'), ROOT_INO, name('file'), RENAME.EXCHANGE, caller),
+    tree.rename(
+      { parent: ROOT_INO, name: name('fresh') },
+      { parent: ROOT_INO, name: name('file') },
+      RENAME.EXCHANGE,
+      caller,
+    ),
   'unlink, then rename': async ({ tree }: OpenDrive) => {
     await tree.unlink(ROOT_INO, name('file'), caller)
-    await tree.rename(ROOT_INO, name('fresh'), ROOT_INO, name('file'), 0, caller)
+    await tree.rename({ parent: ROOT_INO, name: name('fresh') }, { parent: ROOT_INO, name: name('file') }, 0, caller)
   },
   'unlink, then link': async ({ tree }: OpenDrive) => {
     await tree.unlink(ROOT_INO, name('file'), caller)

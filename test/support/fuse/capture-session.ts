@@ -53,7 +53,8 @@ function recording(channel: NativeChannel, outAt: number, pending: string[]): Na
 function recordingAddon(addon: FuseNative): FuseNative {
   return {
     ...addon,
-    open(fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd) {
+    open(...given) {
+      const [fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd] = given
       const pending: string[] = []
       const onRequests = (count: number): void => {
         const index = new Uint32Array(channel.memory, arenaBytes, maxBatch * 2)

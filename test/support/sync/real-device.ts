@@ -213,7 +213,7 @@ export class RealDevice {
 
   async rename(from: string, to: string, flags = 0): Promise<void> {
     const [a, b] = [await this.#split(from), await this.#split(to)]
-    await this.tree.rename(a.parent, a.name, b.parent, b.name, flags, caller)
+    await this.tree.rename({ parent: a.parent, name: a.name }, { parent: b.parent, name: b.name }, flags, caller)
   }
 
   async chmod(path: string, mode: number): Promise<void> {
@@ -239,9 +239,11 @@ export class RealDevice {
       await this.tree.readDirectory(
         ino,
         handle,
-        0,
-        false,
-        (entry) => found.push({ ino: entry.ino, name: nameToText(entry.name) }) > 0,
+        {
+          cookie: 0,
+          withAttributes: false,
+          visit: (entry) => found.push({ ino: entry.ino, name: nameToText(entry.name) }) > 0,
+        },
         caller,
       )
       this.tree.releaseDirectory(ino, handle)

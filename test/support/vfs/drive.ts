@@ -186,7 +186,7 @@ export async function find(tree: Tree, text: string, parent = ROOT_INO): Promise
 export async function list(tree: Tree, ino = ROOT_INO, withAttributes = false): Promise<DirectoryEntry[]> {
   const { handle } = await tree.openDirectory(ino, caller)
   const found: DirectoryEntry[] = []
-  await tree.readDirectory(ino, handle, 0, withAttributes, (entry) => found.push(entry) > 0, caller)
+  await tree.readDirectory(ino, handle, { cookie: 0, withAttributes, visit: (entry) => found.push(entry) > 0 }, caller)
   tree.releaseDirectory(ino, handle)
   return found
 }

@@ -1,6 +1,6 @@
 /** Open files of the in-memory tree: reading, writing, allocating, seeking, copying. */
 import { DriveError } from '../../../../src/base/index.js'
-import { FALLOCATE, OPEN, SEEK, type Opened } from '../../../../src/vfs/index.js'
+import { FALLOCATE, OPEN, SEEK, type AllocatedRange, type Opened } from '../../../../src/vfs/index.js'
 import type { MemoryInode } from './memory-inode.js'
 import { MAX_FILE_BYTES, MemoryInodes } from './memory-inodes.js'
 import type { SparseBytes } from './sparse-bytes.js'
@@ -56,7 +56,7 @@ export class MemoryFiles extends MemoryInodes {
     return data.length
   }
 
-  allocate(ino: number, _handle: number, mode: number, offset: number, length: number): void {
+  allocate(ino: number, _handle: number, { mode, offset, length }: AllocatedRange): void {
     const inode = this.file(ino)
     const end = offset + length
     const keepSize = (mode & FALLOCATE.KEEP_SIZE) !== 0

@@ -21,6 +21,16 @@ import { SparseBytes } from './sparse-bytes.js'
 
 export const MAX_FILE_BYTES = 2 ** 50
 
+/** What is said of a new inode; `target` of a symlink. */
+export interface Made {
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly parent: number
+  readonly rdev?: number
+  readonly target?: Uint8Array
+}
+
 export class MemoryInodes {
   protected readonly inodes = new Map<number, MemoryInode>()
   private readonly listeners: ((what: Invalidation) => void)[] = []
@@ -29,7 +39,12 @@ export class MemoryInodes {
 
   constructor(options: { clock?: Clock; uid?: number; gid?: number } = {}) {
     this.clock = options.clock ?? systemClock
-    const root = this.make(TYPE.DIRECTORY | 0o755, options.uid ?? 0, options.gid ?? 0, ROOT_INO)
+    const root = this.make({
+      mode: TYPE.DIRECTORY | 0o755,
+      uid: options.uid ?? 0,
+      gid: options.gid ?? 0,
+      parent: ROOT_INO,
+    })
     root.nlink = 2
   }
 
@@ -43,7 +58,7 @@ export class MemoryInodes {
     return { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) }
   }
 
-  protected make(mode: number, uid: number, gid: number, parent: number, rdev = 0, target?: Uint8Array): MemoryInode {
+  protected make({ mode, uid, gid, parent, rdev = 0, target }: Made): MemoryInode {
     const time = this.now()
     const type = mode & TYPE_MASK
     const directory: MemoryDirectory | undefined =

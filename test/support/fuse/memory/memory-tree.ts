@@ -5,12 +5,14 @@ import {
   RENAME,
   type Attributes,
   type Caller,
-  type DirectoryEntry,
+  type DirectoryListing,
+  type NamePlace,
   type Opened,
   type Tree,
 } from '../../../../src/vfs/index.js'
 import { attributesOf, TYPE, type MemoryDirectory, type MemoryInode } from './memory-inode.js'
 import { MemoryFiles } from './memory-files.js'
+import type { Made } from './memory-inodes.js'
 
 const SET_GROUP_ID = 0o2000
 type Directory = MemoryInode & { directory: MemoryDirectory }
@@ -30,22 +32,22 @@ export class MemoryTree extends MemoryFiles implements Tree {
   makeDirectory(parent: number, name: PlainName, mode: number, caller: Caller): Attributes {
     const folder = this.directory(parent)
     const inherited = folder.mode & SET_GROUP_ID
-    const made = this.makeNamed(folder, name, TYPE.DIRECTORY | (mode & 0o7777) | inherited, caller)
+    const made = this.makeNamed(folder, name, { mode: TYPE.DIRECTORY | (mode & 0o7777) | inherited }, caller)
     made.nlink = 2
     folder.nlink++
     return attributesOf(made)
   }
 
   makeNode(parent: number, name: PlainName, mode: number, rdev: number, caller: Caller): Attributes {
-    return attributesOf(this.makeNamed(this.directory(parent), name, mode, caller, rdev))
+    return attributesOf(this.makeNamed(this.directory(parent), name, { mode, rdev }, caller))
   }
 
   makeSymlink(parent: number, name: PlainName, target: Uint8Array, caller: Caller): Attributes {
-    return attributesOf(this.makeNamed(this.directory(parent), name, TYPE.SYMLINK | 0o777, caller, 0, target))
+    return attributesOf(this.makeNamed(this.directory(parent), name, { mode: TYPE.SYMLINK | 0o777, target }, caller))
   }
 
   create(parent: number, name: PlainName, mode: number, flags: number, caller: Caller) {
-    const inode = this.makeNamed(this.directory(parent), name, TYPE.FILE | (mode & 0o7777), caller)
+    const inode = this.makeNamed(this.directory(parent), name, { mode: TYPE.FILE | (mode & 0o7777) }, caller)
     const opened = this.openHandle(inode, flags & ~OPEN.TRUNCATE)
     return { attributes: attributesOf(inode), opened }
   }
@@ -53,16 +55,14 @@ export class MemoryTree extends MemoryFiles implements Tree {
   private makeNamed(
     folder: Directory,
     name: PlainName,
-    mode: number,
+    { mode, ...rest }: Omit<Made, 'uid' | 'gid' | 'parent'>,
     caller: Caller,
-    rdev = 0,
-    target?: Uint8Array,
   ): MemoryInode {
     this.requireAlive(folder)
     if (folder.directory.entries.has(name)) throw new DriveError('EXISTS', 'The name exists.')
     const gid = (folder.mode & SET_GROUP_ID) !== 0 ? folder.gid : caller.gid
-    const masked = target === undefined ? mode & ~((caller.umask ?? 0) & 0o777) : mode
-    const inode = this.make(masked, caller.uid, gid, folder.ino, rdev, target)
+    const masked = rest.target === undefined ? mode & ~((caller.umask ?? 0) & 0o777) : mode
+    const inode = this.make({ mode: masked, uid: caller.uid, gid, parent: folder.ino, ...rest })
     inode.nlink = 1
     this.enter(folder, name, inode.ino)
     return inode
@@ -127,7 +127,7 @@ export class MemoryTree extends MemoryFiles implements Tree {
     this.dropIfUnused(inode)
   }
 
-  rename(parent: number, name: PlainName, newParent: number, newName: PlainName, flags: number): void {
+  rename({ parent, name }: NamePlace, { parent: newParent, name: newName }: NamePlace, flags: number): void {
     if (flags !== 0 && flags !== RENAME.NO_REPLACE && flags !== RENAME.EXCHANGE) {
       throw new DriveError('INVALID', 'Unknown rename flags.')
     }
@@ -183,13 +183,7 @@ export class MemoryTree extends MemoryFiles implements Tree {
     this.closeHandle(handle)
   }
 
-  readDirectory(
-    ino: number,
-    _handle: number,
-    cookie: number,
-    withAttributes: boolean,
-    visit: (entry: DirectoryEntry) => boolean,
-  ): void {
+  readDirectory(ino: number, _handle: number, { cookie, withAttributes, visit }: DirectoryListing): void {
     for (const [name, entry] of this.directory(ino).directory.entries) {
       if (entry.cookie <= cookie) continue
       const inode = this.inode(entry.ino)
