@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { forestNode, forestOver, rawBlocks } from '../../../test/suites/node-material.js'
-import { hex, isDriveError, seededRandom } from '../../base/index.js'
+import { DriveError, hex, isDriveError, seededRandom } from '../../base/index.js'
 import { cidOf, parseCid, versionRootBlock } from '../../dag/index.js'
 import type { NodeBlock } from '../contract.js'
 import { importBlocks } from './block-import.js'
 import { collectGarbage, type CollectedStore } from './collect-garbage.js'
-import type { BlockIndex } from './block-index.js'
+import type { BlockIndex, IndexChanges } from './block-index.js'
 import { DigestSet } from './digest-set.js'
 import { freeSegments } from './free-segments.js'
 import { openStore } from './open-store.js'
@@ -164,4 +164,28 @@ test('S-080 more rows than a segment has room for are not gathered, and rows of 
   }
   await freeSegments(hostile as unknown as BlockIndex, store.segments, {})
   t.is(store.segments.sizes.size, 1)
+})
+
+test('S-080 where the index has no room to forget more, what was forgotten makes room first', async (t) => {
+  const store = await storeWith(t)
+  const kept = forestOver(rawBlocks(20, 2000, 1))
+  await add(store, [...kept.blocks, ...rawBlocks(100, 2000, 2)])
+  const { index } = store
+  await index.commit({ pinned: { cid: kept.root, name: 'kept' } })
+  let refused = 0
+  const full = {
+    pages: () => index.pages(),
+    pins: () => index.pins(),
+    formerRoots: index.formerRoots,
+    blockCount: index.blockCount,
+    areRootsIncomplete: false,
+    commit: async (changes: IndexChanges) => {
+      if (changes.forgotten !== undefined && refused++ === 0) throw new DriveError('NO_SPACE', 'Full.')
+      await index.commit(changes)
+    },
+  }
+  const { removedBlocks } = await collectGarbage({ ...store, index: full as unknown as BlockIndex })
+  t.is(removedBlocks, 100)
+  t.is(refused, 2)
+  t.is(index.blockCount, kept.blocks.length)
 })
