@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, isDriveError } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
+import { cidOf } from '../../dag/index.js'
 import { DriveNames } from '../heads/heads.js'
 import { openExisting } from '../fetch/open-existing.js'
 import { around } from '../../../test/support/sync/around.js'
@@ -141,6 +142,31 @@ test('S-076 a device that came after the last publish keeps its slot, and follow
   await move(first, now)
   t.is((await openExisting({ node: now, keys: world.keys })).deviceSlot, 2)
   t.not(earlier, now)
+})
+
+test('S-076 a device that stayed on the old node follows later, although the versions between are gone', async (t) => {
+  const places = await used(t)
+  const { world, first, second, now } = places
+  const fresh = await world.openNode('fresh')
+  t.teardown(() => fresh.close())
+  await move(first, fresh)
+  // It looks at the node that the first one has left.
+  t.true(await second.takeOver({ node: now }))
+  await (await second.start({ node: now })).syncNow()
+  const roots = new Set<string>()
+  for (let i = 0; i < 5; i++) {
+    await change(places, first, `round ${i}`, fresh)
+    roots.add(cidOf((await openExisting({ node: fresh, keys: world.keys })).version.root, 'dag-pb'))
+  }
+  roots.delete([...roots].at(-1)!)
+  const collected = around(fresh, {
+    getBlock: async (cid, options) => {
+      if (roots.has(cid)) throw new DriveError('NOT_FOUND', 'It was collected.')
+      return fresh.getBlock(cid, options)
+    },
+  })
+  await move(second, collected)
+  t.true(await second.takeOver({ node: collected }))
 })
 
 test('S-076 the drive continues there, however many versions were published elsewhere', async (t) => {

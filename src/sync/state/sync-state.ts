@@ -101,11 +101,13 @@ export class SyncState {
 
   /**
    * Versions that the next commit names besides those by height: where other devices are, if our head descends from
-   * there, and where one took over from another. From all of them descent is shown without any version between.
+   * there, what nodes of before confirmed last, as devices may be there still, and where one device took over from
+   * another. From all of them descent is shown without any version between.
    */
   get namedBases(): readonly Digest[] {
     const heads = this.devices.map(({ root }) => root).filter((root) => this.isPast(root))
-    return [...heads, ...this.bases.filter((base) => !heads.some((one) => equalBytes(one, base)))]
+    const all = [...heads, ...this.places.map(({ root }) => root), ...this.bases]
+    return all.filter((root, i) => all.findIndex((one) => equalBytes(one, root)) === i)
   }
 
   get live(): LiveState | undefined {
