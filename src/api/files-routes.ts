@@ -139,7 +139,7 @@ function numberIn(body: Body, name: string, otherwise: number): number {
 
 const originIn = (body: Body): string => checkedOrigin(textIn(body, 'origin') ?? DEFAULT_ORIGIN)
 
-/** It is kept with thousands of events, and shown to every client. */
+/** The limit of an origin's length: it is stored with thousands of events and shown to every client. */
 function checkedOrigin(origin: string): string {
   if (origin !== '' && origin.length <= MOST_ORIGIN && printable(origin) === origin) return origin
   throw new DriveError('INVALID', `"origin" is a name of 1 to ${MOST_ORIGIN} printable characters.`)

@@ -30,7 +30,7 @@ export function sleep(delayMs: number, signal?: AbortSignal, clock: Pick<Clock, 
   })
 }
 
-/** Rejects with ABORTED when the signal fires first; `work` goes on. */
+/** Rejects with ABORTED if the signal fires first; `work` continues. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => {
     // After an abort nobody waits for `work`, so its failure is ignored.

@@ -3,7 +3,7 @@ import { jsonLine, printable, printableLines } from './printable.js'
 
 const HOSTILE = 'a\u001b[31m\u0007\u007f\u009b\u0085\u202e\u2066\u2028\u2029\u00ad\ud800\u{e0001}\n\r\tz'
 
-test('S-081 what a terminal obeys is shown instead, once and for all; what people write stays', (t) => {
+test('S-081 characters that control a terminal are escaped once; ordinary text stays unchanged', (t) => {
   t.is(printable('\u001b[31m\n'), '\\u{1b}[31m\\u{a}')
   t.notRegex(printable(HOSTILE), /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
   t.is(printable(printable(HOSTILE)), printable(HOSTILE))
@@ -11,7 +11,7 @@ test('S-081 what a terminal obeys is shown instead, once and for all; what peopl
   t.is(printableLines(['one\ntwo', 'three']), 'one\\u{a}two\nthree')
 })
 
-test('S-081 JSON is one line that a terminal obeys nothing of and every reader takes', (t) => {
+test('S-081 JSON is one line without terminal control characters, and strict readers accept it', (t) => {
   const line = jsonLine({ text: HOSTILE, list: [HOSTILE, 1, null], none: undefined })
   t.notRegex(line, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
   t.false(/\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])/.test(line), 'no half of a surrogate pair')

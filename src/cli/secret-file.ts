@@ -22,7 +22,7 @@ export async function readSecretFile(path: string, what: string, terminal: Termi
   return secret
 }
 
-/** To its end, also of a pipe; what is longer than any secret, such as a device without an end, is a failure. */
+/** Reads to the end, also from a pipe. A file longer than any secret, such as an endless device, is an error. */
 async function readShort(path: string): Promise<string> {
   const file = await open(path, 'r')
   try {

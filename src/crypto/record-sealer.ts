@@ -29,7 +29,7 @@ export function createRecordSealer(localKey: SecretKey, random: Random): RecordS
   const sealKey = keys(salt)
   const native = nativeSeal()
   let counter = 0
-  // Rows read one after the other were mostly written in one session.
+  // Consecutive rows were usually written in one session.
   let lastSalt = salt
   let lastKey = sealKey
 

@@ -18,7 +18,7 @@ export interface OpenNodeOptions {
    * machine, nothing is sent while another listener is there: NODE_DENIED.
    */
   readonly listener?: Listener | undefined
-  /** A block store in a folder must be there already, else OFFLINE: its disk may not be connected. */
+  /** A block store in a folder must already exist, otherwise OFFLINE: its disk may not be connected. */
   readonly mustExist?: boolean | undefined
   /** PEM certificates to trust in addition to the system's, for https nodes with a private authority. */
   readonly certificateAuthority?: string | undefined

@@ -43,9 +43,9 @@ export function forgetMapped(path: string): void {
 }
 
 /**
- * From now on a thread of the core takes the file's mappings out of this process, as `forgetMapped` does, whenever
- * mapped files have more than `mostBytes` of it. The thread does not wait for any thread of JavaScript.
- * @returns ends it; to be called before the file is unmapped. Undefined where the core cannot.
+ * Starts a native thread that removes the file's mapped pages from this process's memory, like `forgetMapped`, whenever
+ * mapped files take more than `mostBytes` of it. The thread never waits for a JavaScript thread.
+ * @returns a function that ends it; call it before the file is unmapped. Undefined where the core does not support it.
  */
 export function watchMapped(path: string, mostBytes: number): (() => void) | undefined {
   const native = nativeSeal()
@@ -54,7 +54,7 @@ export function watchMapped(path: string, mostBytes: number): (() => void) | und
 }
 
 /**
- * A load begins that touches very many mapped pages in a short time: the watching thread looks more often.
+ * Makes the watching thread check more often while a load touches very many mapped pages in a short time.
  * @returns ends it
  */
 export function hurryWatch(): () => void {

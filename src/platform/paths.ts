@@ -15,7 +15,7 @@ export interface DrivePaths {
   readonly configFile: string
   /** Holds the drive's root key, sealed by a passphrase or by file mode alone. If it exists, this home has a drive. */
   readonly keyFile: string
-  /** There once the drive was published, see published-mark.ts. */
+  /** Exists once the drive has been published; see published-mark.ts. */
   readonly publishedFile: string
   /** The node's RPC credential. */
   readonly nodeKeyFile: string

@@ -146,7 +146,7 @@ export class TreeView {
     for (const [key, bytes] of rowsIn(this.#pages, range)) yield { index: secondOf(key), bytes }
   }
 
-  /** Indexes of all staged pages, none of which is read. */
+  /** The indexes of all staged pages. Does not read the pages. */
   *pageIndexes(ino: number): Generator<number, undefined> {
     for (const key of keysIn(this.#pages, rowsOf(ino))) yield secondOf(key)
   }

@@ -15,7 +15,7 @@ export interface MergeInput {
   rows(): Iterable<ChunkRecord>
   /** The rows that overlap the bytes `from … to`. */
   rowsOver(from: number, to: number): Iterable<ChunkRecord>
-  /** Indexes of all staged pages, ascending; may be called several times. */
+  /** The indexes of all staged pages, ascending. May be called several times. */
   pageIndexes(): Iterable<number>
   /** Ascending. */
   pages(from: number, to: number): Iterable<StagedPage>

@@ -53,7 +53,7 @@ export function isNothingDamaged({ damaged }: Pick<QueueTables, 'damaged'>): boo
   return true
 }
 
-/** A node of the pin tree is among them: whoever follows its links may look for what never was. */
+/** Whether a pin tree node is among them. Its damaged links may name blocks that never existed. */
 export function isPinTreeDamaged({ damaged }: Pick<QueueTables, 'damaged'>): boolean {
   for (const [, row] of rowsIn(damaged)) if (decodeDamaged(row).codec === 'dag-pb') return true
   return false

@@ -132,7 +132,7 @@ test('S-080 a hostile tree that would fill the memory of the walk is refused', a
   t.regex(String(error), /no end/)
 })
 
-test('S-080 pinned trees that name far more blocks than the store has do not fill the memory of a collection', async (t) => {
+test('S-080 pinned trees that refer to far more blocks than the store has do not fill memory during garbage collection', async (t) => {
   const store = await storeWith(t, 50)
   const random = seededRandom(seed)
   const node = forestNode(Array.from({ length: 1000 }, () => cidOf(random.bytes(32), 'raw')))
@@ -143,7 +143,7 @@ test('S-080 pinned trees that name far more blocks than the store has do not fil
   t.true(store.index.has(parseCid(node.cid).digest))
 })
 
-test('S-080 more rows than a segment has room for are not gathered, and rows of no segment are not counted', async (t) => {
+test('S-080 rows beyond the capacity of a segment are not collected, and rows without a segment are not counted', async (t) => {
   const store = await storeWith(t)
   await add(store, rawBlocks(3, 5000, 3))
   const { length: size } = store.index.pages().next().value![0]![1]

@@ -17,7 +17,7 @@ import { findMissing, type WalkSource } from './walk.js'
 
 /** Number of digests marked at a time: about 16 MB. */
 const MARKED = 500_000
-/** Trees that name so many times as many blocks as the store has are none of ours. */
+/** If trees refer to this many times the blocks of the store, this program did not make them. */
 const MOST_NAMED = 4
 /** Less garbage than this is not worth a collection that asks for a share. */
 export const LEAST_GARBAGE_BYTES = 4 * MIB
@@ -119,7 +119,7 @@ async function reachable(
     if (live.size <= MOST_NAMED * marked) return
     throw new DriveError(
       'NODE_ERROR',
-      'Garbage was not collected: the pinned trees name far more blocks than there are.',
+      'Garbage was not collected: the pinned trees refer to far more blocks than the store has.',
     )
   }
   for (const pin of index.pins()) {

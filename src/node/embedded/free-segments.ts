@@ -14,7 +14,7 @@ const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
 /** Rows of segments with dead space that are in memory at a time; one segment may have more. */
 const ROWS_A_PASS = 20_000
 
-/** A segment with more live rows is none of ours, where blocks take bytes; its rows would fill the memory. */
+/** This program never writes a segment with more live rows. Reading such rows would fill the memory. */
 const MOST_ROWS = 200_000
 
 type Row = readonly [Digest, BlockLocation]

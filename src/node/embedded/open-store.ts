@@ -74,13 +74,13 @@ function mostSortedIn(segments: Pick<GrowingSegments, 'boundedBytes'>): number {
   return Math.floor(segments.boundedBytes / RECORD_BYTES) + MOST_UNMERGED
 }
 
-/** Where a disk is not mounted, the folder above may be there, and empty. */
+/** If a disk is not mounted, its parent folder may exist and be empty. */
 async function requireStore(path: string): Promise<void> {
   const text = await readMarker(path).catch(() => '') // no folder, or one that says nothing
   if (text !== '') return
   throw new DriveError(
     'OFFLINE',
-    'There is no block store of dagdrive where the drive was published. Is its disk connected? ' +
+    'The block store that the drive was published to is missing. Is its disk connected? ' +
       '`dagdrive node set` with the same address makes a new one there.',
     { about: { path } },
   )

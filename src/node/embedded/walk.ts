@@ -8,7 +8,7 @@ import { DigestSet } from './digest-set.js'
 const LOOKS_AT_ONCE = 256
 /** Limit of nodes waiting to be visited, about 50 MB. A tree of ours has a few hundred. */
 const MOST_WAITING = 200_000
-/** Nodes of one tree: 400 million blocks of ours. */
+/** Limit of the nodes in one tree: enough for 400 million blocks. */
 const MOST_NODES = 2_000_000
 
 export interface WalkSource {
@@ -78,7 +78,7 @@ async function walk(source: WalkSource, stack: Step[], options: WalkOptions): Pr
     const before = step.before?.codec === 'dag-pb' ? decodeLinks(await source.read(step.before)) : []
     for (const next of pair(links, before)) stack.push(next)
     if (stack.length > MOST_WAITING || seen.size > MOST_NODES)
-      throw new DriveError('NODE_ERROR', 'A tree of the block store has no end.')
+      throw new DriveError('NODE_ERROR', 'A tree in the block store exceeds the size limit.')
   }
   return undefined
 }
