@@ -8,6 +8,9 @@
  *   duplicate(fd)                             a descriptor of the same open file, close-on-exec, or -errno
  *   closeDescriptor(fd)                       0 or -errno; Node does not know of descriptors that were opened here
  *   releaseShared(memory, start, length)      gives its pages back; they are zero when next read; 0 or -errno
+ *   shareBytes(bytes, fd, start)              the pages of a Uint8Array become those of the shared memory from start
+ * on;
+ *                                             both begin and end at a page; 0 or -errno
  *   mapShared(fd, bytes)                      an ArrayBuffer over the shared memory, or -errno
  */
 #define _GNU_SOURCE
@@ -17,6 +20,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -138,13 +142,34 @@ static napi_value js_close(napi_env env, napi_callback_info info) {
   return dd_integer(env, close((int)fd) == 0 ? 0 : -errno);
 }
 
+static bool is_as_long_as(int fd, int64_t bytes) {
+  struct stat found;
+  return fstat(fd, &found) == 0 && found.st_size >= bytes;
+}
+
+static napi_value js_share(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  uint8_t *bytes;
+  size_t length;
+  int64_t fd, start;
+  if (!get_arguments(env, info, arguments, 3) || !get_bytes(env, arguments[0], &bytes, &length) ||
+      !dd_get_integer(env, arguments[1], 0, INT32_MAX, &fd) ||
+      !dd_get_integer(env, arguments[2], 0, (double)(1LL << 40), &start) || (uintptr_t)bytes % 4096 != 0 ||
+      length % 4096 != 0 || start % 4096 != 0 || !is_as_long_as((int)fd, start + (int64_t)length))
+    return dd_integer(env, -EINVAL);
+  void *at = mmap(bytes, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, (int)fd, (off_t)start);
+  if (at == MAP_FAILED) return dd_integer(env, -errno);
+  madvise(at, length, MADV_DONTDUMP);
+  return dd_integer(env, 0);
+}
+
 static void unmap(napi_env env, void *data, void *hint) { munmap(data, (size_t)(uintptr_t)hint); }
 
 static napi_value js_map(napi_env env, napi_callback_info info) {
   napi_value arguments[2], buffer;
   int64_t fd, bytes;
   if (!get_arguments(env, info, arguments, 2) || !dd_get_integer(env, arguments[0], 0, INT32_MAX, &fd) ||
-      !dd_get_integer(env, arguments[1], 4096, 1 << 30, &bytes))
+      !dd_get_integer(env, arguments[1], 4096, 1 << 30, &bytes) || !is_as_long_as((int)fd, bytes))
     return dd_integer(env, -EINVAL);
   void *at = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
   if (at == MAP_FAILED) return dd_integer(env, -errno);
@@ -176,4 +201,5 @@ void dd_export_holder(napi_env env, napi_value exports) {
   dd_export(env, exports, "closeDescriptor", js_close, NULL);
   dd_export(env, exports, "releaseShared", js_release, NULL);
   dd_export(env, exports, "mapShared", js_map, NULL);
+  dd_export(env, exports, "shareBytes", js_share, NULL);
 }

@@ -14,6 +14,8 @@ export {
   type Highest,
   type Identities,
   type Invalidation,
+  type KeptBuffers,
+  type KeptPlace,
   type Maybe,
   type NamePlace,
   OPEN,
@@ -26,3 +28,4 @@ export {
   type Tree,
   XATTR,
 } from './tree.js'
+export { SLOT_BYTES } from './staging/slot.js'

@@ -3,21 +3,27 @@
  * original numbers and times. Also the state that a tree keeps for a mount it takes over: unlinked files that may be
  * open, and every assigned number.
  */
+import { DriveError, isDriveError } from '../base/index.js'
 import type { Handles } from './inodes/handles.js'
 import { unstagedTail, type FileContent } from './content/file-content.js'
 import { PAGE_BYTES } from '../tree-state/index.js'
-import type { Redo } from './tree.js'
+import type { Slot } from './staging/slot.js'
+import type { KeptPlace, Redo } from './tree.js'
 import type { Inode } from './inodes/inode.js'
 import type { InodeTable } from './inodes/inode-table.js'
 import type { TreeState } from './inodes/tree-state.js'
 import type { RemoteDirectories } from './namespace/remote-directory.js'
 import type { Committer } from './staging/committer.js'
+import type { HeldMemory } from './staging/held-memory.js'
+import type { SealQueue } from './staging/seal-queue.js'
 
 export interface RedoParts {
   readonly state: TreeState
   readonly inodes: InodeTable
   readonly remoteDirectories: RemoteDirectories
   readonly committer: Committer
+  readonly held: HeldMemory
+  readonly sealing: SealQueue
 }
 
 /** @param onClosed takes an inode whose handle was closed */
@@ -45,6 +51,18 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       const content = parts.inodes.cached(ino)?.content
       return content !== undefined && content.hasHeld && holds(content, start, end)
     },
+    useBuffers: (kept) => parts.held.useKept(kept),
+    placeOf(ino, start, data) {
+      const content = parts.inodes.cached(ino)?.content
+      return content === undefined ? undefined : keptPlace(content, start, data)
+    },
+    settleBuffer(ino) {
+      const inode = parts.inodes.cached(ino)
+      if (inode?.content?.tail?.slot?.kept !== undefined) parts.sealing.sealTail(inode)
+    },
+    restBuffers: (release) => parts.held.restKept(release),
+    buffersFreed: () => parts.held.wake(),
+    buffersFailed: (error) => parts.held.fail(asDriveError(error)),
     onGone: (listener) => parts.inodes.onGone(listener),
     forgetAll(inos) {
       for (const ino of inos) {
@@ -67,6 +85,26 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       for (const inode of handles.closeAdopted()) onClosed(inode)
     },
   }
+}
+
+/** In the tail, or in the piece that the tail became when the write filled it. */
+function keptPlace({ tail, pieces }: FileContent, start: number, data: Uint8Array): KeptPlace | undefined {
+  const end = start + data.length
+  if (tail?.slot !== undefined && start >= tail.start && end <= tail.start + tail.length)
+    return placeIn(tail.slot, start - tail.start)
+  const piece = pieces.at(-1)
+  if (piece?.slot === undefined || start < piece.start || end > piece.start + piece.limit) return undefined
+  // A write over a piece that is on its way lies in pages.
+  const at = start - piece.start
+  if (Buffer.compare(piece.data.subarray(at, at + data.length), data) !== 0) return undefined
+  return placeIn(piece.slot, at)
+}
+
+const placeIn = ({ kept }: Slot, at: number): KeptPlace | undefined =>
+  kept === undefined ? undefined : { buffer: kept, at }
+
+function asDriveError(error: unknown): DriveError {
+  return isDriveError(error) ? error : new DriveError('INTERNAL', 'A commit failed.', { cause: error })
 }
 
 function holds(content: FileContent, start: number, end: number): boolean {

@@ -29,6 +29,8 @@ export interface Caller {
   readonly gid: number
   readonly pid: number
   readonly signal: AbortSignal
+  /** Copies the bytes of its write, which has to wait. Absent: whoever needs a copy makes one. */
+  keep?(data: Uint8Array): Uint8Array
   /**
    * Bits to clear in the mode of a new file, if the directory has no default ACL. Undefined or 0 when the kernel has
    * cleared them already.
@@ -146,6 +148,21 @@ export interface Highest {
   readonly handle: number
 }
 
+/** Bytes of a write that lie in a buffer of `KeptBuffers`. */
+export interface KeptPlace {
+  readonly buffer: number
+  readonly at: number
+}
+
+/** Buffers of SLOT_BYTES that outlive this process, for streams to fill. */
+export interface KeptBuffers {
+  readonly buffers: readonly Uint8Array[]
+  /** Nothing refers to what was in it. */
+  isFree(buffer: number): boolean
+  /** A writer waits for one: `Redo.buffersFreed` or `buffersFailed` is to be called soon. */
+  wanted(): void
+}
+
 export interface Redo {
   /** The commit that current operations will belong to. */
   readonly sequence: number
@@ -163,6 +180,16 @@ export interface Redo {
   onGone(listener: (ino: number) => void): void
   /** The kernel references none of these inodes: those without a name are removed. */
   forgetAll(inos: Iterable<number>): void
+  /** Streams fill these from now on. Given again, the buffers are the same ones. */
+  useBuffers(kept: KeptBuffers): void
+  /** Where bytes that were just written at `start` lie, if all of them are in one kept buffer. */
+  placeOf(ino: number, start: number, data: Uint8Array): KeptPlace | undefined
+  /** What lies in a kept buffer of this file is not changed any more, but written elsewhere. */
+  settleBuffer(ino: number): void
+  /** Calls `release` for each kept buffer that nothing fills and nothing refers to. */
+  restBuffers(release: (buffer: number) => void): void
+  buffersFreed(): void
+  buffersFailed(error: unknown): void
   /** Makes all operations so far durable, except held bytes. */
   commit(): Promise<void>
   /** From now on, operations get this time, and these numbers unless they are 0. */

@@ -2,9 +2,9 @@
  * Keeps the log of one mount: every operation goes into it before the kernel hears that it was done, and out of it when
  * it is durable. Where the log is full, operations wait until it is not.
  */
-import { MIB } from '../../base/index.js'
-import type { Redo, Tree } from '../../vfs/index.js'
-import { HEADER, OP, REQUEST_HEADER_BYTES } from '../protocol/protocol.js'
+import { KIB, MIB } from '../../base/index.js'
+import { OPEN, type KeptPlace, type Redo, type Tree } from '../../vfs/index.js'
+import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
 import { LOG_BYTES, type SharedState } from './shared-state.js'
 import { entryBytes, RedoLog } from './redo-log.js'
 
@@ -12,6 +12,8 @@ const TRIM_MS = 200
 /** A fuller log asks for a commit. */
 const COMMITTED_FROM_BYTES = LOG_BYTES / 2
 const MOST_TRIMS = 64
+/** Smaller writes are copied: that costs little beside the rest of a request. */
+const KEPT_FROM_BYTES = 16 * KIB
 /** A write of the most bytes the kernel sends at once, and its headers. */
 const LARGEST_ENTRY_BYTES = MIB + 8192
 /** An empty log gives its memory back after so many trims, but for the beginning, where it goes on. */
@@ -32,6 +34,8 @@ export interface Journal {
   record(request: Uint8Array, ino: number, handle: number): void
   /** The kernel has forgotten something: what left for it is logged. */
   forgotten(): void
+  /** What was written to the file so far stays where the log says it is. */
+  settled(ino: number): void
   /** Undefined when no byte of the file is in memory only; otherwise when they are on disk. */
   staged(ino: number): Promise<void> | undefined
   close(): void
@@ -50,17 +54,26 @@ function forgetOf(ino: number): Buffer {
 
 const NOBODY = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
 
-/**
- * @param rest gives the memory of the log back, but for its first KEPT_LOG_BYTES
- * @param isTakenOver requests will be sent again: the log keeps their answers until `goOn`
- */
+/** How a journal is opened. */
+export interface JournalOptions {
+  /** Gives the memory of the log back, but for its first KEPT_LOG_BYTES. */
+  readonly rest: () => void
+  /** Gives the memory of a buffer back. */
+  readonly restBuffer?: (buffer: number) => void
+  /** Requests will be sent again: the log keeps their answers until `goOn`. Default false. */
+  readonly isTakenOver?: boolean
+  /** Of the shared memory, for streams; absent: the log copies all that is written. */
+  readonly buffers?: readonly Uint8Array[] | undefined
+}
+
+/** Opens the journal of a mount, whose log may have entries already. */
 export function createJournal(
   state: SharedState,
   tree: Pick<Tree, 'sync' | 'syncAll'>,
   redo: Redo,
-  rest: () => void,
-  isTakenOver = false,
+  options: JournalOptions,
 ): Journal {
+  const { rest, restBuffer = () => undefined, isTakenOver = false, buffers } = options
   const log = new RedoLog(state)
   redo.keepNumbers()
   /** What left since the last entry; noted behind the operation that made it leave. */
@@ -97,9 +110,45 @@ export function createJournal(
     if (!hasGrown || emptyTrims < RESTING_TRIMS) return
     hasGrown = false
     rest()
+    redo.restBuffers(restBuffer)
   }
   const timer = setInterval(tick, TRIM_MS)
   timer.unref()
+
+  let isClosed = false
+  let isBufferWanted = false
+  /** Buffers come free when what lies in them is staged and a commit after that is on disk: two of them at most. */
+  const freeBuffers = async (): Promise<void> => {
+    try {
+      trim()
+      await redo.commit()
+      trim()
+      redo.buffersFreed()
+    } catch (error) {
+      redo.buffersFailed(error)
+    } finally {
+      isBufferWanted = false
+    }
+  }
+  const wanted = (): void => {
+    if (isBufferWanted) return
+    isBufferWanted = true
+    void freeBuffers()
+  }
+  if (buffers !== undefined) redo.useBuffers({ buffers, isFree: (buffer) => isClosed || !log.refersTo(buffer), wanted })
+
+  /** Where the bytes of a large write lie, when they lie in one buffer. */
+  const keptPlace = (request: Uint8Array): KeptPlace | undefined => {
+    if (buffers === undefined || request.length < KEPT_FROM_BYTES) return undefined
+    const head = Buffer.from(request.buffer, request.byteOffset, REQUEST_HEADER_BYTES + WRITE_IN.bytes)
+    if (head.readUInt32LE(HEADER.opcode) !== OP.WRITE) return undefined
+    // Where an append went is not in the request.
+    if ((head.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.flags) & OPEN.APPEND) !== 0) return undefined
+    const start = Number(head.readBigUInt64LE(REQUEST_HEADER_BYTES + WRITE_IN.offset))
+    const size = head.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)
+    const data = request.subarray(head.length, head.length + size)
+    return redo.placeOf(Number(head.readBigUInt64LE(HEADER.nodeId)), start, data)
+  }
 
   const makeRoom = async (requestBytes: number): Promise<void> => {
     trim()
@@ -112,6 +161,13 @@ export function createJournal(
       else await tree.syncAll(NOBODY)
       trim()
     }
+  }
+
+  const hasFewBuffers = (): boolean => {
+    if (buffers === undefined) return false
+    let free = 0
+    for (let i = 0; i < buffers.length; i++) if (!log.refersTo(i)) free++
+    return free <= buffers.length / 8
   }
 
   return {
@@ -136,11 +192,13 @@ export function createJournal(
     },
     record(request, ino, handle) {
       const { sec, nsec } = redo.stamp
-      log.append(request, { sequence: redo.sequence, ino, handle, sec, nsec })
+      const place = keptPlace(request)
+      log.append(request, { sequence: redo.sequence, ino, handle, sec, nsec }, place)
+      if (place !== undefined) hasGrown = true
       noteGone()
       if (ino > 0) state.noteIno(ino)
       if (log.usedBytes > KEPT_LOG_BYTES) hasGrown = true
-      if (isCommitAsked || log.usedBytes < COMMITTED_FROM_BYTES) return
+      if (isCommitAsked || (log.usedBytes < COMMITTED_FROM_BYTES && !hasFewBuffers())) return
       isCommitAsked = true
       const done = (): void => {
         if (!isHoldingOn) trim()
@@ -153,8 +211,10 @@ export function createJournal(
       return Promise.resolve(tree.sync(ino, true, NOBODY))
     },
     forgotten: noteGone,
+    settled: (ino) => redo.settleBuffer(ino),
     close() {
       clearInterval(timer)
+      isClosed = true
       redo.onGone(() => undefined)
     },
   }

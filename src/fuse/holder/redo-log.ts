@@ -5,7 +5,8 @@
  * out again is replay.ts.
  */
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
-import { HEADER_BYTES, LOG_BYTES, type SharedState } from './shared-state.js'
+import { SLOT_BYTES, type KeptPlace } from '../../vfs/index.js'
+import { HEADER_BYTES, KEPT_BUFFERS, KEPT_BUFFERS_AT, LOG_BYTES, type SharedState } from './shared-state.js'
 
 /** What the tree says of itself at this moment. */
 export interface CommitProgress {
@@ -29,16 +30,22 @@ export interface Given {
   readonly nsec: number
 }
 
-export interface Entry extends Given {
-  /** Valid until the next change of the log. */
+export interface RedoEntry extends Given {
+  /** Valid until the next change of the log. Without the bytes of a WRITE that lie at `place`. */
   readonly request: Buffer
+  /** In the buffers behind the log. */
+  readonly place: KeptPlace | undefined
   /** Where it lies; see `setSequence`. */
   readonly position: number
 }
 
-const ENTRY_HEADER_BYTES = 48
+const ENTRY_HEADER_BYTES = 64
+/** Of a WRITE, all but the bytes written. */
+const WRITE_HEAD_BYTES = REQUEST_HEADER_BYTES + WRITE_IN.bytes
 /** In place of a length: the next entry is at the beginning of the ring. */
 const WRAPS = -1
+/** In place of a buffer's number: the bytes of the request are all in the log. */
+const NOWHERE = -1
 /** Entries looked at by one `trim`. */
 const MOST_LOOKS = 4096
 
@@ -46,13 +53,29 @@ export class RedoLog {
   readonly #state: SharedState
   readonly #numbers: Float64Array
   readonly #bytes: Buffer
-  /** Staged up to here, and durable with the commit `sequence`. */
-  #staged: { readonly position: number; readonly sequence: number } | undefined
+  /** Entries that refer to each buffer. */
+  readonly #references = new Uint32Array(KEPT_BUFFERS)
+  /** Staged up to each position, and durable there with the commit `sequence`; oldest first, one for a sequence. */
+  readonly #staged: { readonly position: number; readonly sequence: number }[] = []
 
   constructor(state: SharedState) {
     this.#state = state
     this.#numbers = new Float64Array(state.memory, HEADER_BYTES, LOG_BYTES / 8)
     this.#bytes = Buffer.from(state.memory, HEADER_BYTES, LOG_BYTES)
+    for (const { place } of this.entries()) if (place !== undefined) this.#references[place.buffer]!++
+  }
+
+  /** Whether bytes that entries need lie in this buffer. */
+  refersTo(buffer: number): boolean {
+    return this.#references[buffer]! > 0
+  }
+
+  /** The whole request of an entry, as the kernel sent it. */
+  wholeRequest({ request, place }: RedoEntry): Buffer {
+    if (place === undefined) return request
+    const size = request.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)
+    const start = KEPT_BUFFERS_AT + place.buffer * SLOT_BYTES + place.at
+    return Buffer.concat([request, Buffer.from(this.#state.memory, start, size)])
   }
 
   get usedBytes(): number {
@@ -64,8 +87,10 @@ export class RedoLog {
     return this.#needed(entryBytes(requestBytes)) + besides <= LOG_BYTES - this.usedBytes
   }
 
-  /** There must be room. Copies the request. */
-  append(request: Uint8Array, given: Given): void {
+  /** There must be room. Copies the request, but for bytes of a WRITE that stay at `kept`. */
+  append(whole: Uint8Array, given: Given, kept?: KeptPlace): void {
+    const request = kept === undefined ? whole : whole.subarray(0, WRITE_HEAD_BYTES)
+    if (kept !== undefined) this.#references[kept.buffer]!++
     const total = entryBytes(request.length)
     const at = this.#state.head % LOG_BYTES
     let { head } = this.#state
@@ -81,6 +106,8 @@ export class RedoLog {
     numbers[place / 8 + 3] = given.handle
     numbers[place / 8 + 4] = given.sec
     numbers[place / 8 + 5] = given.nsec
+    numbers[place / 8 + 6] = kept === undefined ? NOWHERE : kept.buffer
+    numbers[place / 8 + 7] = kept?.at ?? 0
     this.#bytes.set(request, place + ENTRY_HEADER_BYTES)
     this.#state.head = head + total
   }
@@ -88,8 +115,7 @@ export class RedoLog {
   /** Lets go of entries that need not be carried out again: staged first, then with a commit on disk. */
   trim(progress: CommitProgress): void {
     this.#release(progress.durable)
-    if (this.#staged !== undefined) return
-    const start = this.#state.tail
+    const start = this.#staged.at(-1)?.position ?? this.#state.tail
     let position = start
     for (let looks = 0; looks < MOST_LOOKS; looks++) {
       const entry = this.#at(position)
@@ -99,15 +125,24 @@ export class RedoLog {
     const { sequence, durable } = progress
     // At rest no later commit comes, and none is needed.
     const isSettled = !progress.isPending && durable === sequence - 1
-    if (position > start) this.#staged = { position, sequence: isSettled ? durable : sequence }
+    if (position > start) {
+      const mark = { position, sequence: isSettled ? durable : sequence }
+      if (this.#staged.at(-1)?.sequence === mark.sequence) this.#staged.pop()
+      this.#staged.push(mark)
+    }
     this.#release(progress.durable)
   }
 
   #release(durable: number): void {
     const { head } = this.#state
-    if (this.#staged === undefined || this.#staged.sequence > durable) return
-    this.#state.tail = this.#staged.position
-    this.#staged = undefined
+    let upTo: number | undefined
+    while (this.#staged[0] !== undefined && this.#staged[0].sequence <= durable) upTo = this.#staged.shift()!.position
+    if (upTo === undefined) return
+    for (const { position, place } of this.entries()) {
+      if (position >= upTo) break
+      if (place !== undefined) this.#references[place.buffer]!--
+    }
+    this.#state.tail = upTo
     // An empty log begins at the beginning: a quiet drive touches few pages.
     if (this.#state.tail < head) return
     const next = Math.ceil(head / LOG_BYTES) * LOG_BYTES
@@ -116,7 +151,7 @@ export class RedoLog {
   }
 
   /** Oldest first. */
-  *entries(): Generator<Entry> {
+  *entries(): Generator<RedoEntry> {
     for (let entry = this.#at(this.#state.tail); entry !== undefined;) {
       const next = entry.position + entryBytes(entry.request.length)
       yield entry
@@ -124,11 +159,11 @@ export class RedoLog {
     }
   }
 
-  setSequence(entry: Entry, sequence: number): void {
+  setSequence(entry: RedoEntry, sequence: number): void {
     this.#numbers[(entry.position % LOG_BYTES) / 8 + 1] = sequence
   }
 
-  #at(position: number): Entry | undefined {
+  #at(position: number): RedoEntry | undefined {
     if (position >= this.#state.head) return undefined
     let place = position % LOG_BYTES
     if (this.#numbers[place / 8] === WRAPS) {
@@ -138,7 +173,8 @@ export class RedoLog {
     }
     const n = this.#numbers.subarray(place / 8, place / 8 + ENTRY_HEADER_BYTES / 8)
     const start = place + ENTRY_HEADER_BYTES
-    const length = this.#bytes.readUInt32LE(start + HEADER.length)
+    const kept = n[6] === NOWHERE ? undefined : { buffer: n[6]!, at: n[7]! }
+    const length = kept === undefined ? this.#bytes.readUInt32LE(start + HEADER.length) : WRITE_HEAD_BYTES
     return {
       position,
       sequence: n[1]!,
@@ -147,6 +183,7 @@ export class RedoLog {
       sec: n[4]!,
       nsec: n[5]!,
       request: this.#bytes.subarray(start, start + length),
+      place: kept,
     }
   }
 

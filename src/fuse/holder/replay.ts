@@ -54,7 +54,7 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
       }
       if ((copiedTo.get(ino) ?? -1) > entry.position && changesContent(entry.request)) continue
       redo.begin(isCopy(opcode) ? { ...entry, handle: 0 } : entry)
-      const reply = await player.play(entry.request)
+      const reply = await player.play(journal.wholeRequest(entry))
       journal.setSequence(entry, redo.sequence)
       const errno = -reply.readInt32LE(4)
       // What is gone was removed later, and that is on disk.

@@ -115,7 +115,10 @@ interface Daemon {
 
 function serve(drive: OpenDrive, state: SharedState, answers?: LoggedAnswers): Daemon {
   const loopback = createLoopback(drive.tree)
-  const journal = createJournal(state, drive.tree, drive.tree.redo!, () => undefined, answers !== undefined)
+  const journal = createJournal(state, drive.tree, drive.tree.redo!, {
+    rest: () => undefined,
+    isTakenOver: answers !== undefined,
+  })
   loopback.session.journal = journal
   return { drive, loopback, journal }
 }

@@ -6,12 +6,16 @@
  * Numbers are 64-bit floats, because one store of eight aligned bytes is whole or not there when the process is killed.
  */
 import { MIB } from '../../base/index.js'
+import { SLOT_BYTES } from '../../vfs/index.js'
 
 /** Rises with every change of what lies where; another daemon then begins with a new mount. */
-const LAYOUT = 1
+const LAYOUT = 2
 export const HEADER_BYTES = 4096
 export const LOG_BYTES = 64 * MIB
-export const SHARED_BYTES = HEADER_BYTES + LOG_BYTES
+/** Buffers that streams fill, behind the log. */
+export const KEPT_BUFFERS = 32
+export const KEPT_BUFFERS_AT = HEADER_BYTES + LOG_BYTES
+export const SHARED_BYTES = KEPT_BUFFERS_AT + KEPT_BUFFERS * SLOT_BYTES
 
 const TEXT_AT = 1024
 

@@ -235,6 +235,8 @@ export function answerCopyRange(s: MountSession, r: Request, at: number): void {
   }
   const length = Math.min(s.in.u64(at + COPY_IN.length), MAX_COPY_BYTES)
   dropSetIdOfOthers(s, r, to.ino)
+  // What is copied now must be what a repeated copy finds.
+  s.journal?.settled(from.ino)
   // If the copy is on disk and earlier writes were only in memory, the log could not replay in order. So those are
   // staged first.
   const staged = s.journal?.staged(to.ino)

@@ -117,7 +117,7 @@ export class MountSession extends Replies {
     const { journal } = this
     if (journal !== undefined && this.isJournaled(request)) {
       // Buffer's own slice would be a view of memory that the next request overwrites.
-      request.bytes = Uint8Array.prototype.slice.call(this.requestBytes(request))
+      request.bytes ??= Uint8Array.prototype.slice.call(this.requestBytes(request))
       request.reservedBytes = journal.reserve(request.bytes.length)
     }
     value.then(

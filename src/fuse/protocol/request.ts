@@ -31,12 +31,14 @@ export class Request implements Caller {
   isQuestion = false
   /** A number that the reply needs, such as a buffer size or a handle. The handler defines its meaning. */
   note = 0
+  private readonly input: Words
   private interrupted = false
   private controller: AbortController | undefined
 
   /** Reads the header at `start`. */
   constructor(input: Words, start: number) {
     this.start = start
+    this.input = input
     this.opcode = input.u32(start + HEADER.opcode)
     this.nodeId = input.u64(start + HEADER.nodeId)
     this.uid = input.u32(start + HEADER.uid)
@@ -54,6 +56,18 @@ export class Request implements Caller {
   /** True if the kernel sent it before, to a server that died. */
   get isResent(): boolean {
     return (this.uniqueHigh & UNIQUE_RESENT) !== 0
+  }
+
+  /**
+   * Copies the whole request, of which `data` is a part; only while it is dispatched. @returns that part of the copy
+   */
+  keep(data: Uint8Array): Uint8Array {
+    const { bytes: all } = this.input
+    const end = this.start + this.input.u32(this.start)
+    // Not Buffer's own slice, which is a view of memory that the next request overwrites.
+    this.bytes ??= Uint8Array.prototype.slice.call(all, this.start, end)
+    const at = data.byteOffset - all.byteOffset - this.start
+    return this.bytes.subarray(at, at + data.length)
   }
 
   get signal(): AbortSignal {

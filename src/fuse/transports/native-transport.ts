@@ -1,7 +1,7 @@
 /** The transport over our own addon: mounts, reads requests in batches, answers them on this thread. */
 import { close } from 'node:fs'
 import { DriveError, type Log } from '../../base/index.js'
-import type { Tree } from '../../vfs/index.js'
+import { SLOT_BYTES, type Tree } from '../../vfs/index.js'
 import type { FuseMount, FuseTransport, MountEnd, MountOptions, MountTarget } from '../contract.js'
 import { detach } from '../mounts/detach.js'
 import { dispatch } from '../operations/dispatch.js'
@@ -19,10 +19,11 @@ import {
 } from './native.js'
 import { askToResend, createNotifier } from './notifier.js'
 import { createJournal, KEPT_LOG_BYTES } from '../holder/journal.js'
+import { keptBuffersOf } from '../holder/kept-buffers.js'
 import { LoggedAnswers } from '../holder/logged-answers.js'
 import { RedoLog } from '../holder/redo-log.js'
 import { replay } from '../holder/replay.js'
-import { HEADER_BYTES, LOG_BYTES, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
+import { HEADER_BYTES, KEPT_BUFFERS_AT, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
 import { MountSession } from '../operations/session.js'
 import { tuneMount } from '../mounts/tune-mount.js'
 import { unmountServed } from '../mounts/unmount-served.js'
@@ -83,7 +84,8 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
 }
 
 function restLog(addon: FuseNative, state: SharedState): void {
-  addon.releaseShared?.(state.memory, HEADER_BYTES + KEPT_LOG_BYTES, LOG_BYTES - KEPT_LOG_BYTES)
+  const start = HEADER_BYTES + KEPT_LOG_BYTES
+  addon.releaseShared?.(state.memory, start, KEPT_BUFFERS_AT - start)
 }
 
 /** Undefined with an addon that is older than the holder. */
@@ -197,8 +199,13 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
   }
   const session = new MountSession(tree, { in: input, out: output, sink: channel }, sessionOptions, log)
   if (state !== undefined && tree.redo !== undefined) {
+    const buffers =
+      options.sharedMemory === undefined ? undefined : keptBuffersOf(tree.redo, addon.shareBytes, options.sharedMemory)
     const rest = (): void => restLog(addon, state)
-    session.journal = createJournal(state, tree, tree.redo, rest, answers !== undefined)
+    const restBuffer = (buffer: number): void =>
+      void addon.releaseShared?.(state.memory, KEPT_BUFFERS_AT + buffer * SLOT_BYTES, SLOT_BYTES)
+    const isTakenOver = answers !== undefined
+    session.journal = createJournal(state, tree, tree.redo, { rest, restBuffer, isTakenOver, buffers })
   }
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   session.dropAttributes = (ino) => notifier.dropAttributes(ino)

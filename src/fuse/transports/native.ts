@@ -30,6 +30,8 @@ export interface HolderCalls {
   duplicate(fd: number): number
   closeDescriptor(fd: number): number
   mapShared(fd: number, bytes: number): ArrayBuffer | number
+  /** Whole pages of memory become those of the shared memory from `start` on. */
+  shareBytes?(bytes: Uint8Array, fd: number, start: number): number
   releaseShared(memory: ArrayBuffer, start: number, length: number): number
 }
 

@@ -49,7 +49,7 @@ export function write(
   const job: Job = { inode, offset, data, caller, done: 0 }
   const wait = writeOrWait(parts, job)
   if (wait === undefined) return data.length
-  job.data = Uint8Array.prototype.slice.call(data)
+  job.data = caller.keep?.(data) ?? Uint8Array.prototype.slice.call(data)
   return writeLater(parts, job, wait)
 }
 

@@ -6,6 +6,7 @@ import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { heldBytesOf, type FileContent } from '../content/file-content.js'
 import type { RiskGauge } from '../../tree-state/index.js'
+import type { KeptBuffers } from '../tree.js'
 import { SLOT_BYTES, type Slot } from './slot.js'
 
 export const DEFAULT_HELD_BYTES = 48 * MIB
@@ -19,6 +20,8 @@ export class HeldMemory {
   readonly #maxSlots: number
   /** All slots allocated so far. */
   slots: Slot[] = []
+  #kept: KeptBuffers | undefined
+  #keptSlots: readonly Slot[] = []
   readonly #free: Slot[] = []
   #onPressure: () => void = () => undefined
   #waiting: { resolve: () => void; reject: (error: DriveError) => void }[] = []
@@ -83,23 +86,67 @@ export class HeldMemory {
   whenRoom(): Promise<void> {
     const room = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }))
     this.#onPressure()
+    if (this.#kept !== undefined && !this.hasSlot) this.#kept.wanted()
     return room
   }
 
+  /** Streams fill these from now on; what they fill now goes when it is given back. */
+  useKept(kept: KeptBuffers): void {
+    if (this.#kept?.buffers !== kept.buffers) {
+      const make = (bytes: Uint8Array, index: number): Slot => ({
+        bytes,
+        owner: undefined,
+        isTaken: false,
+        kept: index,
+      })
+      this.#keptSlots = kept.buffers.map(make)
+      this.#free.length = 0
+      this.slots = [...this.slots.filter((slot) => slot.isTaken), ...this.#keptSlots]
+    }
+    this.#kept = kept
+  }
+
+  /** Calls `release` for each kept buffer whose memory is not needed now. */
+  restKept(release: (buffer: number) => void): void {
+    for (const { isTaken, kept } of this.#keptSlots)
+      if (!isTaken && kept !== undefined && this.#kept!.isFree(kept)) release(kept)
+  }
+
+  #freeKept(kept: KeptBuffers): Slot | undefined {
+    let taken = 0
+    let found: Slot | undefined
+    for (const slot of this.#keptSlots) {
+      if (slot.isTaken) taken++
+      else if (found === undefined && kept.isFree(slot.kept!)) found = slot
+    }
+    return taken < this.#maxSlots ? found : undefined
+  }
+
   takeSlot(): Slot | undefined {
+    if (this.#kept !== undefined) {
+      const free = this.#freeKept(this.#kept)
+      if (free !== undefined) free.isTaken = true
+      return free
+    }
     const slot = this.#free.pop()
     if (slot !== undefined) {
       slot.isTaken = true
       return slot
     }
     if (this.slots.length === this.#maxSlots) return undefined
-    const made: Slot = { bytes: new Uint8Array(new SharedArrayBuffer(SLOT_BYTES)), owner: undefined, isTaken: true }
+    const made: Slot = {
+      bytes: new Uint8Array(new SharedArrayBuffer(SLOT_BYTES)),
+      owner: undefined,
+      isTaken: true,
+      kept: undefined,
+    }
     this.slots.push(made)
     return made
   }
 
   /** `takeSlot` would succeed. */
   get hasSlot(): boolean {
+    if (this.#kept !== undefined) return this.#freeKept(this.#kept) !== undefined
     return this.#free.length > 0 || this.slots.length < this.#maxSlots
   }
 
@@ -111,14 +158,15 @@ export class HeldMemory {
     if (!slot.isTaken) return
     slot.owner = undefined
     slot.isTaken = false
-    this.#free.push(slot)
+    if (this.#kept === undefined) this.#free.push(slot)
+    else if (slot.kept === undefined) this.slots = this.slots.filter((other) => other !== slot)
     this.wake()
   }
 
   /** Frees unused shared buffers. */
   rest(): void {
     this.#free.length = 0
-    this.slots = this.slots.filter((slot) => slot.isTaken)
+    this.slots = this.slots.filter((slot) => slot.isTaken || slot.kept !== undefined)
   }
 
   get isWaitedFor(): boolean {

@@ -8,4 +8,6 @@ export interface Slot {
   /** The inode number of the file whose tail is in the buffer. */
   owner: number | undefined
   isTaken: boolean
+  /** Its number among the buffers that outlive this process; undefined for one that does not. */
+  readonly kept: number | undefined
 }

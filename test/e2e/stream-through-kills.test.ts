@@ -1,0 +1,59 @@
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { sleep } from '../../src/base/index.js'
+import { testWhere } from '../support/available.js'
+import { programAside, testDrive, type TestDrive } from '../support/drive.js'
+
+const test = testWhere('fuse')
+
+/** Appends 1 MiB at a time, now and then over what was written before, and prints the hash of what has to be there. */
+const STREAM = `
+import hashlib, os, random, sys
+chance = random.Random(int(sys.argv[2]))
+blocks = [chance.randbytes(1 << 20) for _ in range(16)]
+wanted = bytearray()
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+for i in range(int(sys.argv[3])):
+    block = chance.choice(blocks)
+    at = len(wanted) if chance.random() < 0.9 else max(0, len(wanted) - chance.randrange(3 << 20))
+    assert os.pwrite(file, block, at) == len(block)
+    wanted[at:at + len(block)] = block
+    if chance.random() < 0.02:
+        size = max(0, len(wanted) - chance.randrange(1 << 20))
+        os.ftruncate(file, size)
+        del wanted[size:]
+assert os.pread(file, 1 << 20, len(wanted) - (1 << 20)) == wanted[-(1 << 20):]
+print(hashlib.sha256(wanted).hexdigest())
+`
+
+const goneOn = (drive: TestDrive): number => drive.log(Infinity).split('the mount goes on').length - 1
+
+test('S-087 streams of large writes go on through kills and lose nothing, though their bytes are not copied into the log', async (t: ExecutionContext) => {
+  t.timeout(170_000)
+  const drive = testDrive(t, { holder: true })
+  await drive.up()
+  const streams = [1, 2].map(async (seed) => {
+    const path = join(drive.mountpoint, `stream ${seed}`)
+    const output = await programAside('python3', ['-c', STREAM, path, String(seed), '150'])
+    return { path, wanted: output.trim() }
+  })
+  let isOver = false
+  void Promise.allSettled(streams).then(() => (isOver = true))
+  let kills = 0
+  while (!isOver) {
+    await sleep(700)
+    if (isOver) break
+    drive.killDaemon()
+    kills++
+    for (let i = 0; i < 600 && goneOn(drive) < kills; i++) await sleep(50)
+    t.is(goneOn(drive), kills, drive.log())
+  }
+  t.log(`${kills} kills`)
+  const written = await Promise.all(streams)
+  drive.killDaemon()
+  for (const { path, wanted } of written) {
+    t.is((await programAside('sha256sum', [path])).slice(0, 64), wanted, path)
+  }
+  t.notRegex(drive.log(Infinity), /could not be done again/)
+  await drive.run(['unmount', '--now'])
+})
