@@ -1,6 +1,6 @@
 /**
- * The benchmarks by name: `npm run bench -- scale|mount|pipeline|cut-off|car-upload [its options]`. Without a name, it
- * says which there are.
+ * The benchmarks by name: `npm run bench -- scale|mount|pipeline|cut-off|car-upload|pause [its options]`. Without a
+ * name, it says which there are.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ const BENCHMARKS: Readonly<Record<string, string>> = {
   mount: 'the mount against its peers',
   pipeline: 'chunking, sealing and hashing against restic and borg',
   'cut-off': 'a device lost for good after each call to a real Kubo: what the phrase opens then',
+  pause: 'kills of the daemon under programs that stay alive: errors and the longest pause',
   'car-upload': 'upload to a real Kubo against `ipfs dag import`',
 }
 

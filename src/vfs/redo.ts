@@ -81,8 +81,9 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       state.fixedStamp = undefined
       state.counters.nextIno = Math.max(nextIno, state.counters.nextIno, ino + 1)
       handles.next = Math.max(handles.next, handle + 1)
-      // The kernel uses the numbers of handles it still has; those are adopted again then.
-      for (const inode of handles.closeAdopted()) onClosed(inode)
+      // An inode without a name is removed when nobody has it open. The kernel uses the numbers of handles it still
+      // has; those are adopted again then.
+      for (const inode of handles.closeAdopted(({ nlink }) => nlink === 0)) onClosed(inode)
     },
   }
 }

@@ -70,13 +70,17 @@ export class Handles {
     }
   }
 
-  /** Closes the adopted handles that nobody else will close. A later use of one adopts it again. */
-  *closeAdopted(): Generator<Inode> {
-    for (const handle of this.#adopted) {
+  /**
+   * Closes the adopted handles that nobody else will close. A later use of one adopts it again.
+   * @param isMeant of which inodes
+   */
+  *closeAdopted(isMeant: (inode: Inode) => boolean = () => true): Generator<Inode> {
+    for (const handle of [...this.#adopted]) {
+      const known = this.#files.get(handle) ?? this.#directories.get(handle)
+      if (known !== undefined && !isMeant(known.inode)) continue
       const inode = this.closeFile(handle) ?? this.closeDirectory(handle)
       if (inode !== undefined) yield inode
     }
-    this.#adopted.clear()
   }
 
   closeFile(handle: number): Inode | undefined {

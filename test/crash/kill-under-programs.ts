@@ -1,0 +1,81 @@
+/**
+ * Programs that stay alive while the daemon under their drive is killed, again and again; for the test and for the
+ * bench.
+ */
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { seededRandom, sleep } from '../../src/base/index.js'
+import { program, type TestDrive } from '../support/drive.js'
+import { projectRoot } from '../support/sources.js'
+
+const LIVING = join(projectRoot, 'fixtures/programs/living.py')
+const KINDS = ['append', 'read', 'list', 'git', 'sqlite', 'unlinked'] as const
+
+/** What a program says of itself at its end. */
+export interface ProgramOutcome {
+  readonly kind: string
+  readonly operations: number
+  readonly errors: readonly string[]
+  readonly longestMs: number
+}
+
+export interface KillOptions {
+  /** For the file that ends the programs. */
+  readonly folder: string
+  readonly rounds: number
+  readonly seed: number
+  /** What comes before a program's name; for another user. */
+  readonly prefix?: readonly string[]
+}
+
+/** Kills until a daemon does not come back, `rounds` times at most. The drive is mounted and empty. */
+export async function killUnderPrograms(
+  drive: TestDrive,
+  { folder, rounds, seed, prefix = [] }: KillOptions,
+): Promise<{ readonly kills: number; readonly programs: readonly ProgramOutcome[] }> {
+  const chance = seededRandom(seed)
+  const { mountpoint } = drive
+  const script = `cd "$0" && mkdir many git && head -c 33554432 /dev/urandom > large &&
+    python3 -c "for i in range(10000): open('many/name%05d' % i, 'w').close()" &&
+    git -C git init -q && git -C git config user.email a@example.org && git -C git config user.name A`
+  const [first, ...words] = [...prefix, 'sh', '-c', script, mountpoint]
+  program(first ?? 'sh', words)
+  const stop = join(folder, 'stop')
+  const running = KINDS.map((kind) => {
+    const directory = kind === 'git' ? join(mountpoint, 'git') : mountpoint
+    return runLiving([...prefix, 'python3', LIVING, kind, directory, stop])
+  })
+  let kills = 0
+  for (let round = 0; round < rounds; round++) {
+    await sleep(600 + chance.next(900))
+    drive.killDaemon()
+    if (!(await untilTakenOver(drive, round + 1))) break
+    kills++
+  }
+  await sleep(2000)
+  writeFileSync(stop, '')
+  return { kills, programs: await Promise.all(running) }
+}
+
+/** Whether a daemon of this drive has taken the mount over so often; waits 30 s for it. */
+export async function untilTakenOver(drive: TestDrive, times: number): Promise<boolean> {
+  for (let i = 0; i < 600; i++) {
+    const log = readFileSync(join(drive.home, 'daemon.log'), 'utf8')
+    if (log.split('the mount goes on').length - 1 >= times) return true
+    await sleep(50)
+  }
+  return false
+}
+
+function runLiving([command, ...words]: readonly string[]): Promise<ProgramOutcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command!, words, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => (output += piece))
+    child.on('error', reject).on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(output) as ProgramOutcome)
+      else reject(new Error(`${words.join(' ')} ended with ${code}`))
+    })
+  })
+}
