@@ -1,6 +1,5 @@
 /** The control interface: the daemon's operations, the server, and the client. This module loads quickly. */
 export { callControl, type CallControlOptions, controlAnswers } from './client.js'
-export { HTTP_STATUS } from './http-status.js'
 export { type ControlServer, type ControlServerOptions, serveControl } from './server.js'
 export {
   type ControlService,
@@ -27,5 +26,4 @@ export {
   type TransferProgress,
   type UnmountReport,
   type UnmountRequest,
-  type WireLine,
 } from './wire.js'

@@ -41,12 +41,12 @@ export function queueLine(queue: QueueReport): string {
 }
 
 /** Not a problem: remote ahead, but this device has not fast-forwarded yet. */
-export function newerLine({ height, deviceName }: NonNullable<StatusReport['newer']>): string {
+function newerLine({ height, deviceName }: NonNullable<StatusReport['newer']>): string {
   return `Newer: ${JSON.stringify(deviceName)} has published version ${height}. Unmount and mount again to see it here.`
 }
 
 /** Warns when no copy would survive the loss of this machine. */
-export function copiesLines(status: StatusReport): string[] {
+function copiesLines(status: StatusReport): string[] {
   const count = status.copies.length
   if (count === 0) return ['Copies: none yet. Everything is on this machine only.']
   const lines = [`Copies of what is published: ${count}`]

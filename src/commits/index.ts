@@ -2,7 +2,7 @@
  * Versions of a tree: builds a version from a view of the tree and the previous version, compares versions, and traces
  * their ancestry.
  */
-export { adopt, type Adopter, giveBackAdopted } from './build/adopt.js'
+export { type Adopter, giveBackAdopted } from './build/adopt.js'
 export { type BuildContext, DROPPED, MADE } from './build/build-context.js'
 export { Pace } from './build/pace.js'
 export { buildDuplicates, buildForest, listOutgoing, storeBlock } from './build/build-live.js'
@@ -13,7 +13,7 @@ export type { ChunkSealer } from './build/merge-pages.js'
 export { inodeOf } from './entry-of.js'
 export { basesAfter, parentHeights, parentsAfter } from './graph/ancestors.js'
 export { relationOf, type HistoryReader, type Relation } from './graph/ancestry.js'
-export type { Version, VersionOpener } from './graph/version.js'
+export type { Version } from './graph/version.js'
 export { LiveDelta } from './tables/live-delta.js'
 export * from './tables/damaged-blocks.js'
 export { nodesOf } from './tables/map-nodes.js'

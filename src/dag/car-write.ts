@@ -53,5 +53,5 @@ export function carHeader(roots: readonly Uint8Array[]): Uint8Array {
 }
 
 /** DAG-CBOR's tag 42, and the zero byte (identity multibase) before a CID's bytes. */
-export const CID_TAG = Uint8Array.of(0xd8, 42)
-export const CID_PREFIX = Uint8Array.of(0)
+const CID_TAG = Uint8Array.of(0xd8, 42)
+const CID_PREFIX = Uint8Array.of(0)

@@ -1,6 +1,6 @@
 /** The drive's blocks: private nodes, sorted maps, the pin tree, commits, CAR streams, name records. Pure. */
 export { type CarInput, carStream } from './car-write.js'
-export { type Cid, cidBytes, cidFromBytes, cidOf, type Codec, keyOfName, nameOfKey, parseCid } from './cid.js'
+export { type Cid, cidOf, type Codec, nameOfKey, parseCid } from './cid.js'
 export type { Block, Commit, EntryRecord, FetchBlock, FileChunk, TreeRef } from './contract.js'
 export { driveSequence, splitDriveSequence } from './drive-sequence.js'
 export {
@@ -12,23 +12,16 @@ export {
   type MapNode,
   type ReuseLookup,
 } from './map/map-build.js'
-export { getFromMap, readMap, readMapLeaves, readMapNodes, type ReadOptions } from './map/map-read.js'
-export {
-  compareNameRecords,
-  makeNameRecord,
-  type MakeOptions,
-  MAX_RECORD_BYTES,
-  type NameRecord,
-  openNameRecord,
-} from './name-record.js'
+export { readMap, readMapNodes, type ReadOptions } from './map/map-read.js'
+export { makeNameRecord, type MakeOptions, type NameRecord, openNameRecord } from './name-record.js'
 export { type ForestNode, type ForestState, type UpdatedForest, updateForest } from './pin-tree/forest-build.js'
 export { type ForestLeaf, readForest } from './pin-tree/forest-read.js'
 export type { PrefixRange } from './pin-tree/forest-shape.js'
 export { decodeLinks } from './pin-tree/links-block.js'
 export { digestsWithin } from './pin-tree/sorted-digests.js'
-export { NODE_CAPACITY, openPrivateNode, type SealedNode, sealPrivateNode } from './private-node.js'
+export { type SealedNode } from './private-node.js'
 export { type CommitKeys, openCommit, sealCommit } from './records/commit.js'
-export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './records/entry-record.js'
+export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS } from './records/entry-record.js'
 export {
   chunkRow,
   diffDirectoryTables,

@@ -11,7 +11,7 @@ import { corrupt } from './corrupt.js'
 import { decodeRecordFields, encodeRecordFields, type RecordFields } from './records/record-fields.js'
 
 /** IPNS implementations refuse larger records. */
-export const MAX_RECORD_BYTES = 10 * 1024
+const MAX_RECORD_BYTES = 10 * 1024
 const VALIDITY_TYPE_EOL = 0
 const PREFIX_V2 = Buffer.from('ipns-signature:')
 const PREFIX_VALUE = '/ipfs/'

@@ -4,7 +4,7 @@
  */
 import type { Change } from '../vfs/index.js'
 
-export const KERNEL = 'kernel'
+const KERNEL = 'kernel'
 const MOST_NOTED = 1000
 
 type Kind = Change['kind']

@@ -14,7 +14,7 @@ export function namesOf(path: string): PlainName[] {
     .map(checkedName)
 }
 
-export function checkedName(text: string): PlainName {
+function checkedName(text: string): PlainName {
   const name = nameFromText(text)
   if (name.length > MOST_NAME_BYTES) throw new DriveError('NAME_TOO_LONG', 'The name is longer than 255 bytes.')
   if (name.length === 0 || text === '.' || text === '..' || /[\0/\p{Cs}]/u.test(text) || text.includes(REPLACEMENT)) {

@@ -1,16 +1,7 @@
 /** Serving a `Tree` to the kernel, and finding and ending mounts. */
-export type {
-  FuseMount,
-  FuseTransport,
-  LivingMount,
-  MountEnd,
-  MountOptions,
-  TransportName,
-  UnmountOptions,
-} from './contract.js'
+export type { FuseMount, LivingMount, MountEnd, MountOptions, TransportName, UnmountOptions } from './contract.js'
 export { SHARED_BYTES, SharedState } from './holder/shared-state.js'
-export { detach } from './mounts/detach.js'
-export { FILESYSTEM_TYPE, findMount, type MountEntry, mounts } from './mounts/mount-info.js'
+export { findMount, type MountEntry } from './mounts/mount-info.js'
 export {
   mountTree,
   type MountTreeRequest,
@@ -18,7 +9,6 @@ export {
   takeOverTree,
   type TakeOverRequest,
 } from './mounts/mount-tree.js'
-export { clearStale, forceUnmount, isStale, probeMount } from './mounts/stale.js'
-export { ERRNO_OF, errnoName, errnoOf } from './protocol/errno.js'
+export { clearStale, forceUnmount, isStale } from './mounts/stale.js'
 export { hasFuseNative } from './transports/fuse-native-transport.js'
 export { fuseAddonProblem, holderNative, type HolderNative } from './transports/native.js'

@@ -16,4 +16,4 @@ export {
 export { createCore } from './core.js'
 export { sealLeafAnew } from './seal-anew.js'
 export { openPipeline } from './open-pipeline.js'
-export { isSealedSize, SEALED_PAGE_BYTES, sealedSize } from './padding.js'
+export { SEALED_PAGE_BYTES } from './padding.js'

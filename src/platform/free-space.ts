@@ -45,7 +45,7 @@ export function diskSpace(path: string, clock: Clock): Disk {
 }
 
 /** The free space of a disk that answers at once, such as the disk of the local data. */
-export function spaceNow(path: string): Space {
+function spaceNow(path: string): Space {
   return asSpace(statfsSync(path))
 }
 

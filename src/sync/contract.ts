@@ -14,14 +14,7 @@ import type { DrivePort, RemoteSource } from '../tree-state/index.js'
 import type { Environment, EnvironmentReader } from '../storage/kv/index.js'
 
 export type { Version } from '../commits/index.js'
-export type {
-  CheckProgress,
-  CheckReport,
-  CheckRequest,
-  CheckFinding,
-  ScrubPosition,
-  ScrubStatus,
-} from './check/contract.js'
+export type { CheckProgress, CheckReport, CheckRequest, CheckFinding, ScrubStatus } from './check/contract.js'
 
 /** A drive found on a node. */
 export interface FoundDrive {

@@ -3,17 +3,13 @@ export { inodeOf } from '../commits/index.js'
 export {
   type CheckProgress,
   type CheckReport,
-  type CheckRequest,
-  DEFAULT_SETTINGS,
   type CheckFinding,
   type ScrubStatus,
   type FoundDrive,
   type KnownHead,
-  type Newer,
   type OpenedDrive,
   type PublishedVersion,
   type Sync,
-  type SyncOptions,
   type SyncPhase,
   type SyncSettings,
   type SyncStatus,
@@ -21,6 +17,6 @@ export {
   type Version,
 } from './contract.js'
 export { LocalBlocks } from './fetch/local-blocks.js'
-export { findDrive, type FindOptions, openExisting } from './fetch/open-existing.js'
+export { type FindOptions, openExisting } from './fetch/open-existing.js'
 export { beginTakeOver, finishTakeOver, isTakingOver, type TakeOverOptions } from './fetch/take-over.js'
 export { openSync } from './sync.js'

@@ -35,7 +35,7 @@ export {
   rowsOf,
   secondOf,
 } from './keys.js'
-export type { ChunkPage, ChunkPosition, DirectoryPage, DirectoryPosition, RemoteChild } from './remote.js'
+export type { DirectoryPage, RemoteChild } from './remote.js'
 export {
   decodeChunk,
   decodeDentry,

@@ -1,7 +1,6 @@
 /** The POSIX tree over local storage. */
 export { type FreshRoot, openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
-export { type Change, type ChangeListener, type Changes } from './inodes/changes.js'
-export { type Invalidations } from './inodes/invalidations.js'
+export { type Change, type ChangeListener } from './inodes/changes.js'
 export {
   type AttributeChange,
   type Attributes,

@@ -47,7 +47,7 @@ const KINDS = {
   name: 'leads nowhere',
 } as const
 
-export function findingText({ where, kind, what, path, cid, blocks, outcome }: FsckFinding): string {
+function findingText({ where, kind, what, path, cid, blocks, outcome }: FsckFinding): string {
   const about = path === undefined ? (cid ?? 'the drive') : quoted(path)
   const many = what === 'block' && blocks > 1 ? `${blocks} blocks` : what
   const place = where === 'here' ? 'on this machine' : 'on the node'
@@ -58,7 +58,7 @@ export function findingText({ where, kind, what, path, cid, blocks, outcome }: F
  * A name may hold any character and is shown on a terminal. It is quoted as in JSON. Characters that move the cursor or
  * hide text are escaped.
  */
-export function quoted(path: string): string {
+function quoted(path: string): string {
   return printable(JSON.stringify(path === '' ? '/' : path))
 }
 

@@ -15,7 +15,7 @@ export function encodeMapNodes(nodes: readonly MapNode[]): Uint8Array {
   return Buffer.concat(parts)
 }
 
-export function decodeMapNodes(bytes: Uint8Array): MapNode[] {
+function decodeMapNodes(bytes: Uint8Array): MapNode[] {
   const nodes: MapNode[] = []
   let at = 0
   const take = (length: number): Uint8Array => bytes.slice(at, (at += length))

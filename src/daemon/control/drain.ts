@@ -48,7 +48,7 @@ const PHASES: Readonly<Partial<Record<SyncStatus['phase'], TransferProgress['pha
   refused: 'waiting',
 }
 
-export function progressOf(status: SyncStatus): TransferProgress {
+function progressOf(status: SyncStatus): TransferProgress {
   return {
     phase: PHASES[status.phase] ?? 'preparing',
     doneBytes: status.bytes.done,

@@ -21,7 +21,7 @@ const CHILD_REF_BYTES = 64
 
 export const MAX_MAP_KEY_BYTES = 1024
 /** No real map reaches 64^8 leaves; a deeper tree is damaged. */
-export const MAX_LEVEL = 8
+const MAX_LEVEL = 8
 const VERSION = 1
 
 export interface MapLeaf {

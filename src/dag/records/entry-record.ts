@@ -20,7 +20,7 @@ const MAX_XATTRS = 65_535
 const MAX_XATTR_NAME_BYTES = 1024
 const MAX_XATTR_VALUE_BYTES = 65_536
 /** Longer file bodies are stored as chunks. A symlink's target is at most 4,095 bytes. */
-export const MAX_INLINE_BYTES = 65_535
+const MAX_INLINE_BYTES = 65_535
 /** A longer chunk list becomes a map of its own (`kind: 'tree'`). */
 export const MAX_EMBEDDED_CHUNKS = 16
 /** No sealed leaf block is longer, so no extent inside a block is longer. */

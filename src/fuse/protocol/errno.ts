@@ -42,7 +42,7 @@ export const ERRNO = {
  * operation. EINTR is not here either: a program that handles a signal never gets EINTR from a regular file, and a
  * killed program sees no answer.
  */
-export const ERRNO_OF: Readonly<Record<DriveErrorCode, number>> = {
+const ERRNO_OF: Readonly<Record<DriveErrorCode, number>> = {
   NOT_FOUND: ERRNO.ENOENT,
   EXISTS: ERRNO.EEXIST,
   NOT_A_DIRECTORY: ERRNO.ENOTDIR,

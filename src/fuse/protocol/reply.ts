@@ -6,11 +6,11 @@ import type { Words } from './words.js'
 export const PREFERRED_IO_BYTES = 64 * 1024
 
 /** The kernel's cache time for names and attributes. It is long, because other changes are pushed to the kernel. */
-export const CACHE_SECONDS = 3600
+const CACHE_SECONDS = 3600
 
 const ATTR_BYTES = 88
 export const ENTRY_BYTES = 40 + ATTR_BYTES
-export const DIRENT_HEADER_BYTES = 24
+const DIRENT_HEADER_BYTES = 24
 
 /** struct fuse_attr */
 function putAttr(out: Words, at: number, a: Attributes): number {

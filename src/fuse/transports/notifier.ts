@@ -120,7 +120,7 @@ export function askToResend(fd: number): Promise<void> {
 /**
  * NOTIFY_INVAL_INODE for a range, for all pages, or for attributes alone; NOTIFY_INVAL_ENTRY with the name and its NUL.
  */
-export function encodeNotification(what: Invalidation | PageRange): Buffer {
+function encodeNotification(what: Invalidation | PageRange): Buffer {
   const isEntry = what.kind === 'entry'
   const length = REPLY_HEADER_BYTES + (isEntry ? 16 + what.name.length + 1 : 24)
   const words = new Words(new ArrayBuffer((length + 7) & ~7), 0, (length + 7) & ~7)

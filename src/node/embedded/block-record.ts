@@ -25,7 +25,7 @@ export interface BlockRecord {
 }
 
 /** Writes a record at `at` of `into`. */
-export function encodeRecord({ digest, location }: BlockRecord, into: Buffer, at: number): void {
+function encodeRecord({ digest, location }: BlockRecord, into: Buffer, at: number): void {
   into.fill(0, at, at + RECORD_BYTES)
   into[at] = location === undefined ? FORGOTTEN : LIES_THERE
   if (location !== undefined) {

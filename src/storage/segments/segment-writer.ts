@@ -11,7 +11,7 @@ import { RANDOM_NAMES } from './segment-names.js'
 import { makeDurableDirectory, writeFailure, type SpaceGuard } from '../../platform/index.js'
 
 const PAGE = 4096
-export const SEGMENT_BYTES = 64 * 1024 * 1024
+const SEGMENT_BYTES = 64 * 1024 * 1024
 const END_MARK = Buffer.from('dagdrive segment end\n', 'latin1')
 
 export interface SegmentWriterOptions {

@@ -18,7 +18,7 @@ export interface LinkParts {
 }
 
 const PRESENT = Buffer.of(1)
-export const MAX_LINKS = 65_000
+const MAX_LINKS = 65_000
 
 /** Adds a name to `inode`. */
 export function addLink(parts: LinkParts, inode: Inode, parent: number, name: PlainName): void {

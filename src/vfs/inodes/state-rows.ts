@@ -95,7 +95,7 @@ function dirtyCounts(state: TreeState, kept: Omit<DirtyCounts, 'dirtyInodes'>): 
 }
 
 /** Recounts all `dirty` rows: a stored counter is not trusted for data that has to be published. */
-export function countDirty({ tables }: TreeState): DirtyCounts {
+function countDirty({ tables }: TreeState): DirtyCounts {
   const counts = { dirtyInodes: 0, dirtyFiles: 0, unpublishedBytes: 0 }
   for (const [, value] of tables.dirty.range()) {
     const { isFile, unpublishedBytes } = decodeDirty(value)

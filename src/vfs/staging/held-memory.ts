@@ -9,7 +9,7 @@ import type { RiskGauge } from '../../tree-state/index.js'
 import type { KeptBuffers } from '../tree.js'
 import { SLOT_BYTES, type Slot } from './slot.js'
 
-export const DEFAULT_HELD_BYTES = 48 * MIB
+const DEFAULT_HELD_BYTES = 48 * MIB
 export class HeldMemory {
   readonly limitBytes: number
   /** Files with held bytes and since when (Clock.monotonicMs), the oldest first. */

@@ -57,7 +57,7 @@ async function sealInstead(parts: StageParts, inode: Inode, error: unknown): Pro
 }
 
 /** Stages the tail and the held pages at once, or returns a wait. */
-export function stageRest(parts: StageParts, inode: Inode, content: FileContent): Wait | undefined {
+function stageRest(parts: StageParts, inode: Inode, content: FileContent): Wait | undefined {
   if (stageInline(parts, inode, content)) return undefined
   for (const index of pagesToStage(content)) {
     const wait = stagePage(parts, inode, content, index)
