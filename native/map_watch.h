@@ -13,7 +13,7 @@
 
 #include "memory_calls.h"
 
-enum { WATCHED_FILES = 16, LOOK_MS = 50, BUSY_LOOK_MS = 10, HURRIED_LOOK_MS = 3 };
+enum { WATCHED_FILES = 16, LOOK_MS = 1000, BUSY_LOOK_MS = 10, HURRIED_LOOK_MS = 3 };
 /* So much more since the last look is a load. */
 #define BUSY_BYTES (2 << 20)
 /* What others have mapped may be over the bound by itself: so much must come on top before the next try. */

@@ -64,7 +64,7 @@ export class CommittedRows {
 
   /**
    * @param sealer undefined for a plain table
-   * @param onRead called for each value that was read; see `countReads`
+   * @param onRead called for each row that was read; see `countReads`
    */
   constructor(database: Named, name: string, sealer: RowSealer | undefined, onRead: () => void) {
     this.#database = database
@@ -94,8 +94,11 @@ export class CommittedRows {
     return (this.#database.getStats() as { entryCount: number }).entryCount
   }
 
-  keys(options: RangeOptions, transaction?: Transaction): Iterable<Uint8Array> {
-    return this.#database.getKeys(rangeOf(options, transaction))
+  *keys(options: RangeOptions, transaction?: Transaction): Generator<Uint8Array, undefined> {
+    for (const key of this.#database.getKeys(rangeOf(options, transaction))) {
+      this.#onRead()
+      yield key
+    }
   }
 
   /** The bytes to store under `key`, in memory that does not change until the commit. */
