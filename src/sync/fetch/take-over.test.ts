@@ -183,23 +183,33 @@ test('superseded heads of other devices do not matter, although the node has col
 
 test('a version whose descent from ours is gone from the node is not taken over, however high it claims to be', async (t) => {
   const w = await world(t)
-  const [a, b] = await two(w)
-  const sync = await b.start()
+  const [, b] = await two(w)
+  await b.start()
   await b.drive.write('/one', w.random.bytes(1000))
-  await sync.syncNow()
-  const between = cidOf((await findDrive(w))!.version.root, 'dag-pb')
-  for (let i = 0; i < 6; i++) {
+  await publish(b)
+  const c = await w.nextDevice()
+  await publish(c)
+  // b has not heard of c, so its commits do not name where c is.
+  const own = new DriveNames(w.keys).device(c.slot)
+  const unheard = around(w.node, {
+    getName: async (name, options) =>
+      name === own ? Promise.reject(new DriveError('NOT_FOUND', 'unheard')) : w.node.getName(name, options),
+  })
+  const sync = await b.start({ node: unheard })
+  const between = new Set<string>()
+  for (let i = 0; i < 7; i++) {
     await b.drive.write(`/two ${i}`, w.random.bytes(1000))
     await sync.syncNow()
+    if (i < 3) between.add(cidOf((await findDrive(w))!.version.root, 'dag-pb'))
   }
-  const dump = await dumpOf(a)
+  const dump = await dumpOf(c)
   const forgetful = around(w.node, {
     getBlock: async (cid, options) =>
-      cid === between ? Promise.reject(new DriveError('NOT_FOUND', 'gone')) : w.node.getBlock(cid, options),
+      between.has(cid) ? Promise.reject(new DriveError('NOT_FOUND', 'gone')) : w.node.getBlock(cid, options),
   })
-  t.true(isDriveError(await t.throwsAsync(a.takeOver({ node: forgetful })), 'DIVERGED'))
-  t.deepEqual(await dumpOf(a), dump)
-  t.true(await a.takeOver())
+  t.true(isDriveError(await t.throwsAsync(c.takeOver({ node: forgetful })), 'DIVERGED'))
+  t.deepEqual(await dumpOf(c), dump)
+  t.true(await c.takeOver())
 })
 
 test('an unreachable node changes nothing', async (t) => {
