@@ -34,30 +34,33 @@ test(`S-050 programs go on through ${ROUNDS} kills of the daemon and see only pa
 
 const testOfWork = WORK_SECONDS > 0 ? test : (): void => undefined
 
-testOfWork('S-050 random work equals a plain directory, through kills while it works and without any sync', async (t: ExecutionContext) => {
-  t.timeout(10 * 60_000)
-  const seed = seedOfRun(t)
-  const chance = seededRandom(seed)
-  const plain = temporaryFolder(t, 'plain')
-  const drive = testDrive(t, { holder: true })
-  await drive.up()
-  const work = programAside('python3', [DIFFERENTIAL, drive.mountpoint, plain, String(seed), String(WORK_SECONDS)])
-  let isOver = false
-  void work.finally(() => (isOver = true)).catch(() => undefined) // told below
-  let kills = 0
-  while (!isOver) {
-    await sleep(600 + chance.next(1500))
-    if (isOver) break
+testOfWork(
+  'S-050 random work equals a plain directory, through kills while it works and without any sync',
+  async (t: ExecutionContext) => {
+    t.timeout(10 * 60_000)
+    const seed = seedOfRun(t)
+    const chance = seededRandom(seed)
+    const plain = temporaryFolder(t, 'plain')
+    const drive = testDrive(t, { holder: true })
+    await drive.up()
+    const work = programAside('python3', [DIFFERENTIAL, drive.mountpoint, plain, String(seed), String(WORK_SECONDS)])
+    let isOver = false
+    void work.finally(() => (isOver = true)).catch(() => undefined) // told below
+    let kills = 0
+    while (!isOver) {
+      await sleep(600 + chance.next(1500))
+      if (isOver) break
+      drive.killDaemon()
+      t.true(await untilTakenOver(drive, ++kills), drive.log())
+    }
+    await work.catch((error: unknown) => t.fail(`seed ${seed}: ${String(error)}\n${drive.log()}`))
+    t.log(`${kills} kills`)
     drive.killDaemon()
-    t.true(await untilTakenOver(drive, ++kills), drive.log())
-  }
-  await work.catch((error: unknown) => t.fail(`seed ${seed}: ${String(error)}\n${drive.log()}`))
-  t.log(`${kills} kills`)
-  drive.killDaemon()
-  await programAside('python3', [DIFFERENTIAL, drive.mountpoint, plain, '0', '0'])
-  t.notRegex(readFileSync(join(drive.home, 'daemon.log'), 'utf8'), /could not be done again/)
-  await drive.run(['unmount', '--now'])
-})
+    await programAside('python3', [DIFFERENTIAL, drive.mountpoint, plain, '0', '0'])
+    t.notRegex(readFileSync(join(drive.home, 'daemon.log'), 'utf8'), /could not be done again/)
+    await drive.run(['unmount', '--now'])
+  },
+)
 
 function seedOfRun(t: ExecutionContext): number {
   const seed = Number(process.env['DAGDRIVE_SEED'] ?? systemClock.nowMs() % 1_000_000_007)
