@@ -41,6 +41,18 @@ test('no source file is longer than 400 lines', (t) => {
   t.deepEqual(long, [])
 })
 
+test('no folder of src has more than 25 files', (t) => {
+  const counts = new Map<string, number>()
+  for (const { path } of filesBelow('src', ['.ts'])) {
+    const folder = path.slice(0, path.lastIndexOf('/'))
+    counts.set(folder, (counts.get(folder) ?? 0) + 1)
+  }
+  t.deepEqual(
+    [...counts].filter(([, count]) => count > 25),
+    [],
+  )
+})
+
 test('no line of a comment is wider than 120 columns', (t) => {
   const all = [...sources, ...filesBelow('test', ['.ts', '.mjs']), ...filesBelow('bench', ['.ts'])]
   const wide = all.flatMap(({ path, text }) =>

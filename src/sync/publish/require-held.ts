@@ -7,8 +7,8 @@ import type { CheckedHeads } from '../heads/check-heads.js'
 import { claimSlot } from './claim-slot.js'
 import { isPinned } from './pin-version.js'
 import type { Publisher } from './publish.js'
-import { putKnownHeads } from './put-known-heads.js'
-import { restoreVersion } from './restore-version.js'
+import { putKnownHeads } from '../moved-node/put-known-heads.js'
+import { restoreVersion } from '../moved-node/restore-version.js'
 
 /** @param heads of this node; none of them is ahead of our version */
 export async function requireHeld(

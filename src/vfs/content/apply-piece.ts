@@ -6,7 +6,7 @@ import type { Inode } from '../inodes/inode.js'
 import type { FileContent } from './file-content.js'
 import { dropPage, foldInline, type PageParts } from './pages.js'
 import type { Piece } from './piece.js'
-import { replaceRows, type RowParts } from './rows.js'
+import { replaceRows, type RowParts } from '../chunks/rows.js'
 
 /** The parts that turning sealed pieces into rows uses. */
 export type ApplyParts = RowParts & PageParts

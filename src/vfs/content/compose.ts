@@ -3,12 +3,12 @@ import { PAGE_BYTES, type ChunkRecord } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
-import type { OpenedBlocks } from './chunk-reader.js'
+import type { OpenedBlocks } from '../chunks/chunk-reader.js'
 import type { FileContent } from './file-content.js'
 import type { FilePages } from './file-pages.js'
-import { bytesOfRow } from './rows.js'
+import { bytesOfRow } from '../chunks/rows.js'
 import type { TreeState } from '../inodes/tree-state.js'
-import type { ChunkReader } from './chunk-reader.js'
+import type { ChunkReader } from '../chunks/chunk-reader.js'
 
 /** The parts that merging uses. */
 export interface ComposeParts {

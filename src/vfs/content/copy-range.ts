@@ -10,7 +10,7 @@ import { noteWritten } from './data-blocks.js'
 import { contentOrWait } from './load-content.js'
 import { dropPage } from './pages.js'
 import { read, type ReadParts } from './read.js'
-import { replaceRows, type RowParts } from './rows.js'
+import { replaceRows, type RowParts } from '../chunks/rows.js'
 import { closeTail } from '../staging/stage.js'
 import { write, type WriteParts } from './write.js'
 

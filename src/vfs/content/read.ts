@@ -8,7 +8,7 @@ import type { Caller, Maybe } from '../tree.js'
 import { type ComposeParts, composeOrWait, hasOnlyRows, visibleRows, type Reader } from './compose.js'
 import type { FileContent } from './file-content.js'
 import { contentOrWait, type LoadParts } from './load-content.js'
-import { bytesOfRow } from './rows.js'
+import { bytesOfRow } from '../chunks/rows.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 
 /** The parts that reading uses. */

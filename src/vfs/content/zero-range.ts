@@ -4,7 +4,7 @@ import type { Inode } from '../inodes/inode.js'
 import { noteZeroed } from './data-blocks.js'
 import type { FileContent } from './file-content.js'
 import { dropPage, type PageParts } from './pages.js'
-import { replaceRows, type RowParts } from './rows.js'
+import { replaceRows, type RowParts } from '../chunks/rows.js'
 import type { HeldMemory } from '../staging/held-memory.js'
 
 /** The parts that zeroing uses. */

@@ -1,13 +1,13 @@
 /** The drive thread's answers to sync; see DrivePort. */
 import type { Digest } from '../../base/index.js'
 import type { BlockPlace, DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
-import type { Background } from './background.js'
+import type { Background } from '../background/background.js'
 import { stageAll } from './committer.js'
-import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from './discard.js'
+import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from '../background/discard.js'
 import type { Failures } from './failures.js'
 import { writePublished } from '../inodes/state-rows.js'
 import { applyPublished, clearPublished, type PublishedParts } from './published.js'
-import { replaceBlock } from '../content/replace-block.js'
+import { replaceBlock } from '../chunks/replace-block.js'
 import type { Room } from './space.js'
 import type { StageParts } from './stage.js'
 

@@ -1,7 +1,7 @@
 /** Settles a published commit: content nodes, merged pages, removed blocks, and `dirty` rows. */
 import { PAGE_BYTES, removedKey, type MergedFile, type PublishedCommit } from '../../tree-state/index.js'
 import { readBe64, type Table } from '../../storage/kv/index.js'
-import type { ChunkRows } from '../content/chunk-rows.js'
+import type { ChunkRows } from '../chunks/chunk-rows.js'
 import { unstagedTail, type FileContent } from '../content/file-content.js'
 import { countBlocks, openContent } from '../content/load-content.js'
 import { decodeDirty } from '../inodes/dirty-row.js'
@@ -11,7 +11,7 @@ import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { Committer } from './committer.js'
 import type { HeldMemory } from './held-memory.js'
-import { replaceRows, type RowParts } from '../content/rows.js'
+import { replaceRows, type RowParts } from '../chunks/rows.js'
 
 /** The parts that settling uses. */
 export interface PublishedParts extends RowParts {

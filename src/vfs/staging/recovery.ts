@@ -1,6 +1,6 @@
 /** Cleans up after a crash: open inodes without a name, and rows beyond the stored size of a file. */
 import { countBlocks, openContent } from '../content/load-content.js'
-import { replaceRows, type RowParts } from '../content/rows.js'
+import { replaceRows, type RowParts } from '../chunks/rows.js'
 import { cutPages } from '../content/truncate.js'
 import { beingRemoved, clipped, clippedKey, orphans, orphanKey, removingKey } from '../inodes/state-rows.js'
 import type { Invalidations } from '../inodes/invalidations.js'

@@ -5,10 +5,10 @@
 import { hex, type Digest } from '../../base/index.js'
 import { decodeChunk, decodeRemoved, removedKey, secondOf, type PublishedCommit } from '../../tree-state/index.js'
 import type { TreeState } from '../inodes/tree-state.js'
-import type { HeldMemory } from './held-memory.js'
-import type { TreeBlocks } from './tree-blocks.js'
-import type { NamedBlocks } from './named-blocks.js'
-import type { Committer } from './committer.js'
+import type { HeldMemory } from '../staging/held-memory.js'
+import type { TreeBlocks } from '../staging/tree-blocks.js'
+import type { NamedBlocks } from '../staging/named-blocks.js'
+import type { Committer } from '../staging/committer.js'
 
 /** The parts that discarding uses. */
 export interface DiscardParts {

@@ -8,7 +8,7 @@ import type { IpfsNode } from '../../node/index.js'
 import type { KnownHead, Version } from '../contract.js'
 import type { DriveNames, NamedHead } from '../heads/heads.js'
 import type { SyncState } from '../state/sync-state.js'
-import { putName } from './put-name.js'
+import { putName } from '../publish/put-name.js'
 
 export interface HeadPutter {
   readonly state: SyncState

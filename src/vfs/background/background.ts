@@ -1,16 +1,16 @@
 /** Background work: stages data that was held for long, commits changes, frees memory, and limits the cache. */
 import { DriveError, isDriveError } from '../../base/index.js'
-import { stage, type StageParts } from './stage.js'
+import { stage, type StageParts } from '../staging/stage.js'
 import { unstagedTail } from '../content/file-content.js'
 import type { Clock } from '../../base/index.js'
-import type { ChunkReader } from '../content/chunk-reader.js'
+import type { ChunkReader } from '../chunks/chunk-reader.js'
 import type { Directories } from '../namespace/directories.js'
 import type { Inode } from '../inodes/inode.js'
-import type { Committer } from './committer.js'
-import type { Failures } from './failures.js'
+import type { Committer } from '../staging/committer.js'
+import type { Failures } from '../staging/failures.js'
 import type { Removals } from './removals.js'
-import type { Room } from './space.js'
-import type { TreeBlocks } from './tree-blocks.js'
+import type { Room } from '../staging/space.js'
+import type { TreeBlocks } from '../staging/tree-blocks.js'
 
 /** The parts that background work uses. */
 export interface BackgroundParts extends StageParts {

@@ -2,7 +2,7 @@ import test from 'ava'
 import { systemClock } from '../../base/index.js'
 import { RiskGauge } from '../../tree-state/index.js'
 import { Background, type BackgroundParts } from './background.js'
-import { HeldMemory } from './held-memory.js'
+import { HeldMemory } from '../staging/held-memory.js'
 
 test('R-12 a writer sleeps until a buffer comes back from the pipeline, and then continues', async (t) => {
   const held = new HeldMemory(systemClock, new RiskGauge(), 1)

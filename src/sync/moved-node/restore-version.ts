@@ -1,10 +1,10 @@
 /** Sends the published version again to a node that no longer knows the drive, because it was emptied or replaced. */
 import { DriveError } from '../../base/index.js'
-import { pinVersion } from './pin-version.js'
-import type { Publisher } from './publish.js'
-import { putName } from './put-name.js'
+import { pinVersion } from '../publish/pin-version.js'
+import type { Publisher } from '../publish/publish.js'
+import { putName } from '../publish/put-name.js'
 import { clearTables } from '../../storage/kv/index.js'
-import { LostBlock, sendBlocks } from './send-blocks.js'
+import { LostBlock, sendBlocks } from '../publish/send-blocks.js'
 
 /**
  * Call it only while there is no plan. If a block is on neither this machine nor the node, it throws, and nothing is

@@ -3,7 +3,7 @@ import { equalBytes } from '../../base/index.js'
 import type { ReplacedBlock } from '../../tree-state/index.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { Invalidations } from '../inodes/invalidations.js'
-import { openContent } from './load-content.js'
+import { openContent } from '../content/load-content.js'
 import { replaceRows, type RowParts } from './rows.js'
 
 /** The parts that replacing a block uses. */

@@ -9,8 +9,8 @@ import type { Inode } from '../inodes/inode.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import { removingKey } from '../inodes/state-rows.js'
 import { forgetContent, pageIndexes, type RemoveParts } from '../content/remove-content.js'
-import type { Committer } from './committer.js'
-import type { Failures } from './failures.js'
+import type { Committer } from '../staging/committer.js'
+import type { Failures } from '../staging/failures.js'
 
 /** The parts that removing in the background uses. */
 export interface RemovalParts extends RemoveParts {
