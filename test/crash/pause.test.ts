@@ -10,7 +10,7 @@ import { killUnderPrograms, untilTakenOver } from './kill-under-programs.js'
 /** 200 in the bench. */
 const ROUNDS = Number(process.env['DAGDRIVE_PAUSE_ROUNDS'] ?? 20)
 const DIFFERENTIAL = join(projectRoot, 'fixtures/programs/differential.py')
-/** Asked for by the environment only: seed 288062336 still finds a difference (docs/STATUS.md). */
+/** Asked for by the environment only. */
 const WORK_SECONDS = Number(process.env['DAGDRIVE_PAUSE_SECONDS'] ?? 0)
 const test = testWhere('fuse')
 

@@ -63,10 +63,13 @@ export class Request implements Caller {
    */
   keep(data: Uint8Array): Uint8Array {
     const { bytes: all } = this.input
-    const end = this.start + this.input.u32(this.start)
-    // Not Buffer's own slice, which is a view of memory that the next request overwrites.
-    this.bytes ??= Uint8Array.prototype.slice.call(all, this.start, end)
     const at = data.byteOffset - all.byteOffset - this.start
+    const length = this.bytes?.length ?? this.input.u32(this.start)
+    // A copy of a range writes for its caller too, and its bytes are in no request.
+    const isOurs = data.buffer === all.buffer && at >= 0 && at + data.length <= length
+    if (!isOurs) return Uint8Array.prototype.slice.call(data)
+    // Not Buffer's own slice, which is a view of memory that the next request overwrites.
+    this.bytes ??= Uint8Array.prototype.slice.call(all, this.start, this.start + length)
     return this.bytes.subarray(at, at + data.length)
   }
 
