@@ -188,5 +188,5 @@ test('S-048 if the listener cannot be recorded, a warning says so and names a sa
   t.is(listenerWarning('unix:///run/api.sock', undefined), undefined)
   t.is(listenerWarning('embedded', undefined), undefined)
   t.regex(listenerWarning('http://[::1]:5001', []) ?? '', /container.*unix:\/\/\/folder\/api\.sock/)
-  t.regex(listenerWarning('http://localhost:5001', undefined) ?? '', /does not say.*unix:\/\/\/folder\/api\.sock/)
+  t.regex(listenerWarning('http://localhost:5001', undefined) ?? '', /does not show.*unix:\/\/\/folder\/api\.sock/)
 })
