@@ -4,7 +4,8 @@ import { RealDevice } from '../../../test/support/sync/real-device.js'
 import { check, drive, fill, rotting, seenElsewhere, versionBlocks } from '../../../test/support/sync/rotten.js'
 import { forestOf, usesOf } from '../../../test/support/sync/world.js'
 import { cidOf, parseCid } from '../../dag/index.js'
-import type { CidText } from '../../node/index.js'
+import { DriveError } from '../../base/index.js'
+import type { CidText, IpfsNode } from '../../node/index.js'
 import { findDrive } from '../fetch/open-existing.js'
 
 const CLEAN = { open: 0, healed: 0, lost: 0 }
@@ -166,5 +167,57 @@ test('S-071 R-77 what a newer version replaced while the drive was checked is no
   }
   await writing
   t.true(checks > 0)
+  t.like(await check(device, { node: true }), CLEAN)
+})
+
+/** A node that damages every chunk, whatever is sent, from when `state.isLying` is set. */
+function lying(node: IpfsNode, state: { isLying: boolean }): IpfsNode {
+  return around(node, {
+    getBlock: async (cid, options) => {
+      const bytes = await node.getBlock(cid, options)
+      if (state.isLying && parseCid(cid).codec === 'raw' && bytes.length > 16_000)
+        throw new DriveError('WRONG_BLOCK', 'Rot.', { about: { cid } })
+      return bytes
+    },
+  })
+}
+
+test('S-031 S-074 what a node gave back damaged stays here, also what was sealed anew and published', async (t) => {
+  const { world, device } = await drive(t, 907)
+  await fill(world, device)
+  const state = { isLying: false }
+  const node = lying(world.node, state)
+  await device.close()
+  await device.open(() => ({ node }))
+  await device.write('/later', 0, world.random.bytes(5_000))
+  await device.sync.syncNow()
+  const expected = await device.dump()
+  state.isLying = true
+  for (let round = 0; round < 3; round++) {
+    const report = await check(device, { node: true, repair: true })
+    t.true(report.open > 0 && report.lost === 0, JSON.stringify(report.findings))
+    await device.write('/later', 0, world.random.bytes(5_000))
+    await device.sync.syncNow()
+    await device.port.evictTo(0)
+    t.deepEqual({ ...(await device.dump()), '/later': '' }, { ...expected, '/later': '' }, String(round))
+  }
+  state.isLying = false
+  t.like(await check(device, { node: true, repair: true }), { open: 0, lost: 0 })
+  await device.port.evictTo(0)
+  t.like(await check(device, { node: true }), CLEAN)
+  t.deepEqual({ ...(await device.dump()), '/later': '' }, { ...expected, '/later': '' })
+})
+
+test('S-072 R-77 a block that the node fails to read is named and healed; the check goes on behind it', async (t) => {
+  const { world, device } = await drive(t, 908)
+  await fill(world, device)
+  const rotten = new Set<CidText>()
+  const node = rotting(world.node, rotten, 'NODE_ERROR')
+  await device.close()
+  await device.open(() => ({ node }))
+  const blocks = await versionBlocks(world)
+  for (const cid of blocks.filter((_, i) => i % 9 === 5)) rotten.add(cid)
+  t.true((await check(device, { node: true })).open > 0)
+  t.like(await check(device, { node: true, repair: true }), { open: 0, lost: 0 })
   t.like(await check(device, { node: true }), CLEAN)
 })

@@ -3,8 +3,16 @@ import { DriveError, equalBytes, isDriveError, throwIfAborted, type Digest } fro
 import { cidOf } from '../../dag/index.js'
 import type { CheckProgress, CheckReport, CheckRequest, CheckFinding } from './contract.js'
 import type { CheckParts } from './parts.js'
-import { readFromNode } from './copies.js'
-import { damagedIn, damageOf, forget, isOfVersion, lookAgain, putDamage, type DamagedRow } from './damage.js'
+import {
+  damagedIn,
+  damageOf,
+  forget,
+  isOfVersion,
+  lookAgain,
+  putDamage,
+  readPending,
+  type DamagedRow,
+} from './damage.js'
 import type { SyncState } from '../state/sync-state.js'
 import { checkHere } from './here.js'
 import { judge } from './judge.js'
@@ -103,8 +111,7 @@ async function readBack(around: readonly DamagedRow[], parts: CheckParts, signal
   for (const rows of damagedIn(['pending'], state)) {
     for (const row of rows) {
       throwIfAborted(signal)
-      const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
-      putDamage({ ...row, state: kind === 'good' ? 'healed' : 'open' }, state)
+      await readPending(row, parts, signal)
     }
   }
   for (const { digest } of around) forget(digest, state)

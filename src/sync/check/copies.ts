@@ -1,5 +1,5 @@
 /** Copies of one block: what the node gives, and a good one on this machine. */
-import { equalBytes, isDriveError, type Digest } from '../../base/index.js'
+import { equalBytes, isDriveError, type Digest, type DriveErrorCode } from '../../base/index.js'
 import { decodeNode } from '../../commits/index.js'
 import { cidOf, type Codec } from '../../dag/index.js'
 import type { CheckParts } from './parts.js'
@@ -13,9 +13,35 @@ export interface NodeCopy {
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Reads it whole, and looks for it nowhere else than on the node. Failures that say nothing of this block are thrown.
+ * Reads it whole, and looks for it nowhere else than on the node. A block the node fails at twice while it answers
+ * otherwise counts as damaged: a bad sector of its disk looks like this. Failures of the node are thrown.
  */
 export async function readFromNode(
+  digest: Digest,
+  codec: Codec,
+  parts: Pick<CheckParts, 'node' | 'core'>,
+  signal: AbortSignal,
+): Promise<NodeCopy> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await readOnce(digest, codec, parts, signal)
+    } catch (error) {
+      if (signal.aborted || !isDriveError(error) || !OF_ONE_BLOCK.has(error.code)) throw error
+      try {
+        await parts.node.probe({ signal })
+      } catch {
+        throw error
+      }
+      if (tries === READ_TRIES) return { kind: 'damaged', bytes: NO_BYTES }
+    }
+  }
+}
+
+const READ_TRIES = 2
+/** Failures that one bad block can cause, as well as a bad node. */
+const OF_ONE_BLOCK: ReadonlySet<DriveErrorCode> = new Set(['NODE_ERROR', 'OFFLINE', 'TIMEOUT'])
+
+async function readOnce(
   digest: Digest,
   codec: Codec,
   { node, core }: Pick<CheckParts, 'node' | 'core'>,

@@ -35,6 +35,25 @@ export function* damagedIn(
   }
 }
 
+/**
+ * Reads a block that was sealed anew and published. The copy here may leave only when the node gave the block back.
+ * @returns the state it has now; not durable yet
+ */
+export async function readPending(
+  row: DamagedRow,
+  parts: Pick<CheckParts, 'state' | 'port' | 'node' | 'core'>,
+  signal: AbortSignal,
+): Promise<'healed' | 'open'> {
+  const { state, port } = parts
+  const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
+  const next = kind === 'good' ? 'healed' : 'open'
+  putDamage({ ...row, ...(kind !== 'good' && { kind }), state: next }, state)
+  if (row.codec !== 'raw') return next
+  if (next === 'open') await port.keepBlocks([row.digest])
+  else if (isOfVersion(row, state)) await port.giveBack({ unused: [], published: [row.digest] })
+  return next
+}
+
 /** A block of the version this device is at: live, or one of those around the live ones. */
 export function isOfVersion({ digest, codec }: Pick<DamagedRow, 'digest' | 'codec'>, state: SyncState): boolean {
   if (codec === 'dag-pb') return true
@@ -62,9 +81,7 @@ export async function lookAgain(parts: CheckParts, signal: AbortSignal): Promise
   for (const rows of damagedIn(['pending'], state)) {
     const published = rows.filter((row) => isOfVersion(row, state))
     for (const row of published) {
-      const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
-      if (kind === 'good') forget(row.digest, state)
-      else putDamage({ ...row, kind, state: 'open' }, state)
+      if ((await readPending(row, parts, signal)) === 'healed') forget(row.digest, state)
     }
     // Those of a repair that was cut off: they go, unless a row names them.
     const cutOff = rows.filter((row) => !published.includes(row)).map(({ digest }) => digest)
@@ -88,7 +105,10 @@ async function lookAt(row: DamagedRow, parts: CheckParts, signal: AbortSignal): 
   const { kind } = await readFromNode(digest, codec, parts, signal)
   const isLive = codec === 'raw' && isOfVersion(row, state)
   if (kind === 'good' || codec === 'dag-pb' || (kind === 'missing' && !isLive)) forget(digest, state)
-  else if (isLive) putDamage({ ...row, kind, state: 'open' }, state)
+  else if (isLive) {
+    putDamage({ ...row, kind, state: 'open' }, state)
+    await port.keepBlocks([digest])
+  }
   if (kind === 'good' && isLive) await port.giveBack({ unused: [], published: [digest] })
 }
 

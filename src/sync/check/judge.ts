@@ -17,6 +17,9 @@ export async function judge(parts: CheckParts, isPublished: boolean): Promise<vo
       else if (!isWanted) putDamage({ ...row, state: 'replaced' }, state)
       else {
         const isHere = (await goodCopyHere(row.digest, parts)) !== undefined
+        // A version that settles takes its predecessor's blocks away here before it becomes the version here.
+        const isSure = state.plan === undefined && isOfVersion(row, state)
+        if (!isHere && !isSure) continue
         putDamage({ ...row, state: isHere || row.codec === 'dag-pb' ? 'open' : 'lost' }, state)
       }
     }

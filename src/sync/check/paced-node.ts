@@ -14,6 +14,7 @@ export function pacedNode(node: CheckedNode, bytesPerSecond: number, clock: Pick
         await sleep(Math.ceil((bytes.length / bytesPerSecond) * 1000), options.signal, clock)
         return bytes
       }, options),
+    probe: (options) => node.probe(options),
     importBlocks: (blocks, options) => node.importBlocks(blocks, options),
     missing: (cids, options) => node.missing(cids, options),
     listPins: (options) => node.listPins(options),

@@ -22,7 +22,7 @@ export interface CheckParts {
     | 'nextEvicted'
   >
   readonly meta: EnvironmentReader
-  readonly node: Pick<IpfsNode, 'getBlock' | 'importBlocks' | 'missing' | 'listPins' | 'getName'>
+  readonly node: Pick<IpfsNode, 'getBlock' | 'probe' | 'importBlocks' | 'missing' | 'listPins' | 'getName'>
   readonly names: DriveNames
   readonly deviceSlot: number
   readonly core: Core

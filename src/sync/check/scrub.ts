@@ -8,8 +8,7 @@ import { digestOf } from '../../commits/index.js'
 import { Wake } from '../schedule/wake.js'
 import type { ScrubPosition, ScrubStatus } from './contract.js'
 import type { CheckParts } from './parts.js'
-import { readFromNode } from './copies.js'
-import { damagedIn, isOfVersion, lookAgain, putDamage } from './damage.js'
+import { damagedIn, isOfVersion, lookAgain, readPending } from './damage.js'
 import { judge } from './judge.js'
 import { checkAtNode } from './live-blocks.js'
 import { sealAnew } from './seal-anew.js'
@@ -160,8 +159,7 @@ export class Scrub {
     const { state } = parts
     for (const rows of damagedIn(['pending'], state)) {
       for (const row of rows.filter((one) => isOfVersion(one, state))) {
-        const { kind } = await readFromNode(row.digest, row.codec, parts, signal)
-        putDamage({ ...row, state: kind === 'good' ? 'healed' : 'open' }, state)
+        await readPending(row, parts, signal)
       }
     }
     await sendAgain(parts, signal, () => undefined)

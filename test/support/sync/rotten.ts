@@ -30,7 +30,7 @@ export async function check(device: RealDevice, how: { repair?: boolean; node?: 
 export function rotting(
   node: IpfsNode,
   rotten: ReadonlySet<CidText>,
-  kind: 'WRONG_BLOCK' | 'NOT_FOUND' = 'WRONG_BLOCK',
+  kind: 'WRONG_BLOCK' | 'NOT_FOUND' | 'NODE_ERROR' = 'WRONG_BLOCK',
 ): IpfsNode {
   return around(node, {
     getBlock: async (cid, options) => {
