@@ -24,7 +24,7 @@ testWhere('fuse')('S-078 a disk that is not connected is waited for, and no stor
   await write('second')
   const { code, stderr } = await drive.run(['sync'])
   t.is(code, 20, stderr)
-  t.regex(stderr, /no block store .*disk connected/)
+  t.regex(stderr, /block store .* is missing.*disk connected/)
   t.false(existsSync(join(disk, 'store')))
   t.is((await drive.json<StatusReport>(['status'])).node?.state, 'unreachable')
   rmSync(disk, { recursive: true })

@@ -116,7 +116,7 @@ testWhere('fuse', 'go')(
     await drive.mount()
     const status = await drive.json<Status>(['status'])
     t.is(status.node.where, kubo.url)
-    t.regex(String(status.warnings), /Moving the drive to .* was cut off/)
+    t.regex(String(status.warnings), /Moving the drive to .* was interrupted/)
     await drive.must(['sync'])
     await opensEqual(t, drive, kubo.url, phrase)
     await drive.must(['node', 'set', kubo.url])
