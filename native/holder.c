@@ -28,7 +28,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,12 +57,21 @@ static long memory_bytes;
 static int memory = -1, channel = -1, daemon_link = -1;
 static int64_t alone_since, next_try, served_since, tries[TRIES_PER_MINUTE];
 static unsigned tried;
-static pid_t child; /* the daemon started last; 0 for none */
+static pid_t child; /* the daemon started last, until it is waited for; 0 for none */
 
 static int64_t now_ms(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* Who started us may have open what is not ours: files of the database, opened without close-on-exec. */
+static void close_all_but_standard(void) {
+#ifdef SYS_close_range
+  if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0) return;
+#endif
+  long end = sysconf(_SC_OPEN_MAX);
+  for (int fd = 3; fd < (end > 0 && end < 65536 ? end : 65536); fd++) close(fd);
 }
 
 /* Memory rules of keys: never swapped, never in a core dump, never in a child. */
@@ -228,14 +239,23 @@ static void run_daemon(void) {
     dup2(log, 1);
     dup2(log, 2);
   }
+  close_all_but_standard();
   execv(arguments[0], arguments);
   _exit(127);
+}
+
+static void on_child(int signal) { (void)signal; /* only ends the waiting of serve() */ }
+
+/* Until it is waited for, no stranger can have its process number. */
+static void forget_ended_child(void) {
+  if (child > 0 && waitpid(child, NULL, WNOHANG) != 0) child = 0;
 }
 
 /* At once, then after one, two, four, eight seconds; five a minute. A daemon that comes second ends at the lock. */
 static void start_daemon(void) {
   int64_t now = now_ms();
-  if (child > 0 && kill(child, 0) == 0) {
+  forget_ended_child();
+  if (child > 0) {
     next_try = now + CHILD_MS;
     return;
   }
@@ -276,6 +296,7 @@ static void welcome(int listener) {
 static void serve(int listener) {
   for (;;) {
     int64_t now = now_ms();
+    forget_ended_child();
     if (daemon_link < 0) {
       if (now - alone_since >= PATIENCE_MS) return;
       if (channel >= 0 && command[0] != 0 && now >= next_try) start_daemon();
@@ -284,7 +305,10 @@ static void serve(int listener) {
     if (channel >= 0 && command[0] != 0 && next_try < until) until = next_try;
     int wait = daemon_link >= 0 ? -1 : until > now ? (int)(until - now) : 0;
     struct pollfd fds[2] = {{.fd = listener, .events = POLLIN}, {.fd = daemon_link, .events = POLLIN}};
-    if (poll(fds, daemon_link >= 0 ? 2 : 1, wait) < 0 && errno != EINTR) return;
+    if (poll(fds, daemon_link >= 0 ? 2 : 1, wait) < 0) {
+      if (errno != EINTR) return;
+      continue;
+    }
     if (daemon_link >= 0 && fds[1].revents != 0 && !hear()) {
       daemon_left();
       if (channel < 0) return;
@@ -295,12 +319,13 @@ static void serve(int listener) {
 
 int main(int count, char **arguments) {
   if (count != 5) return 2;
+  close_all_but_standard();
   lock_path = arguments[2];
   log_path = arguments[3];
   memory_bytes = strtol(arguments[4], NULL, 10);
   prctl(PR_SET_DUMPABLE, 0);
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-  signal(SIGCHLD, SIG_IGN); /* children are not waited for */
+  sigaction(SIGCHLD, &(struct sigaction){.sa_handler = on_child}, NULL);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGINT, SIG_IGN);
   signal(SIGHUP, SIG_IGN);

@@ -105,3 +105,74 @@ test('S-085 a holder keeps one descriptor of a message that has one, and forgets
   t.deepEqual(dropped, [0, 0, 0])
   t.false(readdirSync(folder).includes('socket'))
 })
+
+/** The daemon the holder starts ends at once; then its number is another process's, and the daemon after it is due. */
+const NUMBERS = `
+import array, json, os, signal, socket, subprocess, sys, time
+folder, holder = sys.argv[1:3]
+lock, path, started = (os.path.join(folder, name) for name in ('lock', 'socket', 'started'))
+with open(lock, 'w') as file:
+    file.write('{"pid":%d}' % os.getpid())
+leak = os.open(lock, os.O_RDWR)
+words = [holder, path, lock, os.path.join(folder, 'log'), '1048576']
+process = subprocess.Popen(words, stdout=subprocess.PIPE, pass_fds=[leak])
+process.stdout.readline()
+owned = [os.readlink('/proc/%d/fd/%s' % (process.pid, fd)) for fd in os.listdir('/proc/%d/fd' % process.pid)]
+
+def serve():
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    link.connect(path)
+    pipe = os.pipe()
+    link.sendmsg([b'C' + b'\\0'.join([b'/bin/sh', b'-c', b'echo $$ >> ' + started.encode()]) + b'\\0'])
+    link.sendmsg([b'G'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [pipe[0]]))])
+    time.sleep(1)
+    return link
+
+def numbers():
+    try:
+        with open(started) as file:
+            return [int(line) for line in file]
+    except FileNotFoundError:
+        return []
+
+def next_number(count):
+    for _ in range(200):
+        if len(numbers()) >= count:
+            return numbers()[-1]
+        time.sleep(0.02)
+
+serve().close()
+ended = next_number(1)
+link = serve()
+reaped = not os.path.exists('/proc/%d' % ended)
+stranger = None
+for _ in range(50 if os.geteuid() == 0 else 0):
+    with open('/proc/sys/kernel/ns_last_pid', 'w') as file:
+        file.write(str(ended - 1))
+    other = subprocess.Popen(['sleep', '60'])
+    if other.pid == ended:
+        stranger = other
+        break
+    other.kill()
+    other.wait()
+before = len(numbers())
+link.close()
+after = next_number(before + 1)
+if stranger:
+    stranger.kill()
+process.kill()
+print(json.dumps([lock in owned, reaped, stranger is not None, after is not None]))
+`
+
+test('S-085 a stranger with the number of an ended daemon does not keep the holder from starting the next one', (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'numbers')
+  const script = join(folder, 'numbers.py')
+  writeFileSync(script, NUMBERS)
+  const holder = join(projectRoot, 'build/Release/dagdrive_holder')
+  const found = JSON.parse(program('python3', [script, folder, holder])) as boolean[]
+  const [leaks, isReaped, isNumberTaken, isNextStarted] = found
+  t.false(leaks, 'the holder has no descriptor of whoever started it')
+  t.true(isReaped)
+  if (process.geteuid?.() === 0) t.true(isNumberTaken)
+  t.true(isNextStarted)
+})
