@@ -51,6 +51,26 @@ test('S-085 a drive mounted again after its holder was killed has a holder again
   await drive.run(['unmount', '--now'])
 })
 
+test('S-085 a holder that is stopped while the daemon dies is waited for, and the stop is only a pause', async (t: ExecutionContext) => {
+  const drive = testDrive(t, { holder: true })
+  await drive.up()
+  const holder = drive.holderPid()!
+  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
+  await sleep(500)
+  process.kill(holder, 'SIGSTOP')
+  drive.killDaemon()
+  const status = drive.run(['status'])
+  await sleep(9_000)
+  process.kill(holder, 'SIGCONT')
+  t.is((await status).code, 0)
+  await writing
+  t.is(program('sh', ['-c', 'wc -l < written'], { cwd: drive.mountpoint }).trim(), '600')
+  t.is(timesIn(drive, 'the holder does not answer yet'), 1, drive.log())
+  t.is(timesIn(drive, 'the mount goes on'), 1, drive.log())
+  t.is(drive.holderPid(), holder)
+  await drive.run(['unmount', '--now'])
+})
+
 /** Stands in for a daemon: what the lock file names may talk to the holder. */
 const SPEAKER = `
 import array, json, os, socket, subprocess, sys, time

@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     log,
     version: packageVersion(),
     leaveMounts: words.includes('leave-mounts'),
-    holder: attachHolder({ paths, log, command: nextDaemon(words) }),
+    holder: await attachHolder({ paths, log, command: nextDaemon(words) }),
     onMountsChanged: () => considerEnd(),
   })
 

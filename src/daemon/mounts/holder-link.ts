@@ -1,10 +1,12 @@
 /** One connection to a holder (native/holder.c): the greeting, and whether it lives. */
 import { closeSync } from 'node:fs'
+import { sleep, systemClock } from '../../base/index.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { HolderNative } from '../../fuse/index.js'
 
-const ANSWER_MS = 5_000
+const ASK_MS = 20
 const MOST_MESSAGE_BYTES = 4096
+const EAGAIN = 11
 const ETIMEDOUT = 110
 
 /** What a holder gives to the daemon of its home. Descriptors are the receiver's; -1 for none. */
@@ -15,13 +17,28 @@ export interface MetHolder {
   readonly key: RootKey | undefined
 }
 
-/** Undefined where nobody listens, or who listens does not know us. */
-export function meetHolder(native: HolderNative, socket: string): MetHolder | undefined {
-  const link = native.holderConnect(socket)
+/**
+ * Undefined where nobody listens, who listens does not know us, or it gives no answer in time: a holder that is stopped
+ * or starved still has what it holds, and its socket takes connections until that is full.
+ */
+export async function meetHolder(
+  native: HolderNative,
+  socket: string,
+  patienceMs: number,
+): Promise<MetHolder | undefined> {
+  const deadline = systemClock.monotonicMs() + patienceMs
+  let link = native.holderConnect(socket)
+  for (; link === -EAGAIN && systemClock.monotonicMs() < deadline; link = native.holderConnect(socket))
+    await sleep(ASK_MS)
   if (link < 0) return undefined
   const bytes = Buffer.alloc(MOST_MESSAGE_BYTES)
   native.holderSend(link, holderMessage('H'), -1)
-  const [length, memory, channel] = native.holderReceive(link, bytes, ANSWER_MS)
+  let received = native.holderReceive(link, bytes, ASK_MS)
+  while (received[0] === -ETIMEDOUT && systemClock.monotonicMs() < deadline) {
+    await sleep(ASK_MS)
+    received = native.holderReceive(link, bytes, 0)
+  }
+  const [length, memory, channel] = received
   if (length < 3 || memory < 0) {
     for (const fd of [link, memory, channel]) if (fd >= 0) closeSync(fd)
     return undefined

@@ -14,6 +14,9 @@ import { startHolder } from './start-holder.js'
 
 /** How often the holder is looked at. */
 const LOOK_MS = 200
+/** One just started answers at once. One that was here before may be stopped, and has a mount: its own patience. */
+const ANSWER_MS = 5_000
+const PATIENCE_MS = 30_000
 /** A holder that dies again and again is not started more often than this within a minute. */
 const MOST_STARTS = 5
 const MINUTE_MS = 60_000
@@ -71,11 +74,16 @@ class AttachedHolder implements Holder {
   constructor(native: HolderNative, options: HolderOptions) {
     this.#native = native
     this.#options = options
-    const met = this.#meet()
+  }
+
+  async begin(): Promise<void> {
+    const { log } = this.#options
+    const late = setTimeout(() => log.warn('the holder does not answer yet: waiting for it'), ANSWER_MS)
+    const met = await this.#meet(PATIENCE_MS).finally(() => clearTimeout(late))
     if (met !== undefined) {
       this.#channel = met.channel
       this.#found = met.key
-      if (met.channel >= 0) options.log.info('a mount of a killed daemon is taken over')
+      if (met.channel >= 0) log.info('a mount of a killed daemon is taken over')
     }
     setInterval(() => this.#look(), LOOK_MS).unref()
   }
@@ -174,13 +182,13 @@ class AttachedHolder implements Holder {
     if (this.#startsMs.length >= MOST_STARTS) return false
     this.#startsMs.push(nowMs)
     if (!(await startHolder(this.#native.program, this.#options))) return false
-    return this.#meet() !== undefined
+    return (await this.#meet(ANSWER_MS)) !== undefined
   }
 
   /** Says hello, and agrees on one memory: ours, where there is one already. */
-  #meet(): MetHolder | undefined {
+  async #meet(patienceMs: number): Promise<MetHolder | undefined> {
     const { paths, command } = this.#options
-    const met = meetHolder(this.#native, paths.holderSocket)
+    const met = await meetHolder(this.#native, paths.holderSocket, patienceMs)
     if (met === undefined) return undefined
     this.#native.holderSend(met.link, holderMessage('C', `${command.join('\0')}\0`), -1)
     if (this.#shared === undefined) {
@@ -204,9 +212,12 @@ class AttachedHolder implements Holder {
 }
 
 /** Finds the holder a killed daemon left. The lock of the home must be held, because the holder asks for it. */
-export function attachHolder(options: HolderOptions): Holder {
+export async function attachHolder(options: HolderOptions): Promise<Holder> {
   const native = process.env['DAGDRIVE_HOLDER'] === '0' ? undefined : holderNative()
-  return native === undefined ? NO_HOLDER : new AttachedHolder(native, options)
+  if (native === undefined) return NO_HOLDER
+  const holder = new AttachedHolder(native, options)
+  await holder.begin()
+  return holder
 }
 
 /** Where it is switched off or was not built. */

@@ -248,7 +248,9 @@ async function requireMountable(directory: string, paths: DrivePaths, again: boo
   })
   const entries = await makeDirectories(directory)
     .then(() => readdir(directory))
-    .catch((error: unknown) => {
+    .catch(async (error: unknown) => {
+      // It died under the question: a holder that went on too late let it go.
+      if (again && (await isStale(directory).catch(() => false))) return []
       throw unusable(directory, error)
     })
   if (entries.length > 0 && !again) {
