@@ -13,7 +13,7 @@ const LAYOUT = 2
 export const HEADER_BYTES = 4096
 export const LOG_BYTES = 64 * MIB
 /** Buffers that streams fill, behind the log. */
-export const KEPT_BUFFERS = 32
+export const KEPT_BUFFERS = 16
 export const KEPT_BUFFERS_AT = HEADER_BYTES + LOG_BYTES
 export const SHARED_BYTES = KEPT_BUFFERS_AT + KEPT_BUFFERS * SLOT_BYTES
 
