@@ -16,6 +16,7 @@ import type { RemoteDirectories } from './namespace/remote-directory.js'
 import type { Committer } from './staging/committer.js'
 import type { HeldMemory } from './staging/held-memory.js'
 import type { SealQueue } from './staging/seal-queue.js'
+import type { Room } from './staging/space.js'
 
 export interface RedoParts {
   readonly state: TreeState
@@ -24,6 +25,7 @@ export interface RedoParts {
   readonly committer: Committer
   readonly held: HeldMemory
   readonly sealing: SealQueue
+  readonly room: Room
 }
 
 /** @param onClosed takes an inode whose handle was closed */
@@ -76,9 +78,11 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       if (ino > 0) state.counters.nextIno = ino
       if (handle > 0) handles.next = handle
       state.fixedStamp = { sec, nsec }
+      parts.room.isReplaying = true
     },
     end({ ino, handle }) {
       state.fixedStamp = undefined
+      parts.room.isReplaying = false
       state.counters.nextIno = Math.max(nextIno, state.counters.nextIno, ino + 1)
       handles.next = Math.max(handles.next, handle + 1)
       // An inode without a name is removed when nobody has it open. The kernel uses the numbers of handles it still

@@ -192,7 +192,7 @@ export interface Redo {
   buffersFailed(error: unknown): void
   /** Makes all operations so far durable, except held bytes. */
   commit(): Promise<void>
-  /** From now on, operations get this time, and these numbers unless they are 0. */
+  /** From now on, operations get this time, and these numbers unless they are 0; no disk is too full for them. */
   begin(given: Highest & Timestamp): void
   /** Numbers and times are assigned normally again; none of these numbers is reused. Closes adopted handles. */
   end(highest: Highest): void

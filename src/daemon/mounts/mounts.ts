@@ -140,7 +140,12 @@ export function createMounts(options: MountsOptions): Mounts {
         const options = { readOnly, allowOther, sharedMemory }
         live.set(directory, report)
         await recall(directory)
-        const served = await worker.thread.takeOver({ mountpoint: directory, channel, sharedMemory }, options)
+        const living = { mountpoint: directory, channel, sharedMemory }
+        const served = await worker.thread.takeOver(living, options).catch(async (error: unknown) => {
+          // Nobody will answer it: programs get errors rather than wait for ever.
+          await forceUnmount(directory).catch(() => undefined) // it has gone by itself
+          throw error
+        })
         if (served.channel !== undefined) holder.keep(served.channel, rootKey)
         log.info('the mount goes on')
       }),

@@ -11,15 +11,23 @@ import { dispatch } from '../operations/dispatch.js'
 import { MountSession } from '../operations/session.js'
 import { Words } from '../protocol/words.js'
 import { changesContent, isByName } from './journaled.js'
-import { RedoLog } from './redo-log.js'
+import { RedoLog, type RedoEntry } from './redo-log.js'
 import type { SharedState } from './shared-state.js'
 
 const OUT_BYTES = 64 * 1024
 
 export interface Replayed {
   readonly done: number
-  /** Operations that could not be done again, as opcode and error number. */
-  readonly failed: readonly { readonly opcode: number; readonly errno: number; readonly ino: number }[]
+  /** Where it stopped. */
+  readonly failure: ReplayFailure | undefined
+}
+
+export interface ReplayFailure {
+  readonly opcode: number
+  readonly errno: number
+  readonly ino: number
+  /** Entries from this one on, which were not replayed and are in the log as before. */
+  readonly left: number
 }
 
 /** In place of the number of a commit. */
@@ -34,10 +42,13 @@ export function markUndone(state: SharedState, durable: number): void {
   for (const entry of journal.entries()) if (entry.sequence > durable) journal.setSequence(entry, UNDONE)
 }
 
-/** After `markUndone`. */
+/**
+ * After `markUndone`. It stops at an operation that fails for another reason than what later ones left on disk: those
+ * after it may rely on it, as the removal of a file does on its copy. The mount cannot go on then.
+ */
 export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Log): Promise<Replayed> {
   const journal = new RedoLog(state)
-  const failed: { opcode: number; errno: number; ino: number }[] = []
+  let failure: ReplayFailure | undefined
   /** The kernel had forgotten them. */
   const gone: number[] = []
   let done = 0
@@ -45,7 +56,7 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
   const copiedTo = durableCopies(journal)
   const player = createPlayer(tree, state, log)
   try {
-    for (const entry of entries) {
+    for (const [index, entry] of entries.entries()) {
       const opcode = entry.request.readUInt32LE(HEADER.opcode)
       const ino = Number(entry.request.readBigUInt64LE(HEADER.nodeId))
       if (opcode === OP.FORGET) {
@@ -55,18 +66,20 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
       if ((copiedTo.get(ino) ?? -1) > entry.position && changesContent(entry.request)) continue
       redo.begin(isCopy(opcode) ? { ...entry, handle: 0 } : entry)
       const reply = await player.play(journal.wholeRequest(entry))
-      journal.setSequence(entry, redo.sequence)
       const errno = -reply.readInt32LE(4)
-      // What is gone was removed later, and that is on disk.
-      if (errno === 0 || (errno === ERRNO.ESTALE && !isByName(entry.request))) done++
-      else failed.push({ opcode, errno, ino })
+      if (errno !== 0 && !isOutdated(entry, errno)) {
+        failure = { opcode, errno, ino, left: entries.length - index }
+        break
+      }
+      journal.setSequence(entry, redo.sequence)
+      done++
     }
   } finally {
     player.close()
     redo.end({ ino: state.highestIno, handle: state.highestHandle })
     redo.forgetAll(gone)
   }
-  return { done, failed }
+  return { done, failure }
 }
 
 function createPlayer(
@@ -102,6 +115,17 @@ function createPlayer(
     // What was open then is opened by number again when the kernel names it.
     close: () => session.releaseHandles(),
   }
+}
+
+/** Whether an operation on an inode failed only because the tree on disk is further than it. */
+function isOutdated({ request, sequence }: RedoEntry, errno: number): boolean {
+  if (isByName(request)) return false
+  // Removed later. Whoever has it open gets this error from each call, and so learns of it in any case.
+  if (errno === ERRNO.ESTALE) return true
+  const opcode = request.readUInt32LE(HEADER.opcode)
+  if (sequence === UNDONE || (opcode !== OP.SETXATTR && opcode !== OP.REMOVEXATTR)) return false
+  // It is there or gone already, or beside later ones it is too long.
+  return errno === ERRNO.EEXIST || errno === ERRNO.ENODATA || errno === ERRNO.ENOSPC
 }
 
 /**

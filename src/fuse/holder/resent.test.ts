@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { silentLog } from '../../base/index.js'
+import { DriveError, silentLog } from '../../base/index.js'
 import { createLoopback, encodeInit, encodeRequest, type Loopback } from '../../../test/support/fuse/loopback.js'
 import {
   caller,
@@ -9,7 +9,7 @@ import {
   type OpenDrive,
   type Scratch,
 } from '../../../test/support/vfs/drive.js'
-import { OPEN, ROOT_INO, type DirectoryEntry } from '../../vfs/index.js'
+import { OPEN, ROOT_INO, type DirectoryEntry, type VfsOptions } from '../../vfs/index.js'
 import { OP } from '../protocol/protocol.js'
 import { LoggedAnswers } from './logged-answers.js'
 import { createJournal, type Journal } from './journal.js'
@@ -124,11 +124,13 @@ function serve(drive: OpenDrive, state: SharedState, answers?: LoggedAnswers): D
 }
 
 /** The next daemon over what a kill left. */
-async function takeOver(scratch: Scratch, memory: ArrayBuffer): Promise<Daemon> {
+async function takeOver(scratch: Scratch, memory: ArrayBuffer, options: Partial<VfsOptions> = {}): Promise<Daemon> {
   const state = new SharedState(memory)
   const onFound = (durable: number): void => markUndone(state, durable)
-  const drive = await scratch.open({ takeOver: { ino: state.highestIno, handle: state.highestHandle, onFound } })
-  await replay(state, drive.tree, drive.tree.redo!, silentLog)
+  const place = { ino: state.highestIno, handle: state.highestHandle, onFound }
+  const drive = await scratch.open({ ...options, takeOver: place })
+  const { failure } = await replay(state, drive.tree, drive.tree.redo!, silentLog)
+  if (failure !== undefined) throw new Error(`errno ${failure.errno}: the replay stopped`)
   const answers = new LoggedAnswers(new RedoLog(state))
   const daemon = serve(drive, state, answers)
   daemon.loopback.session.takeOver(state.negotiated)
@@ -165,6 +167,7 @@ test.serial(
     state.negotiated = NEGOTIATED
     first.loopback.session.takeOver(NEGOTIATED)
     state.noteIno(f.ino)
+    state.noteHandle(f.handle)
     first.drive.tree.remember(f.ino)
     await feed(first, KINDS['write']!({ f, g: f, d: 0 }))
     await feed(first, KINDS['unlink']!({ f, g: f, d: 0 }))
@@ -212,6 +215,100 @@ test.serial(
     scratch.remove()
   },
 )
+
+/** A file is made and written, others grow, and one is removed: all of it was answered, and is in the log only. */
+async function answeredCopy(): Promise<{ first: Daemon; state: SharedState; scratch: Scratch; wanted: string[] }> {
+  const scratch = scratchDrive()
+  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+  state.begin('a mount')
+  const first = serve(await scratch.open(), state)
+  const numbers = await prepare(first.drive)
+  first.loopback.feed(encodeInit())
+  state.negotiated = NEGOTIATED
+  state.noteHandle(numbers.g.handle)
+  first.loopback.session.takeOver(NEGOTIATED)
+  const made = await feed(first, KINDS['create']!(numbers))
+  const copy = { ino: Number(made.readBigUInt64LE(16)), handle: Number(made.readBigUInt64LE(16 + 128)) }
+  const grow = Buffer.alloc(88)
+  grow.writeUInt32LE(1 << 3, 0)
+  grow.writeUInt32LE(50, 16)
+  const requests = [
+    KINDS['write']!({ ...numbers, f: copy }),
+    KINDS['write']!(numbers),
+    encodeRequest(OP.SETATTR, numbers.g.ino, grow, UNIQUE),
+    encodeRequest(OP.FALLOCATE, numbers.g.ino, words(numbers.g.handle, 0, 50, 0, 20, 0, 0, 0), UNIQUE),
+    KINDS['mkdir']!(numbers),
+    KINDS['unlink']!(numbers),
+  ]
+  for (const request of requests) expectDone(await feed(first, request))
+  return { first, state, scratch, wanted: await show(first.drive) }
+}
+
+function expectDone(reply: Buffer): void {
+  if (reply.readInt32LE(4) !== 0) throw new Error(`errno ${-reply.readInt32LE(4)}`)
+}
+
+test.serial('S-050 what was answered comes back also where the disk is full for new writes by now', async (t) => {
+  const { first, state, scratch, wanted } = await answeredCopy()
+  const copy = scratch.crashCopy()
+  const full = { availableBytes: 0, totalBytes: 2 ** 30 }
+  const next = await takeOver(copy, state.memory.slice(0), { disk: { space: () => full } })
+  t.deepEqual(await show(next.drive), wanted)
+  await t.throwsAsync(async () => createFile(next.drive.tree, 'later'), { code: 'NO_SPACE' })
+  for (const { journal, drive } of [first, next]) {
+    journal.close()
+    await drive.shut()
+  }
+  for (const each of [scratch, copy]) each.remove()
+})
+
+test.serial('S-050 where an answered operation fails, none after it is replayed, and the log keeps them', async (t) => {
+  const { first, state, scratch, wanted } = await answeredCopy()
+  const copy = scratch.crashCopy()
+  const shared = new SharedState(state.memory.slice(0))
+  const onFound = (durable: number): void => markUndone(shared, durable)
+  const place = { ino: shared.highestIno, handle: shared.highestHandle, onFound }
+  let drive = await copy.open({ takeOver: place })
+  const before = await show(drive)
+  const failing = (): never => {
+    throw new DriveError('CORRUPT', 'A row is damaged.')
+  }
+  Object.assign(drive.tree, { create: failing })
+  const count = [...new RedoLog(shared).entries()].length
+  const stopped = await replay(shared, drive.tree, drive.tree.redo!, silentLog)
+  t.deepEqual(stopped, { done: 0, failure: { opcode: OP.CREATE, errno: 5, ino: ROOT_INO, left: count } })
+  t.deepEqual(await show(drive), before)
+  await drive.shut()
+  drive = await copy.open({ takeOver: place })
+  t.is((await replay(shared, drive.tree, drive.tree.redo!, silentLog)).failure, undefined)
+  t.deepEqual(await show(drive), wanted)
+  first.journal.close()
+  for (const each of [first.drive, drive]) await each.shut()
+  for (const each of [scratch, copy]) each.remove()
+})
+
+test.serial('S-050 an attribute that a commit already removed again is no failure of the replay', async (t) => {
+  const scratch = scratchDrive()
+  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+  state.begin('a mount')
+  const first = serve(await scratch.open(), state)
+  const numbers = await prepare(first.drive)
+  first.loopback.feed(encodeInit())
+  state.negotiated = NEGOTIATED
+  state.noteHandle(numbers.g.handle)
+  first.loopback.session.takeOver(NEGOTIATED)
+  for (const kind of ['setxattr', 'removexattr', 'write']) expectDone(await feed(first, KINDS[kind]!(numbers)))
+  const wanted = await show(first.drive)
+  await first.drive.tree.redo!.commit()
+  const copy = scratch.crashCopy()
+  const next = await takeOver(copy, state.memory.slice(0))
+  t.deepEqual(await show(next.drive), wanted)
+  for (const { journal, drive } of [first, next]) {
+    journal.close()
+    await drive.shut()
+  }
+  for (const each of [scratch, copy]) each.remove()
+})
 
 const POINTS = [
   'before it is done',

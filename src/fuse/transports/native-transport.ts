@@ -71,9 +71,16 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       const state = mapState(addon, living.sharedMemory)
       if (state === undefined || redo === undefined)
         throw new DriveError('MOUNT_FAILED', 'The mount cannot be taken over.')
-      const { done, failed } = await replay(state, tree, redo, log)
-      log.info('operations of a killed daemon were replayed', { done, failed: failed.length })
-      for (const { opcode, errno } of failed) log.warn('an operation could not be replayed', { opcode, errno })
+      const { done, failure } = await replay(state, tree, redo, log)
+      log.info('operations of a killed daemon were replayed', { done })
+      if (failure !== undefined) {
+        log.error('an operation could not be replayed', { ...failure })
+        const { errno, left } = failure
+        throw new DriveError(
+          'MOUNT_FAILED',
+          `The mount could not go on (${errnoName(errno)}): up to ${left} operations of programs, not yet on disk, are lost.`,
+        )
+      }
       await askToResend(living.channel)
       const answers = new LoggedAnswers(new RedoLog(state))
       const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, answers })

@@ -24,6 +24,8 @@ export class Room {
   #measured: Space | undefined
   /** Bytes pending when the space was measured, and bytes accepted since. */
   #claimedBytes = 0
+  /** What is replayed was accepted before, and the reserve is for it. */
+  isReplaying = false
 
   /**
    * @param cachedBytes the current size of the block cache
@@ -37,6 +39,7 @@ export class Room {
 
   /** Throws NO_SPACE when `addedBytes` more, in addition to the pending bytes, would fill the disk. */
   require(waitingBytes: number, addedBytes: number): void {
+    if (this.isReplaying) return
     if (this.#claim(this.disk.space(), waitingBytes, addedBytes)) return
     const space = this.disk.space(true)
     if (this.#claim(space, waitingBytes, addedBytes)) return
