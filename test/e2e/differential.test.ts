@@ -9,7 +9,7 @@ import { programAside, temporaryFolder, testDrive, type TestDrive } from '../sup
 import { projectRoot } from '../support/sources.js'
 
 /** About so long all rounds take on an idle machine. */
-const SECONDS = Number(process.env['DAGDRIVE_DIFFERENTIAL_SECONDS'] ?? 60)
+const SECONDS = Number(process.env['DAGDRIVE_DIFFERENTIAL_SECONDS'] ?? 40)
 const SECONDS_A_ROUND = 6
 const PROGRAM = join(projectRoot, 'fixtures/programs/differential.py')
 
