@@ -244,6 +244,6 @@ for (const [what, piece] of Object.entries(FLOODS)) {
       t.true(['TIMEOUT', 'NODE_ERROR'].includes(error?.code ?? ''), `${call}: ${error?.code}`)
     }
     const grownMiB = (process.memoryUsage().rss - before) / 2 ** 20
-    t.true(grownMiB < 200, `${grownMiB} MiB more`)
+    t.true(grownMiB < 500, `${grownMiB} MiB more`) // garbage of some ten answers; the flood itself is gigabytes
   })
 }
