@@ -19,6 +19,8 @@ const ROWS_A_SLICE = 256
 const KEY_BYTES = 32
 /** Blocks below a damaged pin tree node that are tried, one of which is here. */
 const MOST_TRIED = 64
+/** With more damaged chunks than this, other damaged blocks are looked at when those are repaired. */
+const MOST_CHUNKS = 10_000
 
 /** @returns whether a version has to be published now */
 export async function sealAnew(parts: CheckParts, signal: AbortSignal): Promise<boolean> {
@@ -26,14 +28,17 @@ export async function sealAnew(parts: CheckParts, signal: AbortSignal): Promise<
   if (damagedIn(['open', 'lost'], state).next().done === true) return false
   await chooseExchanges(parts)
   let isChanged = false
+  const chunks = new Set<string>()
   for (const rows of chunkSlices(parts.meta, ROWS_A_SLICE)) {
     throwIfAborted(signal)
     await setImmediate()
-    isChanged = (await sealRows(rows.filter(isDamaged(parts)), parts)) || isChanged
+    const damaged = rows.filter(isDamaged(parts))
+    for (const { digest } of damaged) if (chunks.size < MOST_CHUNKS) chunks.add(hex(digest))
+    isChanged = (await sealRows(damaged, parts)) || isChanged
   }
   isChanged = (await renewNodes(parts, signal)) || isChanged
   // Root, commit and the tables of a version are made anew with every version.
-  if (isChanged || hasUnnamed(parts)) {
+  if (isChanged || hasUnnamed(parts, chunks)) {
     await port.markChanged([ROOT_INO])
     return true
   }
@@ -168,13 +173,18 @@ async function* blocksBelow(row: DamagedRow, parts: CheckParts): AsyncGenerator<
   }
 }
 
-/** Something that every version makes anew: a pin tree node, the commit, a table of the version. */
-function hasUnnamed({ state }: CheckParts): boolean {
+/**
+ * Something that a version makes anew: a pin tree node, the commit, a node of a table. A device that opened the drive
+ * knows tables only by what it read, so it takes any block that no chunk names for such a node.
+ * @param chunks damaged blocks that chunks name
+ */
+function hasUnnamed({ state }: CheckParts, chunks: ReadonlySet<string>): boolean {
   const { head, tables } = state
   for (const rows of damagedIn(['open', 'lost'], state)) {
     for (const { digest, codec } of rows) {
       const isCommit = head !== undefined && equalBytes(digest, head.commitDigest)
       if (codec === 'dag-pb' || isCommit || tables.nodes.get(digest) !== undefined) return true
+      if (chunks.size < MOST_CHUNKS && tables.live.get(digest) !== undefined && !chunks.has(hex(digest))) return true
     }
   }
   return false
