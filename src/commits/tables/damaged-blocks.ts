@@ -47,6 +47,12 @@ export function isToAvoid(digest: Digest, { damaged }: Pick<QueueTables, 'damage
   return row !== undefined && !SOUND.has(decodeDamaged(row).state)
 }
 
+/** Whether the node is not known to return this block, or returned it since damage was found. */
+export function isConfirmable(digest: Digest, { damaged }: Pick<QueueTables, 'damaged'>): boolean {
+  const row = damaged.get(digest)
+  return row === undefined || decodeDamaged(row).state === 'healed'
+}
+
 /** Whether no damage is known. This is the usual case and costs one lookup. */
 export function isNothingDamaged({ damaged }: Pick<QueueTables, 'damaged'>): boolean {
   for (const _ of damaged.range({ limit: 1 })) return false

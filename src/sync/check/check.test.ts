@@ -221,3 +221,52 @@ test('S-072 R-77 a block that the node fails to read is named and healed; the ch
   t.like(await check(device, { node: true, repair: true }), { open: 0, lost: 0 })
   t.like(await check(device, { node: true }), CLEAN)
 })
+
+test('S-072 a node that can read none of its blocks has no damaged ones: the check fails, and nothing is noted', async (t) => {
+  const { world, device } = await drive(t, 909)
+  await fill(world, device)
+  const state = { isBroken: true }
+  const node = around(world.node, {
+    getBlock: (cid, options) =>
+      state.isBroken && parseCid(cid).codec === 'raw'
+        ? Promise.reject(new DriveError('NODE_ERROR', 'No disk.'))
+        : world.node.getBlock(cid, options),
+  })
+  await device.close()
+  await device.open(() => ({ node }))
+  const before = await versionBlocks(world)
+  await t.throwsAsync(check(device, { node: true, repair: true }), { message: 'No disk.' })
+  t.deepEqual(await versionBlocks(world), before)
+  state.isBroken = false
+  t.like(await check(device, { node: true }), CLEAN)
+})
+
+test('S-071 while a version settles, what it replaces is not called lost', async (t) => {
+  const { world, device } = await drive(t, 910)
+  await fill(world, device)
+  const state = { isLying: false }
+  let settling: (() => void) | undefined
+  let goOn: (() => void) | undefined
+  const node = around(lying(world.node, state), {
+    unpin: async (cid, options) => {
+      const held = new Promise<void>((resolve) => (goOn = resolve))
+      settling?.()
+      if (settling !== undefined) await held
+      return world.node.unpin(cid, options)
+    },
+  })
+  await device.close()
+  await device.open(() => ({ node }))
+  state.isLying = true
+  t.true((await check(device, { node: true })).open > 0)
+  await device.write('/docs/one', 0, world.random.bytes(300_000), { truncate: true })
+  await device.write('/docs/the same', 0, world.random.bytes(300_000), { truncate: true })
+  const reached = new Promise<void>((resolve) => (settling = resolve))
+  const published = device.sync.syncNow()
+  await reached
+  const report = await check(device, { node: true })
+  settling = undefined
+  goOn?.()
+  await published
+  t.is(report.lost, 0, JSON.stringify(report.findings))
+})

@@ -1,5 +1,5 @@
 /** Copies of one block: what the node gives, and a good one on this machine. */
-import { equalBytes, isDriveError, type Digest, type DriveErrorCode } from '../../base/index.js'
+import { equalBytes, isDriveError, type Digest, type DriveError, type DriveErrorCode } from '../../base/index.js'
 import { decodeNode } from '../../commits/index.js'
 import { cidOf, type Codec } from '../../dag/index.js'
 import type { CheckParts } from './parts.js'
@@ -8,6 +8,8 @@ import type { CheckParts } from './parts.js'
 export interface NodeCopy {
   readonly kind: 'good' | 'missing' | 'damaged'
   readonly bytes: Uint8Array
+  /** Why a damaged one could not be read at all. */
+  readonly failure?: DriveError
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -32,7 +34,7 @@ export async function readFromNode(
       } catch {
         throw error
       }
-      if (tries === READ_TRIES) return { kind: 'damaged', bytes: NO_BYTES }
+      if (tries === READ_TRIES) return { kind: 'damaged', bytes: NO_BYTES, failure: error }
     }
   }
 }

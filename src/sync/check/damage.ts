@@ -1,5 +1,5 @@
 /** The table of damaged blocks as a check works with it: noting, reading a page at a time, forgetting. */
-import type { Digest } from '../../base/index.js'
+import { equalBytes, type Digest } from '../../base/index.js'
 import { decodeDamaged, digestOf, encodeDamaged, type DamagedBlock, type DamageState } from '../../commits/index.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import { isPinned } from '../publish/pin-version.js'
@@ -58,7 +58,7 @@ export async function readPending(
 export function isOfVersion({ digest, codec }: Pick<DamagedRow, 'digest' | 'codec'>, state: SyncState): boolean {
   if (codec === 'dag-pb') return true
   const { head, tables } = state
-  return tables.live.get(digest) !== undefined || (head !== undefined && same(head.commitDigest, digest))
+  return tables.live.get(digest) !== undefined || (head !== undefined && equalBytes(head.commitDigest, digest))
 }
 
 /**
@@ -67,8 +67,10 @@ export function isOfVersion({ digest, codec }: Pick<DamagedRow, 'digest' | 'code
  */
 export async function noteDamage(rows: readonly DamagedRow[], { state, port, log }: CheckParts): Promise<void> {
   if (rows.length === 0) return
-  for (const row of rows)
-    if (row.state === 'exchange' || damageOf(row.digest, state) === undefined) putDamage(row, state)
+  for (const row of rows) {
+    const known = damageOf(row.digest, state)?.state
+    if (row.state === 'exchange' || known === undefined || known === 'healed') putDamage(row, state)
+  }
   await state.queue.commit()
   await port.keepBlocks(rows.filter(({ codec }) => codec === 'raw').map(({ digest }) => digest))
   log.warn('blocks that the node holds are not as they should be', { blocks: rows.length })
@@ -114,8 +116,4 @@ async function lookAt(row: DamagedRow, parts: CheckParts, signal: AbortSignal): 
 
 export function forget(digest: Digest, { tables }: Pick<SyncState, 'tables'>): void {
   tables.damaged.delete(digest)
-}
-
-function same(a: Digest, b: Digest): boolean {
-  return Buffer.compare(a, b) === 0
 }

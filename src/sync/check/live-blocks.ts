@@ -9,6 +9,8 @@ import { isOfVersion, noteDamage, type DamagedRow } from './damage.js'
 /** Blocks read from the node at the same time. */
 const READS = 4
 const ROWS_A_PAGE = 128
+/** With so many unreadable blocks and no good one, the failure is the node's. */
+const MOST_UNREADABLE = 4
 
 /** @param onRead blocks that were read, and their bytes */
 export async function checkLiveBlocks(
@@ -22,7 +24,10 @@ export async function checkLiveBlocks(
   }
 }
 
-/** Those of `digests` that the version has. Durable when it resolves. @returns how many are not as they should be */
+/**
+ * Those of `digests` that the version has. Durable when it resolves. Throws the failure of a node
+ * that can read none of them. @returns how many are not as they should be
+ */
 export async function checkAtNode(
   digests: readonly Digest[],
   parts: CheckParts,
@@ -31,9 +36,14 @@ export async function checkAtNode(
 ): Promise<number> {
   const queue = new BoundedQueue(READS)
   const found: DamagedRow[] = []
+  let good = 0
+  let unreadable = 0
   const check = async (digest: Digest): Promise<void> => {
     throwIfAborted(signal)
-    const { kind, bytes } = await readFromNode(digest, 'raw', parts, signal)
+    const { kind, bytes, failure } = await readFromNode(digest, 'raw', parts, signal)
+    if (kind === 'good') good++
+    // A node that can read none of its blocks has another trouble than bad blocks, and repairs would not end it.
+    if (failure !== undefined && ++unreadable >= MOST_UNREADABLE && good === 0) throw failure
     onRead(1, bytes.length)
     if (kind !== 'good') found.push({ digest, codec: 'raw', state: 'open', kind })
   }

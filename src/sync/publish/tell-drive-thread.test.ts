@@ -1,5 +1,5 @@
 import test from 'ava'
-import { encodeDelta } from '../../commits/index.js'
+import { encodeDamaged, encodeDelta, type DamageState } from '../../commits/index.js'
 import { be64 } from '../../storage/kv/index.js'
 import { chunkKey, encodeChunk, type PublishedCommit } from '../../tree-state/index.js'
 import { MemoryEnvironment } from '../../../test/support/sync/memory-environment.js'
@@ -67,4 +67,19 @@ test('a small version is one message, an empty one too', async (t) => {
   t.is(small.length, 1)
   t.deepEqual(small[0]!.refs, [{ ino: 5, ref: undefined }])
   t.is((await told(() => undefined)).length, 1)
+})
+
+test('S-031 a block that the node has not given back since damage was found is not called confirmed', async (t) => {
+  const states: DamageState[] = ['open', 'healed', 'lost', 'exchange', 'replaced', 'pending']
+  const messages = await told(({ tables }) => {
+    for (const [i, state] of states.entries()) {
+      tables.delta.put(digest(i), encodeDelta({ change: 1, kind: 'leaf', sizeBytes: 1 }))
+      tables.damaged.put(digest(i), encodeDamaged({ state, kind: 'damaged', codec: 'raw' }))
+    }
+    tables.delta.put(digest(9), encodeDelta({ change: 1, kind: 'leaf', sizeBytes: 1 }))
+  })
+  t.deepEqual(
+    messages.flatMap(({ confirmed }) => confirmed),
+    [digest(states.indexOf('healed')), digest(9)].map((bytes) => Uint8Array.from(bytes)),
+  )
 })

@@ -1,6 +1,6 @@
 /** Tells the drive thread about a published version, in messages of bounded length, whatever the version changed. */
 import type { Digest } from '../../base/index.js'
-import { LiveDelta, decodeDamaged, decodeDelta, digestOf } from '../../commits/index.js'
+import { LiveDelta, decodeDelta, digestOf, isConfirmable, isNothingDamaged } from '../../commits/index.js'
 import { readBe64, rowsIn } from '../../storage/kv/index.js'
 import {
   decodeChunk,
@@ -78,17 +78,14 @@ function ownChunk(row: ChunkRecord): ChunkRecord {
 /** Yields at least once. Leaf blocks of the version, and blocks that are no longer referenced. */
 function* blocksOf(tables: SyncState['tables']): Generator<Blocks, undefined> {
   const delta = new LiveDelta(tables)
-  const isDamaged = (digest: Uint8Array): boolean => {
-    const row = tables.damaged.get(digest)
-    return row !== undefined && decodeDamaged(row).state !== 'healed'
-  }
+  const isSound = isNothingDamaged(tables)
   let [confirmed, discarded]: [Digest[], Digest[]] = [[], []]
   for (const [digest, value] of rowsIn(tables.delta)) {
     const row = decodeDelta(value)
     if (row.kind !== 'leaf') continue
     // A node that damaged a block or its predecessor has to give this one back first (src/sync/check).
     if (delta.uses(digest, row).after === 0) discarded.push(digestOf(digest))
-    else if (!isDamaged(digest)) confirmed.push(digestOf(digest))
+    else if (isSound || isConfirmable(digestOf(digest), tables)) confirmed.push(digestOf(digest))
     if (confirmed.length + discarded.length < DIGESTS_A_MESSAGE) continue
     yield { confirmed, discarded }
     ;[confirmed, discarded] = [[], []]
