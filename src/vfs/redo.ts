@@ -50,16 +50,16 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       parts.remoteDirectories.keepNumbers()
     },
     isHeld(ino, start, end) {
-      const content = parts.inodes.cached(ino)?.content
+      const content = parts.inodes.cache.peek(ino)?.content
       return content !== undefined && content.hasHeld && holds(content, start, end)
     },
     useBuffers: (kept) => parts.held.useKept(kept),
     placeOf(ino, start, data) {
-      const content = parts.inodes.cached(ino)?.content
+      const content = parts.inodes.cache.peek(ino)?.content
       return content === undefined ? undefined : keptPlace(content, start, data)
     },
     settleBuffer(ino) {
-      const inode = parts.inodes.cached(ino)
+      const inode = parts.inodes.cache.peek(ino)
       if (inode?.content?.tail?.slot?.kept !== undefined) parts.sealing.sealTail(inode)
     },
     restBuffers: (release) => parts.held.restKept(release),

@@ -82,12 +82,12 @@ export class Background {
       parts.failures.note('blocks could not be evicted', error)
     }
     parts.removals.goOn()
-    parts.inodes.trim()
+    parts.inodes.cache.trim()
     if (++this.#ticks % REST_TICKS === 0) {
       parts.reader.rest()
       if (parts.held.files.size === 0) parts.held.rest()
-      if (parts.inodes.isAtRest) parts.directories.rest()
-      parts.inodes.rest()
+      if (parts.inodes.cache.isAtRest) parts.directories.rest()
+      parts.inodes.cache.rest()
     }
   }
 
@@ -147,7 +147,7 @@ export class Background {
   #slotOwner(): Inode | undefined {
     const { held, inodes } = this.#parts
     for (const { owner } of held.slots) {
-      const inode = owner === undefined ? undefined : inodes.cached(owner)
+      const inode = owner === undefined ? undefined : inodes.cache.peek(owner)
       if (inode?.content?.tail !== undefined) return inode
     }
     return undefined

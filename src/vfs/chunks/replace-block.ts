@@ -24,7 +24,7 @@ export function replaceBlock(parts: ReplaceParts, { ino, offset, from, to, key }
   parts.blocks.hasChanges = true
   const born = parts.state.sequence
   replaceRows(parts, inode, offset, offset + row.length, [{ ...row, digest: to, key, born }])
-  parts.inodes.addUnpublished(inode, row.length)
+  parts.inodes.unpublished.addBytes(inode, row.length)
   parts.inodes.markChanged(inode)
   return true
 }

@@ -50,7 +50,7 @@ export function applyPiece(parts: ApplyParts, inode: Inode, piece: Piece): void 
   replaceRows(parts, inode, start, end, rows)
   settlePages(content, piece, end)
   parts.inodes.markChanged(inode)
-  parts.inodes.addUnpublished(inode, end - start)
+  parts.inodes.unpublished.addBytes(inode, end - start)
 }
 
 /** Drops older pages that the piece covers. A partly covered page gets the piece's bytes. */

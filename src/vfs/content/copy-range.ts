@@ -136,7 +136,7 @@ function shareNow(parts: CopyParts, row: ChunkRecord, inode: Inode, content: Fil
   noteWritten(inode, content, sizeBefore, offset, end)
   parts.inodes.stampChange(inode, true)
   parts.changes.changed(inode)
-  parts.inodes.addUnpublished(inode, row.length)
+  parts.inodes.unpublished.addBytes(inode, row.length)
   parts.held.account(inode)
   return true
 }

@@ -44,7 +44,7 @@ export function foldInline(parts: PageParts, inode: Inode, content: FileContent)
     const bytes = composeOrWait(parts, inode, 0, inline.length) as Buffer
     const wasHeld = content.heldPages.has(0)
     putPage(inode, 0, bytes, page.epoch)
-    if (wasHeld) parts.inodes.addUnpublished(inode, bytes.length)
+    if (wasHeld) parts.inodes.unpublished.addBytes(inode, bytes.length)
   }
   inode.inline = undefined
 }

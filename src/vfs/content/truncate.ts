@@ -51,7 +51,7 @@ function shrink(parts: TruncateParts, inode: Inode, content: FileContent, size: 
   if (inode.inline !== undefined) inode.inline = size === 0 ? undefined : Buffer.from(inode.inline.subarray(0, size))
   content.solidSize = Math.min(content.solidSize, size)
   parts.state.setSize(inode, size)
-  parts.inodes.addUnpublished(inode, 0)
+  parts.inodes.unpublished.addBytes(inode, 0)
 }
 
 function extend(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {

@@ -17,7 +17,7 @@ import {
   type RemoteSource,
 } from '../../tree-state/index.js'
 import { holesBetween } from '../content/data-blocks.js'
-import { FIRST_COOKIE } from '../inodes/inode-table.js'
+import { FIRST_COOKIE } from '../inodes/new-record.js'
 import type { Inode } from '../inodes/inode.js'
 import { loadedUpTo, writeLoadedUpTo } from '../inodes/state-rows.js'
 import type { Caller } from '../tree.js'

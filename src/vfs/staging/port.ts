@@ -137,9 +137,9 @@ export class TreePort implements DrivePort {
   async counts(): Promise<DriveCounts> {
     const { state, held, inodes, blocks, room, failures } = this.#parts
     const { counters, lastChangeMs } = state
-    const dirtyInodes = inodes.countDirty()
+    const dirtyInodes = inodes.unpublished.count(inodes.changed)
     // Closed files are staged at once, but only in memory until the commit.
-    const uncommitted = inodes.countUncommitted()
+    const uncommitted = inodes.unpublished.countUncommitted(inodes.changed)
     const { usedBytes, evictableBytes } = blocks.store.usage
     const isShortOfSpace = room.isShort
     state.signal.answered({ dirtyInodes, isShortOfSpace })

@@ -102,7 +102,7 @@ function isCoveredSince(rows: ChunkRows, from: number, to: number, sequence: num
 
 /** Nothing was written to the file since the commit of that sequence. */
 function isUnchanged(parts: PublishedParts, inode: Inode, sequence: number): boolean {
-  parts.inodes.loadDirty(inode)
+  parts.inodes.unpublished.load(inode)
   if (inode.nlink === 0 || inode.needsDirtyRow || inode.dirtySequence > sequence) return false
   const { content } = inode
   return content === undefined || (!content.hasHeld && unstagedTail(content.tail) === 0)
@@ -131,7 +131,8 @@ async function dropRemoved({ state, committer }: ClearParts, before: number): Pr
 async function clearDirty({ state, committer, inodes }: ClearParts, sequence: number): Promise<void> {
   await inPages(state.tables.dirty, undefined, committer, (key, value) => {
     const row = decodeDirty(value)
-    if (row.sequence <= sequence) inodes.clearDirty(readBe64(key), row)
+    const ino = readBe64(key)
+    if (row.sequence <= sequence) inodes.unpublished.clear(ino, row, inodes.cache.peek(ino))
   })
 }
 

@@ -106,7 +106,7 @@ function stageInline(parts: StageParts, inode: Inode, content: FileContent): boo
   if (!content.rows.isEmpty || content.pieces.length > 0 || content.heldPages.size > 0) return false
   inode.inline = Buffer.from(tail.data.subarray(0, tail.length))
   for (const index of content.pages.between(0, Infinity)) content.pages.drop(index)
-  parts.inodes.addUnpublished(inode, unstagedTail(tail))
+  parts.inodes.unpublished.addBytes(inode, unstagedTail(tail))
   tail.stagedLength = tail.length
   parts.inodes.markChanged(inode)
   parts.held.account(inode)
@@ -143,7 +143,7 @@ function stagePage(parts: StageParts, inode: Inode, content: FileContent, index:
   putPage(inode, index, bytes)
   if (index === 0) foldInline(parts, inode, content)
   parts.inodes.markChanged(inode)
-  parts.inodes.addUnpublished(inode, length)
+  parts.inodes.unpublished.addBytes(inode, length)
   return undefined
 }
 

@@ -1,0 +1,48 @@
+/** The record of an inode that is made now. */
+import type { FileId } from '../../base/index.js'
+import { bareAttributes } from '../../model/index.js'
+import type { InodeRecord } from '../../tree-state/index.js'
+import type { Timestamp } from '../tree.js'
+
+/** Smaller cookies are reserved for `.` and `..`. */
+export const FIRST_COOKIE = 3
+
+/** The fields of a new inode that its maker chooses. */
+export interface NewInode {
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly nlink: number
+  readonly rdev: number
+  readonly parent: number
+  readonly inline?: Uint8Array
+  /** The next free number by default. */
+  readonly ino?: number
+}
+
+/** All four times are `now`. */
+export function newRecord(fields: NewInode, ino: number, fileId: FileId, { sec, nsec }: Timestamp): InodeRecord {
+  const { mode, uid, gid, nlink, rdev, parent, inline } = fields
+  return {
+    ...bareAttributes(fileId, mode),
+    ino,
+    uid,
+    gid,
+    nlink,
+    rdev,
+    size: inline?.length ?? 0,
+    atimeSec: sec,
+    atimeNsec: nsec,
+    mtimeSec: sec,
+    mtimeNsec: nsec,
+    ctimeSec: sec,
+    ctimeNsec: nsec,
+    btimeSec: sec,
+    btimeNsec: nsec,
+    parent,
+    nextCookie: FIRST_COOKIE,
+    inline,
+    ref: undefined,
+    unloaded: false,
+  }
+}
