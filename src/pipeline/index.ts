@@ -14,6 +14,6 @@ export {
   type SealJob,
 } from './contract.js'
 export { createCore } from './core.js'
-export { sealLeafAnew } from './seal-anew.js'
+export { resealLeaf } from './reseal-leaf.js'
 export { openPipeline } from './open-pipeline.js'
 export { SEALED_PAGE_BYTES } from './padding.js'

@@ -109,7 +109,7 @@ export interface SyncSettings {
   readonly concurrentFetches: number
   /** After a failed fetch, fail at once for this long. */
   readonly offlineMs: number
-  /** The slow check (scrub) of the blocks on the node reads at most this many bytes a second; 0 turns it off. */
+  /** The scrub of the blocks on the node reads at most this many bytes a second; 0 turns it off. */
   readonly scrubBytesPerSecond: number
   /** From the end of one full pass of the scrub to the start of the next. */
   readonly scrubEveryMs: number

@@ -7,10 +7,10 @@ import type { CidText } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
 
 const CLEAN = { open: 0, healed: 0, lost: 0 }
-/** In place of the number of a block: the table of hard-linked files, of which this device never held a node. */
+/** Index that stands for the table of hard links. This device never read a node of it. */
 const LINKS = -1
 
-test('S-072 S-073 R-77 a device that read all of a drive it opened repairs what the first one published', async (t) => {
+test('S-072 S-073 R-77 a second device that has read the whole drive repairs blocks that the first one published', async (t) => {
   t.timeout(5 * 60_000)
   const { world, device } = await drive(t, 930)
   await fill(world, device)
@@ -44,7 +44,7 @@ test('S-072 S-073 R-77 a device that read all of a drive it opened repairs what 
   }
 })
 
-test('S-002 S-072 a device killed at any call of a repair: the next repair ends it, and nothing is lost', async (t) => {
+test('S-002 S-072 after a kill at any call of a repair, the next repair finishes it and nothing is lost', async (t) => {
   t.timeout(5 * 60_000)
   const { world, device } = await drive(t, 931)
   await fill(world, device)
@@ -85,5 +85,5 @@ test('S-002 S-072 a device killed at any call of a repair: the next repair ends 
   }
 })
 
-/** Calls of a repair that change something here. */
+/** Calls of a repair that change local state. */
 const CHANGING = new Set(['adopt', 'giveBack', 'keepBlocks', 'replaceBlocks', 'markChanged', 'published'])

@@ -10,7 +10,7 @@ import { findDrive } from '../fetch/open-existing.js'
 
 const CLEAN = { open: 0, healed: 0, lost: 0 }
 
-test('S-071 R-77 a sound drive has nothing to find, and a check publishes and changes nothing', async (t) => {
+test('S-071 R-77 a check of an undamaged drive finds nothing and changes nothing', async (t) => {
   const { world, device } = await drive(t, 900)
   await fill(world, device)
   const before = await versionBlocks(world)
@@ -21,7 +21,7 @@ test('S-071 R-77 a sound drive has nothing to find, and a check publishes and ch
   t.deepEqual(await versionBlocks(world), before)
 })
 
-test('S-072 S-073 R-77 any one block damaged for good on the node: it is found, and published anew', async (t) => {
+test('S-072 S-073 R-77 any single block that stays damaged on the node is found and replaced', async (t) => {
   t.timeout(5 * 60_000)
   const { world, device } = await drive(t, 901)
   await fill(world, device)
@@ -47,13 +47,13 @@ test('S-072 S-073 R-77 any one block damaged for good on the node: it is found, 
     t.like(await check(device, { node: true }), CLEAN, `${at} ${victim}: again`)
     t.deepEqual(await seenElsewhere(world), expected, `${at} ${victim}`)
   }
-  t.deepEqual(await device.dump(), expected, 'nothing else changed here')
+  t.deepEqual(await device.dump(), expected, 'no other local change')
   const { version } = (await findDrive(world))!
   const uses = await usesOf(version, world.fetch)
   t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
 })
 
-test('S-072 R-77 a block the node lost comes back from here, and no version is made for it', async (t) => {
+test('S-072 R-77 a block that the node lost is sent again, without a new version', async (t) => {
   const { world, device } = await drive(t, 902)
   await fill(world, device)
   const rotten = new Set<CidText>()
@@ -73,11 +73,11 @@ test('S-072 R-77 a block the node lost comes back from here, and no version is m
   for (const cid of victims) rotten.add(cid)
   const repaired = await check(device, { node: true, repair: true })
   t.like(repaired, { open: 0, lost: 0 }, JSON.stringify(repaired.findings))
-  t.deepEqual([...imported].sort(), [...victims].sort(), 'good ones were not sent')
+  t.deepEqual([...imported].sort(), [...victims].sort(), 'good blocks were not sent')
   t.is(device.sync.status().published!.height, height)
 })
 
-test('S-071 R-77 where neither the node nor this machine has a block, the files are named', async (t) => {
+test('S-071 R-77 if neither the node nor this machine has a block, its files are named', async (t) => {
   const { world, device } = await drive(t, 903)
   await fill(world, device)
   const rotten = new Set<CidText>()
@@ -101,7 +101,7 @@ test('S-071 R-77 where neither the node nor this machine has a block, the files 
   t.true(report.findings.every(({ kind, outcome }) => kind === 'damaged' && outcome === 'lost'))
 })
 
-test('S-073 content that is written again after a repair does not lead to the damaged block', async (t) => {
+test('S-073 content rewritten after a repair does not deduplicate to the damaged block', async (t) => {
   const { world, device } = await drive(t, 904)
   const content = world.random.bytes(400_000)
   await device.write('/first', 0, content)
@@ -124,7 +124,7 @@ test('S-073 content that is written again after a repair does not lead to the da
   t.deepEqual(await seenElsewhere(world), await device.dump())
 })
 
-test('S-073 a pin goes on from no version whose pin tree is damaged: a node may follow what its bytes say', async (t) => {
+test('S-073 a pin is not updated from a version with a damaged pin tree, since the node may follow its damaged links', async (t) => {
   const { world, device } = await drive(t, 905)
   await fill(world, device)
   const rotten = new Set<CidText>()
@@ -146,7 +146,7 @@ test('S-073 a pin goes on from no version whose pin tree is damaged: a node may 
   t.is(updates, 1)
 })
 
-test('S-071 R-77 what a newer version replaced while the drive was checked is no finding', async (t) => {
+test('S-071 R-77 blocks that a newer version replaced during the check are not reported', async (t) => {
   const { world, device } = await drive(t, 906)
   await fill(world, device)
   let isWriting = true
@@ -170,7 +170,7 @@ test('S-071 R-77 what a newer version replaced while the drive was checked is no
   t.like(await check(device, { node: true }), CLEAN)
 })
 
-/** A node that damages every chunk, whatever is sent, from when `state.isLying` is set. */
+/** A node that returns damaged bytes for every chunk while `state.isLying` is set. */
 function lying(node: IpfsNode, state: { isLying: boolean }): IpfsNode {
   return around(node, {
     getBlock: async (cid, options) => {
@@ -182,7 +182,7 @@ function lying(node: IpfsNode, state: { isLying: boolean }): IpfsNode {
   })
 }
 
-test('S-031 S-074 what a node gave back damaged stays here, also what was sealed anew and published', async (t) => {
+test('S-031 S-074 blocks that the node returned damaged stay in the cache, including resealed and published ones', async (t) => {
   const { world, device } = await drive(t, 907)
   await fill(world, device)
   const state = { isLying: false }
@@ -208,7 +208,7 @@ test('S-031 S-074 what a node gave back damaged stays here, also what was sealed
   t.deepEqual({ ...(await device.dump()), '/later': '' }, { ...expected, '/later': '' })
 })
 
-test('S-072 R-77 a block that the node fails to read is named and healed; the check goes on behind it', async (t) => {
+test('S-072 R-77 a block that the node fails to read is reported and repaired, and the check continues', async (t) => {
   const { world, device } = await drive(t, 908)
   await fill(world, device)
   const rotten = new Set<CidText>()
@@ -222,7 +222,7 @@ test('S-072 R-77 a block that the node fails to read is named and healed; the ch
   t.like(await check(device, { node: true }), CLEAN)
 })
 
-test('S-072 a node that can read none of its blocks has no damaged ones: the check fails, and nothing is noted', async (t) => {
+test('S-072 if the node can read none of its blocks, the check fails and records no damage', async (t) => {
   const { world, device } = await drive(t, 909)
   await fill(world, device)
   const state = { isBroken: true }
@@ -241,7 +241,7 @@ test('S-072 a node that can read none of its blocks has no damaged ones: the che
   t.like(await check(device, { node: true }), CLEAN)
 })
 
-test('S-071 while a version settles, what it replaces is not called lost', async (t) => {
+test('S-071 blocks that a settling version replaces are not reported as lost', async (t) => {
   const { world, device } = await drive(t, 910)
   await fill(world, device)
   const state = { isLying: false }

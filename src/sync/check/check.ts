@@ -1,4 +1,4 @@
-/** One check of the whole drive, from the rows here to the names on the node, and the repairs. */
+/** Checks the whole drive, from the local rows to the names on the node, and repairs it on request. */
 import { DriveError, equalBytes, isDriveError, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { CheckProgress, CheckReport, CheckRequest, CheckFinding } from './contract.js'
@@ -8,53 +8,55 @@ import {
   damageOf,
   forget,
   isOfVersion,
-  lookAgain,
+  recheckDamage,
   putDamage,
   readPending,
   type DamagedRow,
 } from './damage.js'
 import type { SyncState } from '../state/sync-state.js'
 import { checkHere } from './here.js'
-import { judge } from './judge.js'
+import { classifyDamage } from './classify-damage.js'
 import { checkLiveBlocks } from './live-blocks.js'
 import { walkPublished } from './published-tree.js'
-import { sealAnew } from './seal-anew.js'
+import { resealDamaged } from './reseal.js'
 import { sendAgain } from './send-again.js'
 import { checkNames, checkPinTree, rootCid } from './version-at-node.js'
 
-/** @throws OFFLINE and the like where the node is asked for and does not answer */
+/** @throws OFFLINE and similar errors if the check needs the node and the node does not answer */
 export async function checkDrive(parts: CheckParts, request: CheckRequest): Promise<CheckReport> {
   const counts = { checkedHere: 0, checkedNode: 0, open: 0, healed: 0, lost: 0 }
-  const tell = (finding: CheckFinding): void => {
+  const report = (finding: CheckFinding): void => {
     counts[finding.outcome]++
     request.onFinding(finding)
   }
-  const say = (phase: CheckProgress['phase'], done: number, total = 0): void =>
+  const progress = (phase: CheckProgress['phase'], done: number, total = 0): void =>
     request.onProgress({ phase, done, total })
-  await checkHere(parts, { ...request, onFinding: tell }, (blocks) => say('here', (counts.checkedHere += blocks)))
+  await checkHere(parts, { ...request, onFinding: report }, (blocks) =>
+    progress('here', (counts.checkedHere += blocks)),
+  )
   if (!request.node) return counts
   await requireKnownVersion(parts, request.signal)
   const { head } = parts.state
   if (head === undefined) return counts // nothing was ever published
-  await lookAgain(parts, request.signal)
+  await recheckDamage(parts, request.signal)
   const wrong = await checkNames(head, parts, request.signal)
   wrong.push(...(await checkPinTree(head, parts, request.signal)))
   await checkLiveBlocks(parts, request.signal, (blocks) =>
-    say('node', (counts.checkedNode += blocks), head.commit.liveBlocks),
+    progress('node', (counts.checkedNode += blocks), head.commit.liveBlocks),
   )
-  if (request.repair) await repairNode(parts, wrong.length > 0, request.signal, (done) => say('repair', done))
-  await judge(parts, true)
+  if (request.repair) await repairNode(parts, wrong.length > 0, request.signal, (done) => progress('repair', done))
+  await classifyDamage(parts, true)
   const stillWrong =
     wrong.length > 0 && request.repair ? await checkNames(parts.state.head ?? head, parts, request.signal) : wrong
   for (const { kind, what } of wrong) {
     const isHealed = !stillWrong.some((one) => one.kind === kind && one.what === what)
-    tell({ ...NOBODY, kind, what, cid: rootCid(head), outcome: isHealed ? 'healed' : 'open' })
+    report({ ...NOBODY, kind, what, cid: rootCid(head), outcome: isHealed ? 'healed' : 'open' })
   }
-  await nameDamage(parts, request.signal, tell, (done) => say('tree', done))
+  await reportDamage(parts, request.signal, report, (done) => progress('tree', done))
   return counts
 }
 
-/** What this device knows of the version it is at is all there, as it is after any publish. */
+/** Publishes if the local tables do not describe the current version completely; any publish completes them. */
 async function requireKnownVersion({ state, publish }: CheckParts, signal: AbortSignal): Promise<void> {
   const { head, live } = state
   if (head !== undefined && live?.isComplete === true && Buffer.compare(live.root, head.root) === 0) return
@@ -67,31 +69,31 @@ async function repairNode(
   signal: AbortSignal,
   onDone: (blocks: number) => void,
 ): Promise<void> {
-  // The pin and the names come back first, and blocks the node says it lacks.
+  // First restore the pin, the names and the blocks that the node reports as missing.
   if (isUnheld) await parts.publish(signal).catch(unlessLost)
   let sent = 0
   await sendAgain(parts, signal, (blocks) => onDone((sent += blocks)))
   if (damagedIn(['open'], parts.state).next().done === true) return
-  // Whether another device went on is asked again before the tree is changed.
+  // Publishing checks whether another device is ahead. A repair may change the tree only if none is.
   await parts.publish(signal)
   if (parts.publisher.newer !== undefined) {
     throw new DriveError(
       'DIVERGED',
-      'Another device has published on top of the version here. Unmount and mount again, and repeat the repair.',
+      'Another device has published on top of the version here. Unmount, mount again and repeat the repair.',
     )
   }
   const around = blocksAround(parts.state)
-  if (!(await sealAnew(parts, signal))) return
+  if (!(await resealDamaged(parts, signal))) return
   await parts.publish(signal)
   await readBack(around, parts, signal)
 }
 
-/** What neither the node nor this machine has is named later. */
+/** Blocks that neither the node nor this machine has are reported later. */
 function unlessLost(error: unknown): void {
   if (!isDriveError(error, 'NOT_FOUND')) throw error
 }
 
-/** Damaged blocks that are no chunks: the next version has others in their place. */
+/** Damaged blocks that are not chunks. The next version replaces them. */
 function blocksAround(state: SyncState): DamagedRow[] {
   const { head, tables } = state
   const around: DamagedRow[] = []
@@ -105,7 +107,7 @@ function blocksAround(state: SyncState): DamagedRow[] {
   return around
 }
 
-/** What was published instead of damaged blocks is there, and the pin tree is another one. */
+/** Checks that the blocks published as replacements are readable, and that the pin tree has changed. */
 async function readBack(around: readonly DamagedRow[], parts: CheckParts, signal: AbortSignal): Promise<void> {
   const { state } = parts
   for (const rows of damagedIn(['pending'], state)) {
@@ -123,7 +125,7 @@ async function readBack(around: readonly DamagedRow[], parts: CheckParts, signal
   await state.queue.commit()
 }
 
-async function nameDamage(
+async function reportDamage(
   parts: CheckParts,
   signal: AbortSignal,
   tell: (finding: CheckFinding) => void,
@@ -149,7 +151,7 @@ async function nameDamage(
   await state.queue.commit()
 }
 
-/** Blocks told with the path of a file are not told again; beyond so many, some are. */
+/** Blocks reported with the path of a file are not reported twice. Beyond this number, some are. */
 const MOST_NAMED = 100_000
 const WHAT = { raw: 'block', 'dag-pb': 'pin tree' } as const
 const NOBODY = { where: 'node', path: undefined, fileId: undefined, blocks: 1 } as const

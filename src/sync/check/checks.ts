@@ -1,4 +1,6 @@
-/** The checks of one open drive: those that are asked for, one at a time, and the slow one, which rests meanwhile. */
+/**
+ * The checks of one open drive: requested checks, one at a time, and the scrub, which pauses during a requested check.
+ */
 import { DriveError, type Clock } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { DriveNames } from '../heads/heads.js'
@@ -7,10 +9,9 @@ import { isNothingDamaged } from '../../commits/index.js'
 import { checkDrive } from './check.js'
 import type { CheckReport, CheckRequest, ScrubStatus } from './contract.js'
 import type { CheckParts } from './parts.js'
-import { sealChangedAnew } from './seal-anew.js'
+import { resealChanged } from './reseal.js'
 import { Scrub, type ScrubSettings } from './scrub.js'
 
-/** Of sync. */
 interface CheckOptionsOf extends Omit<CheckParts, 'names'> {
   readonly keys: DriveKeys
   readonly clock: Clock
@@ -22,7 +23,7 @@ export class Checks {
   readonly #closing = new AbortController()
   #running: Promise<unknown> | undefined
 
-  /** The slow check begins. */
+  /** Starts the scrub. */
   constructor(options: CheckOptionsOf, settings: ScrubSettings) {
     this.#parts = { ...options, names: new DriveNames(options.keys) }
     this.#scrub = new Scrub(this.#parts, options.clock, settings)
@@ -32,7 +33,7 @@ export class Checks {
     return this.#scrub.status
   }
 
-  /** What a person has to know of it, as sentences. */
+  /** Sentences for the user. */
   get warnings(): readonly string[] {
     const { open, lost } = this.status
     if (open + lost === 0) return []
@@ -43,26 +44,26 @@ export class Checks {
   }
 
   /**
-   * Before a version is built: content that was written again may lead to a block that the node keeps damaged. Costs
-   * one look where none is known.
+   * Runs before a version is built. Rewritten content may deduplicate to a block whose copy on the node is damaged;
+   * such chunks are sealed under fresh keys. If no block is known to be damaged, the cost is one lookup.
    */
   async beforeBuild(signal: AbortSignal): Promise<void> {
-    if (!isNothingDamaged(this.#parts.state.tables)) await sealChangedAnew(this.#parts, signal)
+    if (!isNothingDamaged(this.#parts.state.tables)) await resealChanged(this.#parts, signal)
   }
 
   async run(request: CheckRequest): Promise<CheckReport> {
-    if (this.#running !== undefined) throw new DriveError('BUSY', 'The drive is being checked already.')
+    if (this.#running !== undefined) throw new DriveError('BUSY', 'The drive is already being checked.')
     if (this.#parts.publisher.isProvisional) throw new DriveError('BUSY', 'The drive is moving to another node.')
     const run = withAnySignal([request.signal, this.#closing.signal], async (signal) => {
-      await this.#scrub.rest()
+      await this.#scrub.pause()
       return checkDrive(this.#parts, { ...request, signal })
     })
-    this.#running = run.catch(() => undefined) // told to whoever asked
+    this.#running = run.catch(() => undefined) // the caller gets the error
     try {
       return await run
     } finally {
       this.#running = undefined
-      this.#scrub.goOn()
+      this.#scrub.resume()
     }
   }
 

@@ -1,33 +1,39 @@
-/** What a check of the drive is asked for, and what it says. */
+/** The request, the findings and the report of a check of the drive. */
 import type { CidText } from '../../node/index.js'
 
-/** Something that is not as it should be. Of the blocks of one file there is one finding a place, kind and outcome. */
+/** One defect. The blocks of one file share one finding for each place, kind and outcome. */
 export interface CheckFinding {
-  /** On this machine or on the node. */
+  /** `here`: on this machine. `node`: on the node. */
   readonly where: 'here' | 'node'
-  /** `unpinned`: a pin, or a link of the pin tree, is not there. `name`: an entry, or a name record, leads nowhere. */
+  /**
+   * `unpinned`: a pin or a link of the pin tree is missing. `name`: the target of an entry or of a name record is
+   * missing.
+   */
   readonly kind: 'missing' | 'damaged' | 'unpinned' | 'name'
   readonly what: 'block' | 'directory' | 'chunk list' | 'entry' | 'record' | 'version' | 'pin tree' | 'pin' | 'name'
-  /** From the root of the drive, as text; it may hold any characters. Undefined where it is about no one file. */
+  /**
+   * Relative to the root of the drive, as text; it may contain any characters. Undefined if the finding concerns no
+   * single file.
+   */
   readonly path: string | undefined
   readonly fileId: string | undefined
-  /** The first block. */
+  /** CID of the first block. */
   readonly cid: CidText | undefined
   readonly blocks: number
-  /** `open`: it can be repaired, or it is not known yet. `lost`: no good copy was found. */
+  /** `open`: it can be repaired, or its outcome is not known yet. `lost`: no good copy was found. */
   readonly outcome: 'open' | 'healed' | 'lost'
 }
 
 export interface CheckProgress {
   readonly phase: 'here' | 'node' | 'repair' | 'tree'
   readonly done: number
-  /** 0: not known. */
+  /** 0 if not known. */
   readonly total: number
 }
 
 export interface CheckRequest {
   readonly repair: boolean
-  /** Also what the node holds; without it nothing is asked of it but for repairs. */
+  /** Whether to check the node as well. Without it, the node is used for repairs only. */
   readonly node: boolean
   readonly signal: AbortSignal
   readonly onFinding: (finding: CheckFinding) => void
@@ -35,36 +41,36 @@ export interface CheckRequest {
 }
 
 export interface CheckReport {
-  /** Blocks that were read. */
+  /** Number of blocks that were read. */
   readonly checkedHere: number
   readonly checkedNode: number
-  /** Findings by outcome. */
+  /** Number of findings by outcome. */
   readonly open: number
   readonly healed: number
   readonly lost: number
 }
 
-/** Durable: what the pass under way of the slow check has done. */
+/** Durable progress of the current scrub pass. */
 export interface ScrubPosition {
-  /** Ticks of eviction up to here were looked at. */
+  /** Blocks with an eviction tick up to this one were checked. */
   readonly evictedAfter: number
-  /** Digests up to here were looked at. */
+  /** Digests up to this one were checked. */
   readonly liveAfter: Uint8Array | undefined
   readonly checked: number
-  /** Clock time at which the last pass ended. */
+  /** Wall-clock time at which the last pass ended. */
   readonly endedMs: number | undefined
-  /** A pass is under way. */
+  /** Whether a pass has started and not ended. */
   readonly isRunning: boolean
 }
 
-/** What `status` says of the slow check, and of what any check found. */
+/** State of the scrub, and the damage found by any check, as `status` shows it. */
 export interface ScrubStatus {
   readonly isRunning: boolean
-  /** Blocks read in this pass, or in the last one. */
+  /** Blocks read in this pass, or in the last one if none is running. */
   readonly checked: number
   readonly endedMs: number | undefined
-  /** Blocks damaged on the node and not repaired yet. */
+  /** Blocks that are damaged on the node and not repaired yet. */
   readonly open: number
-  /** Blocks damaged on the node with no good copy here. */
+  /** Blocks that are damaged on the node and have no good copy here. */
   readonly lost: number
 }

@@ -1,22 +1,22 @@
-/** Copies of one block: what the node gives, and a good one on this machine. */
+/** Reads the copies of one block: the node's copy, and a good copy on this machine. */
 import { equalBytes, isDriveError, type Digest, type DriveError, type DriveErrorCode } from '../../base/index.js'
 import { decodeNode } from '../../commits/index.js'
 import { cidOf, type Codec } from '../../dag/index.js'
 import type { CheckParts } from './parts.js'
 
-/** What the node has of a block. */
+/** The node's copy of a block. */
 export interface NodeCopy {
   readonly kind: 'good' | 'missing' | 'damaged'
   readonly bytes: Uint8Array
-  /** Why a damaged one could not be read at all. */
+  /** The error, if the node could not read the block at all. */
   readonly failure?: DriveError
 }
 
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Reads it whole, and looks for it nowhere else than on the node. A block the node fails at twice while it answers
- * otherwise counts as damaged: a bad sector of its disk looks like this. Failures of the node are thrown.
+ * Reads the whole block, and from the node alone. If the node fails twice to read a block while it answers other
+ * requests, the block counts as damaged: a bad disk sector looks like this. Other failures of the node are thrown.
  */
 export async function readFromNode(
   digest: Digest,
@@ -40,7 +40,7 @@ export async function readFromNode(
 }
 
 const READ_TRIES = 2
-/** Failures that one bad block can cause, as well as a bad node. */
+/** Failures that one bad block can cause, as well as a failing node. */
 const OF_ONE_BLOCK: ReadonlySet<DriveErrorCode> = new Set(['NODE_ERROR', 'OFFLINE', 'TIMEOUT'])
 
 async function readOnce(
@@ -59,7 +59,7 @@ async function readOnce(
   }
 }
 
-/** Its bytes from this machine, when they are its own. */
+/** The block's bytes from this machine, if they match its digest. */
 export async function goodCopyHere(
   digest: Digest,
   { state, port, core }: Pick<CheckParts, 'state' | 'port' | 'core'>,

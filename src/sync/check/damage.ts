@@ -1,4 +1,4 @@
-/** The table of damaged blocks as a check works with it: noting, reading a page at a time, forgetting. */
+/** The table of damaged blocks: adding rows, reading them a page at a time, deleting them. */
 import { equalBytes, type Digest } from '../../base/index.js'
 import { decodeDamaged, digestOf, encodeDamaged, type DamagedBlock, type DamageState } from '../../commits/index.js'
 import { pagesOf } from '../../storage/kv/index.js'
@@ -22,7 +22,7 @@ export function putDamage({ digest, ...row }: DamagedRow, { tables }: Pick<SyncS
   tables.damaged.put(digest, encodeDamaged(row))
 }
 
-/** Rows in these states, some at a time; the table may change and be committed between two pages. */
+/** Rows in these states, a page at a time. The table may be changed and committed between two pages. */
 export function* damagedIn(
   states: readonly DamageState[],
   { tables }: Pick<SyncState, 'tables'>,
@@ -36,8 +36,9 @@ export function* damagedIn(
 }
 
 /**
- * Reads a block that was sealed anew and published. The copy here may leave only when the node gave the block back.
- * @returns the state it has now; not durable yet
+ * Reads back a block that was resealed and published. The local copy becomes evictable only if the node returned the
+ * block.
+ * @returns its new state; not durable yet
  */
 export async function readPending(
   row: DamagedRow,
@@ -54,7 +55,7 @@ export async function readPending(
   return next
 }
 
-/** A block of the version this device is at: live, or one of those around the live ones. */
+/** Whether the block belongs to this device's current version: a live block, its commit, or a pin tree node. */
 export function isOfVersion({ digest, codec }: Pick<DamagedRow, 'digest' | 'codec'>, state: SyncState): boolean {
   if (codec === 'dag-pb') return true
   const { head, tables } = state
@@ -62,8 +63,8 @@ export function isOfVersion({ digest, codec }: Pick<DamagedRow, 'digest' | 'code
 }
 
 /**
- * The node's copies of these blocks are no copies: what is here of them stays here, from before anything is tried.
- * Durable when it resolves.
+ * Records blocks that are damaged or missing on the node. The local copies are kept before any repair starts. Durable
+ * when it resolves.
  */
 export async function noteDamage(rows: readonly DamagedRow[], { state, port, log }: CheckParts): Promise<void> {
   if (rows.length === 0) return
@@ -73,11 +74,11 @@ export async function noteDamage(rows: readonly DamagedRow[], { state, port, log
   }
   await state.queue.commit()
   await port.keepBlocks(rows.filter(({ codec }) => codec === 'raw').map(({ digest }) => digest))
-  log.warn('blocks that the node holds are not as they should be', { blocks: rows.length })
+  log.warn('the node holds damaged blocks or lacks blocks', { blocks: rows.length })
 }
 
-/** Before a check: what an earlier one knew may be otherwise by now. */
-export async function lookAgain(parts: CheckParts, signal: AbortSignal): Promise<void> {
+/** Updates the results of earlier checks before a new check. */
+export async function recheckDamage(parts: CheckParts, signal: AbortSignal): Promise<void> {
   const { state, port } = parts
   for (const rows of damagedIn(['healed', 'exchange'], state)) for (const { digest } of rows) forget(digest, state)
   for (const rows of damagedIn(['pending'], state)) {
@@ -85,7 +86,7 @@ export async function lookAgain(parts: CheckParts, signal: AbortSignal): Promise
     for (const row of published) {
       if ((await readPending(row, parts, signal)) === 'healed') forget(row.digest, state)
     }
-    // Those of a repair that was cut off: they go, unless a row names them.
+    // These blocks come from an interrupted repair. They are freed unless a row refers to them.
     const cutOff = rows.filter((row) => !published.includes(row)).map(({ digest }) => digest)
     await port.giveBack({ unused: cutOff, published: [] })
     const here = await port.readBlocks(cutOff)
@@ -95,13 +96,16 @@ export async function lookAgain(parts: CheckParts, signal: AbortSignal): Promise
   }
   const isHeld = state.head !== undefined && (await isPinned(state.head.root, parts, signal))
   for (const rows of damagedIn(isHeld ? ['open', 'lost', 'replaced'] : [], state)) {
-    for (const row of rows) await lookAt(row, parts, signal)
+    for (const row of rows) await recheckRow(row, parts, signal)
   }
   await state.queue.commit()
 }
 
-/** What is sound again, or gone and not wanted, is forgotten. A repair that was cut off begins anew. */
-async function lookAt(row: DamagedRow, parts: CheckParts, signal: AbortSignal): Promise<void> {
+/**
+ * Deletes the row of a block that is good again, or that is missing and no longer needed. An interrupted repair starts
+ * again.
+ */
+async function recheckRow(row: DamagedRow, parts: CheckParts, signal: AbortSignal): Promise<void> {
   const { state, port } = parts
   const { digest, codec } = row
   const { kind } = await readFromNode(digest, codec, parts, signal)

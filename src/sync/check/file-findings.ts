@@ -1,9 +1,11 @@
-/** What is wrong with the blocks of one file becomes one finding a kind and outcome, told when the next file begins. */
+/**
+ * Collects the damaged blocks of one file into one finding for each kind and outcome. They are reported when the next
+ * file begins.
+ */
 import { hex } from '../../base/index.js'
 import type { CheckFinding } from './contract.js'
 
 export type BlockFinding = Pick<CheckFinding, 'where' | 'kind' | 'what' | 'cid' | 'outcome'>
-/** Who the file is. */
 export type FileOf = { readonly path: string | undefined; readonly fileId: Uint8Array | undefined }
 
 export class FileFindings {
@@ -11,10 +13,13 @@ export class FileFindings {
   #found: (BlockFinding & { blocks: number })[] = []
   #whose: () => FileOf = () => ({ path: undefined, fileId: undefined })
 
-  /** @param tell gets each finding */
+  /** @param tell receives each finding */
   constructor(private readonly tell: (finding: CheckFinding) => void) {}
 
-  /** @param file equal for the blocks of one file @param whose asked when the findings of the file are told */
+  /**
+   * @param file the same value for all blocks of one file
+   * @param whose called when the findings of the file are reported
+   */
   add(file: unknown, finding: BlockFinding, whose: () => FileOf): void {
     if (file !== this.#file) this.end()
     this.#file = file
@@ -27,7 +32,7 @@ export class FileFindings {
     else same.blocks++
   }
 
-  /** No more of this file. */
+  /** Reports the findings of the current file. */
   end(): void {
     if (this.#found.length === 0) return
     const { path, fileId } = this.#whose()

@@ -1,6 +1,6 @@
 /**
- * The local part of a check: rows of the tree, sealed blocks, and tree nodes kept here. It asks the node for nothing
- * but repairs.
+ * The local part of a check: rows of the tree, sealed blocks, and tree nodes stored here. It reads from the node only
+ * for repairs.
  */
 import { setImmediate } from 'node:timers/promises'
 import { equalBytes, isDriveError, throwIfAborted, type Digest } from '../../base/index.js'
@@ -13,21 +13,21 @@ import type { CheckRequest, CheckFinding } from './contract.js'
 import type { CheckParts } from './parts.js'
 import { readFromNode } from './copies.js'
 import { FileFindings } from './file-findings.js'
-import { chunkSlices, hasParent, inodeSlices, isStillNamed, pathOf, withView, type FileRow } from './slices.js'
+import { chunkSlices, hasParent, inodeSlices, isStillReferenced, pathOf, withView, type FileRow } from './slices.js'
 
 const INODES_A_SLICE = 512
 const ROWS_A_SLICE = 16
 
 type Request = Pick<CheckRequest, 'repair' | 'signal' | 'onFinding'>
 
-/** @param onRead blocks that were read */
+/** @param onRead gets the number of blocks read */
 export async function checkHere(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
   await readable(request, () => checkRecords(parts, request))
   await readable(request, () => checkBlocks(parts, request, onRead))
   await readable(request, () => checkNodes(parts, request, onRead))
 }
 
-/** A record that does not open ends the part it is in: what comes after it in its table cannot be reached. */
+/** A record that cannot be decrypted ends this part of the check: the records after it in its table are unreachable. */
 async function readable({ onFinding }: Request, part: () => Promise<void>): Promise<void> {
   try {
     await part()
@@ -48,7 +48,7 @@ async function checkRecords({ meta }: CheckParts, { signal, onFinding }: Request
   }
 }
 
-/** It is where a directory has it, and all its entries lead to what they say. */
+/** Whether the inode's parent exists and, for a directory, whether each entry leads to an inode of its type. */
 function isWhole(ino: number, view: TreeView): boolean {
   const record = view.inode(ino)
   if (record === undefined) return true // removed meanwhile
@@ -72,11 +72,11 @@ async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks:
       await setImmediate()
       const bytes = blocks[i]
       if (bytes !== undefined) onRead(1)
-      // What is not here is on the node, but for what no version has yet.
+      // A block that is not here is on the node, unless no version contains it yet.
       if (bytes === undefined ? row.born <= published : isGood(row, bytes, parts)) continue
-      // What was published a moment ago may be evicted by now: the tables are looked at when they say so.
+      // A block published a moment ago may be evicted by now. After the flush, the tables are current.
       if (bytes === undefined) await port.flush()
-      if (!isStillNamed(row, meta, bytes === undefined)) continue
+      if (!isStillReferenced(row, meta, bytes === undefined)) continue
       const kind = bytes === undefined ? 'missing' : 'damaged'
       const outcome = await healBlock(row.digest, parts, request)
       const cid = cidOf(row.digest, 'raw')
@@ -88,7 +88,7 @@ async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks:
   files.end()
 }
 
-/** It is the block its row names, opens with the key of the row, and has all the bytes the row says. */
+/** Whether the bytes match the row's digest, decrypt with its key, and are long enough for its range. */
 function isGood(row: FileRow, bytes: Uint8Array, { core }: CheckParts): boolean {
   if (!equalBytes(core.sha256(bytes), row.digest)) return false
   try {
@@ -99,7 +99,7 @@ function isGood(row: FileRow, bytes: Uint8Array, { core }: CheckParts): boolean 
   }
 }
 
-/** Gets another copy from the node. Without repair: whether there should be one. */
+/** Fetches a good copy from the node. Without `repair`, only reports whether the node should have one. */
 async function healBlock(
   digest: Digest,
   parts: CheckParts,
@@ -118,11 +118,11 @@ async function healBlock(
     return again !== undefined && equalBytes(core.sha256(again), digest) ? 'healed' : 'open'
   } catch (error) {
     if (!isDriveError(error) || error.code === 'ABORTED') throw error
-    return isAtNode ? 'open' : 'lost' // the node is away, or the disk is full
+    return isAtNode ? 'open' : 'lost' // the node is offline, or the disk is full
   }
 }
 
-/** Tree and pin tree nodes of the version, and of one on its way. */
+/** Tree nodes and pin tree nodes of the current version, and of a version being published. */
 async function checkNodes(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
   const { state, core } = parts
   const { nodes } = state.tables

@@ -1,4 +1,4 @@
-/** Reads blocks of the version from the node and notes those it does not have as they should be. */
+/** Reads blocks of the version from the node, and records damaged and missing ones. */
 import { BoundedQueue, throwIfAborted, type Digest } from '../../base/index.js'
 import { digestOf } from '../../commits/index.js'
 import { pagesOf } from '../../storage/kv/index.js'
@@ -6,13 +6,13 @@ import type { CheckParts } from './parts.js'
 import { readFromNode } from './copies.js'
 import { isOfVersion, noteDamage, type DamagedRow } from './damage.js'
 
-/** Blocks read from the node at the same time. */
+/** Concurrent reads from the node. */
 const READS = 4
 const ROWS_A_PAGE = 128
-/** With so many unreadable blocks and no good one, the failure is the node's. */
+/** This many unreadable blocks without a good one are a failure of the node. */
 const MOST_UNREADABLE = 4
 
-/** @param onRead blocks that were read, and their bytes */
+/** @param onRead gets the number of blocks read, and their bytes */
 export async function checkLiveBlocks(
   parts: CheckParts,
   signal: AbortSignal,
@@ -25,8 +25,9 @@ export async function checkLiveBlocks(
 }
 
 /**
- * Those of `digests` that the version has. Durable when it resolves. Throws the failure of a node
- * that can read none of them. @returns how many are not as they should be
+ * Checks those of `digests` that belong to the version. Durable when it resolves.
+ * @returns how many are damaged or missing
+ * @throws the failure of a node that can read none of them
  */
 export async function checkAtNode(
   digests: readonly Digest[],
@@ -42,13 +43,13 @@ export async function checkAtNode(
     throwIfAborted(signal)
     const { kind, bytes, failure } = await readFromNode(digest, 'raw', parts, signal)
     if (kind === 'good') good++
-    // A node that can read none of its blocks has another trouble than bad blocks, and repairs would not end it.
+    // A node that can read none of its blocks has a problem that repairing blocks does not solve.
     if (failure !== undefined && ++unreadable >= MOST_UNREADABLE && good === 0) throw failure
     onRead(1, bytes.length)
     if (kind !== 'good') found.push({ digest, codec: 'raw', state: 'open', kind })
   }
   await Promise.all(digests.map((digest) => queue.run(() => check(digest))))
-  // A version may have been published meanwhile, and what it left out have been collected.
+  // If another version was published meanwhile, the node may have collected blocks of the old one.
   const wanted = found.filter((row) => isOfVersion(row, parts.state))
   await noteDamage(wanted, parts)
   return wanted.length

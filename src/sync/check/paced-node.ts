@@ -1,10 +1,10 @@
-/** A node that is read from one block at a time, and no faster than so many bytes a second. */
+/** Reads from the node one block at a time, at a bounded number of bytes a second. */
 import { BoundedQueue, sleep, type Clock } from '../../base/index.js'
 import type { CheckParts } from './parts.js'
 
 type CheckedNode = CheckParts['node']
 
-/** The pause comes after each block, before its bytes are given. */
+/** The pause follows each read, before the bytes are returned. */
 export function pacedNode(node: CheckedNode, bytesPerSecond: number, clock: Pick<Clock, 'after'>): CheckedNode {
   const queue = new BoundedQueue(1)
   return {

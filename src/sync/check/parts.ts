@@ -1,4 +1,4 @@
-/** What a check works with. */
+/** The parts of sync that a check uses. */
 import type { Log, Random } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
@@ -28,12 +28,12 @@ export interface CheckParts {
   readonly core: Core
   readonly random: Random
   readonly log: Log
-  /** Everything here is published when it resolves, under a pin and names that the node has. */
+  /** Publishes everything local. When it resolves, the node has confirmed its pin and its names. */
   readonly publish: (signal: AbortSignal) => Promise<void>
   readonly publisher: {
-    /** Another device went on from the version here: no version may be made of what is sealed anew. */
+    /** Defined if another device is ahead. Then no version may be made of resealed blocks. */
     readonly newer: unknown
-    /** The node is not the configured one yet: what it holds says nothing of what may leave this machine. */
+    /** Whether the node is not the configured one yet. Then its blocks must not make local copies evictable. */
     readonly isProvisional: boolean
   }
 }

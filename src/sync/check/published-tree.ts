@@ -1,6 +1,7 @@
 /**
- * Reads the published tree from its root, names and all: what is damaged gets the path of its file, also where this
- * machine never looked into it. Memory holds the path it is at, and one node of each directory on it.
+ * Reads the published tree from its root, including names, so that damage is reported with the path of the file. This
+ * includes directories that this machine never loaded. Memory holds the current path, and one node of each directory on
+ * it.
  */
 import { setImmediate } from 'node:timers/promises'
 import {
@@ -34,11 +35,11 @@ export interface TreeWalk {
   readonly signal: AbortSignal
   readonly onFinding: (finding: CheckFinding) => void
   readonly onEntry: () => void
-  /** Damaged blocks that were told with a path. */
+  /** Called for each damaged block that was reported with a path. */
   readonly onNamed: (digest: Digest) => void
 }
 
-/** @param head whose tree it is; what is not there any more since another version was published is passed over */
+/** @param head the version to read; parts that are gone because another version was published are skipped */
 export async function walkPublished(head: Head, walk: TreeWalk): Promise<void> {
   const files = new FileFindings(walk.onFinding)
   await new PublishedTree(head, walk, files).directory(head.commit.root, '')
@@ -82,7 +83,7 @@ class PublishedTree {
       const links = this.#links.ref
       await this.#read(path, fileId, 'entry', async () => {
         const found = await findLink(links, fileId, this.#fetch, { signal })
-        if (found === undefined) throw new DriveError('CORRUPT', 'A hard link leads nowhere.')
+        if (found === undefined) throw new DriveError('CORRUPT', 'The target of a hard link is missing.')
         content = found.content
       })
     }
@@ -108,12 +109,12 @@ class PublishedTree {
     this.files.add(`${path}\0${hex(fileId)}`, finding, () => ({ path, fileId }))
   }
 
-  /** Another version is published by now. */
+  /** Another version has been published meanwhile. */
   get #isReplaced(): boolean {
     return this.head !== this.walk.parts.state.head
   }
 
-  /** A part of the tree that cannot be had anywhere is told by the path of what it is a part of. */
+  /** A part of the tree that cannot be read anywhere is reported with the path of its file or directory. */
   async #read(path: string, fileId: FileId, what: CheckFinding['what'], read: () => Promise<void>): Promise<void> {
     try {
       await read()
@@ -139,11 +140,11 @@ class LostNode extends Error {
     readonly digest: Digest,
     readonly kind: 'missing' | 'damaged',
   ) {
-    super('A node of the tree cannot be had.')
+    super('A node of the tree cannot be read anywhere.')
   }
 }
 
-/** From the node, so that what it holds is checked; where it fails, the copy here. */
+/** Reads from the node, so that its copy is checked. If that fails, reads the local copy. */
 function fetchOf({ parts, signal }: TreeWalk, head: Head): FetchBlock {
   return async (digest, codec) => {
     const { kind, bytes } = await readFromNode(digest, codec, parts, signal)

@@ -1,6 +1,6 @@
 /**
- * A version shall not name a block that the node keeps damaged under its address, though the node says that it took
- * it.
+ * Prevents a new version from referring to a block whose copy on the node stays damaged, even if the node confirmed the
+ * upload.
  */
 import type { CheckParts } from './parts.js'
 import { readFromNode } from './copies.js'
@@ -8,8 +8,8 @@ import { damagedIn, forget } from './damage.js'
 import { LostBlock } from '../publish/send-blocks.js'
 
 /**
- * Reads back what was found damaged before and is part of the upload. @throws LostBlock the version has to be built
- * anew
+ * Reads back the blocks of this upload that an earlier check found damaged.
+ * @throws LostBlock if the version has to be rebuilt
  */
 export async function refuseDamaged(
   parts: Pick<CheckParts, 'state' | 'node' | 'core'>,
@@ -20,7 +20,7 @@ export async function refuseDamaged(
     for (const { digest, codec } of rows) {
       if (codec === 'dag-pb' || state.tables.outgoing.get(digest) === undefined) continue
       const { kind } = await readFromNode(digest, codec, parts, signal)
-      if (kind !== 'good') throw new LostBlock('The node keeps damaged bytes of a block that was sent to it again.')
+      if (kind !== 'good') throw new LostBlock('The node keeps damaged bytes of a block that was sent again.')
       forget(digest, state)
     }
   }

@@ -27,7 +27,7 @@ interface Scrubbed {
   readonly start: () => Promise<Sync>
 }
 
-/** A published drive, and a node that tells what is read from it when. */
+/** A published drive, and a node that records each read and its time. */
 async function scrubbed(t: ExecutionContext, seed: number): Promise<Scrubbed> {
   const world = await World.open(seed)
   t.teardown(() => world.close())
@@ -55,7 +55,7 @@ async function scrubbed(t: ExecutionContext, seed: number): Promise<Scrubbed> {
   return { world, device, clock, reads, rotten, node, start: () => device.start({ clock, node, settings: SETTINGS }) }
 }
 
-/** Lets time pass until it is so. Disk reads take their own time. */
+/** Advances the clock until the condition holds. Disk reads take real time. */
 async function until(clock: VirtualClock, isSo: () => boolean): Promise<boolean> {
   for (let turn = 0; turn < 2000 && !isSo(); turn++) {
     await clock.advance(100)
@@ -64,7 +64,7 @@ async function until(clock: VirtualClock, isSo: () => boolean): Promise<boolean>
   return isSo()
 }
 
-test('S-074 R-77 the slow check reads all of the version, no faster than it may, and then rests for a day', async (t) => {
+test('S-074 R-77 the scrub reads the whole version within its rate, and then pauses for a day', async (t) => {
   const { clock, reads, start, device } = await scrubbed(t, 910)
   const sync = await start()
   t.true(await until(clock, () => sync.status().scrub.endedMs !== undefined))
@@ -81,17 +81,17 @@ test('S-074 R-77 the slow check reads all of the version, no faster than it may,
   const count = reads.length
   await clock.advance(12 * 3_600_000)
   await sleep(20)
-  t.is(reads.length, count, 'it rests')
+  t.is(reads.length, count, 'it pauses')
   await device.stop()
 })
 
-test('S-074 the slow check begins with what would be evicted next, and goes on where it was after a restart', async (t) => {
+test('S-074 the scrub starts with the blocks that are evicted next, and continues at its position after a restart', async (t) => {
   const { clock, reads, start, device } = await scrubbed(t, 911)
   const first = await start()
   const { digests } = await device.drive.nextEvicted(0, 4)
   t.true(await until(clock, () => first.status().scrub.checked > 0))
   const { checked } = first.status().scrub
-  t.is(first.status().scrub.endedMs, undefined, 'not at its end')
+  t.is(first.status().scrub.endedMs, undefined, 'the pass has not ended')
   t.is(digests.length, 4)
   await device.stop()
   const before = reads.length
@@ -103,7 +103,7 @@ test('S-074 the slow check begins with what would be evicted next, and goes on w
   await device.stop()
 })
 
-test('S-074 R-77 what the node lost comes back by itself; status says what was found, and what is lost', async (t) => {
+test('S-074 R-77 the scrub sends a block again that the node lost; status counts damaged and lost blocks', async (t) => {
   const { clock, reads, rotten, start, device } = await scrubbed(t, 912)
   let sync = await start()
   t.true(await until(clock, () => sync.status().scrub.endedMs !== undefined))
@@ -118,13 +118,13 @@ test('S-074 R-77 what the node lost comes back by itself; status says what was f
   await clock.advance(25 * 3_600_000)
   sync = await start()
   t.true(await until(clock, () => sync.status().scrub.lost === 1 && !sync.status().scrub.isRunning))
-  t.deepEqual([...rotten], [gone], 'the other one was sent again')
+  t.deepEqual([...rotten], [gone], 'the other block was sent again')
   t.is(sync.status().scrub.open, 0)
   t.regex(sync.status().warnings.join('\n'), /damaged copies of 1 block/)
   await device.stop()
 })
 
-test('S-074 S-075 eviction waits for no check, and takes no block whose copy on the node was found damaged', async (t) => {
+test('S-074 S-075 eviction does not wait for a check, and skips blocks whose copy on the node is damaged', async (t) => {
   const world = await World.open(913)
   t.teardown(() => world.close())
   const device = await RealDevice.first(world)

@@ -1,25 +1,25 @@
 /**
- * The slow check in the background: a few blocks at a time it reads what the node holds, no faster than it may, and
- * heals as `fsck` does. Of each step half is what would be evicted next, since that is soon on the node alone. It
- * decides nothing about eviction, and nothing waits for it. Where it is, is kept over restarts.
+ * The scrub: a background check that reads the node's blocks, a few at a time and at a bounded rate, and repairs damage
+ * like `fsck`. Half of each step checks the blocks that will be evicted next, since they will soon exist only on the
+ * node. Eviction does not depend on it, and nothing waits for it. Its position survives restarts.
  */
 import { isDriveError, toWire, type Clock, type Digest } from '../../base/index.js'
 import { digestOf } from '../../commits/index.js'
 import { Wake } from '../schedule/wake.js'
 import type { ScrubPosition, ScrubStatus } from './contract.js'
 import type { CheckParts } from './parts.js'
-import { damagedIn, isOfVersion, lookAgain, readPending } from './damage.js'
-import { judge } from './judge.js'
+import { damagedIn, isOfVersion, recheckDamage, readPending } from './damage.js'
+import { classifyDamage } from './classify-damage.js'
 import { checkAtNode } from './live-blocks.js'
-import { sealAnew } from './seal-anew.js'
+import { resealDamaged } from './reseal.js'
 import { pacedNode } from './paced-node.js'
 import { sendAgain } from './send-again.js'
 import { checkPinTree } from './version-at-node.js'
 
 export interface ScrubSettings {
-  /** Bytes a second that it may read from the node; 0: never. */
+  /** Maximum bytes a second read from the node; 0 disables the scrub. */
   readonly scrubBytesPerSecond: number
-  /** From the end of one pass over the version to the beginning of the next. */
+  /** From the end of one pass over the version to the start of the next. */
   readonly scrubEveryMs: number
 }
 
@@ -41,15 +41,15 @@ export class Scrub {
   readonly #settings: ScrubSettings
   readonly #wake: Wake
   readonly #stop = new AbortController()
-  /** Ends the step under way. */
+  /** Aborts the current step. */
   #cut = new AbortController()
-  #isResting = false
+  #isPaused = false
   #step: Promise<unknown> = Promise.resolve()
   readonly #running: Promise<void>
   #damage = { open: 0, lost: 0 }
   #nextSealMs = -Infinity
 
-  /** Begins at once, and ends with `close`. */
+  /** Starts immediately; `close` ends it. */
   constructor(parts: CheckParts, clock: Clock, settings: ScrubSettings) {
     this.#parts = { ...parts, node: pacedNode(parts.node, settings.scrubBytesPerSecond, clock) }
     this.#clock = clock
@@ -64,17 +64,17 @@ export class Scrub {
     return { isRunning, checked, endedMs, ...this.#damage }
   }
 
-  /** The step under way ends soon, and no other begins before `goOn`. */
-  async rest(): Promise<void> {
-    this.#isResting = true
+  /** Aborts the current step. No other starts before `goOn`. */
+  async pause(): Promise<void> {
+    this.#isPaused = true
     this.#cut.abort()
     await this.#step
   }
 
-  /** Another check has run: damage may be another one by now. */
-  goOn(): void {
+  /** Continues after another check, which may have changed the damage. */
+  resume(): void {
     this.#damage = this.#count()
-    this.#isResting = false
+    this.#isPaused = false
     this.#wake.now()
   }
 
@@ -97,15 +97,15 @@ export class Scrub {
     }
   }
 
-  /** @returns milliseconds until the step after this one */
+  /** @returns milliseconds until the following step */
   async #next(): Promise<number> {
     const { state, log } = this.#parts
     const { isRunning, endedMs } = this.#position
-    // A clock that was set back delays a pass by no more than the time between two.
+    // If the clock was set back, a pass is delayed by at most one interval.
     const sinceMs = endedMs === undefined ? Infinity : Math.abs(this.#clock.nowMs() - endedMs)
     if (!isRunning && sinceMs < this.#settings.scrubEveryMs)
       return Math.min(this.#settings.scrubEveryMs - sinceMs, LONGEST_TIMER_MS)
-    const isReady = state.live?.isComplete === true && !this.#parts.publisher.isProvisional && !this.#isResting
+    const isReady = state.live?.isComplete === true && !this.#parts.publisher.isProvisional && !this.#isPaused
     if (!isReady) return RETRY_MS
     this.#cut = new AbortController()
     try {
@@ -113,7 +113,7 @@ export class Scrub {
       return LEAST_PAUSE_MS
     } catch (error) {
       if (!this.#cut.signal.aborted && !isDriveError(error, 'OFFLINE'))
-        log.warn('the slow check was interrupted', { code: toWire(error).code })
+        log.warn('the scrub was interrupted', { code: toWire(error).code })
       return RETRY_MS
     }
   }
@@ -122,8 +122,8 @@ export class Scrub {
     const parts = this.#parts
     const before = this.#position
     if (!before.isRunning) {
-      await lookAgain(parts, signal)
-      await judge(parts, true)
+      await recheckDamage(parts, signal)
+      await classifyDamage(parts, true)
       if (parts.state.head !== undefined) await checkPinTree(parts.state.head, parts, signal)
     }
     const next = await parts.port.nextEvicted(before.isRunning ? before.evictedAfter : 0, BLOCKS_A_STEP)
@@ -150,9 +150,9 @@ export class Scrub {
   }
 
   /**
-   * A version of what was sealed anew is made by itself, as after any change. Sealing anew reads all rows of the tree,
-   * so it is done now and then; what waits for it stays here.
-   * @param isLast the pass ends
+   * A version with resealed blocks is published like any other change. Resealing reads all rows of the tree, so it runs
+   * at intervals; damaged blocks that wait for it are kept here.
+   * @param isLast whether the pass ends
    */
   async #heal(isLast: boolean, signal: AbortSignal): Promise<void> {
     const parts = this.#parts
@@ -166,8 +166,8 @@ export class Scrub {
     const nowMs = this.#clock.monotonicMs()
     if (parts.publisher.newer !== undefined || !(isLast || nowMs >= this.#nextSealMs)) return
     this.#nextSealMs = nowMs + SEAL_EVERY_MS
-    await sealAnew(parts, signal)
-    await judge(parts, false)
+    await resealDamaged(parts, signal)
+    await classifyDamage(parts, false)
   }
 
   #count(): { open: number; lost: number } {
@@ -182,5 +182,5 @@ export class Scrub {
 }
 
 const LEAST_PAUSE_MS = 100
-/** What a timer can wait. */
+/** Maximum delay of a timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1

@@ -1,4 +1,6 @@
-/** Sends good copies of damaged blocks to the node once more, and believes it only what it gives back. */
+/**
+ * Sends good copies of damaged blocks to the node again. A block counts as repaired only if the node then returns it.
+ */
 import type { Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { NodeBlock } from '../../node/index.js'
@@ -10,8 +12,8 @@ import { damagedIn, isOfVersion, putDamage, type DamagedRow } from './damage.js'
 const MOST_BYTES = 16 * 1024 * 1024
 
 /**
- * Blocks the node then gives back are `healed`; what it keeps damaged stays `open`, and so does what is not here.
- * Nothing is done while the node does not list the pin of the version: what it holds may go.
+ * Blocks that the node then returns are `healed`. Others stay `open`, and so do blocks without a good copy here.
+ * Nothing is sent while the node does not list the version's pin: it could collect the blocks.
  */
 export async function sendAgain(
   parts: CheckParts,

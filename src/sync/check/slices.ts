@@ -1,7 +1,7 @@
 /**
- * The tree as it is on disk, a few rows at a time. Each slice has a snapshot of its own: a check takes hours on a slow
- * disk, and a snapshot that is kept for hours keeps the database from using its space again. So a row may have changed
- * since its slice was read.
+ * Reads the tree from disk, a few rows at a time. Each slice has its own snapshot: a check can take hours on a slow
+ * disk, and a snapshot held that long prevents the database from reusing space. A row may therefore have changed since
+ * its slice was read.
  */
 import { equalBytes, nameToText } from '../../base/index.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
@@ -10,7 +10,7 @@ import { TreeView, type ChunkRecord, type InodeRecord } from '../../tree-state/i
 
 export type FileRow = ChunkRecord & { readonly ino: number }
 
-/** Reads from a view that is closed again at once. */
+/** Opens a view, reads from it and closes it. */
 export function withView<T>(meta: EnvironmentReader, read: (view: TreeView) => T): T {
   const view = new TreeView(meta.snapshot())
   try {
@@ -20,7 +20,7 @@ export function withView<T>(meta: EnvironmentReader, read: (view: TreeView) => T
   }
 }
 
-/** Chunk rows of all files, in order of file and offset. */
+/** Chunk rows of all files, ordered by file and offset. */
 export function* chunkSlices(meta: EnvironmentReader, limit: number): Generator<FileRow[], undefined> {
   let [ino, offset] = [0, 0]
   for (;;) {
@@ -32,7 +32,7 @@ export function* chunkSlices(meta: EnvironmentReader, limit: number): Generator<
   }
 }
 
-/** Inodes in order of their numbers. */
+/** Inodes in numerical order. */
 export function* inodeSlices(meta: EnvironmentReader, limit: number): Generator<InodeRecord[], undefined> {
   for (let from = 0; ;) {
     const records = withView(meta, (view) => take(view.inodes(from), limit))
@@ -55,10 +55,10 @@ export function* changedSlices(meta: EnvironmentReader, limit: number): Generato
 }
 
 /**
- * The row is still there, and names the same block.
- * @param isUnpublished and no published version has it
+ * Whether the row still exists and refers to the same block.
+ * @param isUnpublished whether it must also be absent from the published version
  */
-export function isStillNamed(row: FileRow, meta: EnvironmentReader, isUnpublished: boolean): boolean {
+export function isStillReferenced(row: FileRow, meta: EnvironmentReader, isUnpublished: boolean): boolean {
   const { ino, offset, digest, born } = row
   return withView(meta, (view) => {
     if (isUnpublished && born <= view.published) return false
@@ -67,7 +67,7 @@ export function isStillNamed(row: FileRow, meta: EnvironmentReader, isUnpublishe
   })
 }
 
-/** One path of an inode, as text; undefined where it has none. */
+/** One path of an inode, as text; undefined if it has none. */
 export function pathOf(ino: number, view: TreeView): string | undefined {
   const names: string[] = []
   for (let at = ino; at !== ROOT_INO;) {
@@ -81,7 +81,7 @@ export function pathOf(ino: number, view: TreeView): string | undefined {
   return names.reverse().join('/')
 }
 
-/** A directory that is its own ancestor would have no end. */
+/** Bounds the walk if damage makes a directory its own ancestor. */
 const MOST_DEPTH = 4096
 
 function nameIn(parent: number, ino: number, view: TreeView): string | undefined {
@@ -95,7 +95,7 @@ function take<Item>(items: Iterable<Item>, limit: number): Item[] {
   return taken
 }
 
-/** It can be in the tree: a directory is there to hold it. */
+/** Whether the inode's parent directory exists. */
 export function hasParent(record: InodeRecord, view: TreeView): boolean {
   if (record.ino === ROOT_INO || record.nlink === 0 || record.parent === 0) return true
   const parent = view.inode(record.parent)

@@ -1,6 +1,6 @@
 /**
- * What holds a version together on the node: its names, its pin, its root and commit, and the pin tree over all live
- * blocks.
+ * Checks the parts that hold a version together on the node: its names, its pin, its root and commit, and the pin tree
+ * over all live blocks.
  */
 import { equalBytes, isDriveError, sleep, type Digest } from '../../base/index.js'
 import { cidOf, decodeLinks } from '../../dag/index.js'
@@ -13,7 +13,10 @@ import { damagedIn, forget, noteDamage } from './damage.js'
 
 type Wrong = Pick<CheckFinding, 'kind' | 'what'>
 
-/** Names and pin. @returns what is wrong with them */
+/**
+ * Checks names and pin.
+ * @returns the defects
+ */
 export async function checkNames(head: Head, parts: CheckParts, signal: AbortSignal, tries = 5): Promise<Wrong[]> {
   const { names, node, deviceSlot } = parts
   const wrong: Wrong[] = []
@@ -27,7 +30,7 @@ export async function checkNames(head: Head, parts: CheckParts, signal: AbortSig
   }
   if (!(await isPinned(head.root, parts, signal))) wrong.push({ kind: 'unpinned', what: 'pin' })
   const { head: now, plan } = parts.state
-  // Names and pins were being moved.
+  // A publish was moving names and pin.
   if (wrong.length > 0 && tries > 0 && now !== undefined && (now !== head || plan !== undefined)) {
     if (plan !== undefined) await sleep(MOVING_MS, signal)
     return checkNames(now, parts, signal, tries - 1)
@@ -37,15 +40,15 @@ export async function checkNames(head: Head, parts: CheckParts, signal: AbortSig
 
 const MOVING_MS = 1000
 
-/** A record that is damaged leads nowhere either. */
+/** A damaged record counts as missing. */
 function unlessUnreadable(error: unknown): undefined {
   if (!isDriveError(error, 'CORRUPT') && !isDriveError(error, 'NODE_ERROR')) throw error
 }
 
 /**
- * Reads root, commit and every node of the pin tree. Damaged ones are noted; what they lead to is looked for in the
- * copy here, if any.
- * @returns what of the pin tree does not fit the version, besides damage
+ * Reads the root, the commit and every node of the pin tree, and records damaged ones. Below a damaged node, the walk
+ * continues from the local copy, if there is one.
+ * @returns mismatches between the pin tree and the version, besides damage
  */
 export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortSignal): Promise<Wrong[]> {
   const walk = new PinTreeWalk(parts, signal)
@@ -53,20 +56,20 @@ export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortS
   await walk.read(head.commitDigest, 'raw')
   await walk.below(head.commit.forest)
   if (head !== parts.state.head) {
-    // Another version is published by now, and what only the one before had may be collected.
+    // Another version has been published, so blocks that only the previous one had may be collected.
     for (const rows of damagedIn(['open'], parts.state))
       for (const { digest, codec } of rows) if (codec === 'dag-pb') forget(digest, parts.state)
     return []
   }
   const isWhole = walk.isCut || walk.live === head.commit.liveBlocks
-  return isWhole && walk.strangers === 0 ? [] : [{ kind: 'damaged', what: 'pin tree' }]
+  return isWhole && walk.unknownLinks === 0 ? [] : [{ kind: 'damaged', what: 'pin tree' }]
 }
 
 class PinTreeWalk {
   live = 0
-  /** Links that are not to live blocks. */
-  strangers = 0
-  /** A part could not be read anywhere. */
+  /** Links to blocks that are not live. */
+  unknownLinks = 0
+  /** Whether a node of the pin tree could not be read anywhere. */
   isCut = false
   #last: Digest = new Uint8Array(32)
 
@@ -75,7 +78,7 @@ class PinTreeWalk {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** @returns its bytes from the node, else from here */
+  /** @returns the bytes from the node, otherwise from here */
   async read(digest: Digest, codec: 'raw' | 'dag-pb'): Promise<Uint8Array | undefined> {
     const { kind, bytes } = await readFromNode(digest, codec, this.parts, this.signal)
     if (kind === 'good') return bytes
@@ -94,13 +97,13 @@ class PinTreeWalk {
       else {
         this.live++
         this.#last = link.digest
-        if (this.parts.state.tables.live.get(link.digest) === undefined) this.strangers++
+        if (this.parts.state.tables.live.get(link.digest) === undefined) this.unknownLinks++
       }
     }
   }
 }
 
-/** As text, for a finding. */
+/** For a finding. */
 export function rootCid(head: Head): string {
   return cidOf(head.root, 'dag-pb')
 }

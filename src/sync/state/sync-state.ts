@@ -156,7 +156,7 @@ export class SyncState {
     return this.#read<Digest[]>('abandoned') ?? []
   }
 
-  /** The position of the slow check (scrub). */
+  /** The position of the scrub. */
   get scrub(): ScrubPosition | undefined {
     return this.#read<ScrubPosition>('scrub')
   }

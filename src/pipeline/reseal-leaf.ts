@@ -8,7 +8,7 @@ import { padChunk, TAG_BYTES } from './padding.js'
  * its content belongs to the first block.
  * @param fresh a random key that seals nothing else @throws CORRUPT when `sealed` does not open with `key`
  */
-export function sealLeafAnew(
+export function resealLeaf(
   sealed: Uint8Array,
   key: SecretKey,
   fresh: SecretKey,

@@ -1,14 +1,14 @@
-/** What became of damaged blocks, when all that can be done has been done. */
+/** Decides the state of damaged blocks after all repairs were tried. */
 import type { CheckParts } from './parts.js'
 import { goodCopyHere } from './copies.js'
 import { damagedIn, forget, isOfVersion, putDamage } from './damage.js'
 
 /**
- * What is still damaged is lost where no good copy is here; a replaced block that the version still names was not
+ * A damaged block is lost if there is no good copy here. A replaced block that the version still refers to was not
  * repaired.
- * @param isPublished what was sealed anew is in the version; otherwise it is on its way
+ * @param isPublished whether the version contains the resealed blocks; otherwise a publish is under way
  */
-export async function judge(parts: CheckParts, isPublished: boolean): Promise<void> {
+export async function classifyDamage(parts: CheckParts, isPublished: boolean): Promise<void> {
   const { state } = parts
   for (const rows of damagedIn(['open', 'lost', 'exchange', ...(isPublished ? (['replaced'] as const) : [])], state)) {
     for (const row of rows) {
@@ -17,7 +17,7 @@ export async function judge(parts: CheckParts, isPublished: boolean): Promise<vo
       else if (!isWanted) putDamage({ ...row, state: 'replaced' }, state)
       else {
         const isHere = (await goodCopyHere(row.digest, parts)) !== undefined
-        // A version that settles takes its predecessor's blocks away here before it becomes the version here.
+        // A settling version removes its predecessor's blocks here before it becomes the current version.
         const isSure = state.plan === undefined && isOfVersion(row, state)
         if (!isHere && !isSure) continue
         putDamage({ ...row, state: isHere || row.codec === 'dag-pb' ? 'open' : 'lost' }, state)

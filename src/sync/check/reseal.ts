@@ -1,15 +1,14 @@
 /**
- * For a node that keeps damaged bytes under an address whatever is sent to it: the tree gets other blocks with the
- * same content. Chunks are sealed under fresh keys, and rows name them where they still name the old block; of
- * directories and chunk lists the next version makes new nodes. Nothing leaves the tree but by a version that is
- * published.
+ * Some nodes keep damaged bytes under a CID, whatever is sent to them. Resealing gives the tree other blocks with the
+ * same content. Chunks are sealed under fresh keys, and rows that still refer to the old block are updated. Damaged
+ * nodes of directories and chunk lists are rebuilt by the next version. The tree changes only by publishing a version.
  */
 import { setImmediate } from 'node:timers/promises'
 import { equalBytes, hex, throwIfAborted, type Digest, type SecretKey } from '../../base/index.js'
 import { digestOf, nodesOf } from '../../commits/index.js'
 import { decodeLinks } from '../../dag/index.js'
 import { ROOT_INO } from '../../model/index.js'
-import { sealLeafAnew } from '../../pipeline/index.js'
+import { resealLeaf } from '../../pipeline/index.js'
 import type { CheckParts } from './parts.js'
 import { goodCopyHere } from './copies.js'
 import { damagedIn, damageOf, forget, putDamage, type DamagedRow } from './damage.js'
@@ -17,16 +16,16 @@ import { changedSlices, chunkSlices, inodeSlices, withView, type FileRow } from 
 
 const ROWS_A_SLICE = 256
 const KEY_BYTES = 32
-/** Blocks below a damaged pin tree node that are tried, one of which is here. */
+/** Blocks below a damaged pin tree node that are tried until one is found here. */
 const MOST_TRIED = 64
-/** With more damaged chunks than this, other damaged blocks are looked at when those are repaired. */
+/** With more damaged chunks than this, other damaged blocks are examined after these are repaired. */
 const MOST_CHUNKS = 10_000
 
 /** @returns whether a version has to be published now */
-export async function sealAnew(parts: CheckParts, signal: AbortSignal): Promise<boolean> {
+export async function resealDamaged(parts: CheckParts, signal: AbortSignal): Promise<boolean> {
   const { state, port } = parts
   if (damagedIn(['open', 'lost'], state).next().done === true) return false
-  await chooseExchanges(parts)
+  await chooseReplacements(parts)
   let isChanged = false
   const chunks = new Set<string>()
   for (const rows of chunkSlices(parts.meta, ROWS_A_SLICE)) {
@@ -34,11 +33,11 @@ export async function sealAnew(parts: CheckParts, signal: AbortSignal): Promise<
     await setImmediate()
     const damaged = rows.filter(isDamaged(parts))
     for (const { digest } of damaged) if (chunks.size < MOST_CHUNKS) chunks.add(hex(digest))
-    isChanged = (await sealRows(damaged, parts)) || isChanged
+    isChanged = (await resealRows(damaged, parts)) || isChanged
   }
-  isChanged = (await renewNodes(parts, signal)) || isChanged
-  // Root, commit and the tables of a version are made anew with every version.
-  if (isChanged || hasUnnamed(parts, chunks)) {
+  isChanged = (await markDamagedMaps(parts, signal)) || isChanged
+  // Every version has a new root, a new commit and new tables.
+  if (isChanged || hasDamagedNode(parts, chunks)) {
     await port.markChanged([ROOT_INO])
     return true
   }
@@ -46,16 +45,16 @@ export async function sealAnew(parts: CheckParts, signal: AbortSignal): Promise<
 }
 
 /**
- * Only what the rows of changed files name: content that was written again leads to the block the node keeps damaged.
+ * Reseals only chunks of changed files: rewritten content may deduplicate to a block whose copy on the node is damaged.
  */
-export async function sealChangedAnew(parts: CheckParts, signal: AbortSignal): Promise<void> {
+export async function resealChanged(parts: CheckParts, signal: AbortSignal): Promise<void> {
   await parts.port.flush()
   for (const inos of changedSlices(parts.meta, ROWS_A_SLICE)) {
     for (const ino of inos) {
       throwIfAborted(signal)
       await setImmediate()
       const rows = withView(parts.meta, (view) => [...view.chunks(ino)].filter(isDamaged(parts)))
-      await sealRows(
+      await resealRows(
         rows.map((row) => ({ ...row, ino })),
         parts,
       )
@@ -63,7 +62,7 @@ export async function sealChangedAnew(parts: CheckParts, signal: AbortSignal): P
   }
 }
 
-/** A row of a file names a block the node does not have as it should be. */
+/** Whether the node's copy of the block in a row is damaged or missing. */
 function isDamaged({ state }: CheckParts): (row: { readonly digest: Digest }) => boolean {
   return ({ digest }) => {
     const damage = damageOf(digest, state)
@@ -71,7 +70,7 @@ function isDamaged({ state }: CheckParts): (row: { readonly digest: Digest }) =>
   }
 }
 
-async function sealRows(rows: readonly FileRow[], parts: CheckParts): Promise<boolean> {
+async function resealRows(rows: readonly FileRow[], parts: CheckParts): Promise<boolean> {
   const { state, port, random } = parts
   const made = new Map<string, { digest: Digest; key: SecretKey }>()
   const replaced: Parameters<CheckParts['port']['replaceBlocks']>[0][number][] = []
@@ -82,9 +81,9 @@ async function sealRows(rows: readonly FileRow[], parts: CheckParts): Promise<bo
       const sealed = await goodCopyHere(digest, parts)
       if (sealed === undefined) continue
       const fresh = random.bytes(KEY_BYTES)
-      const anew = sealLeafAnew(sealed, key, fresh)
+      const anew = resealLeaf(sealed, key, fresh)
       made.set(name, (block = { digest: anew.digest, key: fresh }))
-      // Durable first, so that a crash gives it back.
+      // Durable before the block is stored, so that a crash does not leak it.
       putDamage({ digest: block.digest, state: 'pending', kind: 'damaged', codec: 'raw' }, state)
       await state.queue.commit()
       await port.adopt([{ digest: block.digest, bytes: anew.bytes }])
@@ -106,8 +105,11 @@ async function sealRows(rows: readonly FileRow[], parts: CheckParts): Promise<bo
   return done.includes(true)
 }
 
-/** Directories and chunk lists with a damaged node are made anew, where all of their entries are here. */
-async function renewNodes(parts: CheckParts, signal: AbortSignal): Promise<boolean> {
+/**
+ * Marks directories and chunk lists with a damaged node as changed, so that they are rebuilt. This needs all of their
+ * entries here.
+ */
+async function markDamagedMaps(parts: CheckParts, signal: AbortSignal): Promise<boolean> {
   const { state, port, meta } = parts
   let isChanged = false
   for (const records of inodeSlices(meta, ROWS_A_SLICE)) {
@@ -132,14 +134,14 @@ async function renewNodes(parts: CheckParts, signal: AbortSignal): Promise<boole
 }
 
 function unreachable(): Promise<never> {
-  return Promise.reject(new RangeError('A map whose nodes are known is not read.'))
+  return Promise.reject(new RangeError('A node of a known map is not in the table.'))
 }
 
 /**
- * The bytes of a pin tree node follow from what it links to, so it gets another address only without one of those: for
- * each damaged one, one block below it is replaced as if it were damaged.
+ * The bytes of a pin tree node are determined by its links, so it gets another CID only if a link changes. For each
+ * damaged pin tree node, one block below it is replaced as if it were damaged.
  */
-async function chooseExchanges(parts: CheckParts): Promise<void> {
+async function chooseReplacements(parts: CheckParts): Promise<void> {
   const { state } = parts
   for (const rows of damagedIn(['open', 'lost'], state)) {
     for (const row of rows) {
@@ -160,7 +162,7 @@ async function* blocksBelow(row: DamagedRow, parts: CheckParts): AsyncGenerator<
   const { live } = parts.state.tables
   const bytes = await goodCopyHere(row.digest, parts)
   if (bytes === undefined) {
-    // The first after those before it is surely below it.
+    // The first digest after the previous subtree is certainly below this node.
     const start = Buffer.concat([row.after ?? Buffer.alloc(32), Buffer.of(0)])
     for (const [digest] of live.range({ start, limit: 1 })) yield digestOf(digest)
     return
@@ -174,11 +176,12 @@ async function* blocksBelow(row: DamagedRow, parts: CheckParts): AsyncGenerator<
 }
 
 /**
- * Something that a version makes anew: a pin tree node, the commit, a node of a table. A device that opened the drive
- * knows tables only by what it read, so it takes any block that no chunk names for such a node.
- * @param chunks damaged blocks that chunks name
+ * Whether a damaged block is one that each version makes anew: a pin tree node, the commit, or a node of a table. A
+ * device that joined the drive knows only the tables it has read, so any damaged block that is not a chunk counts as
+ * such a node.
+ * @param chunks digests of damaged chunks
  */
-function hasUnnamed({ state }: CheckParts, chunks: ReadonlySet<string>): boolean {
+function hasDamagedNode({ state }: CheckParts, chunks: ReadonlySet<string>): boolean {
   const { head, tables } = state
   for (const rows of damagedIn(['open', 'lost'], state)) {
     for (const { digest, codec } of rows) {
