@@ -1,6 +1,6 @@
 /**
- * Keeps the log of one mount: every operation goes into it before the kernel hears that it was done, and out of it when
- * it is durable. Where the log is full, operations wait until it is not.
+ * The redo log of one mount. Every change is logged before the kernel gets the answer, and its entry is trimmed once
+ * the change is durable. While the log is full, changes wait.
  */
 import { KIB, MIB } from '../../base/index.js'
 import { OPEN, type KeptPlace, type Redo, type Tree } from '../../vfs/index.js'
@@ -9,41 +9,48 @@ import { LOG_BYTES, type SharedState } from './shared-state.js'
 import { entryBytes, RedoLog } from './redo-log.js'
 
 const TRIM_MS = 200
-/** A fuller log asks for a commit. */
+/** From this fill level on, the log requests a commit. */
 const COMMITTED_FROM_BYTES = LOG_BYTES / 2
 const MOST_TRIMS = 64
-/** Smaller writes are copied: that costs little beside the rest of a request. */
+/** Smaller writes are copied: the copy costs little compared with the rest of the request. */
 const KEPT_FROM_BYTES = 16 * KIB
-/** A write of the most bytes the kernel sends at once, and its headers. */
+/** The largest write that the kernel sends, with its headers. */
 const LARGEST_ENTRY_BYTES = MIB + 8192
-/** An empty log gives its memory back after so many trims, but for the beginning, where it goes on. */
+/**
+ * After this many trims of an empty log, its memory is released, except for the start of the ring, which is used next.
+ */
 const RESTING_TRIMS = 25
 export const KEPT_LOG_BYTES = MIB
 
 export interface Journal {
   readonly state: SharedState
   hasRoom(requestBytes: number): boolean
-  /** For an answer that takes time: there is room for it when it comes. @returns what to give back with `unreserve` */
+  /**
+   * Reserves room for a change whose answer takes time.
+   * @returns the bytes to pass to `unreserve`
+   */
   reserve(requestBytes: number): number
   unreserve(reservedBytes: number): void
-  /** All that was sent again after a take-over has come: what was logged before may go when it is on disk. */
-  goOn(): void
-  /** One after the other; rejects with what keeps the tree from being staged. */
+  /**
+   * All requests that the kernel resent after a take-over have arrived: entries may be trimmed once they are durable.
+   */
+  allResent(): void
+  /** Waiters are served in order. Rejects if the tree cannot be staged. */
   whenRoom(requestBytes: number): Promise<void>
-  /** The request was carried out and is about to be answered. */
+  /** Logs a request that was executed and is about to be answered. */
   record(request: Uint8Array, ino: number, handle: number): void
-  /** The kernel has forgotten something: what left for it is logged. */
+  /** Logs the inodes that were freed because the kernel forgot them. */
   forgotten(): void
-  /** What was written to the file so far stays where the log says it is. */
+  /** Moves the buffer of a stream on, so that bytes already logged as a reference stay in place. */
   settled(ino: number): void
-  /** Undefined when no byte of the file is in memory only; otherwise when they are on disk. */
+  /** Undefined if no bytes of the file are only in memory; otherwise resolves when they are on disk. */
   staged(ino: number): Promise<void> | undefined
   close(): void
 }
 
-const NOTHING_GIVEN = { ino: 0, handle: 0, sec: 0, nsec: 0 } as const
+const NO_RESULT = { ino: 0, handle: 0, sec: 0, nsec: 0 } as const
 
-/** In the log it says that the kernel refers to this inode no more. */
+/** A log entry saying that the kernel no longer refers to this inode. */
 function forgetOf(ino: number): Buffer {
   const request = Buffer.alloc(REQUEST_HEADER_BYTES)
   request.writeUInt32LE(REQUEST_HEADER_BYTES, HEADER.length)
@@ -54,35 +61,34 @@ function forgetOf(ino: number): Buffer {
 
 const NOBODY = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
 
-/** How a journal is opened. */
 export interface JournalOptions {
-  /** Gives the memory of the log back, but for its first KEPT_LOG_BYTES. */
-  readonly rest: () => void
-  /** Gives the memory of a buffer back. */
-  readonly restBuffer?: (buffer: number) => void
-  /** Requests will be sent again: the log keeps their answers until `goOn`. Default false. */
+  /** Releases the memory of the log, except for its first KEPT_LOG_BYTES. */
+  readonly releaseMemory: () => void
+  /** Releases the memory of a buffer. */
+  readonly releaseBuffer?: (buffer: number) => void
+  /** Whether requests will be resent: the log keeps their answers until `allResent`. Default false. */
   readonly isTakenOver?: boolean
-  /** Of the shared memory, for streams; absent: the log copies all that is written. */
+  /** Buffers of the shared memory, for streams. Without them, the log copies everything that is written. */
   readonly buffers?: readonly Uint8Array[] | undefined
 }
 
-/** Opens the journal of a mount, whose log may have entries already. */
+/** Opens the journal of a mount. Its log may already have entries. */
 export function createJournal(
   state: SharedState,
   tree: Pick<Tree, 'sync' | 'syncAll'>,
   redo: Redo,
   options: JournalOptions,
 ): Journal {
-  const { rest, restBuffer = () => undefined, isTakenOver = false, buffers } = options
+  const { releaseMemory, releaseBuffer = () => undefined, isTakenOver = false, buffers } = options
   const log = new RedoLog(state)
   redo.keepNumbers()
-  /** What left since the last entry; noted behind the operation that made it leave. */
+  /** Inodes freed since the last entry; logged after the operation that freed them. */
   let gone: number[] = []
   redo.onGone((ino) => gone.push(ino))
   const noteGone = (): void => {
     for (const ino of gone) {
       const request = forgetOf(ino)
-      if (log.hasRoom(request.length, promised())) log.append(request, { ...NOTHING_GIVEN, sequence: redo.sequence })
+      if (log.hasRoom(request.length, promised())) log.append(request, { ...NO_RESULT, sequence: redo.sequence })
     }
     gone = []
   }
@@ -98,26 +104,26 @@ export function createJournal(
   }
   let hasGrown = false
   let emptyTrims = 0
-  let isHoldingOn = isTakenOver
+  let keepsAnswers = isTakenOver
   let reserved = 0
   const onUnreserved: (() => void)[] = []
-  /** What does not fit at the end of the ring begins at its beginning, and leaves a gap. */
+  /** An entry that does not fit at the end of the ring starts at its beginning and leaves a gap. */
   const promised = (): number => (reserved === 0 ? 0 : reserved + LARGEST_ENTRY_BYTES)
   const tick = (): void => {
-    if (isHoldingOn) return
+    if (keepsAnswers) return
     trim()
     emptyTrims = log.usedBytes === 0 ? emptyTrims + 1 : 0
     if (!hasGrown || emptyTrims < RESTING_TRIMS) return
     hasGrown = false
-    rest()
-    redo.restBuffers(restBuffer)
+    releaseMemory()
+    redo.restBuffers(releaseBuffer)
   }
   const timer = setInterval(tick, TRIM_MS)
   timer.unref()
 
   let isClosed = false
   let isBufferWanted = false
-  /** Buffers come free when what lies in them is staged and a commit after that is on disk: two of them at most. */
+  /** A buffer is free once its bytes are staged and a later commit is durable. This takes at most two commits. */
   const freeBuffers = async (): Promise<void> => {
     try {
       trim()
@@ -137,12 +143,12 @@ export function createJournal(
   }
   if (buffers !== undefined) redo.useBuffers({ buffers, isFree: (buffer) => isClosed || !log.refersTo(buffer), wanted })
 
-  /** Where the bytes of a large write lie, when they lie in one buffer. */
+  /** The place of a large write's bytes, if they lie in one buffer. */
   const keptPlace = (request: Uint8Array): KeptPlace | undefined => {
     if (buffers === undefined || request.length < KEPT_FROM_BYTES) return undefined
     const head = Buffer.from(request.buffer, request.byteOffset, REQUEST_HEADER_BYTES + WRITE_IN.bytes)
     if (head.readUInt32LE(HEADER.opcode) !== OP.WRITE) return undefined
-    // Where an append went is not in the request.
+    // The request of an append does not hold the offset.
     if ((head.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.flags) & OPEN.APPEND) !== 0) return undefined
     const start = Number(head.readBigUInt64LE(REQUEST_HEADER_BYTES + WRITE_IN.offset))
     const size = head.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)
@@ -156,7 +162,7 @@ export function createJournal(
     await redo.commit()
     trim()
     while (!log.hasRoom(requestBytes, promised())) {
-      // What others have reserved comes free with their answers only.
+      // Bytes reserved by others are freed only by their answers.
       if (log.usedBytes === 0 && reserved > 0) await new Promise<void>((resolve) => onUnreserved.push(resolve))
       else await tree.syncAll(NOBODY)
       trim()
@@ -182,12 +188,12 @@ export function createJournal(
       reserved -= bytes
       if (bytes > 0) for (const wake of onUnreserved.splice(0)) wake()
     },
-    goOn() {
-      isHoldingOn = false
+    allResent() {
+      keepsAnswers = false
     },
     whenRoom(requestBytes) {
       const run = last.then(() => makeRoom(requestBytes))
-      last = run.catch(() => undefined) // told to whoever waits
+      last = run.catch(() => undefined) // the waiter gets the error
       return run
     },
     record(request, ino, handle) {
@@ -201,10 +207,10 @@ export function createJournal(
       if (isCommitAsked || (log.usedBytes < COMMITTED_FROM_BYTES && !hasFewBuffers())) return
       isCommitAsked = true
       const done = (): void => {
-        if (!isHoldingOn) trim()
+        if (!keepsAnswers) trim()
         isCommitAsked = false
       }
-      redo.commit().then(done, done) // a failure is in the tree's own status
+      redo.commit().then(done, done) // a failure is in the tree's status
     },
     staged(ino) {
       if (!redo.isHeld(ino, 0, Infinity)) return undefined

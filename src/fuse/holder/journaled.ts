@@ -1,7 +1,7 @@
-/** Which requests change the tree, and how they are carried out again after their daemon was killed. */
+/** Defines which requests change the tree, and how they are replayed after the daemon was killed. */
 import { HEADER, OP, OPEN_IN, REQUEST_HEADER_BYTES, SETATTR_IN, SETATTR_VALID } from '../protocol/protocol.js'
 
-/** Name what they change by name: carried out again only where the commit on disk does not hold them. */
+/** Requests that refer to a name. They are replayed only if the commit on disk does not contain them. */
 const BY_NAME: ReadonlySet<number> = new Set([
   OP.CREATE,
   OP.MKNOD,
@@ -16,7 +16,10 @@ const BY_NAME: ReadonlySet<number> = new Set([
   OP.COPY_FILE_RANGE_64,
 ])
 
-/** Say what a range or an attribute of one inode is from then on: all of them in order always lead to the same end. */
+/**
+ * Requests that set a range or an attribute of an inode. They are idempotent: replaying all of them in order gives the
+ * same result.
+ */
 const BY_INODE: ReadonlySet<number> = new Set([
   OP.WRITE,
   OP.SETATTR,
@@ -29,7 +32,7 @@ const BY_INODE: ReadonlySet<number> = new Set([
 const O_ACCESS_MODE = 3
 const O_TRUNC = 0o1000
 
-/** By opcode: 1 for a request that is logged, 2 for OPEN, which is logged where it truncates. */
+/** Indexed by opcode: 1 for a request that is logged, 2 for OPEN, which is logged if it truncates. */
 const KINDS = new Uint8Array(64)
 for (const opcode of [...BY_NAME, ...BY_INODE]) KINDS[opcode] = opcode === OP.OPEN ? 2 : 1
 
@@ -44,12 +47,12 @@ export function isByName(request: Buffer): boolean {
   return BY_NAME.has(request.readUInt32LE(HEADER.opcode))
 }
 
-/** Of the requests that name what they change by inode. */
+/** Whether one of the BY_INODE requests changes content. */
 export function changesContent(request: Buffer): boolean {
   const opcode = request.readUInt32LE(HEADER.opcode)
   if (opcode !== OP.SETATTR) return opcode === OP.WRITE || opcode === OP.FALLOCATE || opcode === OP.OPEN
   return (request.readUInt32LE(REQUEST_HEADER_BYTES + SETATTR_IN.valid) & SETATTR_VALID.SIZE) !== 0
 }
 
-/** Of an OPEN request. */
+/** Offset of the flags of an OPEN request. */
 export const openFlagsAt = REQUEST_HEADER_BYTES + OPEN_IN.flags

@@ -1,10 +1,10 @@
 /**
- * Buffers for streams that lie in the memory a holder keeps. What a stream writes is in them anyway, so the log of the
- * mount needs no copy of it: an entry says where the bytes are, and a buffer is filled anew when no entry needs it.
+ * Buffers for streams, in the memory that the holder keeps. The bytes a stream writes are in these buffers anyway, so
+ * the redo log does not copy them: an entry refers to their place, and a buffer is reused when no entry refers to it.
  *
- * The pool reads them in place, so they have to be a SharedArrayBuffer, and no native call makes one over given memory.
- * The pages of one that V8 has mapped are exchanged for those of the shared memory instead. A WebAssembly.Memory is
- * that: it begins at a page, is mapped by itself, and is never a part of the heap of malloc.
+ * The sealing pool reads the buffers in place, so they must be a SharedArrayBuffer, and no native call creates one over
+ * given memory. Instead, the pages of a buffer that V8 has mapped are replaced by those of the shared memory. A
+ * WebAssembly.Memory makes this possible: it is page-aligned, has its own mapping and is never part of the malloc heap.
  */
 import type { Redo } from '../../vfs/index.js'
 import { SLOT_BYTES } from '../../vfs/index.js'
@@ -23,12 +23,10 @@ interface Shared {
   readonly buffers: readonly Uint8Array[]
 }
 
-/**
- * One tree fills one set of buffers: a second view of the same memory would give a buffer that is in use away again.
- */
+/** Each tree uses one set of buffers: a second view of the same memory would hand out buffers that are in use. */
 const opened = new WeakMap<Redo, Shared>()
 
-/** @returns undefined where they cannot be had; the log then copies what streams write */
+/** @returns undefined if the buffers cannot be mapped; the log then copies stream writes */
 export function keptBuffersOf(
   redo: Redo,
   share: ((bytes: Uint8Array, descriptor: number, start: number) => number) | undefined,
@@ -43,7 +41,7 @@ export function keptBuffersOf(
   return buffers
 }
 
-/** Address space only, until it is written to. Undefined where the process may not have as much. */
+/** Reserves address space; pages are allocated on first write. Undefined if the process may not reserve that much. */
 function reserve(): SharedArrayBuffer | undefined {
   const pages = (KEPT_BUFFERS * SLOT_BYTES) / WASM_PAGE_BYTES
   try {

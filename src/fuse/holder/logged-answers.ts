@@ -1,21 +1,18 @@
 /**
- * Which logged operations the kernel may not have heard the answer of. It sends such a request again, and the answer is
- * made from the log: what was made, renamed or removed cannot be done twice.
+ * The results of logged operations whose answers the kernel may not have received. The kernel resends such a request,
+ * and its answer is made from the log, because creating, renaming or removing cannot be repeated.
  */
 import { HEADER } from '../protocol/protocol.js'
 import { uniqueNumber } from '../protocol/request.js'
-import type { Given, RedoLog } from './redo-log.js'
+import type { LoggedResult, RedoLog } from './redo-log.js'
 
-/**
- * Each unanswered request has a thread of a program that waits for it, and nothing was done after it but what others
- * waited for.
- */
+/** Each unanswered request blocks a thread of a program, so few operations can follow it. */
 const MOST_ANSWERS = 4096
 
 export class LoggedAnswers {
-  readonly #given = new Map<number, Given>()
+  readonly #given = new Map<number, LoggedResult>()
 
-  /** Reads the log once; what is logged later is not in it. */
+  /** Reads the log once; later entries are not included. */
   constructor(log: Pick<RedoLog, 'entries'>) {
     for (const { request, sequence, ino, handle, sec, nsec } of log.entries()) {
       const low = request.readUInt32LE(HEADER.unique)
@@ -29,8 +26,8 @@ export class LoggedAnswers {
     }
   }
 
-  /** What the operation gave, if it is in the log. */
-  of(unique: number): Given | undefined {
+  /** The result of the operation, if it is in the log. */
+  of(unique: number): LoggedResult | undefined {
     return this.#given.get(unique)
   }
 }

@@ -37,7 +37,7 @@ const progress = (sequence: number, durable: number, held: ReadonlySet<number> =
   isHeld: (ino) => held.has(ino),
 })
 
-test('S-050 entries come back in order with what was given, also to whoever maps the memory later', (t) => {
+test('S-050 entries are read back in order with their results, also by a process that maps the memory later', (t) => {
   const state = begun()
   const log = new RedoLog(state)
   for (let i = 1; i <= 3; i++) log.append(write(i, i * 10, i, i), given(i))
@@ -52,31 +52,31 @@ test('S-050 entries come back in order with what was given, also to whoever maps
   )
 })
 
-test('S-050 an entry leaves only when its bytes are staged and a commit after that is on disk', (t) => {
+test('S-050 an entry is trimmed only when its bytes are staged and a later commit is durable', (t) => {
   const log = new RedoLog(begun())
   log.append(write(1, 0, 100, 1), given(1))
   log.trim(progress(2, 1, new Set([1])))
-  t.is([...log.entries()].length, 1, 'held bytes are in no commit')
+  t.is([...log.entries()].length, 1, 'no commit contains bytes that are only in memory')
   log.trim(progress(2, 1))
-  t.is([...log.entries()].length, 1, 'staged now, and so not in commit 1')
+  t.is([...log.entries()].length, 1, 'staged now, so not in commit 1')
   log.trim(progress(3, 1))
   t.is([...log.entries()].length, 1)
   log.trim(progress(3, 2))
   t.is([...log.entries()].length, 0)
 })
 
-test('S-050 a drive at rest leaves nothing in the log, although no later commit comes', (t) => {
+test('S-050 the log of an idle drive becomes empty, although no later commit comes', (t) => {
   const log = new RedoLog(begun())
   log.append(write(1, 0, 100, 1), given(1))
   log.trim({ ...progress(3, 1), isPending: false })
-  t.is([...log.entries()].length, 1, 'commit 2 is on its way')
+  t.is([...log.entries()].length, 1, 'commit 2 is pending')
   const other = new RedoLog(begun())
   other.append(write(1, 0, 100, 1), given(1))
   other.trim({ ...progress(2, 1), isPending: false })
   t.is([...other.entries()].length, 0)
 })
 
-test('S-050 an entry stays as long as an older one does, so that the log is a suffix of what was done', (t) => {
+test('S-050 an entry stays as long as an older one does: the log is a suffix of the operations', (t) => {
   const log = new RedoLog(begun())
   for (const ino of [1, 2, 3]) log.append(write(ino, 0, 8, ino), given(1))
   const held = new Set([2])
@@ -85,7 +85,7 @@ test('S-050 an entry stays as long as an older one does, so that the log is a su
   t.is([...log.entries()].length, 2)
 })
 
-test('S-050 random entries of all lengths go round the ring and are never mixed up', (t) => {
+test('S-050 random entries of all lengths wrap around the ring unchanged', (t) => {
   const seed = 20261121
   const chance = seededRandom(seed)
   const state = begun()
@@ -123,7 +123,7 @@ test('S-050 random entries of all lengths go round the ring and are never mixed 
   t.true(refused > 3)
 })
 
-test('S-050 memory that is new, of another layout or of a mount whose handshake was not finished is taken over by nobody', (t) => {
+test('S-050 memory that is new, has another layout or belongs to an unfinished handshake is not taken over', (t) => {
   t.is(new SharedState(new ArrayBuffer(SHARED_BYTES)).about, undefined)
   const state = begun()
   t.is(state.about, undefined)

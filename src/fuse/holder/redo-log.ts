@@ -1,61 +1,60 @@
 /**
- * The log of operations that were answered and are not yet staged: a ring in the shared memory. An entry is the request
- * as the kernel sent it, with what only the daemon that carried it out knows: the numbers it gave, the time it stamped,
- * the commit it belongs to. What is told about commits and held bytes decides when entries go (`trim`). Carrying them
- * out again is replay.ts.
+ * A ring in the shared memory: the log of operations that were answered and not yet staged. An entry is the request as
+ * the kernel sent it, with the facts that only the daemon that executed it knows: the numbers it assigned, the
+ * timestamp, and the sequence of the commit. `trim` removes entries that are durable. replay.ts replays them.
  */
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
 import { SLOT_BYTES, type KeptPlace } from '../../vfs/index.js'
 import { HEADER_BYTES, KEPT_BUFFERS, KEPT_BUFFERS_AT, LOG_BYTES, type SharedState } from './shared-state.js'
 
-/** What the tree says of itself at this moment. */
+/** State of commits and buffers of the tree. */
 export interface CommitProgress {
-  /** The commit that what is done now will belong to. */
+  /** Sequence of the commit that will contain the current changes. */
   readonly sequence: number
-  /** The newest commit on disk; it holds everything up to it but held bytes. */
+  /** The newest durable commit. It contains all earlier changes, except bytes that are only in memory. */
   readonly durable: number
-  /** Something waits for the next commit. */
+  /** Whether changes wait for the next commit. */
   readonly isPending: boolean
-  /** Whether bytes of this range of a file are in memory only. */
+  /** Whether bytes of this range of a file are only in memory. */
   isHeld(ino: number, start: number, end: number): boolean
 }
 
-/** What an operation gave or stamped, 0 where nothing. */
-export interface Given {
+/** The result of an operation; 0 for absent values. */
+export interface LoggedResult {
   readonly sequence: number
   readonly ino: number
-  /** What it opened, or for a copy the bytes it copied. */
+  /** The handle that was opened; for a copy, the number of bytes copied. */
   readonly handle: number
   readonly sec: number
   readonly nsec: number
 }
 
-export interface RedoEntry extends Given {
-  /** Valid until the next change of the log. Without the bytes of a WRITE that lie at `place`. */
+export interface RedoEntry extends LoggedResult {
+  /** Valid until the log changes. Does not include the bytes of a WRITE that lie at `place`. */
   readonly request: Buffer
-  /** In the buffers behind the log. */
+  /** Place in the buffers behind the log. */
   readonly place: KeptPlace | undefined
-  /** Where it lies; see `setSequence`. */
+  /** Position in the log; see `setSequence`. */
   readonly position: number
 }
 
 const ENTRY_HEADER_BYTES = 64
-/** Of a WRITE, all but the bytes written. */
+/** A WRITE request without its payload. */
 const WRITE_HEAD_BYTES = REQUEST_HEADER_BYTES + WRITE_IN.bytes
-/** In place of a length: the next entry is at the beginning of the ring. */
+/** In place of a length: the next entry is at the start of the ring. */
 const WRAPS = -1
-/** In place of a buffer's number: the bytes of the request are all in the log. */
+/** In place of a buffer number: the entry holds the complete request. */
 const NOWHERE = -1
-/** Entries looked at by one `trim`. */
-const MOST_LOOKS = 4096
+/** Entries examined by one `trim`. */
+const ENTRIES_A_TRIM = 4096
 
 export class RedoLog {
   readonly #state: SharedState
   readonly #numbers: Float64Array
   readonly #bytes: Buffer
-  /** Entries that refer to each buffer. */
+  /** Number of entries that refer to each buffer. */
   readonly #references = new Uint32Array(KEPT_BUFFERS)
-  /** Staged up to each position, and durable there with the commit `sequence`; oldest first, one for a sequence. */
+  /** Entries before `position` are staged, and durable with commit `sequence`. Oldest first, one for each sequence. */
   readonly #staged: { readonly position: number; readonly sequence: number }[] = []
 
   constructor(state: SharedState) {
@@ -65,12 +64,12 @@ export class RedoLog {
     for (const { place } of this.entries()) if (place !== undefined) this.#references[place.buffer]!++
   }
 
-  /** Whether bytes that entries need lie in this buffer. */
+  /** Whether an entry refers to bytes in this buffer. */
   refersTo(buffer: number): boolean {
     return this.#references[buffer]! > 0
   }
 
-  /** The whole request of an entry, as the kernel sent it. */
+  /** The complete request, as the kernel sent it. */
   wholeRequest({ request, place }: RedoEntry): Buffer {
     if (place === undefined) return request
     const size = request.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)
@@ -82,13 +81,13 @@ export class RedoLog {
     return Math.max(0, this.#state.head - this.#state.tail)
   }
 
-  /** @param besides bytes that are promised to others */
+  /** @param besides bytes reserved for others */
   hasRoom(requestBytes: number, besides = 0): boolean {
     return this.#needed(entryBytes(requestBytes)) + besides <= LOG_BYTES - this.usedBytes
   }
 
-  /** There must be room. Copies the request, but for bytes of a WRITE that stay at `kept`. */
-  append(whole: Uint8Array, given: Given, kept?: KeptPlace): void {
+  /** The caller has checked the room. Copies the request, except the payload of a WRITE that stays at `kept`. */
+  append(whole: Uint8Array, given: LoggedResult, kept?: KeptPlace): void {
     const request = kept === undefined ? whole : whole.subarray(0, WRITE_HEAD_BYTES)
     if (kept !== undefined) this.#references[kept.buffer]!++
     const total = entryBytes(request.length)
@@ -112,18 +111,18 @@ export class RedoLog {
     this.#state.head = head + total
   }
 
-  /** Lets go of entries that need not be carried out again: staged first, then with a commit on disk. */
+  /** Removes entries that need no replay: their bytes are staged, and a later commit is durable. */
   trim(progress: CommitProgress): void {
     this.#release(progress.durable)
     const start = this.#staged.at(-1)?.position ?? this.#state.tail
     let position = start
-    for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    for (let looks = 0; looks < ENTRIES_A_TRIM; looks++) {
       const entry = this.#at(position)
       if (entry === undefined || isHeld(entry.request, progress)) break
       position = entry.position + entryBytes(entry.request.length)
     }
     const { sequence, durable } = progress
-    // At rest no later commit comes, and none is needed.
+    // When the drive is idle, no later commit comes, and none is needed.
     const isSettled = !progress.isPending && durable === sequence - 1
     if (position > start) {
       const mark = { position, sequence: isSettled ? durable : sequence }
@@ -143,7 +142,7 @@ export class RedoLog {
       if (place !== undefined) this.#references[place.buffer]!--
     }
     this.#state.tail = upTo
-    // An empty log begins at the beginning: a quiet drive touches few pages.
+    // An empty log restarts at the beginning of the ring, so that an idle drive touches few pages.
     if (this.#state.tail < head) return
     const next = Math.ceil(head / LOG_BYTES) * LOG_BYTES
     this.#state.tail = next
@@ -187,14 +186,14 @@ export class RedoLog {
     }
   }
 
-  /** With what is left over at the end of the ring. */
+  /** Including the unused bytes at the end of the ring. */
   #needed(total: number): number {
     const left = LOG_BYTES - (this.#state.head % LOG_BYTES)
     return left < total ? left + total : total
   }
 }
 
-/** Of an entry for so long a request; multiples of 8. */
+/** Size of the entry of a request of this length; a multiple of 8. */
 export function entryBytes(requestBytes: number): number {
   return ENTRY_HEADER_BYTES + ((requestBytes + 7) & ~7)
 }

@@ -1,7 +1,6 @@
 /**
- * Carries out again what a killed daemon had answered and not staged, with the numbers and times it gave, through the
- * same operations. Afterwards the tree is as programs saw it, and the last answer is known in case the kernel never got
- * it.
+ * Replays operations that a killed daemon answered and did not stage. It uses the same code, numbers and timestamps.
+ * Afterwards the tree is as programs saw it, and the last answers are known in case the kernel resends their requests.
  */
 import type { Log } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'
@@ -18,7 +17,7 @@ const OUT_BYTES = 64 * 1024
 
 export interface Replayed {
   readonly done: number
-  /** Where it stopped. */
+  /** The operation at which it stopped. */
   readonly failure: ReplayFailure | undefined
 }
 
@@ -26,33 +25,35 @@ export interface ReplayFailure {
   readonly opcode: number
   readonly errno: number
   readonly ino: number
-  /** Entries from this one on, which were not replayed and are in the log as before. */
+  /** Number of entries that were not replayed, including this one. They stay in the log. */
   readonly left: number
 }
 
-/** In place of the number of a commit. */
-const UNDONE = Infinity
+/** In place of a commit sequence: no commit contains the operation. */
+const NOT_COMMITTED = Infinity
 
 /**
- * Notes which operations no commit has, before the next commit is made: its number would say nothing of them.
- * @param durable the newest commit of the daemon before
+ * Marks the operations that no commit contains. Runs before the next commit, whose sequence would make them look
+ * durable.
+ * @param durable the newest durable commit of the previous daemon
  */
-export function markUndone(state: SharedState, durable: number): void {
+export function markUncommitted(state: SharedState, durable: number): void {
   const journal = new RedoLog(state)
-  for (const entry of journal.entries()) if (entry.sequence > durable) journal.setSequence(entry, UNDONE)
+  for (const entry of journal.entries()) if (entry.sequence > durable) journal.setSequence(entry, NOT_COMMITTED)
 }
 
 /**
- * After `markUndone`. It stops at an operation that fails for another reason than what later ones left on disk: those
- * after it may rely on it, as the removal of a file does on its copy. The mount cannot go on then.
+ * Runs after `markUncommitted`. It stops at the first operation that fails, unless the failure is caused by the effects of
+ * later operations that are already on disk. Operations after it may depend on it, like the removal of a file depends
+ * on its copy. The mount then cannot continue.
  */
 export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Log): Promise<Replayed> {
   const journal = new RedoLog(state)
   let failure: ReplayFailure | undefined
-  /** The kernel had forgotten them. */
+  /** Inodes that the kernel had forgotten. */
   const gone: number[] = []
   let done = 0
-  const entries = [...journal.entries()].filter((entry) => !isByName(entry.request) || entry.sequence === UNDONE)
+  const entries = [...journal.entries()].filter((entry) => !isByName(entry.request) || entry.sequence === NOT_COMMITTED)
   const copiedTo = durableCopies(journal)
   const player = createPlayer(tree, state, log)
   try {
@@ -112,31 +113,31 @@ function createPlayer(
         answer = resolve
         session.dispatchCopy(request, dispatch)
       }),
-    // What was open then is opened by number again when the kernel names it.
+    // Files that were open are reopened when the kernel uses their handle numbers.
     close: () => session.releaseHandles(),
   }
 }
 
-/** Whether an operation on an inode failed only because the tree on disk is further than it. */
+/** Whether an operation on an inode failed only because the tree on disk is newer. */
 function isOutdated({ request, sequence }: RedoEntry, errno: number): boolean {
   if (isByName(request)) return false
-  // Removed later. Whoever has it open gets this error from each call, and so learns of it in any case.
+  // The inode was removed later. A program that has it open gets this error from each call anyway.
   if (errno === ERRNO.ESTALE) return true
   const opcode = request.readUInt32LE(HEADER.opcode)
-  if (sequence === UNDONE || (opcode !== OP.SETXATTR && opcode !== OP.REMOVEXATTR)) return false
-  // It is there or gone already, or beside later ones it is too long.
+  if (sequence === NOT_COMMITTED || (opcode !== OP.SETXATTR && opcode !== OP.REMOVEXATTR)) return false
+  // The attribute already exists or is already removed, or it does not fit beside later ones.
   return errno === ERRNO.EEXIST || errno === ERRNO.ENODATA || errno === ERRNO.ENOSPC
 }
 
 /**
- * Where the last copy into each file lies that is on disk: nothing written before it was only in memory
+ * Position of the last durable copy into each file. Before a copy, all earlier writes to the file were staged
  * (Journal.staged).
  */
 function durableCopies(journal: RedoLog): Map<number, number> {
   const found = new Map<number, number>()
   for (const { request, sequence, position } of journal.entries()) {
     const opcode = request.readUInt32LE(HEADER.opcode)
-    if (!isCopy(opcode) || sequence === UNDONE) continue
+    if (!isCopy(opcode) || sequence === NOT_COMMITTED) continue
     found.set(Number(request.readBigUInt64LE(REQUEST_HEADER_BYTES + COPY_IN.nodeIdOut)), position)
   }
   return found

@@ -14,12 +14,12 @@ import { OP } from '../protocol/protocol.js'
 import { LoggedAnswers } from './logged-answers.js'
 import { createJournal, type Journal } from './journal.js'
 import { RedoLog } from './redo-log.js'
-import { markUndone, replay } from './replay.js'
+import { markUncommitted, replay } from './replay.js'
 import { SHARED_BYTES, SharedState } from './shared-state.js'
 
 const UNIQUE = 2048
 const RESENT = 0x8000_0000
-/** INIT flags2 of a kernel that can send requests again. */
+/** INIT flags2 of a kernel that can resend requests. */
 const NEGOTIATED = { minor: 45, flags: 0, flags2: 1 << 7 }
 
 const words = (...values: number[]): Buffer => {
@@ -30,14 +30,14 @@ const words = (...values: number[]): Buffer => {
 const text = (...values: string[]): Buffer => Buffer.from(values.map((value) => `${value}\0`).join(''), 'latin1')
 const body = (...parts: Buffer[]): Buffer => Buffer.concat(parts)
 
-/** What every scenario begins with. */
+/** The start of every scenario. */
 interface Numbers {
   readonly f: { readonly ino: number; readonly handle: number }
   readonly g: { readonly ino: number; readonly handle: number }
   readonly d: number
 }
 
-/** A request of each kind that changes the tree, in a way that cannot be done twice where there is one. */
+/** One request of each kind that changes the tree. Where possible, one that fails when it is repeated. */
 const KINDS: Readonly<Record<string, (n: Numbers) => Buffer>> = {
   create: () => encodeRequest(OP.CREATE, ROOT_INO, body(words(0o302, 0o100644, 0, 0), text('new')), UNIQUE),
   mknod: () => encodeRequest(OP.MKNOD, ROOT_INO, body(words(0o10644, 0, 0, 0), text('pipe')), UNIQUE),
@@ -116,17 +116,17 @@ interface Daemon {
 function serve(drive: OpenDrive, state: SharedState, answers?: LoggedAnswers): Daemon {
   const loopback = createLoopback(drive.tree)
   const journal = createJournal(state, drive.tree, drive.tree.redo!, {
-    rest: () => undefined,
+    releaseMemory: () => undefined,
     isTakenOver: answers !== undefined,
   })
   loopback.session.journal = journal
   return { drive, loopback, journal }
 }
 
-/** The next daemon over what a kill left. */
+/** A new daemon that takes over the state left by a kill. */
 async function takeOver(scratch: Scratch, memory: ArrayBuffer, options: Partial<VfsOptions> = {}): Promise<Daemon> {
   const state = new SharedState(memory)
-  const onFound = (durable: number): void => markUndone(state, durable)
+  const onFound = (durable: number): void => markUncommitted(state, durable)
   const place = { ino: state.highestIno, handle: state.highestHandle, onFound }
   const drive = await scratch.open({ ...options, takeOver: place })
   const { failure } = await replay(state, drive.tree, drive.tree.redo!, silentLog)
@@ -155,68 +155,62 @@ function again(request: Buffer): Buffer {
   return copy
 }
 
-test.serial(
-  'S-086 what was removed and forgotten just before a kill gives its space back to the next daemon',
-  async (t) => {
-    const scratch = scratchDrive()
-    const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
-    state.begin('a mount')
-    const first = serve(await scratch.open(), state)
-    const { f } = await prepare(first.drive)
-    first.loopback.feed(encodeInit())
-    state.negotiated = NEGOTIATED
-    first.loopback.session.takeOver(NEGOTIATED)
-    state.noteIno(f.ino)
-    state.noteHandle(f.handle)
-    first.drive.tree.remember(f.ino)
-    await feed(first, KINDS['write']!({ f, g: f, d: 0 }))
-    await feed(first, KINDS['unlink']!({ f, g: f, d: 0 }))
-    await feed(first, encodeRequest(OP.RELEASE, f.ino, words(f.handle, 0, 0, 0, 0, 0)))
-    first.loopback.feed(encodeRequest(OP.FORGET, f.ino, words(1, 0)))
-    await t.throwsAsync(async () => first.drive.tree.getAttributes(f.ino, caller), { code: 'STALE' })
-    const copy = scratch.crashCopy()
-    const next = await takeOver(copy, state.memory.slice(0))
-    await t.throwsAsync(async () => next.drive.tree.getAttributes(f.ino, caller), { code: 'STALE' })
-    await next.drive.port.flush()
-    for (const { journal, drive } of [first, next]) {
-      journal.close()
-      await drive.shut()
-    }
-    for (const each of [scratch, copy]) each.remove()
-  },
-)
-
-test.serial(
-  'S-084 a change that had to wait is in the log as it was asked for, whatever was asked for meanwhile',
-  async (t) => {
-    const scratch = scratchDrive()
-    const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
-    state.begin('a mount')
-    const daemon = serve(await scratch.open(), state)
-    const { drive, loopback } = daemon
-    const numbers = await prepare(drive)
-    loopback.feed(encodeInit())
-    state.negotiated = NEGOTIATED
-    loopback.session.takeOver(NEGOTIATED)
-    const write = KINDS['write']!(numbers)
-    const freezing = drive.port.freeze()
-    t.is(loopback.feed(write).length, 0, 'writers wait while the drive is quiesced')
-    for (let i = 0; i < 5; i++)
-      loopback.feed(encodeRequest(OP.MKNOD, ROOT_INO, body(words(0o10644, 0, 0, 0), text(`p${i}`))))
-    await freezing
-    await drive.port.resume()
-    for (let i = 0; i < 500 && loopback.replies().every((reply) => reply.length !== 24); i++)
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    const logged = [...new RedoLog(state).entries()].map(({ request }) => Buffer.from(request))
-    t.is(logged.filter((request) => request.equals(write)).length, 1)
-    t.is(logged.filter((request) => request.readUInt32LE(4) === OP.MKNOD).length, 5)
-    daemon.journal.close()
+test.serial('S-086 a file that was removed and forgotten just before a kill is freed by the next daemon', async (t) => {
+  const scratch = scratchDrive()
+  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+  state.begin('a mount')
+  const first = serve(await scratch.open(), state)
+  const { f } = await prepare(first.drive)
+  first.loopback.feed(encodeInit())
+  state.negotiated = NEGOTIATED
+  first.loopback.session.takeOver(NEGOTIATED)
+  state.noteIno(f.ino)
+  state.noteHandle(f.handle)
+  first.drive.tree.remember(f.ino)
+  await feed(first, KINDS['write']!({ f, g: f, d: 0 }))
+  await feed(first, KINDS['unlink']!({ f, g: f, d: 0 }))
+  await feed(first, encodeRequest(OP.RELEASE, f.ino, words(f.handle, 0, 0, 0, 0, 0)))
+  first.loopback.feed(encodeRequest(OP.FORGET, f.ino, words(1, 0)))
+  await t.throwsAsync(async () => first.drive.tree.getAttributes(f.ino, caller), { code: 'STALE' })
+  const copy = scratch.crashCopy()
+  const next = await takeOver(copy, state.memory.slice(0))
+  await t.throwsAsync(async () => next.drive.tree.getAttributes(f.ino, caller), { code: 'STALE' })
+  await next.drive.port.flush()
+  for (const { journal, drive } of [first, next]) {
+    journal.close()
     await drive.shut()
-    scratch.remove()
-  },
-)
+  }
+  for (const each of [scratch, copy]) each.remove()
+})
 
-/** A file is made and written, others grow, and one is removed: all of it was answered, and is in the log only. */
+test.serial('S-084 a change that had to wait is logged as requested, whatever is requested meanwhile', async (t) => {
+  const scratch = scratchDrive()
+  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
+  state.begin('a mount')
+  const daemon = serve(await scratch.open(), state)
+  const { drive, loopback } = daemon
+  const numbers = await prepare(drive)
+  loopback.feed(encodeInit())
+  state.negotiated = NEGOTIATED
+  loopback.session.takeOver(NEGOTIATED)
+  const write = KINDS['write']!(numbers)
+  const freezing = drive.port.freeze()
+  t.is(loopback.feed(write).length, 0, 'writers wait while the drive is quiesced')
+  for (let i = 0; i < 5; i++)
+    loopback.feed(encodeRequest(OP.MKNOD, ROOT_INO, body(words(0o10644, 0, 0, 0), text(`p${i}`))))
+  await freezing
+  await drive.port.resume()
+  for (let i = 0; i < 500 && loopback.replies().every((reply) => reply.length !== 24); i++)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  const logged = [...new RedoLog(state).entries()].map(({ request }) => Buffer.from(request))
+  t.is(logged.filter((request) => request.equals(write)).length, 1)
+  t.is(logged.filter((request) => request.readUInt32LE(4) === OP.MKNOD).length, 5)
+  daemon.journal.close()
+  await drive.shut()
+  scratch.remove()
+})
+
+/** Creates and writes a file, extends others and removes one. All changes are answered, and only in the log. */
 async function answeredCopy(): Promise<{ first: Daemon; state: SharedState; scratch: Scratch; wanted: string[] }> {
   const scratch = scratchDrive()
   const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
@@ -248,7 +242,7 @@ function expectDone(reply: Buffer): void {
   if (reply.readInt32LE(4) !== 0) throw new Error(`errno ${-reply.readInt32LE(4)}`)
 }
 
-test.serial('S-050 what was answered comes back also where the disk is full for new writes by now', async (t) => {
+test.serial('S-050 answered operations are restored even if the disk is now full for new writes', async (t) => {
   const { first, state, scratch, wanted } = await answeredCopy()
   const copy = scratch.crashCopy()
   const full = { availableBytes: 0, totalBytes: 2 ** 30 }
@@ -262,11 +256,11 @@ test.serial('S-050 what was answered comes back also where the disk is full for 
   for (const each of [scratch, copy]) each.remove()
 })
 
-test.serial('S-050 where an answered operation fails, none after it is replayed, and the log keeps them', async (t) => {
+test.serial('S-050 if replaying an operation fails, the later ones are not replayed and stay in the log', async (t) => {
   const { first, state, scratch, wanted } = await answeredCopy()
   const copy = scratch.crashCopy()
   const shared = new SharedState(state.memory.slice(0))
-  const onFound = (durable: number): void => markUndone(shared, durable)
+  const onFound = (durable: number): void => markUncommitted(shared, durable)
   const place = { ino: shared.highestIno, handle: shared.highestHandle, onFound }
   let drive = await copy.open({ takeOver: place })
   const before = await show(drive)
@@ -287,7 +281,7 @@ test.serial('S-050 where an answered operation fails, none after it is replayed,
   for (const each of [scratch, copy]) each.remove()
 })
 
-test.serial('S-050 an attribute that a commit already removed again is no failure of the replay', async (t) => {
+test.serial('S-050 replay accepts that an attribute was already removed by a commit', async (t) => {
   const scratch = scratchDrive()
   const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
   state.begin('a mount')
@@ -311,14 +305,14 @@ test.serial('S-050 an attribute that a commit already removed again is no failur
 })
 
 const POINTS = [
-  'before it is done',
-  'between log and answer',
+  'before a change is executed',
+  'after it is logged and before it is answered',
   'after a commit',
-  'again, while the next daemon takes over',
+  'again during the next take-over',
 ] as const
 
 for (const point of POINTS) {
-  test.serial(`S-084 killed ${point}, a change is done once and answered as if there had been no kill`, async (t) => {
+  test.serial(`S-084 daemon killed ${point}: each change takes effect once and gets the same answer`, async (t) => {
     for (const [kind, encode] of Object.entries(KINDS)) {
       t.log(kind)
       await scenario(t, encode, point)
@@ -354,7 +348,7 @@ async function scenario(
   let last = copy
   if (point === POINTS[3]) {
     await next.drive.tree.redo!.commit()
-    // Something else that was sent again is served first.
+    // Another resent request is served first.
     t.is(
       (await feed(next, again(encodeRequest(OP.MKDIR, ROOT_INO, body(words(0o755, 0), text('other')), 4)))).readInt32LE(
         4,
@@ -374,8 +368,8 @@ async function scenario(
   t.is(reply.readInt32LE(4), 0)
   t.is(reply.readUInt32LE(12), RESENT)
   t.is(reply.length, answer.length)
-  // The numbers the kernel will use: of an entry or an opened file, or a count. Given anew where the answer was not
-  // given.
+  // The numbers that the kernel will use: of an entry or an open file, or a count. They are assigned again if there was
+  // no answer.
   if (untouched === undefined) t.deepEqual(reply.subarray(16, 24), answer.subarray(16, 24))
   const seen = await show(next.drive)
   const withoutNumber = (line: string): string => (untouched === undefined ? line : line.replace(/ \d+ /, ' '))

@@ -1,29 +1,29 @@
 /**
- * The memory a daemon shares with the daemon after it (the holder keeps it, native/holder.c): what the kernel was told,
- * the highest numbers given out, and behind them the log of operations (redo-log.ts). Written before the kernel is
- * answered. Nothing here is read by the holder, and nothing is trusted after a change of LAYOUT.
+ * The memory that a daemon shares with its successor; the holder keeps it (native/holder.c). It contains the result of
+ * the FUSE handshake, the highest assigned numbers, and the redo log (redo-log.ts). It is written before the kernel
+ * gets an answer. The holder does not read it. A change of LAYOUT makes it invalid.
  *
- * Numbers are 64-bit floats, because one store of eight aligned bytes is whole or not there when the process is killed.
+ * Numbers are 64-bit floats: an aligned store of eight bytes is atomic, also if the process is killed.
  */
 import { MIB } from '../../base/index.js'
 import { SLOT_BYTES } from '../../vfs/index.js'
 
-/** Rises with every change of what lies where; another daemon then begins with a new mount. */
+/** Incremented with every change of the layout. A daemon with another layout starts with a new mount. */
 const LAYOUT = 2
 export const HEADER_BYTES = 4096
 export const LOG_BYTES = 64 * MIB
-/** Buffers that streams fill, behind the log. */
+/** Buffers for streams, behind the log. */
 export const KEPT_BUFFERS = 16
 export const KEPT_BUFFERS_AT = HEADER_BYTES + LOG_BYTES
 export const SHARED_BYTES = KEPT_BUFFERS_AT + KEPT_BUFFERS * SLOT_BYTES
 
 const TEXT_AT = 1024
 
-/** Places of the numbers in the header. */
+/** Indexes of the numbers in the header. */
 const AT = { layout: 0, minor: 1, flags: 2, flags2: 3, ino: 4, handle: 5, tail: 6, head: 7, textBytes: 8 } as const
 
 export interface Negotiated {
-  /** Of the protocol; 0 before the handshake. */
+  /** Minor version of the FUSE protocol; 0 before the handshake. */
   readonly minor: number
   readonly flags: number
   readonly flags2: number
@@ -38,7 +38,7 @@ export class SharedState {
     this.#numbers = new Float64Array(memory, 0, HEADER_BYTES / 8)
   }
 
-  /** A new mount begins; `about` is kept for whoever takes it over. */
+  /** Starts a new mount. `about` is stored for the daemon that takes it over. */
   begin(about: string): void {
     const text = Buffer.from(about)
     if (text.length > HEADER_BYTES - TEXT_AT) throw new RangeError('The description of the mount is too long.')
@@ -49,7 +49,7 @@ export class SharedState {
   }
 
   /**
-   * What was given to `begin`; undefined when the memory is new, of another layout, or the handshake was not finished.
+   * The text given to `begin`. Undefined if the memory is new, has another layout, or the handshake was not finished.
    */
   get about(): string | undefined {
     if (this.#numbers[AT.layout] !== LAYOUT || this.negotiated.minor === 0) return undefined
@@ -83,7 +83,7 @@ export class SharedState {
     if (handle > this.#numbers[AT.handle]!) this.#numbers[AT.handle] = handle
   }
 
-  /** Bytes of the log before `tail` are let go of, those before `head` are written; both only rise. */
+  /** Bytes of the log before `tail` are trimmed, those before `head` are written. Both only increase. */
   get tail(): number {
     return this.#numbers[AT.tail]!
   }

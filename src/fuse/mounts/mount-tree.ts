@@ -6,7 +6,7 @@ import type { FuseMount, FuseTransport, LivingMount, MountOptions } from '../con
 import { detach } from './detach.js'
 import { mounts } from './mount-info.js'
 import { isMoved, openPlace, type MountPlace } from './place.js'
-import { markUndone } from '../holder/replay.js'
+import { markUncommitted } from '../holder/replay.js'
 import { createNativeTransport, mapState } from '../transports/native-transport.js'
 import { fuseNativeTransport, hasFuseNative } from '../transports/fuse-native-transport.js'
 import { channelMode, loadFuseNative } from '../transports/native.js'
@@ -58,7 +58,7 @@ export interface TakeOverRequest {
 export function prepareTakeOver(sharedMemory: number, durable: number): void {
   const native = loadFuseNative()
   const state = 'addon' in native ? mapState(native.addon, sharedMemory) : undefined
-  if (state !== undefined) markUndone(state, durable)
+  if (state !== undefined) markUncommitted(state, durable)
 }
 
 /**

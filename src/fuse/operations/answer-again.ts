@@ -2,7 +2,7 @@
  * Answers a resent request that an earlier daemon executed and logged without the kernel getting the answer. The
  * operation is not repeated. The reply holds the current attributes.
  */
-import type { Given } from '../holder/redo-log.js'
+import type { LoggedResult } from '../holder/redo-log.js'
 import { CREATE_IN, LINK_IN, OP, OPEN_IN } from '../protocol/protocol.js'
 import { readExact } from '../protocol/read-request.js'
 import type { Request } from '../protocol/request.js'
@@ -15,7 +15,7 @@ import type { MountSession } from './session.js'
 export function answerAgain(
   s: MountSession,
   r: Request,
-  { ino, handle }: Pick<Given, 'ino' | 'handle'>,
+  { ino, handle }: Pick<LoggedResult, 'ino' | 'handle'>,
   at: number,
 ): void {
   r.isLogged = true

@@ -119,7 +119,7 @@ export function dispatch(session: MountSession, start: number, length: number): 
 function isAnswered(session: MountSession, answers: LoggedAnswers, request: Request, at: number): boolean {
   if (!request.isResent) {
     session.answers = undefined
-    session.journal?.goOn()
+    session.journal?.allResent()
     return false
   }
   const given = answers.of(request.unique)

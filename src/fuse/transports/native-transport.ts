@@ -208,11 +208,11 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
   if (state !== undefined && tree.redo !== undefined) {
     const buffers =
       options.sharedMemory === undefined ? undefined : keptBuffersOf(tree.redo, addon.shareBytes, options.sharedMemory)
-    const rest = (): void => restLog(addon, state)
-    const restBuffer = (buffer: number): void =>
+    const releaseMemory = (): void => restLog(addon, state)
+    const releaseBuffer = (buffer: number): void =>
       void addon.releaseShared?.(state.memory, KEPT_BUFFERS_AT + buffer * SLOT_BYTES, SLOT_BYTES)
     const isTakenOver = answers !== undefined
-    session.journal = createJournal(state, tree, tree.redo, { rest, restBuffer, isTakenOver, buffers })
+    session.journal = createJournal(state, tree, tree.redo, { releaseMemory, releaseBuffer, isTakenOver, buffers })
   }
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   session.dropAttributes = (ino) => notifier.dropAttributes(ino)
