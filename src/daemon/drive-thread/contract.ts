@@ -1,18 +1,18 @@
-/** What the main thread and the drive thread say to each other. Plain data; carried by rpc.ts. */
+/** The calls between the main thread and the drive thread. All data is plain; rpc.ts carries it. */
 import type { LogFields, LogLevel } from '../../base/index.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { LivingMount, MountEnd } from '../../fuse/index.js'
 import type { DrivePort, InodeRecord, RemoteSource } from '../../tree-state/index.js'
 import type { Highest } from '../../vfs/index.js'
 
-/** Given to the Worker at its start. */
+/** Passed to the Worker at its start. */
 export interface DriveThreadData {
   readonly dataDirectory: string
-  /** The number of this home; undefined for local data from before homes had one. */
+  /** The home id; undefined for local data written before homes had one. */
   readonly home: Uint8Array | undefined
   readonly rootKey: RootKey
   readonly cacheBytes: number
-  /** Where it writes what would be lost with it. */
+  /** Where the drive thread counts the changes that its death would lose. */
   readonly riskMemory: SharedArrayBuffer
 }
 
@@ -28,32 +28,33 @@ export interface ThreadMountOptions {
 export interface ThreadMount {
   /** Without symlinks. */
   readonly mountpoint: string
-  /** For the holder; it stays the drive thread's. */
+  /** The FUSE channel, for the holder. The drive thread keeps owning it. */
   readonly channel: number | undefined
-  /** Names in the directory itself. */
+  /** Number of names in the directory beneath the mount. */
   readonly beneath: number
-  /** The directory's own mode, when it was taken away. */
+  /** The original mode of the mountpoint directory, if a guard replaced it. */
   readonly bareMode: number | undefined
 }
 
-/** What the drive thread answers. */
+/** Calls that the drive thread answers. */
 export interface DriveThread extends DrivePort {
-  /** No tree has been made in the local metadata yet. */
+  /** Whether the local metadata hold no tree yet. */
   isFresh(): Promise<boolean>
   /**
-   * Opens store and tree. `root`: the root directory of a published version, used while the local metadata are fresh.
+   * Opens store and tree. `root` is the root directory of a published version; it is used while the local metadata are
+   * fresh.
    */
   open(begin: {
     readonly root: InodeRecord | undefined
-    /** Of a mount that lives on and will be taken over. */
+    /** State of a mount that survived its daemon and will be taken over. */
     readonly living?: { readonly highest: Highest; readonly sharedMemory: number } | undefined
   }): Promise<void>
   mount(directory: string, options: ThreadMountOptions): Promise<ThreadMount>
-  /** Serves a mount whose server died. The channel is the drive thread's from then on. */
+  /** Serves a mount whose server died. The drive thread then owns its channel. */
   takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount>
-  /** BUSY when programs use it, unless `lazy`. */
+  /** @throws BUSY if programs use it, unless `lazy` */
   unmount(mountpoint: string, options: { readonly lazy: boolean }): Promise<void>
-  /** Everything `staged` and closed; the thread ends after its answer. */
+  /** Makes everything `staged` and closes it. The thread ends after its answer. */
   closeAll(): Promise<void>
 }
 
@@ -82,7 +83,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'closeAll',
 ]
 
-/** What the drive thread asks and tells. */
+/** Calls that the main thread answers. */
 export interface MainThread extends RemoteSource {
   mountEnded(mountpoint: string, end: MountEnd): Promise<void>
   /** As `Sync.changed`. */

@@ -1,7 +1,7 @@
 /**
- * The drive thread's entry: store, pipeline, tree and kernel mounts, opened in order and closed in reverse. It alone
- * changes the tree. Nothing here may touch a path inside a mount synchronously: this thread is the one that would have
- * to answer.
+ * The entry of the drive thread. It opens store, pipeline, tree and kernel mounts in this order, and closes them in
+ * reverse. Only this thread changes the tree. It must not access a path inside a mount synchronously, because it would
+ * have to answer that request itself.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -35,18 +35,18 @@ import {
 } from './contract.js'
 import { localSealer } from '../lifecycle/local-data.js'
 import { collectWhenIdle } from '../lifecycle/idle-memory.js'
-import { connectRpc, handOver, handOverAlone, remoteMethods, type Handlers } from './rpc.js'
+import { connectRpc, transfer, transferOne, remoteMethods, type Handlers } from './rpc.js'
 
-/** Kept free on the disk for commits, logs and others. */
+/** Space kept free on the disk for commits and logs. */
 const RESERVE_BYTES = 16 * MIB
-/** Of a new drive: the maker's alone; chmod the mount to let others in. */
+/** Mode of the root of a new drive: only its user has access. `chmod` of the mount grants access to others. */
 const ROOT_MODE = 0o700
 
 const data = workerData as DriveThreadData
 const port = parentPort as MessagePort
 const keys = deriveDriveKeys(data.rootKey)
 const mounts = new Map<string, FuseMount>()
-/** What was opened, to be closed in reverse. */
+/** Closes what was opened, in reverse order. */
 const closers: (() => Promise<void>)[] = []
 let vfs: Vfs | undefined
 let files: FilesSession | undefined
@@ -75,7 +75,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   replaceBlocks: toPort('replaceBlocks'),
   markChanged: toPort('markChanged'),
   nextEvicted: toPort('nextEvicted'),
-  readBlocks: async (digests: readonly Digest[]) => handOver(await opened().port.readBlocks(digests)),
+  readBlocks: async (digests: readonly Digest[]) => transfer(await opened().port.readBlocks(digests)),
   placesOf: toPort('placesOf'),
   flush: toPort('flush'),
   discardUnpublished: toPort('discardUnpublished'),
@@ -98,7 +98,7 @@ const filesHandlers = Object.fromEntries(
   FILES_METHODS.map((name) => [
     `files.${name}`,
     name === 'read'
-      ? async (...given: Parameters<FilesSession['read']>) => handOverAlone(await openedFiles().read(...given))
+      ? async (...given: Parameters<FilesSession['read']>) => transferOne(await openedFiles().read(...given))
       : (...given: unknown[]) => (openedFiles()[name] as (...given: unknown[]) => unknown)(...given),
   ]),
 )
@@ -128,7 +128,7 @@ async function open({ root, living }: Parameters<DriveThread['open']>[0]): Promi
     guard: createSpaceGuard({ path: directory, reserveBytes: RESERVE_BYTES }),
   })
   closers.push(() => blocks.close())
-  // What lies here from before is in no tree of this home any more.
+  // No tree of this home refers to blocks that are here already.
   if (root !== undefined) await blocks.releaseAll()
   const pipeline = openPipeline({
     segmentDirectory: blocks.segmentDirectory,
@@ -209,7 +209,7 @@ async function closeAll(): Promise<void> {
       failure ??= error instanceof Error ? error : new Error(String(error))
     })
   }
-  // After the answer to this call has left, nothing holds the thread.
+  // After the answer to this call is sent, nothing keeps the thread alive.
   setImmediate(() => port.close())
   if (failure !== undefined) throw failure
 }

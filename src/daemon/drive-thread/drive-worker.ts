@@ -1,4 +1,4 @@
-/** The main thread's side of the drive thread: starting it, calling it, noticing its death. */
+/** The main thread's side of the drive thread: starts it, calls it and notices its death. */
 import { Worker } from 'node:worker_threads'
 import { DriveError, isDriveError, type Log } from '../../base/index.js'
 import { FILES_METHODS, type Files } from '../../files/client.js'
@@ -10,24 +10,24 @@ import { connectRpc, remoteMethods, type Rpc } from './rpc.js'
 export interface DriveWorker {
   readonly thread: DriveThread
   readonly files: Files
-  /** Sync's source of blocks and entries; OFFLINE is answered before it is set, or who asks waits (`takesOver`). */
+  /** Sets sync's source of blocks and entries. Before that, reads fail with OFFLINE, or wait if `takesOver` is set. */
   setRemote(remote: RemoteSource): void
-  /** Called once when the thread dies without having been told to, with what was in its memory only. */
+  /** Called once if the thread dies unexpectedly, with the changes that were only in its memory. */
   onDeath(listener: (reason: DriveError, lost: AtRisk) => void): void
-  /** Everything `staged`, then the thread ends. After a death it only cleans up. */
+  /** Makes everything `staged`, then ends the thread. After a death it only cleans up. */
   close(): Promise<void>
 }
 
 export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> {
   readonly log: Log
-  /** A mount is served before sync is open: what needs the node waits for it. */
+  /** Whether a mount is served before sync is open. Reads that need the node then wait for it. */
   readonly takesOver: boolean
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
-  /** There is something for sync to do; see `Sync.changed`. */
+  /** Called when sync has work to do; see `Sync.changed`. */
   readonly onChanged: () => void
 }
 
-/** The young generation is bounded: request payloads live in arenas, what dies young is small. */
+/** The young generation can be bounded: request payloads live in arenas, and short-lived objects are small. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
@@ -70,7 +70,7 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
       rpc.fail(reason)
       const lost = readRisk(data.riskMemory)
       if (lost.files > 0 || lost.inodes > 0) {
-        log.error('the drive thread is gone with what was in its memory only', { ...lost })
+        log.error('the drive thread died with changes that were only in its memory', { ...lost })
       }
       if (!closing) for (const listener of deathListeners) listener(reason, lost)
     }
@@ -110,7 +110,7 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
   }
 }
 
-/** Typed by `Files`; the drive thread has a handler of this name for each. */
+/** Typed by `Files`; the drive thread has a handler for each of its methods. */
 function remoteFiles(rpc: Rpc): Files {
   const calls = FILES_METHODS.map((name) => [name, (...given: unknown[]) => rpc.call(`files.${name}`, given)] as const)
   return Object.fromEntries(calls) as unknown as Files

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { MessageChannel } from 'node:worker_threads'
 import { DriveError, sleep } from '../../base/index.js'
-import { connectRpc, handOver, remoteMethods, type Handlers, type Rpc } from './rpc.js'
+import { connectRpc, transfer, remoteMethods, type Handlers, type Rpc } from './rpc.js'
 
 function pair(t: ExecutionContext, left: Handlers, right: Handlers): [Rpc, Rpc] {
   const { port1, port2 } = new MessageChannel()
@@ -13,7 +13,7 @@ function pair(t: ExecutionContext, left: Handlers, right: Handlers): [Rpc, Rpc] 
   return ends
 }
 
-test('both sides call each other, bytes and undefined included', async (t) => {
+test('both sides call each other and pass bytes and undefined', async (t) => {
   const [left, right] = pair(
     t,
     { twice: (n: number) => n * 2 },
@@ -24,17 +24,17 @@ test('both sides call each other, bytes and undefined included', async (t) => {
   t.is(await right.call('twice', [4]), 8)
 })
 
-test('bytes handed over arrive and are gone here; those that share memory are copied', async (t) => {
+test('transferred bytes arrive and are detached here; bytes in shared memory are copied', async (t) => {
   const own = Buffer.alloc(5000, 1)
   const shared = Buffer.alloc(100, 2).subarray(10, 20)
-  const [left] = pair(t, {}, { take: () => handOver([own, undefined, shared, own]) })
+  const [left] = pair(t, {}, { take: () => transfer([own, undefined, shared, own]) })
   const got = (await left.call('take', [])) as (Uint8Array | undefined)[]
   t.deepEqual(got, [new Uint8Array(5000).fill(1), undefined, new Uint8Array(10).fill(2), new Uint8Array(5000).fill(1)])
   t.is(own.length, 0)
   t.is(shared.length, 10)
 })
 
-test('an error keeps its code; an unknown method and an answer that cannot be cloned fail', async (t) => {
+test('an error keeps its code; an unknown method and an answer that cannot be cloned are errors', async (t) => {
   const [left] = pair(
     t,
     {},
@@ -48,7 +48,7 @@ test('an error keeps its code; an unknown method and an answer that cannot be cl
   t.is((await t.throwsAsync(left.call('nothing', []), { instanceOf: DriveError })).code, 'INTERNAL')
 })
 
-test('a fired signal reaches the other side', async (t) => {
+test('an aborted signal reaches the other side', async (t) => {
   const [left] = pair(t, {}, { wait: (_what: string, signal: AbortSignal) => sleep(10_000, signal) })
   const gone = new AbortController()
   const call = left.call('wait', ['it', gone.signal])
@@ -56,7 +56,7 @@ test('a fired signal reaches the other side', async (t) => {
   t.is((await t.throwsAsync(call, { instanceOf: DriveError })).code, 'ABORTED')
 })
 
-test('when the other side dies, everything in flight and everything later fails', async (t) => {
+test('when the other side dies, calls in flight and later calls fail', async (t) => {
   const [left] = pair(t, {}, { wait: () => sleep(50) })
   const call = left.call('wait', [])
   left.fail(new DriveError('INTERNAL', 'It died.'))

@@ -1,12 +1,12 @@
 /**
- * Calls between two threads over a MessagePort, both ways: plain data in, plain data or a DriveError out, a cancelled
- * signal carried across. Knows nothing of what is called.
+ * Calls between two threads over a MessagePort, in both directions. Arguments and results are plain data, errors are
+ * DriveErrors, and abort signals are forwarded. It does not know the methods.
  */
 import { setMaxListeners } from 'node:events'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { aborted, DriveError, fromWire, toWire, type WireError } from '../../base/index.js'
 
-// A method of any signature; arguments are checked where the typed interface is used.
+// A method of any signature. The typed interface checks the arguments.
 export type Handler = (...given: never[]) => unknown
 export type Handlers = Readonly<Record<string, Handler>>
 
@@ -22,37 +22,37 @@ interface Waiting {
   settle(): void
 }
 
-/** An answer whose buffers go over instead of being copied; the handler must not use them any more. */
-class Handover {
+/** An answer whose buffers are transferred instead of copied. The handler must not use them afterwards. */
+class Transferred {
   constructor(
     readonly value: unknown,
     readonly buffers: readonly ArrayBuffer[],
   ) {}
 }
 
-/** Fresh bytes that nobody here looks at any more; those that share their memory with others are copied as usual. */
-export function handOver(bytes: readonly (Uint8Array | undefined)[]): Handover {
+/** For bytes that nothing else uses any more. Bytes in a larger buffer are copied as usual. */
+export function transfer(bytes: readonly (Uint8Array | undefined)[]): Transferred {
   const buffers = new Set<ArrayBuffer>()
   for (const one of bytes) {
     if (one?.buffer instanceof ArrayBuffer && one.byteLength === one.buffer.byteLength) buffers.add(one.buffer)
   }
-  return new Handover(bytes, [...buffers])
+  return new Transferred(bytes, [...buffers])
 }
 
-/** As `handOver`, for one piece that has its memory to itself. */
-export function handOverAlone(bytes: Uint8Array): Handover {
-  return new Handover(bytes, [bytes.buffer as ArrayBuffer])
+/** Like `transfer`, for one array that owns its buffer. */
+export function transferOne(bytes: Uint8Array): Transferred {
+  return new Transferred(bytes, [bytes.buffer as ArrayBuffer])
 }
 
 export interface Rpc {
-  /** @param given structured-cloneable; an AbortSignal as the last one is carried as a signal */
+  /** @param given structured-cloneable; an AbortSignal as the last argument is forwarded */
   call(method: string, given: readonly unknown[]): Promise<unknown>
-  /** Rejects everything in flight, and every later call, with `reason`. */
+  /** Rejects all calls in flight, and every later call, with `reason`. */
   fail(reason: DriveError): void
   close(): void
 }
 
-/** @param handlers what the other side may call; an AbortSignal is passed after the given arguments */
+/** @param handlers the methods that the other side may call; an AbortSignal follows their arguments */
 export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc {
   let nextId = 1
   let broken: DriveError | undefined
@@ -61,7 +61,7 @@ export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc 
 
   const run = async (id: number, method: string, given: readonly unknown[]): Promise<void> => {
     const abort = new AbortController()
-    // One call may fetch many blocks at once, each listening.
+    // One call may fetch many blocks at once, and each adds a listener.
     setMaxListeners(0, abort.signal)
     running.set(id, abort)
     let reply: Message
@@ -70,7 +70,7 @@ export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc 
       const handler = handlers[method] as ((...given: unknown[]) => unknown) | undefined
       if (handler === undefined) throw new DriveError('INTERNAL', `There is no method ${method}.`)
       const value = await handler(...given, abort.signal)
-      const isHandover = value instanceof Handover
+      const isHandover = value instanceof Transferred
       if (isHandover) buffers = value.buffers
       reply = { kind: 'done', id, value: isHandover ? value.value : value }
     } catch (error) {
@@ -80,7 +80,7 @@ export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc 
     try {
       port.postMessage(reply, buffers)
     } catch (error) {
-      // An answer that cannot be cloned is our own mistake; the caller must not wait for ever.
+      // An answer that cannot be cloned is a bug here, but the caller must still get an answer.
       port.postMessage({ kind: 'failed', id, error: toWire(error) } satisfies Message)
     }
   }
@@ -128,7 +128,7 @@ export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc 
   }
 }
 
-/** A typed face for the other side's methods `names`. */
+/** A typed proxy for the other side's methods `names`. */
 export function remoteMethods<Face>(rpc: Rpc, names: readonly (keyof Face & string)[]): Face {
   return Object.fromEntries(names.map((name) => [name, (...given: unknown[]) => rpc.call(name, given)])) as Face
 }
