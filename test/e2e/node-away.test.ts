@@ -58,7 +58,7 @@ testWhere('fuse', 'go')(
   },
 )
 
-test('S-022 when the drive thread dies, status and log say how much was in its memory only, and the drive comes back', async (t: ExecutionContext) => {
+test('S-022 when the drive thread dies, status and log say how much was only in its memory, and the drive comes back', async (t: ExecutionContext) => {
   t.timeout(3 * 60_000)
   const trigger = join(temporaryFolder(t, 'end'), 'now')
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
@@ -84,7 +84,7 @@ test('S-022 when the drive thread dies, status and log say how much was in its m
     status.lastError ?? '',
     /ended by a test\. Lost, as not yet on disk: \d+ files? with \d+ bytes, .*started again\./,
   )
-  t.regex(drive.log(), /gone with what was in its memory only files=1 bytes=[1-9]/)
+  t.regex(drive.log(), /died with changes that were only in its memory files=1 bytes=[1-9]/)
   t.is(await programAside('cat', ['staged'], top), 'staged\n')
   await drive.unmount()
 })

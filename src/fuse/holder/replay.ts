@@ -43,9 +43,9 @@ export function markUncommitted(state: SharedState, durable: number): void {
 }
 
 /**
- * Runs after `markUncommitted`. It stops at the first operation that fails, unless the failure is caused by the effects of
- * later operations that are already on disk. Operations after it may depend on it, like the removal of a file depends
- * on its copy. The mount then cannot continue.
+ * Runs after `markUncommitted`. It stops at the first operation that fails, unless the failure is caused by the effects
+ * of later operations that are already on disk. Operations after it may depend on it, like the removal of a file
+ * depends on its copy. The mount then cannot continue.
  */
 export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Log): Promise<Replayed> {
   const journal = new RedoLog(state)
