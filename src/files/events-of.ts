@@ -1,22 +1,20 @@
 /**
- * Converts the tree's changes to events. An upload appears as one event: `added`, or `changed` if it replaces a file.
- * Its temporary name never appears.
+ * Converts the tree's changes to events. A file that an upload put in place is one event: `added`, or `changed` if it
+ * replaces a file.
  */
 import { nameToText, type PlainName } from '../base/index.js'
 import type { Change, Identities, NamePlace } from '../vfs/index.js'
 import type { NewEvent } from './event-log.js'
 import { idText, typeOf } from './file-info.js'
 import type { Origins } from './origins.js'
-import { isUploadName } from './uploads.js'
 
 export function eventsOf(changes: readonly Change[], identities: Identities, origins: Origins): NewEvent[] {
   const events: NewEvent[] = []
   for (const [index, change] of changes.entries()) {
     const at = placeOf(change, identities)
-    if (at !== undefined && isUploadName(at.name)) continue
     const next = changes[index + 1]
     // A file replaced by an upload keeps its id, so no `removed` event is made.
-    if (change.kind === 'removed' && next !== undefined && isPutInPlace(next) && isSame(next.to, change.at)) continue
+    if (change.kind === 'removed' && next?.kind === 'placed' && isSame(next.at, change.at)) continue
     const origin = origins.take(change)
     const { ino, fileId, type } = change
     const where = {
@@ -26,26 +24,21 @@ export function eventsOf(changes: readonly Change[], identities: Identities, ori
       type: typeOf(type),
       origin,
     }
-    if (change.kind !== 'moved') events.push({ kind: change.kind, ...where })
-    else if (isPutInPlace(change)) {
+    if (change.kind === 'placed') {
       const before = changes[index - 1]
-      const replaces = before?.kind === 'removed' && before.ino !== ino && isSame(before.at, change.to)
+      const replaces = before?.kind === 'removed' && before.ino !== ino && isSame(before.at, change.at)
       events.push({ kind: replaces ? 'changed' : 'added', ...where })
-    } else {
-      const { parent, name } = (change as Moved).from
+    } else if (change.kind === 'moved') {
+      const { parent, name } = change.from
       events.push({
         kind: 'moved',
         ...where,
         from: { parentId: parentOf(identities, { parent, name }), name: nameToText(name) },
       })
-    }
+    } else events.push({ kind: change.kind, ...where })
   }
   return events
 }
-
-type Moved = Extract<Change, { kind: 'moved' }>
-
-const isPutInPlace = (change: Change): change is Moved => change.kind === 'moved' && isUploadName(change.from.name)
 
 function placeOf(change: Change, identities: Identities): NamePlace | undefined {
   if (change.kind === 'changed') return identities.nameOf(change.ino)

@@ -29,9 +29,10 @@ function filesOf(drive: OpenDrive, forgotten: string[] = []): FilesSession {
   return openFiles(optionsOf(drive, forgotten))
 }
 
-function optionsOf({ tree, identities, changes }: OpenDrive, forgotten: string[] = []): FilesOptions {
+function optionsOf({ tree, unnamed, identities, changes }: OpenDrive, forgotten: string[] = []): FilesOptions {
   return {
     tree,
+    unnamed,
     identities,
     listen: (listener) => changes.listen(listener),
     invalidate: (what) => forgotten.push(what.kind),

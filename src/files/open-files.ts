@@ -8,6 +8,7 @@ import {
   type Invalidation,
   type NamePlace,
   type Tree,
+  type UnnamedFiles,
 } from '../vfs/index.js'
 import { makeDirectoryAt, namePlaceOf, remove, moveEntry, type Changing } from './changing.js'
 import type { Files, FilePlace } from './contract.js'
@@ -25,6 +26,7 @@ const MOST_WAIT_MS = 60_000
 
 export interface FilesOptions {
   readonly tree: Tree
+  readonly unnamed: UnnamedFiles
   readonly identities: Identities
   /** The tree's changes, in order; see `Changes`. @returns a function that stops listening */
   readonly listen: (listener: (changes: readonly Change[]) => void) => () => void
@@ -42,10 +44,10 @@ export interface FilesSession extends Files {
 }
 
 export function openFiles(options: FilesOptions): FilesSession {
-  const { tree, identities, listen, invalidate, random, uid, gid } = options
+  const { tree, unnamed, identities, listen, invalidate, random, uid, gid } = options
   const caller: Caller = { uid, gid, pid: 0, signal: new AbortController().signal }
   const locator = new Locator(tree, identities, caller)
-  const uploads = new Uploads(tree, identities, random, caller)
+  const uploads = new Uploads({ tree, unnamed, identities }, caller)
   const reading = new OpenNumbers<{ readonly ino: number; readonly handle: number }>()
   const origins = new Origins()
   const feed = new EventFeed(listen, identities, origins, random)
@@ -100,7 +102,7 @@ export function openFiles(options: FilesOptions): FilesSession {
     append: (upload, bytes) => uploads.append(upload, bytes),
 
     async commit(upload) {
-      const { target, ino } = await uploads.commit(upload, (place, origin) => origins.note('moved', place, origin))
+      const { target, ino } = await uploads.commit(upload, (place, origin) => origins.note('placed', place, origin))
       forget(target)
       return locator.info(ino)
     },
@@ -132,7 +134,7 @@ export function openFiles(options: FilesOptions): FilesSession {
     async closeAll() {
       feed.close()
       for (const { ino, handle } of reading.takeAll()) tree.release(ino, handle)
-      await uploads.close()
+      uploads.close()
     },
   }
 }

@@ -1,9 +1,17 @@
 /**
- * Writes new file content under a temporary name beside the target, and renames it over the target. Readers see the old
- * content or the new one. `isUploadName` recognizes files left by a crash.
+ * Writes new file content into a file without a name, which gets the name of the target when it is complete. Readers
+ * see the old content or the new one, no version has it before, and a kill leaves nothing of it.
  */
-import { DriveError, type PlainName, type Random } from '../base/index.js'
-import { OPEN, RENAME, type Attributes, type Caller, type Identities, type NamePlace, type Tree } from '../vfs/index.js'
+import { DriveError } from '../base/index.js'
+import {
+  OPEN,
+  type Attributes,
+  type Caller,
+  type Identities,
+  type NamePlace,
+  type Tree,
+  type UnnamedFiles,
+} from '../vfs/index.js'
 import type { Condition } from './contract.js'
 import { revisionOf } from './file-info.js'
 import { OpenNumbers } from './handles.js'
@@ -13,16 +21,18 @@ const DEFAULT_MODE = 0o644
 const S_IFMT = 0o170000
 const S_IFDIR = 0o040000
 const S_IFREG = 0o100000
-const UPLOAD_NAME = /^\.dagdrive-upload-[0-9a-f]{16}$/u
 
-/** True for the names of unfinished uploads. */
-export const isUploadName = (name: PlainName): boolean => UPLOAD_NAME.test(name)
+/** The parts that uploads use. */
+export interface UploadParts {
+  readonly tree: Tree
+  readonly unnamed: UnnamedFiles
+  readonly identities: Identities
+}
 
 interface Upload {
   readonly target: NamePlace
   readonly condition: Condition
   readonly origin: string
-  readonly temporary: PlainName
   readonly ino: number
   readonly handle: number
   sizeBytes: number
@@ -34,100 +44,74 @@ export interface Committed extends Pick<Upload, 'target'> {
 }
 
 export class Uploads {
-  readonly #tree: Tree
-  readonly #identities: Identities
-  readonly #random: Random
+  readonly #parts: UploadParts
   readonly #caller: Caller
   readonly #open = new OpenNumbers<Upload>()
 
-  constructor(tree: Tree, identities: Identities, random: Random, caller: Caller) {
-    this.#tree = tree
-    this.#identities = identities
-    this.#random = random
+  constructor(parts: UploadParts, caller: Caller) {
+    this.#parts = parts
     this.#caller = caller
   }
 
   async begin(target: NamePlace, condition: Condition & { readonly mode?: number }, origin: string): Promise<number> {
+    const { tree, unnamed } = this.#parts
     const there = await this.#check(target, condition)
-    const temporary = `.dagdrive-upload-${Buffer.from(this.#random.bytes(8)).toString('hex')}` as PlainName
     const mode = (there?.mode ?? condition.mode ?? DEFAULT_MODE) & 0o7777
-    const { attributes, opened } = await this.#tree.create(
-      target.parent,
-      temporary,
-      mode,
-      OPEN.WRITE_ONLY,
-      this.#caller,
-    )
-    const { ino } = attributes
-    try {
-      // Attributes are copied now as well: a user who may not read the old content may not read the new one during the
-      // upload.
-      if (there !== undefined) await takeAttributes(this.#tree, there, ino, this.#caller)
-      // See `staged` in changing.ts.
-      await this.#tree.sync(target.parent, false, this.#caller)
-      const { handle } = opened
-      return this.#open.add({ target, condition, origin, temporary, ino, handle, sizeBytes: 0 })
-    } catch (error) {
-      await this.#remove({ ino, handle: opened.handle, target, temporary })
-      throw error
-    }
+    const { ino } = unnamed.make(target.parent, mode, this.#caller)
+    // In the same turn: a file without a name is kept by its handle.
+    const { handle } = await tree.open(ino, OPEN.WRITE_ONLY, this.#caller)
+    return this.#open.add({ target, condition, origin, ino, handle, sizeBytes: 0 })
   }
 
   async append(number: number, bytes: Uint8Array): Promise<void> {
     const upload = this.#open.get(number)
     const at = upload.sizeBytes
     upload.sizeBytes += bytes.length
-    await this.#tree.write(upload.ino, upload.handle, at, bytes, this.#caller)
+    await this.#parts.tree.write(upload.ino, upload.handle, at, bytes, this.#caller)
   }
 
   /**
-   * Makes the content staged, renames it over the target, and makes the rename staged. A failure discards the upload.
-   * @param noteMove called just before the rename
+   * Makes the content staged, puts it at the target, and makes its name staged. A failure discards the upload.
+   * @param notePlace called just before the file gets its name
    */
-  async commit(number: number, noteMove: (target: NamePlace, origin: string) => void): Promise<Committed> {
+  async commit(number: number, notePlace: (target: NamePlace, origin: string) => void): Promise<Committed> {
+    const { tree, unnamed, identities } = this.#parts
     const upload = this.#open.take(number)
     if (upload === undefined) throw new DriveError('BAD_HANDLE', 'The upload is not open.')
-    const { target, temporary, ino, handle, condition, origin } = upload
+    const { target, ino, handle, condition, origin } = upload
     try {
-      await this.#tree.sync(ino, false, this.#caller)
+      await tree.sync(ino, false, this.#caller)
       const there = await this.#check(target, condition)
-      if (there !== undefined) await takeAttributes(this.#tree, there, ino, this.#caller)
-      const flags = there === undefined ? RENAME.NO_REPLACE : 0
-      noteMove(target, origin)
+      if (there !== undefined) await takeAttributes(tree, there, ino, this.#caller)
+      notePlace(target, origin)
       const isSuccessor = there?.nlink === 1
-      // Done before the rename, because the rename may remove the old file. Usually both happen in one turn.
-      if (isSuccessor) this.#identities.passOn(there.ino, ino)
+      // Done before the file gets its name, because the old file may be removed then. Usually both happen in one turn.
+      if (isSuccessor) identities.passOn(there.ino, ino)
       try {
-        await this.#tree.rename(
-          { parent: target.parent, name: temporary },
-          { parent: target.parent, name: target.name },
-          flags,
-          this.#caller,
-        )
+        await unnamed.name(ino, target, { replace: there !== undefined }, this.#caller)
       } catch (error) {
-        if (isSuccessor) this.#identities.passOn(ino, there.ino)
+        if (isSuccessor) identities.passOn(ino, there.ino)
         throw error
       }
-    } catch (error) {
-      await this.#remove(upload)
-      throw error
+    } finally {
+      // Without a name it is removed.
+      tree.release(ino, handle)
     }
-    this.#tree.release(ino, handle)
-    await this.#tree.sync(target.parent, false, this.#caller)
+    await tree.sync(target.parent, false, this.#caller)
     return { target, ino }
   }
 
   async abandon(number: number): Promise<void> {
     const upload = this.#open.take(number)
-    if (upload !== undefined) await this.#remove(upload)
+    if (upload !== undefined) this.#parts.tree.release(upload.ino, upload.handle)
   }
 
-  async close(): Promise<void> {
-    for (const upload of this.#open.takeAll()) await this.#remove(upload)
+  close(): void {
+    for (const { ino, handle } of this.#open.takeAll()) this.#parts.tree.release(ino, handle)
   }
 
   async #check(target: NamePlace, condition: Condition): Promise<Attributes | undefined> {
-    const there = await this.#tree.lookup(target.parent, target.name, this.#caller)
+    const there = await this.#parts.tree.lookup(target.parent, target.name, this.#caller)
     if (there !== undefined) requireReplaceable(there)
     if (there !== undefined && condition.ifAbsent === true)
       throw new DriveError('EXISTS', 'A file already exists at that path.')
@@ -136,15 +120,6 @@ export class Uploads {
     if (revisionOf(there) !== condition.ifRevision)
       throw new DriveError('STALE', 'The file was changed by somebody else.')
     return there
-  }
-
-  async #remove(upload: Pick<Upload, 'ino' | 'handle' | 'target' | 'temporary'>): Promise<void> {
-    this.#tree.release(upload.ino, upload.handle)
-    try {
-      await this.#tree.unlink(upload.target.parent, upload.temporary, this.#caller)
-    } catch {
-      // The directory or the name is already gone.
-    }
   }
 }
 

@@ -74,7 +74,8 @@ export interface ChunkRecord extends FileChunk {
  *                    needed; after a clean shutdown it is exact;
  *             `nextRemoved` BE64;
  *             `clean`: the last shutdown was clean;
- *             `orphan/` || BE64(ino): one row for every orphan, an open inode without a name;
+ *             `orphan/` || BE64(ino): 1 for an orphan, an open inode without a name; 2 for one that never had a name,
+ *                    which is removed when the drive is opened next;
  *             `parts` BE48(sequence) BE48(count): how many parts of that published commit are applied;
  *             `loading/` || BE64(ino) → name: a directory that is loaded up to that name.
  *

@@ -1,5 +1,6 @@
 /** The POSIX tree over local storage. */
 export { type FreshRoot, openVfs, type Vfs, type VfsOptions } from './open-vfs.js'
+export { type UnnamedFiles } from './namespace/unnamed.js'
 export { type Change, type ChangeListener } from './inodes/changes.js'
 export {
   type AttributeChange,

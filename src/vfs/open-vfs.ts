@@ -21,6 +21,7 @@ import { TreeState } from './inodes/tree-state.js'
 import { Directories } from './namespace/directories.js'
 import { nameHasher } from './namespace/name-hash.js'
 import { RemoteDirectories } from './namespace/remote-directory.js'
+import { createUnnamedFiles, type UnnamedFiles } from './namespace/unnamed.js'
 import { PosixTree } from './posix-tree.js'
 import { ApplyGate } from './staging/apply-gate.js'
 import { Background } from './background/background.js'
@@ -85,6 +86,7 @@ export interface Vfs {
   readonly port: DrivePort
   /** Maps between inodes, file ids and names. */
   readonly identities: Identities
+  readonly unnamed: UnnamedFiles
   /** Events of every change. */
   readonly changes: Changes
   /** Tells the kernel to drop cache entries that something other than the kernel changed. */
@@ -117,6 +119,7 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
     tree: new PosixTree(parts, takeOver?.handle),
     port: new TreePort(parts, background),
     identities: parts.identities,
+    unnamed: createUnnamedFiles(parts),
     changes: parts.changes,
     invalidations: parts.invalidations,
     close: () => (closing ??= close(parts, background)),

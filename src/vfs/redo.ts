@@ -12,6 +12,7 @@ import type { KeptPlace, Redo } from './tree.js'
 import type { Inode } from './inodes/inode.js'
 import type { InodeTable } from './inodes/inode-table.js'
 import type { TreeState } from './inodes/tree-state.js'
+import { removeAbandoned } from './namespace/unnamed.js'
 import type { RemoteDirectories } from './namespace/remote-directory.js'
 import type { Committer } from './staging/committer.js'
 import type { HeldMemory } from './staging/held-memory.js'
@@ -88,6 +89,8 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       // An inode without a name is removed when nobody has it open. The kernel uses the numbers of handles it still
       // has; those are adopted again then.
       for (const inode of handles.closeAdopted(({ nlink }) => nlink === 0)) onClosed(inode)
+      // Not before: a program may have used one in the moment between its name and the commit of it.
+      removeAbandoned(parts)
     },
   }
 }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
+import type { StatusReport } from '../../src/api/index.js'
 import type { Events, FileInfo, ListPage } from '../../src/files/client.js'
 import { testWhere } from '../support/available.js'
 import { programAside, testDrive, type TestDrive } from '../support/drive.js'
@@ -163,3 +164,30 @@ test('S-082 a content put at the path of a file keeps what the file is; a link a
     await t.throwsAsync(call(drive, 'makeDirectory', { path: 'd', origin }), { message: 'INVALID' })
   }
 })
+
+for (const holder of [false, true]) {
+  test(`S-092 an upload that a kill cut off is nowhere: not in the tree, not in a version (${holder ? 'with' : 'without'} a holder)`, async (t) => {
+    const drive = testDrive(t, { holder })
+    await drive.up()
+    await send(drive, 'PUT', 'content?path=f', Buffer.from('old'))
+    const cut = request({
+      socketPath: join(drive.home, 'control.sock'),
+      method: 'PUT',
+      path: '/v1/files/content?path=f',
+      headers: { 'content-length': 10_000_000 },
+    })
+    cut.on('error', () => undefined) // the daemon is killed on purpose
+    cut.write(randomBytes(5_000_000))
+    // The version and the records on disk have what came so far.
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    t.is(await programAside('ls', ['-A', drive.mountpoint]), 'f\n', 'while it runs')
+    await drive.must(['sync'])
+    drive.killDaemon()
+    await drive.mount()
+    t.is(await programAside('ls', ['-A', drive.mountpoint]), 'f\n', 'after the kill')
+    t.is(await programAside('cat', [join(drive.mountpoint, 'f')]), 'old')
+    await send(drive, 'PUT', 'content?path=g', Buffer.from('later'))
+    await drive.must(['sync'])
+    t.true(((await drive.json<StatusReport>(['status'])).cache?.usedBytes ?? Infinity) < 1_000_000, 'its space is back')
+  })
+}

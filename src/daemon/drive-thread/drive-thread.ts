@@ -160,6 +160,7 @@ async function open({ root, living }: Parameters<DriveThread['open']>[0]): Promi
   vfs = tree
   const access = openFiles({
     tree: tree.tree,
+    unnamed: tree.unnamed,
     identities: tree.identities,
     listen: (listener) => tree.changes.listen(listener),
     invalidate: (what) => tree.invalidations.send(what),

@@ -14,12 +14,14 @@ interface Subject {
 
 /**
  * `added`: a name, of a new inode or a hard link. `changed`: content, attributes or extended attributes, but not the
- * times of a directory whose entries changed. `moved`: a name; an exchange gives two of them. `removed`: a name; the
+ * times of a directory whose entries changed. `placed`: a complete file got its first name; after `removed` of the same
+ * name it replaces that file. `moved`: a name; an exchange gives two of them. `removed`: a name; the
  * file may have other names, or be open.
  */
 export type Change =
   | (Subject & { readonly kind: 'added'; readonly at: NamePlace })
   | (Subject & { readonly kind: 'changed' })
+  | (Subject & { readonly kind: 'placed'; readonly at: NamePlace })
   | (Subject & { readonly kind: 'moved'; readonly from: NamePlace; readonly to: NamePlace })
   | (Subject & { readonly kind: 'removed'; readonly at: NamePlace })
 
@@ -50,6 +52,10 @@ export class Changes {
     if (this.#listeners.size === 0 || inode.nlink === 0) return
     const last = this.#waiting.at(-1)
     if (last?.kind !== 'changed' || last.ino !== inode.ino) this.#send({ kind: 'changed', ...subjectOf(inode) })
+  }
+
+  placed(inode: Subject, parent: number, name: PlainName): void {
+    if (this.#listeners.size > 0) this.#send({ kind: 'placed', ...subjectOf(inode), at: { parent, name } })
   }
 
   moved(inode: Subject, from: NamePlace, to: NamePlace): void {

@@ -11,7 +11,7 @@ import { Inode, withSize } from './inode.js'
 import { InodeCache } from './inode-cache.js'
 import { LookupCounts } from './lookup-counts.js'
 import { newRecord, type NewInode } from './new-record.js'
-import { clippedKey, orphanKey } from './state-rows.js'
+import { clippedKey, orphanKey, writeOrphan } from './state-rows.js'
 import type { TreeState, TreeTables } from './tree-state.js'
 import { UnpublishedInodes } from './unpublished-inodes.js'
 
@@ -75,7 +75,7 @@ export class InodeTable {
     const ino = fields.ino ?? this.nextIno()
     const inode = new Inode(newRecord(fields, ino, this.#fileIds.make(ino), this.#state.now()), false)
     this.cache.add(inode)
-    if (inode.isFile) this.#state.counters.totalFiles++
+    if (inode.isFile && inode.nlink > 0) this.#state.counters.totalFiles++
     this.markChanged(inode)
     return inode
   }
@@ -202,7 +202,7 @@ export class InodeTable {
       )
       inode.persisted = true
       inode.changed = false
-      if (inode.nlink === 0) tables.state.put(orphanKey(inode.ino), Buffer.of(1))
+      if (inode.nlink === 0) writeOrphan(this.#state, inode)
       else if (inode.needsDirtyRow) this.unpublished.write(inode)
     }
     this.changed.clear()

@@ -51,6 +51,8 @@ export class Inode implements InodeRecord {
   used = false
   /** A row exists in `inodes`. */
   persisted: boolean
+  /** A file that gets its first name when it is complete; see namespace/unnamed.ts. */
+  isNeverNamed = false
   /** The rows are deleted; only work still in the pipeline may refer to it. */
   gone = false
   content: FileContent | undefined

@@ -25,6 +25,16 @@ const RESERVED_INOS = 65_536
 /** Marks an orphan: an inode without a name that stayed because it was open. */
 export const orphanKey = (ino: number): Buffer => Buffer.concat([ORPHAN, be64(ino)])
 
+/** The value of an orphan's row: the kernel may know it, or the file never had a name. */
+const ORPHAN_KIND = { known: 1, neverNamed: 2 } as const
+
+export function writeOrphan(
+  { tables }: TreeState,
+  { ino, isNeverNamed }: { ino: number; isNeverNamed: boolean },
+): void {
+  tables.state.put(orphanKey(ino), Buffer.of(isNeverNamed ? ORPHAN_KIND.neverNamed : ORPHAN_KIND.known))
+}
+
 /** Marks an inode whose stored size is smaller than the data written at that time. */
 export const clippedKey = (ino: number): Buffer => Buffer.concat([CLIPPED, be64(ino)])
 
@@ -135,6 +145,9 @@ export function writeClean(state: TreeState, clean: boolean): void {
 }
 
 export const orphans = (state: TreeState): number[] => marked(state, ORPHAN)
+/** The orphans that never had a name. */
+export const neverNamed = (state: TreeState): number[] =>
+  orphans(state).filter((ino) => state.tables.state.get(orphanKey(ino))?.[0] === ORPHAN_KIND.neverNamed)
 export const clipped = (state: TreeState): number[] => marked(state, CLIPPED)
 export const beingRemoved = (state: TreeState): number[] => marked(state, REMOVING)
 

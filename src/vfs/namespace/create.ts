@@ -120,6 +120,7 @@ function enter(parts: NamespaceParts, parent: Inode, name: PlainName, inode: Ino
   parts.changes.added(inode, parent.ino, name)
 }
 
-function groupFor(parent: Inode, caller: Caller): number {
+/** The group of a new file in this directory. */
+export function groupFor(parent: Inode, caller: Caller): number {
   return (parent.mode & S_ISGID) === 0 ? caller.gid : parent.gid
 }

@@ -60,6 +60,10 @@ export class RealDevice {
     return this.#vfs!.tree
   }
 
+  get unnamed(): Vfs['unnamed'] {
+    return this.#vfs!.unnamed
+  }
+
   get port(): Vfs['port'] {
     return this.#vfs!.port
   }
