@@ -82,7 +82,7 @@ test('S-022 when the drive thread dies, status and log say how much was only in 
   }
   t.regex(
     status.lastError ?? '',
-    /ended by a test\. Lost, as not yet on disk: \d+ files? with \d+ bytes, .*started again\./,
+    /ended by a test\. Lost, because not yet on disk: \d+ files? with \d+ bytes, .*started again\./,
   )
   t.regex(drive.log(), /died with changes that were only in its memory files=1 bytes=[1-9]/)
   t.is(await programAside('cat', ['staged'], top), 'staged\n')

@@ -4,7 +4,7 @@ import type { ControlService, FsckFinding, StatusReport, UnmountReport, UnmountR
 import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import type { Daemon } from '../lifecycle/daemon.js'
-import { drain, seldom } from './drain.js'
+import { drain, throttled } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mounts.js'
@@ -19,7 +19,7 @@ export interface ControlOptions {
   readonly startedMs: number
   /** The service manager decides when the daemon exits, not the last unmount. */
   readonly stay: boolean
-  /** Exit after the current answer. */
+  /** Requests that the daemon exits after the current answer. */
   readonly endSoon: () => void
 }
 
@@ -59,7 +59,7 @@ export function createControl(options: ControlOptions): ControlService {
       const drainAll = (): Promise<void> =>
         drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
       if (given.now !== true) {
-        // Until its end, no node counts for what is sent.
+        // While a move runs, blocks sent to a node do not count as stored.
         await moves.settled(signal)
         await drainAll()
       }
@@ -86,7 +86,7 @@ export function createControl(options: ControlOptions): ControlService {
     async fsck({ repair = false, node = false }, { signal, progress }) {
       const { sync } = await daemon.requireDrive()
       const onFinding = (finding: FsckFinding): void => progress({ finding })
-      return sync.check({ repair, node, signal, onFinding, onProgress: seldom(progress, systemClock) })
+      return sync.check({ repair, node, signal, onFinding, onProgress: throttled(progress, systemClock) })
     },
 
     async keyShow() {

@@ -59,7 +59,7 @@ function progressOf(status: SyncStatus): TransferProgress {
 }
 
 /** Passes progress reports on, at a rate that a person can read. */
-export function seldom<What>(say: (what: What) => void, clock: Pick<Clock, 'monotonicMs'>): (what: What) => void {
+export function throttled<What>(say: (what: What) => void, clock: Pick<Clock, 'monotonicMs'>): (what: What) => void {
   let lastMs = -Infinity
   return (what) => {
     if (clock.monotonicMs() - lastMs < PROGRESS_EVERY_MS) return

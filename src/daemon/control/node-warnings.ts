@@ -1,11 +1,11 @@
-/** What somebody has to know who gave a node's key to this program. */
+/** Warnings about the nodes whose keys this daemon keeps. */
 import type { NodeReport } from '../../api/index.js'
 import { listenerWarning } from '../../node/index.js'
 import type { Daemon } from '../lifecycle/daemon.js'
 
-/** Sentences on the key that is kept for the node at `address`. */
+/** Warnings about the key that is kept for the node at `address`. */
 export async function nodeWarnings(daemon: Pick<Daemon, 'nodeCredential'>, address: string): Promise<string[]> {
-  const credential = await daemon.nodeCredential(address).catch(() => undefined) // said when it is used
+  const credential = await daemon.nodeCredential(address).catch(() => undefined) // reported when the key is used
   const warning = credential && listenerWarning(address, credential.listener)
   return warning === undefined ? [] : [warning]
 }

@@ -8,7 +8,7 @@ const sync = { phase: 'idle', nextTryMs: undefined, lastError: undefined } as un
 const countsWith = (dirtyInodes: number): DriveCounts =>
   ({ held: nothing, staged: nothing, total: nothing, dirtyInodes }) as unknown as DriveCounts
 
-test('S-021 the queue is not idle while there are changes, including changes that sync has not heard of (R-12)', (t) => {
+test('S-021 the queue is not idle while there are changes, even if sync has not noticed them yet (R-12)', (t) => {
   t.is(queueReportOf(countsWith(3), sync, 0).state, 'waiting')
   t.is(queueReportOf(countsWith(3), { ...sync, phase: 'paused' }, 0).state, 'stopped')
   t.is(queueReportOf(countsWith(0), sync, 0).state, 'idle')

@@ -1,6 +1,6 @@
 /**
- * The daemon's own state: whether there is a drive, whether it is locked, opening it once, closing it, and when to end.
- * What may be asked over the socket is in control.ts.
+ * The daemon's own state: whether there is a drive and whether it is locked. Opens the drive once, closes it, and
+ * decides when to exit. control.ts answers the requests on the socket.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -27,14 +27,14 @@ import { isMarkedPublished } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { forceUnmount } from '../../fuse/index.js'
 import type { Holder } from '../mounts/holder.js'
-import { clearDeadMounts, mountAgain } from '../mounts/mount-again.js'
+import { clearDeadMounts, remountAll } from '../mounts/remount.js'
 import { readMountRecord, type RecordedMount } from '../mounts/mount-record.js'
 
 export interface DaemonOptions {
   readonly paths: DrivePaths
   readonly log: Log
   readonly version: string
-  /** Mounts of a crashed daemon are only detached, not brought back. */
+  /** Detach the mounts of a crashed daemon instead of restoring them. */
   readonly leaveMounts: boolean
   readonly holder: Holder
   readonly onMountsChanged: () => void
@@ -42,48 +42,51 @@ export interface DaemonOptions {
 
 export interface Daemon {
   readonly state: DriveState
-  /** The last failure that nobody was told, for the status. */
+  /** The last failure without a waiting caller; shown by `status`. */
   lastError: string | undefined
   readonly paths: DrivePaths
   readonly log: Log
   readonly version: string
-  /** The open drive, if it is open right now. */
+  /** The drive, while it is open. */
   readonly drive: Drive | undefined
   readonly rootKey: RootKey | undefined
-  /** Waits for an opening; NO_DRIVE, LOCKED or what made opening fail. */
+  /**
+   * Waits for an opening in progress.
+   * @throws NO_DRIVE, LOCKED, or the reason why the drive could not be opened
+   */
   requireDrive(): Promise<Drive>
-  /** Opens what the key file holds; what goes wrong becomes the state. */
+  /** Opens the drive of the key file. A failure becomes part of the state. */
   start(): Promise<void>
-  /** Waits until nothing is being opened, so that `state` is final for now. */
+  /** Waits for an opening in progress, so that `state` is up to date. */
   settled(): Promise<void>
-  /** WRONG_KEY for a wrong passphrase. */
+  /** @throws WRONG_KEY if the passphrase is wrong */
   unlock(passphrase: string): Promise<void>
   /** Opens a drive whose key file and configuration were just written. */
   open(rootKey: RootKey, node: IpfsNode, start: OpenedDrive | undefined): Promise<Drive>
-  /** Closes and opens again, with the configuration as it is on disk. */
+  /** Closes the drive and opens it again, with the configuration on disk. */
   reopen(): Promise<Drive>
-  /** The configured node, or another address. */
+  /** Connects to the configured node, or to another address. */
   connectNode(
     address: string,
     credential: NodeCredential | undefined,
     how?: Pick<OpenNodeOptions, 'mustExist'>,
   ): Promise<IpfsNode>
-  /** What was kept for this node, or `key` as given now for it. Never that of another node. */
+  /** The stored credential of this node, or `key` if given. Never that of another node. */
   nodeCredential(address: string, key?: string): Promise<NodeCredential | undefined>
   config(): Promise<DriveConfig>
-  /** Everything `staged`, unmounted, closed. `rememberMounts`: the next daemon brings them back. */
+  /** Makes everything `staged`, unmounts and closes. `rememberMounts`: the next daemon restores the mounts. */
   close(rememberMounts: boolean): Promise<void>
 }
 
-/** More deaths of the drive thread than this within a minute, and it is not started again by itself. */
+/** After more deaths of the drive thread than this within a minute, it is no longer restarted automatically. */
 const MOST_DEATHS = 3
 const DEATHS_WITHIN_MS = 60_000
 
-/** What a death of the drive thread cost. */
-function sentenceOf({ files, bytes, inodes }: AtRisk): string {
-  if (files === 0 && inodes === 0) return 'Nothing was in its memory only.'
+/** Describes the data lost by a death of the drive thread. */
+function describeLoss({ files, bytes, inodes }: AtRisk): string {
+  if (files === 0 && inodes === 0) return 'Nothing was only in its memory.'
   const held = `${files} ${files === 1 ? 'file' : 'files'} with ${bytes} bytes`
-  return `Lost, as not yet on disk: ${held}, and the last changes to ${inodes} files or directories.`
+  return `Lost, because not yet on disk: ${held}, and the last changes to ${inodes} files or directories.`
 }
 
 export function createDaemon(options: DaemonOptions): Daemon {
@@ -138,9 +141,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
   const { onMountsChanged } = options
 
-  /** The tree is gone with its thread; what was staged is on disk. Close the rest and begin again. */
+  /** The tree died with its thread; staged data is on disk. Closes the other parts and opens the drive again. */
   const onDeath = (reason: DriveError, lost: AtRisk): void => {
-    const what = `${reason.message.replace(/\.?$/, '.')} ${holder.held === undefined ? sentenceOf(lost) : 'Nothing is lost.'}`
+    const what = `${reason.message.replace(/\.?$/, '.')} ${holder.held === undefined ? describeLoss(lost) : 'Nothing is lost.'}`
     daemon.lastError = what
     state = 'opening'
     const nowMs = systemClock.monotonicMs()
@@ -149,10 +152,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const dead = drive
       const wanted: readonly MountReport[] = dead?.mounts ?? []
       drive = undefined
-      await dead?.closeDead().catch((error: unknown) => log.warn('closing after a failure', { error: String(error) }))
-      // Dying again and again: stop, say so, and let the next command try.
+      await dead
+        ?.closeDead()
+        .catch((error: unknown) => log.warn('closing failed after a failure', { error: String(error) }))
+      // After repeated deaths: stop, report it, and let the next command try again.
       if (deathsMs.length > MOST_DEATHS) {
-        await letGo()
+        await dropHeldMount()
         throw reason
       }
       const again = await openFromDisk()
@@ -161,11 +166,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
     })().catch(fail)
   }
 
-  /** Nobody can serve the mount that a holder keeps: programs get an error rather than wait for ever. */
-  const letGo = async (): Promise<void> => {
+  /** Ends the mount that a holder keeps if nothing can serve it: programs get an error instead of waiting forever. */
+  const dropHeldMount = async (): Promise<void> => {
     const { held } = holder
     holder.drop()
-    if (held !== undefined) await forceUnmount(held.directory).catch(() => undefined) // it has gone by itself
+    if (held !== undefined) await forceUnmount(held.directory).catch(() => undefined) // it has already ended
   }
 
   const openFromDisk = async (passphrase?: string): Promise<Drive | undefined> => {
@@ -186,12 +191,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return undefined
     }
     const config = await daemon.config()
-    // An empty store in place of a disk that is not connected would be published to.
+    // If the disk of a block store is not connected, an empty store must not be created in its place and published to.
     const mustExist =
       /^file:/i.test(config.nodeUrl) &&
       existsSync(join(paths.dataDirectory, 'meta')) &&
       (await isMarkedPublished(paths.publishedFile))
-    // A node that cannot be opened now must not keep the drive from being mounted.
+    // The drive is mounted even if the node cannot be opened now.
     return openNow(
       key,
       reopeningNode(config.nodeUrl, async () =>
@@ -202,7 +207,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   const remount = async (opened: Drive, wanted: readonly RecordedMount[]): Promise<void> => {
-    const problem = await mountAgain(opened, wanted, log)
+    const problem = await remountAll(opened, wanted, log)
     if (problem !== undefined) daemon.lastError = problem
   }
 
@@ -233,7 +238,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     },
     async requireDrive() {
       await opening
-      // The reason may be gone: a full disk, a directory that was missing.
+      // The cause may be gone, for example a full disk or a missing directory.
       if (state === 'failed') await exclusively(openFromDisk)
       if (drive !== undefined && state === 'open') return drive
       if (state === 'no-drive') throw new DriveError('NO_DRIVE', 'There is no drive here yet.')
@@ -243,13 +248,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
     start: () =>
       exclusively(async () => {
         try {
-          if (options.leaveMounts) await letGo()
+          if (options.leaveMounts) await dropHeldMount()
           if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log)
           await remountRecorded(await openFromDisk())
         } catch (error) {
           if (state !== 'failed') fail(error)
         }
-        if (state !== 'open') await letGo()
+        if (state !== 'open') await dropHeldMount()
       }),
     async settled() {
       await opening

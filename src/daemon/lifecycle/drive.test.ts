@@ -11,11 +11,11 @@ import { openDrive, type Drive } from './drive.js'
 
 interface Opened {
   readonly drive: Drive
-  /** A store of that name. */
+  /** Opens a store with this name. */
   readonly open: (name: string) => Promise<IpfsNode>
 }
 
-/** @param wrap the first node of the drive */
+/** @param wrap wraps the first node of the drive */
 async function opened(t: ExecutionContext, wrap: (node: IpfsNode) => IpfsNode): Promise<Opened> {
   const base = mkdtempSync(join(tmpdir(), 'dagdrive-change-node-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))
@@ -45,7 +45,7 @@ async function opened(t: ExecutionContext, wrap: (node: IpfsNode) => IpfsNode): 
   return { drive, open }
 }
 
-test('S-031 a node that fails when it is closed does not leave the drive without sync', async (t: ExecutionContext) => {
+test('S-031 if the previous node fails to close, the drive still has sync', async (t: ExecutionContext) => {
   const failing = (node: IpfsNode): IpfsNode =>
     new Proxy(node, {
       get: (target, name): unknown => {
@@ -63,12 +63,12 @@ test('S-031 a node that fails when it is closed does not leave the drive without
   t.is(drive.sync.status().published?.height, 1)
 })
 
-test('S-031 a drive that is closed beneath a move does not begin to sync again', async (t) => {
+test('S-031 a drive that is closed during a move does not start sync again', async (t) => {
   const { drive, open } = await opened(t, (node) => node)
   const next = await open('second')
   await drive.close(false)
   t.true(isDriveError(await t.throwsAsync(drive.changeNode(next, true)), 'ABORTED'))
   t.is(drive.sync.status().phase, 'closed')
-  // The node is closed too: another program can use it.
+  // The node is closed, so another program can use it.
   await (await open('second')).close()
 })

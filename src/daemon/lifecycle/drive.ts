@@ -1,6 +1,6 @@
 /**
- * One open drive on the main thread: the drive thread, the node and sync, wired; its mounts and their record.
- * Control (who may ask what, when the daemon ends) is elsewhere.
+ * One open drive on the main thread: connects the drive thread, the node and sync, and manages the mounts and their
+ * record. Requests and the daemon's exit are handled elsewhere.
  */
 import { join } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
@@ -18,24 +18,24 @@ import { startDriveWorker } from '../drive-thread/drive-worker.js'
 import type { Holder } from '../mounts/holder.js'
 import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts } from '../mounts/mounts.js'
-import { ENVIRONMENTS, endBeginning, homeOf, localSealer, markBeginning, prepareLocalData } from './local-data.js'
+import { ENVIRONMENTS, endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
 import { markWhenPublished } from '../nodes/published-mark.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
 export interface OpenDriveOptions {
   readonly paths: DrivePaths
-  /** Read after `findStart`, which may have taken a device slot. */
+  /** Read after `findStart`, which may have assigned a device slot. */
   readonly config: () => Promise<DriveConfig>
   readonly cacheBytes: number
   readonly rootKey: RootKey
-  /** Owned by the drive from here on. */
+  /** The drive owns it from then on. */
   readonly node: IpfsNode
-  /** Asked when there is no local tree yet: the published drive to begin with, or undefined for an empty one. */
+  /** Called if there is no local tree yet. Returns the published drive to start from, or undefined for an empty one. */
   readonly findStart: () => Promise<OpenedDrive | undefined>
   readonly log: Log
-  /** What it keeps is taken over. */
+  /** The mount it keeps is taken over. */
   readonly holder: Holder
-  /** The drive thread died; everything but `close` fails from now on. */
+  /** Called when the drive thread died. Everything except `close` fails from then on. */
   readonly onDeath: (reason: DriveError, lost: AtRisk) => void
   readonly onMountsChanged: () => void
 }
@@ -46,28 +46,31 @@ export interface Drive {
   readonly mounts: readonly MountReport[]
   /** Access by path and by file id. */
   readonly files: Files
-  /** Clock.monotonicMs of the opening. */
+  /** Clock.monotonicMs when the drive was opened. */
   readonly openedMs: number
-  /** The code of why it is not known whether there was a newer version then. */
+  /** The error code if the check for a newer version failed at opening. */
   readonly newerUnknown: string | undefined
   counts(): Promise<DriveCounts>
-  /** Everything `staged`. */
+  /** Makes everything `staged`. */
   flush(): Promise<void>
-  /** Resolves when the mount answers. */
+  /** Resolves when the mount answers requests. */
   mount(request: MountRequest): Promise<MountReport>
-  /** After a crash; see Mounts. */
-  mountAgain(before: RecordedMount): Promise<{ readonly beneath: number }>
-  /** BUSY while programs use it, unless `lazy` or `force`. `force` aborts the kernel connection. */
+  /** Restores a mount after a crash; see Mounts. */
+  remount(before: RecordedMount): Promise<{ readonly beneath: number }>
+  /**
+   * `force` aborts the kernel connection.
+   * @throws BUSY while programs use the mount, unless `lazy` or `force`
+   */
   unmount(mountpoint: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
   /**
-   * Publishes to another node from now on; the mounts stay. The node before is closed. While it is provisional, nothing
-   * becomes evictable by what the node confirms, until `sync.keepNode`.
+   * Publishes to another node from now on and closes the previous node. The mounts stay. While the node is provisional,
+   * its confirmations do not make blocks evictable, until `sync.keepNode`.
    */
   changeNode(node: IpfsNode, isProvisional: boolean): Promise<void>
-  /** Everything `staged`, every mount detached, all closed. Nothing waits for the node. */
+  /** Makes everything `staged`, detaches every mount and closes all parts. Does not wait for the node. */
   close(rememberMounts: boolean): Promise<void>
-  /** The drive thread is dead: as `close`, and a mount that a holder keeps is left for the next one. */
+  /** Like `close`, after the drive thread died. A mount that a holder keeps is left to the next drive thread. */
   closeDead(): Promise<void>
 }
 
@@ -92,7 +95,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       newerUnknown = code
     }
     const held = options.holder.take()
-    // What is mounted stays as it is: programs are in it.
+    // Programs use the mounted tree, so it is not replaced by a newer version.
     const newer =
       held === undefined
         ? await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
@@ -113,7 +116,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     closers.push(() => worker.close())
     worker.onDeath(options.onDeath)
     const fresh = newer === undefined && held === undefined && (await worker.thread.isFresh())
-    if (fresh) await markBeginning(dataDirectory)
+    if (fresh) await markFirstOpening(dataDirectory)
     const start = fresh ? await options.findStart() : undefined
     const config = await options.config()
     const root = newer?.version.commit.root ?? start?.root
@@ -151,7 +154,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     let isClosed = false
     let current = await startSync(false)
     closers.push(() => current.close())
-    if (fresh) await endBeginning(dataDirectory)
+    if (fresh) await endFirstOpening(dataDirectory)
     closers.push(() => mounts.detachAll(remember))
     return {
       get node() {
@@ -169,7 +172,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       counts: () => worker.thread.counts(),
       flush: () => worker.thread.flush(),
       mount: (request) => mounts.mount(request),
-      mountAgain: (before) => mounts.mountAgain(before),
+      remount: (before) => mounts.remount(before),
       unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
       waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
       async changeNode(next, isProvisional) {
@@ -180,9 +183,9 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         }
         await refuseWhenClosed()
         await current.close()
-        // What the node before could not end shall not leave the drive without sync.
+        // A failure of the previous node must not leave the drive without sync.
         await node.close().catch((error: unknown) => {
-          log.warn('the node before did not close cleanly', { code: toWire(error).code })
+          log.warn('the previous node did not close cleanly', { code: toWire(error).code })
         })
         await refuseWhenClosed()
         node = next
@@ -202,7 +205,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     }
   } catch (error) {
     await closeInReverse(closers, log).catch(() => {
-      // The first failure is the one to report; this one is in the log.
+      // Report the first failure; this one is in the log.
     })
     throw error
   }

@@ -1,6 +1,6 @@
 /**
- * Giving memory back after work (S-066): V8 collects when it needs room, not when a thread comes to rest, and what it
- * frees of the C heap stays with the process.
+ * Returns memory after work (S-066). V8 collects garbage when it needs room, not when a thread becomes idle, and memory
+ * it frees from the C heap stays with the process.
  */
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
@@ -8,21 +8,20 @@ import { runInNewContext } from 'node:vm'
 import { MIB } from '../../base/index.js'
 import { trimHeap } from '../../platform/index.js'
 
-const LOOK_EVERY_MS = 5_000
+const CHECK_EVERY_MS = 5_000
 /**
- * How often memory is looked at during work, and how much the process may have resident before garbage is collected at
- * once.
+ * Interval of memory checks during work, and the resident bytes of the process from which garbage is collected at once.
  */
 const PRESSURE_EVERY_MS = 1_000
 const PRESSURE_BYTES = 240 * MIB
-/** What is in use is not collected: the next time waits for so much more. */
+/** Memory in use cannot be collected, so the next collection waits for this much more. */
 const PRESSURE_STEP_BYTES = 32 * MIB
-/** Share of the time the thread's event loop was busy. */
-const RESTING = 0.02
+/** Maximum share of time that the event loop of an idle thread is busy. */
+const IDLE_BELOW = 0.02
 
 /**
- * Collects garbage, and gives free memory back, once whenever this thread has come to rest after work.
- * @returns stops it
+ * Collects garbage and returns free memory, once each time this thread becomes idle after work.
+ * @returns a function that stops it
  */
 export function collectWhenIdle(): () => void {
   setFlagsFromString('--expose-gc')
@@ -34,15 +33,15 @@ export function collectWhenIdle(): () => void {
     const now = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(now, since)
     since = now
-    if (utilization > RESTING) hasWorked = true
+    if (utilization > IDLE_BELOW) hasWorked = true
     else if (hasWorked) {
       hasWorked = false
       collect()
       trimHeap()
-      // The collection itself is no work to rest from.
+      // The collection itself does not count as work.
       since = performance.eventLoopUtilization()
     }
-  }, LOOK_EVERY_MS)
+  }, CHECK_EVERY_MS)
   timer.unref()
   return () => {
     stopRelieving()
@@ -50,7 +49,7 @@ export function collectWhenIdle(): () => void {
   }
 }
 
-/** Buffers that are not used any more count little for V8, which lets hundreds of MiB of them pile up under load. */
+/** V8 underestimates the memory of unused buffers and lets hundreds of MiB of them accumulate under load. */
 function relieveUnderPressure(collect: () => void): () => void {
   let mostBytes = PRESSURE_BYTES
   const timer = setInterval(() => {

@@ -1,13 +1,11 @@
-/**
- * Making a drive, or opening a published one from its phrase. Never overwrites: neither a key here nor a head there.
- */
+/** Creates a drive, or opens a published one from its phrase. Never overwrites a local key or a published head. */
 import type { InitReport, InitRequest } from '../../api/index.js'
 import { DEFAULT_CONFIG, isDeviceName, readFileIfAny, writeConfig } from '../../platform/index.js'
 import { DriveError, systemRandom } from '../../base/index.js'
 import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
-import { beginAnew } from './begin-anew.js'
+import { createAgain } from './create-again.js'
 import type { Daemon } from './daemon.js'
 import { findPublished } from '../nodes/find-published.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
@@ -18,10 +16,10 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   const { paths } = daemon
   await daemon.settled()
   if (daemon.state === 'failed' && request.phrase !== undefined && request.isNew === true) {
-    return beginAnew(daemon, request.phrase, signal)
+    return createAgain(daemon, request.phrase, signal)
   }
   if (daemon.state !== 'no-drive' || (await readFileIfAny(paths.keyFile)) !== undefined) {
-    throw new DriveError('DRIVE_EXISTS', 'There is a drive here already; nothing was changed.')
+    throw new DriveError('DRIVE_EXISTS', 'There is already a drive here. Nothing was changed.')
   }
   const config = await daemon.config()
   const nodeUrl = request.nodeUrl ?? config.nodeUrl
@@ -34,10 +32,10 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   const node = await daemon.connectNode(nodeUrl, credential)
   let kept = false
   try {
-    // Asked even when nothing is opened: a drive that cannot publish should be noticed now.
+    // The node is checked even if nothing is opened, so that a node that cannot be used is noticed now.
     const status = await node.check({ signal })
     const found = request.phrase === undefined ? undefined : await findPublished(node, rootKey, signal)
-    if (request.phrase !== undefined) requireAsMeant(found !== undefined, request.isNew === true)
+    if (request.phrase !== undefined) requireExpected(found !== undefined, request.isNew === true)
     if (request.nodeKey !== undefined) await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
     await writeConfig(paths.configFile, {
       ...config,
@@ -47,7 +45,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
       openedExisting: found !== undefined,
     })
     if (found === undefined) await unmarkPublished(paths.publishedFile)
-    // Last: with the key file the drive exists.
+    // Last, because a key file means that the drive exists.
     await writeKeyFile(paths.keyFile, rootKey, { passphrase: request.passphrase, random: systemRandom })
     kept = true
     await daemon.open(rootKey, node, found)
@@ -62,20 +60,17 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   }
 }
 
-/**
- * Who gives a phrase expects a drive: an empty one must not take its place because a node, or an address, is another
- * one.
- */
-function requireAsMeant(isFound: boolean, isNew: boolean): void {
+/** A phrase usually means that a drive exists. An empty one must not replace it because of a wrong node address. */
+function requireExpected(isFound: boolean, isNew: boolean): void {
   if (isFound && isNew) {
     throw new DriveError(
       'DRIVE_EXISTS',
-      'The node knows a drive of this recovery phrase; open it by leaving out --new. Nothing was changed.',
+      'The node knows a drive of this recovery phrase. Leave out --new to open it. Nothing was changed.',
     )
   }
   if (isFound || isNew) return
   throw new DriveError(
     'NO_DRIVE',
-    'The node knows no drive of this recovery phrase: is it on another node? Nothing was made; --new makes a new, empty drive with this phrase.',
+    'The node knows no drive of this recovery phrase: is it on another node? Nothing was created. --new creates an empty drive with this phrase.',
   )
 }

@@ -7,7 +7,7 @@ import { open } from 'lmdb'
 import { isDriveError, silentLog, systemRandom } from '../../base/index.js'
 import { openEnvironment, type Environment } from '../../storage/kv/index.js'
 import { TABLES } from '../../tree-state/index.js'
-import { endBeginning, homeOf, localSealer, markBeginning, prepareLocalData } from './local-data.js'
+import { endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
 
 const localKey = systemRandom.bytes(32)
 const ROW = Buffer.from('row')
@@ -33,7 +33,7 @@ const put = (environment: Environment, table = 'state'): void =>
 const get = (environment: Environment): string | undefined =>
   environment.table('state', { sealed: true }).get(ROW)?.toString()
 
-test('S-044 a sealed row opens in its own home and environment, and in no other', async (t) => {
+test('S-044 a sealed row opens only in its own home and environment', async (t) => {
   const [one, other] = [await folder(t), await folder(t)]
   for (const home of [one, other]) {
     await use(home, 'meta', put)
@@ -52,7 +52,7 @@ test('S-044 a sealed row opens in its own home and environment, and in no other'
   t.is(await use(one, 'queue', get), 'value')
 })
 
-test('S-044 local data from before homes had a number are opened as they are', async (t) => {
+test('S-044 local data from before homes had an id still open', async (t) => {
   const path = await folder(t)
   const sealer = localSealer(localKey, undefined, 'meta', systemRandom)
   const environment = openEnvironment({ path: join(path, 'meta'), sealer, log: silentLog })
@@ -61,10 +61,10 @@ test('S-044 local data from before homes had a number are opened as they are', a
   t.is(await homeOf(path, systemRandom), undefined)
   t.is(await use(path, 'meta', get), 'value')
   await use(path, 'queue', put)
-  t.is(await homeOf(path, systemRandom), undefined, 'it does not get one later: its rows would not open')
+  t.is(await homeOf(path, systemRandom), undefined, 'it does not get an id later: its rows would not open')
 })
 
-test('S-045 local data of a newer program are refused before anything is written', async (t) => {
+test('S-045 local data of a newer program are refused, and nothing is written', async (t) => {
   const path = await folder(t)
   for (const name of ['meta', 'queue'] as const) await use(path, name, put)
   await t.notThrowsAsync(prepareLocalData(path, silentLog))
@@ -78,35 +78,35 @@ test('S-045 local data of a newer program are refused before anything is written
     .openDB<Buffer, Buffer>({ name: 'environment', encoding: 'binary', keyEncoding: 'binary' })
     .put(Buffer.from('format'), Buffer.of(0, 2))
   await root.close()
-  await markBeginning(path)
+  await markFirstOpening(path)
   const before = await contentOf(path)
   t.true(isDriveError(await t.throwsAsync(prepareLocalData(path, silentLog)), 'INVALID'))
   t.deepEqual(await contentOf(path), before)
 })
 
-test('S-045 a beginning that was cut off begins anew, but what the embedded store holds stays', async (t) => {
+test('S-045 an interrupted first opening is repeated, and the embedded store stays', async (t) => {
   const path = await folder(t)
   await use(path, 'meta', put)
   await use(path, 'queue', put)
   await mkdir(join(path, 'node'))
   await writeFile(join(path, 'node', 'blocks.log'), 'published')
-  await markBeginning(path)
+  await markFirstOpening(path)
   await prepareLocalData(path, silentLog)
   t.deepEqual((await readdir(path)).sort(), ['home', 'node'])
   t.is(await readFile(join(path, 'node', 'blocks.log'), 'utf8'), 'published')
 })
 
-test('S-045 the mark of a beginning is no reason to remove a tree that has anything in it', async (t) => {
+test('S-045 a leftover mark of the first opening does not remove a tree with content', async (t) => {
   for (const table of [TABLES.dentries, TABLES.pages, TABLES.chunks]) {
     const path = await folder(t)
     await use(path, 'meta', (meta) => put(meta, table))
     await use(path, 'queue', put)
-    await markBeginning(path)
+    await markFirstOpening(path)
     await prepareLocalData(path, silentLog)
     t.deepEqual((await readdir(path)).sort(), ['home', 'meta', 'queue'])
     t.is(await use(path, 'queue', get), 'value')
-    await markBeginning(path)
-    await endBeginning(path)
+    await markFirstOpening(path)
+    await endFirstOpening(path)
     t.deepEqual((await readdir(path)).sort(), ['home', 'meta', 'queue'])
   }
 })

@@ -1,6 +1,6 @@
 /**
- * The folder of a home's local data before anything in it is opened: whether this program may write it, whether its
- * beginning was cut off, and the number that binds sealed rows to this home.
+ * Prepares the folder of local data before anything in it is opened. It checks whether this program may write it and
+ * whether the first opening was interrupted, and it keeps the home id that sealed rows are bound to.
  */
 import { existsSync } from 'node:fs'
 import { rm, unlink } from 'node:fs/promises'
@@ -14,47 +14,51 @@ import { TABLES } from '../../tree-state/index.js'
 /** Folders of the local data that are LMDB environments. */
 export const ENVIRONMENTS = ['meta', 'index', 'queue'] as const
 
-/** Rows that a tree has once something was made in it or written to it. */
+/** Tables that have rows as soon as something is created or written in the tree. */
 const TREE_TABLES = [TABLES.dentries, TABLES.links, TABLES.pages, TABLES.chunks] as const
 
-/** Puts the folder in order. @throws INVALID, before anything is changed, when a newer program made any of it */
+/**
+ * Checks and cleans the folder.
+ * @throws INVALID if a newer program wrote any of it; nothing is changed then
+ */
 export async function prepareLocalData(directory: string, log: Log): Promise<void> {
   for (const name of ENVIRONMENTS) await requireKnownFormat(join(directory, name))
   if ((await readFileIfAny(beginningFile(directory))) === undefined) return
   if (await hasRows(join(directory, 'meta'), TREE_TABLES)) {
-    log.warn('the first opening of this home was said to be unfinished; its tree has content and is kept')
-    return endBeginning(directory)
+    log.warn('the first opening of this home was marked as unfinished; its tree has content and is kept')
+    return endFirstOpening(directory)
   }
-  log.warn('the first opening of this home was interrupted; it begins anew')
-  // Not `node`: what the embedded store holds was published.
+  log.warn('the first opening of this home was interrupted; it is repeated')
+  // Without `node`, because the blocks of the embedded store are published.
   for (const name of [...ENVIRONMENTS, 'segments']) await rm(join(directory, name), { recursive: true, force: true })
   syncDirectory(directory)
-  await endBeginning(directory)
+  await endFirstOpening(directory)
 }
 
 /**
- * Durable before the first local record is made: until `endBeginning`, tree and queue may not know where they begin.
+ * Durable before the first local record is written. Until `endFirstOpening`, tree and queue may lack the version they
+ * start from.
  */
-export async function markBeginning(directory: string): Promise<void> {
+export async function markFirstOpening(directory: string): Promise<void> {
   await writePrivateFile(beginningFile(directory), '')
 }
 
-/** Durable: a mark that came back after a power cut would be about a tree in use. */
-export async function endBeginning(directory: string): Promise<void> {
+/** Durable: after a power cut, a leftover mark would apply to a tree in use. */
+export async function endFirstOpening(directory: string): Promise<void> {
   await unlink(beginningFile(directory))
   syncDirectory(directory)
 }
 
 /**
- * The number of this home, made with its first environment; undefined for local data from before homes had one.
- * @throws CORRUPT when the file is not what this program writes
+ * The id of this home, created with its first environment; undefined for local data from before homes had one.
+ * @throws CORRUPT if the file does not have the expected format
  */
 export async function homeOf(directory: string, random: Random): Promise<Uint8Array | undefined> {
   const path = join(directory, 'home')
   const text = (await readFileIfAny(path))?.toString('latin1')
   if (text !== undefined) {
     if (/^[0-9a-f]{32}\n$/.test(text)) return Buffer.from(text, 'hex')
-    throw new DriveError('CORRUPT', 'The file that says which home the local data belong to is damaged.')
+    throw new DriveError('CORRUPT', 'The file with the id of this home is damaged.')
   }
   if (ENVIRONMENTS.some((name) => existsSync(join(directory, name, 'data.mdb')))) return undefined
   const home = random.bytes(16)
@@ -62,7 +66,7 @@ export async function homeOf(directory: string, random: Random): Promise<Uint8Ar
   return home
 }
 
-/** @param environment a folder of the local data: its rows cannot be opened as those of another, or of another home */
+/** @param environment a folder of the local data. Its rows cannot be opened as rows of another environment or home */
 export function localSealer(
   localKey: SecretKey,
   home: Uint8Array | undefined,

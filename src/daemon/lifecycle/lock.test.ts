@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { DriveError } from '../../base/index.js'
 import { holdLock, readLockHolder } from './lock.js'
 
-test('one holder at a time; released and killed holders leave nothing in the way', async (t) => {
+test('one holder at a time; a released or killed holder does not block the next', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'dagdrive-lock-'))
   t.teardown(() => rm(directory, { recursive: true }))
   const path = join(directory, 'daemon.lock')

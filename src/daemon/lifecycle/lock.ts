@@ -1,6 +1,6 @@
 /**
- * One daemon a home. The lock is the kernel's (flock on an open file), so it vanishes with the process however that
- * ends, and no stale pid can stand in the way. The file's content only says who holds it.
+ * One daemon for each home. The lock is a flock on an open file, so the kernel releases it when the process ends in any
+ * way, and a stale pid does not matter. The content of the file only names the holder.
  */
 import { open, readFile } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
@@ -10,13 +10,16 @@ export interface HeldLock {
   release(): Promise<void>
 }
 
-/** What the lock file says of its holder; a hint, as it may be older than the lock. */
+/** The holder named in the lock file. This is a hint; it may be older than the lock. */
 export interface LockHolder {
   readonly pid: number
   readonly socket: string
 }
 
-/** LOCKED when another process holds it. The file stays when released: removing it would split the lock. */
+/**
+ * The file stays when the lock is released, because removing it would allow two locks.
+ * @throws LOCKED if another process holds it
+ */
 export async function holdLock(path: string, holder: LockHolder): Promise<HeldLock> {
   const file = await open(path, 'a+', 0o600)
   try {
@@ -37,7 +40,7 @@ export async function readLockHolder(path: string): Promise<LockHolder | undefin
       ? { pid: found.pid, socket: found.socket }
       : undefined
   } catch {
-    // No file, or one that is being written: nobody known.
+    // There is no file, or it is being written.
     return undefined
   }
 }

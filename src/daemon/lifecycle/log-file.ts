@@ -1,10 +1,10 @@
-/** The daemon's log: one private file of bounded size, the part before it kept once as `.1`. */
+/** The daemon's log: one private file of bounded size, and its predecessor as `.1`. */
 import { appendFileSync, chmodSync, copyFileSync, statSync, truncateSync } from 'node:fs'
 
 /**
- * @param mostBytes when a line would pass it, the file is copied to `path.1` and emptied in place, so that descriptors
- * of others (the process's own stderr) keep pointing at it. Disk use is at most twice this.
- * @returns a writer of single lines; a full disk loses lines, never the daemon
+ * @param mostBytes before the file exceeds this size, it is copied to `path.1` and truncated in place, so that other
+ * descriptors (the stderr of this process) stay valid. Disk use is at most twice this size
+ * @returns a writer of single lines; a full disk loses lines but does not stop the daemon
  */
 export function boundedLog(path: string, mostBytes: number): (line: string) => void {
   let size = sizeOf(path)
@@ -20,7 +20,7 @@ export function boundedLog(path: string, mostBytes: number): (line: string) => v
       appendFileSync(path, text, { mode: 0o600 })
       size += text.length
     } catch {
-      // Disk full or directory gone: the log must not take the daemon with it.
+      // The disk is full or the directory is gone. The log must not stop the daemon.
     }
   }
 }

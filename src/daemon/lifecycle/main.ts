@@ -1,4 +1,4 @@
-/** The daemon's process: lock, log, socket, signals, and ending when nothing is left to do. */
+/** The daemon's process: lock, log, socket, signals, and the exit when nothing is left to do. */
 import { spawn } from 'node:child_process'
 import { controlAnswers, serveControl, type ControlServer } from '../../api/index.js'
 import { createLog, isDriveError, MIB, packageVersion, sleep, systemClock, type Log } from '../../base/index.js'
@@ -11,11 +11,11 @@ import { holdLock, type HeldLock } from './lock.js'
 import { boundedLog } from './log-file.js'
 
 const LOG_BYTES = 4 * MIB
-/** Without a mount, a request or an upload, the daemon stays this long for the next command. */
+/** Without mounts, requests and uploads, the daemon exits after this time. */
 const IDLE_MS = 10_000
-/** Another daemon may be just ending. */
+/** Another daemon may be exiting. */
 const LOCK_PATIENCE_MS = 10_000
-/** The exit status when another daemon holds the home; src/cli/daemon-process.ts knows it. */
+/** The exit status if another daemon holds the home; src/cli/daemon-process.ts expects it. */
 const STATUS_LOCKED = 12
 const GRACE_MS = 1_000
 
@@ -24,13 +24,12 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2)
   const stay = words.includes('stay')
   const paths = drivePaths()
-  // Once, before anything else runs: the umask is the whole process's.
+  // Set once, before anything else runs, because the umask applies to the whole process.
   process.umask(0o077)
   const isPrivate = keepMemoryPrivate()
   await preparePaths(paths)
   const log = createLog(boundedLog(paths.logFile, LOG_BYTES), 'info', () => systemClock.nowMs())
-  if (!isPrivate)
-    log.warn('other programs of this user can read the memory of the daemon: the native core is not there')
+  if (!isPrivate) log.warn('other programs of this user can read the memory of the daemon: the native core is missing')
   let lock: HeldLock
   try {
     lock = await waitForLock(paths.lockFile, paths.socket)
@@ -57,7 +56,7 @@ async function main(): Promise<void> {
     (ending ??= (async () => {
       log.info('ending', { why })
       clearTimeout(idleTimer)
-      // The socket goes first: who comes now starts the next daemon, which waits for our lock.
+      // The socket closes first. A new client starts the next daemon, which waits for this lock.
       await server?.close(GRACE_MS)
       try {
         await daemon.close(stay)
@@ -67,14 +66,14 @@ async function main(): Promise<void> {
       }
       await lock.release()
       log.info('ended')
-      // Pools and sockets of libraries may linger; everything of ours is closed and durable.
+      // Threads and sockets of libraries may remain; everything of this program is closed and durable.
       process.exit()
     })())
 
   const considerEnd = (): void => {
     if (ending !== undefined) return
     if (endSoon && server?.active === 0) {
-      void end('asked to')
+      void end('requested')
       return
     }
     clearTimeout(idleTimer)
@@ -94,9 +93,9 @@ async function main(): Promise<void> {
   collectWhenIdle()
   guard(log, (what) => (daemon.lastError = what))
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
-  // Left alone, it opens Node's debugger on a TCP port, where every user of this machine could read the keys.
+  // By default, this signal opens Node's debugger on a TCP port. Every user of this machine could read the keys there.
   process.on('SIGUSR1', () => log.warn('the debugger stays closed'))
-  // Before anyone can ask: an early `init` waits for it.
+  // Before the socket opens: an early `init` waits for it.
   const started = daemon.start()
   server = await serveControl({
     path: paths.socket,
@@ -119,7 +118,10 @@ async function main(): Promise<void> {
   considerEnd()
 }
 
-/** Started by the holder when this one is killed; under a service manager that is the manager's task. */
+/**
+ * The command with which the holder starts the next daemon after a kill. Empty under a service manager, which restarts
+ * it.
+ */
 function nextDaemon(words: readonly string[]): readonly string[] {
   if (process.env['NOTIFY_SOCKET'] !== undefined) return []
   const again = words.filter((word) => word !== 'leave-mounts')
@@ -132,7 +134,7 @@ async function waitForLock(path: string, socket: string): Promise<HeldLock> {
     try {
       return await holdLock(path, { pid: process.pid, socket })
     } catch (error) {
-      // A daemon that listens is not ending: leave the home to it.
+      // A daemon that answers is not exiting, so it keeps the home.
       if (!isDriveError(error, 'LOCKED') || systemClock.monotonicMs() > deadline || (await controlAnswers(socket)))
         throw error
       await sleep(50)
@@ -140,7 +142,7 @@ async function waitForLock(path: string, socket: string): Promise<HeldLock> {
   }
 }
 
-/** A failure nobody awaited must neither vanish nor take the mount down. */
+/** Failures without a caller are logged and reported, and do not end the mount. */
 function guard(log: Log, remember: (what: string) => void): void {
   const note = (kind: string) => (error: unknown) => {
     const message = error instanceof Error ? error.message : String(error)

@@ -1,15 +1,15 @@
-/** The open drive to mount: opened again when it was opened before another device published. */
+/** Returns the open drive for a mount. If another device has published since it was opened, it is reopened. */
 import { systemClock, toWire } from '../../base/index.js'
 import type { Daemon } from './daemon.js'
 import type { Moves } from '../nodes/moves.js'
 import type { Drive } from './drive.js'
 
-/** A drive that was opened for this mount has looked already. */
+/** A drive that was opened this recently has already checked for a newer version. */
 const JUST_OPENED_MS = 5_000
-/** A node that needs longer is as good as away. */
+/** A slower node counts as offline. */
 const PATIENCE_MS = 20_000
 
-/** @returns also the code of why it is not known whether there is a newer version, when it is not */
+/** @returns also the error code if the check for a newer version failed */
 export async function newestDrive(
   daemon: Daemon,
   moves: Pick<Moves, 'isMoving'>,
@@ -24,13 +24,13 @@ export async function newestDrive(
   if (sync.status().node.state === 'unreachable') return withReason(drive, 'OFFLINE')
   let unknown: string | undefined
   try {
-    // With nothing to publish, this only looks at the heads.
+    // Without unpublished changes, this only reads the heads.
     await sync.syncNow({ signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) })
   } catch (error) {
     unknown = toWire(error).code
-    daemon.log.warn('whether there is a newer version is not known', { code: unknown })
+    daemon.log.warn('the check for a newer version failed', { code: unknown })
   }
-  // A drive that is being moved to another node is not closed beneath that.
+  // A drive that is being moved to another node must not be closed.
   if (sync.status().newer === undefined || moves.isMoving) return withReason(drive, unknown)
   const opened = await daemon.reopen()
   return withReason(opened, opened.newerUnknown)

@@ -1,7 +1,7 @@
 /**
- * The daemon's side of the holder (native/holder.c): the process that keeps a mount alive while no daemon lives. It is
- * started with the first mount and ends by itself. When it dies first, another one is started and given the same
- * things. Where it cannot be had, a killed daemon leaves a dead mount, as before.
+ * The daemon's side of the holder (native/holder.c), the process that keeps a mount alive while no daemon runs. The
+ * holder is started with the first mount and exits by itself. If it dies before the daemon, another one is started and
+ * gets the same state. Without a holder, a killed daemon leaves a dead mount.
  */
 import { closeSync } from 'node:fs'
 import type { MountReport } from '../../api/index.js'
@@ -9,50 +9,50 @@ import { systemClock, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import type { RootKey } from '../../crypto/index.js'
 import { holderNative, SHARED_BYTES, SharedState, type HolderNative } from '../../fuse/index.js'
-import { holderLives, meetHolder, holderMessage, type MetHolder } from './holder-link.js'
+import { holderLives, connectHolder, holderMessage, type HolderHandshake } from './holder-link.js'
 import { startHolder } from './start-holder.js'
 
-/** How often the holder is looked at. */
-const LOOK_MS = 200
-/** One just started answers at once. One that was here before may be stopped, and has a mount: its own patience. */
+/** Interval of the checks whether the holder is alive. */
+const CHECK_EVERY_MS = 200
+/** A new holder answers at once. An old one may be stopped and keeps a mount, so it gets more time. */
 const ANSWER_MS = 5_000
 const PATIENCE_MS = 30_000
-/** A holder that dies again and again is not started more often than this within a minute. */
+/** A holder that keeps dying is started at most this often within a minute. */
 const MOST_STARTS = 5
 const MINUTE_MS = 60_000
 
-/** A mount that lives, served by nobody. */
+/** A mount whose server died and that the holder keeps alive. */
 export interface HeldMount {
   readonly report: MountReport
-  /** A descriptor of its own, for whoever serves it. */
+  /** A duplicated descriptor; the taker owns it. */
   readonly channel: number
   readonly sharedMemory: number
   readonly highest: { readonly ino: number; readonly handle: number }
 }
 
 export interface Holder {
-  /** Its mount, if there is one that the next drive thread or daemon could take over. */
+  /** The mount it keeps, if the next drive thread or daemon can take it over. */
   readonly held: MountReport | undefined
-  /** To take it over. */
+  /** Returns the mount for a take-over. */
   take(): HeldMount | undefined
-  /** The unlocked key that came with it. */
+  /** Returns the unlocked key that came with the mount. */
   takeKey(): RootKey | undefined
-  /** The shared memory for a mount to come, or undefined where there can be no holder. */
+  /** The shared memory for a new mount, or undefined if there is no holder. */
   prepare(report: MountReport): Promise<number | undefined>
-  /** The mount is served: hold its channel and the key from now on. */
+  /** The mount is served: keep its channel and the key from now on. */
   keep(channel: number, key: RootKey): void
-  /** The mount has ended, or shall not outlive its daemon. */
+  /** The mount has ended, or must not outlive its daemon. */
   drop(): void
 }
 
 export interface HolderOptions {
   readonly paths: Pick<DrivePaths, 'holderSocket' | 'lockFile' | 'logFile'>
   readonly log: Log
-  /** Starts the next daemon; empty where a service manager does. */
+  /** Starts the next daemon; empty under a service manager. */
   readonly command: readonly string[]
 }
 
-/** What goes on from daemon to daemon. */
+/** The state passed from daemon to daemon. */
 interface Shared {
   readonly memory: number
   readonly state: SharedState
@@ -66,7 +66,7 @@ class AttachedHolder implements Holder {
   #channel = -1
   /** The key that came with a mount, until it is taken. */
   #found: RootKey | undefined
-  /** The key of the mount that is served. */
+  /** The key of the mount being served. */
   #key: RootKey | undefined
   #startsMs: number[] = []
   #starting: Promise<boolean> | undefined
@@ -78,14 +78,14 @@ class AttachedHolder implements Holder {
 
   async begin(): Promise<void> {
     const { log } = this.#options
-    const late = setTimeout(() => log.warn('the holder does not answer yet: waiting for it'), ANSWER_MS)
-    const met = await this.#meet(PATIENCE_MS).finally(() => clearTimeout(late))
+    const late = setTimeout(() => log.warn('the holder does not answer yet; waiting'), ANSWER_MS)
+    const met = await this.#connect(PATIENCE_MS).finally(() => clearTimeout(late))
     if (met !== undefined) {
       this.#channel = met.channel
       this.#found = met.key
-      if (met.channel >= 0) log.info('a mount of a killed daemon is taken over')
+      if (met.channel >= 0) log.info('taking over the mount of a killed daemon')
     }
-    setInterval(() => this.#look(), LOOK_MS).unref()
+    setInterval(() => this.#check(), CHECK_EVERY_MS).unref()
   }
 
   get held(): MountReport | undefined {
@@ -114,7 +114,7 @@ class AttachedHolder implements Holder {
   }
 
   async prepare(report: MountReport): Promise<number | undefined> {
-    this.#look()
+    this.#check()
     if (this.#link < 0) await this.#start()
     if (this.#link < 0 || this.#shared === undefined) {
       this.#options.log.warn('there is no holder: a killed daemon will leave a dead mount')
@@ -130,7 +130,7 @@ class AttachedHolder implements Holder {
     if (this.#channel >= 0) closeSync(this.#channel)
     this.#channel = copy
     this.#key = key
-    if (this.#link >= 0 && !this.#give(key)) this.#warn()
+    if (this.#link >= 0 && !this.#send(key)) this.#warn()
   }
 
   drop(): void {
@@ -142,8 +142,8 @@ class AttachedHolder implements Holder {
     if (this.#link >= 0) this.#native.holderSend(this.#link, holderMessage('D'), -1)
   }
 
-  /** Key and channel. What was given is taken back when not all could be: a key alone serves nobody. */
-  #give(key: RootKey): boolean {
+  /** Sends key and channel. If one cannot be sent, both are withdrawn, because a key alone is useless. */
+  #send(key: RootKey): boolean {
     const withKey = Buffer.concat([holderMessage('K'), key])
     const isSent =
       this.#native.holderSend(this.#link, withKey, -1) === 0 &&
@@ -153,18 +153,18 @@ class AttachedHolder implements Holder {
     return isSent
   }
 
-  /** A holder that died is replaced, as long as a mount is to be held. */
-  #look(): void {
+  /** Replaces a holder that died while there is a mount to keep. */
+  #check(): void {
     if (this.#link >= 0 && !holderLives(this.#native, this.#link)) {
       closeSync(this.#link)
       this.#link = -1
-      this.#options.log.warn('the holder has ended before the daemon')
+      this.#options.log.warn('the holder died before the daemon')
     }
     const key = this.#key
     if (this.#link >= 0 || this.#channel < 0 || key === undefined || this.#starting !== undefined) return
     void this.#start().then((isStarted) => {
       // The mount may have ended meanwhile.
-      if (isStarted && this.#key === key && this.#give(key)) this.#options.log.info('another holder keeps the mount')
+      if (isStarted && this.#key === key && this.#send(key)) this.#options.log.info('another holder keeps the mount')
       else if (isStarted && this.#key === key) this.#warn()
     })
   }
@@ -182,13 +182,13 @@ class AttachedHolder implements Holder {
     if (this.#startsMs.length >= MOST_STARTS) return false
     this.#startsMs.push(nowMs)
     if (!(await startHolder(this.#native.program, this.#options))) return false
-    return (await this.#meet(ANSWER_MS)) !== undefined
+    return (await this.#connect(ANSWER_MS)) !== undefined
   }
 
-  /** Says hello, and agrees on one memory: ours, where there is one already. */
-  async #meet(patienceMs: number): Promise<MetHolder | undefined> {
+  /** Connects to a holder. Both use one shared memory: the daemon's, if it has one. */
+  async #connect(patienceMs: number): Promise<HolderHandshake | undefined> {
     const { paths, command } = this.#options
-    const met = await meetHolder(this.#native, paths.holderSocket, patienceMs)
+    const met = await connectHolder(this.#native, paths.holderSocket, patienceMs)
     if (met === undefined) return undefined
     this.#native.holderSend(met.link, holderMessage('C', `${command.join('\0')}\0`), -1)
     if (this.#shared === undefined) {
@@ -207,11 +207,11 @@ class AttachedHolder implements Holder {
   }
 
   #warn(): void {
-    this.#options.log.warn('the holder did not take the mount: a killed daemon will leave a dead mount')
+    this.#options.log.warn('the holder did not accept the mount: a killed daemon will leave a dead mount')
   }
 }
 
-/** Finds the holder a killed daemon left. The lock of the home must be held, because the holder asks for it. */
+/** Finds the holder that a killed daemon left. The caller holds the lock of the home, because the holder checks it. */
 export async function attachHolder(options: HolderOptions): Promise<Holder> {
   const native = process.env['DAGDRIVE_HOLDER'] === '0' ? undefined : holderNative()
   if (native === undefined) return NO_HOLDER
@@ -220,7 +220,7 @@ export async function attachHolder(options: HolderOptions): Promise<Holder> {
   return holder
 }
 
-/** Where it is switched off or was not built. */
+/** Used if the holder is disabled or was not built. */
 const NO_HOLDER: Holder = {
   held: undefined,
   take: () => undefined,

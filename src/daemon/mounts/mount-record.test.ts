@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { restoreMode } from './mount-record.js'
 
-test('S-051 a directory gets its mode back; a link, another directory or a file at its path is not touched', async (t) => {
+test('S-051 a directory gets its mode back; a link, another directory or a file at its path is not changed', async (t) => {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'dagdrive-modes-')))
   t.teardown(() => rm(base, { recursive: true, force: true }))
   const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o7777
@@ -14,7 +14,7 @@ test('S-051 a directory gets its mode back; a link, another directory or a file 
   await restoreMode(drive, 0o4755)
   t.is(await modeOf(drive), 0o755, 'no set-ID bits')
   await restoreMode(drive, 0o777)
-  t.is(await modeOf(drive), 0o755, 'nobody guards it any more')
+  t.is(await modeOf(drive), 0o755, 'it is no longer guarded')
 
   const victim = join(base, 'victim')
   await writeFile(victim, 'x', { mode: 0o500 })

@@ -1,4 +1,4 @@
-/** Which mounts were asked for, so that a crash can be repaired: written before a mount, removed by its unmount. */
+/** The record of requested mounts, for repairs after a crash. Written before a mount, removed by its unmount. */
 import { constants } from 'node:fs'
 import { open, readlink } from 'node:fs/promises'
 import { findMount } from '../../fuse/index.js'
@@ -7,11 +7,11 @@ import { type Log } from '../../base/index.js'
 import type { MountReport } from '../../api/index.js'
 
 export interface RecordedMount extends MountReport {
-  /** The mode of the directory itself, to be given back when the mount has gone. */
+  /** The original mode of the directory, to be restored after the unmount. */
   readonly bareMode?: number | undefined
 }
 
-/** The recorded mounts; none when the file is missing or damaged. */
+/** The recorded mounts; none if the file is missing or damaged. */
 export async function readMountRecord(path: string, log: Log): Promise<RecordedMount[]> {
   const text = await readFileIfAny(path)
   if (text === undefined) return []
@@ -24,7 +24,7 @@ export async function readMountRecord(path: string, log: Log): Promise<RecordedM
       bareMode: typeof bareMode === 'number' ? bareMode & 0o7777 : undefined,
     }))
   } catch {
-    // Nobody but us writes it; losing it loses only the convenience of mounting again by itself.
+    // Only this program writes the file. Without it, mounts are not restored automatically.
     log.warn('the record of mounts is damaged and is ignored')
     return []
   }
@@ -34,23 +34,23 @@ export async function writeMountRecord(path: string, mounts: readonly RecordedMo
   await writePrivateFile(path, `${JSON.stringify(mounts)}\n`)
 }
 
-/** What a mount gives the directory beneath it. */
+/** The mode of a guarded mountpoint. */
 const GUARDED = 0o500
 
 /**
- * Gives the directory its mode back, unless something is mounted on it. Others may have put something else at its path:
- * only a directory that is at exactly this path, without links, and has the mode a mount gave it, is touched.
+ * Restores the mode of the directory, unless something is mounted on it. Something else may be at this path by now. The
+ * mode is changed only for a directory that is at exactly this path, without links, and has the mode of a guard.
  */
 export async function restoreMode(directory: string, mode: number | undefined): Promise<void> {
   if (mode === undefined || (await findMount(directory)) !== undefined) return
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
-  const found = await open(directory, flags).catch(() => undefined) // it has gone, or is no directory
+  const found = await open(directory, flags).catch(() => undefined) // it is gone, or not a directory
   if (found === undefined) return
   try {
     const isThere = (await readlink(`/proc/self/fd/${String(found.fd)}`)) === directory
     if (isThere && ((await found.stat()).mode & 0o7777) === GUARDED) await found.chmod(mode & 0o777)
   } catch {
-    // It is somebody else's, who gives it its rights.
+    // It belongs to another user, who manages its mode.
   } finally {
     await found.close()
   }

@@ -11,7 +11,7 @@ import { createMounts, type Mounts, type MountsOptions } from './mounts.js'
 const GUARDED = 0o500
 const modeOf = (directory: string): number => statSync(directory).mode & 0o7777
 
-/** A drive thread that guards the directory as a mount does, and mounts nothing. */
+/** A drive thread that guards the directory like a mount, and mounts nothing. */
 const thread = {
   mount: (directory: string) => {
     const mode = modeOf(directory)
@@ -33,7 +33,7 @@ function mountsIn(home: string): Mounts {
   })
 }
 
-test('S-052 the directory of a mount that comes back stays guarded, and has its mode again after the unmount', async (t: ExecutionContext) => {
+test('S-052 the directory of a restored mount stays guarded, and gets its mode back after the unmount', async (t: ExecutionContext) => {
   const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))
   const [home, directory] = [join(base, 'home'), join(base, 'mount')]
@@ -45,8 +45,8 @@ test('S-052 the directory of a mount that comes back stays guarded, and has its 
   first.ended(directory, 'unmounted')
   t.is(modeOf(directory), GUARDED)
   const second = mountsIn(home)
-  // As after the death of the drive thread, which knows the report and not the mode.
-  await second.mountAgain(report)
+  // After the death of the drive thread, the report is known and the mode is not.
+  await second.remount(report)
   await second.unmount(directory, {})
   t.is(modeOf(directory), 0o750)
 })

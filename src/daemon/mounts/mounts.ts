@@ -1,4 +1,4 @@
-/** The mounts of one drive: where they may be, making them, ending them, and the record that survives a crash. */
+/** The mounts of one drive: checks directories, mounts and unmounts, and keeps the record that survives a crash. */
 import { readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { dirname, join, basename, resolve, sep } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
@@ -16,18 +16,18 @@ const ANSWER_TIMEOUT_MS = 20_000
 export interface Mounts {
   readonly list: readonly MountReport[]
   mount(request: MountRequest): Promise<MountReport>
-  /** After a crash: what lies beneath is counted, and no reason to stay away. */
-  mountAgain(recorded: RecordedMount): Promise<{ readonly beneath: number }>
-  /** Goes on with a mount that a dead daemon or drive thread left. */
+  /** Restores a mount after a crash. Names beneath the mount are counted and do not prevent it. */
+  remount(recorded: RecordedMount): Promise<{ readonly beneath: number }>
+  /** Continues a mount whose daemon or drive thread died. */
   takeOver(held: HeldMount): Promise<void>
-  /** The drive thread is dead: what a holder keeps stays for the next, the rest is cut off. */
+  /** Called after the drive thread died. A mount that a holder keeps is left for the next one, others are aborted. */
   leave(): Promise<void>
   unmount(directory: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
-  /** Told by the drive thread. */
+  /** Called by the drive thread. */
   ended(mountpoint: string, end: MountEnd): void
   /**
-   * Every mount goes, open files or not. `remember`: the next daemon brings them back, and the directories stay
+   * Detaches every mount, even with open files. `remember`: the next daemon restores them, and the directories stay
    * guarded.
    */
   detachAll(remember: boolean): Promise<void>
@@ -52,22 +52,22 @@ export function createMounts(options: MountsOptions): Mounts {
   const live = new Map<string, MountReport>()
   const waiting = new Set<() => void>()
   let closing = false
-  /** The mounts come back: meanwhile nothing shall be written to the directories themselves. */
-  let comeBack = false
+  /** Whether the mounts will be restored: until then the directories stay guarded against writes. */
+  let willReturn = false
 
-  /** Of the directories themselves. */
+  /** Original modes of the directories. */
   const bareModes = new Map<string, number>()
   const recorded = (report: MountReport): RecordedMount => ({ ...report, bareMode: bareModes.get(report.directory) })
   const record = async (): Promise<void> => {
     if (!closing) await writeMountRecord(paths.mountsFile, [...live.values()].map(recorded))
   }
-  const recall = async (directory: string): Promise<void> => {
+  const recallMode = async (directory: string): Promise<void> => {
     for (const { directory: known, bareMode } of await readMountRecord(paths.mountsFile, log)) {
       if (known === directory && bareMode !== undefined) bareModes.set(known, bareMode)
     }
   }
-  const uncover = async (directory: string): Promise<void> => {
-    if (comeBack) return
+  const restoreDirectory = async (directory: string): Promise<void> => {
+    if (willReturn) return
     await restoreMode(directory, bareModes.get(directory))
     bareModes.delete(directory)
   }
@@ -76,13 +76,15 @@ export function createMounts(options: MountsOptions): Mounts {
     holder.drop()
     for (const wake of waiting) wake()
     options.onChanged()
-    void record().catch((error: unknown) => log.error('the record of mounts was not written', { error: String(error) }))
+    void record().catch((error: unknown) =>
+      log.error('the record of mounts could not be written', { error: String(error) }),
+    )
   }
 
   let last: Promise<unknown> = Promise.resolve()
   const oneAtATime = <T>(action: () => Promise<T>): Promise<T> => {
     const run = last.then(action)
-    last = run.catch(() => undefined) // told to whoever asked
+    last = run.catch(() => undefined) // the caller gets the error
     return run
   }
 
@@ -100,7 +102,7 @@ export function createMounts(options: MountsOptions): Mounts {
     const again = before !== undefined
     await requireMountable(directory, paths, again)
     const report: MountReport = { directory, ...wanted }
-    if (again) await recall(directory)
+    if (again) await recallMode(directory)
     if (before?.bareMode !== undefined) bareModes.set(directory, before.bareMode)
     await writeMountRecord(paths.mountsFile, [...live.values(), report].map(recorded))
     let beneath = 0
@@ -132,18 +134,18 @@ export function createMounts(options: MountsOptions): Mounts {
 
     mount: (request) => oneAtATime(async () => (await mountNow(request)).report),
 
-    mountAgain: (before) => oneAtATime(() => mountNow(before, before)),
+    remount: (before) => oneAtATime(() => mountNow(before, before)),
 
     takeOver: ({ report, channel, sharedMemory }) =>
       oneAtATime(async () => {
         const { directory, readOnly, allowOther } = report
         const options = { readOnly, allowOther, sharedMemory }
         live.set(directory, report)
-        await recall(directory)
+        await recallMode(directory)
         const living = { mountpoint: directory, channel, sharedMemory }
         const served = await worker.thread.takeOver(living, options).catch(async (error: unknown) => {
-          // Nobody will answer it: programs get errors rather than wait for ever.
-          await forceUnmount(directory).catch(() => undefined) // it has gone by itself
+          // No process will serve it: programs get errors instead of waiting forever.
+          await forceUnmount(directory).catch(() => undefined) // it has already ended
           throw error
         })
         if (served.channel !== undefined) holder.keep(served.channel, rootKey)
@@ -156,7 +158,7 @@ export function createMounts(options: MountsOptions): Mounts {
       else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
       log.info('unmounted', { lazy, force })
       forget(directory)
-      await uncover(directory)
+      await restoreDirectory(directory)
       await record()
     },
 
@@ -186,7 +188,7 @@ export function createMounts(options: MountsOptions): Mounts {
     ended(mountpoint, end) {
       if (live.has(mountpoint)) log.info('the mount has ended', { end })
       forget(mountpoint)
-      void uncover(mountpoint)
+      void restoreDirectory(mountpoint)
     },
 
     async leave() {
@@ -199,14 +201,14 @@ export function createMounts(options: MountsOptions): Mounts {
     async detachAll(remember) {
       await last
       closing = true
-      comeBack = remember
+      willReturn = remember
       for (const directory of live.keys()) {
         await worker.thread.unmount(directory, { lazy: true }).catch(async (error: unknown) => {
-          // The thread is dead, so nobody answers the kernel: cut the connection.
-          log.warn('a mount is cut off', { error: isDriveError(error) ? error.message : String(error) })
+          // The thread is dead and nothing answers the kernel, so the connection is aborted.
+          log.warn('a mount is aborted', { error: isDriveError(error) ? error.message : String(error) })
           await forceUnmount(directory)
         })
-        await uncover(directory)
+        await restoreDirectory(directory)
       }
       if (live.size > 0) holder.drop()
       live.clear()
@@ -216,50 +218,50 @@ export function createMounts(options: MountsOptions): Mounts {
   }
 }
 
-/** Of symlinks in a row, as in Linux. */
+/** Maximum number of symlinks in a row, as in Linux. */
 const MAX_LINKS = 40
 
 /**
- * Absolute and without symlinks, as the kernel names mounts; what is there need not exist, and is never looked into
- * when it is a mount.
+ * Absolute and without symlinks, like the kernel's names of mounts. The path need not exist. A mount at the path is not
+ * accessed.
  */
 export async function resolveFully(path: string, links = 0): Promise<string> {
-  if (!path.startsWith(sep)) throw new DriveError('INVALID', 'A mount directory is an absolute path.')
+  if (!path.startsWith(sep)) throw new DriveError('INVALID', 'The path of a mount directory must be absolute.')
   const parent = await realpath(dirname(path)).catch(() => {
-    // The parents will be made: nothing in them can be a symlink.
+    // The parents will be created, so they cannot contain a symlink.
     return dirname(path)
   })
   const found = path === sep ? sep : join(parent, basename(path))
-  const target = links < MAX_LINKS ? await readlink(found).catch(() => undefined) : undefined // no symlink
+  const target = links < MAX_LINKS ? await readlink(found).catch(() => undefined) : undefined // not a symlink
   return target === undefined ? found : resolveFully(resolve(parent, target), links + 1)
 }
 
 /**
- * Detaches a dead mount of ours, makes the directory when it is missing; NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or
- * INVALID where it cannot carry the drive.
+ * Detaches a dead mount of this drive, and creates the directory if it is missing.
+ * @throws NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID if the drive cannot be mounted there
  */
 async function requireMountable(directory: string, paths: DrivePaths, again: boolean): Promise<void> {
   for (const own of paths.directories) {
     const home = await realpath(own)
     if (within(directory, home) || within(home, directory)) {
-      throw new DriveError('INVALID', `${directory} and the drive's own files in ${home} must not lie in each other.`)
+      throw new DriveError('INVALID', `${directory} must not contain, or lie in, the drive's own files in ${home}.`)
     }
   }
-  // A dead mount stays until the new one takes its place.
+  // A dead mount stays until the new one replaces it.
   if (again && (await isStale(directory).catch(() => false))) return
   await clearStale(directory).catch((error: NodeJS.ErrnoException) => {
-    // Not there yet: nothing can be mounted on it.
+    // The directory does not exist, so nothing is mounted on it.
     if (error.code !== 'ENOENT') throw unusable(directory, error)
   })
   const entries = await makeDirectories(directory)
     .then(() => readdir(directory))
     .catch(async (error: unknown) => {
-      // It died under the question: a holder that went on too late let it go.
+      // The mount died during this check, because its holder was resumed too late.
       if (again && (await isStale(directory).catch(() => false))) return []
       throw unusable(directory, error)
     })
   if (entries.length > 0 && !again) {
-    throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide what is in it.`)
+    throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide its content.`)
   }
 }
 
@@ -267,11 +269,11 @@ function unusable(directory: string, error: unknown): DriveError {
   if (isDriveError(error)) return error
   const { code } = error as NodeJS.ErrnoException
   return code === 'EACCES' || code === 'EPERM'
-    ? new DriveError('ACCESS_DENIED', `This user may not make or enter ${directory}.`, { cause: error })
-    : new DriveError('NOT_A_DIRECTORY', `${directory} could not be made a directory.`, { cause: error })
+    ? new DriveError('ACCESS_DENIED', `This user may not create or access ${directory}.`, { cause: error })
+    : new DriveError('NOT_A_DIRECTORY', `The directory ${directory} could not be created.`, { cause: error })
 }
 
-/** A BUSY names the programs. */
+/** Adds the names of the programs to a BUSY error. */
 async function explain(error: unknown, directory: string): Promise<never> {
   if (!isDriveError(error, 'BUSY')) throw error
   throw new DriveError('BUSY', busyMessage(directory, await usersOf(directory)), { cause: error })
@@ -281,7 +283,7 @@ function within(inner: string, outer: string): boolean {
   return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)
 }
 
-/** Asked from a threadpool thread, so that the drive thread may take its time. */
+/** Waits in the threadpool for an answer of the mount, so that the drive thread is not blocked. */
 async function answers(directory: string): Promise<void> {
   const late = new AbortController()
   try {

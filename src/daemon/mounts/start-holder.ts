@@ -1,4 +1,4 @@
-/** Starts the holder's program, which outlives its daemon. */
+/** Starts the holder program, which outlives its daemon. */
 import { spawn } from 'node:child_process'
 import type { Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
@@ -6,7 +6,7 @@ import { SHARED_BYTES } from '../../fuse/index.js'
 
 const START_MS = 5_000
 
-/** Resolves when its socket answers; false when it does not. */
+/** Resolves with whether its socket answers. */
 export function startHolder(
   program: string,
   { paths, log }: { readonly paths: Pick<DrivePaths, 'holderSocket' | 'lockFile' | 'logFile'>; readonly log: Log },

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { busyMessage, usersOf } from './users-of.js'
 
-test('a program that works in a directory is named, and nobody once it has ended', async (t) => {
+test('a program in a directory is named while it runs', async (t) => {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'dagdrive-users-')))
   t.teardown(() => rm(directory, { recursive: true }))
   t.deepEqual(await usersOf(directory), [])
@@ -14,7 +14,7 @@ test('a program that works in a directory is named, and nobody once it has ended
   await once(child, 'spawn')
   try {
     t.deepEqual(await usersOf(directory), [`sleep (${child.pid})`])
-    t.deepEqual(await usersOf(directory.slice(0, -1)), [], 'a name that only begins the same')
+    t.deepEqual(await usersOf(directory.slice(0, -1)), [], 'a name with the same prefix')
   } finally {
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -22,7 +22,7 @@ test('a program that works in a directory is named, and nobody once it has ended
   t.deepEqual(await usersOf(directory), [])
 })
 
-test('S-081 the name of a program is nothing that a terminal obeys', async (t) => {
+test('S-081 control characters in the name of a program do not reach the terminal', async (t) => {
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'dagdrive-users-')))
   t.teardown(() => rm(directory, { recursive: true }))
   const hostile = join(directory, '\u001b]0;x\u0007\n\u001b[2J')
@@ -38,11 +38,14 @@ test('S-081 the name of a program is nothing that a terminal obeys', async (t) =
   }
 })
 
-test('a busy drive says who uses it, and what to do', (t) => {
-  t.is(busyMessage('/m', []), 'Programs still use /m. Leave it and close its files, or cut them off with --force.')
+test('a BUSY message names the programs and the remedy', (t) => {
+  t.is(
+    busyMessage('/m', []),
+    'Programs still use /m. Close their files and leave the directory, or use --force to abort them.',
+  )
   t.is(
     busyMessage('/m', ['vim (1)']),
-    'Programs still use /m: vim (1). Leave it and close its files, or cut them off with --force.',
+    'Programs still use /m: vim (1). Close their files and leave the directory, or use --force to abort them.',
   )
   t.regex(busyMessage('/m', ['a', 'b', 'c', 'd', 'e', 'f', 'g']), /: a, b, c, d, e, 2 more\. /)
 })

@@ -1,4 +1,4 @@
-/** Which programs use a mount, so that BUSY can name them. */
+/** Finds the programs that use a mount, for the BUSY message. */
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { printable } from '../../base/index.js'
@@ -6,7 +6,7 @@ import { printable } from '../../base/index.js'
 const MOST_NAMED = 5
 
 /**
- * `name (pid)` of programs that are in the directory or have a file of it open, as far as this user may see. Asks only
+ * `name (pid)` of the programs that have the directory or a file in it open, if this user may see them. Reads only
  * /proc, never the mount.
  */
 export async function usersOf(directory: string): Promise<string[]> {
@@ -19,15 +19,15 @@ export async function usersOf(directory: string): Promise<string[]> {
   return users
 }
 
-/** The sentence of a BUSY: who, and what can be done. */
+/** The message of a BUSY error: the programs, and the remedy. */
 export function busyMessage(directory: string, users: readonly string[]): string {
   const more = users.length - MOST_NAMED
   const who = [...users.slice(0, MOST_NAMED), ...(more > 0 ? [`${more} more`] : [])].join(', ')
-  return `Programs still use ${directory}${who === '' ? '' : `: ${who}`}. Leave it and close its files, or cut them off with --force.`
+  return `Programs still use ${directory}${who === '' ? '' : `: ${who}`}. Close their files and leave the directory, or use --force to abort them.`
 }
 
 async function uses(processDirectory: string, directory: string): Promise<boolean> {
-  const descriptors = await readdir(join(processDirectory, 'fd')).catch(() => []) // ended, or another user's
+  const descriptors = await readdir(join(processDirectory, 'fd')).catch(() => []) // ended, or of another user
   for (const link of ['cwd', 'root', ...descriptors.map((name) => join('fd', name))]) {
     const target = await readlink(join(processDirectory, link)).catch(() => '') // as above
     if (target === directory || target.startsWith(`${directory}/`)) return true

@@ -1,6 +1,6 @@
 /**
- * An empty drive in a home whose key is there and whose data are gone, when its node knows no drive either.
- * Whoever asks for it has the phrase and says `--new`.
+ * Creates an empty drive in a home that has a key but no data, if its node knows no drive of this key either. The
+ * request must contain the phrase and `--new`.
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { InitReport } from '../../api/index.js'
@@ -11,16 +11,16 @@ import { nodeReportOf } from '../control/status.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
 import type { Daemon } from './daemon.js'
 
-/** DRIVE_EXISTS where there is a drive after all, or the phrase is another one's. */
-export async function beginAnew(daemon: Daemon, phrase: string, signal: AbortSignal): Promise<InitReport> {
+/** @throws DRIVE_EXISTS if there is a drive after all, or if the phrase belongs to another key */
+export async function createAgain(daemon: Daemon, phrase: string, signal: AbortSignal): Promise<InitReport> {
   const { paths } = daemon
   const failure = await daemon.requireDrive().then(
-    () => new DriveError('DRIVE_EXISTS', 'There is a drive here already; nothing was changed.'),
+    () => new DriveError('DRIVE_EXISTS', 'There is already a drive here. Nothing was changed.'),
     (error: unknown) => error,
   )
   if (!isDriveError(failure, 'NO_DRIVE')) throw failure
   if (daemon.rootKey === undefined || !timingSafeEqual(rootKeyOfPhrase(phrase), daemon.rootKey)) {
-    throw new DriveError('DRIVE_EXISTS', 'The phrase is not that of the key here; nothing was changed.')
+    throw new DriveError('DRIVE_EXISTS', 'The phrase does not match the key here. Nothing was changed.')
   }
   const { deviceSlot } = DEFAULT_CONFIG
   await writeConfig(paths.configFile, { ...(await daemon.config()), deviceSlot, openedExisting: false })

@@ -1,10 +1,10 @@
-/** Repairing what a crash left of the mounts: dead ones go, and those that were asked for come back. */
+/** Cleans up after a crash: detaches dead mounts, and restores the recorded ones. */
 import type { Log } from '../../base/index.js'
 import { clearStale } from '../../fuse/index.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
 
-/** Needs no drive, so it works when that cannot be opened. They shall not come back either. */
+/** Works without a drive, so also if it cannot be opened. The mounts are not restored later. */
 export async function clearDeadMounts(mountsFile: string, log: Log): Promise<void> {
   for (const { directory, bareMode } of await readMountRecord(mountsFile, log)) {
     await clearStale(directory).catch((error: unknown) =>
@@ -15,8 +15,8 @@ export async function clearDeadMounts(mountsFile: string, log: Log): Promise<voi
   await writeMountRecord(mountsFile, [])
 }
 
-/** @returns what went wrong, in a sentence, or undefined */
-export async function mountAgain(
+/** @returns a sentence about the failure, or undefined */
+export async function remountAll(
   drive: Pick<Drive, 'mountAgain'>,
   wanted: readonly RecordedMount[],
   log: Log,
@@ -24,13 +24,14 @@ export async function mountAgain(
   let problem: string | undefined
   for (const mount of wanted) {
     try {
-      const { beneath } = await drive.mountAgain(mount)
-      log.info('a mount was brought back', { beneath })
-      if (beneath > 0) problem = `${mount.directory} has ${beneath} names beneath the mount, written while it was away.`
+      const { beneath } = await drive.remount(mount)
+      log.info('a mount was restored', { beneath })
+      if (beneath > 0)
+        problem = `${mount.directory} has ${beneath} names beneath the mount, written while the drive was not mounted.`
     } catch (error) {
       const reason = error instanceof Error ? error.message : ''
-      problem = `${mount.directory} could not be mounted again: ${reason}`
-      log.warn('a mount could not be brought back', { error: reason })
+      problem = `${mount.directory} could not be remounted: ${reason}`
+      log.warn('a mount could not be restored', { error: reason })
     }
   }
   return problem
