@@ -17,7 +17,7 @@ export async function clearDeadMounts(mountsFile: string, log: Log): Promise<voi
 
 /** @returns a sentence about the failure, or undefined */
 export async function remountAll(
-  drive: Pick<Drive, 'mountAgain'>,
+  drive: Pick<Drive, 'remount'>,
   wanted: readonly RecordedMount[],
   log: Log,
 ): Promise<string | undefined> {
