@@ -1,12 +1,12 @@
 /*
- * Many chunks in one pass: cut, derive keys, encrypt and hash, each chunk while it is in the cache, two hashes at a
- * time.
+ * Processes many chunks in one pass. Each chunk is cut, encrypted and hashed, and its keys are derived, while it is in
+ * the CPU cache. Two hashes are computed at a time.
  */
 #ifndef DAGDRIVE_BATCH_H
 #define DAGDRIVE_BATCH_H
 #include "leaf.h"
 
-/* ---------------------------------------------------------------- rows: what cutting and sealing tell JavaScript */
+/* ---------------------------------------------------------------- rows: the results of cutting and sealing */
 
 #define ROW_BYTES ((size_t)96)
 enum { ROW_OFFSET = 0, ROW_LENGTH = 4, ROW_SEALED = 8, ROW_ITEM = 12, ROW_KEY = 16, ROW_DEDUP = 48, ROW_DIGEST = 64 };
@@ -31,7 +31,7 @@ enum { LANE_IDLE, LANE_MAC, LANE_DIGEST };
 typedef struct {
   int kind;
   uint8_t *row;
-  uint8_t *block; /* where its sealed block lies, or will */
+  uint8_t *block; /* place of its sealed block */
   sha_message message;
 } lane;
 
@@ -43,25 +43,25 @@ typedef struct {
   const gear_table *gear;
   const mac_key *mac;
   EVP_CIPHER_CTX *cipher;
-  /* what to do */
+  /* requested work */
   bool cut, seal;
   /* rows */
   uint8_t *rows;
-  size_t row_capacity, row_count; /* when !cut, row_count is given */
+  size_t row_capacity, row_count; /* input if !cut */
   size_t next_row;                /* the next row to hand to a lane */
-  /* the cutter's place */
+  /* position of the cutter */
   size_t item, item_at;
   /* output */
   uint8_t *out;
   size_t out_capacity, out_used;
-  /* sealed blocks that wait for their digest, as rows; at most two lanes finish at once */
+  /* rows of sealed blocks that wait for their digest; at most two lanes finish at once */
   uint8_t *ready_row[4];
   uint8_t *ready_block[4];
   int ready;
   const char *failed;
 } batch;
 
-/* The next chunk as a row, or NULL at the end (or on failure). */
+/* Cuts the next chunk. Returns its row, or NULL at the end or on failure. */
 static uint8_t *cut_next(batch *b) {
   while (b->item < b->item_count) {
     const uint32_t *item = b->items + b->item * ITEM_WORDS;
@@ -94,7 +94,10 @@ static uint8_t *cut_next(batch *b) {
   return NULL;
 }
 
-/* Room for a row's block, in row order whatever order the lanes finish in. NULL when the output is full. */
+/*
+ * Reserves output for a row's block. The order is that of the rows, not that in which lanes finish. NULL when the
+ * output is full.
+ */
 static uint8_t *reserve(batch *b, const uint8_t *row) {
   const size_t sealed = row_get(row, ROW_SEALED);
   if (sealed > b->out_capacity - b->out_used) {
@@ -113,7 +116,7 @@ static bool encrypt_row(batch *b, const uint8_t *row, uint8_t *block) {
   return false;
 }
 
-/* The next row to seal of those given, or NULL. */
+/* The next of the given rows to seal, or NULL. */
 static uint8_t *given_next(batch *b) {
   while (b->next_row < b->row_count) {
     uint8_t *row = b->rows + b->next_row++ * ROW_BYTES;
@@ -130,7 +133,10 @@ static void start_digest(lane *l, uint8_t *row, uint8_t *block) {
   sha_message_of_bytes(&l->message, block, row_get(row, ROW_SEALED));
 }
 
-/* Gives a lane its next work: the digest of a block just sealed, while it is in the cache, before the next chunk. */
+/*
+ * Gives a lane its next work. The digest of a block just sealed comes before the next chunk, because the block is still
+ * in the CPU cache.
+ */
 static void feed(batch *b, lane *l) {
   l->kind = LANE_IDLE;
   if (b->failed) return;
@@ -153,7 +159,7 @@ static void feed(batch *b, lane *l) {
   sha_message_of_leaf(&l->message, b->mac, b->data + row_get(row, ROW_OFFSET), row_get(row, ROW_LENGTH));
 }
 
-/* A lane's message is hashed: use the result. */
+/* Uses the result of a lane whose message is hashed. */
 static void finish(batch *b, lane *l) {
   if (l->kind == LANE_DIGEST) {
     sha_output(l->message.state, l->row + ROW_DIGEST);
@@ -194,7 +200,7 @@ static void run_lanes(batch *b) {
 }
 #endif
 
-/* Without SHA extensions: one chunk after the other through EVP. */
+/* Without SHA extensions: hashes one chunk after another through EVP. */
 static void run_serial(batch *b) {
   uint8_t *row;
   while (!b->failed && (row = b->cut ? cut_next(b) : given_next(b))) {

@@ -1,4 +1,4 @@
-/* What the addon keeps for each environment (one a thread): cipher contexts and derived tables. */
+/* State of the addon for each environment (one for each thread): cipher contexts and derived tables. */
 #ifndef DAGDRIVE_CORE_H
 #define DAGDRIVE_CORE_H
 #include <openssl/rand.h>
@@ -9,7 +9,7 @@
 
 typedef struct {
   EVP_CIPHER_CTX *seal_leaf, *open_leaf, *seal_record, *open_record;
-  EVP_CIPHER_CTX *page_tag, *page_open; /* made at first use */
+  EVP_CIPHER_CTX *page_tag, *page_open; /* created at first use */
   uint64_t page_serial;
   uint8_t seal_record_key[32], open_record_key[32];
   bool seal_record_keyed, open_record_keyed;

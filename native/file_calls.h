@@ -1,4 +1,4 @@
-/* Entry points for file calls Node lacks; included by seal.c once. */
+/* Entry points for file calls that Node lacks. Included once, by seal.c. */
 #ifndef DAGDRIVE_FILE_CALLS_H
 #define DAGDRIVE_FILE_CALLS_H
 #include <errno.h>
@@ -23,8 +23,8 @@ static napi_value punch_hole(napi_env env, napi_callback_info info) {
 }
 
 /*
- * preadNoWait(fd, into, offset): bytes read without waiting for the disk, or a negative errno (-EAGAIN: not in the page
- * cache).
+ * preadNoWait(fd, into, offset): reads without waiting for the disk. Returns the number of bytes, or a negative errno
+ * (-EAGAIN: not in the page cache).
  */
 static napi_value pread_no_wait(napi_env env, napi_callback_info info) {
   napi_value args[3];
@@ -39,9 +39,7 @@ static napi_value pread_no_wait(napi_env env, napi_callback_info info) {
   return js_number(env, n < 0 ? -errno : (double)n);
 }
 
-/*
- * bytesToPage(bytes): how many of them lie before the next page boundary; direct I/O wants memory that begins on one.
- */
+/* bytesToPage(bytes): number of bytes before the next page boundary. Direct I/O needs page-aligned memory. */
 static napi_value bytes_to_page(napi_env env, napi_callback_info info) {
   napi_value args[1];
   bytes memory;

@@ -1,20 +1,20 @@
 /*
- * The channel to the kernel: requests from /dev/fuse in batches, one write per reply. Parsing and answering is
- * JavaScript's.
+ * The channel to the kernel: reads requests from /dev/fuse in batches, and writes each reply with one call. JavaScript
+ * parses and answers.
  *
  * open(fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd) returns a channel object, or -errno:
  *   memory             one ArrayBuffer: arenaBytes of requests, then maxBatch pairs (offset, length) of uint32, then
  *                      outBytes
  *   reply(length)      writes out[0 ... length); 0 or -errno
  *   replyWith(n, list) writes out[0 ... n) and the Uint8Arrays of list with one writev; sets the header's length field
- *   abortAtExit(path, keeps)  file that gets "1" when the environment ends while the channel is open; with keeps only
- *                      when a notification hangs then, because another server takes the connection over
- *   guard(on)          whether another thread is inside a notification; an ending environment waits for it, and it may
- *                      wait for replies nobody will send any more, so the connection is aborted then (mode 0 only)
+ *   abortAtExit(path, keeps)  the file that gets "1" if the environment ends while the channel is open. With keeps,
+ *                      only if a notification blocks then, because another server takes over the connection
+ *   guard(on)          whether another thread is inside a notification. An ending environment waits for that thread,
+ *                      which may wait for replies that never come, so the connection is aborted then (mode 0 only)
  *   stop()             closes the channel and fd; onEnd is not called
- * mode 0 polls on the environment's own event loop (uv_poll), mode 1 reads on a thread of its own and needs no libuv.
- * The channel owns fd. onBatch(count) is called once per batch, and the requests are valid until it returns.
- * onEnd(errno) is called once, when reading fails for good: ENODEV after an unmount, ECONNABORTED after an abort.
+ * Mode 0 polls on the environment's own event loop (uv_poll). Mode 1 reads on a separate thread and needs no libuv.
+ * The channel owns fd. onBatch(count) is called once for each batch; the requests are valid until it returns.
+ * onEnd(errno) is called once, when reading fails permanently: ENODEV after an unmount, ECONNABORTED after an abort.
  */
 #define _GNU_SOURCE
 #include "fuse_channel.h"
@@ -99,18 +99,18 @@ void channel_abort_connection(channel *ch) {
   int fd = open(ch->abort_path, O_WRONLY | O_CLOEXEC);
   if (fd < 0) return;
   ssize_t written = write(fd, "1", 1);
-  (void)written; /* nothing more can be done while exiting */
+  (void)written; /* exiting: the error cannot be handled */
   close(fd);
 }
 
 static void on_environment_exit(napi_async_cleanup_hook_handle handle, void *data) {
   channel *ch = data;
-  if (ch->closed) return; /* its handle is closing already and removes the hook */
+  if (ch->closed) return; /* the handle is closing and removes the hook */
   if (!ch->keeps) channel_abort_connection(ch);
   close_channel(ch);
 }
 
-/* stop() may be called from inside a callback; what the callback runs on is dropped only when it has returned. */
+/* A callback may call stop(). The state it uses is freed only after it has returned. */
 void channel_deliver(channel *ch, uint32_t count, int failure) {
   napi_handle_scope scope;
   if (napi_open_handle_scope(ch->env, &scope) != napi_ok) return;
@@ -125,7 +125,7 @@ void channel_deliver(channel *ch, uint32_t count, int failure) {
   napi_close_handle_scope(ch->env, scope);
 }
 
-/* The methods; `data` is the channel, which lives as long as the environment. */
+/* Looks up the channel of a method call. The channel lives as long as the environment. */
 
 static channel *method(napi_env env, napi_callback_info info, size_t *count, napi_value *arguments) {
   void *data = NULL;
@@ -227,7 +227,7 @@ static bool is_function(napi_env env, napi_value value) {
   return napi_typeof(env, value, &type) == napi_ok && type == napi_function;
 }
 
-/* Everything that JavaScript sees of the channel; also what must exist before requests can be delivered. */
+/* Creates the channel's JavaScript object, and everything that must exist before requests are delivered. */
 static napi_value make_object(channel *ch, napi_value on_batch, napi_value on_end, size_t bytes) {
   napi_env env = ch->env;
   napi_value object, buffer, name;
@@ -284,7 +284,7 @@ static napi_value js_open(napi_env env, napi_callback_info info) {
   if (failure != 0) {
     drop_javascript(ch);
     release_memory(memory);
-    ch->closed = true; /* kept in the list: the methods of the half-made object may still name it */
+    ch->closed = true; /* the channel stays in the list: methods of the unfinished object may still refer to it */
     ch->memory = NULL;
   } else napi_add_async_cleanup_hook(env, on_environment_exit, ch, &ch->hook);
   state->channels = ch;

@@ -1,6 +1,6 @@
 /*
- * A channel to the kernel: what its own part (fuse_channel.c) and its two ways to wait for requests (fuse_poll.c,
- * fuse_thread.c) share.
+ * A channel to the kernel: the declarations shared by fuse_channel.c and its two ways to wait for requests
+ * (fuse_poll.c, fuse_thread.c).
  */
 #ifndef DAGDRIVE_FUSE_CHANNEL_H
 #define DAGDRIVE_FUSE_CHANNEL_H
@@ -14,7 +14,7 @@
 #define MODE_POLL 0
 #define MODE_THREAD 1
 
-/* The memory is freed when both the channel and the ArrayBuffer over it are gone. */
+/* The memory is freed when both the channel and its ArrayBuffer are gone. */
 typedef struct {
   atomic_int users;
   uint8_t *bytes;
@@ -55,19 +55,22 @@ typedef struct channel {
 /* fuse_channel.c */
 
 /*
- * Reads what is there, packed behind each other at multiples of 8. Stops at max_batch or when another full request
- * would not fit. *failure becomes 0, or the errno that ends the channel.
+ * Reads all available requests. Each starts at a multiple of 8. Stops at max_batch, or if another request of maximum
+ * size might not fit. *failure becomes 0, or the errno that ends the channel.
  */
 uint32_t channel_read_batch(channel *ch, int *failure);
-/* Hands a batch to JavaScript, then the end if there is one. The channel may be closed when it returns. */
+/* Delivers a batch to JavaScript, and then the end, if there is one. The channel may be closed when it returns. */
 void channel_deliver(channel *ch, uint32_t count, int failure);
 /*
  * A thread inside a notification keeps the connection alive although fd is closed, and the environment would wait for
- * it.
+ * that thread.
  */
 void channel_abort_connection(channel *ch);
 
-/* fuse_poll.c; start answers 0 or -errno. Stopping ends with the cleanup hook, when libuv has closed the handles. */
+/*
+ * fuse_poll.c. The start returns 0 or -errno. A stop is complete when libuv has closed the handles, after the cleanup
+ * hook.
+ */
 int channel_start_poll(channel *ch);
 void channel_stop_poll(channel *ch);
 /* 0 or a libuv error */

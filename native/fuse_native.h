@@ -1,4 +1,4 @@
-/* What the two halves of the dagdrive_fuse addon share: argument checks that never throw and never crash. */
+/* Shared by the parts of the dagdrive_fuse addon: argument checks that never throw and never crash. */
 #ifndef DAGDRIVE_FUSE_NATIVE_H
 #define DAGDRIVE_FUSE_NATIVE_H
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A JS number that is a whole number in low ... high. */
+/* Whether a JS value is an integer in low ... high. */
 static inline bool dd_get_integer(napi_env env, napi_value value, double low, double high, int64_t *out) {
   double number;
   if (napi_get_value_double(env, value, &number) != napi_ok) return false;

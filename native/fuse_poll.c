@@ -1,17 +1,17 @@
-/* Mode 0: requests are noticed by the environment's own event loop (uv_poll) and handled on its thread. */
+/* Mode 0: the environment's own event loop waits for requests (uv_poll), and its thread handles them. */
 #define _GNU_SOURCE
 #include "fuse_channel.h"
 
 #include <time.h>
 
 #define GUARD_MS 1000
-#define SPIN_NS 60000        /* how long to look for the next request before sleeping */
-#define SPIN_AGAIN_NS 200000 /* a sleep shorter than this was not worth it */
+#define SPIN_NS 60000        /* time to poll for the next request before sleeping */
+#define SPIN_AGAIN_NS 200000 /* a shorter sleep was not worth it */
 #define SPINS_MISSED_MAX 8
-#define PAUSES 16            /* between two looks, about 1 us */
-#define TURN_NS 1000000      /* how long requests may keep the event loop waiting */
+#define PAUSES 16            /* between two polls, about 1 us */
+#define TURN_NS 1000000      /* maximum time that requests may block the event loop */
 
-/* Leaves the other thread of a shared core its turn. */
+/* Yields to the other hyperthread of the core. */
 static inline void cpu_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -27,9 +27,9 @@ static uint64_t now_ns(void) {
 }
 
 /*
- * A program waits for each answer before its next request, which comes some 20 us later: less than it takes to go to
- * sleep and to be woken on an idle processor of a virtual machine. So look for it a moment before sleeping, but only
- * while looking pays. *cut: the turn ended while looking.
+ * A program waits for each answer before its next request, which comes about 20 us later. Going to sleep and waking up
+ * takes longer on an idle processor of a virtual machine. So this polls for a moment before sleeping, as long as that
+ * pays off. *cut: the turn ended while polling.
  */
 static uint32_t await_next(channel *ch, uint64_t end, int *failure, bool *cut) {
   *cut = false;
@@ -53,8 +53,8 @@ static uint32_t await_next(channel *ch, uint64_t end, int *failure, bool *cut) {
 static void on_turn(uv_idle_t *handle);
 
 /*
- * Delivers what was read and what follows it. When the turn ends first, the next one begins after the other events of
- * the loop, without sleep.
+ * Delivers the requests that were read and those that follow. If the turn ends first, the next one starts after the
+ * other events of the loop, without sleeping.
  */
 static void serve(channel *ch, uint64_t begin, uint32_t count, int failure) {
   for (;;) {
@@ -85,7 +85,7 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
   serve(ch, begin, count, failure);
 }
 
-/* Runs also while Node waits for outstanding work before the cleanup hooks; calls into JavaScript fail then. */
+/* Also runs while Node waits for outstanding work before the cleanup hooks. Calls into JavaScript fail then. */
 static void on_guard(uv_timer_t *handle) {
   channel *ch = handle->data;
   napi_handle_scope scope;

@@ -1,4 +1,4 @@
-/* Mode 1: a thread of its own reads, and hands each batch to the environment's thread. Needs no libuv. */
+/* Mode 1: a separate thread reads requests and passes each batch to the environment's thread. Needs no libuv. */
 #define _GNU_SOURCE
 #include "fuse_channel.h"
 

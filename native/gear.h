@@ -1,6 +1,6 @@
 /*
- * FastCDC with a 32-bit keyed gear hash, the same cuts as src/pipeline/gear.ts; docs/format/keys-and-leaves.md has the
- * definition.
+ * FastCDC with a 32-bit keyed gear hash. The cuts equal those of src/pipeline/gear.ts. Defined in
+ * docs/format/keys-and-leaves.md.
  */
 #ifndef DAGDRIVE_GEAR_H
 #define DAGDRIVE_GEAR_H
@@ -26,7 +26,10 @@ static void gear_load(gear_table *table, const uint8_t bytes[1024]) {
   }
 }
 
-/* Rolls from p[*at] while *at < end. Returns 1 when the hash fell below `limit`; *at is then just past that byte. */
+/*
+ * Rolls the hash from p[*at] while *at < end. Returns 1 when the hash falls below `limit`; *at is then just after that
+ * byte.
+ */
 static int gear_scan_one(const gear_table *g, const uint8_t *p, size_t *at, size_t end, uint32_t *hash, uint32_t limit) {
   uint32_t h = *hash;
   for (size_t i = *at; i < end;) {
@@ -41,7 +44,7 @@ static int gear_scan_one(const gear_table *g, const uint8_t *p, size_t *at, size
   return 0;
 }
 
-/* The hash of the window that ends before p[at]. */
+/* Hash of the window that ends before p[at]. */
 static uint32_t gear_window(const gear_table *g, const uint8_t *p, size_t at) {
   uint32_t h = 0;
   for (size_t i = at - GEAR_WINDOW; i < at; i++) h = (h << 1) + g->word[p[i]];
@@ -49,8 +52,9 @@ static uint32_t gear_window(const gear_table *g, const uint8_t *p, size_t at) {
 }
 
 /*
- * The same in stretches of four times GEAR_STREAM bytes, four streams at once: a window is 32 bytes, so any place can
- * be a start, and one stream alone waits for its own additions. Work behind a cut is lost, at most one stretch a chunk.
+ * The same, in stretches of four times GEAR_STREAM bytes. Four streams run at once, because one stream alone waits for
+ * its own additions. A window is 32 bytes, so a stream can start anywhere. Work after a cut is lost: at most one
+ * stretch for each chunk.
  */
 #define GEAR_STREAM ((size_t)2048)
 static int gear_scan(const gear_table *g, const uint8_t *p, size_t *at, size_t end, uint32_t *hash, uint32_t limit) {
@@ -84,7 +88,7 @@ static int gear_scan(const gear_table *g, const uint8_t *p, size_t *at, size_t e
   return gear_scan_one(g, p, at, end, hash, limit);
 }
 
-/* Length of the first content-defined chunk of `left` bytes at p; 0 when not certain yet (only when !final). */
+/* Length of the first content-defined chunk in the `left` bytes at p. 0 if it is not certain yet (only if !final). */
 static size_t gear_cut(const gear_table *g, const uint8_t *p, size_t left, int final) {
   if (left > CHUNK_MIN) {
     const size_t end = left < CHUNK_MAX ? left : CHUNK_MAX;

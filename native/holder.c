@@ -1,17 +1,21 @@
 /*
- * The holder of a mount: a small process beside the daemon that keeps the same open /dev/fuse file, so that the kernel
- * lets programs wait while no daemon lives, and starts the next daemon. It reads no request and knows nothing of the
- * drive.
+ * The holder of a mount: a small process beside the daemon that keeps the same open /dev/fuse file. While no daemon
+ * runs, the kernel therefore lets programs wait. The holder starts the next daemon. It reads no requests and knows
+ * nothing of the drive.
  *
  *   dagdrive_holder SOCKET LOCK LOG MEMORY_BYTES     prints a newline when SOCKET answers
  *
- * It also keeps what the next daemon needs: a shared memory (the daemon's layout, src/fuse/holder) and the unlocked
- * key, in locked pages that no core dump, debugger of this user or child sees. Both go only to a process of the same
- * user that the home's lock file names. Messages (one packet each, the first byte says which): from the daemon H hello,
- * K key, C command line of the next daemon, G the channel's descriptor, M the memory's, made by a holder that died
- * before its daemon, D drop channel and key; to the daemon S: has a channel, length of the key, key, with the
- * descriptors (memory, channel). It ends when the daemon goes and no channel is held, and 30 s after the last daemon
- * went: a request a dead daemon has read cannot be ended even by SIGKILL as long as the channel lives.
+ * It also keeps the state for the next daemon: a shared memory (the daemon's layout, src/fuse/holder), and the unlocked
+ * key in locked pages that are not in core dumps, not visible to debuggers of this user and not inherited by children.
+ * Both are passed only to a process of the same user that the home's lock file names.
+ *
+ * Each message is one packet, and its first byte is the type. From the daemon: H hello, K key, C command line of the
+ * next daemon, G descriptor of the channel, M descriptor of the memory (created by a holder that died before its
+ * daemon), D drop channel and key. To the daemon: S has-channel flag, length of the key, key, with the descriptors
+ * (memory, channel).
+ *
+ * The holder exits when the daemon disconnects and there is no channel, and 30 s after the last daemon disconnected.
+ * As long as the channel lives, even SIGKILL cannot end a program whose request a dead daemon has read.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,12 +41,12 @@
 #define PATIENCE_MS 30000
 #define TRIES_PER_MINUTE 5
 #define MINUTE_MS 60000
-#define CHILD_MS 200 /* between two looks at a daemon that has not come yet */
-#define SERVED_MS 500 /* a daemon that held its channel as long was no failed try */
+#define CHILD_MS 200 /* between two checks for a daemon that has not connected yet */
+#define SERVED_MS 500 /* a daemon that held the channel this long is not a failed try */
 #define MESSAGE_BYTES 16384
 #define MAX_ARGUMENTS 64
 #define MAX_KEY_BYTES 255
-#define MOST_DESCRIPTORS 8 /* received at once; what is beyond is closed by the kernel */
+#define MOST_DESCRIPTORS 8 /* received at once; the kernel closes the others */
 
 typedef struct {
   uint8_t length;
@@ -51,13 +55,13 @@ typedef struct {
 
 static const char *lock_path, *log_path;
 static secret *key;               /* a locked page */
-static uint8_t *message;          /* locked: keys pass through it */
-static char command[MESSAGE_BYTES]; /* arguments, each with its NUL, then an empty one; empty: somebody else starts daemons */
+static uint8_t *message;          /* locked, because it can hold a key */
+static char command[MESSAGE_BYTES]; /* NUL-terminated, then an empty one; none: a service manager starts daemons */
 static long memory_bytes;
 static int memory = -1, channel = -1, daemon_link = -1;
 static int64_t alone_since, next_try, served_since, tries[TRIES_PER_MINUTE];
 static unsigned tried;
-static pid_t child; /* the daemon started last, until it is waited for; 0 for none */
+static pid_t child; /* the last daemon started, until it is reaped; 0 for none */
 
 static int64_t now_ms(void) {
   struct timespec time;
@@ -65,7 +69,7 @@ static int64_t now_ms(void) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-/* Who started us may have open what is not ours: files of the database, opened without close-on-exec. */
+/* The parent may have passed on descriptors without close-on-exec, for example database files. */
 static void close_all_but_standard(void) {
 #ifdef SYS_close_range
   if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0) return;
@@ -74,18 +78,18 @@ static void close_all_but_standard(void) {
   for (int fd = 3; fd < (end > 0 && end < 65536 ? end : 65536); fd++) close(fd);
 }
 
-/* Memory rules of keys: never swapped, never in a core dump, never in a child. */
+/* Allocates memory for keys: never swapped, never in a core dump, never in a child. */
 static void *locked_page(size_t bytes) {
   void *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return NULL;
-  /* Beyond the limit of locked memory it still is in no dump and no child. */
+  /* Beyond the limit of locked memory it can be swapped, but is still in no dump and no child. */
   if (mlock(page, bytes) != 0 && errno != ENOMEM && errno != EPERM) return NULL;
   madvise(page, bytes, MADV_DONTDUMP);
   madvise(page, bytes, MADV_WIPEONFORK);
   return page;
 }
 
-/* A socket nobody listens on any more is left by a killed holder. */
+/* Replaces a socket without listener, which a killed holder left. */
 static int listen_at(const char *path) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) return -1;
@@ -93,16 +97,16 @@ static int listen_at(const char *path) {
   int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
   int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  bool is_left = connect(probe, (struct sockaddr *)&address, sizeof address) != 0 && errno == ECONNREFUSED;
+  bool is_stale = connect(probe, (struct sockaddr *)&address, sizeof address) != 0 && errno == ECONNREFUSED;
   close(probe);
-  if (is_left) unlink(path);
+  if (is_stale) unlink(path);
   umask(0177);
   if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 4) == 0) return fd;
   close(fd);
   return -1;
 }
 
-/* The daemon that holds the lock of this home writes its process number into the lock file. */
+/* The daemon that holds the lock of this home writes its pid into the lock file. */
 static bool is_daemon_of_this_home(int link) {
   struct ucred peer;
   socklen_t length = sizeof peer;
@@ -148,14 +152,14 @@ static void drop_channel(void) {
   explicit_bzero(key, sizeof *key);
 }
 
-/* What a holder before this one made: of our size, and nobody can cut it. */
-static bool is_our_kind_of_memory(int fd) {
+/* Whether it is the memory of an earlier holder: of the expected size, and sealed against shrinking. */
+static bool is_valid_memory(int fd) {
   struct stat found;
   int seals = fcntl(fd, F_GET_SEALS);
   return fstat(fd, &found) == 0 && found.st_size == memory_bytes && seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
-static void obey(ssize_t length, int received) {
+static void handle_message(ssize_t length, int received) {
   switch (message[0]) {
   case 'H':
     if (!send_state(daemon_link)) shutdown(daemon_link, SHUT_RDWR);
@@ -177,7 +181,7 @@ static void obey(ssize_t length, int received) {
     served_since = now_ms();
     break;
   case 'M':
-    if (received < 0 || !is_our_kind_of_memory(received)) break;
+    if (received < 0 || !is_valid_memory(received)) break;
     close(memory);
     memory = received;
     received = -1;
@@ -188,7 +192,7 @@ static void obey(ssize_t length, int received) {
   explicit_bzero(message, MESSAGE_BYTES);
 }
 
-/* The one descriptor of a message, or -1. More than one belongs to no message: all are closed. */
+/* The one descriptor of a message, or -1. No message has more than one; then all are closed. */
 static int received_descriptor(struct msghdr *header) {
   int kept = -1, count = 0;
   for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part != NULL; part = CMSG_NXTHDR(header, part)) {
@@ -207,8 +211,8 @@ static int received_descriptor(struct msghdr *header) {
   return -1;
 }
 
-/* False when the daemon has gone. */
-static bool hear(void) {
+/* Returns false when the daemon has disconnected. */
+static bool receive_message(void) {
   union {
     char bytes[CMSG_SPACE(MOST_DESCRIPTORS * sizeof(int))];
     struct cmsghdr align;
@@ -219,7 +223,7 @@ static bool hear(void) {
   ssize_t length = recvmsg(daemon_link, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   if (length < 0) return errno == EAGAIN || errno == EINTR;
   if (length == 0) return false;
-  obey(length, received_descriptor(&header));
+  handle_message(length, received_descriptor(&header));
   return true;
 }
 
@@ -244,17 +248,19 @@ static void run_daemon(void) {
   _exit(127);
 }
 
-static void on_child(int signal) { (void)signal; /* only ends the waiting of serve() */ }
+static void on_child(int signal) { (void)signal; /* only interrupts poll() in serve() */ }
 
-/* Until it is waited for, no stranger can have its process number. */
-static void forget_ended_child(void) {
+/* Until it is reaped, its pid cannot be reused. */
+static void reap_child(void) {
   if (child > 0 && waitpid(child, NULL, WNOHANG) != 0) child = 0;
 }
 
-/* At once, then after one, two, four, eight seconds; five a minute. A daemon that comes second ends at the lock. */
+/*
+ * Starts a daemon at once, then after 1, 2, 4 and 8 seconds; at most five a minute. A second daemon exits at the lock.
+ */
 static void start_daemon(void) {
   int64_t now = now_ms();
-  forget_ended_child();
+  reap_child();
   if (child > 0) {
     next_try = now + CHILD_MS;
     return;
@@ -271,12 +277,12 @@ static void start_daemon(void) {
   if (child == 0) run_daemon();
 }
 
-static void daemon_left(void) {
+static void daemon_disconnected(void) {
   close(daemon_link);
   daemon_link = -1;
   alone_since = next_try = now_ms();
   if (served_since > 0 && alone_since - served_since >= SERVED_MS) tried = 0;
-  /* Died at once: perhaps of a request that comes again. */
+  /* It died at once, perhaps because of a request that is resent. */
   else if (tried > 0) next_try += 1000 << ((tried - 1) % TRIES_PER_MINUTE);
   served_since = 0;
 }
@@ -288,7 +294,7 @@ static void welcome(int listener) {
     close(link);
     return;
   }
-  /* Two cannot hold the lock: the one before is dead. */
+  /* Only one daemon can hold the lock, so the previous one is dead. */
   if (daemon_link >= 0) close(daemon_link);
   daemon_link = link;
 }
@@ -296,7 +302,7 @@ static void welcome(int listener) {
 static void serve(int listener) {
   for (;;) {
     int64_t now = now_ms();
-    forget_ended_child();
+    reap_child();
     if (daemon_link < 0) {
       if (now - alone_since >= PATIENCE_MS) return;
       if (channel >= 0 && command[0] != 0 && now >= next_try) start_daemon();
@@ -309,8 +315,8 @@ static void serve(int listener) {
       if (errno != EINTR) return;
       continue;
     }
-    if (daemon_link >= 0 && fds[1].revents != 0 && !hear()) {
-      daemon_left();
+    if (daemon_link >= 0 && fds[1].revents != 0 && !receive_message()) {
+      daemon_disconnected();
       if (channel < 0) return;
     }
     if (fds[0].revents != 0) welcome(listener);

@@ -1,16 +1,15 @@
 /*
- * The daemon's end of the link to the holder (native/holder.c), and memory shared through a descriptor. Nothing here
+ * The daemon's end of the link to the holder (native/holder.c), and memory shared through a descriptor. No call here
  * waits for a mount.
  *   holderConnect(path)                       a descriptor, or -errno
  *   holderSend(link, bytes, fd)               0 or -errno; fd -1 sends none
  *   holderReceive(link, bytes, timeoutMs)     [length, fd, fd] with -1 for a missing descriptor; length is -errno on
  *                                             failure
  *   duplicate(fd)                             a descriptor of the same open file, close-on-exec, or -errno
- *   closeDescriptor(fd)                       0 or -errno; Node does not know of descriptors that were opened here
- *   releaseShared(memory, start, length)      gives its pages back; they are zero when next read; 0 or -errno
- *   shareBytes(bytes, fd, start)              the pages of a Uint8Array become those of the shared memory from start
- * on;
- *                                             both begin and end at a page; 0 or -errno
+ *   closeDescriptor(fd)                       0 or -errno; for descriptors opened here, which Node does not know
+ *   releaseShared(memory, start, length)      frees its pages; they read as zeros afterwards; 0 or -errno
+ *   shareBytes(bytes, fd, start)              replaces the pages of a Uint8Array by those of the shared memory from
+ *                                             start on; both begin and end at a page boundary; 0 or -errno
  *   mapShared(fd, bytes)                      an ArrayBuffer over the shared memory, or -errno
  */
 #define _GNU_SOURCE
@@ -180,7 +179,7 @@ static napi_value js_map(napi_env env, napi_callback_info info) {
   return dd_integer(env, -ENOMEM);
 }
 
-/* Pages of the shared memory that hold nothing any more go back to the system. */
+/* Returns unused pages of the shared memory to the system. */
 static napi_value js_release(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
   int64_t start, length;

@@ -1,6 +1,6 @@
-// Builds the native addons in the root package's own install step. Without a compiler the install still succeeds:
-// the JavaScript pipeline and the fuse-native transport take over, and one clear warning says so.
-// `--strict` (npm run build:native) fails instead.
+// Builds the native addons in the root package's install step. Without a compiler the install still succeeds: the
+// JavaScript pipeline and the fuse-native transport are used, and one warning says so. With `--strict` (npm run
+// build:native) it fails instead.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const strict = process.argv.includes('--strict')
 
-/** Built already and nothing has changed since: `npx` runs the install step again at its first use in a clone. */
+/** Whether the addons are built and up to date: `npx` repeats the install step at its first use in a clone. */
 function isCurrent() {
   try {
     const names = ['dagdrive_fuse.node', 'dagdrive_seal.node', 'dagdrive_holder']
@@ -28,9 +28,9 @@ function nodeGyp() {
   return require.resolve('node-gyp/bin/node-gyp.js')
 }
 
-/** The headers of this Node.js where they came with it, so that node-gyp need not fetch them from the network. */
+/** The headers that were installed with this Node.js, so that node-gyp does not download them. */
 function ownHeaders() {
-  if (process.env.npm_config_nodedir) return [] // the user chose
+  if (process.env.npm_config_nodedir) return [] // the user's choice
   const prefix = dirname(dirname(process.execPath))
   const file = join(prefix, 'include', 'node', 'node_version.h')
   if (!existsSync(file)) return []
@@ -40,7 +40,7 @@ function ownHeaders() {
   return same ? [`--nodedir=${prefix}`] : []
 }
 
-/** The first line that names a failure, out of all that node-gyp, Python, make and the compiler say. */
+/** The first line that names a cause, from the output of node-gyp, Python, make and the compiler. */
 function cause(output) {
   if (output.includes('network connectivity')) return 'the headers of this Node.js could not be downloaded'
   const line = output.split('\n').find((each) => /(^|\s)(\w*Error|error): /.test(each))

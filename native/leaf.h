@@ -16,7 +16,7 @@ static const uint8_t LEAF_KEY_LABEL[] = "dagdrive leaf key v1\x01";
 static const uint8_t LEAF_ID_LABEL[] = "dagdrive leaf id v1\x01";
 static const uint8_t ZEROS[16384 + 64];
 
-/* The smallest allowed block that holds `content` bytes (plaintext, the 0x80 mark and the tag). */
+/* Size of the smallest allowed block that holds `content` bytes (plaintext, the 0x80 mark and the tag). */
 static size_t leaf_round(size_t content) {
   if (content <= LEAF_MIN) return LEAF_MIN;
   const int exponent = 63 - __builtin_clzll(content);
@@ -57,7 +57,8 @@ static void sha_message_add(sha_message *m, const uint8_t *at, size_t blocks, si
 }
 
 /*
- * The end of a message: `rest` bytes (below 64) already in `tail`, then SHA-256's own padding for `total` hashed bytes.
+ * The end of a message: `rest` bytes (below 64) that are already in `tail`, then SHA-256 padding for `total` hashed
+ * bytes.
  */
 static void sha_message_end(sha_message *m, uint8_t *tail, size_t rest, size_t total) {
   const size_t blocks = rest + 9 <= 64 ? 1 : 2;
@@ -136,7 +137,7 @@ static void sha_short(const uint32_t start[8], const uint8_t *p, size_t length, 
   sha_output(state, out);
 }
 
-/* From the hashed inner message: h, then HKDF-Expand of h for the key and the dedup id. */
+/* Derives the key and the dedup id with HKDF-Expand from h, the HMAC whose inner hash is given. */
 static void leaf_keys(const mac_key *k, const sha_message *inner, uint8_t key[32], uint8_t dedup[16]) {
   uint8_t h[32], t[32], id[32];
   mac_key expand;
@@ -153,7 +154,7 @@ static void leaf_keys(const mac_key *k, const sha_message *inner, uint8_t key[32
 }
 #endif
 
-/* ---------------------------------------------------------------- the same through EVP */
+/* ---------------------------------------------------------------- the same with EVP */
 
 static bool mac_evp(const mac_key *k, const uint8_t *p, size_t length, size_t zeros_after_mark, bool mark, uint8_t out[32]) {
   static const uint8_t MARK[1] = {0x80};

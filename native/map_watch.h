@@ -1,7 +1,7 @@
 /*
- * A thread that keeps the mapped pages of some files from piling up in the process, however busy the threads of
- * JavaScript are; included by seal.c once. It looks at the resident pages of files of the whole process, and takes the
- * watched mappings out of it when there are too many. They stay in the page cache.
+ * A thread that bounds the resident mapped pages of some files, even while the JavaScript threads are busy. Included
+ * once, by seal.c. It checks the resident file pages of the whole process. If there are too many, it unmaps the pages
+ * of the watched mappings; they stay in the page cache.
  */
 #ifndef DAGDRIVE_MAP_WATCH_H
 #define DAGDRIVE_MAP_WATCH_H
@@ -13,22 +13,22 @@
 
 #include "memory_calls.h"
 
-enum { WATCHED_FILES = 16, LOOK_MS = 1000, BUSY_LOOK_MS = 10, HURRIED_LOOK_MS = 3 };
-/* So much more since the last look is a load. */
+enum { WATCHED_FILES = 16, CHECK_MS = 1000, BUSY_CHECK_MS = 10, HURRIED_CHECK_MS = 3 };
+/* This growth since the last check counts as load. */
 #define BUSY_BYTES (2 << 20)
-/* What others have mapped may be over the bound by itself: so much must come on top before the next try. */
+/* Other mappings may exceed the bound by themselves. The next attempt waits for this much growth. */
 #define STEP_BYTES (16 << 20)
 
-/* Held while mappings are looked at: nobody unmaps a watched file meanwhile, as unwatching it waits. */
+/* Held while mappings are examined. Unwatching waits for it, so a watched file cannot be unmapped meanwhile. */
 static pthread_mutex_t watch_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t watch_changed = PTHREAD_COND_INITIALIZER;
 static char *watched[WATCHED_FILES];
 static double watch_most;
 static bool watch_runs;
-/* Loads under way that map hundreds of MiB within a tenth of a second. */
+/* Number of running loads that map hundreds of MiB within a tenth of a second. */
 static int watch_hurries;
 
-/* Resident pages of files, bytes, without those of shared memory; 0 when the system does not tell. */
+/* Resident file pages in bytes, without shared memory; 0 if the system does not report them. */
 static double resident_file_bytes(int status) {
   char text[4096];
   ssize_t length = pread(status, text, sizeof text - 1, 0);
@@ -50,15 +50,15 @@ static void *watch_maps(void *none) {
   pthread_mutex_lock(&watch_lock);
   while (status >= 0 && is_any_watched()) {
     double now = resident_file_bytes(status);
-    int next_ms = now > last + BUSY_BYTES ? BUSY_LOOK_MS : LOOK_MS;
+    int next_ms = now > last + BUSY_BYTES ? BUSY_CHECK_MS : CHECK_MS;
     if (now > watch_most && now > least + STEP_BYTES) {
       for (int i = 0; i < WATCHED_FILES; i++)
         if (watched[i]) forget_file(watched[i]);
       now = least = resident_file_bytes(status);
-      next_ms = BUSY_LOOK_MS;
+      next_ms = BUSY_CHECK_MS;
     }
     last = now;
-    if (watch_hurries > 0) next_ms = HURRIED_LOOK_MS;
+    if (watch_hurries > 0) next_ms = HURRIED_CHECK_MS;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += next_ms * 1000000L;
@@ -76,7 +76,7 @@ static bool start_watching(void) {
   pthread_t thread;
   sigset_t all, before;
   sigfillset(&all);
-  /* Signals are for the threads that handle them. */
+  /* This thread handles no signals. */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   bool started = pthread_create(&thread, NULL, watch_maps, NULL) == 0;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -93,9 +93,8 @@ static void stop_watching(void *slot) {
 }
 
 /*
- * watchMapped(path, most): from now on the mappings of this file leave the process whenever all mapped files together
- * have more than `most` bytes resident. Returns a number for unwatchMapped, or -1. Ends by itself when the calling
- * thread ends.
+ * watchMapped(path, most): from now on, pages of this file are unmapped whenever more than `most` bytes of all mapped
+ * files are resident. Returns a number for unwatchMapped, or -1. Ends when the calling thread ends.
  */
 static napi_value watch_mapped(napi_env env, napi_callback_info info) {
   napi_value args[2];
@@ -126,7 +125,7 @@ static napi_value watch_mapped(napi_env env, napi_callback_info info) {
   return js_number(env, slot);
 }
 
-/* hurryWatch(1 or -1): a load begins, or ends, that touches very many pages in a short time. */
+/* hurryWatch(1 or -1): a load that touches very many pages in a short time starts or ends. */
 static napi_value hurry_watch(napi_env env, napi_callback_info info) {
   napi_value args[1];
   double change;
@@ -141,7 +140,7 @@ static napi_value hurry_watch(napi_env env, napi_callback_info info) {
   return js_number(env, 0);
 }
 
-/* unwatchMapped(number): when it returns, nothing looks at the file any more. */
+/* unwatchMapped(number): after it returns, the file is no longer accessed. */
 static napi_value unwatch_mapped(napi_env env, napi_callback_info info) {
   napi_value args[1];
   double slot;

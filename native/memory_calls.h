@@ -1,4 +1,4 @@
-/* Entry points for giving memory back to the system; included by seal.c once. */
+/* Entry points for returning memory to the system. Included once, by seal.c. */
 #ifndef DAGDRIVE_MEMORY_CALLS_H
 #define DAGDRIVE_MEMORY_CALLS_H
 #include <errno.h>
@@ -14,9 +14,9 @@
 #include "napi_args.h"
 
 /*
- * Takes the pages of every shared mapping of this file out of the process (they stay in the page cache, and come back
- * when they are touched). The caller makes sure that nobody unmaps the file meanwhile. Returns the bytes of address
- * space that were looked at, or a negative errno.
+ * Unmaps the resident pages of every shared mapping of this file. They stay in the page cache and are mapped again when
+ * touched. The caller ensures that the file is not unmapped meanwhile. Returns the bytes of address space examined, or
+ * a negative errno.
  */
 static double forget_file(const char *path) {
   struct stat file;
@@ -33,7 +33,7 @@ static double forget_file(const char *path) {
     char flags[5];
     int at = 0;
     if (sscanf(line, "%lx-%lx %4s %*s %*s %lu %n", &start, &end, flags, &inode, &at) < 4) continue;
-    /* The device number is not compared: some file systems show another one here than stat does. */
+    /* The device number is not compared: for some file systems it differs from that of stat. */
     if (flags[3] != 's' || inode != (unsigned long)file.st_ino || at == 0) continue;
     const char *mapped = strrchr(line + at, '/');
     if (!mapped || strncmp(mapped + 1, name, strlen(name)) != 0) continue;
@@ -55,7 +55,7 @@ static napi_value forget_mapped(napi_env env, napi_callback_info info) {
   return js_number(env, forget_file(path));
 }
 
-/* trimHeap(): free memory of the C heap goes back to the system, also from its middle. */
+/* trimHeap(): returns free memory of the C heap to the system, also from the middle of the heap. */
 static napi_value trim_heap(napi_env env, napi_callback_info info) {
 #ifdef __GLIBC__
   return js_number(env, malloc_trim(0));

@@ -1,8 +1,8 @@
 /*
- * Mounting and unmounting: mount(2) as root, fusermount3 with a passed descriptor otherwise, umount2, syncfs.
- * Every call runs on a threadpool thread, because each may wait for the very mount this process serves.
- * Each returns a promise of { result, message }: result is a descriptor or 0, or -errno; message is what fusermount3
- * said. The fuse descriptor of a mount is non-blocking and close-on-exec.
+ * Mounting and unmounting: mount(2) as root, otherwise fusermount3, which passes a descriptor; umount2; syncfs.
+ * Every call runs on a threadpool thread, because it may wait for a mount that this process serves.
+ * Each returns a promise of { result, message }: result is a descriptor, 0 or -errno; message is the output of
+ * fusermount3. The FUSE descriptor of a mount is non-blocking and close-on-exec.
  */
 #define _GNU_SOURCE
 #include "fuse_native.h"
@@ -53,7 +53,10 @@ static int run_mount(job *j) {
   return -failure;
 }
 
-/* One descriptor from the socket, or -errno. The other end closing without one is ENODATA: fusermount3 refused. */
+/*
+ * Receives one descriptor from the socket, or returns -errno. ENODATA if the socket was closed without one: fusermount3
+ * refused.
+ */
 static int receive_descriptor(int sock, int timeout_ms) {
   struct pollfd ready = {.fd = sock, .events = POLLIN};
   int polled;
@@ -95,7 +98,7 @@ static char **environment_with(char *entry) {
   return copy;
 }
 
-/* What the child wrote before it ended, without the trailing newline. */
+/* Reads the output of the child until it ends, without the trailing newline. */
 static void read_message(int fd, char *message) {
   size_t used = 0;
   while (used < MESSAGE_BYTES - 1) {
@@ -125,7 +128,7 @@ static int run_fusermount(job *j) {
     close(sockets[1]);
     return result;
   }
-  /* Above 3, so that the dup2 below cannot overwrite one that is still needed. */
+  /* Above 3, so that dup2 below does not overwrite one that is still needed. */
   int comm = fcntl(sockets[1], F_DUPFD_CLOEXEC, 10), sink = fcntl(errors[1], F_DUPFD_CLOEXEC, 10);
   close(sockets[1]);
   close(errors[1]);
@@ -166,13 +169,13 @@ static int run_fusermount(job *j) {
   return result;
 }
 
-/* linux/openat2.h and linux/mount.h, which older headers lack. */
+/* From linux/openat2.h and linux/mount.h, which are missing in older headers. */
 #define NO_SYMLINKS 0x04
 #define TREE_CLONE 1
 #define FROM_EMPTY_PATH 0x04
 #define BENEATH 0x200
 
-/* No link anywhere in the path is followed; before Linux 5.6 only the last name is sure. */
+/* Opens a directory without following links. Before Linux 5.6, only the last name is protected. */
 static int open_directory(const char *path) {
   struct {
     uint64_t flags, mode, resolve;
@@ -182,7 +185,7 @@ static int open_directory(const char *path) {
   return fd < 0 ? -errno : (int)fd;
 }
 
-/* The directory itself, whatever is mounted on it: seen through a copy of its parent's mount. */
+/* Opens the directory beneath any mount on it, through a copy of its parent's mount. */
 static int open_beneath(char *path) {
   char *slash = strrchr(path, '/');
   if (slash == NULL || slash[1] == 0) return -EINVAL;
@@ -199,8 +202,8 @@ static int open_beneath(char *path) {
 }
 
 /*
- * Moves the mount at `beside` beneath the dead one at `target`, which goes. Before Linux 6.5 the directory is bare for
- * a moment.
+ * Moves the mount at `beside` beneath the dead one at `target`, and detaches the dead one. Before Linux 6.5 the
+ * directory is not covered for a moment.
  */
 static int place_beneath(const char *beside, const char *target) {
   int tree = (int)syscall(SYS_open_tree, AT_FDCWD, beside, TREE_CLONE | O_CLOEXEC);
@@ -255,14 +258,14 @@ static void complete(napi_env env, napi_status status, void *data) {
   if (status == napi_cancelled) j->result = -ECANCELED;
   napi_value outcome = job_outcome(env, j->result, j->message);
   bool kept = outcome != NULL && napi_resolve_deferred(env, j->deferred, outcome) == napi_ok;
-  /* Nobody can take the descriptor any more: the environment is going away. */
+  /* The environment is exiting, so the descriptor has no owner. */
   bool is_fd = j->kind == JOB_MOUNT || j->kind == JOB_FUSERMOUNT || j->kind == JOB_OPEN_DIRECTORY || j->kind == JOB_OPEN_BENEATH;
   if (!kept && j->result >= 0 && is_fd) close(j->result);
   napi_delete_async_work(env, j->work);
   free_job(j);
 }
 
-/* A string without NUL bytes, shorter than MAX_STRING; NULL otherwise. */
+/* A copy of a string that has no NUL bytes and is shorter than MAX_STRING; NULL otherwise. */
 static char *copy_string(napi_env env, napi_value value) {
   size_t length;
   if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok || length >= MAX_STRING) return NULL;
@@ -275,7 +278,7 @@ static char *copy_string(napi_env env, napi_value value) {
   return copy;
 }
 
-/* Starts a job from `strings` string arguments and, where `with_flags`, one number after them. */
+/* Starts a job with `strings` string arguments and, if `with_flags`, one number after them. */
 static napi_value start(napi_env env, napi_callback_info info, enum job_kind kind, size_t strings, bool with_flags) {
   napi_value arguments[5], promise, name;
   size_t count = 5;
@@ -320,7 +323,7 @@ static napi_value js_umount(napi_env env, napi_callback_info info) { return star
 /* syncfs(path) */
 static napi_value js_syncfs(napi_env env, napi_callback_info info) { return start(env, info, JOB_SYNCFS, 1, false); }
 
-/* openDirectory(path), openBeneath(path): a descriptor (O_PATH) */
+/* openDirectory(path), openBeneath(path): return a descriptor (O_PATH) */
 static napi_value js_open_directory(napi_env env, napi_callback_info info) {
   return start(env, info, JOB_OPEN_DIRECTORY, 1, false);
 }

@@ -1,4 +1,4 @@
-/* Checked arguments: each getter returns false after throwing. */
+/* Argument checks: each getter returns false after throwing. */
 #ifndef DAGDRIVE_NAPI_ARGS_H
 #define DAGDRIVE_NAPI_ARGS_H
 #include <node_api.h>
@@ -30,7 +30,7 @@ static bool fail_type(napi_env env, const char *name, const char *wanted) {
 
 static bool get_args(napi_env env, napi_callback_info info, napi_value *args, size_t count) {
   size_t given = count;
-  return napi_get_cb_info(env, info, &given, args, NULL, NULL) == napi_ok; /* missing ones are undefined */
+  return napi_get_cb_info(env, info, &given, args, NULL, NULL) == napi_ok; /* missing arguments are undefined */
 }
 
 static bool get_typed(napi_env env, napi_value value, napi_typedarray_type type, void **at, size_t *length) {
@@ -41,7 +41,7 @@ static bool get_typed(napi_env env, napi_value value, napi_typedarray_type type,
   return true;
 }
 
-/* A Uint8Array or Buffer, also over shared memory. A detached one has length 0. `at` is never NULL. */
+/* Gets a Uint8Array or Buffer, also over shared memory. A detached one has length 0. `at` is never NULL. */
 static bool get_bytes(napi_env env, napi_value value, bytes *out, const char *name) {
   static uint8_t nothing[1];
   void *at = NULL;
@@ -77,7 +77,7 @@ static bool get_words(napi_env env, napi_value value, words *out, const char *na
   return true;
 }
 
-/* A number that is a safe integer, or a boolean. */
+/* Gets a safe integer, or a boolean. */
 static bool get_integer(napi_env env, napi_value value, int64_t *out, const char *name) {
   bool flag;
   double number;

@@ -1,7 +1,7 @@
 /*
- * Parts of a leaf block whose GCM tag was verified before: at that time every 4 KiB page of the sealed bytes gets a
- * GMAC tag of this thread's own random key, and later a page is only decrypted when it still has that tag. Included by
- * seal.c once.
+ * Reads parts of a leaf block whose GCM tag was verified before. At that time every 4 KiB page of the sealed bytes gets
+ * a GMAC tag under a random key of this thread. Later, a page is decrypted only if it still has that tag. Included
+ * once, by seal.c.
  */
 #ifndef DAGDRIVE_PAGE_TAGS_H
 #define DAGDRIVE_PAGE_TAGS_H
@@ -10,7 +10,7 @@
 #define PAGE ((size_t)4096)
 #define PAGE_TAG ((size_t)16)
 
-/* `serial` is never used for two blocks, so no nonce is: serial || index. */
+/* Each block gets its own `serial`, so the nonce serial || index is unique. */
 static bool page_tag(EVP_CIPHER_CTX *ctx, uint64_t serial, uint32_t index, const uint8_t *page, uint8_t tag[PAGE_TAG]) {
   uint8_t nonce[12], none[16];
   int n = 0;
@@ -38,7 +38,7 @@ static bool pages_ready(napi_env env, core *c) {
   return true;
 }
 
-/* tagPages(sealed, tags): the serial of the tags. `sealed` must be what openLeaf has just accepted. */
+/* tagPages(sealed, tags): returns the serial of the tags. openLeaf must have just accepted `sealed`. */
 static napi_value tag_pages(napi_env env, napi_callback_info info) {
   napi_value args[2];
   bytes sealed, tags;
@@ -55,9 +55,9 @@ static napi_value tag_pages(napi_env env, napi_callback_info info) {
 }
 
 /*
- * openPages(pages, first, serial, tags, key[32], skip, into): true, and `into` is the plaintext from `skip` bytes into
- * the pages on; false when a page is not the one that was tagged (`into` is untouched then). `first` is the first
- * page's index.
+ * openPages(pages, first, serial, tags, key[32], skip, into): true if all pages have their tags; `into` then holds the
+ * plaintext from offset `skip` of the pages. Otherwise false, and `into` is unchanged. `first` is the index of the
+ * first page.
  */
 static napi_value open_pages(napi_env env, napi_callback_info info) {
   napi_value args[7], answer;

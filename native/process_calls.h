@@ -1,4 +1,4 @@
-/* Entry points for what a process that holds keys asks of the kernel; included by seal.c once. */
+/* Entry points that protect a process that holds keys. Included once, by seal.c. */
 #ifndef DAGDRIVE_PROCESS_CALLS_H
 #define DAGDRIVE_PROCESS_CALLS_H
 #include <errno.h>
@@ -11,8 +11,7 @@
 
 /*
  * keepMemoryPrivate(): no core dump of this process, and no other program of the same user may trace it or read its
- * memory. What it may read of itself in /proc/self stays. Programs it starts are as always. Returns 0 or a negative
- * errno.
+ * memory. Its own access to /proc/self stays. Programs it starts are not affected. Returns 0 or a negative errno.
  */
 static napi_value keep_memory_private(napi_env env, napi_callback_info info) {
   const struct rlimit none = {0, 0};

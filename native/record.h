@@ -1,4 +1,4 @@
-/* Entry points for small records on the local disk; included by seal.c once. */
+/* Entry points for small records on the local disk. Included once, by seal.c. */
 #ifndef DAGDRIVE_RECORD_H
 #define DAGDRIVE_RECORD_H
 #include "core.h"
@@ -14,7 +14,7 @@
 #define RECORD_OVERHEAD (RECORD_HEAD + 16)
 #define RECORD_MAX ((size_t)1 << 30)
 
-/* Key and nonce of a record into the context; the key schedule is kept while the key stays. */
+/* Sets key and nonce of a record in the context. The key schedule is reused while the key stays the same. */
 static bool record_init(EVP_CIPHER_CTX *ctx, uint8_t held[32], bool *keyed, const uint8_t *key, const uint8_t *counter, int encrypt) {
   uint8_t nonce[12] = {0};
   memcpy(nonce + 4, counter, 8);
@@ -51,7 +51,7 @@ static napi_value seal_record(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-/* openRecord(key[32], aad, sealed, out[sealed - 40]): true, or false when the tag is wrong. */
+/* openRecord(key[32], aad, sealed, out[sealed - 40]): true, or false if the tag is wrong. */
 static napi_value open_record(napi_env env, napi_callback_info info) {
   napi_value args[4];
   bytes key, aad, sealed, out;

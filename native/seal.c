@@ -1,8 +1,9 @@
-/* The chunk-seal-hash core: keyed content-defined chunking, HMAC-SHA-256, AES-256-GCM and SHA-256 in one pass over
- * cache-hot chunks, into the caller's reused buffer. Plain node_api.h; OpenSSL is the one node exports (headers ship
- * with node's).
- * Bytes are defined in docs/format/keys-and-leaves.md and equal those of the JavaScript core.
- * Every argument is checked; a bad one throws a TypeError or RangeError and touches nothing. */
+/*
+ * The core for chunks: keyed content-defined chunking, HMAC-SHA-256, AES-256-GCM and SHA-256 in one pass over chunks in
+ * the CPU cache, into a buffer that the caller reuses. Uses node_api.h and the OpenSSL that node exports (its headers
+ * come with node's). The bytes are defined in docs/format/keys-and-leaves.md and equal those of the JavaScript core.
+ * Every argument is checked; an invalid one throws a TypeError or RangeError, and nothing is changed.
+ */
 #define _GNU_SOURCE
 #include <node_api.h>
 
@@ -17,7 +18,7 @@
 
 /* ---------------------------------------------------------------- entry points */
 
-/* Checks items against the data; throws and returns false when one lies outside. */
+/* Checks that items lie in the data; throws and returns false if one does not. */
 static bool check_items(napi_env env, const uint32_t *items, size_t words, size_t data_length) {
   if (words % ITEM_WORDS != 0) return fail_range(env, "items: four words each");
   for (size_t i = 0; i < words; i += ITEM_WORDS) {
@@ -44,8 +45,10 @@ static napi_value run_batch(napi_env env, core *c, batch *b) {
   return js_number(env, (double)(b->cut ? b->row_count : b->out_used));
 }
 
-/* sealBatch(data, items: Uint32Array, gear[1024], dedupKey[32], rows, out | null): count of rows.
- * With null it cuts and derives keys and dedup ids only; sealRows then does the rest. */
+/*
+ * sealBatch(data, items: Uint32Array, gear[1024], dedupKey[32], rows, out | null): count of rows. If out is null, it
+ * only cuts and derives keys and dedup ids; sealRows does the rest.
+ */
 static napi_value seal_batch(napi_env env, napi_callback_info info) {
   napi_value args[6];
   bytes data, gear, key, rows, out = {0};
@@ -113,7 +116,7 @@ static napi_value cut(napi_env env, napi_callback_info info) {
   return js_number(env, (double)count);
 }
 
-/* openLeaf(sealed, key[32], into): plaintext length, or -1 when the tag or the padding is wrong. */
+/* openLeaf(sealed, key[32], into): plaintext length, or -1 if the tag or the padding is wrong. */
 static napi_value open_leaf(napi_env env, napi_callback_info info) {
   napi_value args[3];
   bytes sealed, key, into;
@@ -148,8 +151,8 @@ static napi_value sha256(napi_env env, napi_callback_info info) {
 /* ---------------------------------------------------------------- set-up */
 
 /*
- * hashing(mode): 'lanes' or 'portable' in use. `mode` 'portable' or 'best' switches this thread (tests); undefined only
- * asks.
+ * hashing(mode): returns 'lanes' or 'portable', the implementation in use. `mode` 'portable' or 'best' switches this
+ * thread (for tests); undefined changes nothing.
  */
 static napi_value hashing(napi_env env, napi_callback_info info) {
   napi_value args[1], answer;

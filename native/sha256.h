@@ -1,7 +1,9 @@
-/* SHA-256 with the x86 SHA extensions, one stream or two interleaved (the unit is bound by latency: two streams cost
- * little more than one). Elsewhere everything goes through node's OpenSSL (EVP). FIPS 180-4; instruction use follows
- * Intel's paper
- * "New Instructions Supporting the Secure Hash Algorithm on Intel Architecture Processors". */
+/*
+ * SHA-256 with the x86 SHA extensions, one stream or two interleaved. The unit is bound by latency, so two streams cost
+ * little more than one. On other processors everything goes through node's OpenSSL (EVP). FIPS 180-4; the use of
+ * instructions follows Intel's paper "New Instructions Supporting the Secure Hash Algorithm on Intel Architecture
+ * Processors".
+ */
 #ifndef DAGDRIVE_SHA256_H
 #define DAGDRIVE_SHA256_H
 #include <stddef.h>
@@ -11,7 +13,7 @@
 static const uint32_t SHA_INIT[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
-/* A run of 64-byte blocks; `stride` 0 repeats one block. */
+/* A sequence of 64-byte blocks; with `stride` 0, one block repeated. */
 typedef struct {
   const uint8_t *at;
   size_t blocks;
