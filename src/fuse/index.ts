@@ -1,4 +1,4 @@
-/** Serving a `Tree` to the kernel, and finding and ending mounts. */
+/** Serves a `Tree` to the kernel; finds and ends mounts. */
 export type { FuseMount, LivingMount, MountEnd, MountOptions, TransportName, UnmountOptions } from './contract.js'
 export { SHARED_BYTES, SharedState } from './holder/shared-state.js'
 export { findMount, type MountEntry } from './mounts/mount-info.js'

@@ -1,4 +1,4 @@
-/** Taking a mount off its name, from any process; uses umount2 where we may, and fusermount3 where we may not. */
+/** Detaches a mount, from any process. Uses umount2 if permitted, otherwise fusermount3. */
 import { execFile } from 'node:child_process'
 import { basename, dirname } from 'node:path'
 import { DriveError } from '../../base/index.js'
@@ -9,8 +9,8 @@ const UMOUNT_NOFOLLOW = 8
 const HELPER_TIMEOUT_MS = 20_000
 
 /**
- * Unmounts what is at `mountpoint`; `lazy` detaches the name even while programs use it. Runs off this thread.
- * @returns `busy` when programs use the mount and `lazy` was not asked for, `absent` when nothing is mounted there
+ * Unmounts `mountpoint`; `lazy` detaches the name even while programs use it. Runs outside this thread.
+ * @returns `busy` if programs use the mount and `lazy` is false, `absent` if nothing is mounted there
  */
 export async function detach(mountpoint: string, lazy: boolean): Promise<'detached' | 'busy' | 'absent'> {
   const native = loadFuseNative()
@@ -24,7 +24,10 @@ export async function detach(mountpoint: string, lazy: boolean): Promise<'detach
   return detachWithHelper(mountpoint, lazy)
 }
 
-/** Through the opened parent, and without following links: what others put at the path meanwhile is not unmounted. */
+/**
+ * Unmounts through the opened parent directory, without following links. A mount that others moved to the path
+ * meanwhile stays.
+ */
 async function unmountAt(addon: FuseNative, mountpoint: string, flags: number): Promise<{ readonly result: number }> {
   if (addon.openDirectory === undefined) return addon.umount(mountpoint, flags | UMOUNT_NOFOLLOW)
   const { result: parent } = await addon.openDirectory(dirname(mountpoint))
@@ -52,7 +55,7 @@ function failed(why: string): DriveError {
   return new DriveError('BUSY', `The drive could not be unmounted: ${why}`)
 }
 
-/** Runs a helper program; never rejects. A program that cannot start or takes too long has the code -1. */
+/** Runs a helper program; never rejects. The code is -1 if the program cannot start or takes too long. */
 export function runHelper(
   command: string,
   args: readonly string[],

@@ -1,4 +1,4 @@
-/** How mounts begin and end: unmounting, killing, aborting, stale mounts, places that are refused. */
+/** How mounts begin and end: unmounting, killing, aborting, stale mounts, refused directories. */
 import { access, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { forceUnmount, isStale, probeMount } from './stale.js'
 import { programInside, serveMemoryTree, shell, temporaryMountpoint } from '../../../test/support/fuse/memory-mount.js'
 import { serveInProcess } from '../../../test/support/fuse/served-process.js'
 
-test('R-05 a mount left by kill -9 is stale, and mounting again detaches it first', async (t) => {
+test('R-05 a mount left by kill -9 is stale, and a new mount detaches it first', async (t) => {
   const directory = await temporaryMountpoint(t)
   const served = await serveInProcess(t, directory)
   await shell(directory, 'echo x > "$D/f"; cat "$D/f"')
@@ -24,7 +24,7 @@ test('R-05 a mount left by kill -9 is stale, and mounting again detaches it firs
   t.is(await findMount(directory), undefined)
 })
 
-test('a stale mount that a program still stands in is detached too', async (t) => {
+test('a stale mount is detached even if it is the working directory of a program', async (t) => {
   const directory = await temporaryMountpoint(t)
   const served = await serveInProcess(t, directory)
   const inside = await programInside(directory, 'echo left')
@@ -35,7 +35,7 @@ test('a stale mount that a program still stands in is detached too', async (t) =
   t.is(await inside.leave(), 'left')
 })
 
-test('unmounting is refused as BUSY while a program uses the mount, and changes nothing', async (t) => {
+test('unmounting is refused with BUSY while a program uses the mount, and changes nothing', async (t) => {
   const mount = await serveMemoryTree(t)
   const inside = await programInside(mount.directory, 'echo kept > f; cat f')
   await t.throwsAsync(mount.unmount(), { message: 'BUSY' })
@@ -44,7 +44,7 @@ test('unmounting is refused as BUSY while a program uses the mount, and changes 
   t.is(await mount.ended, 'unmounted')
 })
 
-test('a lazy unmount takes the name away and serves the program that is still inside', async (t) => {
+test('a lazy unmount detaches the name and continues to serve the program inside', async (t) => {
   const mount = await serveMemoryTree(t)
   const inside = await programInside(mount.directory, 'echo served > f; cat f')
   await mount.unmount({ lazy: true })
@@ -53,7 +53,7 @@ test('a lazy unmount takes the name away and serves the program that is still in
   t.is(await mount.ended, 'unmounted')
 })
 
-test('umount(8) from outside is noticed', async (t) => {
+test('umount(8) from another process is noticed', async (t) => {
   const mount = await serveMemoryTree(t)
   await shell(mount.directory, 'echo x > "$D/f"; umount "$D"')
   t.is(await mount.ended, 'unmounted')
@@ -61,7 +61,7 @@ test('umount(8) from outside is noticed', async (t) => {
   await mount.unmount()
 })
 
-test('forceUnmount from another process ends a program that waits, and gives open handles back', async (t) => {
+test('forceUnmount from another process ends a waiting program and releases open handles', async (t) => {
   const mount = await serveMemoryTree(t)
   await shell(mount.directory, 'echo x > "$D/f"')
   await mount.ask({ do: 'delay', ms: 600_000 })
@@ -78,14 +78,14 @@ test('forceUnmount from another process ends a program that waits, and gives ope
 })
 
 for (const [what, call] of [
-  ['a question that could wait for ever', "os.getxattr(d + '/f', 'user.a')"],
-  ['a change whose tree notices the signal', "os.mkdir(d + '/new')"],
+  ['a read that never gets an answer', "os.getxattr(d + '/f', 'user.a')"],
+  ['a change that notices the signal', "os.mkdir(d + '/new')"],
   ['a sync', "os.fsync(os.open(d + '/f', os.O_RDWR))"],
 ] as const) {
   const python = `import os, signal, sys
 d = os.environ['D']; seen = []; signal.signal(signal.SIGALRM, lambda *_: seen.append(1))`
 
-  test(`S-056 a handled signal does not disturb ${what}`, async (t) => {
+  test(`S-056 a handled signal does not interrupt ${what}`, async (t) => {
     const mount = await serveMemoryTree(t)
     await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
     await mount.ask({ do: 'delay', ms: 600 })
@@ -95,7 +95,7 @@ signal.setitimer(signal.ITIMER_REAL, 0.1, 0.01); ${call}; signal.setitimer(signa
     await mount.unmount()
   })
 
-  test(`S-056 a signal that ends a program ends it at once in ${what}, also after signals that it handles`, async (t) => {
+  test(`S-056 a fatal signal ends a program at once in ${what}, also after handled signals`, async (t) => {
     const mount = await serveMemoryTree(t)
     await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
     await mount.ask({ do: 'delay', ms: 600_000 })
@@ -112,7 +112,7 @@ sleep 0.3; kill -${signal} $!; wait $! || echo $?`
   })
 }
 
-test('a Worker that is terminated while it serves neither aborts the process nor hangs', async (t) => {
+test('terminating a serving Worker neither aborts the process nor hangs', async (t) => {
   const directory = await temporaryMountpoint(t)
   const served = await serveInProcess(t, directory)
   await shell(directory, 'echo x > "$D/f"')
@@ -123,7 +123,7 @@ test('a Worker that is terminated while it serves neither aborts the process nor
   t.true(await isStale(directory))
 })
 
-test('a process that ends while it serves leaves a mount that answers ENOTCONN', async (t) => {
+test('a process that exits while serving leaves a mount that answers ENOTCONN', async (t) => {
   const directory = await temporaryMountpoint(t)
   const served = await serveInProcess(t, directory)
   served.say('exit')
@@ -133,7 +133,7 @@ test('a process that ends while it serves leaves a mount that answers ENOTCONN',
   t.is(await findMount(directory), undefined)
 })
 
-test('a place that is missing, no directory, not empty or mounted already is refused', async (t) => {
+test('a mountpoint that is missing, not a directory, not empty or already mounted is refused', async (t) => {
   const directory = await temporaryMountpoint(t)
   await t.throwsAsync(serveMemoryTree(t, {}, join(directory, 'none')), { message: 'NOT_FOUND' })
   await writeFile(join(directory, 'file'), '')
@@ -145,7 +145,7 @@ test('a place that is missing, no directory, not empty or mounted already is ref
   await access(join(directory, 'file'))
 })
 
-test('a mountpoint behind a symlink and with a space in its name is found again', async (t) => {
+test('a mountpoint with a space in its name is found through a symlink', async (t) => {
   const parent = await mkdtemp(join(tmpdir(), 'dagdrive-fuse-'))
   t.teardown(() => rm(parent, { recursive: true, force: true }))
   await mkdir(join(parent, 'a drive\\'))
@@ -156,7 +156,7 @@ test('a mountpoint behind a symlink and with a space in its name is found again'
   await t.throwsAsync(forceUnmount(join(parent, 'link')), { code: 'NOT_MOUNTED' })
 })
 
-test('R-04 a read-only mount refuses writers; without allowOther other users are kept out, with it they are not', async (t) => {
+test('R-04 a read-only mount refuses writes; other users have access only with allowOther', async (t) => {
   const mount = await serveMemoryTree(t, { readOnly: true })
   t.regex(await shell(mount.directory, 'touch "$D/f" 2>&1 || true'), /Read-only/)
   await mount.unmount()
@@ -174,7 +174,7 @@ test('R-04 a read-only mount refuses writers; without allowOther other users are
   await shared.unmount()
 })
 
-test('R-04 a user who is not root mounts and unmounts through fusermount3', async (t) => {
+test('R-04 without root, fusermount3 mounts and unmounts', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'dagdrive-fuse-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
   const script = `set -e; mknod -m 666 ${directory}.dev c 10 229; mount --bind ${directory}.dev /dev/fuse; rm ${directory}.dev
@@ -194,7 +194,7 @@ test('R-04 a user who is not root mounts and unmounts through fusermount3', asyn
   t.like(await served.exited, { code: 0, errors: '' })
 })
 
-test('a change from elsewhere reaches open files as soon as the kernel has been told', async (t) => {
+test('a change from another device reaches open files once the kernel is notified', async (t) => {
   const mount = await serveMemoryTree(t)
   await shell(mount.directory, 'echo old > "$D/f"; cat "$D/f"')
   const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
@@ -217,7 +217,7 @@ test('a change from elsewhere reaches open files as soon as the kernel has been 
   await mount.unmount()
 })
 
-test('with writeback the kernel collects small writes, and sizes and times stay right', async (t) => {
+test('with writeback the kernel collects small writes, and sizes and times stay correct', async (t) => {
   const mount = await serveMemoryTree(t, { writeback: true })
   const script = `cd "$D"; dd if=/dev/urandom of=f bs=1000 count=3000 2>/dev/null; stat -c %s f; sha256sum < f > ../sum-$$
     sync f; echo 3 > /dev/null; sha256sum < f | cmp - ../sum-$$; rm ../sum-$$; touch -d @77 f; echo x > g; stat -c %Y f`
@@ -225,7 +225,7 @@ test('with writeback the kernel collects small writes, and sizes and times stay 
   await mount.unmount()
 })
 
-test('with writeback a change from elsewhere to a file with unsaved pages does not deadlock', async (t) => {
+test('with writeback a change from another device to a file with dirty pages does not deadlock', async (t) => {
   const mount = await serveMemoryTree(t, { writeback: true })
   await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"; echo dirty >> "$D/f"')
   const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
@@ -235,28 +235,31 @@ test('with writeback a change from elsewhere to a file with unsaved pages does n
 })
 
 const onEventLoop = process.env['DAGDRIVE_FUSE_CHANNEL'] === 'thread' ? test.skip : test
-onEventLoop('a Worker ends although a notification waits in the kernel for a write nobody will answer', async (t) => {
-  const mount = await serveMemoryTree(t, { writeback: true })
-  await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"')
-  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
-  await mount.ask({ do: 'delay', ms: 600_000 })
-  // Kept open: closing would already write the page back and wait.
-  const writer = `import os, time; f = os.open(os.environ['D'] + '/f', os.O_WRONLY); os.pwrite(f, b'dirty', 0); time.sleep(3)`
-  await shell(mount.directory, `(python3 -c "${writer}" > /dev/null 2>&1 &); sleep 0.5`)
-  await mount.ask({ do: 'invalidate', ino })
-  await shell(mount.directory, 'sleep 0.3')
-  t.is(await mount.worker.terminate(), 1)
-  t.true(await isStale(mount.directory))
-})
+onEventLoop(
+  'a Worker ends even if a notification in the kernel waits for a write that is never answered',
+  async (t) => {
+    const mount = await serveMemoryTree(t, { writeback: true })
+    await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"')
+    const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
+    await mount.ask({ do: 'delay', ms: 600_000 })
+    // Kept open, because closing would write the page back and wait.
+    const writer = `import os, time; f = os.open(os.environ['D'] + '/f', os.O_WRONLY); os.pwrite(f, b'dirty', 0); time.sleep(3)`
+    await shell(mount.directory, `(python3 -c "${writer}" > /dev/null 2>&1 &); sleep 0.5`)
+    await mount.ask({ do: 'invalidate', ino })
+    await shell(mount.directory, 'sleep 0.3')
+    t.is(await mount.worker.terminate(), 1)
+    t.true(await isStale(mount.directory))
+  },
+)
 
-test('the mount reads ahead a megabyte', async (t) => {
+test('the read-ahead of the mount is one megabyte', async (t) => {
   const mount = await serveMemoryTree(t)
   const entry = await findMount(mount.directory)
   t.is((await readFile(`/sys/class/bdi/${entry?.device}/read_ahead_kb`, 'utf8')).trim(), '1024')
   await mount.unmount()
 })
 
-test('S-051 a mount whose folder was renamed is unmounted where it is; what others put at its old path is left alone', async (t) => {
+test('S-051 a mount whose folder was renamed is unmounted there; the old path is not changed', async (t) => {
   const base = await mkdtemp(join(tmpdir(), 'dagdrive-moved-'))
   const victim = await temporaryMountpoint(t)
   const other = await serveMemoryTree(t, {}, victim)

@@ -1,12 +1,12 @@
-/** Puts a new mount in the place of a dead one, so that the bare directory never shows. Root only. */
+/** Replaces a dead mount by a new one, so that the directory beneath is never uncovered. Root only. */
 import { mkdtemp, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FuseNative, NativeOutcome } from '../transports/native.js'
 
 /**
- * Mounts beside, moves the mount beneath the dead one at `mountpoint`, and takes that away.
- * @returns what `mount` did, or why it failed
+ * Mounts on a temporary directory, moves the mount beneath the dead one at `mountpoint`, and removes the dead one.
+ * @returns the result of `mount`, or why it failed
  */
 export async function mountBeneath(
   addon: FuseNative,

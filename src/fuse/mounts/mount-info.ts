@@ -1,31 +1,31 @@
-/** What /proc/self/mountinfo says; reading it never touches a mount. */
+/** Reads /proc/self/mountinfo. This never accesses a mount. */
 import { readFile, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 
-/** The filesystem type our mounts show. */
+/** The filesystem type of dagdrive mounts. */
 export const FILESYSTEM_TYPE = 'fuse.dagdrive'
 
 export interface MountEntry {
   readonly mountpoint: string
   readonly filesystem: string
   readonly source: string
-  /** The number of the FUSE connection, minor of the mount's device. */
+  /** The number of the FUSE connection: the minor number of the mount's device. */
   readonly minor: number
-  /** `major:minor`, as in /sys/class/bdi. */
+  /** `major:minor`, the name in /sys/class/bdi. */
   readonly device: string
 }
 
-/** The topmost mount at exactly this path, or undefined. Symlinks in the path must have been resolved. */
+/** The topmost mount at exactly this path, or undefined. The caller has resolved symlinks in the path. */
 export async function findMount(mountpoint: string): Promise<MountEntry | undefined> {
   return (await mounts()).filter((mount) => mount.mountpoint === mountpoint).at(-1)
 }
 
-/** Every mount of this namespace, a later one on top of an earlier one at the same path. */
+/** Every mount of this namespace. Of several at the same path, the last one is on top. */
 export async function mounts(): Promise<MountEntry[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'latin1'))
 }
 
-/** Lines of proc_pid_mountinfo(5): id parent maj:min root mountpoint options [tags] - type source options. */
+/** Parses lines of proc_pid_mountinfo(5): id parent maj:min root mountpoint options [tags] - type source options. */
 export function parseMountInfo(text: string): MountEntry[] {
   const found: MountEntry[] = []
   for (const line of text.split('\n')) {
@@ -46,15 +46,15 @@ export function parseMountInfo(text: string): MountEntry[] {
   return found
 }
 
-/** Spaces and the like are octal there, other bytes are plain and in UTF-8. */
+/** Spaces and a few other characters are octal there. Other bytes are unchanged UTF-8. */
 function unescape(field: string): string {
   const bytes = field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))
   return Buffer.from(bytes, 'latin1').toString('utf8')
 }
 
 /**
- * The path as mountinfo shows it: absolute, symlinks resolved. A dead mount at the path itself does not hinder, because
- * only its parent is resolved when the path cannot be.
+ * The path as mountinfo shows it: absolute, with symlinks resolved. If the path cannot be resolved, for example because
+ * of a dead mount, only its parent is.
  */
 export async function canonicalMountpoint(path: string): Promise<string> {
   const absolute = resolve(path)

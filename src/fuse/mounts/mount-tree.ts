@@ -1,4 +1,4 @@
-/** Serving a tree at a mountpoint: checks the place, chooses the transport, mounts. */
+/** Serves a tree at a mountpoint: checks the directory, selects the transport, mounts. */
 import { readlink } from 'node:fs/promises'
 import { DriveError, silentLog, type Log } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
@@ -20,9 +20,9 @@ export interface MountTreeRequest {
 }
 
 /**
- * Mounts and serves `tree` from this thread. Resolves when the mount answers.
- * The calling thread must not use synchronous fs calls on paths in the mount as long as it lives: nobody would answer.
- * Fails with MOUNT_FAILED, BUSY (a live mount is there), NOT_EMPTY, NOT_FOUND, NOT_A_DIRECTORY.
+ * Mounts and serves `tree` from this thread. Resolves when the mount answers. The calling thread must not use
+ * synchronous fs calls on paths in the mount: they would wait for this thread itself.
+ * @throws MOUNT_FAILED, BUSY (a live mount is there), NOT_EMPTY, NOT_FOUND, NOT_A_DIRECTORY
  */
 export async function mountTree(request: MountTreeRequest): Promise<FuseMount> {
   const options = request.options ?? {}
@@ -52,8 +52,8 @@ export interface TakeOverRequest {
 }
 
 /**
- * Before the tree of a mount that lives on makes its first commit.
- * @param durable the newest commit of the daemon before
+ * Runs before the tree of a mount that is taken over makes its first commit.
+ * @param durable the newest durable commit of the previous daemon
  */
 export function prepareTakeOver(sharedMemory: number, durable: number): void {
   const native = loadFuseNative()
@@ -62,8 +62,8 @@ export function prepareTakeOver(sharedMemory: number, durable: number): void {
 }
 
 /**
- * Serves a mount whose server died, from this thread, as `mountTree` does. Fails with MOUNT_FAILED; the channel is the
- * caller's then.
+ * Serves a mount whose server died, from this thread, like `mountTree`.
+ * @throws MOUNT_FAILED; the caller then owns the channel
  */
 export async function takeOverTree({
   tree,
@@ -76,7 +76,7 @@ export async function takeOverTree({
   return transport.takeOver(tree, living, options, log)
 }
 
-/** Two processes may have found the place free at the same moment; the later one steps back. */
+/** Two processes may have found the directory free at the same moment. The later one unmounts again. */
 async function refuseStack(mount: FuseMount, place: MountPlace): Promise<void> {
   const there = (await mounts()).filter(({ mountpoint }) => mountpoint === mount.mountpoint)
   if (there.length > 1) {
@@ -89,15 +89,15 @@ async function refuseStack(mount: FuseMount, place: MountPlace): Promise<void> {
 }
 
 /**
- * Our own addon; fuse-native, where it was installed by hand, only if the addon cannot be loaded, or when
- * `DAGDRIVE_FUSE_TRANSPORT=fuse-native` forces it.
+ * The native addon. fuse-native is used if it is installed and the addon cannot be loaded, or if
+ * `DAGDRIVE_FUSE_TRANSPORT=fuse-native` selects it.
  */
 function chooseTransport(log: Log): FuseTransport {
   const forced = process.env['DAGDRIVE_FUSE_TRANSPORT'] === 'fuse-native'
-  const native = forced ? { reason: 'fuse-native was asked for' } : loadFuseNative()
+  const native = forced ? { reason: 'fuse-native was selected' } : loadFuseNative()
   if ('addon' in native) return createNativeTransport(native.addon, channelMode(native.addon, process.env))
   if (hasFuseNative()) {
-    log.warn('the drive is mounted with fuse-native, which is slower and can do less', { reason: native.reason })
+    log.warn('the drive is mounted with fuse-native, which is slower and has fewer features', { reason: native.reason })
     return fuseNativeTransport
   }
   throw new DriveError(

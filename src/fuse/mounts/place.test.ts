@@ -7,7 +7,7 @@ import { serveMemoryTree, temporaryMountpoint } from '../../../test/support/fuse
 import { serveInProcess } from '../../../test/support/fuse/served-process.js'
 import { findMount } from './mount-info.js'
 
-/** Exchanges two names again and again until it is killed. */
+/** Exchanges two names repeatedly until it is killed. */
 const EXCHANGE = `
 import ctypes, sys
 libc = ctypes.CDLL(None)
@@ -18,7 +18,7 @@ while True:
 `
 const testAsRoot = process.getuid?.() === 0 && process.arch === 'x64' ? test : test.skip
 
-/** The directory itself, seen through a copy of its parent's mount. */
+/** A path to the directory beneath the mount, through a copy of its parent's mount. */
 async function beneath(t: { teardown(f: () => unknown): void }, parent: string): Promise<string> {
   const seen = `${parent}.bare`
   await mkdir(seen)
@@ -30,37 +30,34 @@ async function beneath(t: { teardown(f: () => unknown): void }, parent: string):
   return seen
 }
 
-testAsRoot(
-  'S-051 a mount goes on the directory that was checked: a link put in its place is never followed',
-  async (t) => {
-    const folder = await temporaryMountpoint(t)
-    const [place, other, victim] = [join(folder, 'place'), join(folder, 'other'), join(folder, 'victim')]
-    await mkdir(place)
-    await mkdir(victim)
-    await symlink(victim, other)
-    const attacker = spawn('python3', ['-c', EXCHANGE, place, other], { stdio: ['ignore', 'pipe', 'inherit'] })
-    t.teardown(() => attacker.kill('SIGKILL'))
-    await once(attacker.stdout, 'data')
-    const outcomes = { mounted: 0, refused: 0 }
-    for (let i = 0; i < 10; i++) {
-      try {
-        const mount = await serveMemoryTree(t, { exact: true }, place)
-        outcomes.mounted++
-        t.is(await findMount(victim), undefined)
-        await mount.worker.terminate()
-      } catch {
-        outcomes.refused++
-      }
-      t.is(await findMount(victim), undefined, 'nothing is ever mounted where the link points to')
-      for (const name of [place, other]) execFileSync('sh', ['-c', `umount -l ${name} 2>/dev/null || true`])
+testAsRoot('S-051 a mount goes on the checked directory: a link put in its place is not followed', async (t) => {
+  const folder = await temporaryMountpoint(t)
+  const [place, other, victim] = [join(folder, 'place'), join(folder, 'other'), join(folder, 'victim')]
+  await mkdir(place)
+  await mkdir(victim)
+  await symlink(victim, other)
+  const attacker = spawn('python3', ['-c', EXCHANGE, place, other], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => attacker.kill('SIGKILL'))
+  await once(attacker.stdout, 'data')
+  const outcomes = { mounted: 0, refused: 0 }
+  for (let i = 0; i < 10; i++) {
+    try {
+      const mount = await serveMemoryTree(t, { exact: true }, place)
+      outcomes.mounted++
+      t.is(await findMount(victim), undefined)
+      await mount.worker.terminate()
+    } catch {
+      outcomes.refused++
     }
-    t.log(outcomes)
-    t.true(outcomes.refused > 0, 'the run proves nothing if no mount met the link')
-  },
-)
+    t.is(await findMount(victim), undefined, 'nothing is ever mounted on the target of the link')
+    for (const name of [place, other]) execFileSync('sh', ['-c', `umount -l ${name} 2>/dev/null || true`])
+  }
+  t.log(outcomes)
+  t.true(outcomes.refused > 0, 'the test is void if no mount met the link')
+})
 
 testAsRoot(
-  'S-052 a new mount is in place before the dead one goes: nothing is ever written to the bare directory',
+  'S-052 a new mount is in place before the dead one is removed: nothing is written to the directory beneath',
   async (t) => {
     const folder = await temporaryMountpoint(t)
     const place = join(folder, 'place')
@@ -69,7 +66,7 @@ testAsRoot(
     const served = await serveInProcess(t, place)
     served.child.kill('SIGKILL')
     await served.exited
-    // A program that goes on writing, whatever the errors.
+    // A program that keeps writing despite errors.
     const writing = spawn('sh', ['-c', 'while :; do echo plaintext > "$0/secret"; done', place], { stdio: 'ignore' })
     t.teardown(() => writing.kill('SIGKILL'))
     const mount = await serveMemoryTree(t, { again: true, exact: true, guards: true }, place)
@@ -84,7 +81,7 @@ testAsRoot(
   },
 )
 
-test('S-052 what lies beneath is no reason to stay away from a place where the drive was before', async (t) => {
+test('S-052 a remount does not require an empty directory', async (t) => {
   const place = await temporaryMountpoint(t)
   await writeFile(join(place, 'left'), 'by a program')
   await t.throwsAsync(serveMemoryTree(t, {}, place), { message: /NOT_EMPTY/ })

@@ -1,6 +1,6 @@
 /**
- * The directory a mount goes on: opened once, without following links, so that what was checked is what is mounted on,
- * whatever others rename meanwhile. Where a dead mount of ours is on it, the new one takes its place.
+ * The directory to mount on. It is opened once without following links, so the checked directory is the one mounted on,
+ * even if paths are renamed meanwhile. A dead mount of a drive on it is replaced.
  */
 import { chmod, readdir, readlink, stat } from 'node:fs/promises'
 import { DriveError, type Log } from '../../base/index.js'
@@ -11,13 +11,16 @@ import { clearStale, isStale } from './stale.js'
 
 export interface MountPlace {
   readonly mountpoint: string
-  /** What mount(2) is given. */
+  /** The path for mount(2). */
   readonly target: string
-  /** A dead mount is on it, which goes when the new one is beneath it. */
+  /** A dead mount is on it. It is removed when the new one is beneath it. */
   readonly replaces: boolean
-  /** Names in the directory itself, hidden by the mount. */
+  /** Number of names in the directory beneath. */
   readonly beneath: number
-  /** Takes every right but the owner's to read from the directory itself. @returns its mode before, if that changed */
+  /**
+   * Sets the mode of the directory so that only its owner can read it.
+   * @returns its previous mode, if that changed
+   */
   guard(): Promise<number | undefined>
   close(): void
 }
@@ -26,14 +29,14 @@ export interface PlaceOptions {
   readonly over: boolean
   readonly again: boolean
   readonly exact: boolean
-  /** The transport can put its mount in the place of a dead one. */
+  /** Whether the transport can replace a dead mount. */
   readonly canReplace: boolean
 }
 
 const READ_BY_OWNER = 0o500
 const WRITTEN_BY_OWNER = 0o700
 
-/** Fails with NOT_FOUND, NOT_A_DIRECTORY, NOT_EMPTY, BUSY. */
+/** @throws NOT_FOUND, NOT_A_DIRECTORY, NOT_EMPTY, BUSY */
 export async function openPlace(path: string, options: PlaceOptions, log: Log): Promise<MountPlace> {
   const mountpoint = options.exact ? path : await placeOf(path)
   const native = loadFuseNative()
@@ -64,8 +67,7 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
     }
     const beneath = (await readdir(through)).length
     if (beneath > 0 && !options.again && !replaces) throw new DriveError('NOT_EMPTY', 'The mountpoint is not empty.')
-    // fusermount3 wants to be able to write to it.
-    // not ours
+    // fusermount3 requires write permission. A failure means that the directory belongs to another user.
     if (options.again && process.geteuid?.() !== 0) await chmod(through, WRITTEN_BY_OWNER).catch(() => undefined)
     const target = replaces ? mountpoint : through
     return { mountpoint, target, replaces, beneath, guard: () => guard(through), close: end }
@@ -82,7 +84,7 @@ async function isDeadAlone(mountpoint: string): Promise<boolean> {
 
 const inert = { replaces: false, beneath: 0, guard: () => Promise.resolve(undefined), close: () => undefined }
 
-/** Undefined with an addon that cannot. The directory itself, beneath what is mounted on it, with `beneath`. */
+/** Undefined if the addon does not support it. With `beneath`, opens the directory below any mount on it. */
 async function openDirectory(
   addon: FuseNative | undefined,
   path: string,
@@ -102,13 +104,13 @@ async function guard(through: string): Promise<number | undefined> {
   try {
     await chmod(through, READ_BY_OWNER)
   } catch {
-    // Somebody else's directory: its rights are that user's to give.
+    // The directory belongs to another user, who manages its mode.
     return undefined
   }
   return mode
 }
 
-/** The directory was moved between its check and the mount: what is mounted there now is not where it was asked for. */
+/** Whether the directory was moved between its check and the mount, so that the mount is not at the requested path. */
 export async function isMoved({ target, mountpoint, replaces }: MountPlace): Promise<boolean> {
   if (replaces || target === mountpoint) return false
   return (await readlink(target).catch(() => '')) !== mountpoint

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { serveMemoryTree, shell } from '../../../test/support/fuse/memory-mount.js'
 
-/** Runs the script in a fresh mount, checks what it printed, and that the kernel gave every handle back. */
+/** Runs the script in a fresh mount, checks its output, and checks that the kernel released every handle. */
 const onMount = test.macro(async (t: ExecutionContext, script: string, expected: string) => {
   const mount = await serveMemoryTree(t)
   t.is(await shell(mount.directory, `cd "$D"; W=$(mktemp -d); trap 'rm -rf $W' EXIT\n${script}`), expected)
@@ -35,7 +35,7 @@ test(
 )
 
 test(
-  'R-01 git clones, commits, checks out and finds nothing broken',
+  'R-01 git clones, commits, checks out and passes fsck',
   onMount,
   `export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
    git init -q -b main $W/r; for i in $(seq 60); do echo $i > $W/r/f$i; done; git -C $W/r add .; git -C $W/r commit -qm one
@@ -45,7 +45,7 @@ test(
 )
 
 test(
-  'R-01 rename replaces, refuses with --no-clobber and exchanges two names',
+  'R-01 rename replaces, refuses with --no-clobber, and exchanges two names',
   onMount,
   `echo 1 > a; echo 2 > b; mv a b; cat b; echo 3 > c; mv -n b c; cat b c; mkdir d; mv b d/; mv d e; cat e/b
    python3 - <<'P'
@@ -59,7 +59,7 @@ P`,
 )
 
 test(
-  'R-01 an unlinked open file still reads, writes and truncates, and its inode goes with the last close',
+  'R-01 an unlinked open file still reads, writes and truncates; its inode is freed on the last close',
   onMount,
   `python3 - <<'P'
 import os
@@ -71,7 +71,7 @@ P`,
 )
 
 test(
-  'R-01 extended attributes are kept, listed, replaced and removed',
+  'R-01 extended attributes are stored, listed, replaced and removed',
   onMount,
   `touch f; setfattr -n user.a -v one f; setfattr -n user.b -v "" f; getfattr --only-values -n user.a f; echo; getfattr f | grep -c user
    setfattr -x user.a f; (getfattr -n user.a f 2>&1 || true) | grep -c 'No such attribute'
@@ -134,7 +134,7 @@ P`,
 )
 
 test(
-  'R-01 names of any bytes up to 255, and errors for longer ones and for what is not there',
+  'R-01 names of any bytes up to 255 work; longer and missing names are errors',
   onMount,
   `python3 - <<'P'
 import os
@@ -149,7 +149,7 @@ P`,
 )
 
 test(
-  'R-01 a directory of 5,000 entries lists completely while names vanish, and again from the cache',
+  'R-01 a directory of 5,000 entries lists completely while names are removed, and again from the cache',
   onMount,
   `python3 - <<'P'
 import os
@@ -166,7 +166,7 @@ P
 )
 
 test(
-  'R-01 sizes, link counts, birth time and free space are what stat and df show',
+  'R-01 stat and df show sizes, link counts, birth time and free space',
   onMount,
   `echo hello > f; B=$(stat -c %W f); test $B -gt 0; ln f g; mkdir -p d/e; stat -c '%h %s %F' f d
    echo more >> f; stat -c %s g; truncate -s 3 f; stat -c %s g; rm g; stat -c %h f; chmod 640 f; chown 12:34 f; stat -c '%a %u %g' f
@@ -175,7 +175,7 @@ test(
 )
 
 test(
-  'R-01 mtime is the time of the last write, and an explicit one survives a write before close',
+  'R-01 mtime is the time of the last write, and an explicit mtime survives a write before close',
   onMount,
   `python3 - <<'P'
 import os, time

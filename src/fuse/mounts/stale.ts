@@ -1,4 +1,4 @@
-/** Finding and clearing mounts whose server is dead or hangs. Usable from processes that serve nothing. */
+/** Finds and removes mounts whose server is dead or hangs. For processes that serve no mount. */
 import { access, writeFile } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
 import { detach, runHelper } from './detach.js'
@@ -8,8 +8,8 @@ const PROBE_TIMEOUT_MS = 3000
 const CONNECTIONS = '/sys/fs/fuse/connections'
 
 /**
- * `dead`: every access fails with ENOTCONN. `hung`: the server did not answer a statfs within 3 s.
- * The probe runs in a child process, so that a hanging mount never holds one of our threads.
+ * `dead`: every access fails with ENOTCONN. `hung`: the server did not answer a statfs within 3 s. The probe runs in a
+ * child process, so that a hanging mount does not block a thread of this process.
  */
 export async function probeMount(mountpoint: string): Promise<'live' | 'dead' | 'hung'> {
   const { code, output, timedOut } = await runHelper('stat', ['-f', '-c', '%T', '--', mountpoint], PROBE_TIMEOUT_MS)
@@ -18,13 +18,16 @@ export async function probeMount(mountpoint: string): Promise<'live' | 'dead' | 
   return /Transport endpoint is not connected|Software caused connection abort/.test(output) ? 'dead' : 'live'
 }
 
-/** True when a dagdrive mount is on this path whose server has died. */
+/** Whether the topmost mount on this path is a dagdrive mount whose server died. */
 export async function isStale(mountpoint: string): Promise<boolean> {
   const entry = await ownMount(mountpoint)
   return entry !== undefined && (await probeMount(entry.mountpoint)) === 'dead'
 }
 
-/** Detaches every dead dagdrive mount stacked on this path. @returns how many there were */
+/**
+ * Detaches every dead dagdrive mount on this path.
+ * @returns their number
+ */
 export async function clearStale(mountpoint: string): Promise<number> {
   const MAX_STACKED = 64
   for (let cleared = 0; cleared < MAX_STACKED; cleared++) {
@@ -35,8 +38,9 @@ export async function clearStale(mountpoint: string): Promise<number> {
 }
 
 /**
- * Ends a dagdrive mount whatever state it is in: aborts its connection, so that programs waiting for it get an error,
- * then detaches the name. Data programs wrote but did not sync may be lost. Fails with NOT_MOUNTED, NOT_PERMITTED.
+ * Ends a dagdrive mount in any state. It aborts the connection, so that waiting programs get an error, and detaches the
+ * name. Unsynced data of programs may be lost.
+ * @throws NOT_MOUNTED, NOT_PERMITTED
  */
 export async function forceUnmount(mountpoint: string): Promise<void> {
   const entry = await ownMount(mountpoint)
@@ -55,19 +59,19 @@ async function abortConnection(minor: number): Promise<void> {
   try {
     await writeFile(`${CONNECTIONS}/${minor}/abort`, '1')
   } catch (error) {
-    // Gone: another connection end was faster. Detaching still is our task.
+    // The connection has ended meanwhile. The name still has to be detached.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw new DriveError('NOT_PERMITTED', 'This user may not abort that mount.', { cause: error })
   }
 }
 
-/** Minimal containers have no fusectl; mounting it twice fails and changes nothing. */
+/** Minimal containers have no fusectl. Mounting it twice fails and has no effect. */
 async function mountControlFilesystem(): Promise<void> {
   try {
     await access(`${CONNECTIONS}`)
     const known = await findMount(CONNECTIONS)
     if (known === undefined) await runHelper('mount', ['-t', 'fusectl', 'fusectl', CONNECTIONS])
   } catch {
-    // No FUSE module, so there is nothing to abort either.
+    // There is no FUSE module, so there is nothing to abort.
   }
 }

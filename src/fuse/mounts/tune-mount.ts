@@ -1,10 +1,13 @@
-/** Larger read-ahead and more dirty memory than the kernel gives a FUSE mount. Only about speed. */
+/** Raises read-ahead and dirty memory above the kernel's defaults for FUSE mounts. Affects speed only. */
 import { writeFile } from 'node:fs/promises'
 import type { MountEntry } from './mount-info.js'
 
-/** The kernel offers 128 KiB and INIT cannot raise it; with this a cold sequential read arrives as 1 MiB requests. */
+/**
+ * The kernel's default is 128 KiB, and INIT cannot raise it. With this value, cold sequential reads arrive as 1 MiB
+ * requests.
+ */
 const READAHEAD_KIB = 1024
-/** Percent of memory that may be dirty; the kernel starts at 1, which throttles long writes. */
+/** Percentage of memory that may be dirty. The kernel's default of 1 throttles long writes. */
 const MAX_DIRTY_RATIO = 40
 
 export async function tuneMount(entry: MountEntry): Promise<void> {
@@ -15,7 +18,7 @@ export async function tuneMount(entry: MountEntry): Promise<void> {
     try {
       await writeFile(`/sys/class/bdi/${entry.device}/${file}`, String(value))
     } catch {
-      // Not root, or a kernel without this file: the mount works with the kernel's own values.
+      // Without root, or on a kernel without this file, the mount uses the kernel's defaults.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Unmounting by the process that serves: flush, detach, wait for the kernel, make the tree durable. */
+/** Unmounts from the serving process: flushes, detaches, waits for the kernel, and makes the tree durable. */
 import { DriveError, sleep } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
 import type { MountEnd, UnmountOptions } from '../contract.js'
@@ -7,10 +7,10 @@ import { ERRNO, errnoName } from '../protocol/errno.js'
 import { findMount, mounts } from './mount-info.js'
 import type { FuseNative } from '../transports/native.js'
 
-/** How long the kernel may take to end a connection nobody can reach by name any more. */
+/** Time for the kernel to end a connection whose name is detached. */
 const GRACE_MS = 2000
 
-/** @param minor the connection's number, to leave alone what someone else mounted over it */
+/** @param minor the number of the connection, so that a mount on top of it is not unmounted */
 export async function unmountServed(
   addon: Pick<FuseNative, 'syncfs'>,
   tree: Tree,
@@ -24,7 +24,7 @@ export async function unmountServed(
   if (top !== undefined && minor !== undefined && top.minor !== minor) {
     throw new DriveError('BUSY', 'Another filesystem is mounted over the drive.')
   }
-  // A directory above it may have another name by now; what is at the old path then is not ours.
+  // A parent directory may have been renamed. Then the old path belongs to another mount.
   const there = top ?? (await mounts()).find((mount) => minor !== undefined && mount.minor === minor)
   if (there !== undefined) await flush(addon, there.mountpoint)
   const outcome = there === undefined ? 'absent' : await detach(there.mountpoint, false)
@@ -32,7 +32,7 @@ export async function unmountServed(
     if (!lazy) throw new DriveError('BUSY', 'Programs still use the drive.')
     await detach(there.mountpoint, true)
   } else if (outcome === 'detached') await served.ended
-  // Someone detached the name before; programs inside may still be served.
+  // The name was already detached; programs inside may still be served.
   else if (!lazy) await endSoon(served.ended)
   await tree.syncAll({ uid: 0, gid: 0, pid: 0, signal: new AbortController().signal })
 }
@@ -41,7 +41,7 @@ async function flush(addon: Pick<FuseNative, 'syncfs'>, mountpoint: string): Pro
   const { result } = await addon.syncfs(mountpoint)
   if (result === 0 || result === -ERRNO.ENOTCONN || result === -ERRNO.ECONNABORTED) return
   const code = result === -ERRNO.ENOSPC ? 'NO_SPACE' : result === -ERRNO.EDQUOT ? 'QUOTA' : 'BUSY'
-  throw new DriveError(code, `What programs wrote could not be flushed: ${errnoName(-result)}`)
+  throw new DriveError(code, `Written data could not be flushed: ${errnoName(-result)}`)
 }
 
 async function endSoon(ended: Promise<MountEnd>): Promise<void> {

@@ -73,18 +73,18 @@ export function answerReadDirectory(s: MountSession, r: Request, at: number): vo
       r,
     )
   } catch (error) {
-    takeBack(s, listing, plus)
+    releaseEntries(s, listing, plus)
     throw error
   }
   if (done instanceof Promise) {
     done = done.catch((error: unknown) => {
-      takeBack(s, listing, plus)
+      releaseEntries(s, listing, plus)
       throw error
     })
   }
   s.settle(r, done, () => {
     if (s.sendData(r, [listing.words.bytes.subarray(0, listing.used)])) giveBack(listing)
-    else takeBack(s, listing, plus)
+    else releaseEntries(s, listing, plus)
   })
 }
 
@@ -108,7 +108,7 @@ function addEntry(s: MountSession, listing: Listing, entry: DirectoryEntry, plus
 }
 
 /** The kernel did not get the listing, so it does not hold the references in it: they are released. */
-function takeBack(s: MountSession, listing: Listing, plus: boolean): void {
+function releaseEntries(s: MountSession, listing: Listing, plus: boolean): void {
   for (let at = 0; plus && at < listing.used;) {
     const ino = listing.words.u64(at)
     if (ino !== 0) s.tree.forget(ino, 1)

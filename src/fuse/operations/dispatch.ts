@@ -25,13 +25,13 @@ interface Row {
    * It changes nothing, so a killed caller is released at once. Other operations continue until the tree notices the
    * signal.
    */
-  readonly isQuestion: boolean
+  readonly isReadOnly: boolean
 }
 
 const TABLE: (Row | undefined)[] = []
 
-function row(opcode: number, bytes: number, run: Operation, isQuestion = false): void {
-  TABLE[opcode] = { run, bytes, isQuestion }
+function row(opcode: number, bytes: number, run: Operation, isReadOnly = false): void {
+  TABLE[opcode] = { run, bytes, isReadOnly }
 }
 
 row(p.OP.LOOKUP, 2, names.answerLookup, true)
@@ -102,7 +102,7 @@ export function dispatch(session: MountSession, start: number, length: number): 
     session.sendErrno(request, ERRNO.EIO)
     return
   }
-  request.isQuestion = operation.isQuestion
+  request.isReadOnly = operation.isReadOnly
   if (session.answers !== undefined && isAnswered(session, session.answers, request, at)) return
   if (session.journal !== undefined && isLate(session, session.journal, request, length)) return
   try {

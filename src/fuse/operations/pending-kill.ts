@@ -8,34 +8,34 @@ import { readFileSync } from 'node:fs'
 import type { Request } from '../protocol/request.js'
 
 /** A caller that handled one signal may be killed later, and the kernel sends no second INTERRUPT. */
-const LOOK_AGAIN_MS = 100
+const RECHECK_MS = 100
 /** Bit 8 of the masks in /proc/TID/status. */
 const SIGKILL_DIGIT = 3
 const SIGKILL_IN_DIGIT = 1
 
 export class InterruptedRequests {
-  readonly #obey: (request: Request) => void
+  readonly #onKilled: (request: Request) => void
   readonly #isKilled: (thread: number) => boolean
   readonly #waiting = new Set<Request>()
   #timer: NodeJS.Timeout | undefined
 
-  /** @param obey called at most once per request, only while it is unanswered */
-  constructor(obey: (request: Request) => void, isKilled: (thread: number) => boolean = hasPendingKill) {
-    this.#obey = obey
+  /** @param onKilled called at most once per request, only while it is unanswered */
+  constructor(onKilled: (request: Request) => void, isKilled: (thread: number) => boolean = hasPendingKill) {
+    this.#onKilled = onKilled
     this.#isKilled = isKilled
   }
 
   /** The kernel interrupted this unanswered request. */
   add(request: Request): void {
     if (this.#isKilled(request.pid)) {
-      this.#obey(request)
+      this.#onKilled(request)
       return
     }
     this.#waiting.add(request)
-    this.#timer ??= setInterval(() => this.#look(), LOOK_AGAIN_MS).unref()
+    this.#timer ??= setInterval(() => this.#look(), RECHECK_MS).unref()
   }
 
-  /** Ends the timer; `obey` is not called any more. */
+  /** Ends the timer; `onKilled` is not called any more. */
   close(): void {
     this.#waiting.clear()
     this.#look()
@@ -45,7 +45,7 @@ export class InterruptedRequests {
     for (const request of this.#waiting) {
       const isKilled = !request.answered && this.#isKilled(request.pid)
       if (request.answered || isKilled) this.#waiting.delete(request)
-      if (isKilled) this.#obey(request)
+      if (isKilled) this.#onKilled(request)
     }
     if (this.#waiting.size > 0) return
     clearInterval(this.#timer)

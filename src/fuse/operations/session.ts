@@ -45,7 +45,7 @@ export class MountSession extends Replies {
   /** Negotiated in INIT: the modes of new objects arrive without the caller's umask applied. */
   usesUmask = false
   /** Requests whose caller received a signal. */
-  readonly interrupted = new InterruptedRequests((request) => this.letGo(request))
+  readonly interrupted = new InterruptedRequests((request) => this.release(request))
   readonly files = new OpenFiles()
   /** Resolves when the kernel has dropped the inode's attributes, or the mount has ended. */
   dropAttributes: (ino: number) => Promise<void> = () => Promise.resolve()
@@ -154,9 +154,9 @@ export class MountSession extends Replies {
   }
 
   /** Releases a caller that is being killed and will not see the answer. */
-  private letGo(request: Request): void {
+  private release(request: Request): void {
     request.interrupt()
-    if (request.isQuestion) this.sendErrno(request, ERRNO.EINTR)
+    if (request.isReadOnly) this.sendErrno(request, ERRNO.EINTR)
   }
 
   get waitingCount(): number {

@@ -59,7 +59,7 @@ function errnoOf(replies: Buffer[]): number {
   return 0 - replies[0]!.readInt32LE(4)
 }
 
-test('a session recorded from a real kernel gets the same replies again, byte by byte', (t) => {
+test('a session recorded from a real kernel gets the same replies, byte by byte', (t) => {
   const loopback = createLoopback(new MemoryTree({ clock: STOPPED_CLOCK }))
   const seen = new Set<number>()
   for (const [line, { request, reply }] of captured().entries()) {
@@ -143,7 +143,7 @@ test('references and handles of a reply that the kernel did not accept are relea
   t.is(tree.inodeCount, 1)
 })
 
-test('READDIRPLUS grants one reference per entry but none for . and ..; BATCH_FORGET gives them back', (t) => {
+test('READDIRPLUS grants one reference per entry but none for . and ..; BATCH_FORGET releases them', (t) => {
   const { loopback, tree } = ready()
   const handle = loopback.feed(encodeRequest(OP.OPENDIR, 1, words(0, 0)))[0]!.readUInt32LE(16)
   const [listing] = loopback.feed(encodeRequest(OP.READDIRPLUS, 1, words(handle, 0, 0, 0, 4096, 0, 0, 0, 0, 0)))
@@ -210,7 +210,7 @@ test('an error that is not a DriveError is EIO, and a rejection is answered once
   t.is(errnoOf(loopback.replies()), 101)
 })
 
-test('malformed requests, 200,000 of them, never throw and get at most one well-formed reply each', (t) => {
+test('200,000 malformed requests never throw and get at most one well-formed reply each', (t) => {
   const seed = (process.hrtime()[1] | 1) >>> 0
   t.log(`seed ${seed}`)
   const random = seededRandom(seed)

@@ -4,7 +4,7 @@ import { COPY_IN, OP } from './protocol.js'
 import { Request } from './request.js'
 import { Words } from './words.js'
 
-test('S-087 bytes that a request keeps are a copy of just these, whether they came with it or from elsewhere', (t) => {
+test('S-087 a request keeps a copy of exactly the given bytes, from its own payload or from elsewhere', (t) => {
   const encoded = encodeRequest(OP.COPY_FILE_RANGE, 1, Buffer.alloc(COPY_IN.bytes, 7))
   const input = new Words(new ArrayBuffer(4096), 0, 4096)
   input.bytes.set(encoded)

@@ -28,7 +28,7 @@ export class Request implements Caller {
   /** Its effect is already in the log. */
   isLogged = false
   /** It changes nothing, so a caller that is being killed need not wait for the answer. */
-  isQuestion = false
+  isReadOnly = false
   /** A number that the reply needs, such as a buffer size or a handle. The handler defines its meaning. */
   note = 0
   private readonly input: Words

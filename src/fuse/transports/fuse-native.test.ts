@@ -29,14 +29,17 @@ mounted('R-01 through fuse-native programs copy, archive, link, rename and remov
   t.like(await mount.ask({ do: 'counts' }), { handles: 0, inodes: 1 })
 })
 
-mounted('through fuse-native a busy mount is refused, and umount(8) from outside is noticed', async (t) => {
-  const mount = await serveMemoryTree(t)
-  const inside = await programInside(mount.directory, 'echo kept > f; cat f')
-  await t.throwsAsync(mount.unmount(), { message: 'BUSY' })
-  t.is(await inside.leave(), 'kept')
-  await shell(mount.directory, 'umount "$D"')
-  t.is(await mount.ended, 'unmounted')
-})
+mounted(
+  'through fuse-native unmounting a busy mount is refused, and umount(8) from another process is noticed',
+  async (t) => {
+    const mount = await serveMemoryTree(t)
+    const inside = await programInside(mount.directory, 'echo kept > f; cat f')
+    await t.throwsAsync(mount.unmount(), { message: 'BUSY' })
+    t.is(await inside.leave(), 'kept')
+    await shell(mount.directory, 'umount "$D"')
+    t.is(await mount.ended, 'unmounted')
+  },
+)
 
 mounted('fuse-native unmounts when the serving process is killed', async (t) => {
   const directory = await temporaryMountpoint(t)

@@ -78,7 +78,7 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
         const { errno, left } = failure
         throw new DriveError(
           'MOUNT_FAILED',
-          `The mount could not go on (${errnoName(errno)}): up to ${left} operations of programs, not yet on disk, are lost.`,
+          `The mount cannot continue (${errnoName(errno)}): up to ${left} operations that are not yet on disk are lost.`,
         )
       }
       await askToResend(living.channel)

@@ -1,11 +1,11 @@
-/** The channel without libuv: programs, and a terminated Worker, must see no difference. */
+/** The channel without libuv: programs and a terminated Worker see no difference. */
 import test from 'ava'
 import { serveMemoryTree, shell, temporaryMountpoint } from '../../../test/support/fuse/memory-mount.js'
 import { serveInProcess } from '../../../test/support/fuse/served-process.js'
 
 process.env['DAGDRIVE_FUSE_CHANNEL'] = 'thread'
 
-test('R-01 with the reader thread several programs work at once', async (t) => {
+test('R-01 with the reader thread several programs run at once', async (t) => {
   const mount = await serveMemoryTree(t)
   t.is(mount.transport, 'native-thread')
   const script = (

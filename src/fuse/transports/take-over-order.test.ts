@@ -9,7 +9,7 @@ import { createNativeTransport } from './native-transport.js'
 import { CHANNEL_MODE, type FuseNative } from './native.js'
 import { SHARED_BYTES, SharedState } from '../holder/shared-state.js'
 
-test('S-084 the resend request is sent before anything is read: a request read after it never arrives twice', async (t) => {
+test('S-084 the resend request is sent before anything is read: a later request does not arrive twice', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'dagdrive-order-'))
   const scratch = scratchDrive()
   const drive = await scratch.open()
