@@ -4,6 +4,12 @@
  */
 import type { FileId } from '../base/index.js'
 
+/** Whole seconds since 1970 (negative before) and nanoseconds 0 … 999,999,999. */
+export interface Timestamp {
+  readonly sec: number
+  readonly nsec: number
+}
+
 /** Times are whole seconds since 1970 (negative before) and nanoseconds 0 … 999,999,999. */
 export interface StatFields {
   /** Includes the bits of the file type. */

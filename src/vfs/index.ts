@@ -11,21 +11,17 @@ export {
   type DirectoryEntry,
   FALLOCATE,
   type FilesystemStatistics,
-  type Highest,
   type Identities,
   type Invalidation,
-  type KeptBuffers,
-  type KeptPlace,
   type Maybe,
   type NamePlace,
   OPEN,
   type Opened,
-  type Redo,
   RENAME,
   ROOT_INO,
   SEEK,
-  type Timestamp,
   type Tree,
   XATTR,
 } from './tree.js'
+export { type Highest, type KeptBuffers, type KeptPlace, type Redo } from './redo-contract.js'
 export { SLOT_BYTES } from './staging/slot.js'

@@ -36,7 +36,8 @@ import { SealQueue } from './staging/seal-queue.js'
 import { Room } from './staging/space.js'
 import { SyncSignal } from './staging/sync-signal.js'
 import { TreeBlocks } from './staging/tree-blocks.js'
-import { ROOT_INO, type Highest, type Identities, type Tree } from './tree.js'
+import { ROOT_INO, type Identities, type Tree } from './tree.js'
+import type { Highest } from './redo-contract.js'
 
 /** The root of a drive without local state: an empty one, or that of a published commit. */
 export type FreshRoot =

@@ -2,25 +2,25 @@
  * The tree that other modules call. Every operation finds its inode and handle here; the work is in a file of its own.
  */
 import { DriveError, type PlainName } from '../base/index.js'
-import type { Disk } from '../platform/index.js'
-import { dropSetId, setAttributes, setFileSize } from './inodes/attributes.js'
+import { dropSetId, setAttributes } from './inodes/attributes.js'
 import { allocate } from './content/allocate.js'
 import { copyRange, type CopyParts } from './content/copy-range.js'
 import { read } from './content/read.js'
 import { seek } from './content/seek.js'
-import { stage, stageClosed } from './staging/stage.js'
+import { stage } from './staging/stage.js'
 import { write } from './content/write.js'
 import { stageAll } from './staging/committer.js'
-import { Handles, requireWritable, type DirectoryHandle, type FileHandle } from './inodes/handles.js'
-import { attributesOf, type Inode } from './inodes/inode.js'
+import { requireWritable } from './inodes/handles.js'
+import { attributesOf } from './inodes/inode.js'
 import { then } from './maybe.js'
 import { link, makeDirectory, makeInode, makeNode, makeSymlink, type NamespaceParts } from './namespace/create.js'
 import { readDirectory } from './namespace/list.js'
 import { removeDirectory, unlink } from './namespace/remove.js'
 import { rename } from './namespace/rename.js'
-import { directoryOf, withEntries } from './namespace/require.js'
+import { lookup } from './namespace/lookup.js'
 import { createRedo, type RedoParts } from './redo.js'
-import { RESERVED_BYTES } from './staging/space.js'
+import { OpenHandles } from './open-handles.js'
+import { statistics, type StatisticsParts } from './statistics.js'
 import { TYPE } from '../tree-state/index.js'
 import {
   OPEN,
@@ -35,55 +35,34 @@ import {
   type Invalidation,
   type Maybe,
   type Opened,
-  type Redo,
   type Tree,
 } from './tree.js'
-import { getXattr, removeXattr, setXattr } from './inodes/xattrs.js'
+import type { Redo } from './redo-contract.js'
+import { getXattr, listXattrs, removeXattr, setXattr } from './inodes/xattrs.js'
 import type { TruncateParts } from './content/truncate.js'
-import type { TreeBlocks } from './staging/tree-blocks.js'
 import type { Invalidations } from './inodes/invalidations.js'
 
 /** The parts of all operations together. */
-export interface PosixParts extends NamespaceParts, CopyParts, TruncateParts, RedoParts {
-  readonly committer: RedoParts['committer']
-  readonly state: NamespaceParts['state']
-  readonly inodes: NamespaceParts['inodes']
-  readonly room: NamespaceParts['room']
-  readonly changes: NamespaceParts['changes']
-  readonly held: CopyParts['held']
-  readonly reader: CopyParts['reader']
-  readonly blocks: TreeBlocks
-  readonly invalidations: Invalidations
-  readonly space: Disk
-}
-
-const BLOCK_BYTES = 4096
-const MAX_FILES = 2 ** 32
+export type PosixParts = NamespaceParts &
+  CopyParts &
+  TruncateParts &
+  RedoParts &
+  StatisticsParts & { readonly invalidations: Invalidations }
 
 export class PosixTree implements Tree {
   readonly #parts: PosixParts
-  readonly #handles = new Handles()
+  readonly #handles: OpenHandles
   readonly redo: Redo
 
   /** @param highestHandle of a mount that is taken over */
   constructor(parts: PosixParts, highestHandle = 0) {
     this.#parts = parts
-    this.#handles.adoptedBelow = highestHandle + 1
-    this.#handles.next = highestHandle + 1
-    this.redo = createRedo(parts, this.#handles, (inode) => this.#closed(inode))
+    this.#handles = new OpenHandles(parts, highestHandle)
+    this.redo = createRedo(parts, this.#handles.handles, (inode) => this.#handles.closed(inode))
   }
 
   lookup(parent: number, name: PlainName, caller: Caller): Maybe<Attributes | undefined> {
-    const parts = this.#parts
-    const directory = directoryOf(parts, parent)
-    const find = (): Attributes | undefined => {
-      const dentry = parts.directories.find(directory, name)
-      if (dentry === undefined) return undefined
-      const inode = this.#parts.inodes.get(dentry.ino)
-      inode.hint = name
-      return attributesOf(inode)
-    }
-    return directory.unloaded ? withEntries(parts, [directory], caller, find) : find()
+    return lookup(this.#parts, parent, name, caller)
   }
 
   parentOf(ino: number): number {
@@ -99,8 +78,7 @@ export class PosixTree implements Tree {
   }
 
   forgetAll(): void {
-    for (const inode of this.#handles.closeAdopted()) this.#closed(inode)
-    this.#handles.adoptedBelow = 0
+    this.#handles.closeAdopted()
     this.#parts.inodes.forgetAll()
   }
 
@@ -109,7 +87,7 @@ export class PosixTree implements Tree {
   }
 
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes> {
-    if (change.size !== undefined && handle !== undefined) requireWritable(this.#file(ino, handle))
+    if (change.size !== undefined && handle !== undefined) requireWritable(this.#handles.file(ino, handle))
     return setAttributes(this.#parts, this.#parts.inodes.get(ino), change, caller)
   }
 
@@ -159,56 +137,32 @@ export class PosixTree implements Tree {
     caller: Caller,
   ): Maybe<{ attributes: Attributes; opened: Opened }> {
     const made = makeInode(this.#parts, parent, name, { mode: (mode & 0o7777) | (TYPE.FILE << 12) }, caller)
-    return then(made, (inode) => ({ attributes: attributesOf(inode), opened: this.#opened(inode, flags) }))
+    return then(made, (inode) => ({ attributes: attributesOf(inode), opened: this.#handles.opened(inode, flags) }))
   }
 
   open(ino: number, flags: number, caller: Caller): Maybe<Opened> {
-    const inode = this.#parts.inodes.get(ino)
-    if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
-    const opened = this.#opened(inode, flags)
-    if ((flags & OPEN.TRUNCATE) === 0 || !inode.isFile || (flags & OPEN.ACCESS_MODE) === OPEN.READ_ONLY) return opened
-    try {
-      const cut = setFileSize(this.#parts, inode, 0, caller)
-      if (!(cut instanceof Promise)) return opened
-      return cut.then(
-        () => opened,
-        (error: unknown) => {
-          this.release(ino, opened.handle)
-          throw error
-        },
-      )
-    } catch (error) {
-      this.release(ino, opened.handle)
-      throw error
-    }
+    return this.#handles.open(ino, flags, caller)
   }
 
   read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]> {
-    const file = this.#file(ino, handle)
+    const file = this.#handles.file(ino, handle)
     return read(this.#parts, file, offset, size, caller)
   }
 
   write(ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
-    const file = this.#file(ino, handle)
+    const file = this.#handles.file(ino, handle)
     requireWritable(file)
     const at = (file.flags & OPEN.APPEND) === 0 ? offset : Math.max(offset, file.inode.size)
     return write(this.#parts, file.inode, at, data, caller)
   }
 
   flush(ino: number, handle: number, _caller: Caller): void {
-    const error = this.#file(ino, handle).inode.content?.error
+    const error = this.#handles.file(ino, handle).inode.content?.error
     if (error !== undefined) throw error
   }
 
   release(_ino: number, handle: number): void {
-    const inode = this.#handles.closeFile(handle)
-    if (inode !== undefined) this.#closed(inode)
-  }
-
-  #closed(inode: Inode): void {
-    if (inode.handles > 0) return
-    if (inode.nlink > 0 && !inode.isDirectory) stageClosed(this.#parts, inode)
-    this.#parts.inodes.removeIfUnused(inode)
+    this.#handles.close(handle)
   }
 
   async sync(ino: number, _dataOnly: boolean, _caller: Caller): Promise<void> {
@@ -223,13 +177,13 @@ export class PosixTree implements Tree {
   }
 
   allocate(ino: number, handle: number, range: AllocatedRange, caller: Caller): Maybe<void> {
-    const file = this.#file(ino, handle)
+    const file = this.#handles.file(ino, handle)
     requireWritable(file)
     return allocate(this.#parts, file.inode, range, caller)
   }
 
   seek(ino: number, handle: number, offset: number, whence: number, caller: Caller): Maybe<number> {
-    return seek(this.#parts, this.#file(ino, handle).inode, offset, whence, caller)
+    return seek(this.#parts, this.#handles.file(ino, handle).inode, offset, whence, caller)
   }
 
   copyRange(
@@ -238,8 +192,8 @@ export class PosixTree implements Tree {
     length: number,
     caller: Caller,
   ): Maybe<number> {
-    const source = this.#file(from.ino, from.handle)
-    const target = this.#file(to.ino, to.handle)
+    const source = this.#handles.file(from.ino, from.handle)
+    const target = this.#handles.file(to.ino, to.handle)
     requireWritable(target)
     return copyRange(
       this.#parts,
@@ -251,16 +205,15 @@ export class PosixTree implements Tree {
   }
 
   openDirectory(ino: number, _caller: Caller): Opened {
-    return { handle: this.#handles.openDirectory(directoryOf(this.#parts, ino)), keepCache: true }
+    return this.#handles.openDirectory(ino)
   }
 
   readDirectory(ino: number, handle: number, listing: DirectoryListing, caller: Caller): Maybe<void> {
-    return readDirectory(this.#parts, this.#directory(ino, handle), listing, caller)
+    return readDirectory(this.#parts, this.#handles.directory(ino, handle), listing, caller)
   }
 
   releaseDirectory(_ino: number, handle: number): void {
-    const inode = this.#handles.closeDirectory(handle)
-    if (inode !== undefined) this.#parts.inodes.removeIfUnused(inode)
+    this.#handles.closeDirectory(handle)
   }
 
   getXattr(ino: number, name: string, _caller: Caller): Uint8Array {
@@ -268,8 +221,7 @@ export class PosixTree implements Tree {
   }
 
   listXattrs(ino: number, caller: Caller): readonly string[] {
-    const names = this.#parts.inodes.get(ino).xattrs.map(({ name }) => name)
-    return caller.uid === 0 ? names : names.filter((name) => !name.startsWith('trusted.'))
+    return listXattrs(this.#parts.inodes.get(ino), caller)
   }
 
   setXattr(ino: number, name: string, value: Uint8Array, flags: number, _caller: Caller): void {
@@ -281,21 +233,7 @@ export class PosixTree implements Tree {
   }
 
   statistics(_caller: Caller): FilesystemStatistics {
-    const { space, held, state } = this.#parts
-    const { totalBytes, availableBytes } = space.space()
-    const free = Math.max(
-      0,
-      Math.floor((availableBytes - RESERVED_BYTES - held.bytes - state.pendingBytes) / BLOCK_BYTES),
-    )
-    return {
-      blockSize: BLOCK_BYTES,
-      totalBlocks: Math.floor(totalBytes / BLOCK_BYTES),
-      freeBlocks: free,
-      availableBlocks: free,
-      totalFiles: MAX_FILES,
-      freeFiles: Math.max(0, MAX_FILES - state.counters.nextIno),
-      maxNameBytes: 255,
-    }
+    return statistics(this.#parts)
   }
 
   onInvalidate(listener: (what: Invalidation) => void): void {
@@ -303,21 +241,6 @@ export class PosixTree implements Tree {
   }
 
   get openHandles(): number {
-    return this.#handles.openCount
-  }
-
-  /** A handle from before a take-over is opened by its inode. Throws BAD_HANDLE. */
-  #file(ino: number, handle: number): FileHandle {
-    if (handle < this.#handles.adoptedBelow) this.#handles.adopt(handle, () => this.#parts.inodes.get(ino))
-    return this.#handles.file(handle)
-  }
-
-  #directory(ino: number, handle: number): DirectoryHandle {
-    if (handle < this.#handles.adoptedBelow) this.#handles.adopt(handle, () => directoryOf(this.#parts, ino))
-    return this.#handles.directory(handle)
-  }
-
-  #opened(inode: Inode, flags: number): Opened {
-    return { handle: this.#handles.openFile(inode, flags), keepCache: true }
+    return this.#handles.handles.openCount
   }
 }

@@ -4,15 +4,10 @@
  * pays for a promise only when there is one. Failures are thrown `DriveError`s, synchronously or as a rejection.
  */
 import type { FileId, PlainName } from '../base/index.js'
-import type { StatFields } from '../model/index.js'
+import type { StatFields, Timestamp } from '../model/index.js'
+import type { Redo } from './redo-contract.js'
 
 export type Maybe<T> = T | Promise<T>
-
-/** Seconds since 1970 (signed, may be fractionless negative) and nanoseconds 0 … 999,999,999. */
-export interface Timestamp {
-  readonly sec: number
-  readonly nsec: number
-}
 
 /** The fields of stat(2). `mode` includes the file type bits (S_IFMT). `rdev` is the kernel's 32-bit encoding. */
 export interface Attributes extends StatFields {
@@ -141,62 +136,6 @@ export interface FilesystemStatistics {
 export type Invalidation =
   | { readonly kind: 'inode'; readonly ino: number; readonly attributesOnly: boolean }
   | { readonly kind: 'entry'; readonly parent: number; readonly name: PlainName }
-
-/** The highest numbers given to the kernel; 0 for none. */
-export interface Highest {
-  readonly ino: number
-  readonly handle: number
-}
-
-/** Bytes of a write that lie in a buffer of `KeptBuffers`. */
-export interface KeptPlace {
-  readonly buffer: number
-  readonly at: number
-}
-
-/** Buffers of SLOT_BYTES that outlive this process, for streams to fill. */
-export interface KeptBuffers {
-  readonly buffers: readonly Uint8Array[]
-  /** Nothing refers to what was in it. */
-  isFree(buffer: number): boolean
-  /** A writer waits for one: `Redo.buffersFreed` or `buffersFailed` is to be called soon. */
-  wanted(): void
-}
-
-export interface Redo {
-  /** The commit that current operations will belong to. */
-  readonly sequence: number
-  /** The newest commit on disk. It contains all operations up to it, except bytes that were held. */
-  readonly durable: number
-  /** Something is pending for the next commit. */
-  readonly isPending: boolean
-  /** The last timestamp used. */
-  readonly stamp: Timestamp
-  /** From now on, every number is durable or in the mount's log before the kernel sees it. */
-  keepNumbers(): void
-  /** Whether bytes of this range are only in memory. Never false when they are. */
-  isHeld(ino: number, start: number, end: number): boolean
-  /** @param listener is called for each inode that neither a name nor the kernel references, before it is removed */
-  onGone(listener: (ino: number) => void): void
-  /** The kernel references none of these inodes: those without a name are removed. */
-  forgetAll(inos: Iterable<number>): void
-  /** Streams fill these from now on. Given again, the buffers are the same ones. */
-  useBuffers(kept: KeptBuffers): void
-  /** Where bytes that were just written at `start` lie, if all of them are in one kept buffer. */
-  placeOf(ino: number, start: number, data: Uint8Array): KeptPlace | undefined
-  /** What lies in a kept buffer of this file is not changed any more, but written elsewhere. */
-  settleBuffer(ino: number): void
-  /** Calls `release` for each kept buffer that nothing fills and nothing refers to. */
-  restBuffers(release: (buffer: number) => void): void
-  buffersFreed(): void
-  buffersFailed(error: unknown): void
-  /** Makes all operations so far durable, except held bytes. */
-  commit(): Promise<void>
-  /** From now on, operations get this time, and these numbers unless they are 0; no disk is too full for them. */
-  begin(given: Highest & Timestamp): void
-  /** Numbers and times are assigned normally again; none of these numbers is reused. Closes adopted handles. */
-  end(highest: Highest): void
-}
 
 export interface Tree {
   /**

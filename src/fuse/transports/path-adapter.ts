@@ -4,14 +4,8 @@
  */
 import { DriveError, nameToText } from '../../base/index.js'
 import { findPath, findPlace } from '../../files/index.js'
-import {
-  type AttributeChange,
-  type Attributes,
-  type Caller,
-  type NamePlace,
-  type Timestamp,
-  type Tree,
-} from '../../vfs/index.js'
+import type { Timestamp } from '../../model/index.js'
+import { type AttributeChange, type Attributes, type Caller, type NamePlace, type Tree } from '../../vfs/index.js'
 import { errnoOf } from '../protocol/errno.js'
 import { PREFERRED_IO_BYTES } from '../protocol/reply.js'
 

@@ -1,8 +1,7 @@
 /** The record of an inode that is made now. */
 import type { FileId } from '../../base/index.js'
-import { bareAttributes } from '../../model/index.js'
+import { bareAttributes, type Timestamp } from '../../model/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
-import type { Timestamp } from '../tree.js'
 
 /** Smaller cookies are reserved for `.` and `..`. */
 export const FIRST_COOKIE = 3

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/index.js'
 import type { Environment, Table } from '../../storage/kv/index.js'
 import { encodeRemoved, removedKey, TABLES, type RemovedRecord } from '../../tree-state/index.js'
 import type { SyncSignal } from '../staging/sync-signal.js'
-import type { Timestamp } from '../tree.js'
+import type { Timestamp } from '../../model/index.js'
 
 export interface TreeTables {
   readonly inodes: Table

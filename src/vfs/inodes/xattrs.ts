@@ -3,7 +3,7 @@ import { DriveError } from '../../base/index.js'
 import { ACCESS_ACL, aclAfterChmod, applyAcl, checkAcl, DEFAULT_ACL, inheritedAcl, type AppliedAcl } from './acl.js'
 import { TYPE } from '../../tree-state/index.js'
 import type { Inode } from './inode.js'
-import { XATTR } from '../tree.js'
+import { XATTR, type Caller } from '../tree.js'
 import type { Changes } from './changes.js'
 import type { InodeTable } from './inode-table.js'
 
@@ -31,6 +31,12 @@ export function getXattr(inode: Inode, name: string): Uint8Array {
   const found = inode.xattrs.find((xattr) => xattr.name === name)
   if (found === undefined) throw noData()
   return found.value
+}
+
+/** The names that the caller may see. */
+export function listXattrs(inode: Inode, caller: Caller): readonly string[] {
+  const names = inode.xattrs.map(({ name }) => name)
+  return caller.uid === 0 ? names : names.filter((name) => !name.startsWith('trusted.'))
 }
 
 /**

@@ -6,7 +6,7 @@ import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { heldBytesOf, type FileContent } from '../content/file-content.js'
 import type { RiskGauge } from '../../tree-state/index.js'
-import type { KeptBuffers } from '../tree.js'
+import type { KeptBuffers } from '../redo-contract.js'
 import { SLOT_BYTES, type Slot } from './slot.js'
 
 const DEFAULT_HELD_BYTES = 48 * MIB
