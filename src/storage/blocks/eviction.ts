@@ -1,16 +1,45 @@
-/** Selects the blocks to evict. Candidates come only from the evictable table, so an only copy cannot be among them. */
+/** Eviction, in rounds. Candidates come only from the evictable table, so an only copy cannot be among them. */
 import type { Digest } from '../../base/index.js'
+import type { SegmentFiles } from '../segments/index.js'
 import type { BlockRows } from './block-rows.js'
-import type { DeadBytes } from './dead-bytes.js'
-import type { SegmentLedger } from './segment-ledger.js'
+import type { OwnSegment } from './own-segment.js'
+import type { StoreIndex } from './store-index.js'
+
+/** The parts of a store that eviction uses. */
+export interface EvictParts {
+  readonly index: StoreIndex
+  readonly files: SegmentFiles
+  readonly own: OwnSegment
+}
 
 /** The most blocks evicted by one commit. */
 const ROUND = 512
 
 /**
+ * Evicts until the store has at most `bytes`, or nothing can be evicted any more.
+ *
+ * @returns the number of freed bytes
+ */
+export async function evict({ index, files, own }: EvictParts, bytes: number): Promise<number> {
+  const { ledger } = index
+  const before = ledger.usage.usedBytes
+  index.recent.apply(Infinity)
+  if (!files.canPunch) own.finish()
+  for (;;) {
+    const excess = ledger.usage.usedBytes - bytes
+    if (excess <= 0) break
+    const victims = files.canPunch ? oldestBlocks(index.rows, excess) : oldestSegments(index, excess)
+    if (victims.length === 0) break
+    index.discard(victims)
+    await index.commit()
+  }
+  return Math.max(0, before - ledger.usage.usedBytes)
+}
+
+/**
  * The least recently used blocks with a total of `bytes`, or as many as fit one round; for disks that can punch holes.
  */
-export function oldestBlocks(rows: BlockRows, bytes: number): Digest[] {
+function oldestBlocks(rows: BlockRows, bytes: number): Digest[] {
   const victims: Digest[] = []
   let left = bytes
   for (const { digest, row } of rows.evictable(ROUND)) {
@@ -25,7 +54,7 @@ export function oldestBlocks(rows: BlockRows, bytes: number): Digest[] {
  * All blocks of whole segments, the least recently used first, with a total of `bytes`. If holes cannot be punched,
  * only removing a segment frees space, so a segment with an only copy stays.
  */
-export function oldestSegments(rows: BlockRows, ledger: SegmentLedger, dead: DeadBytes, bytes: number): Digest[] {
+function oldestSegments({ rows, ledger, dead }: StoreIndex, bytes: number): Digest[] {
   const inSegments = new Map<number, Digest[]>()
   for (const { digest, row } of rows.evictable(Infinity)) {
     const { segment } = row.location
