@@ -20,6 +20,7 @@ export {
   type SecretKey,
 } from './bytes.js'
 export { type Clock, systemClock } from './clock.js'
+export { type Deferred, deferred } from './deferred.js'
 export {
   DRIVE_ERRORS,
   DriveError,

@@ -4,19 +4,19 @@
  * keys, so LMDB is not used here. Blocks are in a sorted file (`blocks.sorted`), and later changes in memory and in
  * `blocks.log`. Pins and names are in roots-file.ts. Every record has a checksum.
  */
-import { rename, rm } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, type Digest } from '../../base/index.js'
 import type { CidText } from '../contract.js'
-import { encodeRecords, type BlockRecord } from './block-record.js'
+import type { BlockRecord } from './block-record.js'
 import { RecentRecords, type RecentBlock } from './recent-records.js'
 import { RecordLog } from './record-log.js'
-import { createAside } from './replace-file.js'
-import { MOST_FORMER, RootsFile } from './roots-file.js'
+import { RootsFile, type RootChanges } from './roots-file.js'
 import { syncDirectoryLater } from '../../platform/index.js'
 import type { BlockLocation } from '../../storage/segments/index.js'
 import { SortedRecords } from './sorted-records.js'
+import { writeSorted } from './write-sorted.js'
 
 const PAGE_ROWS = 2000
 /**
@@ -42,12 +42,9 @@ export interface BlockIndexOptions {
   readonly mostRecent?: number | undefined
 }
 
-export interface IndexChanges {
+export interface IndexChanges extends RootChanges {
   readonly blocks?: Iterable<readonly [Digest, BlockLocation]>
   readonly forgotten?: Iterable<Digest>
-  readonly pinned?: { readonly cid: CidText; readonly name: string }
-  readonly unpinned?: CidText
-  readonly record?: { readonly name: CidText; readonly bytes: Uint8Array }
 }
 
 export class BlockIndex {
@@ -184,15 +181,7 @@ export class BlockIndex {
       }
     }
     if (pinned !== undefined || unpinned !== undefined || record !== undefined) {
-      const now = this.#roots.now
-      const pins = new Map(now.pins)
-      const names = new Map(now.names)
-      if (pinned !== undefined) pins.set(pinned.cid, pinned.name)
-      let { former } = now
-      if (unpinned !== undefined && pins.delete(unpinned)) former = [...former, unpinned].slice(-MOST_FORMER)
-      if (pinned !== undefined) former = former.filter((cid) => cid !== pinned.cid)
-      if (record !== undefined) names.set(record.name, Uint8Array.from(record.bytes))
-      await this.#roots.replace({ ...now, pins, names, former })
+      await this.#roots.change({ pinned, unpinned, record })
     }
     await this.#mergeIfMany()
   }
@@ -218,7 +207,7 @@ export class BlockIndex {
   /** The new sorted file is in place before the log loses its records. Replaying the log over it changes nothing. */
   async #merge(): Promise<void> {
     const path = join(this.#directory, 'blocks.sorted')
-    const count = await this.#writeSorted(`${path}.new`)
+    const count = await writeSorted(`${path}.new`, this.pages())
     await rename(`${path}.new`, path)
     await syncDirectoryLater(this.#directory)
     const old = this.#sorted
@@ -228,27 +217,6 @@ export class BlockIndex {
     this.#recent.clear()
     this.#count = count
     this.#mergeNextAt = 0
-  }
-
-  /** @returns the number of records. After a failure the file is removed, so that it takes no scarce disk space. */
-  async #writeSorted(path: string): Promise<number> {
-    const file = await createAside(path)
-    let count = 0
-    try {
-      for (const page of this.pages()) {
-        const bytes = encodeRecords(page.map(([digest, location]) => ({ digest, location })))
-        if (bytes.length > 0) await file.appendFile(bytes)
-        else await setImmediate()
-        count += page.length
-      }
-      await file.sync()
-    } catch (error) {
-      await rm(path, { force: true })
-      throw error
-    } finally {
-      await file.close()
-    }
-    return count
   }
 }
 

@@ -3,11 +3,10 @@
  * a daemon and without a network. Only one process uses it at a time.
  */
 import { join } from 'node:path'
-import { DriveError, equalBytes, hex, throwIfAborted, type Clock, type Digest } from '../../base/index.js'
+import { DriveError, equalBytes, throwIfAborted, type Clock } from '../../base/index.js'
 import { abortable } from '../abortable.js'
 import { withAnySignal } from '../any-signal.js'
 import { cidOf, parseCid, type Cid } from '../../dag/index.js'
-import { matches } from '../verify-block.js'
 import type {
   CallOptions,
   CidText,
@@ -20,11 +19,12 @@ import type {
 } from '../contract.js'
 import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
 import { importBlocks } from './block-import.js'
+import { BlockSource } from './block-source.js'
 import { collectGarbage, LEAST_GARBAGE_BYTES } from './collect-garbage.js'
 import { SharedLock } from './shared-lock.js'
 import { storeError } from './store-error.js'
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'
-import { absentFrom, findMissing, findMissingSince, type WalkSource } from './walk.js'
+import { absentFrom, findMissing, findMissingSince } from './walk.js'
 
 /** Automatic garbage scans take at most this fraction (one in N) of the time. */
 const PAUSES = 50
@@ -49,9 +49,7 @@ class EmbeddedNode implements IpfsNode {
   readonly #options: EmbeddedOptions
   readonly #use = new SharedLock()
   readonly #nameUse = new SharedLock()
-  /** Blocks whose bytes are damaged. They count as absent, so an import replaces them. */
-  readonly #damaged = new Set<string>()
-  readonly #source: WalkSource = { has: (cid) => this.#holds(cid.digest), read: (cid) => this.#read(cid) }
+  readonly #source: BlockSource
   /** Aborts running imports, pins and collections, so `close` need not wait for a stuck source. */
   readonly #closing = new AbortController()
   /** A garbage scan takes as long as a walk of the trees, so slow scans are rare. */
@@ -62,6 +60,7 @@ class EmbeddedNode implements IpfsNode {
     this.#where = where
     this.capabilities = { isOwnStore: true, isBesideData: where === join(options.dataDirectory, 'node') }
     this.#store = store
+    this.#source = new BlockSource(store.index, store.segments)
     this.#options = options
   }
 
@@ -75,9 +74,9 @@ class EmbeddedNode implements IpfsNode {
           importBlocks(abortable(blocks, signal), this.#store.segments, this.#store.index, {
             ...options,
             signal,
-            holds: (digest) => this.#holds(digest),
+            holds: (digest) => this.#source.holds(digest),
             requireSpace: (bytes) => this.#store.space.require(bytes),
-            onStored: (digests) => digests.forEach((digest) => this.#damaged.delete(hex(digest))),
+            onStored: (digests) => this.#source.stored(digests),
           }),
         signal,
       ),
@@ -85,7 +84,7 @@ class EmbeddedNode implements IpfsNode {
   }
 
   async getBlock(cid: CidText, options?: CallOptions): Promise<Uint8Array> {
-    return this.#run(options, () => this.#read(parseCid(cid)))
+    return this.#run(options, () => this.#source.read(parseCid(cid)))
   }
 
   async missing(cids: readonly CidText[], options?: CallOptions): Promise<CidText[]> {
@@ -198,37 +197,6 @@ class EmbeddedNode implements IpfsNode {
     this.#closed = true
     this.#closing.abort(new DriveError('OFFLINE', 'The block store was closed.'))
     await this.#use.alone(() => this.#store.close())
-  }
-
-  /** Whether the index has a place inside an existing segment, and no damage was found there. */
-  #holds(digest: Digest): boolean {
-    const { index, segments } = this.#store
-    const location = index.locate(digest)
-    return (
-      location !== undefined && segments.has(location) && (this.#damaged.size === 0 || !this.#damaged.has(hex(digest)))
-    )
-  }
-
-  async #read(cid: Cid): Promise<Uint8Array> {
-    const { index, segments } = this.#store
-    const about = { cid: cidOf(cid.digest, cid.codec) }
-    for (let location = index.locate(cid.digest), tries = 0; ; tries++) {
-      if (location === undefined) throw new DriveError('NOT_FOUND', 'The node does not have that block.', { about })
-      const bytes = await segments.read(location).catch((error: unknown) => {
-        const moved = index.locate(cid.digest)
-        if (tries < 3 && moved !== undefined && moved.segment !== location?.segment) return undefined
-        throw error
-      })
-      if (bytes !== undefined && bytes.byteLength === location.length && matches(bytes, cid.digest)) return bytes
-      const now = index.locate(cid.digest)
-      const wasMoved = now?.segment !== location.segment || now.offset !== location.offset
-      if (!wasMoved || tries >= 3) break
-      location = now
-    }
-    this.#damaged.add(hex(cid.digest))
-    throw new DriveError('WRONG_BLOCK', "The store's copy of a block is damaged. It must be uploaded again.", {
-      about,
-    })
   }
 
   /** Runs a long call that the caller or `close` can cancel. */

@@ -17,7 +17,7 @@ const MOST_BYTES = 16 * 1024 * 1024
  * The roots and commits of replaced versions are kept, about 2 KB each. They let a device that was offline prove that
  * the newest version descends from its own.
  */
-export const MOST_FORMER = 1000
+const MOST_FORMER = 1000
 const MOST_RECORD_BYTES = 10 * 1024
 /** Limit of pins and of names. A drive has a few pins, and one name per device. */
 const MOST_ENTRIES = 10_000
@@ -30,6 +30,13 @@ export interface Roots {
   readonly former: readonly CidText[]
   /** Both files were damaged at some time: earlier pins and names are missing here. */
   readonly areIncomplete: boolean
+}
+
+/** What one commit changes. */
+export interface RootChanges {
+  readonly pinned?: { readonly cid: CidText; readonly name: string } | undefined
+  readonly unpinned?: CidText | undefined
+  readonly record?: { readonly name: CidText; readonly bytes: Uint8Array } | undefined
 }
 
 interface Wire {
@@ -63,6 +70,18 @@ export class RootsFile {
 
   get now(): Roots {
     return this.#roots
+  }
+
+  /** See `replace`. A root that is unpinned becomes a former one. */
+  async change({ pinned, unpinned, record }: RootChanges): Promise<void> {
+    const pins = new Map(this.#roots.pins)
+    const names = new Map(this.#roots.names)
+    let { former } = this.#roots
+    if (pinned !== undefined) pins.set(pinned.cid, pinned.name)
+    if (unpinned !== undefined && pins.delete(unpinned)) former = [...former, unpinned].slice(-MOST_FORMER)
+    if (pinned !== undefined) former = former.filter((cid) => cid !== pinned.cid)
+    if (record !== undefined) names.set(record.name, Uint8Array.from(record.bytes))
+    await this.replace({ ...this.#roots, pins, names, former })
   }
 
   /** Durable when it resolves. @throws INVALID for a pin name that could not be read back */

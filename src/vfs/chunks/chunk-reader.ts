@@ -2,10 +2,21 @@
  * Plaintext of chunks, from a small cache of opened blocks, the local store, or the nodes. Concurrent requests for one
  * block share one read; blocks from a node are kept in the store.
  */
-import { DriveError, isDriveError, MIB, unlessAborted, type Digest, type Log } from '../../base/index.js'
-import type { ChunkRecord, RemoteSource } from '../../tree-state/index.js'
+import {
+  deferred,
+  DriveError,
+  isDriveError,
+  MIB,
+  unlessAborted,
+  type Deferred,
+  type Digest,
+  type Log,
+} from '../../base/index.js'
+import type { RemoteSource } from '../../tree-state/index.js'
 import type { Caller } from '../tree.js'
+import { blockName, RecentBlocks, type BlockRef, type OpenedBlocks } from './opened-blocks.js'
 import { PartReader } from './part-reader.js'
+import { ScratchPool } from './scratch-pool.js'
 import type { Core } from '../../pipeline/index.js'
 import type { BlockStore } from '../../storage/blocks/index.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
@@ -18,15 +29,8 @@ export interface ChunkReaderParts {
   readonly log: Log
 }
 
-const OPENED_BYTES = 32 * MIB
-/** Buffers kept for sealed blocks that are being read from disk, 1 MiB each. */
-const MOST_SCRATCH = 8
 /** Prefetched blocks in flight, for all readers together: each takes a buffer of 1 MiB. */
 const MOST_AHEAD = 32
-
-/** Opened blocks by digest and key. A reader keeps its own while it needs them, even if the cache drops them. */
-export type OpenedBlocks = Map<string, Uint8Array>
-type Block = Pick<ChunkRecord, 'digest' | 'key'>
 
 export class ChunkReader {
   readonly #blocks: TreeBlocks
@@ -34,15 +38,14 @@ export class ChunkReader {
   readonly #core: Core
   readonly #remote: Pick<RemoteSource, 'fetchBlocks'>
   readonly #log: Log
-  readonly #opened: OpenedBlocks = new Map()
+  readonly #recent = new RecentBlocks()
   readonly #loading = new Map<string, Promise<Uint8Array>>()
   readonly #parts: PartReader
   /** Buffers filled past the page cache. */
-  readonly #scratch: Uint8Array[] = []
+  readonly #scratch: ScratchPool
   /** Buffers filled through the page cache. */
-  readonly #cachedScratch: Uint8Array[] = []
+  readonly #cachedScratch = new ScratchPool(() => Buffer.allocUnsafeSlow(MIB))
   readonly #sealed = Buffer.allocUnsafeSlow(MIB)
-  #bytes = 0
   #ahead = 0
   #used = false
 
@@ -52,20 +55,21 @@ export class ChunkReader {
     this.#core = parts.core
     this.#remote = parts.remote
     this.#log = parts.log
+    this.#scratch = new ScratchPool(() => this.#store.scratch(MIB))
     this.#parts = new PartReader(parts.blocks.store, parts.core)
   }
 
   /** The plaintext if it is available without a wait for disk or network. */
-  openNow(row: Block, own?: OpenedBlocks): Uint8Array | undefined {
-    const name = nameOf(row)
+  openNow(row: BlockRef, own?: OpenedBlocks): Uint8Array | undefined {
+    const name = blockName(row)
     this.#used = true
-    const known = own?.get(name) ?? this.#recent(name)
+    const known = own?.get(name) ?? this.#recent.use(name)
     if (known !== undefined) return known
     const sealed = this.#store.readNow(row.digest, false, this.#sealed)
     if (sealed === undefined) return undefined
     this.#store.touch(row.digest)
     try {
-      return this.#keep(name, this.#core.openLeaf(sealed, row.key))
+      return this.#recent.keep(name, this.#core.openLeaf(sealed, row.key))
     } catch (error) {
       // The local copy is damaged: `load` asks a node for another one.
       if (isDriveError(error, 'CORRUPT')) return undefined
@@ -78,10 +82,10 @@ export class ChunkReader {
    * when the block cannot be opened in parts; then use `openNow` and `load`.
    * @param wait allows a wait for the disk
    */
-  openPartNow(row: Block, from: number, to: number, own: OpenedBlocks, wait: boolean): Uint8Array | undefined {
-    const name = nameOf(row)
+  openPartNow(row: BlockRef, from: number, to: number, own: OpenedBlocks, wait: boolean): Uint8Array | undefined {
+    const name = blockName(row)
     this.#used = true
-    const known = own.get(name) ?? this.#recent(name)
+    const known = own.get(name) ?? this.#recent.use(name)
     if (known !== undefined) return to <= known.length ? known.subarray(from, to) : undefined
     const part = this.#parts.open(name, row, from, to, wait)
     if (part !== undefined) this.#store.touch(row.digest)
@@ -91,18 +95,17 @@ export class ChunkReader {
   /** Frees the memory of opened blocks when none was used since the last call. */
   rest(): void {
     if (!this.#used) {
-      this.#opened.clear()
+      this.#recent.clear()
       this.#parts.clear()
-      this.#scratch.length = 0
-      this.#cachedScratch.length = 0
-      this.#bytes = 0
+      this.#scratch.clear()
+      this.#cachedScratch.clear()
     }
     this.#used = false
   }
 
-  isOpened(row: Block): boolean {
-    const name = nameOf(row)
-    return this.#opened.has(name) || this.#loading.has(name)
+  isOpened(row: BlockRef): boolean {
+    const name = blockName(row)
+    return this.#recent.has(name) || this.#loading.has(name)
   }
 
   /**
@@ -111,7 +114,7 @@ export class ChunkReader {
    * @param inParts local blocks may be left out of `own` if `openPartNow` can then read them; the caller tries that
    * first
    */
-  async load(rows: readonly Block[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
+  async load(rows: readonly BlockRef[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
     const work = this.#loadAll(rows, own, inParts && this.#core.parts !== undefined)
     await (caller === undefined ? work : unlessAborted(work, caller.signal))
   }
@@ -120,7 +123,7 @@ export class ChunkReader {
    * Starts to load blocks that were not requested yet. A later request reports failures.
    * @returns the number of blocks started, from the first on
    */
-  prefetch(rows: readonly Block[]): number {
+  prefetch(rows: readonly BlockRef[]): number {
     const some = rows.slice(0, MOST_AHEAD - this.#ahead)
     if (some.length === 0) return 0
     this.#ahead += some.length
@@ -132,12 +135,12 @@ export class ChunkReader {
     return some.length
   }
 
-  async #loadAll(rows: readonly Block[], own: OpenedBlocks, inParts = false): Promise<void> {
+  async #loadAll(rows: readonly BlockRef[], own: OpenedBlocks, inParts = false): Promise<void> {
     const waits: Promise<void>[] = []
-    const absent: { row: Block; name: string; settle: Deferred }[] = []
+    const absent: { row: BlockRef; name: string; settle: Deferred<Uint8Array> }[] = []
     for (const row of rows) {
-      const name = nameOf(row)
-      const known = this.#opened.get(name)
+      const name = blockName(row)
+      const known = this.#recent.peek(name)
       if (known !== undefined) {
         own.set(name, known)
         continue
@@ -151,7 +154,10 @@ export class ChunkReader {
         }
         if (isLocal) loading = this.#share(name, this.#loadLocal(row, name))
         else {
-          const settle = deferred()
+          const settle = deferred<Uint8Array>()
+          settle.promise.catch(() => {
+            // Waiting readers handle the failure of their own copy of the promise.
+          })
           absent.push({ row, name, settle })
           loading = this.#share(name, settle.promise)
         }
@@ -179,31 +185,26 @@ export class ChunkReader {
    * Prepares `openPartNow`: verifies the block and brings its bytes into the page cache. If that fails, reads the whole
    * block into `own`.
    */
-  async #loadParts(row: Block, name: string, own: OpenedBlocks): Promise<void> {
-    const isChecked = await withScratch(
-      this.#cachedScratch,
-      () => Buffer.allocUnsafeSlow(MIB),
-      async (scratch) => {
-        const sealed = await this.#store.read(row.digest, scratch)
-        return sealed !== undefined && this.#parts.check(name, row, sealed) !== undefined
-      },
-    )
+  async #loadParts(row: BlockRef, name: string, own: OpenedBlocks): Promise<void> {
+    const isChecked = await this.#cachedScratch.with(async (scratch) => {
+      const sealed = await this.#store.read(row.digest, scratch)
+      return sealed !== undefined && this.#parts.check(name, row, sealed) !== undefined
+    })
     if (!isChecked) own.set(name, await this.#loadLocal(row, name))
   }
 
-  async #loadLocal(row: Block, name: string): Promise<Uint8Array> {
-    const make = (): Uint8Array => this.#store.scratch(MIB)
-    const plain = await withScratch(this.#scratch, make, (scratch) => this.#openLocal(row, name, scratch))
+  async #loadLocal(row: BlockRef, name: string): Promise<Uint8Array> {
+    const plain = await this.#scratch.with((scratch) => this.#openLocal(row, name, scratch))
     if (plain !== undefined) return plain
     const [fetched] = await this.#remote.fetchBlocks([row.digest])
-    return this.#keep(name, this.#core.openLeaf(fetched!, row.key))
+    return this.#recent.keep(name, this.#core.openLeaf(fetched!, row.key))
   }
 
-  async #openLocal(row: Block, name: string, scratch: Uint8Array): Promise<Uint8Array | undefined> {
+  async #openLocal(row: BlockRef, name: string, scratch: Uint8Array): Promise<Uint8Array | undefined> {
     const sealed = await this.#store.read(row.digest, scratch)
     if (sealed !== undefined) {
       try {
-        const plain = this.#keep(name, this.#core.openLeaf(sealed, row.key))
+        const plain = this.#recent.keep(name, this.#core.openLeaf(sealed, row.key))
         this.#store.touch(row.digest)
         return plain
       } catch (error) {
@@ -214,14 +215,14 @@ export class ChunkReader {
     return undefined
   }
 
-  async #fetch(absent: readonly { row: Block; name: string; settle: Deferred }[]): Promise<void> {
+  async #fetch(absent: readonly { row: BlockRef; name: string; settle: Deferred<Uint8Array> }[]): Promise<void> {
     try {
       const digests = absent.map(({ row }) => row.digest)
       const sealed = await this.#remote.fetchBlocks(digests)
       this.#keepFetched(digests, sealed)
       absent.forEach(({ row, name, settle }, i) => {
         try {
-          settle.resolve(this.#keep(name, this.#core.openLeaf(sealed[i]!, row.key)))
+          settle.resolve(this.#recent.keep(name, this.#core.openLeaf(sealed[i]!, row.key)))
         } catch (error) {
           settle.reject(asError(error))
         }
@@ -240,66 +241,6 @@ export class ChunkReader {
       this.#log.warn('fetched blocks could not be kept', { code: isDriveError(error) ? error.code : 'INTERNAL' })
     }
   }
-
-  #recent(name: string): Uint8Array | undefined {
-    const plain = this.#opened.get(name)
-    if (plain !== undefined) {
-      this.#opened.delete(name)
-      this.#opened.set(name, plain)
-    }
-    return plain
-  }
-
-  #keep(name: string, plain: Uint8Array): Uint8Array {
-    if (!this.#opened.has(name)) {
-      this.#opened.set(name, plain)
-      this.#bytes += plain.length
-      for (const [oldest, bytes] of this.#opened) {
-        if (this.#bytes <= OPENED_BYTES || oldest === name) break
-        this.#opened.delete(oldest)
-        this.#bytes -= bytes.length
-      }
-    }
-    return plain
-  }
-}
-
-async function withScratch<T>(
-  pool: Uint8Array[],
-  make: () => Uint8Array,
-  use: (scratch: Uint8Array) => Promise<T>,
-): Promise<T> {
-  const scratch = pool.pop() ?? make()
-  try {
-    return await use(scratch)
-  } finally {
-    if (pool.length < MOST_SCRATCH) pool.push(scratch)
-  }
-}
-
-interface Deferred {
-  readonly promise: Promise<Uint8Array>
-  resolve(plain: Uint8Array): void
-  reject(error: Error): void
-}
-
-function deferred(): Deferred {
-  let resolve!: (plain: Uint8Array) => void
-  let reject!: (error: Error) => void
-  const promise = new Promise<Uint8Array>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  promise.catch(() => {
-    // Waiting readers handle the failure of their own copy of the promise.
-  })
-  return { promise, resolve, reject }
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
-
-/** Includes the key: the wrong key gives wrong plaintext, or none. */
-const nameOf = ({ digest, key }: Block): string => latin1(digest) + latin1(key)
-
-const latin1 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')

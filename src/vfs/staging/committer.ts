@@ -3,8 +3,9 @@
  * the overlay is taken belongs to the commit, including file bytes. The stored size of a file excludes bytes that
  * cannot be staged.
  */
-import { DriveError, isDriveError, MIB } from '../../base/index.js'
-import { stage, stageNow, type StageParts } from './stage.js'
+import { deferred, DriveError, MIB } from '../../base/index.js'
+import { stageNow, type StageParts } from './stage.js'
+import { stageable, stageAll, tryToStageAll } from './stage-all.js'
 import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import { closeSequence } from '../inodes/state-rows.js'
@@ -216,30 +217,6 @@ export class Committer {
   }
 }
 
-/** When it resolves, all bytes held at the call are staged. Tries all files, then rejects with the first failure. */
-export async function stageAll(parts: StageParts): Promise<void> {
-  const inodes = [...parts.held.files.keys()]
-  const work = inodes.map((inode) => stage(parts, inode))
-  parts.sealing.flushBatch()
-  const failures = (await Promise.allSettled(work)).filter((result) => result.status === 'rejected')
-  const reason: unknown = failures[0]?.reason
-  if (reason === undefined) return
-  throw isDriveError(reason) ? reason : new DriveError('INTERNAL', 'Staging failed.', { cause: reason })
-}
-
-/** A failure is already in the status; its bytes stay held. */
-async function tryToStageAll(parts: StageParts): Promise<void> {
-  if (parts.held.files.size > 0) await stageAll(parts).catch(() => undefined)
-}
-
-/**
- * Files with bytes that are only in memory, except those that could not be staged: they wait for space, and no commit
- * waits for them.
- */
-function stageable(parts: Pick<StageParts, 'held'>): Inode[] {
-  return [...parts.held.files.keys()].filter(({ content }) => content?.hasHeld === true && content.error === undefined)
-}
-
 function bytesOf(inodes: readonly Inode[]): number {
   return inodes.reduce((sum, { content }) => sum + (content?.accounted ?? 0), 0)
 }
@@ -253,9 +230,6 @@ function nextTurn(): Promise<void> {
 }
 
 function makeHold(isBrief: boolean): Hold {
-  let release!: () => void
-  const released = new Promise<void>((resolve) => {
-    release = resolve
-  })
+  const { promise: released, resolve: release } = deferred<void>()
   return { isBrief, released, release }
 }

@@ -2,7 +2,7 @@
 import type { Digest } from '../../base/index.js'
 import type { BlockPlace, DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
 import type { Background } from '../background/background.js'
-import { stageAll } from './committer.js'
+import { stageAll } from './stage-all.js'
 import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from '../background/discard.js'
 import type { Failures } from './failures.js'
 import { writePublished } from '../inodes/state-rows.js'

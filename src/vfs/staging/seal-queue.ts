@@ -2,19 +2,18 @@
  * Pieces in the pipeline: full tails are sealed at once, small closed files together in one job. Results are applied in
  * the order of the file's pieces, when the apply gate is open.
  */
-import { DriveError, isDriveError, KIB, MIB } from '../../base/index.js'
-import type { Pipeline, SealedItem, SealItem } from '../../pipeline/index.js'
+import { DriveError, isDriveError, MIB } from '../../base/index.js'
+import type { Pipeline, SealedItem } from '../../pipeline/index.js'
 import { applyPiece, indexSealed, type ApplyParts } from '../content/apply-piece.js'
 import { makePiece, renewPromise, type Piece } from '../content/piece.js'
 import type { Inode } from '../inodes/inode.js'
 import type { ApplyGate } from './apply-gate.js'
 import type { Failures } from './failures.js'
 import type { HeldMemory } from './held-memory.js'
+import { pieceJobOf, type SealWork } from './piece-job.js'
 
 const BATCH_BYTES = 1 * MIB
 const BATCH_DELAY_MS = 30
-/** A job below this size does not use a shared buffer. */
-const SHARED_FROM_BYTES = 64 * KIB
 
 /** The parts that sealing uses. */
 export interface SealParts extends ApplyParts {
@@ -24,16 +23,10 @@ export interface SealParts extends ApplyParts {
   readonly failures: Failures
 }
 
-/** A piece and its inode. */
-interface Work {
-  readonly inode: Inode
-  readonly piece: Piece
-}
-
 export class SealQueue {
   readonly #parts: SealParts
   readonly #running = new Set<Promise<void>>()
-  #batch: Work[] = []
+  #batch: SealWork[] = []
   #batchBytes = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -138,18 +131,18 @@ export class SealQueue {
     this.#applyReady(inode)
   }
 
-  #submit(work: readonly Work[]): void {
+  #submit(work: readonly SealWork[]): void {
     const run = this.#seal(work)
     this.#running.add(run)
     void run.finally(() => this.#running.delete(run))
   }
 
   /** Never rejects: callers that wait for a piece get its failure, and its bytes stay in memory for the next try. */
-  async #seal(work: readonly Work[]): Promise<void> {
-    const { pipeline, gate } = this.#parts
+  async #seal(work: readonly SealWork[]): Promise<void> {
+    const { pipeline, gate, held } = this.#parts
     for (const { piece } of work) piece.state = 'running'
     try {
-      const { data, items, release } = this.#jobOf(work)
+      const { data, items, release } = pieceJobOf(work, held)
       const sealed = await pipeline.seal({ data, items }).finally(release)
       gate.apply(() => this.#arrived(work, sealed))
     } catch (error) {
@@ -157,31 +150,7 @@ export class SealQueue {
     }
   }
 
-  #jobOf(work: readonly Work[]): { data: Uint8Array; items: SealItem[]; release: () => void } {
-    const { held } = this.#parts
-    let total = 0
-    const items = work.map(({ inode, piece }): SealItem => {
-      const item: SealItem = {
-        offset: total,
-        length: piece.length,
-        mode: inode.fixedChunks ? 'fixed' : 'content-defined',
-        final: true,
-      }
-      total += piece.length
-      return item
-    })
-    if (work.length === 1) return { data: work[0]!.piece.data, items, release: () => undefined }
-    const slot = total >= SHARED_FROM_BYTES ? held.takeSlot() : undefined
-    const data =
-      slot !== undefined && slot.bytes.length >= total ? slot.bytes.subarray(0, total) : Buffer.allocUnsafe(total)
-    work.forEach(({ piece }, i) => data.set(piece.data, items[i]!.offset))
-    const release = (): void => {
-      if (slot !== undefined) held.releaseSlot(slot)
-    }
-    return { data, items, release }
-  }
-
-  #failed(work: readonly Work[], error: unknown): void {
+  #failed(work: readonly SealWork[], error: unknown): void {
     const failure = isDriveError(error) ? error : new DriveError('INTERNAL', 'Sealing failed.', { cause: error })
     this.#parts.failures.note('files could not be staged', error)
     for (const { inode, piece } of work) {
@@ -195,7 +164,7 @@ export class SealQueue {
   }
 
   /** Never throws: the gate may call it during a commit of another caller. */
-  #arrived(work: readonly Work[], sealed: readonly SealedItem[]): void {
+  #arrived(work: readonly SealWork[], sealed: readonly SealedItem[]): void {
     let complete: boolean[]
     try {
       complete = indexSealed(this.#parts, sealed)
@@ -249,6 +218,6 @@ export class SealQueue {
 }
 
 /** The file is deleted and no longer in use. */
-function isLeft({ inode, piece }: Work): boolean {
+function isLeft({ inode, piece }: SealWork): boolean {
   return inode.gone || piece.isAbandoned
 }
