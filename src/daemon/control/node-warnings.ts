@@ -1,7 +1,7 @@
 /** Warnings about the nodes whose keys this daemon keeps. */
 import type { NodeReport } from '../../api/index.js'
 import { listenerWarning } from '../../node/index.js'
-import type { Daemon } from '../lifecycle/daemon.js'
+import type { Daemon } from '../lifecycle/contract.js'
 
 /** Warnings about the key that is kept for the node at `address`. */
 export async function nodeWarnings(daemon: Pick<Daemon, 'nodeCredential'>, address: string): Promise<string[]> {

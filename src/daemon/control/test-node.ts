@@ -3,7 +3,7 @@ import type { NodeReport, NodeRequest } from '../../api/index.js'
 import { DriveError } from '../../base/index.js'
 import { isNodeUrl } from '../../platform/index.js'
 import type { NodeCredential } from '../keys/node-keys.js'
-import type { Daemon } from '../lifecycle/daemon.js'
+import type { Daemon } from '../lifecycle/contract.js'
 import { nodeReportOf } from './status.js'
 
 /**

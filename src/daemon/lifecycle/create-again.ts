@@ -9,7 +9,7 @@ import { rootKeyOfPhrase } from '../../crypto/index.js'
 import { DEFAULT_CONFIG, writeConfig } from '../../platform/index.js'
 import { nodeReportOf } from '../control/status.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
-import type { Daemon } from './daemon.js'
+import type { Daemon } from './contract.js'
 
 /** @throws DRIVE_EXISTS if there is a drive after all, or if the phrase belongs to another key */
 export async function createAgain(daemon: Daemon, phrase: string, signal: AbortSignal): Promise<InitReport> {

@@ -4,90 +4,25 @@
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DriveError, systemClock, systemRandom, type Log } from '../../base/index.js'
-import {
-  readConfig,
-  readFileIfAny,
-  withEnvironment,
-  type DriveConfig,
-  type DrivePaths,
-  allocatePages,
-} from '../../platform/index.js'
+import { DriveError, systemClock, systemRandom } from '../../base/index.js'
+import { readConfig, readFileIfAny, withEnvironment, type DriveConfig, allocatePages } from '../../platform/index.js'
 import type { DriveState, MountReport } from '../../api/index.js'
 import { readKeyFile } from '../keys/key-file.js'
-import { readNodeKey, type NodeCredential } from '../keys/node-keys.js'
-import { type RootKey } from '../../crypto/index.js'
-import { listenerOf, openNode, type IpfsNode, type OpenNodeOptions } from '../../node/index.js'
+import { readNodeKey } from '../keys/node-keys.js'
+import type { RootKey } from '../../crypto/index.js'
+import { listenerOf, openNode, type IpfsNode } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
+import type { Daemon, DaemonOptions } from './contract.js'
+import { Deaths, describeLoss } from './deaths.js'
 import { openDrive, type Drive } from './drive.js'
 import { findAgain } from '../nodes/find-published.js'
 import { requireOutside } from '../nodes/outside-the-drive.js'
 import { isMarkedPublished } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { forceUnmount } from '../../fuse/index.js'
-import type { Holder } from '../mounts/holder.js'
 import { clearDeadMounts, remountAll } from '../mounts/remount.js'
 import { readMountRecord, type RecordedMount } from '../mounts/mount-record.js'
-
-export interface DaemonOptions {
-  readonly paths: DrivePaths
-  readonly log: Log
-  readonly version: string
-  /** Detach the mounts of a crashed daemon instead of restoring them. */
-  readonly leaveMounts: boolean
-  readonly holder: Holder
-  readonly onMountsChanged: () => void
-}
-
-export interface Daemon {
-  readonly state: DriveState
-  /** The last failure without a waiting caller; shown by `status`. */
-  lastError: string | undefined
-  readonly paths: DrivePaths
-  readonly log: Log
-  readonly version: string
-  /** The drive, while it is open. */
-  readonly drive: Drive | undefined
-  readonly rootKey: RootKey | undefined
-  /**
-   * Waits for an opening in progress.
-   * @throws NO_DRIVE, LOCKED, or the reason why the drive could not be opened
-   */
-  requireDrive(): Promise<Drive>
-  /** Opens the drive of the key file. A failure becomes part of the state. */
-  start(): Promise<void>
-  /** Waits for an opening in progress, so that `state` is up to date. */
-  settled(): Promise<void>
-  /** @throws WRONG_KEY if the passphrase is wrong */
-  unlock(passphrase: string): Promise<void>
-  /** Opens a drive whose key file and configuration were just written. */
-  open(rootKey: RootKey, node: IpfsNode, start: OpenedDrive | undefined): Promise<Drive>
-  /** Closes the drive and opens it again, with the configuration on disk. */
-  reopen(): Promise<Drive>
-  /** Connects to the configured node, or to another address. */
-  connectNode(
-    address: string,
-    credential: NodeCredential | undefined,
-    how?: Pick<OpenNodeOptions, 'mustExist'>,
-  ): Promise<IpfsNode>
-  /** The stored credential of this node, or `key` if given. Never that of another node. */
-  nodeCredential(address: string, key?: string): Promise<NodeCredential | undefined>
-  config(): Promise<DriveConfig>
-  /** Makes everything `staged`, unmounts and closes. `rememberMounts`: the next daemon restores the mounts. */
-  close(rememberMounts: boolean): Promise<void>
-}
-
-/** After more deaths of the drive thread than this within a minute, it is no longer restarted automatically. */
-const MOST_DEATHS = 3
-const DEATHS_WITHIN_MS = 60_000
-
-/** Describes the data lost by a death of the drive thread. */
-function describeLoss({ files, bytes, inodes }: AtRisk): string {
-  if (files === 0 && inodes === 0) return 'Nothing was only in its memory.'
-  const held = `${files} ${files === 1 ? 'file' : 'files'} with ${bytes} bytes`
-  return `Lost, because not yet on disk: ${held}, and the last changes to ${inodes} files or directories.`
-}
 
 export function createDaemon(options: DaemonOptions): Daemon {
   const { paths, log, holder } = options
@@ -96,7 +31,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let rootKey: RootKey | undefined
   let failure: DriveError | undefined
   let opening: Promise<unknown> = Promise.resolve()
-  let deathsMs: number[] = []
+  const deaths = new Deaths(systemClock)
 
   const fail = (error: unknown): DriveError => {
     failure = error instanceof DriveError ? error : new DriveError('INTERNAL', String(error), { cause: error })
@@ -146,8 +81,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     const what = `${reason.message.replace(/\.?$/, '.')} ${holder.held === undefined ? describeLoss(lost) : 'Nothing is lost.'}`
     daemon.lastError = what
     state = 'opening'
-    const nowMs = systemClock.monotonicMs()
-    deathsMs = [...deathsMs.filter((atMs) => nowMs - atMs < DEATHS_WITHIN_MS), nowMs]
+    const isRestarted = deaths.note()
     opening = (async () => {
       const dead = drive
       const wanted: readonly MountReport[] = dead?.mounts ?? []
@@ -156,7 +90,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         ?.closeDead()
         .catch((error: unknown) => log.warn('closing failed after a failure', { error: String(error) }))
       // After repeated deaths: stop, report it, and let the next command try again.
-      if (deathsMs.length > MOST_DEATHS) {
+      if (!isRestarted) {
         await dropHeldMount()
         throw reason
       }

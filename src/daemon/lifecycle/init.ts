@@ -6,7 +6,7 @@ import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/in
 import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
 import { createAgain } from './create-again.js'
-import type { Daemon } from './daemon.js'
+import type { Daemon } from './contract.js'
 import { findPublished } from '../nodes/find-published.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
 import { nodeReportOf } from '../control/status.js'

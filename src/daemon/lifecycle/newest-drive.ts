@@ -1,6 +1,6 @@
 /** Returns the open drive for a mount. If another device has published since it was opened, it is reopened. */
 import { systemClock, toWire } from '../../base/index.js'
-import type { Daemon } from './daemon.js'
+import type { Daemon } from './contract.js'
 import type { Moves } from '../nodes/moves.js'
 import type { Drive } from './drive.js'
 

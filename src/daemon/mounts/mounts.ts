@@ -1,13 +1,13 @@
 /** The mounts of one drive: checks directories, mounts and unmounts, and keeps the record that survives a crash. */
-import { readdir, readlink, realpath, stat } from 'node:fs/promises'
-import { dirname, join, basename, resolve, sep } from 'node:path'
+import { stat } from 'node:fs/promises'
 import type { MountReport, MountRequest } from '../../api/index.js'
 import { aborted, DriveError, isDriveError, sleep, type Log } from '../../base/index.js'
-import { makeDirectories, type DrivePaths } from '../../platform/index.js'
-import { clearStale, forceUnmount, isStale, type MountEnd } from '../../fuse/index.js'
+import type { DrivePaths } from '../../platform/index.js'
+import { forceUnmount, type MountEnd } from '../../fuse/index.js'
 import type { DriveWorker } from '../drive-thread/drive-worker.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { HeldMount, Holder } from './holder.js'
+import { requireMountable, resolveFully } from './mount-directory.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
 import { busyMessage, usersOf } from './users-of.js'
 
@@ -218,69 +218,10 @@ export function createMounts(options: MountsOptions): Mounts {
   }
 }
 
-/** Maximum number of symlinks in a row, as in Linux. */
-const MAX_LINKS = 40
-
-/**
- * Absolute and without symlinks, like the kernel's names of mounts. The path need not exist. A mount at the path is not
- * accessed.
- */
-export async function resolveFully(path: string, links = 0): Promise<string> {
-  if (!path.startsWith(sep)) throw new DriveError('INVALID', 'The path of a mount directory must be absolute.')
-  const parent = await realpath(dirname(path)).catch(() => {
-    // The parents will be created, so they cannot contain a symlink.
-    return dirname(path)
-  })
-  const found = path === sep ? sep : join(parent, basename(path))
-  const target = links < MAX_LINKS ? await readlink(found).catch(() => undefined) : undefined // not a symlink
-  return target === undefined ? found : resolveFully(resolve(parent, target), links + 1)
-}
-
-/**
- * Detaches a dead mount of this drive, and creates the directory if it is missing.
- * @throws NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID if the drive cannot be mounted there
- */
-async function requireMountable(directory: string, paths: DrivePaths, again: boolean): Promise<void> {
-  for (const own of paths.directories) {
-    const home = await realpath(own)
-    if (within(directory, home) || within(home, directory)) {
-      throw new DriveError('INVALID', `${directory} must not contain, or lie in, the drive's own files in ${home}.`)
-    }
-  }
-  // A dead mount stays until the new one replaces it.
-  if (again && (await isStale(directory).catch(() => false))) return
-  await clearStale(directory).catch((error: NodeJS.ErrnoException) => {
-    // The directory does not exist, so nothing is mounted on it.
-    if (error.code !== 'ENOENT') throw unusable(directory, error)
-  })
-  const entries = await makeDirectories(directory)
-    .then(() => readdir(directory))
-    .catch(async (error: unknown) => {
-      // The mount died during this check, because its holder was resumed too late.
-      if (again && (await isStale(directory).catch(() => false))) return []
-      throw unusable(directory, error)
-    })
-  if (entries.length > 0 && !again) {
-    throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide its content.`)
-  }
-}
-
-function unusable(directory: string, error: unknown): DriveError {
-  if (isDriveError(error)) return error
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'EACCES' || code === 'EPERM'
-    ? new DriveError('ACCESS_DENIED', `This user may not create or access ${directory}.`, { cause: error })
-    : new DriveError('NOT_A_DIRECTORY', `The directory ${directory} could not be created.`, { cause: error })
-}
-
 /** Adds the names of the programs to a BUSY error. */
 async function explain(error: unknown, directory: string): Promise<never> {
   if (!isDriveError(error, 'BUSY')) throw error
   throw new DriveError('BUSY', busyMessage(directory, await usersOf(directory)), { cause: error })
-}
-
-function within(inner: string, outer: string): boolean {
-  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)
 }
 
 /** Waits in the threadpool for an answer of the mount, so that the drive thread is not blocked. */

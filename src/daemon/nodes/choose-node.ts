@@ -7,7 +7,7 @@ import { DriveError } from '../../base/index.js'
 import { writeConfig } from '../../platform/index.js'
 import { nodeReportOf } from '../control/status.js'
 import { keepOnlyNodeKey, saveNodeKey, type NodeCredential } from '../keys/node-keys.js'
-import type { Daemon } from '../lifecycle/daemon.js'
+import type { Daemon } from '../lifecycle/contract.js'
 import { findPublished } from './find-published.js'
 
 /** NO_DRIVE, and nothing is changed, where that node does not know the drive either. */

@@ -8,7 +8,7 @@ import { DriveError, isDriveError, systemClock, throwIfAborted, toWire } from '.
 import type { IpfsNode } from '../../node/index.js'
 import { writeConfig, type DriveConfig } from '../../platform/index.js'
 import { keepOnlyNodeKey, saveNodeKey, type NodeCredential } from '../keys/node-keys.js'
-import type { Daemon } from '../lifecycle/daemon.js'
+import type { Daemon } from '../lifecycle/contract.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { drain } from '../control/drain.js'
 import { chooseNode } from './choose-node.js'

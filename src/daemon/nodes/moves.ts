@@ -4,7 +4,7 @@
  */
 import type { NodeReport, NodeRequest, OperationContext } from '../../api/index.js'
 import { unlessAborted } from '../../base/index.js'
-import type { Daemon } from '../lifecycle/daemon.js'
+import type { Daemon } from '../lifecycle/contract.js'
 import { moveToNode } from './move-to-node.js'
 
 type Context = OperationContext<'nodeSet'>

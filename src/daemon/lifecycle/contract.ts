@@ -1,0 +1,58 @@
+/** What the daemon's parts know of the daemon: its state, the open drive, and how to open or close it. */
+import type { DriveState } from '../../api/index.js'
+import type { Log } from '../../base/index.js'
+import type { RootKey } from '../../crypto/index.js'
+import type { IpfsNode, OpenNodeOptions } from '../../node/index.js'
+import type { DriveConfig, DrivePaths } from '../../platform/index.js'
+import type { OpenedDrive } from '../../sync/index.js'
+import type { NodeCredential } from '../keys/node-keys.js'
+import type { Holder } from '../mounts/holder.js'
+import type { Drive } from './drive.js'
+
+export interface DaemonOptions {
+  readonly paths: DrivePaths
+  readonly log: Log
+  readonly version: string
+  /** Detach the mounts of a crashed daemon instead of restoring them. */
+  readonly leaveMounts: boolean
+  readonly holder: Holder
+  readonly onMountsChanged: () => void
+}
+
+export interface Daemon {
+  readonly state: DriveState
+  /** The last failure without a waiting caller; shown by `status`. */
+  lastError: string | undefined
+  readonly paths: DrivePaths
+  readonly log: Log
+  readonly version: string
+  /** The drive, while it is open. */
+  readonly drive: Drive | undefined
+  readonly rootKey: RootKey | undefined
+  /**
+   * Waits for an opening in progress.
+   * @throws NO_DRIVE, LOCKED, or the reason why the drive could not be opened
+   */
+  requireDrive(): Promise<Drive>
+  /** Opens the drive of the key file. A failure becomes part of the state. */
+  start(): Promise<void>
+  /** Waits for an opening in progress, so that `state` is up to date. */
+  settled(): Promise<void>
+  /** @throws WRONG_KEY if the passphrase is wrong */
+  unlock(passphrase: string): Promise<void>
+  /** Opens a drive whose key file and configuration were just written. */
+  open(rootKey: RootKey, node: IpfsNode, start: OpenedDrive | undefined): Promise<Drive>
+  /** Closes the drive and opens it again, with the configuration on disk. */
+  reopen(): Promise<Drive>
+  /** Connects to the configured node, or to another address. */
+  connectNode(
+    address: string,
+    credential: NodeCredential | undefined,
+    how?: Pick<OpenNodeOptions, 'mustExist'>,
+  ): Promise<IpfsNode>
+  /** The stored credential of this node, or `key` if given. Never that of another node. */
+  nodeCredential(address: string, key?: string): Promise<NodeCredential | undefined>
+  config(): Promise<DriveConfig>
+  /** Makes everything `staged`, unmounts and closes. `rememberMounts`: the next daemon restores the mounts. */
+  close(rememberMounts: boolean): Promise<void>
+}

@@ -1,0 +1,29 @@
+/** Deaths of the drive thread: the data that one loses, and whether the thread is restarted after it. */
+import type { Clock } from '../../base/index.js'
+import type { AtRisk } from '../../tree-state/index.js'
+
+const MOST_DEATHS = 3
+const WITHIN_MS = 60_000
+
+export class Deaths {
+  readonly #clock: Pick<Clock, 'monotonicMs'>
+  #timesMs: number[] = []
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>) {
+    this.#clock = clock
+  }
+
+  /** Records a death now. @returns false after too many of them within a minute: no automatic restart */
+  note(): boolean {
+    const nowMs = this.#clock.monotonicMs()
+    this.#timesMs = [...this.#timesMs.filter((atMs) => nowMs - atMs < WITHIN_MS), nowMs]
+    return this.#timesMs.length <= MOST_DEATHS
+  }
+}
+
+/** Describes the data lost by a death of the drive thread. */
+export function describeLoss({ files, bytes, inodes }: AtRisk): string {
+  if (files === 0 && inodes === 0) return 'Nothing was only in its memory.'
+  const held = `${files} ${files === 1 ? 'file' : 'files'} with ${bytes} bytes`
+  return `Lost, because not yet on disk: ${held}, and the last changes to ${inodes} files or directories.`
+}
