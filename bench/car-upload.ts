@@ -1,7 +1,7 @@
 /**
  * Upload to a real Kubo: our streamed import against `ipfs dag import` of a CAR file with the same blocks. Each round
- * uses blocks of its own, because a block the node has already costs less. Prints one line a round and the median ratio
- * (target: 0.8 or more).
+ * uses new blocks, because a block that the node already has costs less. Prints one line for each round and the median
+ * ratio (target: 0.8 or more).
  *   node dist/bench/car-upload.js [MiB=256] [rounds=5]
  */
 import { execFile } from 'node:child_process'
@@ -43,7 +43,7 @@ try {
     const ours = async (): Promise<void> => {
       await node.importBlocks(ourBlocks, { roots: [ourBlocks[0]!.cid] })
     }
-    // Alternating, so that neither always runs on the warmer or the fuller repository.
+    // Alternating, so that neither always runs on the warmer or fuller repository.
     const order = round % 2 === 0 ? [theirs, ours] : [ours, theirs]
     const took = new Map<() => Promise<void>, number>()
     for (const run of order) took.set(run, await time(run))

@@ -1,9 +1,9 @@
 /**
- * Loses a device for good after each single call to a real Kubo, while it publishes, moves to another node or takes a
- * version over. Then garbage is collected, and the recovery phrase opens the drive elsewhere: all that was published
- * must be there. A point takes 15 to 30 s.
+ * Loses a device permanently after each single call to a real Kubo, while it publishes, moves to another node or takes
+ * a version over. Then garbage is collected, and the recovery phrase opens the drive on another device: everything
+ * published must be there. A point takes 15 to 30 s.
  *   npm run bench -- cut-off [--points all|FROM-TO|KIND|COUNT] [--seed N]
- * Appends one row to bench/history.txt; ends with 1 when anything was lost.
+ * Appends one row to bench/history.txt. The exit status is 1 if anything was lost.
  */
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** How a figure is taken: commands run in turn over several rounds, medians and paired ratios printed. */
+/** Measuring: runs commands in turn over several rounds, and prints medians and paired ratios. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { systemClock } from '../src/base/index.js'
 import { projectRoot } from '../test/support/sources.js'
@@ -8,7 +8,7 @@ export interface Usage {
   readonly cpuSeconds: number
 }
 
-/** One run of a command as a whole process tree: wall and user+system seconds. Throws when it fails. */
+/** Runs a command once. Returns wall and user+system seconds of its whole process tree; throws if it fails. */
 export function timed(
   command: string,
   args: readonly string[],
@@ -52,7 +52,7 @@ export function hasProgram(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
 }
 
-/** Clean caches before a cold read; needs root. */
+/** Empties the page cache before a cold read; needs root. */
 export function dropCaches(): void {
   execFileSync('sh', ['-c', 'sync; echo 3 > /proc/sys/vm/drop_caches'])
 }
@@ -65,7 +65,7 @@ export function machine(): string {
   return `${model}, ${cores} cores, Linux ${kernel}, Node ${process.version}`
 }
 
-/** The commit and the day of a row in the history. */
+/** The commit and date of a row in the history. */
 export function stamp(): string {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: projectRoot, encoding: 'utf8' }).trim()
   return `${commit} ${new Date(systemClock.nowMs()).toISOString().slice(0, 10)}`

@@ -1,4 +1,6 @@
-/** One file system test, run as a client process of its own so that every target pays the same. Prints seconds. */
+/**
+ * One file system test. It runs as a separate client process, so that every target has the same cost. Prints seconds.
+ */
 import { execFileSync } from 'node:child_process'
 import {
   closeSync,
@@ -25,7 +27,7 @@ const RANDOM_WRITES = 20_000
 
 type Test = (directory: string, material: string) => void
 
-/** In the order they run: later tests use what earlier ones left. */
+/** In the order in which they run: later tests use files of earlier ones. */
 export const TESTS: Readonly<Record<string, Test>> = {
   'write 1 MiB': (directory) => {
     const handle = openSync(join(directory, 'big'), 'w')

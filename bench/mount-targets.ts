@@ -1,4 +1,4 @@
-/** The drive and its peers, each mounted below a folder of its own on the same medium. */
+/** The drive and its peers, each mounted below its own folder on the same medium. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,21 +7,19 @@ import { projectRoot } from '../test/support/sources.js'
 
 export interface Target {
   readonly name: string
-  /** The program it needs; undefined when it is always there. */
+  /** The program it needs; undefined if none. */
   readonly program?: string | undefined
-  /** Far behind the others: one round, and tests that take over a minute count as failed. */
+  /** Much slower than the others: one round, and tests that take over a minute count as failed. */
   readonly isSlow?: boolean
-  /** Mounts below `folder`; returns where to work. */
+  /** Mounts below `folder`. Returns the directory to work in. */
   start(folder: string): Promise<string>
   stop(folder: string): Promise<void>
-  /**
-   * Waits for work the target does behind its clients (an upload), so that one test does not pay for the one before.
-   */
+  /** Waits for background work of the target (an upload), so that it does not slow down the next test. */
   settle?(folder: string): void
 }
 
 const CLI = join(projectRoot, 'dist/src/cli/main.js')
-/** A built checkout of an earlier version, which becomes the target `before`. */
+/** A built checkout of an earlier version, used as the target `before`. */
 const BEFORE = process.env['DAGDRIVE_BENCH_BEFORE']
 let daemon: ChildProcess | undefined
 
@@ -47,7 +45,7 @@ export const TARGETS: readonly Target[] = [
       const passphrase = join(folder, 'passphrase')
       writeFileSync(passphrase, 'bench')
       execFileSync('gocryptfs', ['-q', '-init', '-passfile', passphrase, made(folder, 'below')])
-      // It leaves a child behind that holds whatever pipes it was given.
+      // It leaves a child that keeps the given pipes open.
       execFileSync(
         'gocryptfs',
         ['-q', '-nosyslog', '-passfile', passphrase, join(folder, 'below'), made(folder, 'above')],
@@ -109,7 +107,7 @@ export const TARGETS: readonly Target[] = [
   ...(BEFORE === undefined ? [] : [dagdrive('before', join(BEFORE, 'dist/src/cli/main.js'))]),
 ]
 
-/** The drive as the build with this command line makes it. */
+/** The drive, run with this build's command line. */
 function dagdrive(name: string, cli: string): Target {
   return {
     name,
@@ -122,7 +120,7 @@ function dagdrive(name: string, cli: string): Target {
       execFileSync(process.execPath, [cli, 'sync'], { env: home(folder), stdio: 'ignore' })
     },
     stop: async (folder) => {
-      // Leaving early has an exit status of its own, which is what is wanted here.
+      // Unmounting before everything is published has its own exit status, which is expected here.
       spawnSync(process.execPath, [cli, 'unmount', join(folder, 'above'), '--now'], {
         env: home(folder),
         stdio: 'ignore',

@@ -1,9 +1,9 @@
 /**
- * The mount against its peers over the same medium, in turn over several rounds; prints medians and, paired by round,
+ * The mount against its peers over the same medium, in turn over several rounds. Prints medians and, paired by round,
  * how many times faster than each peer dagdrive is.
  *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive] [--record]
- * Each test begins with nothing left to upload, and cold ones with clean page caches; what a test starts in the
- * background counts. DAGDRIVE_KUBO names the `ipfs` binary for the Kubo mount; DAGDRIVE_BENCH_BEFORE a built checkout
+ * Each test starts with nothing left to upload, and cold tests with an empty page cache. Background work that a test
+ * starts is counted. DAGDRIVE_KUBO is the `ipfs` binary for the Kubo mount; DAGDRIVE_BENCH_BEFORE is a built checkout
  * of an earlier version, the target `before`.
  */
 import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process'
@@ -18,7 +18,7 @@ import { dropCaches, geomean, hasProgram, machine, median, table } from './measu
 import { TESTS } from './mount-client.js'
 import { TARGETS, type Target } from './mount-targets.js'
 
-/** Seconds by test and target, one entry a round; undefined where the test failed. */
+/** Seconds by test and target, one entry for each round; undefined if the test failed. */
 type Taken = Map<string, (number | undefined)[]>
 
 const CLIENT = fileURLToPath(new URL('./mount-client.js', import.meta.url))

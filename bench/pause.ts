@@ -1,8 +1,8 @@
 /**
- * Kills of the daemon under programs that stay alive: an appender, a reader, a lister, git, SQLite and one with an
- * unlinked file. Prints each program's operations and errors, and the longest pause any of them saw.
+ * Kills the daemon while programs run: an appender, a reader, a lister, git, SQLite and one with an unlinked file.
+ * Prints each program's operations and errors, and its longest pause.
  *   node dist/bench/pause.js [--rounds 200] [--seed N] [--record]
- * Fails when a program saw anything but a pause.
+ * Fails if a program saw an error.
  */
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'

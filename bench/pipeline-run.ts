@@ -1,7 +1,7 @@
 /**
- * One run over the files of a directory, as a process of its own whose CPU time the caller takes.
- *   limit   chunk, derive, seal and hash on one thread, result thrown away
- *   store   the pool, the block store, one metadata row a chunk, everything durable at the end
+ * One run over the files of a directory, as a separate process whose CPU time the caller measures.
+ *   limit   chunk, derive, seal and hash on one thread; the result is discarded
+ *   store   the pool, the block store, one metadata row for each chunk, everything durable at the end
  */
 import { closeSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
@@ -110,7 +110,7 @@ function files(): string[] {
   return readdirSync(source).map((name) => join(source, name))
 }
 
-/** Fills `batch` behind what the last call left over; `take` answers how many bytes it consumed. */
+/** Fills `batch` after the rest of the previous call; `take` returns the number of bytes it consumed. */
 function forEachBatch(
   path: string,
   batch: Buffer,

@@ -1,7 +1,8 @@
 /**
  * The pipeline against its limit and against restic and borg, per CPU-second, over 1 GiB of random files on one medium.
  *   node dist/bench/pipeline.js [--rounds 5] [--on DIR] [--record]
- * limit: native core, no store. fallback: the JavaScript core into the same store. restic and borg without compression.
+ * limit: native core, no store. fallback: the JavaScript core into the same store. restic and borg run without
+ * compression.
  */
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

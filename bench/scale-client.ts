@@ -1,7 +1,6 @@
 /**
- * What scale.ts does on the mount, in a process of its own: `node scale-client.js STEP DIRECTORY NUMBER…`. Prints one
- * JSON object of figures. Nothing here grows with the number of files, so that the client's memory stays out of the
- * picture.
+ * The steps of scale.ts on the mount, in a separate process: `node scale-client.js STEP DIRECTORY NUMBER…`. Prints one
+ * JSON object of figures. Its memory does not grow with the number of files, so it does not affect the measurement.
  */
 import {
   closeSync,
@@ -34,7 +33,7 @@ const STEPS: Readonly<Record<string, (directory: string, ...numbers: number[]) =
 const [step = '', directory = '', ...rest] = process.argv.slice(2)
 process.stdout.write(JSON.stringify(STEPS[step]!(directory, ...rest.map(Number))))
 
-/** Files of some hundred bytes, 10,000 a directory. The first and the last tenth are timed. */
+/** Files of some hundred bytes, 10,000 in each directory. The first and the last tenth are timed. */
 function create(directory: string, files: number): Figures {
   const tenth = Math.max(1, Math.floor(files / 10))
   const body = Buffer.alloc(300, 'x')
@@ -70,7 +69,7 @@ function walk(directory: string): Figures {
   return { files, walkSeconds: (performance.now() - began) / 1000 }
 }
 
-/** One directory nobody looked into since the mount. */
+/** Lists one directory that was not read since the mount. */
 function list(directory: string, files: number): Figures {
   const began = performance.now()
   const names = readdirSync(join(directory, directoryName(files - 1)))
@@ -86,7 +85,7 @@ function seed(directory: string, bytes: number): Figures {
   return {}
 }
 
-/** Pages in random order into a file of that size, which is a hole before. */
+/** Writes pages in random order into a file of that size, which is a hole before. */
 function randomWrites(directory: string, bytes: number): Figures {
   const random = seededRandom(7)
   const fd = openSync(join(directory, 'scattered'), 'w')

@@ -1,8 +1,8 @@
 /**
- * What the drive costs when it holds much: resident memory of the daemon (its peak, and a minute after the load), and
- * times. On the real program: command line, daemon, kernel mount, embedded node.
+ * The cost of a drive with much content: resident memory of the daemon (its peak, and a minute after the load), and
+ * times. Uses the real program: command line, daemon, kernel mount, embedded node.
  *   node dist/bench/scale.js [--loads files,huge,scattered] [--part 1] [--rest 60] [--record]
- * `--part 10` takes a tenth of each size: of 1,000,000 files, one file of 1 TiB made by copy_file_range, 20 GiB of
+ * With `--part 10` each size is a tenth: of 1,000,000 files, one file of 1 TiB made by copy_file_range, 20 GiB of
  * random 4 KiB writes.
  */
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ const { values } = parseArgs({
 const part = Number(values.part)
 type Figures = Record<string, number>
 
-/** Doubles what is there until the file has the size, without a byte passing through this machine's memory. */
+/** Doubles the file by copying until it has the size, without a byte passing through the memory of this process. */
 const GROW = `
 import os, sys
 fd = os.open(sys.argv[1], os.O_RDWR)
@@ -88,7 +88,7 @@ const LOADS: Readonly<Record<string, (run: Run) => Promise<Figures>>> = {
   },
 }
 
-/** One load on a drive of its own. */
+/** One load on a new drive. */
 class Run {
   readonly drive = new TestDrive()
   #peak = 0
@@ -98,7 +98,7 @@ class Run {
     await this.drive.up(['--node', `file://${node}`, '--phrase-out', join(this.drive.home, '..', 'phrase')])
   }
 
-  /** A step of scale-client.ts on the mount. */
+  /** Runs a step of scale-client.ts on the mount. */
   async client(step: string, ...numbers: number[]): Promise<Figures> {
     say(`  ${step} …`)
     const output = join(this.drive.home, '..', 'figures')
@@ -131,7 +131,7 @@ class Run {
     return { publishSeconds }
   }
 
-  /** Memory a while after the load. */
+  /** Memory some time after the load. */
   async rest(): Promise<Figures> {
     this.#note()
     await sleep(Number(values.rest) * 1000)
@@ -149,7 +149,7 @@ class Run {
     return { mountSeconds: (systemClock.monotonicMs() - began) / 1000 }
   }
 
-  /** The most resident memory any daemon of this run had. */
+  /** Peak resident memory of any daemon of this run. */
   peak(): Figures {
     this.#note()
     return { peakMib: this.#peak / MIB }

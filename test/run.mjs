@@ -1,4 +1,4 @@
-// The README's test command: builds what is missing, says what cannot be had, runs every test and ends with
+// The README's test command: builds what is missing, reports missing requirements, runs every test and ends with
 // `N passed, N failed, N skipped`.
 //   npm test                      everything
 //   npm test -- unit              only the tests beside the sources and the meta tests
@@ -14,8 +14,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 process.chdir(root)
 
 /**
- * Groups run one after the other: unit tests two files at a time, system tests alone, so that mounts do not disturb
- * each other.
+ * Groups run one after the other: unit tests two files at a time, system tests one at a time, so that mounts do not
+ * disturb each other.
  */
 const GROUPS = {
   unit: {
@@ -66,7 +66,7 @@ async function main(args) {
   process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0)
 }
 
-/** What was built from a source that is gone, and the compiler's memory where something it built is missing. */
+/** Removes build results without a source, and the compiler's incremental state if a result is missing. */
 function removeStale() {
   if (!existsSync('dist')) return
   for (const path of readdirSync('dist', { recursive: true })) {
@@ -87,7 +87,7 @@ function groupsFor(args) {
   return named.length > 0 ? named : Object.values(GROUPS)
 }
 
-/** Real Kubo daemons, once per machine. Without Go the tests that need them say so. */
+/** Builds real Kubo daemons, once for each machine. Without Go, the tests that need them are skipped with a message. */
 function buildKubo(args) {
   if (args.some((name) => name.endsWith('.ts'))) return
   console.log('# Kubo 0.40 and 0.43 (the first time some minutes)')
@@ -105,7 +105,7 @@ function step(title, command, args, done) {
   }
 }
 
-/** A slip of style is one failure, and hides no other. */
+/** Violations of style count as one failure and do not prevent the tests. */
 function lint() {
   console.log('# lint')
   const options = { stdio: 'inherit', timeout: 600_000 }

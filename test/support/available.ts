@@ -1,6 +1,6 @@
 /**
- * What this machine offers to tests. A test that needs something is declared through `testWhere(...)`: without it the
- * test is skipped here and fails in CI, where everything must be there.
+ * Features of this machine that tests need. Declare such a test through `testWhere(...)`: without the feature it is
+ * skipped here and fails in CI, where all features must exist.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
@@ -10,7 +10,7 @@ function hasProgram(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
 }
 
-/** Its programs are in no search path. */
+/** Its programs are not in the search path. */
 function hasPostgresql(): boolean {
   return spawnSync('sh', ['-c', 'ls /usr/lib/postgresql/*/bin/initdb']).status === 0
 }
@@ -36,7 +36,7 @@ export const available = {
   postgresql: hasPostgresql(),
 } as const
 
-/** `ava` itself where all named things are there or in CI; `ava.skip` elsewhere. */
+/** `ava` itself if all named features exist or in CI; otherwise `ava.skip`. */
 export function testWhere(...needs: readonly (keyof typeof available)[]): TestFn | TestFn['skip'] {
   const missing = needs.filter((need) => !available[need])
   return missing.length === 0 || process.env['CI'] !== undefined ? ava.serial : ava.serial.skip

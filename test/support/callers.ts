@@ -1,19 +1,19 @@
 /**
- * Who calls the mount. On a mount by root without `--allow-other` the kernel checks nothing; on a shared one it checks
- * every caller, root and ordinary users. Both answer as an ordinary directory does.
+ * The callers of the mount. On root's own mount without `--allow-other` the kernel checks no permissions. On a shared
+ * mount it checks them for every caller. Both must give the same results as an ordinary directory.
  */
 import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { program, TestDrive, temporaryFolder } from './drive.js'
 
-/** The search path leads to programs that every user may run. */
+/** With a search path of programs that every user may run. */
 const ORDINARY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', 'env', 'PATH=/usr/bin:/bin'] as const
 
 export interface Caller {
   readonly name: string
   readonly mount: 'own' | 'shared'
-  /** What comes before a program's name. */
+  /** Precedes the name of a program. */
   readonly prefix: readonly string[]
 }
 
@@ -23,7 +23,7 @@ export const callers: readonly Caller[] = [
   { name: 'an ordinary user on a shared mount', mount: 'shared', prefix: ORDINARY },
 ]
 
-/** Two mounted drives on embedded nodes, kept for a whole test file. */
+/** Two mounted drives on embedded nodes, shared by all tests of a file. */
 export class CallersDrives {
   readonly #drives = { own: new TestDrive(), shared: new TestDrive() }
   #folders = 0
@@ -31,7 +31,7 @@ export class CallersDrives {
   async open(): Promise<void> {
     await this.#drives.own.up()
     await this.#drives.shared.up(['--allow-other'])
-    // The folder that mkdtemp made around the mountpoint is closed to others.
+    // mkdtemp gives other users no access to the folder around the mountpoint.
     chmodSync(join(this.#drives.shared.mountpoint, '..'), 0o755)
     chmodSync(this.#drives.shared.mountpoint, 0o777)
   }
@@ -45,7 +45,7 @@ export class CallersDrives {
     return this.#drives[caller.mount]
   }
 
-  /** A fresh folder on the caller's mount and an ordinary one beside it, both open to the caller. */
+  /** A new folder on the caller's mount and an ordinary folder to compare with. The caller has access to both. */
   folders(t: ExecutionContext, caller: Caller): { readonly mounted: string; readonly plain: string } {
     const mounted = join(this.drive(caller).mountpoint, `folder-${this.#folders++}`)
     const plain = temporaryFolder(t, 'plain')
@@ -55,7 +55,7 @@ export class CallersDrives {
   }
 }
 
-/** Runs a program as the caller; returns its standard output, throws when it fails. */
+/** Runs a program as the caller. Returns its standard output; throws if it fails. */
 export function runAs(
   caller: Caller,
   command: readonly string[],

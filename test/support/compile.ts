@@ -1,4 +1,4 @@
-/** C programs of fixtures/programs, built for one test run. */
+/** C programs of fixtures/programs, built once per test run. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +6,10 @@ import type { ExecutionContext } from 'ava'
 import { temporaryFolder } from './drive.js'
 import { projectRoot } from './sources.js'
 
-/** Builds `fixtures/programs/<name>.c`. @returns a path that every user may run, gone when the test ends */
+/**
+ * Builds `fixtures/programs/<name>.c`.
+ * @returns a path that every user may run, removed after the test
+ */
 export function compiled(t: ExecutionContext, name: string): string {
   const folder = temporaryFolder(t, 'program')
   const path = join(folder, name)

@@ -15,12 +15,15 @@ export interface CommandResult {
 }
 
 export interface DriveOptions {
-  /** Where the home lies; a fresh temporary folder when absent. */
+  /** Path of the home; a new temporary folder by default. */
   readonly home?: string
   readonly environment?: Readonly<Record<string, string>>
-  /** Its drive thread may die, or a failure remain unhandled; otherwise either is a failure of the test. */
+  /** Whether its drive thread may die or a failure may stay unhandled. Otherwise either makes the test fail. */
   readonly mayFail?: boolean
-  /** A holder keeps the mount when the daemon is killed. Default false: tests of what a kill leaves want it bare. */
+  /**
+   * Whether a holder keeps the mount when the daemon is killed. Default false, for tests of the state that a kill
+   * leaves.
+   */
   readonly holder?: boolean
 }
 
@@ -40,7 +43,7 @@ export class TestDrive {
     this.environment = { ...process.env, DAGDRIVE_HOME: this.home, DAGDRIVE_HOLDER, ...options.environment }
   }
 
-  /** Runs `dagdrive …arguments`; never throws for an exit status. */
+  /** Runs `dagdrive …arguments`. Does not throw for an exit status. */
   run(args: readonly string[], timeoutMs = 120_000): Promise<CommandResult> {
     return new Promise((resolve, reject) => {
       execFile(
@@ -91,13 +94,13 @@ export class TestDrive {
         if (!environment.includes(`DAGDRIVE_HOME=${this.home}\0`)) continue
         if (readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes('/src/daemon/')) return Number(entry)
       } catch {
-        continue // the process ended, or is not ours to look into
+        continue // the process ended, or belongs to another user
       }
     }
     return this.lockHolder()
   }
 
-  /** For a user who may not look into the daemon's environment, as it keeps its memory private. */
+  /** For a user who cannot read the daemon's environment, because the daemon's memory is private. */
   private lockHolder(): number | undefined {
     try {
       const { pid } = JSON.parse(readFileSync(join(this.home, 'daemon.lock'), 'utf8')) as { pid: number }
@@ -144,9 +147,9 @@ export class TestDrive {
       .join('\n')
   }
 
-  /** Ends the daemon and every mount of this drive and removes its folders. */
+  /** Ends the daemon and every mount of this drive, and removes its folders. */
   destroy(): void {
-    // The holder first: it would start another daemon.
+    // The holder first, because it would start another daemon.
     for (const pid of [this.holderPid(), this.daemonPid()]) if (pid !== undefined) process.kill(pid, 'SIGKILL')
     spawnQuietly('umount', ['-l', this.mountpoint])
     rmSync(join(this.mountpoint, '..'), { recursive: true, force: true })
@@ -154,7 +157,7 @@ export class TestDrive {
   }
 }
 
-/** What a daemon logs about failures that nobody handled, on any thread. */
+/** Log messages about unhandled failures on any thread. */
 const UNHANDLED = /.*(?:an unhandled failure|an uncaught failure|the drive thread failed).*/
 
 /** A drive that is destroyed when the test ends. */
@@ -168,7 +171,9 @@ export function testDrive(t: ExecutionContext, options?: DriveOptions): TestDriv
   return drive
 }
 
-/** A program outside this process, so that it may touch a mount; returns its standard output, throws when it fails. */
+/**
+ * Runs a program outside this process, so that it may access a mount. Returns its standard output; throws if it fails.
+ */
 export function program(
   command: string,
   args: readonly string[],
@@ -185,7 +190,7 @@ export function program(
   })
 }
 
-/** `program` without blocking this process: for tests that serve the node's proxy themselves. */
+/** Like `program`, without blocking this process. For tests that serve the node's proxy themselves. */
 export function programAside(command: string, args: readonly string[], cwd?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { cwd, timeout: 120_000, encoding: 'latin1', maxBuffer: 256 * 1024 * 1024 } as const
@@ -196,7 +201,7 @@ export function programAside(command: string, args: readonly string[], cwd?: str
   })
 }
 
-/** The same without waiting; resolves with the exit status. */
+/** Like `programAside`, but resolves with the exit status. */
 export function programLater(
   command: string,
   args: readonly string[],
@@ -209,7 +214,7 @@ export function programLater(
   return { pid: child.pid!, done }
 }
 
-/** A temporary folder that goes when the test ends. */
+/** A temporary folder that is removed after the test. */
 export function temporaryFolder(t: ExecutionContext, name = 'work'): string {
   const path = mkdtempSync(join(tmpdir(), `dagdrive-${name}-`))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))

@@ -1,6 +1,6 @@
 /**
- * Loaded into a daemon by a test (`node --import`): its drive thread throws as soon as the file named by
- * DAGDRIVE_TEST_END_THREAD is there, which goes with it.
+ * A test loads this file into a daemon (`node --import`). The drive thread throws as soon as the file
+ * DAGDRIVE_TEST_END_THREAD exists, and removes that file.
  */
 import { existsSync, unlinkSync } from 'node:fs'
 import { isMainThread, workerData } from 'node:worker_threads'

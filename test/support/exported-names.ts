@@ -1,26 +1,29 @@
-/** Which exported names of src the product uses, from the syntax alone: no types are checked, so it takes a second. */
+/**
+ * Finds the exported names of src that the product uses. It reads only the syntax and checks no types, so it takes a
+ * second.
+ */
 import { posix } from 'node:path'
 import ts from 'typescript'
 import type { SourceFile } from './sources.js'
 
-/** What one file says to others. */
+/** The names that a file exports and imports. */
 interface FileNames {
   /** Names it declares itself. */
   readonly declared: Set<string>
-  /** Those of them that are types only, and named by something else in the file: part of what that says. */
+  /** Declared names that are types and are used elsewhere in the file. They count as part of those declarations. */
   readonly ownTypes: Set<string>
-  /** Names it passes on: its own name for it, the file it is from, the name there. */
+  /** Re-exported names: the name here, the file it is from, and its name there. */
   readonly passedOn: Map<string, { readonly file: string; readonly name: string }>
-  /** Files of which it passes on everything. */
+  /** Files that it re-exports completely. */
   readonly wholes: string[]
-  /** Names it takes from others; `*` for all of a file. */
+  /** Imported names; `*` for all of a file. */
   readonly taken: { readonly file: string; readonly name: string }[]
 }
 
 /**
- * Exported names that no other file of `users` imports, each as `path name`. A type that its own file names elsewhere
- * is part of what that says, and counts as used.
- * @param files those whose names are asked about
+ * Exported names that no file of `users` other than their own imports, each as `path name`. A type that its own file
+ * uses counts as used.
+ * @param files the files whose exports are checked
  */
 export function unusedExports(files: readonly SourceFile[], users: readonly SourceFile[] = files): string[] {
   const names = new Map([...files, ...users].map((file) => [file.path, namesOf(file)] as const))
@@ -107,7 +110,7 @@ function noteExport(
 function isExported(statement: ts.Statement): boolean {
   if (!ts.canHaveModifiers(statement)) return false
   const kinds = ts.getModifiers(statement)?.map(({ kind }) => kind) ?? []
-  // What a thread or program begins with has no name.
+  // A default export is the entry of a thread or program.
   return kinds.includes(ts.SyntaxKind.ExportKeyword) && !kinds.includes(ts.SyntaxKind.DefaultKeyword)
 }
 
@@ -123,7 +126,7 @@ function declaredNames(statement: ts.Statement): string[] {
   return name !== undefined && ts.isIdentifier(name) ? [name.text] : []
 }
 
-/** Of `import('./file.js')`, as a call and as a type. */
+/** The file of `import('./file.js')`, as a call or as a type. */
 function importedLater(node: ts.Node): string | undefined {
   if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
     return node.arguments[0] && textOf(node.arguments[0])
@@ -131,7 +134,7 @@ function importedLater(node: ts.Node): string | undefined {
   return ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument) ? textOf(node.argument.literal) : undefined
 }
 
-/** What is taken at once from an import in the middle of code; all of it where that is not seen at a glance. */
+/** Names taken directly from a dynamic import; `*` if that is not obvious from the syntax. */
 function namesTakenFrom(node: ts.Node): string[] {
   if (ts.isImportTypeNode(node)) return [node.qualifier?.getText().split('.')[0] ?? '*']
   if (!ts.isAwaitExpression(node.parent)) return ['*']

@@ -1,11 +1,11 @@
-/** Bit rot in what a drive or a node has on disk. */
+/** Bit rot in the stored blocks of a drive or a node. */
 import { closeSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { BlockIndex } from '../../src/node/embedded/block-index.js'
 import type { BlockLocation } from '../../src/storage/segments/index.js'
 import { COUNTED_NAMES } from '../../src/storage/segments/segment-names.js'
 
-/** Damages the largest block of a store of ours. */
+/** Damages the largest block of a dagdrive block store. */
 export async function damageStore(directory: string): Promise<void> {
   const index = await BlockIndex.open(directory)
   let largest: BlockLocation | undefined
@@ -17,7 +17,10 @@ export async function damageStore(directory: string): Promise<void> {
   flip(path, largest.offset + Math.floor(largest.length / 2))
 }
 
-/** Damages, or removes, the block files of a Kubo repository (flatfs) that are chosen. @returns how many */
+/**
+ * Damages or removes the chosen block files of a Kubo repository (flatfs).
+ * @returns their number
+ */
 export function damageKubo(
   repo: string,
   choose: (files: readonly BlockFile[]) => readonly BlockFile[],

@@ -12,7 +12,7 @@ export interface SourceFile {
   readonly text: string
 }
 
-/** Every file below `folder` whose name ends in one of `endings`. */
+/** Every file below `folder` whose name has one of the `endings`. */
 export function filesBelow(folder: string, endings: readonly string[]): SourceFile[] {
   const found = readdirSync(join(projectRoot, folder), { recursive: true, withFileTypes: true })
   return found

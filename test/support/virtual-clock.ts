@@ -1,4 +1,4 @@
-/** Time that passes only when a test says so. */
+/** A clock that a test advances. */
 import type { Clock } from '../../src/base/index.js'
 
 interface Timer {
@@ -33,7 +33,7 @@ export class VirtualClock implements Clock {
     return this.#timers.size
   }
 
-  /** Lets `ms` pass: every timer runs at its time, and what follows from it settles before the next one. */
+  /** Advances by `ms`: every timer runs at its time, and its consequences settle before the next one. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#ms + ms
     await settle()
@@ -51,7 +51,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-/** Promises that wait for nothing outside this process are done after a few turns of its loop. */
+/** Promises that wait for nothing outside this process settle after a few turns of the event loop. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,6 +1,4 @@
-/**
- * The work a person's tree holds: a real source tree, a repository with history, a database, a big file, odd metadata.
- */
+/** Realistic content: a source tree, a repository with history, a database, a big file, unusual metadata. */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { program, programAside } from './drive.js'
@@ -14,7 +12,10 @@ const GIT_IDENTITY = {
   GIT_COMMITTER_EMAIL: 't@example.org',
 }
 
-/** A tar of at least 5,000 files of packages installed from the registry. @returns how many files it holds */
+/**
+ * Makes a tar of at least 5,000 files of installed packages.
+ * @returns the number of files
+ */
 export function makeSourceTar(target: string): number {
   const modules = join(projectRoot, 'node_modules')
   const chosen: string[] = []
@@ -44,7 +45,7 @@ export function makeRepository(target: string): void {
   program('sh', ['-c', script], { cwd: target, env: { ...process.env, ...GIT_IDENTITY } })
 }
 
-/** A database in WAL mode with 20,000 rows, updated and checked; the connection closes cleanly. */
+/** A database in WAL mode with 20,000 rows, updated and checked; the connection is closed cleanly. */
 export function makeDatabase(path: string): void {
   const sql = `
     PRAGMA journal_mode=WAL;
@@ -65,13 +66,13 @@ export function checkDatabase(path: string): string {
   })
 }
 
-/** `sizeBytes` of bytes that do not compress or repeat, the same for the same pass phrase. */
+/** `sizeBytes` incompressible bytes without repetition, the same for the same pass phrase. */
 export function makeBigFile(path: string, sizeBytes: number, pass: string): void {
   const cipher = `openssl enc -aes-256-ctr -nosalt -pbkdf2 -iter 1 -pass pass:${pass} -in /dev/zero 2>/dev/null`
   program('sh', ['-c', `${cipher} | head -c ${sizeBytes} > "$1"`, 'sh', path], { timeoutMs: 300_000 })
 }
 
-/** Symbolic and hard links, attributes, times with nanoseconds, modes, sparse and odd names. */
+/** Symbolic and hard links, extended attributes, times with nanoseconds, modes, sparse files and odd names. */
 export function makeOddities(top: string): void {
   const script = `
     set -e
@@ -91,8 +92,8 @@ line"; echo z > ' leading and trailing '
 }
 
 /**
- * Everything `diff -r` does not compare: types, modes, owners, link counts, mtimes with ns, link targets, attributes,
- * hashes.
+ * Everything that `diff -r` does not compare: types, modes, owners, link counts, mtimes with ns, link targets,
+ * attributes, hashes.
  */
 export function listing(top: string): string {
   return program('sh', ['-c', LISTING], { cwd: top, timeoutMs: 600_000 })
@@ -109,7 +110,7 @@ const LISTING = `
   find . -type f -print0 | sort -z | xargs -0 sha256sum -z | tr '\\0' '\\n'
   find . -mindepth 1 -print0 | sort -z | xargs -0 getfattr -h -d -m '^user\\.' --absolute-names -e hex 2>/dev/null || true`
 
-/** Groups of names that are one inode. */
+/** Groups of names that share an inode. */
 export function hardLinks(top: string): string {
   const lines = program('sh', ['-c', `find . -type f -links +1 -printf '%i %p\\n' | sort`], { cwd: top })
     .trim()

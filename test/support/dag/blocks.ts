@@ -1,10 +1,10 @@
-/** What the tests of this module share: blocks in memory, and damaged copies of bytes. */
+/** Blocks in memory and damaged copies of bytes, for the tests of dag. */
 import { DriveError, hex, type seededRandom } from '../../../src/base/index.js'
 import type { Block, EntryRecord, FetchBlock } from '../../../src/dag/contract.js'
 
 export type SeededRandom = ReturnType<typeof seededRandom>
 
-/** Blocks by digest; `fetch` counts and rejects with NOT_FOUND. */
+/** Blocks by digest. `fetch` counts its calls and rejects with NOT_FOUND. */
 export class MemoryBlocks {
   readonly #blocks = new Map<string, Block>()
   fetched = 0

@@ -1,4 +1,4 @@
-/** A strict reader of CAR version 1 streams that hold only this format's blocks. */
+/** A strict reader of CAR version 1 streams that hold only blocks of this format. */
 import { DriveError, KIB, MIB } from '../../../src/base/index.js'
 import { cidBytes, cidFromBytes, cidOf, CID_BYTES, type Cid } from '../../../src/dag/cid.js'
 import { carHeader } from '../../../src/dag/car-write.js'
@@ -8,21 +8,21 @@ import { sha256 } from '../../../src/dag/private-node.js'
 import { VarintReader } from '../../../src/dag/varint.js'
 
 const MAX_HEADER_BYTES = 64 * KIB
-/** Kubo refuses larger blocks too. */
+/** Kubo also refuses larger blocks. */
 const MAX_BLOCK_BYTES = 2 * MIB
 const ROOTS_OFFSET = 8
 
 export interface Car {
   readonly roots: readonly Cid[]
   /**
-   * One pass. Every block is hashed: WRONG_BLOCK when its bytes do not match its CID; CORRUPT when the stream is
-   * damaged or cut short.
+   * Can be read once. Every block is hashed.
+   * @throws WRONG_BLOCK if its bytes do not match its CID, CORRUPT if the stream is damaged or truncated
    */
   readonly blocks: AsyncGenerator<Block & { readonly cid: string }, void, undefined>
 }
 
 /**
- * Reads the header; the rest is read as `blocks` is consumed. Chunks are kept no longer than the block they belong to.
+ * Reads the header. The rest is read as `blocks` is consumed. A chunk is kept only as long as the block it belongs to.
  */
 export async function readCar(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Car> {
   const stream = new ByteStream(source)
@@ -50,7 +50,7 @@ async function* readBlocks(stream: ByteStream): AsyncGenerator<Block & { readonl
   }
 }
 
-/** The header has one form for given roots, so it is decoded by making it again. */
+/** The header of given roots has exactly one form, so it is decoded by encoding it again. */
 function decodeHeader(header: Uint8Array): Cid[] {
   const entry = carHeader([new Uint8Array(CID_BYTES)]).length - carHeader([]).length
   const count = Math.floor((header.length - carHeader([]).length) / entry)
@@ -60,11 +60,11 @@ function decodeHeader(header: Uint8Array): Cid[] {
     const end = headBytes + (i + 1) * entry
     roots.push(cidFromBytes(header.subarray(end - CID_BYTES, end)))
   }
-  if (Buffer.compare(carHeader(roots.map(cidBytes)), header) !== 0) throw corrupt('a CAR header of an unknown form')
+  if (Buffer.compare(carHeader(roots.map(cidBytes)), header) !== 0) throw corrupt('a CAR header of unknown form')
   return roots
 }
 
-/** Takes exact numbers of bytes out of a stream of chunks. */
+/** Reads exact numbers of bytes from a stream of chunks. */
 class ByteStream {
   readonly #source: AsyncIterator<Uint8Array> | Iterator<Uint8Array>
   #chunk: Uint8Array = new Uint8Array(0)
@@ -89,7 +89,7 @@ class ByteStream {
     }
   }
 
-  /** A view when the bytes lie in one chunk. */
+  /** Returns a view if the bytes lie in one chunk. */
   async bytes(count: number): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
     for (let missing = count; missing > 0;) {

@@ -1,6 +1,6 @@
 /**
- * Process entry for tests: calls every function of the addon with wrong values, many times, in a process that may die
- * of it. `node --expose-gc abuse-native.js SEED`; prints `survived` and how many calls were made.
+ * Process entry for tests: calls every function of the addon with wrong values many times, in a process that may crash.
+ * `node --expose-gc abuse-native.js SEED`; prints `survived` and the number of calls.
  */
 import { execFileSync } from 'node:child_process'
 import { constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
@@ -25,7 +25,7 @@ const hostile = new Proxy([], {
 })
 const detached = new Uint8Array(64)
 structuredClone(detached.buffer, { transfer: [detached.buffer] })
-/** No small whole numbers: they would be descriptors of this process. */
+/** No small integers: they would be descriptors of this process. */
 const VALUES: readonly unknown[] = [
   undefined,
   null,
@@ -76,13 +76,13 @@ function abuse(target: object, names: readonly string[], times: number): Promise
       const outcome = ((target as Record<string, unknown>)[name] as Anything)(...values)
       if (outcome instanceof Promise) promises.push(outcome)
     } catch {
-      // A thrown error is as good as a refused one; dying is not.
+      // Throwing is correct; crashing is not.
     }
   }
   return promises
 }
 
-/** A channel on a FIFO, fed with noise; its memory is transferred away while it reads. */
+/** A channel on a FIFO that receives random bytes. Its memory is transferred away while it reads. */
 async function abuseChannel(addon: FuseNative, mode: ChannelMode): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'dagdrive-abuse-'))
   const fifo = join(directory, 'fifo')
@@ -110,7 +110,7 @@ async function abuseChannel(addon: FuseNative, mode: ChannelMode): Promise<void>
   await Promise.all(abuse(methods, ['reply', 'replyWith', 'abortAtExit', 'guard', 'stop'], 300))
 }
 
-/** Node 20 lets go of memory that an addon made; later versions refuse, which is as good. */
+/** Node 20 can transfer an addon's memory; later versions refuse, which is also correct. */
 function transferAway(memory: ArrayBuffer): void {
   try {
     structuredClone(memory, { transfer: [memory] })

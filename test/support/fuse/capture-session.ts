@@ -1,6 +1,6 @@
 /**
- * Records what this machine's kernel sends, and our replies, while programs use a memory tree with a stopped clock:
- * `node dist/test/support/fuse/capture-session.js > fixtures/fuse/session.jsonl` (as root). One line per request.
+ * Records the requests of this machine's kernel and our replies while programs use a memory tree with a stopped clock:
+ * `node dist/test/support/fuse/capture-session.js > fixtures/fuse/session.jsonl` (as root). One line for each request.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rmdir } from 'node:fs/promises'
@@ -49,7 +49,7 @@ function recording(channel: NativeChannel, outAt: number, pending: string[]): Na
   }
 }
 
-/** Hands on one request at a time, so that a reply always belongs to the last one. */
+/** Delivers one request at a time, so that a reply always belongs to the last request. */
 function recordingAddon(addon: FuseNative): FuseNative {
   return {
     ...addon,

@@ -1,11 +1,11 @@
-/** For tests: a session without a kernel. Requests are bytes, replies are collected. */
+/** For tests: a session without a kernel. Requests are bytes, and replies are collected. */
 import { silentLog, type Clock } from '../../../src/base/index.js'
 import type { Tree } from '../../../src/vfs/index.js'
 import { dispatch } from '../../../src/fuse/operations/dispatch.js'
 import { MountSession, type SessionOptions } from '../../../src/fuse/operations/session.js'
 import { Words } from '../../../src/fuse/protocol/words.js'
 
-/** 2026-01-02T03:04:05.000000006Z, always. */
+/** Always 2026-01-02T03:04:05.000000006Z. */
 export const STOPPED_CLOCK: Clock = {
   nowMs: () => 1_767_323_045_000,
   nowNs: () => 1_767_323_045_000_000_006n,
@@ -21,7 +21,7 @@ export interface Loopback {
   /** Dispatches one request and returns the replies sent since the last call. */
   feed(request: Uint8Array): Buffer[]
   replies(): Buffer[]
-  /** What every reply is answered with: 0, or a negative error number as from the kernel. */
+  /** The result of sending a reply: 0, or a negative errno as from the kernel. */
   result: number
 }
 
@@ -60,7 +60,7 @@ export function createLoopback(tree: Tree, options: Partial<SessionOptions> = {}
   return loopback
 }
 
-/** A request as the kernel lays it out. */
+/** A request in the kernel's layout. */
 export function encodeRequest(opcode: number, nodeId: number, body: Uint8Array, unique = 2): Buffer {
   const header = Buffer.alloc(40)
   header.writeUInt32LE(40 + body.length, 0)
@@ -73,7 +73,7 @@ export function encodeRequest(opcode: number, nodeId: number, body: Uint8Array, 
   return Buffer.concat([header, body])
 }
 
-/** The INIT that a 7.45 kernel sends, without which nothing else is answered. */
+/** The INIT of a 7.45 kernel. Without it no other request is answered. */
 export function encodeInit(): Buffer {
   const body = Buffer.alloc(64)
   body.writeUInt32LE(7, 0)

@@ -1,4 +1,4 @@
-/** For tests: a memory tree served from a Worker over a real kernel mount, which is gone when the test ends. */
+/** For tests: a memory tree served from a Worker over a real kernel mount, unmounted after the test. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -30,7 +30,7 @@ interface Message {
   readonly ended?: MountEnd
 }
 
-/** An empty directory that is removed after the test, and unmounted first if need be. */
+/** An empty directory that is unmounted if necessary and removed after the test. */
 export async function temporaryMountpoint(t: ExecutionContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'dagdrive-fuse-'))
   t.teardown(async () => {
@@ -80,7 +80,7 @@ export async function serveMemoryTree(
   }
 }
 
-/** Runs a shell script in `directory` and returns what it printed; a failing command fails the script. */
+/** Runs a shell script in `directory` and returns its output. A failing command fails the script. */
 export function shell(directory: string, script: string, timeoutMs = 60_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const args = ['-euo', 'pipefail', '-c', script]
@@ -96,7 +96,7 @@ export function shell(directory: string, script: string, timeoutMs = 60_000): Pr
   })
 }
 
-/** A program that stands in the mount until `leave`, then runs `script` there. */
+/** A program whose working directory is the mount until `leave`; then it runs `script` there. */
 export async function programInside(directory: string, script: string): Promise<{ leave(): Promise<string> }> {
   const flag = `${directory}.flag`
   const wait = (state: string): string => `for i in $(seq 600); do ${state} && break; sleep 0.05; done`

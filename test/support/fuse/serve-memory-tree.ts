@@ -1,4 +1,4 @@
-/** Worker entry for tests: serves an in-memory tree at `workerData.mountpoint` and obeys messages. */
+/** Worker entry for tests: serves an in-memory tree at `workerData.mountpoint` and executes commands from messages. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { isDriveError, sleep, type PlainName } from '../../../src/base/index.js'
 import type { Attributes, Caller } from '../../../src/vfs/index.js'
@@ -6,7 +6,7 @@ import { MemoryTree } from './memory/memory-tree.js'
 import { mountTree } from '../../../src/fuse/mounts/mount-tree.js'
 import type { FuseMount, MountOptions, UnmountOptions } from '../../../src/fuse/contract.js'
 
-/** What a test may ask; each is answered by one message with the same `id`. */
+/** A command of a test. Each is answered by one message with the same `id`. */
 export type ServerCommand =
   | { readonly do: 'unmount'; readonly options: UnmountOptions }
   | { readonly do: 'counts' }
@@ -23,8 +23,8 @@ const port = parentPort
 const { mountpoint, options } = workerData as ServerData
 
 /**
- * Reading, writing, syncing, asking for attributes and making directories can be made slow. Only the last notices the
- * signal. The contract allows promises everywhere; the base class just never needs one.
+ * Reading, writing, syncing, getting attributes and creating directories can be made slow. Only the last notices the
+ * signal. The contract allows promises everywhere, but the base class needs none.
  */
 class SlowTree extends MemoryTree {
   delayMs = 0

@@ -1,7 +1,6 @@
 /**
- * Process entry for tests: `node serve-process.js MOUNTPOINT OPTIONS_JSON` serves an in-memory tree from a Worker,
- * prints each of its messages as a line of JSON, and does what lines on standard input say: `unmount`, `terminate` or
- * `exit`.
+ * Process entry for tests: `node serve-process.js MOUNTPOINT OPTIONS_JSON` serves an in-memory tree from a Worker and
+ * prints each of its messages as a line of JSON. Commands on standard input: `unmount`, `terminate` or `exit`.
  */
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
@@ -22,5 +21,5 @@ const input = createInterface({ input: process.stdin }).on('line', (line) => {
   if (line === 'terminate') void worker.terminate()
   if (line === 'exit') process.exit(0)
 })
-// The test that started this process is gone, or the Worker is.
+// The test that started this process has ended, or the Worker has.
 input.on('close', () => process.exit(0))

@@ -1,4 +1,4 @@
-/** For tests: a memory tree served by a process of its own, which can be killed. */
+/** For tests: a memory tree served by a separate process, which can be killed. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ export interface ServedProcess {
   readonly child: ChildProcess
   readonly exited: Promise<{ code: number | null; signal: string | null; errors: string }>
   say(line: 'unmount' | 'terminate' | 'exit'): void
-  /** The next message, or one that came already, that has this key. */
+  /** The next message with this key, or an earlier unread one. */
   message(key: string): Promise<unknown>
 }
 
@@ -28,7 +28,7 @@ export async function serveInProcess(
   const messages: Record<string, unknown>[] = []
   let onMessage = (): void => {}
   let errors = ''
-  child.stdin.on('error', () => {}) // it may have ended by itself before it is told to
+  child.stdin.on('error', () => {}) // it may have ended before the command
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
   const exited = new Promise<{ code: number | null; signal: string | null; errors: string }>((resolve) => {
     child.on('close', (code, signal) => {

@@ -1,12 +1,14 @@
-/** The common part of wrappers: a node whose every call passes through one function. Wrappers stack in any order. */
+/**
+ * The common part of wrappers: a node whose calls all pass through one function. Wrappers can be combined in any order.
+ */
 import type { CallOptions, IpfsNode, NodeBlock } from '../../../src/node/index.js'
 
 export type NodeMethod = Exclude<keyof IpfsNode, 'close' | 'capabilities'>
 
-/** @param call does the call; may be made several times, or not at all */
+/** @param call makes the call; it may be called several times, or not at all */
 export type Around = <T>(method: NodeMethod, call: () => Promise<T>, options: CallOptions | undefined) => Promise<T>
 
-/** `close` goes straight to the node. */
+/** `close` is not wrapped. */
 export function around(node: IpfsNode, run: Around): IpfsNode {
   return {
     capabilities: node.capabilities,
@@ -28,7 +30,7 @@ export function around(node: IpfsNode, run: Around): IpfsNode {
 
 export type BlockSource = AsyncIterable<NodeBlock> | Iterable<NodeBlock>
 
-/** Generators are their own iterator and end for good; arrays and the like begin anew. */
+/** A generator is its own iterator and can be read once; an array can be read again. */
 export function isReadableAgain(source: BlockSource): boolean {
   const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
   return (iterator as unknown) !== source

@@ -1,4 +1,4 @@
-/** A node whose calls are counted, for the status, for metrics and for tests. */
+/** Counts the calls of a node. */
 import { isDriveError, type DriveErrorCode } from '../../../src/base/index.js'
 import type { IpfsNode } from '../../../src/node/index.js'
 import { around, type NodeMethod } from './around.js'
@@ -7,7 +7,7 @@ export interface NodeCounts {
   readonly calls: Readonly<Record<NodeMethod, number>>
   readonly failures: Readonly<Partial<Record<DriveErrorCode | 'OTHER', number>>>
   readonly underWay: number
-  /** Confirmed by the node. */
+  /** Number of blocks confirmed by the node. */
   readonly sentBlocks: number
   readonly sentBytes: number
   readonly fetchedBlocks: number

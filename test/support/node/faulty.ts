@@ -1,20 +1,20 @@
-/** A node that fails at random, repeatably: for tests and simulations of everything above it. */
+/** A node with random, repeatable failures. */
 import { DriveError, seededRandom, type DriveErrorCode } from '../../../src/base/index.js'
 import type { IpfsNode, NodeBlock } from '../../../src/node/index.js'
 import { around, type BlockSource } from './around.js'
 
 export interface FaultRates {
-  /** 0 … 1: the call is not made. */
+  /** 0 … 1: probability that the call is not made. */
   readonly before: number
-  /** 0 … 1: the call is made and its answer lost. */
+  /** 0 … 1: probability that the call is made and its answer is lost. */
   readonly after: number
-  /** 0 … 1: an import ends in the middle; what came before the break stays on the node. */
+  /** 0 … 1: probability that an import stops in the middle; the blocks sent so far stay on the node. */
   readonly middle: number
 }
 
 const CODES: readonly DriveErrorCode[] = ['OFFLINE', 'TIMEOUT', 'NODE_BUSY', 'NODE_ERROR']
 
-/** @param seed any integer but 0; print it @param rates read anew for every call, so that a test may heal the node */
+/** @param seed any integer but 0; print it @param rates called for each call, so that a test can end the faults */
 export function faulty(node: IpfsNode, seed: number, rates: () => FaultRates): IpfsNode {
   const random = seededRandom(seed)
   const strikes = (rate: number): boolean => rate > 0 && random.next(1_000_000) < rate * 1_000_000

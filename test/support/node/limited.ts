@@ -1,17 +1,17 @@
-/** A node that is given and asked no more than so many bytes a second; all calls share the limit. */
+/** A node with a limit of bytes per second, shared by all calls. */
 import { sleep, type Clock } from '../../../src/base/index.js'
 import type { CallOptions, IpfsNode, NodeBlock } from '../../../src/node/index.js'
 import { around, isReadableAgain, type BlockSource } from './around.js'
 
 export interface Limits {
-  /** Bytes per second, read anew for every block, so that it can be changed live; undefined: no limit. */
+  /** Bytes per second, read for every block, so that it can change at any time; undefined: no limit. */
   readonly upload: () => number | undefined
   readonly download: () => number | undefined
 }
 
-/** A limit lower than this would look like a node gone silent. */
+/** With a lower limit the node would look as if it had stopped responding. */
 const LOWEST = 16 * 1024
-/** What may be sent at once after a pause, in seconds of the limit. */
+/** Bytes that may be sent at once after a pause, in seconds of the limit. */
 const BURST_SECONDS = 0.25
 
 export function limited(node: IpfsNode, limits: Limits, clock: Clock): IpfsNode {
@@ -29,7 +29,7 @@ export function limited(node: IpfsNode, limits: Limits, clock: Clock): IpfsNode 
   }
 }
 
-/** Can be read again exactly when its source can, so that a wrapper inside never repeats half an import. */
+/** Can be read again if and only if its source can, so that a wrapper inside does not repeat half an import. */
 function paced(source: BlockSource, pace: Pace, { signal }: CallOptions): AsyncIterable<NodeBlock> {
   const once = async function* (): AsyncGenerator<NodeBlock, void, undefined> {
     for await (const block of source) {
@@ -41,11 +41,11 @@ function paced(source: BlockSource, pace: Pace, { signal }: CallOptions): AsyncI
   return isReadableAgain(source) ? { [Symbol.asyncIterator]: once } : once()
 }
 
-/** Lets the next caller go when what was spent before has been paid for by time. */
+/** Delays the next caller until the bytes spent so far are within the limit. */
 class Pace {
   readonly #bytesPerSecond: () => number | undefined
   readonly #clock: Clock
-  /** Monotonic milliseconds at which the account is even. */
+  /** Monotonic milliseconds at which the bytes spent are within the limit. */
   #evenAt = 0
 
   constructor(bytesPerSecond: () => number | undefined, clock: Clock) {
@@ -57,7 +57,7 @@ class Pace {
     while (this.#bytesPerSecond() !== undefined) {
       const waitMs = this.#evenAt - this.#clock.monotonicMs()
       if (waitMs <= 0) return
-      // Short steps, so that a limit raised or lifted meanwhile is felt soon.
+      // Short steps, so that a changed limit takes effect soon.
       await sleep(Math.min(waitMs, 250), signal)
     }
   }

@@ -1,4 +1,4 @@
-/** A node that is asked again, later each time, when trying again can help. */
+/** A node whose failed calls are retried with exponential back-off. */
 import { isDriveError, sleep, type Log, type Random } from '../../../src/base/index.js'
 import type { IpfsNode } from '../../../src/node/index.js'
 import { around, isReadableAgain } from './around.js'
@@ -6,18 +6,19 @@ import { around, isReadableAgain } from './around.js'
 export interface RetryingOptions {
   readonly random: Random
   readonly log?: Log
-  /** Calls in all, the first one included; default 5. */
+  /** Number of calls including the first; default 5. */
   readonly attempts?: number
-  /** The first wait, doubled each time up to `longestMs`, with up to half of it taken off at random; default 250. */
+  /**
+   * The first wait. It doubles each time up to `longestMs`, and up to half of it is subtracted at random; default 250.
+   */
   readonly firstMs?: number
   /** Default 10,000. */
   readonly longestMs?: number
 }
 
 /**
- * Retries OFFLINE, NODE_BUSY, NODE_ERROR, TIMEOUT and WRONG_BLOCK. Not retried: an import whose blocks can be read only
- * once, and a pin that lacks a block. Every call of the contract may be repeated, also when it was done and only its
- * answer was lost.
+ * Retries OFFLINE, NODE_BUSY, NODE_ERROR, TIMEOUT and WRONG_BLOCK. Does not retry an import whose blocks can be read
+ * only once, or a pin that lacks a block. Every call of the contract may be repeated, even if only its answer was lost.
  */
 export function retrying(node: IpfsNode, options: RetryingOptions): IpfsNode {
   const { random, log, attempts = 5, firstMs = 250, longestMs = 10_000 } = options
@@ -29,7 +30,7 @@ export function retrying(node: IpfsNode, options: RetryingOptions): IpfsNode {
         if (attempt >= attempts || !canHelp(error)) throw error
         const wait = Math.min(longestMs, firstMs * 2 ** (attempt - 1))
         const waitMs = Math.round(wait * (1 - (0.5 * random.bytes(1)[0]!) / 255))
-        log?.debug('asking the node again', {
+        log?.debug('retrying a call to the node', {
           method,
           attempt,
           waitMs,

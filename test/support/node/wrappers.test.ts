@@ -39,7 +39,7 @@ nodeSuite('all wrappers without effect', async () => {
   return { node: retrying(counted(inner), { random: systemRandom }), dispose }
 })
 
-test('a node that fails now and then is used to the end by retrying it (R-13)', async (t) => {
+test('with retries, a node that fails at random completes all calls (R-13)', async (t) => {
   const seed = 20261120
   t.log(`seed ${seed}`)
   const node = await embeddedFor(t)
@@ -59,13 +59,13 @@ test('a node that fails now and then is used to the end by retrying it (R-13)', 
     t.deepEqual(await robust.missing(forest.blocks.map((block) => block.cid)), [])
   }
   t.deepEqual(await robust.listPins(), [{ cid: before!, name: 'drive' }])
-  t.true(Object.values(flaky.counts.failures).reduce((sum, count) => sum + count, 0) > 5, 'faults did strike')
+  t.true(Object.values(flaky.counts.failures).reduce((sum, count) => sum + count, 0) > 5, 'faults occurred')
   rates = { before: 1, after: 0, middle: 0 }
   const error = await t.throwsAsync(robust.listPins())
   t.true(error instanceof DriveError)
 })
 
-test('what cannot get better is not retried: a hole below a pin, a wrong key, blocks that can be read only once', async (t) => {
+test('permanent failures are not retried: a missing block below a pin, a wrong key, blocks that can be read only once', async (t) => {
   const node = await embeddedFor(t)
   const watched = counted(node)
   const robust = retrying(watched, { random: systemRandom, firstMs: 1 })
@@ -97,7 +97,7 @@ test('what cannot get better is not retried: a hole below a pin, a wrong key, bl
   t.is(again.counts.calls.importBlocks, 6)
 })
 
-test('a retry waits no longer when it is cancelled', async (t) => {
+test('a cancelled retry stops waiting', async (t) => {
   const node = await embeddedFor(t)
   const down = faulty(node, 5, () => ({ before: 1, after: 0, middle: 0 }))
   const abort = new AbortController()
@@ -108,7 +108,7 @@ test('a retry waits no longer when it is cancelled', async (t) => {
   t.true(performance.now() - began < 5000)
 })
 
-test('upload keeps to the limit, and a limit lifted meanwhile is felt at once', async (t) => {
+test('upload stays within the limit, and removing the limit takes effect at once', async (t) => {
   const node = await embeddedFor(t)
   let limit: number | undefined = 200 * KIB
   const slow = limited(node, { upload: () => limit, download: () => undefined }, systemClock)
@@ -124,7 +124,7 @@ test('upload keeps to the limit, and a limit lifted meanwhile is felt at once', 
   t.true(performance.now() - lifted < 5000)
 })
 
-test('download keeps to the limit', async (t) => {
+test('download stays within the limit', async (t) => {
   const node = await embeddedFor(t)
   const blocks = rawBlocks(12, 20 * KIB, 11)
   await node.importBlocks(blocks, { roots: [] })

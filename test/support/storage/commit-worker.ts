@@ -1,4 +1,4 @@
-/** A worker thread that rewrites every row with the next number at each 'commit'; for tests of snapshots. */
+/** A worker thread that increments the value of every row at each 'commit'; for tests of snapshots. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { silentLog } from '../../../src/base/index.js'
 import { openEnvironment } from '../../../src/storage/kv/environment.js'

@@ -1,7 +1,7 @@
 /**
- * A process that writes batches and says on standard output which are durable, until it is killed; for crash tests.
- * Arguments: 'environment' or 'blocks', a directory, the first batch number, a seed. Batch n of the environment puts
- * `ROWS` rows with value n and the row `last`; batch n of the block store indexes `BLOCKS` blocks made of (n, i).
+ * A process that writes batches and prints which are durable, until it is killed; for crash tests. Arguments:
+ * 'environment' or 'blocks', a directory, the first batch number, a seed. Batch n of the environment puts `ROWS` rows
+ * with value n and the row `last`. Batch n of the block store indexes `BLOCKS` blocks derived from (n, i).
  */
 import { writeSync } from 'node:fs'
 import { seededRandom, silentLog } from '../../../src/base/index.js'

@@ -1,4 +1,4 @@
-/** Pieces that tests of storage share: directories that vanish, and a sealer with a fixed key. */
+/** Shared by tests of storage: temporary directories, and a sealer with a fixed key. */
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -14,7 +14,7 @@ export function scratchDirectory(): { path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** AES-256-GCM with a random nonce under a fixed key; every reader and writer of a test can have one. */
+/** AES-256-GCM with a random nonce under a fixed key; every reader and writer of a test can have its own. */
 export function testSealer(): RowSealer {
   const key = Buffer.alloc(32, 7)
   return {
@@ -37,7 +37,7 @@ export function testSealer(): RowSealer {
 }
 
 const native = loadNative()
-/** The native core's file calls, or undefined where it was not built. */
+/** The native core's file calls, or undefined if it was not built. */
 export const nativeFileCalls: FileCalls | undefined = native && {
   punchHole: (fd, offset, length) => native.punchHole(fd, offset, length) === 0,
   readWithoutWaiting: (fd, into, offset) => {
@@ -47,7 +47,7 @@ export const nativeFileCalls: FileCalls | undefined = native && {
   allocatePages: pagesOf,
 }
 
-/** Memory that begins on a page; undefined where the native core was not built. */
+/** Page-aligned memory; undefined if the native core was not built. */
 export function pagesOf(bytes: number): Buffer | undefined {
   if (native === undefined) return undefined
   const memory = Buffer.alloc(bytes + 4096)
@@ -69,7 +69,7 @@ function loadNative(): Native | undefined {
   }
 }
 
-/** A block whose bytes follow from two numbers. */
+/** A block whose bytes are derived from two numbers. */
 export function crashBlock(batch: number, index: number): { digest: Digest; bytes: Uint8Array } {
   const length = 3000 + ((Math.abs(batch) * 7919 + index * 104_729) % 20_000)
   const bytes = Buffer.alloc(

@@ -1,6 +1,6 @@
 /**
- * Kills a sync at its n-th step. A step is the moment before or after any call to the node, the drive thread or a
- * commit of the queue; after it nothing the dead sync does has an effect.
+ * Kills a sync at its n-th step. A step is the moment before or after any call to the node, to the drive thread or of a
+ * commit of the queue. After the kill, the dead sync has no effect.
  */
 import type { IpfsNode } from '../../../src/node/index.js'
 import type { DrivePort } from '../../../src/tree-state/index.js'
@@ -25,7 +25,7 @@ export class Killer {
     }
   }
 
-  /** The drive with steps around each of its calls. */
+  /** The drive with a step before and after each of its calls. */
   drive(drive: TestDrive): TestDrive {
     return this.#around(drive)
   }

@@ -1,6 +1,5 @@
 /**
- * A node that a device loses for good: the n-th call still reaches the node, its answer and every later call do not
- * reach the device.
+ * A node that a device loses permanently: the n-th call reaches the node, but its answer and every later call are lost.
  */
 import { DriveError } from '../../../src/base/index.js'
 import type { IpfsNode } from '../../../src/node/index.js'
@@ -31,5 +30,5 @@ export class CutOff {
 }
 
 function gone(): DriveError {
-  return new DriveError('OFFLINE', 'The line is cut.')
+  return new DriveError('OFFLINE', 'The connection is cut.')
 }

@@ -1,11 +1,11 @@
-/** A node of which one call fails, once: before it is made, or with its answer lost. All others are as ever. */
+/** A node that fails one call once: before it is made, or by losing its answer. All other calls succeed. */
 import { DriveError, type DriveErrorCode } from '../../../src/base/index.js'
 import type { IpfsNode } from '../../../src/node/index.js'
 
 export interface OneFailure {
   /** The call that fails, from 1. */
   readonly at: number
-  /** The node did what it was asked, and only its answer is lost. */
+  /** Whether the node executes the call and only its answer is lost. */
   readonly isDone: boolean
   readonly code: DriveErrorCode
 }
@@ -18,7 +18,7 @@ export class FailOnce {
 
   constructor(private readonly failure: OneFailure) {}
 
-  /** From now on every call goes through. */
+  /** No later call fails. */
   disarm(): void {
     this.#isArmed = false
   }

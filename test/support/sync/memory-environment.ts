@@ -1,4 +1,4 @@
-/** An environment in memory that can crash: what was not committed is gone. For tests of sync. */
+/** An environment in memory that can crash: uncommitted rows are lost. For tests of sync. */
 import type { Environment, EnvironmentReader, RangeOptions, Snapshot, Table } from '../../../src/storage/kv/index.js'
 
 type Rows = ReadonlyMap<string, Uint8Array>
@@ -66,12 +66,12 @@ export class MemoryEnvironment implements Environment {
     await this.commit()
   }
 
-  /** The process dies: writes that were not committed never happened. */
+  /** Simulates the death of the process: uncommitted writes are lost. */
   crash(): void {
     this.#overlays.clear()
   }
 
-  /** The files are removed, and an empty environment takes their place. */
+  /** Replaces the files by an empty environment. */
   wipe(): void {
     this.#overlays.clear()
     this.#committed = new Map()

@@ -42,7 +42,7 @@ export class RealDevice {
     private readonly space?: Disk,
   ) {}
 
-  /** @param space of the disk, unlimited by default */
+  /** @param space free space of the disk; unlimited by default */
   static async first(world: World, space?: Disk): Promise<RealDevice> {
     const device = new RealDevice(world, undefined, 0, space)
     await device.open()
@@ -138,7 +138,7 @@ export class RealDevice {
     for (const close of this.#close.splice(0)) await close()
   }
 
-  /** Killed now, and started again from what is on disk at this moment. */
+  /** Simulates a kill and a restart from the current state of the disk. */
   async kill(): Promise<void> {
     const copy = mkdtempSync(join(tmpdir(), 'dagdrive-device-'))
     cpSync(this.#path, copy, { recursive: true, filter: (from) => !from.endsWith('lock.mdb') })
@@ -176,7 +176,7 @@ export class RealDevice {
     const opened = known === undefined ? await tree.create(parent, name, 0o644, flags, caller) : undefined
     const ino = known?.ino ?? opened!.attributes.ino
     const { handle } = opened?.opened ?? (await tree.open(ino, flags, caller))
-    // As the kernel does without atomic O_TRUNC.
+    // Like the kernel without atomic O_TRUNC.
     if (how.truncate === true && known !== undefined) await tree.setAttributes(ino, { size: 0 }, handle, caller)
     for (let at = 0; at < bytes.length; at += 131072) {
       await tree.write(ino, handle, offset + at, bytes.subarray(at, at + 131072), caller)
@@ -224,7 +224,7 @@ export class RealDevice {
     await this.tree.setAttributes((await this.find(path))!.ino, { mode }, undefined, caller)
   }
 
-  /** Every path with what a user can see of it. */
+  /** Every path with its visible attributes and content. */
   async dump(): Promise<Record<string, string>> {
     const out: Record<string, string> = {}
     const walk = async (ino: number, path: string): Promise<void> => {

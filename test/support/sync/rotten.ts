@@ -1,4 +1,4 @@
-/** A drive whose node has damaged blocks, and what a check says of it. */
+/** A drive whose node has damaged blocks, and the results of its checks. */
 import type { ExecutionContext } from 'ava'
 import { DriveError } from '../../../src/base/index.js'
 import { cidOf, decodeLinks, parseCid } from '../../../src/dag/index.js'
@@ -13,7 +13,7 @@ export interface Checked extends CheckReport {
   readonly findings: readonly CheckFinding[]
 }
 
-/** One check, and what it found. */
+/** Runs one check and collects its findings. */
 export async function check(device: RealDevice, how: { repair?: boolean; node?: boolean }): Promise<Checked> {
   const findings: CheckFinding[] = []
   const report = await device.sync.check({
@@ -26,7 +26,7 @@ export async function check(device: RealDevice, how: { repair?: boolean; node?: 
   return { ...report, findings }
 }
 
-/** A node that keeps damaged bytes whatever is sent, as Kubo does. */
+/** A node that keeps damaged bytes regardless of what is sent, like Kubo. */
 export function rotting(
   node: IpfsNode,
   rotten: ReadonlySet<CidText>,
@@ -40,7 +40,7 @@ export function rotting(
   })
 }
 
-/** A device of a new drive; both go with the test. */
+/** A device of a new drive; both are closed after the test. */
 export async function drive(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
   const world = await World.open(seed)
   t.teardown(() => world.close())
@@ -52,7 +52,7 @@ export async function drive(t: ExecutionContext, seed: number): Promise<{ world:
   return { world, device }
 }
 
-/** Of every kind of block a version has. */
+/** Creates files so that the version has every kind of block. */
 export async function fill(world: World, device: RealDevice): Promise<void> {
   await device.makeDirectory('/docs')
   await device.makeDirectory('/docs/deep')
@@ -67,7 +67,7 @@ export async function fill(world: World, device: RealDevice): Promise<void> {
   await device.sync.syncNow()
 }
 
-/** What a device sees that has only the keys and the node. */
+/** The tree as seen by a device that has only the keys and the node. */
 export async function seenElsewhere(world: World): Promise<Record<string, string>> {
   const other = await RealDevice.next(world)
   try {
@@ -78,7 +78,7 @@ export async function seenElsewhere(world: World): Promise<Record<string, string
   }
 }
 
-/** Every block of the newest version: root, commit, pin tree, live ones. */
+/** Every block of the newest version: root, commit, pin tree, live blocks. */
 export async function versionBlocks(world: World): Promise<CidText[]> {
   const { version } = (await findDrive(world))!
   const found: CidText[] = [cidOf(version.root, 'dag-pb')]

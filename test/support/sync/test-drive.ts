@@ -1,6 +1,6 @@
 /**
- * A stand-in for the drive thread, for tests of sync: a tree in the tables of `meta`, sealed blocks in a map, and the
- * port. It does by the book what the contract asks of a drive thread, and nothing faster.
+ * A double of the drive thread, for tests of sync: a tree in the tables of `meta`, sealed blocks in a map, and the
+ * port. It implements the contract without optimization.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -84,7 +84,7 @@ export class TestDrive implements DrivePort {
     if (isShort) this.onChange()
   }
 
-  /** An empty tree, or the root of an opened one. */
+  /** Creates an empty tree, or starts from the root of an opened drive. */
   async create(root?: EntryRecord): Promise<void> {
     this.#state.put(Buffer.from('sequence'), be48(1))
     this.#state.put(Buffer.from('published'), be48(0))
@@ -96,7 +96,7 @@ export class TestDrive implements DrivePort {
     await this.#commit()
   }
 
-  /** What was there goes, and no block is the only copy of anything any more: first half of taking a version over. */
+  /** Deletes the tree; no block is an only copy afterwards. The first half of a fast-forward. */
   async wipe(): Promise<void> {
     this.meta.wipe()
     for (const block of this.blocks.values()) block.isEvictable = true
@@ -123,7 +123,7 @@ export class TestDrive implements DrivePort {
     this.#touch(ino)
   }
 
-  /** Over what is there, at a multiple of the page size. */
+  /** Overwrites existing bytes at a multiple of the page size. */
   async overwrite(path: string, offset: number, bytes: Uint8Array): Promise<void> {
     const ino = (await this.find(path))!
     await this.#loadChunks(ino)
@@ -226,7 +226,7 @@ export class TestDrive implements DrivePort {
     return out
   }
 
-  /** Every path with what a user can see of it. */
+  /** Every path with its visible attributes and content. */
   async dump(): Promise<Record<string, string>> {
     const out: Record<string, string> = {}
     const walk = async (ino: number, path: string): Promise<void> => {
@@ -256,7 +256,7 @@ export class TestDrive implements DrivePort {
     return { sequence }
   }
 
-  /** The process died: what was not committed is gone. */
+  /** Simulates the death of the process: uncommitted rows are lost. */
   crash(): void {
     this.meta.crash()
     this.#isFrozen = false
@@ -344,7 +344,7 @@ export class TestDrive implements DrivePort {
     return digests.map((digest) => this.blocks.get(hex(digest))?.bytes)
   }
 
-  /** Its blocks are in no file. */
+  /** Its blocks are not in files. */
   async placesOf(digests: readonly Digest[]): Promise<undefined[]> {
     return digests.map(() => undefined)
   }

@@ -1,7 +1,7 @@
 /** Two devices that are used in turn. */
 import type { Device, World } from './world.js'
 
-/** Two devices on one version, which the first made and which has something of every kind. */
+/** Two devices on one version that the first made. The version has every kind of file. */
 export async function two(w: World): Promise<[Device, Device]> {
   const first = await w.firstDevice()
   const { drive } = first
@@ -21,7 +21,7 @@ export async function two(w: World): Promise<[Device, Device]> {
 export async function publish(device: Device): Promise<void> {
   const sync = await device.start()
   await sync.syncNow()
-  // What merging pages left to be counted out.
+  // Refcounts that merging pages left to be decremented.
   await sync.syncNow()
   await device.stop()
 }

@@ -1,4 +1,4 @@
-/** A node on disk, devices around it, and what a test wants to know of them. */
+/** A node on disk, the devices around it, and queries for tests. */
 import type { ExecutionContext } from 'ava'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -34,7 +34,7 @@ import { MemoryEnvironment } from './memory-environment.js'
 
 export type TestRandom = ReturnType<typeof seededRandom>
 
-/** Short enough for tests; nothing is published but on demand. */
+/** Short enough for tests. Nothing is published automatically. */
 const QUIET: Partial<SyncSettings> = {
   debounceMs: 3_600_000,
   maxDelayMs: 3_600_000,
@@ -46,20 +46,23 @@ export interface Device {
   readonly drive: TestDrive
   readonly queue: MemoryEnvironment
   readonly slot: number
-  /** Opens sync; the last one is closed first. */
+  /** Opens sync after closing the previous one. */
   start(wrap?: Wrapping): Promise<Sync>
   stop(): Promise<void>
-  /** What the daemon does before it opens the tree. @returns whether a version was taken over */
+  /**
+   * Does the fast-forward that the daemon does before it opens the tree.
+   * @returns whether a version was taken over
+   */
   takeOver(wrap?: Pick<Wrapping, 'node' | 'queue'> & { readonly drive?: TestDrive }): Promise<boolean>
 }
 
-/** What stands between sync and the others. */
+/** Wrappers between sync and its parts. */
 export interface Wrapping {
   readonly node?: IpfsNode
   readonly port?: DrivePort
   readonly blocks?: LocalBlockReader
   readonly queue?: Environment
-  /** Present: sync is not told where it begins. */
+  /** If present, sync does not get the version to start from. */
   readonly start?: undefined
   readonly isProvisional?: boolean
   readonly clock?: Clock
@@ -77,7 +80,7 @@ export class World {
     this.keys = deriveDriveKeys(createRootKey(random))
   }
 
-  /** @param address of a node; one on this disk unless given */
+  /** @param address of a node; by default one on this disk */
   static async open(seed: number, address?: string): Promise<World> {
     const world = new World(seededRandom(seed))
     world.node = address === undefined ? await world.openNode('node') : await openNode(address, world.#nodeOptions)
@@ -99,12 +102,12 @@ export class World {
     })
   }
 
-  /** The device that makes the drive. */
+  /** The device that creates the drive. */
   async firstDevice(): Promise<Device> {
     return this.#device(0, undefined)
   }
 
-  /** A device that knows the keys and the node, and nothing else. */
+  /** A device that has only the keys and the node. */
   async nextDevice(): Promise<Device> {
     const opened = await openExisting({ node: this.node, keys: this.keys })
     return this.#device(opened.deviceSlot, opened)
@@ -165,7 +168,7 @@ export class World {
     return device
   }
 
-  /** What a device sees that knows the keys and the node and nothing else. It leaves no trace. */
+  /** The tree as seen by a device that has only the keys and the node. It changes nothing. */
   async seenElsewhere(): Promise<Record<string, string>> {
     const opened = await openExisting(this)
     const state = new SyncState(new MemoryEnvironment())
@@ -192,7 +195,7 @@ export class World {
   }
 }
 
-/** How often a version uses each block, found by walking all of it. */
+/** Refcount of each block of a version, found by walking the whole version. */
 export async function usesOf({ commit }: Version, fetch: FetchBlock): Promise<Map<string, number>> {
   const uses = new Map<string, number>()
   const use = (digest: Digest): void => void uses.set(hex(digest), (uses.get(hex(digest)) ?? 0) + 1)
@@ -225,7 +228,7 @@ export async function forestOf({ commit }: Version, fetch: FetchBlock): Promise<
   return digests
 }
 
-/** What sync believes of the live set. */
+/** The live table of sync. */
 export function liveOf(device: Device): Map<string, number> {
   const live = new Map<string, number>()
   for (const rows of pagesOf(new SyncState(device.queue).tables.live)) {
@@ -234,7 +237,7 @@ export function liveOf(device: Device): Map<string, number> {
   return live
 }
 
-/** The forest, sync's counts and a walk of everything published agree exactly. */
+/** Asserts that the pin tree, sync's refcounts and a walk of everything published agree exactly. */
 export async function assertCountsAreExact(t: ExecutionContext, world: World, device: Device): Promise<void> {
   const { version } = (await findDrive(world))!
   const uses = await usesOf(version, world.fetch)

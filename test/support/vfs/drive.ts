@@ -1,4 +1,4 @@
-/** A drive over real local storage in a directory that vanishes, for tests of the tree. */
+/** A drive over real local storage in a temporary directory, for tests of the tree. */
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,16 +40,16 @@ export interface OpenDrive extends Vfs {
   readonly meta: Environment
   readonly blocks: BlockStore
   readonly pipeline: Pipeline
-  /** Stages all, closes all. */
+  /** Stages everything and closes. */
   shut(): Promise<void>
-  /** Lets go of files and threads without staging or committing. */
+  /** Releases files and threads without staging or committing. */
   abandon(): Promise<void>
 }
 
 export interface Scratch {
   readonly path: string
   open(options?: Partial<VfsOptions>): Promise<OpenDrive>
-  /** What a crash right now would leave. */
+  /** The state that a crash at this moment would leave. */
   crashCopy(): Scratch
   remove(): void
 }
@@ -111,7 +111,7 @@ async function openDrive(path: string, options: Partial<VfsOptions>): Promise<Op
     },
     async abandon() {
       await vfs.close().catch(() => {
-        // what it could not stage is lost on purpose
+        // unstaged data is lost on purpose
       })
       await end().catch(() => {
         // the disk may be full on purpose
@@ -201,8 +201,8 @@ export async function codeOf(action: () => unknown): Promise<string> {
 }
 
 /**
- * The counters as `counts` reports them beside what the tables say; after a commit, with nothing held, they are the
- * same.
+ * The counters that `counts` reports, and the same counted from the tables. They are equal after a commit with nothing
+ * held.
  */
 export async function countsAndTables(drive: OpenDrive): Promise<{ counted: object; inTables: object }> {
   const { dirtyInodes, staged, total } = await drive.port.counts()

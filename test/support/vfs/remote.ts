@@ -1,4 +1,4 @@
-/** A node with a small tree, for tests of what is not on this machine. */
+/** A node with a small tree, for tests of data that is not on this machine. */
 import { DriveError, type Digest } from '../../../src/base/index.js'
 import { createCore } from '../../../src/pipeline/index.js'
 import type {
@@ -18,7 +18,7 @@ for (let i = 0; i + 4 <= plain.length; i += 4) plain.writeUInt32LE((i * 26544357
 
 export const ref = (of: number): NodeRef => ({ digest: Buffer.alloc(32, of), key: Buffer.alloc(32, of) })
 
-/** An inode's row as a node tells it. */
+/** An inode's row, as loaded from a node. */
 export function record(mode: number, fields: Partial<InodeRecord> = {}): InodeRecord {
   return {
     ino: 0,
@@ -48,15 +48,15 @@ export function record(mode: number, fields: Partial<InodeRecord> = {}): InodeRe
   }
 }
 
-/** A node with a small tree: `file` (chunks at hand), `long` (chunk list elsewhere), `linked` here and in `sub`. */
+/** A node with a small tree: `file` (inline chunks), `long` (separate chunk list), `linked` here and in `sub`. */
 export interface RemoteWorld {
   readonly source: RemoteSource
-  /** What was asked for, in order. */
+  /** The requests, in order. */
   readonly asked: string[]
   readonly setOnline: (online: boolean) => void
-  /** The fetch that comes after so many others fails, once. */
+  /** Makes one fetch fail, after this many successful ones. */
   readonly failAfter: (fetches: number) => void
-  /** Whether that fetch has failed since. */
+  /** Whether that fetch has failed. */
   readonly hasFailed: boolean
 }
 

@@ -75,7 +75,7 @@ export class MemoryFiles extends MemoryInodes {
     const inode = this.file(ino)
     if (whence !== SEEK.DATA && whence !== SEEK.HOLE) throw new DriveError('INVALID', 'Unknown kind of seek.')
     const found = inode.bytes.find(whence === SEEK.DATA ? 'data' : 'hole', offset, inode.size)
-    if (found === undefined) throw new DriveError('NO_SUCH_ADDRESS', 'There is nothing behind this offset.')
+    if (found === undefined) throw new DriveError('NO_SUCH_ADDRESS', 'The offset is past the last data or hole.')
     return found
   }
 

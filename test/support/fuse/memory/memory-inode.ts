@@ -13,7 +13,7 @@ export interface MemoryTime {
 
 export interface MemoryDirectory {
   parent: number
-  /** In listing order: a name made again goes to the end with a new cookie. */
+  /** In listing order: a name created again goes to the end with a new cookie. */
   readonly entries: Map<PlainName, { readonly ino: number; readonly cookie: number }>
   nextCookie: number
 }

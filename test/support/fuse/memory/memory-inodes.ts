@@ -1,4 +1,4 @@
-/** The inode table of the in-memory tree: making, keeping and dropping inodes, and their attributes. */
+/** The inode table of the in-memory tree: creating, keeping and dropping inodes, and their attributes. */
 import { DriveError, systemClock, type Clock } from '../../../../src/base/index.js'
 import {
   ROOT_INO,
@@ -21,7 +21,7 @@ import { SparseBytes } from './sparse-bytes.js'
 
 export const MAX_FILE_BYTES = 2 ** 50
 
-/** What is said of a new inode; `target` of a symlink. */
+/** The fields of a new inode; `target` is for a symlink. */
 export interface Made {
   readonly mode: number
   readonly uid: number
@@ -48,7 +48,7 @@ export class MemoryInodes {
     root.nlink = 2
   }
 
-  /** How many inodes exist; 1 is an empty tree. */
+  /** Number of inodes; 1 for an empty tree. */
   get inodeCount(): number {
     return this.inodes.size
   }
@@ -208,7 +208,7 @@ export class MemoryInodes {
     this.listeners.push(listener)
   }
 
-  /** For tests: what another device's change would send. */
+  /** For tests: sends the invalidation that another device's change would send. */
   invalidate(what: Invalidation): void {
     for (const listener of this.listeners) listener(what)
   }

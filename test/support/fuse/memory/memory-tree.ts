@@ -1,4 +1,4 @@
-/** The `Tree` contract in memory: a reference for tests and for trying a transport. Nothing is durable. */
+/** The `Tree` contract in memory: a reference for tests of transports. Nothing is durable. */
 import { DriveError, type PlainName } from '../../../../src/base/index.js'
 import {
   OPEN,
@@ -157,7 +157,7 @@ export class MemoryTree extends MemoryFiles implements Tree {
     this.move(moved, from, to, newName)
   }
 
-  /** Gives `inode` the name and keeps the link counts of both folders right. */
+  /** Gives `inode` the name and updates the link counts of both folders. */
   private move(inode: MemoryInode, from: Directory, to: Directory, name: PlainName): void {
     this.enter(to, name, inode.ino)
     inode.ctime = this.now()

@@ -1,4 +1,4 @@
-/** A sparse array of bytes in 64 KiB pages; what was never written is zeros and takes no memory. */
+/** A sparse array of bytes in 64 KiB pages. Bytes never written are zeros and use no memory. */
 const PAGE = 64 * 1024
 
 export class SparseBytes {
@@ -38,7 +38,7 @@ export class SparseBytes {
     return page
   }
 
-  /** Zeros in `from … to`; whole pages are given back. */
+  /** Writes zeros to `from … to`; whole pages are freed. */
   clear(from: number, to: number): void {
     for (const [index, page] of this.pages) {
       const start = index * PAGE
@@ -47,7 +47,7 @@ export class SparseBytes {
     }
   }
 
-  /** Where the next data, or the next hole, begins at or after `offset`; undefined when there is none before `size`. */
+  /** Start of the next data or hole at or after `offset`; undefined if there is none before `size`. */
   find(kind: 'data' | 'hole', offset: number, size: number): number | undefined {
     if (offset >= size) return undefined
     const present = [...this.pages.keys()].sort((a, b) => a - b)
