@@ -1,6 +1,7 @@
 /** Connects to the daemon of this home. Starts it in the background if none runs. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { open, readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { resolve as resolvePath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
@@ -11,7 +12,7 @@ import {
   type Operations,
 } from '../api/index.js'
 import { DriveError, sleep, systemClock } from '../base/index.js'
-import { isOurs, preparePaths, type DrivePaths } from '../platform/index.js'
+import { isOurs, openHomeFile, preparePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
 
 const START_TIMEOUT_MS = 60_000
 /** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/main.ts. */
@@ -117,7 +118,7 @@ function commandOf(file: string, flags: readonly string[]): ProcessCommand {
 
 async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<ChildProcess> {
   const command = daemonCommand(options)
-  const log = await open(paths.logFile, 'a', 0o600)
+  const log = await openHomeFile(paths.logFile, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
   try {
     const child = spawn(process.execPath, command.arguments, {
       detached: true,
@@ -145,11 +146,13 @@ function absoluteHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 /** The runtime folder may differ between sessions of one user; the lock file holds the path of the daemon's socket. */
 async function socketOfHolder(lockFile: string): Promise<string | undefined> {
+  // No daemon has ever run here when there is none.
+  const text = (await readHomeFile(lockFile))?.toString('utf8') ?? ''
   try {
-    const found = JSON.parse(await readFile(lockFile, 'utf8')) as { socket?: unknown }
-    return typeof found.socket === 'string' ? found.socket : undefined
+    const found = JSON.parse(text) as { socket?: unknown } | null
+    return typeof found?.socket === 'string' ? found.socket : undefined
   } catch {
-    // No daemon has ever run here, or one is starting.
+    // A daemon is starting.
     return undefined
   }
 }

@@ -1,7 +1,7 @@
 /** The environment of every command: paths, terminal, daemon, and unlocking of the drive. */
 import { callControl, type CallControlOptions, type OperationName, type Operations } from '../api/index.js'
 import { DriveError, jsonLine } from '../base/index.js'
-import { drivePaths, readFileIfAny, type DrivePaths } from '../platform/index.js'
+import { drivePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
 import { callDaemon, findDaemon, type StartOptions } from './daemon-process.js'
 import { readSecretFile } from './secret-file.js'
 import { openTerminal, type Terminal } from './terminal.js'
@@ -30,7 +30,7 @@ export interface UnlockOptions {
 }
 
 export async function driveExists(session: Session): Promise<boolean> {
-  return (await readFileIfAny(session.paths.keyFile)) !== undefined
+  return (await readHomeFile(session.paths.keyFile)) !== undefined
 }
 
 /** NO_DRIVE on a fresh home; otherwise the daemon runs and the drive is unlocked when this resolves. */

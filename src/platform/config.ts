@@ -4,7 +4,8 @@
  */
 import { DriveError, GIB, KIB } from '../base/index.js'
 import type { EnvironmentVariables } from './paths.js'
-import { readFileIfAny, writePrivateFile } from './private-file.js'
+import { readHomeFile } from './home-file.js'
+import { writePrivateFile } from './private-file.js'
 
 export interface DriveConfig {
   readonly version: 1
@@ -73,7 +74,7 @@ export function isNodeUrl(text: string): boolean {
  * names the wrong field.
  */
 export async function readConfig(path: string): Promise<DriveConfig> {
-  const text = await readFileIfAny(path)
+  const text = await readHomeFile(path)
   if (text === undefined) return DEFAULT_CONFIG
   let given: unknown
   try {

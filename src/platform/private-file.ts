@@ -1,5 +1,5 @@
 /** Small private files: written whole, durable and 0600, or not at all. */
-import { lstat, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { lstat, mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DriveError, hex, systemRandom } from '../base/index.js'
 
@@ -31,17 +31,6 @@ export async function writePrivateFile(path: string, content: string | Uint8Arra
     await parent.sync()
   } finally {
     await parent.close()
-  }
-}
-
-/** The file's bytes, or undefined when there is no such file. Other failures are thrown as they are. */
-export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path)
-  } catch (error) {
-    // ENOTDIR: a file is where a directory would be.
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
-    throw error
   }
 }
 

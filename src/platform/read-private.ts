@@ -1,7 +1,7 @@
 /** Reads files that hold secrets, and refuses a file that another user can have written or read. */
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { DriveError } from '../base/index.js'
+import { openHomeFile } from './home-file.js'
 
 /**
  * The text of a small secret file; undefined where there is none. ACCESS_DENIED when it is a symbolic link, not a
@@ -9,18 +9,13 @@ import { DriveError } from '../base/index.js'
  * @param what the subject of error messages, such as "The key file"
  */
 export async function readPrivateText(path: string, what: string, mostBytes: number): Promise<string | undefined> {
-  // O_NONBLOCK: otherwise open would block on a FIFO in place of the file.
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+  const file = await openHomeFile(path, constants.O_RDONLY, what).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
-    if (error.code === 'ELOOP')
-      throw new DriveError('ACCESS_DENIED', `${what} is a symbolic link: put the file itself there.`)
     throw error
   })
   if (file === undefined) return undefined
   try {
     const found = await file.stat()
-    if (!found.isFile()) throw new DriveError('ACCESS_DENIED', `${what} is not a regular file.`)
     if (found.uid !== (process.getuid?.() ?? found.uid)) {
       throw new DriveError('ACCESS_DENIED', `${what} belongs to another user, who may know its content.`)
     }

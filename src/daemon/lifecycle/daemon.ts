@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DriveError, systemClock, systemRandom } from '../../base/index.js'
-import { readConfig, readFileIfAny, withEnvironment, type DriveConfig, allocatePages } from '../../platform/index.js'
+import { readConfig, readHomeFile, withEnvironment, type DriveConfig, allocatePages } from '../../platform/index.js'
 import type { DriveState, MountReport } from '../../api/index.js'
 import { readKeyFile } from '../keys/key-file.js'
 import { readNodeKey } from '../keys/node-keys.js'
@@ -108,7 +108,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   const openFromDisk = async (passphrase?: string): Promise<Drive | undefined> => {
-    if ((await readFileIfAny(paths.keyFile)) === undefined) {
+    if ((await readHomeFile(paths.keyFile)) === undefined) {
       state = 'no-drive'
       return undefined
     }

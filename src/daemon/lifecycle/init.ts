@@ -1,6 +1,6 @@
 /** Creates a drive, or opens a published one from its phrase. Never overwrites a local key or a published head. */
 import type { InitReport, InitRequest } from '../../api/index.js'
-import { DEFAULT_CONFIG, isDeviceName, readFileIfAny, writeConfig } from '../../platform/index.js'
+import { DEFAULT_CONFIG, isDeviceName, readHomeFile, writeConfig } from '../../platform/index.js'
 import { DriveError, systemRandom } from '../../base/index.js'
 import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { writeKeyFile } from '../keys/key-file.js'
@@ -18,7 +18,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   if (daemon.state === 'failed' && request.phrase !== undefined && request.isNew === true) {
     return createAgain(daemon, request.phrase, signal)
   }
-  if (daemon.state !== 'no-drive' || (await readFileIfAny(paths.keyFile)) !== undefined) {
+  if (daemon.state !== 'no-drive' || (await readHomeFile(paths.keyFile)) !== undefined) {
     throw new DriveError('DRIVE_EXISTS', 'There is already a drive here. Nothing was changed.')
   }
   const config = await daemon.config()

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, hex, type Log, type Random, type SecretKey } from '../../base/index.js'
-import { readFileIfAny, syncDirectory, writePrivateFile } from '../../platform/index.js'
+import { readHomeFile, syncDirectory, writePrivateFile } from '../../platform/index.js'
 import { bindLocalKey, createRecordSealer } from '../../crypto/index.js'
 import { hasRows, requireKnownFormat, type RowSealer } from '../../storage/kv/index.js'
 import { TABLES } from '../../tree-state/index.js'
@@ -23,7 +23,7 @@ const TREE_TABLES = [TABLES.dentries, TABLES.links, TABLES.pages, TABLES.chunks]
  */
 export async function prepareLocalData(directory: string, log: Log): Promise<void> {
   for (const name of ENVIRONMENTS) await requireKnownFormat(join(directory, name))
-  if ((await readFileIfAny(beginningFile(directory))) === undefined) return
+  if ((await readHomeFile(beginningFile(directory))) === undefined) return
   if (await hasRows(join(directory, 'meta'), TREE_TABLES)) {
     log.warn('the first opening of this home was marked as unfinished; its tree has content and is kept')
     return endFirstOpening(directory)
@@ -55,7 +55,7 @@ export async function endFirstOpening(directory: string): Promise<void> {
  */
 export async function homeOf(directory: string, random: Random): Promise<Uint8Array | undefined> {
   const path = join(directory, 'home')
-  const text = (await readFileIfAny(path))?.toString('latin1')
+  const text = (await readHomeFile(path))?.toString('latin1')
   if (text !== undefined) {
     if (/^[0-9a-f]{32}\n$/.test(text)) return Buffer.from(text, 'hex')
     throw new DriveError('CORRUPT', 'The file with the id of this home is damaged.')

@@ -2,9 +2,9 @@
  * One daemon for each home. The lock is a flock on an open file, so the kernel releases it when the process ends in any
  * way, and a stale pid does not matter. The content of the file only names the holder.
  */
-import { open, readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
 import { DriveError } from '../../base/index.js'
-import { tryLockFile } from '../../platform/index.js'
+import { openHomeFile, readHomeFile, tryLockFile } from '../../platform/index.js'
 
 export interface HeldLock {
   release(): Promise<void>
@@ -21,7 +21,7 @@ export interface LockHolder {
  * @throws LOCKED if another process holds it
  */
 export async function holdLock(path: string, holder: LockHolder): Promise<HeldLock> {
-  const file = await open(path, 'a+', 0o600)
+  const file = await openHomeFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND)
   try {
     if (!(await tryLockFile(file))) throw new DriveError('LOCKED', `Another dagdrive daemon uses this home (${path}).`)
     await file.truncate(0)
@@ -35,7 +35,8 @@ export async function holdLock(path: string, holder: LockHolder): Promise<HeldLo
 
 export async function readLockHolder(path: string): Promise<LockHolder | undefined> {
   try {
-    const found = JSON.parse(await readFile(path, 'utf8')) as Partial<LockHolder>
+    const text = (await readHomeFile(path))?.toString('utf8') ?? ''
+    const found = JSON.parse(text) as Partial<LockHolder>
     return typeof found.pid === 'number' && typeof found.socket === 'string'
       ? { pid: found.pid, socket: found.socket }
       : undefined

@@ -1,5 +1,15 @@
 /** The daemon's log: one private file of bounded size, and its predecessor as `.1`. */
-import { appendFileSync, chmodSync, copyFileSync, statSync, truncateSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  openSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs'
 
 /**
  * @param mostBytes before the file exceeds this size, it is copied to `path.1` and truncated in place, so that other
@@ -17,7 +27,7 @@ export function boundedLog(path: string, mostBytes: number): (line: string) => v
         truncateSync(path, 0)
         size = 0
       }
-      appendFileSync(path, text, { mode: 0o600 })
+      append(path, text)
       size += text.length
     } catch {
       // The disk is full or the directory is gone. The log must not stop the daemon.
@@ -27,4 +37,16 @@ export function boundedLog(path: string, mostBytes: number): (line: string) => v
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
+const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+
+/** Nothing is written to a link or a pipe in the place of the log, and nothing waits for one; see openHomeFile. */
+function append(path: string, text: string): void {
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  try {
+    if (fstatSync(fd).isFile()) writeSync(fd, text)
+  } finally {
+    closeSync(fd)
+  }
 }

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs'
 import { open, readlink } from 'node:fs/promises'
 import { findMount } from '../../fuse/index.js'
-import { readFileIfAny, writePrivateFile } from '../../platform/index.js'
+import { readHomeFile, writePrivateFile } from '../../platform/index.js'
 import { type Log } from '../../base/index.js'
 import type { MountReport } from '../../api/index.js'
 
@@ -11,11 +11,11 @@ export interface RecordedMount extends MountReport {
   readonly bareMode?: number | undefined
 }
 
-/** The recorded mounts; none if the file is missing or damaged. */
+/** The recorded mounts; none if the file is missing, damaged, or not a regular file. */
 export async function readMountRecord(path: string, log: Log): Promise<RecordedMount[]> {
-  const text = await readFileIfAny(path)
-  if (text === undefined) return []
   try {
+    const text = await readHomeFile(path)
+    if (text === undefined) return []
     const found = JSON.parse(text.toString('utf8')) as RecordedMount[]
     return found.map(({ directory, readOnly, allowOther, bareMode }) => ({
       directory: String(directory),

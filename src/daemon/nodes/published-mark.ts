@@ -6,11 +6,11 @@
 import { unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { toWire, type Log } from '../../base/index.js'
-import { readFileIfAny, syncDirectory, writePrivateFile } from '../../platform/index.js'
+import { readHomeFile, syncDirectory, writePrivateFile } from '../../platform/index.js'
 import type { Sync } from '../../sync/index.js'
 
 export async function isMarkedPublished(file: string): Promise<boolean> {
-  return (await readFileIfAny(file)) !== undefined
+  return (await readHomeFile(file)) !== undefined
 }
 
 /** Durable: an empty drive was asked for. */

@@ -1,5 +1,5 @@
 /** Opens or makes the directory of a block store: marker, lock, index, segments. */
-import { access, mkdir, opendir } from 'node:fs/promises'
+import { access, lstat, mkdir, opendir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DriveError } from '../../base/index.js'
 import { readRegularFile, requireDirectory, syncDirectoryLater } from '../../platform/index.js'
@@ -45,8 +45,10 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     for (const one of opened.splice(0).reverse()) await one.close()
   }
   try {
+    await requireOwnFolder(path, options)
     if (options.mustExist === true) await requireStore(path)
     await makeDirectory(path)
+    await requireOwnFolder(path, options)
     if ((await readMarker(path)) === '') await refuseForeign(path)
     const lock = await lockStore(path)
     opened.push({ close: () => lock.release() })
@@ -72,6 +74,31 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
 /** All but the smallest blocks are larger than their records. Rows of deleted blocks stay until the next merge. */
 function mostSortedIn(segments: Pick<GrowingSegments, 'boundedBytes'>): number {
   return Math.floor(segments.boundedBytes / RECORD_BYTES) + MOST_UNMERGED
+}
+
+/**
+ * Whoever prepared the disk may have put a link in the place of the folder, or a folder of theirs whose files they can
+ * exchange at any time. A missing folder is none of both.
+ */
+async function requireOwnFolder(path: string, { isOfDrive }: OpenStoreOptions): Promise<void> {
+  if (isOfDrive === true) return
+  const found = await lstat(path).catch((error: unknown) => {
+    if (systemErrorName(error) === 'ENOENT') return undefined
+    throw error
+  })
+  if (found === undefined) return
+  const about = { path }
+  if (found.isSymbolicLink())
+    throw new DriveError('INVALID', 'The folder of the block store is a symbolic link. Give the folder itself.', {
+      about,
+    })
+  if (!found.isDirectory()) throw new DriveError('INVALID', 'The address of the block store is no folder.', { about })
+  if (found.uid !== 0 && found.uid !== (process.getuid?.() ?? found.uid))
+    throw new DriveError(
+      'INVALID',
+      'The folder of the block store belongs to another user, who could exchange its files. Use a new folder, or run chown on this one.',
+      { about },
+    )
 }
 
 /** If a disk is not mounted, its parent folder may exist and be empty. */
