@@ -1,6 +1,6 @@
 /*
- * A channel to the kernel: the declarations shared by fuse_channel.c and its two ways to wait for requests
- * (fuse_poll.c, fuse_thread.c).
+ * A channel to the kernel: the declarations shared by fuse_channel.c, its methods (fuse_methods.c) and its two
+ * ways to wait for requests (fuse_poll.c, fuse_thread.c).
  */
 #ifndef DAGDRIVE_FUSE_CHANNEL_H
 #define DAGDRIVE_FUSE_CHANNEL_H
@@ -66,6 +66,15 @@ void channel_deliver(channel *ch, uint32_t count, int failure);
  * that thread.
  */
 void channel_abort_connection(channel *ch);
+
+/* Closes the channel and its descriptor, without the end being delivered. */
+void channel_close(channel *ch);
+void channel_release_memory(shared_memory *memory);
+
+/* fuse_methods.c */
+
+/* The object of a new channel; NULL after a failure. bytes is the length of its memory. */
+napi_value channel_object(channel *ch, napi_value on_batch, napi_value on_end, size_t bytes);
 
 /*
  * fuse_poll.c. The start returns 0 or -errno. A stop is complete when libuv has closed the handles, after the cleanup
