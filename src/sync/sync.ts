@@ -11,7 +11,6 @@ import {
   DEFAULT_SETTINGS,
   type Sync,
   type SyncOptions,
-  type SyncPhase,
   type SyncStatus,
 } from './contract.js'
 import { DrivePublisher } from './drive-publisher.js'
@@ -20,12 +19,11 @@ import { createRemoteSource, localFirst } from './fetch/remote-source.js'
 import { beginAt } from './publish/prepare.js'
 import { BackOff } from './schedule/back-off.js'
 import { Due } from './schedule/due.js'
-import { implausibleClock } from './schedule/implausible-clock.js'
 import { RoomMaker } from './schedule/make-room.js'
 import { NodeHealth } from './schedule/node-health.js'
 import { Progress } from './schedule/progress.js'
+import { Reporting } from './schedule/reporting.js'
 import { Requests } from './schedule/requests.js'
-import { statusOf } from './schedule/status-of.js'
 import { Wake } from './schedule/wake.js'
 import { SyncState } from './state/sync-state.js'
 
@@ -36,15 +34,12 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
   return new DriveSync(options, state)
 }
 
-const PROGRESS_EVERY_MS = 200
-
 class DriveSync implements Sync {
   readonly remote: RemoteSource
   readonly #options: SyncOptions
   readonly #state: SyncState
   readonly #reader: NodeReader
   readonly #publisher: DrivePublisher
-  readonly #progress: Progress
   readonly #backOff: BackOff
   readonly #due: Due
   readonly #health: NodeHealth
@@ -52,16 +47,14 @@ class DriveSync implements Sync {
   readonly #requests = new Requests()
   readonly #checks: Checks
   readonly #wake: Wake
-  readonly #listeners = new Set<(status: SyncStatus) => void>()
+  readonly #reporting: Reporting
   readonly #running: Promise<void>
   #work = new AbortController()
-  #phase: SyncPhase = 'idle'
   #isPaused = false
   #isClosed = false
   /** The current turn is a requested try, or waits for the next try. */
   #isByHand = false
   #isWaitingOut = false
-  #lastEmitMs = -Infinity
 
   constructor(options: SyncOptions, state: SyncState) {
     const settings = { ...DEFAULT_SETTINGS, ...options.settings }
@@ -69,55 +62,46 @@ class DriveSync implements Sync {
     this.#options = options
     this.#state = state
     this.#wake = new Wake(clock)
-    this.#health = new NodeHealth({
+    const health = (this.#health = new NodeHealth({
       ...options,
       settings,
       isWaiting: () => this.#isWaiting(),
       onChange: (isBack) => this.#nodeChanged(isBack),
-    })
-    this.#reader = new NodeReader({ ...options, ...settings, health: this.#health })
-    const fetch = localFirst(state, this.#reader)
-    this.#progress = new Progress(clock)
-    this.remote = createRemoteSource(this.#reader, fetch, state)
-    this.#backOff = new BackOff(clock, settings)
-    this.#due = new Due(clock, settings)
-    this.#room = new RoomMaker(options, state, this.#due)
-    this.#publisher = new DrivePublisher({
+    }))
+    const reader = (this.#reader = new NodeReader({ ...options, ...settings, health }))
+    const fetch = localFirst(state, reader)
+    const progress = new Progress(clock)
+    this.remote = createRemoteSource(reader, fetch, state)
+    const backOff = (this.#backOff = new BackOff(clock, settings))
+    const due = (this.#due = new Due(clock, settings))
+    const room = (this.#room = new RoomMaker(options, state, due))
+    const publisher = (this.#publisher = new DrivePublisher({
       options,
       settings,
       state,
       fetch,
-      reader: this.#reader,
-      progress: this.#progress,
-      health: this.#health,
-      room: this.#room,
-      due: this.#due,
+      reader,
+      progress,
+      health,
+      room,
+      due,
       requests: this.#requests,
       beforeBuild: (signal) => this.#checks.beforeBuild(signal),
-      onPhase: (phase) => this.#enter(phase),
-      onProgress: () => this.#emit(false),
-    })
+      onPhase: (phase) => this.#reporting.enter(phase),
+      onProgress: () => this.#reporting.progressed(),
+    }))
     const publish = (signal: AbortSignal): Promise<void> => {
       this.#publisher.forgetHeld()
       return this.syncNow({ signal })
     }
-    this.#checks = new Checks({ ...options, state, publisher: this.#publisher, publish }, settings)
-    this.#health.start()
+    const checks = (this.#checks = new Checks({ ...options, state, publisher, publish }, settings))
+    this.#reporting = new Reporting({ clock, state, publisher, progress, backOff, health, checks })
+    health.start()
     this.#running = this.#run()
   }
 
   status(): SyncStatus {
-    const clock = implausibleClock(this.#options.clock.nowMs())
-    return statusOf({
-      phase: this.#phase,
-      head: this.#state.head,
-      newer: this.#publisher.newer,
-      progress: this.#progress,
-      backOff: this.#backOff,
-      health: this.#health,
-      warnings: [...(clock === undefined ? [] : [clock]), ...this.#publisher.ignored, ...this.#checks.warnings],
-      scrub: this.#checks.status,
-    })
+    return this.#reporting.status()
   }
 
   syncNow({ signal, onProgress }: Parameters<Sync['syncNow']>[0] = {}): Promise<void> {
@@ -163,8 +147,7 @@ class DriveSync implements Sync {
   }
 
   onChange(listener: (status: SyncStatus) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#reporting.listen(listener)
   }
 
   async close(): Promise<void> {
@@ -183,14 +166,14 @@ class DriveSync implements Sync {
       if (!this.#isClosed) await this.#wake.wait(this.#requests.isEmpty ? sleepMs : 0)
     }
     this.#requests.settle(new DriveError('ABORTED', 'The drive is closing.'))
-    this.#enter('closed')
+    this.#reporting.enter('closed')
   }
 
   /** @returns milliseconds until the next turn; a change, a caller, or the node coming back ends the wait early */
   async #turn(): Promise<number> {
     this.#isWaitingOut = false
     if (this.#isPaused) {
-      this.#enter('paused')
+      this.#reporting.enter('paused')
       return Infinity
     }
     this.#work = new AbortController()
@@ -220,13 +203,13 @@ class DriveSync implements Sync {
     if (plan !== undefined) return plan.isFinal ? Infinity : 0
     const counts = await this.#options.port.counts()
     const inMs = this.#due.inMs(counts, this.#state.head === undefined)
-    if (inMs > 0) this.#enter(counts.dirtyInodes === 0 ? 'idle' : 'waiting')
+    if (inMs > 0) this.#reporting.enter(counts.dirtyInodes === 0 ? 'idle' : 'waiting')
     return inMs
   }
 
   /** Unpublished changes, a failed try, or a caller. */
   #isWaiting(): boolean {
-    return !this.#requests.isEmpty || this.#backOff.lastError !== undefined || this.#phase === 'waiting'
+    return !this.#requests.isEmpty || this.#backOff.lastError !== undefined || this.#reporting.phase === 'waiting'
   }
 
   #nodeChanged(isBack: boolean): void {
@@ -235,13 +218,13 @@ class DriveSync implements Sync {
       this.#backOff.tryNow()
       this.#wake.now()
     }
-    this.#emit(true)
+    this.#reporting.changed()
   }
 
   #succeeded(): void {
     this.#backOff.succeeded()
     this.#health.succeeded()
-    if (this.#phase !== 'waiting') this.#enter('idle')
+    if (this.#reporting.phase !== 'waiting') this.#reporting.enter('idle')
   }
 
   /**
@@ -256,24 +239,7 @@ class DriveSync implements Sync {
     this.#health.failed(error)
     this.#options.log.warn('publishing failed', { code, message, retryInMs })
     this.#requests.settle(error instanceof Error ? error : new DriveError('INTERNAL', String(error)))
-    this.#enter(code === 'DIVERGED' || code === 'ROLLED_BACK' ? 'refused' : 'retrying')
+    this.#reporting.enter(code === 'DIVERGED' || code === 'ROLLED_BACK' ? 'refused' : 'retrying')
     return this.#isWaitingOut ? retryInMs : 0
-  }
-
-  #enter(phase: SyncPhase): void {
-    if (phase === this.#phase) return
-    // A failure stays visible until the next success.
-    if ((phase === 'idle' || phase === 'waiting') && this.#backOff.lastError !== undefined) return
-    this.#phase = phase
-    this.#health.look()
-    this.#emit(true)
-  }
-
-  #emit(always: boolean): void {
-    const now = this.#options.clock.monotonicMs()
-    if (!always && now - this.#lastEmitMs < PROGRESS_EVERY_MS) return
-    this.#lastEmitMs = now
-    const status = this.status()
-    for (const listener of this.#listeners) listener(status)
   }
 }

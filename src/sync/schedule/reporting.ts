@@ -1,0 +1,77 @@
+/** The phase that sync is in, and who hears when it or anything else in the status changes. */
+import type { Clock } from '../../base/index.js'
+import type { Checks } from '../check/checks.js'
+import type { SyncPhase, SyncStatus } from '../contract.js'
+import type { DrivePublisher } from '../drive-publisher.js'
+import type { SyncState } from '../state/sync-state.js'
+import type { BackOff } from './back-off.js'
+import { implausibleClock } from './implausible-clock.js'
+import type { NodeHealth } from './node-health.js'
+import type { Progress } from './progress.js'
+import { statusOf } from './status-of.js'
+
+const PROGRESS_EVERY_MS = 200
+
+export interface ReportingParts {
+  readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
+  readonly state: Pick<SyncState, 'head'>
+  readonly publisher: Pick<DrivePublisher, 'newer' | 'ignored'>
+  readonly progress: Progress
+  readonly backOff: BackOff
+  readonly health: NodeHealth
+  readonly checks: Pick<Checks, 'warnings' | 'status'>
+}
+
+export class Reporting {
+  readonly #parts: ReportingParts
+  readonly #listeners = new Set<(status: SyncStatus) => void>()
+  #phase: SyncPhase = 'idle'
+  #lastEmitMs = -Infinity
+
+  constructor(parts: ReportingParts) {
+    this.#parts = parts
+  }
+
+  status(): SyncStatus {
+    const { clock, state, publisher, checks, ...parts } = this.#parts
+    const implausible = implausibleClock(clock.nowMs())
+    return statusOf({
+      ...parts,
+      phase: this.#phase,
+      head: state.head,
+      newer: publisher.newer,
+      warnings: [...(implausible === undefined ? [] : [implausible]), ...publisher.ignored, ...checks.warnings],
+      scrub: checks.status,
+    })
+  }
+
+  get phase(): SyncPhase {
+    return this.#phase
+  }
+
+  enter(phase: SyncPhase): void {
+    if (phase === this.#phase) return
+    // A failure stays visible until the next success.
+    if ((phase === 'idle' || phase === 'waiting') && this.#parts.backOff.lastError !== undefined) return
+    this.#phase = phase
+    this.#parts.health.look()
+    this.changed()
+  }
+
+  /** @returns ends the listening */
+  listen(listener: (status: SyncStatus) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  changed(): void {
+    this.#lastEmitMs = this.#parts.clock.monotonicMs()
+    const status = this.status()
+    for (const listener of this.#listeners) listener(status)
+  }
+
+  /** As `changed`, for changes that come in great numbers: listeners hear of them a few times a second. */
+  progressed(): void {
+    if (this.#parts.clock.monotonicMs() - this.#lastEmitMs >= PROGRESS_EVERY_MS) this.changed()
+  }
+}
