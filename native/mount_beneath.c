@@ -1,4 +1,4 @@
-/* Directories of mounts: opened without following links, opened beneath a mount, and a mount moved beneath a dead one. */
+/* Directories of mounts: opened without following links, or beneath a mount; a mount moved beneath a dead one. */
 #define _GNU_SOURCE
 #include "mount.h"
 
