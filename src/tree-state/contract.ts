@@ -3,6 +3,7 @@
  * in *-record.ts.
  */
 import type { PlainName } from '../base/index.js'
+import type { TableOptions } from '../storage/kv/index.js'
 import type { FileChunk, InodeAttributes, TreeRef } from '../model/index.js'
 
 export { TYPE } from '../model/index.js'
@@ -95,3 +96,10 @@ export const TABLES = {
 } as const
 
 export const PAGE_BYTES = 4096
+
+const PAGE_KEY_BYTES = 16
+
+/** How a metadata table is opened. */
+export function tableOptions(name: string): TableOptions {
+  return name === TABLES.pages ? { sealed: true, keyBytes: PAGE_KEY_BYTES } : { sealed: true }
+}

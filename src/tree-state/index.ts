@@ -9,6 +9,7 @@ export {
   type InodeRecord,
   type NodeRef,
   PAGE_BYTES,
+  tableOptions,
   TABLES,
   TYPE,
 } from './contract.js'

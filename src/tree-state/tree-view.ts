@@ -3,7 +3,7 @@
  * Lists that grow with the drive are generators that hold one page of rows.
  */
 import { readBe48, readBe64, keysIn, rowsIn, type Snapshot, type Table } from '../storage/kv/index.js'
-import { TABLES, type ChunkRecord, type DentryRecord, type InodeRecord } from './contract.js'
+import { tableOptions, TABLES, type ChunkRecord, type DentryRecord, type InodeRecord } from './contract.js'
 import { decodeInode } from './inode-record.js'
 import { chunkKey, dirtyKey, inodeKey, removedKey, rowsBetween, rowsOf, secondOf } from './keys.js'
 import { decodeChunk, decodeDentry, decodeRemoved, type RemovedRecord } from './row-records.js'
@@ -39,7 +39,7 @@ export class TreeView {
   readonly #state: ReadTable
 
   constructor(private readonly snapshot: Snapshot) {
-    const table = (name: string): ReadTable => snapshot.table(name, { sealed: true })
+    const table = (name: string): ReadTable => snapshot.table(name, tableOptions(name))
     this.#inodes = table(TABLES.inodes)
     this.#dentries = table(TABLES.dentries)
     this.#chunks = table(TABLES.chunks)

@@ -54,10 +54,43 @@ interface Region {
 
 /** Plaintext read and cut at a time. */
 const WINDOW_BYTES = 2 * MIB
+/** Blocks become durable together: each time costs several syncs of the disk. */
+const ADOPTED_BYTES = 8 * MIB
 
 /** Passes new rows to `context.add` in order of their offsets, after their blocks were adopted. */
 export async function mergePages(input: MergeInput, context: MergeContext): Promise<void> {
-  for (const region of touchedRegions(input, context.sealer.fixedBytes)) await cutRegion(region, input, context)
+  const made = new MadeBlocks(context)
+  for (const region of touchedRegions(input, context.sealer.fixedBytes)) await cutRegion(region, input, context, made)
+  await made.adopt()
+}
+
+/** New blocks and their rows, until they are adopted. */
+class MadeBlocks {
+  readonly #context: Pick<MergeContext, 'adopt' | 'add'>
+  #blocks: SealedBlock[] = []
+  #rows: ChunkRecord[] = []
+  #bytes = 0
+
+  constructor(context: Pick<MergeContext, 'adopt' | 'add'>) {
+    this.#context = context
+  }
+
+  async add(block: SealedBlock, row: ChunkRecord): Promise<void> {
+    this.#blocks.push(block)
+    this.#rows.push(row)
+    this.#bytes += block.bytes.length
+    if (this.#bytes >= ADOPTED_BYTES) await this.adopt()
+  }
+
+  async adopt(): Promise<void> {
+    const [blocks, rows] = [this.#blocks, this.#rows]
+    if (blocks.length === 0) return
+    this.#blocks = []
+    this.#rows = []
+    this.#bytes = 0
+    await this.#context.adopt(blocks)
+    for (const row of rows) this.#context.add(row)
+  }
 }
 
 /** The file's bytes `start … end`: gaps are zeros, rows override the inline body, pages override both. */
@@ -149,23 +182,19 @@ class RowsAhead {
   }
 }
 
-async function cutRegion(region: Region, input: MergeInput, context: MergeContext): Promise<void> {
+async function cutRegion(region: Region, input: MergeInput, context: MergeContext, made: MadeBlocks): Promise<void> {
   const { sealer } = context
   const mode = input.fixedChunks ? 'fixed' : 'content-defined'
   for (let at = region.start; at < region.end;) {
     const windowEnd = Math.min(region.end, at + WINDOW_BYTES)
     const plain = await readMerged(input, at, windowEnd, context)
-    const blocks: SealedBlock[] = []
-    const made: ChunkRecord[] = []
     let from = 0
     for (const end of sealer.cut(plain, mode, windowEnd === region.end)) {
       const { key, ...block } = sealer.seal(plain.subarray(from, end))
-      blocks.push(block)
-      made.push({ offset: at + from, length: end - from, skip: 0, digest: block.digest, key, born: input.sequence })
+      const length = end - from
+      await made.add(block, { offset: at + from, length, skip: 0, digest: block.digest, key, born: input.sequence })
       from = end
     }
-    await context.adopt(blocks)
-    for (const row of made) context.add(row)
     await setImmediate()
     at += from
   }

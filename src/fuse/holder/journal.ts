@@ -99,8 +99,9 @@ export function createJournal(
     for (let i = 0; i < MOST_TRIMS; i++) {
       const before = state.tail
       log.trim(redo)
-      if (state.tail === before) return
+      if (state.tail === before) break
     }
+    log.goBack(promised())
   }
   let hasGrown = false
   let emptyTrims = 0
@@ -203,8 +204,8 @@ export function createJournal(
       if (place !== undefined) hasGrown = true
       noteGone()
       if (ino > 0) state.noteIno(ino)
-      if (log.usedBytes > KEPT_LOG_BYTES) hasGrown = true
-      if (isCommitAsked || (log.usedBytes < COMMITTED_FROM_BYTES && !hasFewBuffers())) return
+      if (log.entriesBytes > KEPT_LOG_BYTES) hasGrown = true
+      if (isCommitAsked || (log.entriesBytes < COMMITTED_FROM_BYTES && !hasFewBuffers())) return
       isCommitAsked = true
       const done = (): void => {
         if (!keepsAnswers) trim()

@@ -123,6 +123,42 @@ test('S-050 random entries of all lengths wrap around the ring unchanged', (t) =
   t.true(refused > 3)
 })
 
+test('S-108 under a steady load the log stays in the first part of its memory, and entries are never mixed up', (t) => {
+  const seed = 20261122
+  const chance = seededRandom(seed)
+  const state = begun()
+  const log = new RedoLog(state)
+  const expected: number[] = []
+  let highest = 0
+  for (let sequence = 1, appended = 0; appended < 4 * LOG_BYTES; sequence++) {
+    // Two commits are on their way at most, with up to 3 MiB each.
+    for (let bytes = 0; bytes < 3 * 1024 * 1024;) {
+      const request = write(1 + chance.next(1000), 0, 1 + chance.next(5000), 7)
+      t.true(log.hasRoom(request.length))
+      log.append(request, given(sequence))
+      expected.push(Number(request.readBigUInt64LE(HEADER.nodeId)))
+      bytes += request.length
+      appended += request.length
+      highest = Math.max(highest, state.head % LOG_BYTES)
+    }
+    const before = [...log.entries()].length
+    log.trim(progress(sequence, sequence - 2))
+    log.goBack(0)
+    expected.splice(0, before - [...log.entries()].length)
+    t.deepEqual(
+      [...log.entries()].map(({ request }) => Number(request.readBigUInt64LE(HEADER.nodeId))),
+      expected,
+    )
+    const again = new RedoLog(state)
+    t.is([...again.entries()].length, expected.length, 'as the next daemon finds it')
+  }
+  t.log(`highest ${highest}`)
+  t.true(highest < 30 * 1024 * 1024, `${highest}`)
+  log.trim(progress(10_000, 9_999))
+  log.trim(progress(10_001, 10_000))
+  t.is(log.usedBytes, 0, 'an empty log has no gap')
+})
+
 test('S-050 memory that is new, has another layout or belongs to an unfinished handshake is not taken over', (t) => {
   t.is(new SharedState(new ArrayBuffer(SHARED_BYTES)).about, undefined)
   const state = begun()

@@ -3,6 +3,7 @@
  * the kernel sent it, with the facts that only the daemon that executed it knows: the numbers it assigned, the
  * timestamp, and the sequence of the commit. `trim` removes entries that are durable. replay.ts replays them.
  */
+import { MIB } from '../../base/index.js'
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
 import { SLOT_BYTES, type KeptPlace } from '../../vfs/index.js'
 import { HEADER_BYTES, KEPT_BUFFERS, KEPT_BUFFERS_AT, LOG_BYTES, type SharedState } from './shared-state.js'
@@ -45,6 +46,9 @@ const WRITE_HEAD_BYTES = REQUEST_HEADER_BYTES + WRITE_IN.bytes
 const WRAPS = -1
 /** In place of a buffer number: the entry holds the complete request. */
 const NOWHERE = -1
+/** From here on the head returns to the start of the ring if this much is free there. */
+const EARLY_BYTES = 16 * MIB
+const ROOM_AT_START_BYTES = 12 * MIB
 /** Entries examined by one `trim`. */
 const ENTRIES_A_TRIM = 4096
 
@@ -54,6 +58,8 @@ export class RedoLog {
   readonly #bytes: Buffer
   /** Number of entries that refer to each buffer. */
   readonly #references = new Uint32Array(KEPT_BUFFERS)
+  /** What `goBack` left unused, and where it ends. */
+  #gap = { bytes: 0, end: 0 }
   /** Entries before `position` are staged, and durable with commit `sequence`. Oldest first, one for each sequence. */
   readonly #staged: { readonly position: number; readonly sequence: number }[] = []
 
@@ -77,8 +83,13 @@ export class RedoLog {
     return Buffer.concat([request, Buffer.from(this.#state.memory, start, size)])
   }
 
+  /** Of the ring, gaps included. */
   get usedBytes(): number {
     return Math.max(0, this.#state.head - this.#state.tail)
+  }
+
+  get entriesBytes(): number {
+    return this.usedBytes - (this.#state.tail < this.#gap.end ? this.#gap.bytes : 0)
   }
 
   /** @param besides bytes reserved for others */
@@ -132,6 +143,21 @@ export class RedoLog {
     this.#release(progress.durable)
   }
 
+  /**
+   * Under a steady load the entries are few at any moment. The head then stays in the first part of the ring: the rest
+   * of the shared memory is never touched, and takes none of this machine's.
+   * @param besides bytes reserved for others
+   */
+  goBack(besides: number): void {
+    const { head, tail } = this.#state
+    const at = head % LOG_BYTES
+    const free = tail - (head - at)
+    if (at < EARLY_BYTES || free < ROOM_AT_START_BYTES + besides) return
+    this.#numbers[at / 8] = WRAPS
+    this.#gap = { bytes: LOG_BYTES - at, end: head + LOG_BYTES - at }
+    this.#state.head = this.#gap.end
+  }
+
   #release(durable: number): void {
     const { head } = this.#state
     let upTo: number | undefined
@@ -143,7 +169,7 @@ export class RedoLog {
     }
     this.#state.tail = upTo
     // An empty log restarts at the beginning of the ring, so that an idle drive touches few pages.
-    if (this.#state.tail < head) return
+    if (this.#at(upTo) !== undefined) return
     const next = Math.ceil(head / LOG_BYTES) * LOG_BYTES
     this.#state.tail = next
     this.#state.head = next

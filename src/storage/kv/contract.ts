@@ -6,11 +6,8 @@
  */
 export interface Environment {
   readonly path: string
-  /**
-   * Returns the same object for the same name. Values of `sealed` tables are encrypted at rest with the key given at
-   * open.
-   */
-  table(name: string, options?: { sealed?: boolean }): Table
+  /** Returns the same object for the same name. The options are the same each time. */
+  table(name: string, options?: TableOptions): Table
   /** Number of writes in the overlay. */
   readonly pendingCount: number
   readonly pendingBytes: number
@@ -21,6 +18,16 @@ export interface Environment {
   commit(): Promise<void>
   /** Commits, then closes. */
   close(): Promise<void>
+}
+
+export interface TableOptions {
+  /** Values are encrypted at rest with the key given at open. */
+  readonly sealed?: boolean
+  /**
+   * All keys have this length. Needed where many values are a little longer than a page of LMDB, as sealed pages of
+   * files are: they take half the space (split-values.ts). `committedCount` means nothing then.
+   */
+  readonly keyBytes?: number
 }
 
 /** Keys have 1 … 1,900 bytes and sort as unsigned bytes. Returned values are copies; given values are copied. */
@@ -44,7 +51,7 @@ export interface RangeOptions {
 
 /** A snapshot of the last committed state, for another thread of the same process. Close it soon: it holds pages. */
 export interface Snapshot {
-  table(name: string, options?: { sealed?: boolean }): Pick<Table, 'get' | 'range' | 'keys'>
+  table(name: string, options?: TableOptions): Pick<Table, 'get' | 'range' | 'keys'>
   close(): void
 }
 

@@ -9,9 +9,10 @@ import { DriveError } from '../../base/index.js'
 import type { Named, Root } from './lmdb-database.js'
 
 /**
- * The format that this program writes. Environments without the row are also of format 1: they are older than the row.
+ * The format that this program writes. Environments without the row are of format 1: they are older than the row.
+ * Format 2 has split values (split-values.ts); rows of format 1 are read as they are.
  */
-const ENVIRONMENT_FORMAT = 1
+const ENVIRONMENT_FORMAT = 2
 
 const TABLE = 'environment'
 const KEY = Buffer.from('format')
@@ -36,10 +37,10 @@ export async function hasRows(path: string, names: readonly string[]): Promise<b
   return (await reading(path, has)) ?? false
 }
 
-/** The table of the format row, and the row if it is missing; to be put with the first commit. */
+/** The table of the format row, and the row if it is missing or older; to be put with the first commit. */
 export function missingFormatRow(root: Root): { database: Named; key: Buffer; value: Buffer } | undefined {
   const database: Named = root.openDB({ name: TABLE, ...DATABASE })
-  if (formatOf(database) !== undefined) return undefined
+  if (formatOf(database) === ENVIRONMENT_FORMAT) return undefined
   const value = Buffer.alloc(2)
   value.writeUInt16BE(ENVIRONMENT_FORMAT)
   return { database, key: KEY, value }

@@ -4,7 +4,7 @@
  */
 import { DriveError } from '../../base/index.js'
 import type { Transaction } from 'lmdb'
-import type { EnvironmentReader, RangeOptions, Snapshot, Table } from './contract.js'
+import type { EnvironmentReader, RangeOptions, Snapshot, Table, TableOptions } from './contract.js'
 import { CommittedRows, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
 import { countReads } from './mapped-memory.js'
 import type { RowSealer } from './record-sealer.js'
@@ -64,13 +64,13 @@ class LmdbSnapshot implements Snapshot {
     private readonly onClose: () => void,
   ) {}
 
-  table(name: string, { sealed = false }: { sealed?: boolean } = {}): Pick<Table, 'get' | 'range' | 'keys'> {
+  table(name: string, { sealed = false, keyBytes }: TableOptions = {}): Pick<Table, 'get' | 'range' | 'keys'> {
     const database = this.databases.get(name)
     if (database === undefined)
       throw new DriveError('INTERNAL', `Table ${name} did not exist when the snapshot was taken.`)
     if (sealed && this.sealer === undefined)
       throw new DriveError('INTERNAL', `Table ${name} is sealed, and no sealer was given.`)
-    const rows = new CommittedRows(database, name, sealed ? this.sealer : undefined, this.countRead)
+    const rows = new CommittedRows(database, name, sealed ? this.sealer : undefined, this.countRead, keyBytes)
     const live = (): Transaction => {
       if (this.#closed) throw new DriveError('INTERNAL', 'This snapshot is closed.')
       return this.transaction

@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { DriveError, type Log } from '../../base/index.js'
-import type { Environment, Table } from './contract.js'
+import type { Environment, Table, TableOptions } from './contract.js'
 import { missingFormatRow } from './environment-format.js'
 import { CommittedRows, openNamed, openRoot, type Named, type Root } from './lmdb-database.js'
 import { countReads, MappedMemory } from './mapped-memory.js'
@@ -68,7 +68,7 @@ class LmdbEnvironment implements Environment {
     this.#formatRow = missingFormatRow(this.#root)
   }
 
-  table(name: string, { sealed = false }: { sealed?: boolean } = {}): Table {
+  table(name: string, { sealed = false, keyBytes }: TableOptions = {}): Table {
     const known = this.#tables.get(name)
     if (known !== undefined) {
       if (known.isSealed !== sealed)
@@ -81,7 +81,7 @@ class LmdbEnvironment implements Environment {
     const database = openNamed(this.#root, name)
     const table = new OverlaidTable(
       database,
-      new CommittedRows(database, name, sealed ? sealer : undefined, this.#countRead),
+      new CommittedRows(database, name, sealed ? sealer : undefined, this.#countRead, keyBytes),
       sealed,
     )
     this.#tables.set(name, table)
@@ -178,15 +178,12 @@ interface SealedRow {
 /** Frozen rows in stored form, in key order per table (LMDB inserts ordered keys faster). */
 async function seal(tables: readonly OverlaidTable[]): Promise<SealedRow[]> {
   const rows: SealedRow[] = []
+  let sealed = 0
   for (const table of tables) {
     for (const [text, plain] of table.frozen!.between(undefined, undefined)) {
-      const key = Buffer.from(text, 'latin1')
-      rows.push({
-        database: table.database,
-        key,
-        value: plain === null ? undefined : table.committed.sealed(key, plain),
-      })
-      if (table.isSealed && rows.length % ROWS_PER_TURN === 0) await setImmediate()
+      for (const [key, value] of table.committed.stored(Buffer.from(text, 'latin1'), plain))
+        rows.push({ database: table.database, key, value })
+      if (table.isSealed && ++sealed % ROWS_PER_TURN === 0) await setImmediate()
     }
   }
   return rows

@@ -22,6 +22,7 @@ import type { Database, RangeOptions as LmdbRange, RootDatabase, Transaction } f
 import type { RangeOptions } from './contract.js'
 import type { Row } from './merge-rows.js'
 import { rowAad, type RowSealer } from './record-sealer.js'
+import { restKey, splitRows, storedLimit, wholeKeys, wholeRows, wholeValue, type StoredRow } from './split-values.js'
 
 export type Root = RootDatabase<Uint8Array, Uint8Array>
 export type Named = Database<Uint8Array, Uint8Array>
@@ -61,33 +62,58 @@ export class CommittedRows {
   readonly #sealer: RowSealer | undefined
   readonly #place: (key: Uint8Array) => Uint8Array
   readonly #onRead: () => void
+  readonly #keyBytes: number | undefined
 
   /**
    * @param sealer undefined for a plain table
    * @param onRead called for each row that was read; see `countReads`
+   * @param keyBytes of a table whose values may be split
    */
-  constructor(database: Named, name: string, sealer: RowSealer | undefined, onRead: () => void) {
+  constructor(
+    database: Named,
+    name: string,
+    sealer: RowSealer | undefined,
+    onRead: () => void,
+    keyBytes: number | undefined,
+  ) {
     this.#database = database
     this.#sealer = sealer
     this.#place = rowAad(name)
     this.#onRead = onRead
+    this.#keyBytes = keyBytes
   }
 
   get(key: Uint8Array, transaction?: Transaction): Uint8Array | undefined {
-    const shared = this.#database.getBinaryFast(key, transaction === undefined ? undefined : { transaction })
-    if (shared === undefined) return undefined
-    // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be used, and only
-    // at once.
-    const value = shared.subarray(0, shared.length)
+    const first = this.#read(key, transaction)
+    if (first === undefined) return undefined
     this.#onRead()
+    const value = this.#keyBytes === undefined ? first : wholeValue(first, () => this.#read(restKey(key), transaction))
     return this.#sealer === undefined ? Buffer.from(value) : this.#sealer.open(this.#place(key), value)
   }
 
+  /** A stored row, valid until the next read. */
+  #read(key: Uint8Array, transaction: Transaction | undefined): Uint8Array | undefined {
+    // lmdb-js patches `length` of a 16 MiB buffer that the next read overwrites: only this length may be used, and only
+    // at once.
+    const shared = this.#database.getBinaryFast(key, transaction === undefined ? undefined : { transaction })
+    return shared?.subarray(0, shared.length)
+  }
+
   *range(options: RangeOptions, transaction?: Transaction): Generator<Row, undefined> {
-    for (const { key, value } of this.#database.getRange(rangeOf(options, transaction))) {
+    for (const [key, value] of this.#rows(options, transaction)) {
       this.#onRead()
       yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
     }
+  }
+
+  *#rows(options: RangeOptions, transaction: Transaction | undefined): Generator<Row, undefined> {
+    const keyBytes = this.#keyBytes
+    if (keyBytes !== undefined) {
+      const stored = this.#database.getRange(rangeOf(storedRange(options), transaction))
+      yield* wholeRows(stored, keyBytes, options.limit)
+      return
+    }
+    for (const { key, value } of this.#database.getRange(rangeOf(options, transaction))) yield [key, value]
   }
 
   get count(): number {
@@ -95,16 +121,25 @@ export class CommittedRows {
   }
 
   *keys(options: RangeOptions, transaction?: Transaction): Generator<Uint8Array, undefined> {
-    for (const key of this.#database.getKeys(rangeOf(options, transaction))) {
+    const keyBytes = this.#keyBytes
+    const range = keyBytes === undefined ? options : storedRange(options)
+    const keys = this.#database.getKeys(rangeOf(range, transaction))
+    for (const key of keyBytes === undefined ? keys : wholeKeys(keys, keyBytes, options.limit)) {
       this.#onRead()
       yield key
     }
   }
 
-  /** The bytes to store under `key`, in memory that does not change until the commit. */
-  sealed(key: Uint8Array, value: Buffer): Uint8Array {
-    return this.#sealer === undefined ? value : this.#sealer.seal(this.#place(key), value)
+  /** The rows to write, in memory that does not change until the commit. @param value null: removed */
+  stored(key: Buffer, value: Buffer | null): readonly StoredRow[] {
+    const bytes =
+      value === null ? undefined : this.#sealer === undefined ? value : this.#sealer.seal(this.#place(key), value)
+    return this.#keyBytes === undefined ? [[key, bytes]] : splitRows(key, bytes)
   }
+}
+
+function storedRange(options: RangeOptions): RangeOptions {
+  return options.limit === undefined ? options : { ...options, limit: storedLimit(options.limit) }
 }
 
 /** As lmdb-js takes it. */

@@ -31,6 +31,12 @@ const STREAM_BYTES = 128 * KIB
 const MAX_PENDING_BYTES = 6 * 1024 * KIB
 /** A commit starts when more than this is pending. */
 const COMMITTED_FROM_BYTES = 2 * 1024 * KIB
+/**
+ * The same of held pages, which the next commit stages together. A transaction touches LMDB's map in one place or two
+ * for each page, and the system maps 64 KiB there: a limit in pages is one of memory.
+ */
+const MAX_HELD_PAGE_BYTES = 6 * 1024 * KIB
+const PAGES_COMMITTED_FROM_BYTES = 2 * 1024 * KIB
 const S_ISUID = 0o4000
 const S_ISGID = 0o2000
 const S_IXGRP = 0o010
@@ -46,7 +52,7 @@ export function write(
   if (data.length === 0) return 0
   if (offset + data.length > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
   parts.room.require(parts.held.bytes + parts.state.pendingBytes, data.length)
-  const job: Job = { inode, offset, data, caller, done: 0 }
+  const job: Job = { inode, offset, data, caller, done: 0, hasWaited: false }
   const wait = writeOrWait(parts, job)
   if (wait === undefined) return data.length
   job.data = caller.keep?.(data) ?? Uint8Array.prototype.slice.call(data)
@@ -60,6 +66,8 @@ interface Job {
   readonly caller: Caller
   /** Bytes written so far; they stay written when the rest has to wait. */
   done: number
+  /** It has waited for a commit of held pages. Some of them may not be stageable, so it waits once. */
+  hasWaited: boolean
 }
 
 async function writeLater(parts: WriteParts, job: Job, first: Wait): Promise<number> {
@@ -81,7 +89,7 @@ async function writeLater(parts: WriteParts, job: Job, first: Wait): Promise<num
 /** Continues the job from its current position. */
 function writeOrWait(parts: WriteParts, job: Job): Wait | undefined {
   const { inode, offset, data, caller } = job
-  const wait = parts.committer.whenWritable() ?? roomFor(parts, data.length - job.done)
+  const wait = parts.committer.whenWritable() ?? roomFor(parts, job)
   if (wait !== undefined) return wait
   const content = contentOrWait(parts, inode, caller)
   if (content instanceof Wait) return content
@@ -104,11 +112,16 @@ function writeOrWait(parts: WriteParts, job: Job): Wait | undefined {
   return stopped
 }
 
-function roomFor(parts: WriteParts, bytes: number): Wait | undefined {
+function roomFor(parts: WriteParts, job: Job): Wait | undefined {
   const { held, state } = parts
-  if (state.pendingBytes > COMMITTED_FROM_BYTES) parts.committer.begin()
+  const { pageBytes } = held
+  if (state.pendingBytes > COMMITTED_FROM_BYTES || pageBytes > PAGES_COMMITTED_FROM_BYTES) parts.committer.begin()
   if (state.pendingBytes > MAX_PENDING_BYTES) return new Wait(parts.committer.commit())
-  if (held.hasRoom(bytes)) return undefined
+  if (pageBytes > MAX_HELD_PAGE_BYTES && !job.hasWaited) {
+    job.hasWaited = true
+    return new Wait(parts.committer.commit())
+  }
+  if (held.hasRoom(job.data.length - job.done)) return undefined
   return new Wait(held.whenRoom())
 }
 

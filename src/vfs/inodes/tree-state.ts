@@ -1,7 +1,7 @@
 /** The tables of the tree, its counters and the open commit sequence, shared by every part of the tree. */
 import type { Clock } from '../../base/index.js'
 import type { Environment, Table } from '../../storage/kv/index.js'
-import { encodeRemoved, removedKey, TABLES, type RemovedRecord } from '../../tree-state/index.js'
+import { encodeRemoved, removedKey, tableOptions, TABLES, type RemovedRecord } from '../../tree-state/index.js'
 import type { SyncSignal } from '../staging/sync-signal.js'
 import type { Timestamp } from '../../model/index.js'
 
@@ -65,7 +65,7 @@ export class TreeState {
     this.signal = signal
     this.#meta = meta
     this.#clock = clock
-    const open = (name: string): Table => meta.table(name, { sealed: true })
+    const open = (name: string): Table => meta.table(name, tableOptions(name))
     this.tables = {
       inodes: open(TABLES.inodes),
       dentries: open(TABLES.dentries),

@@ -5,7 +5,7 @@
 import { MIB, type Clock, type DriveError } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { heldBytesOf, type FileContent } from '../content/file-content.js'
-import type { RiskGauge } from '../../tree-state/index.js'
+import { PAGE_BYTES, type RiskGauge } from '../../tree-state/index.js'
 import type { KeptBuffers } from '../redo-contract.js'
 import { SLOT_BYTES, type Slot } from './slot.js'
 
@@ -15,6 +15,8 @@ export class HeldMemory {
   /** Files with held bytes and since when (Clock.monotonicMs), the oldest first. */
   readonly files = new Map<Inode, number>()
   bytes = 0
+  /** Those of them in pages: one commit stages all of them. */
+  pageBytes = 0
   readonly #clock: Clock
   readonly #risk: RiskGauge
   readonly #maxSlots: number
@@ -43,7 +45,10 @@ export class HeldMemory {
     const { content } = inode
     const now = content === undefined ? 0 : heldBytesOf(content)
     const before = content === undefined ? 0 : content.accounted
-    if (content !== undefined) content.accounted = now
+    if (content !== undefined) {
+      content.accounted = now
+      this.#countPages(content, content.heldPages.size * PAGE_BYTES)
+    }
     this.bytes += now - before
     if (now === 0) this.files.delete(inode)
     else if (!this.files.has(inode)) this.files.set(inode, this.#clock.monotonicMs())
@@ -51,11 +56,17 @@ export class HeldMemory {
     if (now < before) this.wake()
   }
 
+  #countPages(content: FileContent, bytes: number): void {
+    this.pageBytes += bytes - content.accountedPages
+    content.accountedPages = bytes
+  }
+
   /** Subtracts the content, which is thrown away. */
   forget(inode: Inode): void {
     if (inode.content !== undefined) {
       this.bytes -= inode.content.accounted
       inode.content.accounted = 0
+      this.#countPages(inode.content, 0)
     }
     this.files.delete(inode)
     this.#risk.held(this.files.size, this.bytes)
