@@ -5,17 +5,12 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { MIB } from '../../base/index.js'
 import { trimHeap } from '../../platform/index.js'
+import { Pressure } from './memory-pressure.js'
 
 const CHECK_EVERY_MS = 5_000
-/**
- * Interval of memory checks during work, and the resident bytes of the process from which garbage is collected at once.
- */
-const PRESSURE_EVERY_MS = 1_000
-const PRESSURE_BYTES = 240 * MIB
-/** Memory in use cannot be collected, so the next collection waits for this much more. */
-const PRESSURE_STEP_BYTES = 32 * MIB
+/** Interval of memory checks during work. */
+const PRESSURE_EVERY_MS = 500
 /** Maximum share of time that the event loop of an idle thread is busy. */
 const IDLE_BELOW = 0.02
 
@@ -51,13 +46,19 @@ export function collectWhenIdle(): () => void {
 
 /** V8 underestimates the memory of unused buffers and lets hundreds of MiB of them accumulate under load. */
 function relieveUnderPressure(collect: () => void): () => void {
-  let mostBytes = PRESSURE_BYTES
+  const pressure = new Pressure()
   const timer = setInterval(() => {
-    if (process.memoryUsage.rss() < mostBytes) return
+    if (!pressure.isTooMuch(process.memoryUsage.rss(), ownBytes)) return
     collect()
     trimHeap()
-    mostBytes = Math.max(PRESSURE_BYTES, process.memoryUsage.rss() + PRESSURE_STEP_BYTES)
+    pressure.collected(ownBytes())
   }, PRESSURE_EVERY_MS)
   timer.unref()
   return () => clearInterval(timer)
+}
+
+/** Memory of this thread's heap and buffers. */
+function ownBytes(): number {
+  const { heapTotal, external } = process.memoryUsage()
+  return heapTotal + external
 }

@@ -1,0 +1,28 @@
+/**
+ * Decides when a thread collects garbage although V8 sees no need: the process is large, and this thread has grown since
+ * it collected last. What other threads hold is theirs to collect: a limit on the whole process would rise with it.
+ */
+import { MIB } from '../../base/index.js'
+
+/** Resident bytes of the process below which V8 decides alone. */
+const PROCESS_BYTES = 200 * MIB
+/** Memory in use cannot be collected, so the next collection waits for this much more. */
+const GROWTH_BYTES = 24 * MIB
+
+export class Pressure {
+  #afterLast = 0
+
+  /** @param own memory of this thread; asked only when it matters */
+  isTooMuch(processBytes: number, own: () => number): boolean {
+    if (processBytes < PROCESS_BYTES) return false
+    const bytes = own()
+    // V8 has collected by itself since.
+    this.#afterLast = Math.min(this.#afterLast, bytes)
+    return bytes >= this.#afterLast + GROWTH_BYTES
+  }
+
+  /** @param own memory of this thread after a collection */
+  collected(own: number): void {
+    this.#afterLast = own
+  }
+}
