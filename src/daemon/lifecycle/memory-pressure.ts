@@ -1,6 +1,6 @@
 /**
- * Decides when a thread collects garbage although V8 sees no need: the process is large, and this thread has grown since
- * it collected last. What other threads hold is theirs to collect: a limit on the whole process would rise with it.
+ * Decides when a thread collects garbage although V8 sees no need: the process is large, and this thread has grown
+ * since its last collection. Other threads collect their own memory: a limit on the whole process would rise with it.
  */
 import { MIB } from '../../base/index.js'
 

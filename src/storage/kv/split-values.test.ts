@@ -6,9 +6,11 @@ import { chunkKey, rowsBetween, rowsOf } from '../../tree-state/keys.js'
 import { openEnvironmentReader } from './environment-reader.js'
 import { openEnvironment } from './environment.js'
 import { pagesOf } from './pages.js'
-import { FIRST_BYTES, splitRows, wholeRows } from './split-values.js'
+import { splitRows, wholeRows } from './split-values.js'
 import { scratchDirectory, testSealer } from '../../../test/support/storage/storage.js'
 
+/** As in split-values.ts. */
+const FIRST_BYTES = 4072
 const SPLIT = { sealed: true, keyBytes: 16 } as const
 const seed = (process.pid * 2246822519) >>> 0 || 1
 const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString('hex')

@@ -7,7 +7,7 @@
 import type { Row } from './merge-rows.js'
 
 /** What one page of LMDB holds beside its header (24 bytes in lmdb-js). */
-export const FIRST_BYTES = 4096 - 24
+const FIRST_BYTES = 4096 - 24
 /** A longer rest would make leaves large, and save little. */
 const MOST_REST_BYTES = 1024
 
