@@ -1,6 +1,6 @@
 /**
- * What ordinary programs do, as steps for the differential runner: every operation of the issue's list, with its
- * errors.
+ * The operations of ordinary programs, as steps for the differential runner: every operation of the issue's list, with
+ * its errors.
  */
 import type { Case } from './runner.js'
 
@@ -276,7 +276,7 @@ export const cases: readonly Case[] = [
     ],
   },
   {
-    name: 'permission bits, asked and used by root',
+    name: 'permission bits, read and enforced for root',
     steps: [
       ['open', 'h', 'script', 'O_CREAT|O_RDWR'],
       ['write', 'h', '#!/bin/sh\nexit 7\n'],

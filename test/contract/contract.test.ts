@@ -8,7 +8,7 @@ import { differences } from './runner.js'
 
 const test = testWhere('fuse')
 
-/** Who may enter decides who checks permissions: the kernel, or, where only root gets in, nearly nobody. */
+/** Access to the mount decides who checks permissions: the kernel, or, if only root has access, almost nothing. */
 const MOUNTS = [
   { name: 'root’s own', args: [], drive: new TestDrive() },
   { name: 'shared', args: ['--allow-other'], drive: new TestDrive() },
@@ -18,19 +18,19 @@ for (const { name, args, drive } of MOUNTS) {
   const chosen = cases.filter(({ needsOthers }) => needsOthers !== true || args.length > 0)
 
   if ('before' in test) {
-    test.before(`a drive on the embedded node is mounted, ${name}`, async () => {
+    test.before(`mount a drive on the embedded node, ${name}`, async () => {
       await drive.up(args)
     })
-    test.after.always(`the drive is unmounted, ${name}`, () => drive.destroy())
+    test.after.always(`unmount the drive, ${name}`, () => drive.destroy())
   }
 
   for (const one of chosen) {
-    test(`R-01 the mount (${name}) answers as a directory does: ${one.name}`, (t: ExecutionContext) => {
+    test(`R-01 the mount (${name}) gives the same results as a directory: ${one.name}`, (t: ExecutionContext) => {
       t.deepEqual(differences(one, temporaryFolder(t), drive.mountpoint), [])
     })
   }
 
-  test(`S-001 R-01 what the cases left reads the same after unmount and mount (${name})`, async (t: ExecutionContext) => {
+  test(`S-001 R-01 the files of the cases are the same after unmount and mount (${name})`, async (t: ExecutionContext) => {
     const plain = temporaryFolder(t)
     const top = join(drive.mountpoint, 'again')
     mkdirSync(top)

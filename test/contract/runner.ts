@@ -10,7 +10,7 @@ export type Step = readonly [call: string, ...arguments: (string | number)[]]
 export interface Case {
   readonly name: string
   readonly steps: readonly Step[]
-  /** Users other than the one who mounted take part. */
+  /** The case uses users other than the mounting one. */
   readonly needsOthers?: boolean
 }
 
@@ -20,7 +20,7 @@ export interface Difference {
   readonly mount: unknown
 }
 
-/** @param plain an empty ordinary directory @param mounted an empty directory on the mount @returns what differed */
+/** @param plain an empty ordinary directory @param mounted an empty directory on the mount @returns the differences */
 export function differences(one: Case, plain: string, mounted: string): Difference[] {
   const name = one.name.replaceAll(/[^a-z0-9]+/gi, '-')
   const [expected, found] = [plain, mounted].map((top) => runSteps(one, join(top, name)))
@@ -37,7 +37,7 @@ function runSteps(one: Case, directory: string): unknown[] {
   return JSON.parse(output) as unknown[]
 }
 
-/** JSON in ASCII: names hold any bytes, and the pipe between the programs carries them one character a byte. */
+/** JSON in ASCII: names can hold any bytes, and the pipe between the programs carries each byte as one character. */
 function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[\u0080-\uffff]/g,

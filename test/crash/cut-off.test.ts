@@ -4,10 +4,10 @@ import { lose, openPlace } from './cut-off.js'
 import { cutPoints } from './cut-points.js'
 
 const test = testWhere('fuse', 'go')
-/** `all`, all of one kind, or how many seeded points; test/README.md. */
+/** `all`, all of one kind, or the number of seeded points; see test/README.md. */
 const POINTS = process.env['DAGDRIVE_CUT_POINTS'] ?? '20'
 
-test(`S-030 R-74 a device lost for good after a node call, ${POINTS} points: the phrase opens all that was published`, async (t) => {
+test(`S-030 R-74 a device lost after any node call, ${POINTS} points: the phrase opens everything published`, async (t) => {
   t.timeout(3 * 60 * 60_000)
   const seed = Number(process.env['DAGDRIVE_SEED'] ?? systemClock.nowMs() % 1_000_000_007)
   t.log(`seed ${seed}`)

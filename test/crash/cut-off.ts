@@ -1,6 +1,6 @@
 /**
- * Real drives on real nodes whose device is lost after one call to the node; garbage is collected, and the phrase
- * opened elsewhere.
+ * Real drives on real nodes whose device is lost after one call to the node. Garbage is collected, and the phrase opens
+ * the drive on another device.
  */
 import { join } from 'node:path'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { programAside, TestDrive } from '../support/drive.js'
 import { startFaultProxy, type FaultProxy } from '../kubo/fault-proxy.js'
 import { startKubo, type KuboDaemon } from '../kubo/daemon.js'
 
-/** Nothing is published but on demand. */
+/** Disables automatic publishing. */
 const ON_DEMAND = { DAGDRIVE_DEBOUNCE_MS: '3600000' }
 const PATIENCE_MS = 120_000
 
@@ -19,7 +19,7 @@ export interface Place {
   close(): Promise<void>
 }
 
-/** A real Kubo behind a proxy that can cut the line. */
+/** A real Kubo behind a proxy that can cut the connection. */
 export async function openPlace(): Promise<Place> {
   const kubo = await startKubo({ version: '0.43' })
   const proxy = await startFaultProxy(kubo.url)
@@ -33,7 +33,7 @@ export async function openPlace(): Promise<Place> {
   }
 }
 
-/** One point: what is wrong, undefined when nothing is; and whether there was a call of that number. */
+/** The result of one point: the problem, if any, and whether there was a call with that number. */
 export interface Outcome {
   readonly problem: string | undefined
   readonly isCut: boolean
@@ -42,7 +42,7 @@ export interface Outcome {
 export const KINDS = ['publish', 'publish by a second device', 'node set', 'fast-forward'] as const
 export type Kind = (typeof KINDS)[number]
 
-/** @param at the call after which the device is lost, from 1 @param round other content each time */
+/** @param at number of the call after which the device is lost, from 1 @param round varies the content */
 export async function lose(kind: Kind, at: number, round: number, here: Place, there: Place): Promise<Outcome> {
   const point = new Point(round)
   try {
@@ -84,7 +84,7 @@ class Point {
     return { problem: await this.#wrongAt(kubo.url, isDone ? [2] : [2, 1]), isCut }
   }
 
-  /** Afterwards the home is found again: it goes on where its configuration says, with everything. */
+  /** Afterwards the home is found again: the drive continues on the configured node, with all content. */
   async moveToNode(at: number, here: Place, there: Place): Promise<Outcome> {
     const device = await this.#firstDevice(here.proxy.url)
     await this.#write(device, 2)
@@ -97,7 +97,7 @@ class Point {
     there.proxy.heal()
     await device.mount()
     const { code, stderr } = await device.run(['sync'], PATIENCE_MS)
-    if (code !== 0) return { problem: `found again, it cannot publish: ${stderr}`, isCut }
+    if (code !== 0) return { problem: `the home that was found again cannot publish: ${stderr}`, isCut }
     const { node } = await device.json<{ node: { where: string } }>(['status'])
     const at2 = node.where.includes(new URL(there.proxy.url).port) ? there : here
     return { problem: await this.#wrongAt(at2.kubo.url, [2]), isCut }
@@ -126,7 +126,7 @@ class Point {
     return drive
   }
 
-  /** Version 1 is published. */
+  /** Creates a drive and publishes version 1. */
   async #firstDevice(node: string): Promise<TestDrive> {
     const drive = this.#drive()
     await drive.up(['--node', node, '--phrase-out', this.#phrase])
@@ -135,7 +135,7 @@ class Point {
     return drive
   }
 
-  /** The same to the mount and to a folder to compare with. */
+  /** Makes the same changes on the mount and in a folder to compare with. */
   async #write(drive: TestDrive, version: number): Promise<void> {
     const folder = join(this.#folder, `version-${version}`)
     if (version === 1) mkdirSync(folder)
@@ -147,7 +147,7 @@ class Point {
     await programAside('sh', ['-ec', 'find . -type f -exec sync {} +'], drive.mountpoint)
   }
 
-  /** Runs a command and kills the daemon as soon as the call is made, or when the command is through without it. */
+  /** Runs a command and kills the daemon at the given call, or at the end of the command if the call was not made. */
   async #loseDuring(
     device: TestDrive,
     command: readonly string[],
@@ -163,7 +163,7 @@ class Point {
     return { isDone: code === 0, isCut }
   }
 
-  /** @param versions one of which the phrase must open there, whole */
+  /** @param versions the phrase must open one of them completely */
   async #wrongAt(node: string, versions: readonly (number | 'none')[]): Promise<string | undefined> {
     const other = this.#drive()
     const { code, stderr } = await other.run(

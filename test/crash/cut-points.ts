@@ -1,14 +1,14 @@
-/** Which points of losing a device are tried: a share for the tests, all or a slice of them for the bench. */
+/** Selects the points at which a device is lost: a share of them for the tests, all or a slice for the bench. */
 import { seededRandom } from '../../src/base/index.js'
 import { KINDS, type Kind } from './cut-off.js'
 
-/** A device is lost after this call of this kind of work, from 1. */
+/** The device is lost after this call of this kind of work, counted from 1. */
 export interface CutPoint {
   readonly kind: Kind
   readonly at: number
 }
 
-/** Calls of each kind, as counted, and some more; beyond the last one nothing is cut. */
+/** Number of calls of each kind, as counted, with some margin. Points after the last call cut nothing. */
 const CALLS: Readonly<Record<Kind, number>> = {
   publish: 22,
   'publish by a second device': 30,
@@ -17,8 +17,8 @@ const CALLS: Readonly<Record<Kind, number>> = {
 }
 
 /**
- * @param which `all`; `FROM-TO`, numbers in the list of all, from 0, both included; a kind, for all of it; or how many,
- * chosen by the seed, of every kind in turn
+ * @param which `all`; `FROM-TO`, indexes in the list of all points, from 0, inclusive; a kind, for all of its points;
+ * or a number of points of every kind in turn, chosen by the seed
  * @throws Error for anything else
  */
 export function cutPoints(which: string, seed: number): CutPoint[] {

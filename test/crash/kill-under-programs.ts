@@ -1,7 +1,4 @@
-/**
- * Programs that stay alive while the daemon under their drive is killed, again and again; for the test and for the
- * bench.
- */
+/** Runs programs on a mount while its daemon is killed repeatedly; for the test and the bench. */
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +9,7 @@ import { projectRoot } from '../support/sources.js'
 const LIVING = join(projectRoot, 'fixtures/programs/living.py')
 const KINDS = ['append', 'read', 'list', 'git', 'sqlite', 'unlinked'] as const
 
-/** What a program says of itself at its end. */
+/** The report that a program prints at its end. */
 export interface ProgramOutcome {
   readonly kind: string
   readonly operations: number
@@ -21,15 +18,15 @@ export interface ProgramOutcome {
 }
 
 export interface KillOptions {
-  /** For the file that ends the programs. */
+  /** Folder of the file that ends the programs. */
   readonly folder: string
   readonly rounds: number
   readonly seed: number
-  /** What comes before a program's name; for another user. */
+  /** Precedes the name of a program, to run it as another user. */
   readonly prefix?: readonly string[]
 }
 
-/** Kills until a daemon does not come back, `rounds` times at most. The drive is mounted and empty. */
+/** Kills the daemon `rounds` times, or until no daemon comes back. The drive must be mounted and empty. */
 export async function killUnderPrograms(
   drive: TestDrive,
   { folder, rounds, seed, prefix = [] }: KillOptions,
@@ -58,7 +55,7 @@ export async function killUnderPrograms(
   return { kills, programs: await Promise.all(running) }
 }
 
-/** Whether a daemon of this drive has taken the mount over so often; waits 30 s for it. */
+/** Whether daemons of this drive have taken the mount over this often. Waits up to 30 s. */
 export async function untilTakenOver(drive: TestDrive, times: number): Promise<boolean> {
   for (let i = 0; i < 600; i++) {
     const log = readFileSync(join(drive.home, 'daemon.log'), 'utf8')

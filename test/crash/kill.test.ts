@@ -48,8 +48,8 @@ test(`S-002 R-74 kill -9 of the daemon at ${ROUNDS} random moments loses nothing
     manifest.settle(drive.mountpoint)
   }
   t.log(`${manifest.acknowledged} operations acknowledged, ${stagedAtKill} files staged at the kills`)
-  t.true(manifest.acknowledged > ROUNDS, 'the writer got work done')
-  t.true(stagedAtKill > 0, 'the run would prove nothing if nothing was staged at any kill')
+  t.true(manifest.acknowledged > ROUNDS, 'the writer made progress')
+  t.true(stagedAtKill > 0, 'the test is void if nothing was staged at any kill')
 
   await drive.must(['sync'], 300_000)
   await drive.unmount([], 300_000)

@@ -1,4 +1,4 @@
-/** Checks a tree against what fixtures/programs/durable_writer.py logged: everything acknowledged must be there. */
+/** Compares a tree with the log of fixtures/programs/durable_writer.py: every acknowledged operation must be there. */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,14 +10,14 @@ interface Versioned {
   readonly hash: string
 }
 
-/** For each name: the last acknowledged state and every state that may have replaced it since. */
+/** For each name: the last acknowledged state, and every later state that may have replaced it. */
 export class Manifest {
   private readonly files = new Map<string, Versioned[]>()
   private readonly pages = new Map<number, number>()
   private readonly lines: { readonly version: number; readonly hash: string; acknowledged: boolean }[] = []
   acknowledged = 0
 
-  /** Takes the log of one run of the writer. */
+  /** Adds the log of one run of the writer. */
   add(log: string): void {
     for (const line of log.split('\n')) {
       const [state, kind, name = '', versionText, hash = ''] = line.split(' ')
@@ -31,14 +31,14 @@ export class Manifest {
   }
 
   /**
-   * @returns what is lost or wrong below `top`; empty when all is well. Reads synchronously: not for the serving
-   * process.
+   * @returns descriptions of lost or wrong content below `top`; empty if there is none. Reads synchronously, so not for
+   * the serving process
    */
   problems(top: string): string[] {
     return [...this.fileProblems(top), ...this.pageProblems(top), ...this.lineProblems(top)]
   }
 
-  /** The state found counts as the acknowledged one from now on: what the crash left is what the next run builds on. */
+  /** Treats the state found after a crash as acknowledged, because the next run continues from it. */
   settle(top: string): void {
     for (const [name, states] of this.files) {
       const hash = hashOf(join(top, name))

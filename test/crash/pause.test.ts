@@ -10,11 +10,11 @@ import { killUnderPrograms, untilTakenOver } from './kill-under-programs.js'
 /** 200 in the bench. */
 const ROUNDS = Number(process.env['DAGDRIVE_PAUSE_ROUNDS'] ?? 20)
 const DIFFERENTIAL = join(projectRoot, 'fixtures/programs/differential.py')
-/** Asked for by the environment only. */
+/** Random work runs only if this variable is set. */
 const WORK_SECONDS = Number(process.env['DAGDRIVE_PAUSE_SECONDS'] ?? 0)
 const test = testWhere('fuse')
 
-test(`S-050 programs go on through ${ROUNDS} kills of the daemon and see only pauses`, async (t: ExecutionContext) => {
+test(`S-050 programs continue through ${ROUNDS} kills of the daemon and see only pauses`, async (t: ExecutionContext) => {
   t.timeout(30 * 60_000)
   const seed = seedOfRun(t)
   const folder = temporaryFolder(t, 'pause')
@@ -25,7 +25,7 @@ test(`S-050 programs go on through ${ROUNDS} kills of the daemon and see only pa
   for (const { kind, operations, errors, longestMs } of programs) {
     t.log(`${kind}: ${operations} operations, longest pause ${longestMs} ms`)
     t.deepEqual(errors, [], `${kind}, seed ${seed}`)
-    t.true(operations > 1, `${kind} got work done`)
+    t.true(operations > 1, `${kind} made progress`)
   }
   t.is(kills, ROUNDS, drive.log())
   t.true([0, 3].includes((await drive.run(['unmount', '--now'])).code))
@@ -35,7 +35,7 @@ test(`S-050 programs go on through ${ROUNDS} kills of the daemon and see only pa
 const testOfWork = WORK_SECONDS > 0 ? test : (): void => undefined
 
 testOfWork(
-  'S-050 random work equals a plain directory, through kills while it works and without any sync',
+  'S-050 random work through kills and without sync has the same result as on a plain directory',
   async (t: ExecutionContext) => {
     t.timeout(10 * 60_000)
     const seed = seedOfRun(t)
@@ -45,7 +45,7 @@ testOfWork(
     await drive.up()
     const work = programAside('python3', [DIFFERENTIAL, drive.mountpoint, plain, String(seed), String(WORK_SECONDS)])
     let isOver = false
-    void work.finally(() => (isOver = true)).catch(() => undefined) // told below
+    void work.finally(() => (isOver = true)).catch(() => undefined) // reported below
     let kills = 0
     while (!isOver) {
       await sleep(600 + chance.next(1500))

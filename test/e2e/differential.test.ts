@@ -8,13 +8,13 @@ import { testWhere } from '../support/available.js'
 import { programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 import { projectRoot } from '../support/sources.js'
 
-/** About so long all rounds take on an idle machine. */
+/** Approximate duration of all rounds on an idle machine. */
 const SECONDS = Number(process.env['DAGDRIVE_DIFFERENTIAL_SECONDS'] ?? 40)
 const SECONDS_A_ROUND = 6
 const PROGRAM = join(projectRoot, 'fixtures/programs/differential.py')
 
 testWhere('fuse')(
-  'S-003 R-01 R-74 random work equals a plain directory through uploads, evictions, collected garbage, kills and new devices',
+  'S-003 R-01 R-74 random work through uploads, evictions, garbage collections, kills and new devices equals a plain directory',
   async (t: ExecutionContext) => {
     const node = `file://${join(temporaryFolder(t, 'differential-node'), 'node')}`
     await differential(t, node, SECONDS)
@@ -29,7 +29,7 @@ testWhere('fuse', 'go')('S-003 R-21 the same through a real Kubo', async (t: Exe
 })
 
 testWhere('fuse')(
-  'S-013 R-30 R-74 random work on three devices in turn equals a plain directory, through kills and collected garbage',
+  'S-013 R-30 R-74 random work on three devices in turn, through kills and garbage collections, equals a plain directory',
   async (t: ExecutionContext) => {
     const seed = startOf(t, SECONDS)
     const chance = seededRandom(seed)
@@ -47,7 +47,7 @@ testWhere('fuse')(
       devices.push(drive)
     }
     const rounds = Math.max(3, Math.round(SECONDS / SECONDS_A_ROUND))
-    // All of them have to have left off somewhere before versions between are collected.
+    // Each device must have been used once before intermediate versions are collected.
     for (let round = 0; round < rounds; round++) {
       const drive = devices[round < 3 ? round : chance.next(3)]!
       await drive.mount()
@@ -93,7 +93,7 @@ async function differential(t: ExecutionContext, node: string, seconds: number):
     await work(drive, plain, seed + round, chance.next(3) > 0)
     if (chance.next(2) === 0) drive.killDaemon()
     else await drive.unmount([], 300_000)
-    // Also of an upload that was cut off.
+    // Including garbage of an interrupted upload.
     await collectGarbage(t, node)
     await drive.mount()
     await compare(drive, plain)
@@ -103,14 +103,16 @@ async function differential(t: ExecutionContext, node: string, seconds: number):
     drive.destroy()
     await collectGarbage(t, node)
     drive = await open(['--phrase-file', phrase])
-    // Work may also begin on a device that has loaded next to nothing.
+    // Work may also start on a device that has loaded almost nothing.
     if (chance.next(2) === 0 || round + 1 === rounds) await compare(drive, plain)
   }
   await drive.unmount([], 300_000)
   t.pass()
 }
 
-/** Of everything no pin holds. No daemon of the drive runs: an embedded store has one user at a time. */
+/**
+ * Collects everything that no pin references. No daemon of the drive may run: an embedded store has one user at a time.
+ */
 async function collectGarbage(t: ExecutionContext, address: string): Promise<void> {
   const node = await openFree(address, temporaryFolder(t, 'collector'))
   try {
@@ -121,9 +123,7 @@ async function collectGarbage(t: ExecutionContext, address: string): Promise<voi
   }
 }
 
-/**
- * A killed daemon lets go of its locks when the last of its threads is gone, which may be after its process looks dead.
- */
+/** The locks of a killed daemon are released when its last thread has ended, possibly after its process looks dead. */
 async function openFree(address: string, dataDirectory: string): Promise<IpfsNode> {
   for (let tries = 0; ; tries++) {
     try {
@@ -135,7 +135,7 @@ async function openFree(address: string, dataDirectory: string): Promise<IpfsNod
   }
 }
 
-/** Little enough that blocks are evicted all the time. */
+/** Small enough that blocks are evicted continuously. */
 function shrinkCache(drive: TestDrive): void {
   const path = join(drive.home, 'config.json')
   const config = JSON.parse(readFileSync(path, 'utf8')) as object

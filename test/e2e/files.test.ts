@@ -47,11 +47,11 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const sumOf = async (path: string): Promise<string> => (await programAside('sha256sum', [path])).slice(0, 64)
 const names = (page: ListPage): string[] => page.entries.map(({ name }) => name).sort()
 
-test('S-070 programs on the mount and clients of the socket work in one tree and see each other at once', async (t) => {
+test('S-070 programs on the mount and clients of the socket use one tree and see changes of each other at once', async (t) => {
   const drive = testDrive(t)
   await drive.up()
   const { mountpoint } = drive
-  t.is(await programAside('ls', [mountpoint]), '', 'the kernel has the empty listing in its cache')
+  t.is(await programAside('ls', [mountpoint]), '', 'the kernel has cached the empty listing')
   const { next } = await call<Events>(drive, 'events', {})
 
   const content = randomBytes(20 * 1024 * 1024 + 77)
@@ -77,7 +77,7 @@ test('S-070 programs on the mount and clients of the socket work in one tree and
   )
   t.is((await send(drive, 'GET', 'content?path=d/moved', undefined, { range: 'bytes=99999999-' })).status, 416)
 
-  // A replaced file keeps its id and shows its new content to a program that has it in the page cache.
+  // A replaced file keeps its id, and programs that have it in the page cache see its new content.
   const before = await call<FileInfo>(drive, 'stat', { path: 'd/moved' })
   const small = Buffer.from('small now')
   t.is((await send(drive, 'PUT', 'content?path=d/moved', small, { 'if-match': `"${before.revision}"` })).status, 200)
@@ -117,7 +117,7 @@ test('S-070 programs on the mount and clients of the socket work in one tree and
   t.true(events.every(({ sequence }, i) => i === 0 || sequence === (events[i - 1]?.sequence ?? 0) + 1))
 })
 
-test('S-070 an upload that is cut off leaves the old content, and nothing beside it', async (t) => {
+test('S-070 an interrupted upload leaves the old content and no other file', async (t) => {
   const drive = testDrive(t)
   await drive.up()
   await send(drive, 'PUT', 'content?path=f', Buffer.from('old'))
@@ -128,7 +128,7 @@ test('S-070 an upload that is cut off leaves the old content, and nothing beside
     path: '/v1/files/content?path=f',
     headers: { 'content-length': 10_000_000 },
   })
-  cut.on('error', () => undefined) // it is cut off on purpose
+  cut.on('error', () => undefined) // interrupted on purpose
   cut.write(Buffer.alloc(3_000_000))
   await new Promise((resolve) => setTimeout(resolve, 300))
   cut.destroy()
@@ -139,7 +139,7 @@ test('S-070 an upload that is cut off leaves the old content, and nothing beside
   t.is((await send(drive, 'GET', 'content?path=f')).body.toString(), 'old')
 })
 
-test('S-082 a content put at the path of a file keeps what the file is; a link and other names are not lost', async (t) => {
+test('S-082 putting content at the path of a file keeps its attributes; links and other names are not lost', async (t) => {
   const drive = testDrive(t)
   await drive.up()
   const { mountpoint } = drive
@@ -166,7 +166,7 @@ test('S-082 a content put at the path of a file keeps what the file is; a link a
 })
 
 for (const holder of [false, true]) {
-  test(`S-092 an upload that a kill cut off is nowhere: not in the tree, not in a version (${holder ? 'with' : 'without'} a holder)`, async (t) => {
+  test(`S-092 an upload interrupted by a kill is neither in the tree nor in a version (${holder ? 'with' : 'without'} a holder)`, async (t) => {
     const drive = testDrive(t, { holder })
     await drive.up()
     await send(drive, 'PUT', 'content?path=f', Buffer.from('old'))
@@ -178,7 +178,7 @@ for (const holder of [false, true]) {
     })
     cut.on('error', () => undefined) // the daemon is killed on purpose
     cut.write(randomBytes(5_000_000))
-    // The version and the records on disk have what came so far.
+    // The version and the records on disk contain the part received so far.
     await new Promise((resolve) => setTimeout(resolve, 1500))
     t.is(await programAside('ls', ['-A', drive.mountpoint]), 'f\n', 'while it runs')
     await drive.must(['sync'])
@@ -188,6 +188,9 @@ for (const holder of [false, true]) {
     t.is(await programAside('cat', [join(drive.mountpoint, 'f')]), 'old')
     await send(drive, 'PUT', 'content?path=g', Buffer.from('later'))
     await drive.must(['sync'])
-    t.true(((await drive.json<StatusReport>(['status'])).cache?.usedBytes ?? Infinity) < 1_000_000, 'its space is back')
+    t.true(
+      ((await drive.json<StatusReport>(['status'])).cache?.usedBytes ?? Infinity) < 1_000_000,
+      'its space is freed',
+    )
   })
 }

@@ -1,6 +1,6 @@
 /**
- * A drive whose node is a folder on a disk that somebody else had: killed in a container, damaged, or prepared to do
- * harm.
+ * A drive whose node is a folder on a disk that was out of our hands: its daemon was killed in a container, or the
+ * store is damaged or malicious.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -23,7 +23,7 @@ import { program, temporaryFolder, testDrive } from '../support/drive.js'
 const CLI = join(projectRoot, 'dist/src/cli/main.js')
 
 testWhere('fuse', 'root')(
-  'S-040 a store whose drive was killed in a container opens at once elsewhere',
+  'S-040 a store whose daemon was killed in a container opens at once on another machine',
   async (t: ExecutionContext) => {
     t.timeout(3 * 60_000)
     const folder = temporaryFolder(t, 'container')
@@ -74,7 +74,7 @@ testWhere('fuse', 'root')(
 )
 
 testWhere('fuse')(
-  'S-041 S-080 a damaged or prepared disk: the command says what is wrong, no process dies of it, nothing outside is touched',
+  'S-041 S-080 a damaged or malicious disk: the command reports it, no process crashes, nothing outside is changed',
   async (t: ExecutionContext) => {
     t.timeout(4 * 60_000)
     const folder = temporaryFolder(t, 'foreign')
@@ -95,24 +95,24 @@ testWhere('fuse')(
         renameSync(join(store, 'segments/00000001.seg'), victim)
         symlinkSync(victim, join(store, 'segments/00000001.seg'))
       },
-      'the index is an LMDB file of somebody': (store) => {
+      'the index is another LMDB file': (store) => {
         writeFileSync(join(store, 'index.mdb'), Buffer.alloc(65_536, 0xef))
         writeFileSync(join(store, 'dagdrive-store'), 'dagdrive block store, format 1\n')
       },
-      'both lists of pins and names are cut': (store) => {
+      'both lists of pins and names are truncated': (store) => {
         for (const name of ['roots', 'roots.copy']) truncateSync(join(store, name), 50)
       },
-      'the index is rubbish': (store) => writeFileSync(join(store, 'blocks.log'), Buffer.alloc(10_000, 0x1b)),
+      'the index is random bytes': (store) => writeFileSync(join(store, 'blocks.log'), Buffer.alloc(10_000, 0x1b)),
       'texts hold escape sequences': (store) => {
         for (const name of ['lock', 'dagdrive-store'])
           writeFileSync(join(store, name), '\u001b[31m\u001b]0;owned\u0007'.repeat(9))
       },
-      'the index is a terabyte of nothing': (store) => {
+      'the index is a terabyte of zeros': (store) => {
         writeFileSync(join(store, 'blocks.sorted'), '')
         truncateSync(join(store, 'blocks.sorted'), 2 ** 40)
       },
       'the log of the index is a terabyte long': (store) => truncateSync(join(store, 'blocks.log'), 2 ** 40),
-      'it is sound': () => undefined,
+      'it is undamaged': () => undefined,
     }
     const sounds = new Set(Object.keys(prepared).slice(-3))
     for (const [what, prepare] of Object.entries(prepared)) {
@@ -147,25 +147,28 @@ testWhere('fuse')(
   },
 )
 
-testWhere('fuse')('S-031 a folder in the drive itself is no node: it would be no copy', async (t: ExecutionContext) => {
-  const drive = testDrive(t)
-  await drive.up()
-  const { mountpoint } = drive
-  const linked = join(temporaryFolder(t, 'linked'), 'link')
-  symlinkSync(mountpoint, linked)
-  program('sh', ['-c', 'mkdir folder; echo kept > file; sync file'], { cwd: mountpoint })
-  const before = (await drive.json<{ node: { where: string } }>(['status'])).node.where
-  for (const folder of [join(mountpoint, 'store'), join(mountpoint, 'folder'), join(linked, 'folder/store')]) {
-    for (const command of [
-      ['node', 'set', `file://${folder}`],
-      ['node', 'test', `file://${folder}`],
-    ]) {
-      const { code, stderr } = await drive.run(command)
-      t.is(code, 46, stderr)
-      t.regex(stderr, /in the drive itself/)
+testWhere('fuse')(
+  'S-031 a folder in the drive itself is refused as its node, because it would not be a copy',
+  async (t: ExecutionContext) => {
+    const drive = testDrive(t)
+    await drive.up()
+    const { mountpoint } = drive
+    const linked = join(temporaryFolder(t, 'linked'), 'link')
+    symlinkSync(mountpoint, linked)
+    program('sh', ['-c', 'mkdir folder; echo kept > file; sync file'], { cwd: mountpoint })
+    const before = (await drive.json<{ node: { where: string } }>(['status'])).node.where
+    for (const folder of [join(mountpoint, 'store'), join(mountpoint, 'folder'), join(linked, 'folder/store')]) {
+      for (const command of [
+        ['node', 'set', `file://${folder}`],
+        ['node', 'test', `file://${folder}`],
+      ]) {
+        const { code, stderr } = await drive.run(command)
+        t.is(code, 46, stderr)
+        t.regex(stderr, /in the drive itself/)
+      }
     }
-  }
-  t.is(program('ls', ['-A', '.', 'folder'], { cwd: mountpoint }), '.:\nfile\nfolder\n\nfolder:\n')
-  t.is((await drive.json<{ node: { where: string } }>(['status'])).node.where, before)
-  await drive.unmount()
-})
+    t.is(program('ls', ['-A', '.', 'folder'], { cwd: mountpoint }), '.:\nfile\nfolder\n\nfolder:\n')
+    t.is((await drive.json<{ node: { where: string } }>(['status'])).node.where, before)
+    await drive.unmount()
+  },
+)

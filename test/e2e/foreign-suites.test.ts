@@ -11,15 +11,15 @@ const drives = new CallersDrives()
 const [root, , user] = callers as readonly [Caller, Caller, Caller]
 const PGBENCH_SECONDS = process.env['DAGDRIVE_PGBENCH_SECONDS'] ?? '8'
 
-/** They need rights a container does not give, or a device, or do nothing with files. */
+/** These need privileges that a container lacks, or a device, or do not use files. */
 const LEFT_OUT = ['bind-mount', 'binderfs', 'rawdev', 'fanotify', 'ioprio', 'eventfd', 'procfs']
 
 if ('before' in test) {
-  test.before('two drives are mounted', () => drives.open())
-  test.after.always('they are unmounted', () => drives.close())
+  test.before('mount two drives', () => drives.open())
+  test.after.always('unmount them', () => drives.close())
 }
 
-test('S-056 R-01 PostgreSQL works, and loses nothing it committed when it is killed under load', (t: ExecutionContext) => {
+test('S-056 R-01 PostgreSQL works, and after a kill under load no committed transaction is lost', (t: ExecutionContext) => {
   t.timeout(180_000)
   const { mounted } = drives.folders(t, user)
   const work = temporaryFolder(t, 'postgresql')
@@ -35,10 +35,10 @@ const storms = [
 ] as const
 
 for (const { caller, how, args } of storms) {
-  test(`R-01 stress-ng finds nothing wrong, ${how}: ${caller.name}`, (t: ExecutionContext) => {
+  test(`R-01 stress-ng finds no errors, ${how}: ${caller.name}`, (t: ExecutionContext) => {
     t.timeout(240_000)
     const { mounted } = drives.folders(t, caller)
-    // A relative path: with another its io-uring stressor fails on every file system.
+    // A relative path: with an absolute one its io-uring stressor fails on every file system.
     const common = ['--verify', '--oomable', '--quiet', '--temp-path', '.']
     const classes = ['--class', 'filesystem,io', '-x', LEFT_OUT.join(',')]
     t.is(runAs(caller, ['stress-ng', ...classes, ...args, ...common], { cwd: mounted, timeoutMs: 200_000 }), '')

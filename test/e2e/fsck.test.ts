@@ -17,7 +17,7 @@ interface Report {
   readonly findings: readonly { readonly path?: string; readonly outcome: string; readonly where: string }[]
 }
 
-/** Runs it and checks that the exit status says what the report says. */
+/** Runs fsck and checks that the exit status matches the report. */
 async function fsck(t: ExecutionContext, drive: TestDrive, args: readonly string[]): Promise<Report> {
   const { code, stdout, stderr } = await drive.run(['fsck', ...args, '--json'])
   t.true([0, 5, 6].includes(code), `${code} ${stderr}`)
@@ -26,7 +26,7 @@ async function fsck(t: ExecutionContext, drive: TestDrive, args: readonly string
   return report
 }
 
-/** Written outside first: what the mount has to give back. */
+/** The files are first written outside, to compare the mount with. */
 function fill(t: ExecutionContext, drive: TestDrive): string {
   const reference = temporaryFolder(t, 'reference')
   mkdirSync(join(reference, 'docs'))
@@ -36,7 +36,7 @@ function fill(t: ExecutionContext, drive: TestDrive): string {
   return reference
 }
 
-/** A device that has only the phrase reads everything as it was. */
+/** Checks that a device with only the phrase reads all content. */
 async function seenElsewhere(
   t: ExecutionContext,
   node: readonly string[],
@@ -51,7 +51,7 @@ async function seenElsewhere(
 
 for (const kind of ['the embedded store', 'a store in a folder'] as const) {
   testWhere('fuse')(
-    `S-071 S-072 R-77 a block rots in ${kind}: fsck names the file, heals it, and nothing else changes`,
+    `S-071 S-072 R-77 a block rots in ${kind}: fsck names the file, repairs it, and changes nothing else`,
     async (t: ExecutionContext) => {
       t.timeout(5 * 60_000)
       const folder = temporaryFolder(t, 'fsck')
@@ -67,7 +67,7 @@ for (const kind of ['the embedded store', 'a store in a folder'] as const) {
       t.like(await fsck(t, drive, ['--node']), { open: 0, healed: 0, lost: 0 })
 
       await damageStore(store ?? join(drive.home, 'node'))
-      t.like(await fsck(t, drive, []), { open: 0, lost: 0 }, 'all is well here')
+      t.like(await fsck(t, drive, []), { open: 0, lost: 0 }, 'no local damage')
       const found = await fsck(t, drive, ['--node'])
       t.deepEqual(
         found.findings.map(({ path, outcome, where }) => [path, outcome, where]),
@@ -81,7 +81,7 @@ for (const kind of ['the embedded store', 'a store in a folder'] as const) {
       t.is(status.scrub.open, 1)
       t.regex(status.warnings.join(), /damaged copies of 1 block/)
 
-      // Programs go on meanwhile, in the very file.
+      // Programs continue meanwhile, in the damaged file.
       const script = 'for i in $(seq 200); do echo $i >> log; echo $i | dd of="$0" conv=notrunc 2>/dev/null; done'
       const writer = programLater('sh', ['-c', script, join('docs', 'big\u001b[2J')], drive.mountpoint)
       const healed = await fsck(t, drive, ['--node', '--repair'])
@@ -104,7 +104,7 @@ for (const kind of ['the embedded store', 'a store in a folder'] as const) {
 
 for (const version of ['0.40', '0.43'] as const) {
   testWhere('fuse', 'go')(
-    `S-071 S-073 R-77 blocks rot in a real Kubo ${version}: they are published under other addresses, and the phrase reads all`,
+    `S-071 S-073 R-77 blocks rot in a real Kubo ${version}: they are republished under other CIDs, and the phrase reads everything`,
     async (t: ExecutionContext) => {
       t.timeout(5 * 60_000)
       const kubo = await startKubo({ version })
@@ -116,7 +116,7 @@ for (const version of ['0.40', '0.43'] as const) {
       const reference = fill(t, drive)
       await drive.must(['sync'])
       const before = listing(drive.mountpoint)
-      // The largest is a chunk of the big file; then all metadata and all of the pin tree; then whatever there is.
+      // The largest block is a chunk of the big file. Then all metadata and the whole pin tree, then any block.
       const victims = [
         (sizes: number[]) => sizes.map((_, i) => i < 1),
         (sizes: number[]) => sizes.map((size) => size < 4096),
@@ -135,7 +135,7 @@ for (const version of ['0.40', '0.43'] as const) {
         t.like(await fsck(t, drive, ['--node']), { open: 0, healed: 0, lost: 0 }, String(round))
         t.is(listing(drive.mountpoint), before)
       }
-      // Files that are gone: Kubo remembers that it had the blocks, and skips them too.
+      // With removed files: Kubo remembers that it had the blocks, and skips them as well.
       damageKubo(kubo.repo, (files) => files.filter(({ bytes }) => bytes > 60_000), 'remove')
       const gone = await fsck(t, drive, ['--node'])
       t.true(gone.open > 0 && gone.lost === 0, JSON.stringify(gone))
@@ -148,7 +148,7 @@ for (const version of ['0.40', '0.43'] as const) {
 }
 
 testWhere('fuse', 'go')(
-  'S-071 S-072 R-77 rot on this machine: fsck finds it with the node away, and heals it when the node is back',
+  'S-071 S-072 R-77 local rot: fsck finds it while the node is away, and repairs it when the node is back',
   async (t: ExecutionContext) => {
     t.timeout(5 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
@@ -170,7 +170,7 @@ testWhere('fuse', 'go')(
 )
 
 testWhere('fuse')(
-  'S-071 R-77 a block that is nowhere any more: fsck names the file, and the others are read',
+  'S-071 R-77 a block without any copy: fsck names the file, and other files are readable',
   async (t: ExecutionContext) => {
     t.timeout(5 * 60_000)
     const folder = temporaryFolder(t, 'fsck')
@@ -200,7 +200,7 @@ testWhere('fuse')(
 )
 
 testWhere('fuse', 'go')(
-  'S-074 S-075 R-77 the slow check heals a block that rots in a real Kubo by itself, and says nothing of it then',
+  'S-074 S-075 R-77 the scrub repairs a rotten block in a real Kubo by itself, and status shows no damage afterwards',
   async (t: ExecutionContext) => {
     t.timeout(5 * 60_000)
     const kubo = await startKubo({ version: '0.43' })

@@ -20,7 +20,7 @@ except OSError as error:
     print(errno.errorcode[error.errno], done >> 20)
 `
 
-/** A program that does not give up. It says after how many milliseconds its file was written. */
+/** A program that retries until its file is written, and prints the elapsed milliseconds. */
 const INSIST = `
 import os, sys, time
 begin = time.monotonic()
@@ -38,7 +38,7 @@ print(int((time.monotonic() - begin) * 1000))
 for (const isNodeThere of [false, true]) {
   const where = isNodeThere ? ', with the embedded node on the same disk' : ''
   testWhere('fuse', 'root')(
-    `S-004 R-63 a full disk${where}: ENOSPC to the writer, nothing earlier lost, work resumes after space is freed`,
+    `S-004 R-63 a full disk${where}: the writer gets ENOSPC, earlier data stays, work continues after space is freed`,
     async (t: ExecutionContext) => {
       t.timeout(6 * 60_000)
       const folder = temporaryFolder(t, 'disk')
@@ -46,7 +46,7 @@ for (const isNodeThere of [false, true]) {
       mkdirSync(disk)
       program('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', disk])
       t.teardown(() => program('umount', ['-l', disk]))
-      // Nothing but the lack of space has anything published soon.
+      // Nothing is published automatically, except for lack of space.
       const drive = testDrive(t, { home: join(disk, 'home'), environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
       const node = isNodeThere ? 'embedded' : `file://${join(folder, 'node')}`
       await drive.up(['--node', node, '--phrase-out', join(folder, 'phrase')])
@@ -64,17 +64,17 @@ for (const isNodeThere of [false, true]) {
       const pid = drive.daemonPid()
 
       const answer = program('python3', ['-c', FILL, join(top, 'filler')], { timeoutMs: 240_000 })
-      t.regex(answer, /^(ENOSPC|EDQUOT) \d+/, 'the writer hears that the disk is full')
-      t.is(drive.daemonPid(), pid, 'the daemon lives')
-      t.is(listing(join(top, 'kept')), kept, 'earlier data is intact')
-      t.true(freeBytes(disk) > 0, 'a reserve is left for the databases')
+      t.regex(answer, /^(ENOSPC|EDQUOT) \d+/, 'the writer gets the error')
+      t.is(drive.daemonPid(), pid, 'the daemon is alive')
+      t.is(listing(join(top, 'kept')), kept, 'earlier data is unchanged')
+      t.true(freeBytes(disk) > 0, 'a reserve is kept for the databases')
 
       program('rm', [join(top, 'filler')])
       const insistedMs = Number(
         program('python3', ['-c', INSIST, join(top, 'insisted'), isNodeThere ? '15' : '30'], { timeoutMs: 120_000 }),
       )
-      t.log(`the space was there for others after ${insistedMs} ms`)
-      t.true(insistedMs < 30_000, 'space comes back at once, however often a program tries')
+      t.log(`the space was free for others after ${insistedMs} ms`)
+      t.true(insistedMs < 30_000, 'space is freed at once, however often a program tries')
       program('rm', [join(top, 'insisted')])
       const work =
         'head -c 3000000 /dev/urandom > after; sync after; sha256sum after > sum; sync sum; sha256sum -c --quiet sum'

@@ -19,7 +19,7 @@ async function until(what: () => boolean): Promise<boolean> {
 
 const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1
 
-test('S-085 a holder that is killed is replaced, and a kill of the daemon after that is still only a pause', async (t: ExecutionContext) => {
+test('S-085 a killed holder is replaced, and a later kill of the daemon is only a pause', async (t: ExecutionContext) => {
   const drive = testDrive(t, { holder: true })
   await drive.up()
   const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
@@ -37,7 +37,7 @@ test('S-085 a holder that is killed is replaced, and a kill of the daemon after 
   t.true(await until(() => drive.holderPid() === undefined))
 })
 
-test('S-085 a drive mounted again after its holder was killed has a holder again', async (t: ExecutionContext) => {
+test('S-085 a drive that is remounted after its holder was killed has a new holder', async (t: ExecutionContext) => {
   const drive = testDrive(t, { holder: true })
   await drive.up()
   await drive.unmount(['--now'])
@@ -51,7 +51,7 @@ test('S-085 a drive mounted again after its holder was killed has a holder again
   await drive.run(['unmount', '--now'])
 })
 
-test('S-085 a holder that is stopped while the daemon dies is waited for, and the stop is only a pause', async (t: ExecutionContext) => {
+test('S-085 while the holder is stopped, a new daemon waits for it, and programs see only a pause', async (t: ExecutionContext) => {
   const drive = testDrive(t, { holder: true })
   await drive.up()
   const holder = drive.holderPid()!
@@ -71,7 +71,7 @@ test('S-085 a holder that is stopped while the daemon dies is waited for, and th
   await drive.run(['unmount', '--now'])
 })
 
-/** Stands in for a daemon: what the lock file names may talk to the holder. */
+/** Acts as a daemon: the holder accepts the process named in the lock file. */
 const SPEAKER = `
 import array, json, os, socket, subprocess, sys, time
 folder, holder = sys.argv[1:3]
@@ -114,19 +114,19 @@ process.wait(10)
 print(json.dumps([after_many, with_channel, dropped]))
 `
 
-test('S-085 a holder keeps one descriptor of a message that has one, and forgets the key with the channel', (t: ExecutionContext) => {
+test('S-085 a holder keeps a descriptor only from a message with exactly one, and drops the key with the channel', (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'speaker')
   const script = join(folder, 'speaker.py')
   writeFileSync(script, SPEAKER)
   const holder = join(projectRoot, 'build/Release/dagdrive_holder')
   const [many, channel, dropped] = JSON.parse(program('python3', [script, folder, holder])) as number[][]
-  t.deepEqual(many, [0, 32, 0], 'no channel, the key, no descriptor more')
+  t.deepEqual(many, [0, 32, 0], 'no channel, the key, no additional descriptor')
   t.deepEqual(channel, [1, 32, 1])
   t.deepEqual(dropped, [0, 0, 0])
   t.false(readdirSync(folder).includes('socket'))
 })
 
-/** The daemon the holder starts ends at once; then its number is another process's, and the daemon after it is due. */
+/** The daemon that the holder starts exits at once. Another process then gets its pid, and the next daemon is due. */
 const NUMBERS = `
 import array, json, os, signal, socket, subprocess, sys, time
 folder, holder = sys.argv[1:3]
@@ -184,14 +184,14 @@ process.kill()
 print(json.dumps([lock in owned, reaped, stranger is not None, after is not None]))
 `
 
-test('S-085 a stranger with the number of an ended daemon does not keep the holder from starting the next one', (t: ExecutionContext) => {
+test('S-085 a foreign process with the pid of an ended daemon does not prevent the next start', (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'numbers')
   const script = join(folder, 'numbers.py')
   writeFileSync(script, NUMBERS)
   const holder = join(projectRoot, 'build/Release/dagdrive_holder')
   const found = JSON.parse(program('python3', [script, folder, holder])) as boolean[]
   const [leaks, isReaped, isNumberTaken, isNextStarted] = found
-  t.false(leaks, 'the holder has no descriptor of whoever started it')
+  t.false(leaks, 'the holder has no inherited descriptor')
   t.true(isReaped)
   if (process.geteuid?.() === 0) t.true(isNumberTaken)
   t.true(isNextStarted)

@@ -29,7 +29,7 @@ const isMounted = (drive: TestDrive): boolean =>
 
 const goneOn = (drive: TestDrive, times = 1): boolean => drive.log().split('the mount goes on').length > times
 
-test('S-050 a sealed drive comes back unattended after a kill, and the key goes with the mount', async (t: ExecutionContext) => {
+test('S-050 after a kill, a drive with a passphrase comes back unattended; the key is dropped with the mount', async (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'sealed')
   const passphrase = join(folder, 'passphrase')
   writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o600 })
@@ -44,7 +44,7 @@ test('S-050 a sealed drive comes back unattended after a kill, and the key goes 
   t.is((await drive.run(['mount', drive.mountpoint])).code, 12, 'the passphrase is needed again')
 })
 
-test('S-050 unmount --force, daemon stop and unmount end the holder, with a living daemon and after a kill', async (t: ExecutionContext) => {
+test('S-050 unmount --force, daemon stop and unmount end the holder, with a running daemon and after a kill', async (t: ExecutionContext) => {
   const drive = testDrive(t, { holder: true })
   await drive.up()
   for (const words of [
@@ -63,13 +63,13 @@ test('S-050 unmount --force, daemon stop and unmount end the holder, with a livi
       )
       t.true(
         await until(() => (statSync(drive.mountpoint).mode & 0o777) === 0o755),
-        `the directory has its mode again: ${words.join(' ')} ${kills}\n${drive.log()}`,
+        `the mode of the directory is restored: ${words.join(' ')} ${kills}\n${drive.log()}`,
       )
     }
   }
 })
 
-test('S-050 a drive thread that dies is a pause as well', async (t: ExecutionContext) => {
+test('S-050 the death of the drive thread is also only a pause', async (t: ExecutionContext) => {
   const trigger = join(temporaryFolder(t, 'end'), 'now')
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
   const drive = testDrive(t, {
@@ -92,12 +92,12 @@ test('S-050 a drive thread that dies is a pause as well', async (t: ExecutionCon
   await drive.run(['unmount', '--now'])
 })
 
-test('S-050 without a daemon for 30 s programs get an error, and the next daemon mounts anew', async (t: ExecutionContext) => {
+test('S-050 after 30 s without a daemon programs get an error, and the next daemon makes a new mount', async (t: ExecutionContext) => {
   t.timeout(3 * 60_000)
   const drive = testDrive(t, { holder: true })
   await drive.up()
   program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
-  // Whoever has the lock keeps every other daemon of this home away.
+  // The owner of the lock prevents other daemons of this home.
   drive.killDaemon()
   const taking = 'import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); time.sleep(120)'
   const lock = spawn('python3', ['-c', taking, join(drive.home, 'daemon.lock')], { stdio: 'ignore' })
@@ -116,7 +116,7 @@ test('S-050 without a daemon for 30 s programs get an error, and the next daemon
   await drive.run(['unmount', '--now'])
 })
 
-test('S-050 the holder answers nobody but the daemon that holds the lock of its home', async (t: ExecutionContext) => {
+test('S-050 the holder answers only the daemon that holds the lock of its home', async (t: ExecutionContext) => {
   const drive = testDrive(t, { holder: true })
   await drive.up()
   const ask = `
@@ -131,11 +131,11 @@ except OSError:
 `
   t.is(program('python3', ['-c', ask, join(drive.home, 'holder.sock')]).trim(), '0')
   const status = readFileSync(`/proc/${drive.holderPid()}/status`, 'utf8')
-  t.regex(status, /VmLck:\s+[1-9]/, 'its key lies in locked memory')
+  t.regex(status, /VmLck:\s+[1-9]/, 'its key is in locked memory')
   await drive.run(['unmount', '--now'])
 })
 
-test('S-052 without a holder a program that goes on writing after a kill never writes to the bare directory', async (t: ExecutionContext) => {
+test('S-052 without a holder, a program that keeps writing after a kill never writes to the directory beneath', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   const before = statSync(drive.mountpoint).mode
   await drive.up()
@@ -151,10 +151,10 @@ test('S-052 without a holder a program that goes on writing after a kill never w
   await once(writing, 'exit')
   await drive.run(['unmount', '--now'])
   t.deepEqual(readdirSync(drive.mountpoint), [])
-  t.is(statSync(drive.mountpoint).mode, before, 'the directory has its mode again')
+  t.is(statSync(drive.mountpoint).mode, before, 'the mode of the directory is restored')
 })
 
-test('S-052 what was written to the bare directory is reported, and the drive comes back all the same', async (t: ExecutionContext) => {
+test('S-052 files written to the directory beneath are reported, and the drive is restored anyway', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.up()
   drive.killDaemon()

@@ -12,12 +12,12 @@ const SOURCE = program('cat', [join(projectRoot, 'fixtures/programs/holes.py')])
 const STEPS = '150'
 
 if ('before' in test) {
-  test.before('two drives are mounted', () => drives.open())
-  test.after.always('they are unmounted', () => drives.close())
+  test.before('mount two drives', () => drives.open())
+  test.after.always('unmount them', () => drives.close())
 }
 
 for (const caller of callers) {
-  test(`S-058 lseek finds data and holes, and stat counts blocks, as on ext4: ${caller.name}`, (t: ExecutionContext) => {
+  test(`S-058 lseek finds data and holes, and stat counts blocks, like ext4: ${caller.name}`, (t: ExecutionContext) => {
     const seed = Number(process.env['DAGDRIVE_SEED'] ?? systemClock.nowMs() % 1_000_007)
     t.log(`seed ${seed}`)
     for (let round = 0; round < 3; round++) {
@@ -30,7 +30,7 @@ for (const caller of callers) {
   })
 }
 
-test('S-058 S-002 what was synced has the same holes after a kill of the daemon', async (t: ExecutionContext) => {
+test('S-058 S-002 a synced file has the same holes after a kill of the daemon', async (t: ExecutionContext) => {
   const [caller] = callers
   const { mounted } = drives.folders(t, caller!)
   program('python3', ['-', mounted, '7', STEPS], { input: SOURCE })
@@ -44,7 +44,7 @@ test('S-058 S-002 what was synced has the same holes after a kill of the daemon'
   t.deepEqual([du(), look()], before)
 })
 
-/** 4,000 extents: each lseek is one request, whatever the number of extents. */
+/** 4,000 extents. Each lseek is one request, regardless of the number of extents. */
 const SEEKS = `
 import os, sys
 file = os.open(os.path.join(sys.argv[1], 'many'), os.O_RDWR | os.O_CREAT)
@@ -58,8 +58,8 @@ check(); os.fsync(file); check()
 print(os.fstat(file).st_blocks)
 `
 
-test('S-058 a file of many extents is exact in each, before and after fsync', (t: ExecutionContext) => {
+test('S-058 every extent of a file with many extents is exact, before and after fsync', (t: ExecutionContext) => {
   const { mounted } = drives.folders(t, callers[0]!)
-  // The last block has no hole behind it.
+  // The last block is not followed by a hole.
   t.is(runAs(callers[0]!, ['python3', '-', mounted], { input: SEEKS }), `${4000 * 8}\n`)
 })

@@ -18,7 +18,7 @@ const MIB = 1024 * 1024
 const QUICK = { DAGDRIVE_DEBOUNCE_MS: '300' }
 const test = testWhere('fuse', 'go')
 
-test('S-007 R-21 a Kubo daemon killed in the middle of an upload, away for a while, and back: said, retried, nothing lost', async (t: ExecutionContext) => {
+test('S-007 R-21 a Kubo daemon that is killed during an upload and comes back: reported, retried, nothing lost', async (t: ExecutionContext) => {
   t.timeout(6 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())
@@ -34,13 +34,13 @@ test('S-007 R-21 a Kubo daemon killed in the middle of an upload, away for a whi
   proxy.inject({ kind: { dropUploadAfterBytes: 8 * MIB }, path: 'dag/import', times: 1 })
   await programAside('sh', ['-c', 'head -c 67108864 /dev/urandom > big'], top)
   await programAside('sh', ['-c', 'mkdir d; for i in $(seq 1 300); do seq 1 $i > d/$i; done; sync -f .'], top)
-  await until(t, () => proxy.hits > 0, 'the fault was met')
+  await until(t, () => proxy.hits > 0, 'the fault occurred')
   await kubo.kill()
   const down = await untilStatus(t, drive, (status) => status.queue.lastError !== undefined)
   t.true(down.levels.staged.files > 0)
   t.regex(down.queue.lastError ?? '', /node|reach|connect|Kubo/i)
 
-  // Away: reads and writes go on from this machine.
+  // While the node is away, reads and writes continue from this machine.
   await proxy.goDown()
   await programAside(
     'sh',
@@ -56,7 +56,7 @@ test('S-007 R-21 a Kubo daemon killed in the middle of an upload, away for a whi
   await reopensEqual(t, drive, proxy.url, phrase)
 })
 
-test('S-008 R-21 a Kubo daemon that answers 403 is named as such, and the drive goes on when it lets us in', async (t: ExecutionContext) => {
+test('S-008 R-21 a Kubo daemon that answers 403 is reported as such, and publishing resumes once it grants access', async (t: ExecutionContext) => {
   t.timeout(4 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())
@@ -72,13 +72,13 @@ test('S-008 R-21 a Kubo daemon that answers 403 is named as such, and the drive 
   t.regex(denied.queue.lastError ?? '', /403|key|denied|refused|allow/i)
   t.is(denied.levels.staged.files, 1)
   const refused = await drive.run(['sync'], 60_000)
-  t.not(refused.code, 0, 'sync says that it cannot')
+  t.not(refused.code, 0, 'sync reports the failure')
   proxy.heal()
   await drive.must(['sync'], 60_000)
   await reopensEqual(t, drive, proxy.url, phrase)
 })
 
-test('S-009 R-15 a truncated stream and a wrong block are never accepted: an error to the reader, then the right bytes', async (t: ExecutionContext) => {
+test('S-009 R-15 a truncated stream or a wrong block is never accepted: the reader gets an error, and later the right bytes', async (t: ExecutionContext) => {
   t.timeout(4 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())
@@ -106,7 +106,7 @@ test('S-009 R-15 a truncated stream and a wrong block are never accepted: an err
     await t.throwsAsync(
       programAside('cat', [join(second.mountpoint, 'big')]),
       undefined,
-      `${JSON.stringify(kind)}: the reader hears of it`,
+      `${JSON.stringify(kind)}: the reader gets an error`,
     )
     proxy.heal()
     await sleep(3_000)
@@ -140,5 +140,5 @@ async function until(t: ExecutionContext, condition: () => boolean | Promise<boo
     if (await condition()) return
     await sleep(250)
   }
-  t.fail(`waited in vain: ${what}`)
+  t.fail(`timed out: ${what}`)
 }

@@ -21,7 +21,7 @@ const write = (drive: TestDrive, name: string, text: string): void => {
 const read = (drive: TestDrive, name: string): string => program('cat', [name], { cwd: drive.mountpoint })
 const isMounted = (drive: TestDrive): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(drive.mountpoint)
 
-test('R-20 R-60 S-010 a fresh home: up, write, sync, unmount; the daemon ends, and the next mount has everything', async (t: ExecutionContext) => {
+test('R-20 R-60 S-010 a fresh home: up, write, sync, unmount; the daemon exits, and the next mount has all content', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   t.regex(await drive.up(), /recovery phrase[^]*Mounted at/)
   write(drive, 'letter', 'dear all')
@@ -44,7 +44,7 @@ test('R-20 R-60 S-010 a fresh home: up, write, sync, unmount; the daemon ends, a
   await drive.unmount()
 })
 
-test('R-14 S-010 unmount --now says what stays staged, exits with 3, and the next unmount publishes it', async (t: ExecutionContext) => {
+test('R-14 S-010 unmount --now reports staged changes and exits with 3, and the next unmount publishes them', async (t: ExecutionContext) => {
   const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
   await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
   await drive.must(['sync'])
@@ -60,7 +60,7 @@ test('R-14 S-010 unmount --now says what stays staged, exits with 3, and the nex
   t.is((await drive.run(['unmount'])).code, 0)
 })
 
-test('R-05 S-012 a killed daemon: the dead mount is detached and mounted again by the next command', async (t: ExecutionContext) => {
+test('R-05 S-012 after a kill of the daemon, the next command detaches the dead mount and mounts again', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
   write(drive, 'kept', 'still here')
@@ -77,7 +77,7 @@ test('R-05 S-012 a killed daemon: the dead mount is detached and mounted again b
   t.false(isMounted(drive))
 })
 
-test('S-012 a mount asked for by a symlink is at the place it points to, and comes back there after a kill', async (t: ExecutionContext) => {
+test('S-012 a mount requested by a symlink is on its target, and is restored there after a kill', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   const link = join(temporaryFolder(t, 'link'), 'link')
   symlinkSync(drive.mountpoint, link)
@@ -122,7 +122,7 @@ test('S-011 init and up never overwrite a drive, here or on the node', async (t:
   await third.unmount()
 })
 
-test('R-42 with its local data gone, a home opens its published drive again and not an empty one', async (t: ExecutionContext) => {
+test('R-42 a home whose local data are gone opens its published drive again, not an empty one', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
   write(drive, 'precious', 'gold')
@@ -134,7 +134,7 @@ test('R-42 with its local data gone, a home opens its published drive again and 
   await drive.unmount()
 })
 
-test('R-41 a sealed key file: nothing opens without the passphrase, and no secret is in arguments, environment or log', async (t: ExecutionContext) => {
+test('R-41 with a sealed key file, nothing opens without the passphrase, and arguments, environment and log hold no secret', async (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'sealed')
   const [passphrase, wrong, phrase] = [join(folder, 'passphrase'), join(folder, 'wrong'), join(folder, 'phrase')]
   writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o600 })
@@ -149,8 +149,8 @@ test('R-41 a sealed key file: nothing opens without the passphrase, and no secre
   }
   await drive.unmount()
   t.is((await drive.json<Status>(['status'])).state, 'locked')
-  t.is((await drive.run(['mount', drive.mountpoint])).code, 12, 'LOCKED: nobody can be asked')
-  t.is((await drive.run(['unmount', '--passphrase-file', passphrase])).code, 0, 'unmount opens it as well')
+  t.is((await drive.run(['mount', drive.mountpoint])).code, 12, 'LOCKED: there is no terminal for the passphrase')
+  t.is((await drive.run(['unmount', '--passphrase-file', passphrase])).code, 0, 'unmount also opens it')
   t.is((await drive.run(['mount', drive.mountpoint, '--passphrase-file', wrong])).code, 13)
   await drive.mount(['--passphrase-file', passphrase])
   t.is((await drive.must(['key', 'show'])).split(/\s+/).filter(Boolean).join(' '), words)
@@ -159,7 +159,7 @@ test('R-41 a sealed key file: nothing opens without the passphrase, and no secre
   t.false(log.includes('correct horse') || words.split(' ').every((word) => log.includes(word)))
 })
 
-test('one daemon a home, however many commands start at once; everything in it is private', async (t: ExecutionContext) => {
+test('one daemon per home, even if many commands start at once; all its files are private', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.must(['init', '--phrase-out', join(drive.home, '..', 'phrase')])
   await drive.must(['daemon', 'stop'])
@@ -179,12 +179,12 @@ test('one daemon a home, however many commands start at once; everything in it i
     const found = statSync(join(drive.home, name))
     t.is(found.mode & 0o077, 0, name)
   }
-  t.is((await drive.run(['mount', `${drive.mountpoint}-2`])).code, 17, 'one mount a drive')
+  t.is((await drive.run(['mount', `${drive.mountpoint}-2`])).code, 17, 'one mount per drive')
   t.is((await drive.run(['unmount', '/nowhere'])).code, 16)
   await drive.unmount()
 })
 
-test('a mount that stays in the foreground ends when it is unmounted', async (t: ExecutionContext) => {
+test('a foreground mount ends when it is unmounted', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.must(['init', '--phrase-out', join(drive.home, '..', 'phrase')])
   let ended = false
@@ -196,7 +196,7 @@ test('a mount that stays in the foreground ends when it is unmounted', async (t:
   t.is((await foreground).code, 0)
 })
 
-test('SIGTERM leaves early: staged, unmounted, nothing lost', async (t: ExecutionContext) => {
+test('SIGTERM stages, unmounts and loses nothing', async (t: ExecutionContext) => {
   const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
   await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])
   program('sh', ['-c', 'echo unsynced > file'], { cwd: drive.mountpoint })
@@ -210,7 +210,7 @@ test('SIGTERM leaves early: staged, unmounted, nothing lost', async (t: Executio
   await drive.unmount()
 })
 
-test('doctor works with and without a daemon, and finds what is open to others', async (t: ExecutionContext) => {
+test('doctor works with and without a daemon, and finds files that others can read', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   const fresh = await drive.run(['doctor', '--json'])
   t.is(fresh.code, 0, fresh.stdout)
@@ -223,7 +223,7 @@ test('doctor works with and without a daemon, and finds what is open to others',
   t.regex(found.stdout, /PROBLEM drive key: .*chmod 600/)
 })
 
-test('another node gets everything published before it counts, and an unreachable one changes nothing', async (t: ExecutionContext) => {
+test('a new node gets everything published before it is used, and an unreachable one changes nothing', async (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'nodes')
   const phrase = join(folder, 'phrase')
   const drive = testDrive(t)
@@ -242,7 +242,7 @@ test('another node gets everything published before it counts, and an unreachabl
   await second.unmount()
 })
 
-test('an opening that was cut off before its end is begun anew', async (t: ExecutionContext) => {
+test('an interrupted first opening is repeated', async (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'cut')
   const phrase = join(folder, 'phrase')
   const node = ['--node', `file://${join(folder, 'node')}`]

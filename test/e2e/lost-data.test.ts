@@ -1,7 +1,4 @@
-/**
- * A home whose local data are gone, and a node that knows no drive: nothing empty takes the place of what was
- * published.
- */
+/** A home whose local data are gone, and a node that knows no drive: no empty drive replaces the published one. */
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -14,7 +11,7 @@ interface Lost {
   readonly phrase: string
 }
 
-/** A drive made and published here; then its data are gone, and the disk of its node is another one. */
+/** A drive that was made and published here. Then its data are removed, and the disk of its node is replaced. */
 async function lost(t: ExecutionContext): Promise<Lost> {
   t.timeout(3 * 60_000)
   const folder = temporaryFolder(t, 'lost-data')
@@ -29,36 +26,39 @@ async function lost(t: ExecutionContext): Promise<Lost> {
   return { drive, store, phrase }
 }
 
-testWhere('fuse')('S-078 a drive made here whose data are lost is not begun anew, empty', async (t) => {
+testWhere('fuse')('S-078 a drive whose local data are lost is not replaced by an empty one', async (t) => {
   const { drive, store } = await lost(t)
   const { code, stderr } = await drive.run(['mount', drive.mountpoint])
   t.is(code, 10, stderr)
   t.regex(stderr, /local data .* are gone.*node set.*--new/s)
   t.false(existsSync(store) && readdirSync(store).includes('names') && readdirSync(join(store, 'names')).length > 0)
-  // The disk is back.
+  // The disk is connected again.
   rmSync(store, { recursive: true, force: true })
   await programAside('mv', [`${store}.kept`, store])
   await drive.mount()
   t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')
 })
 
-testWhere('fuse')('S-078 the same where config.json is lost as well', async (t) => {
+testWhere('fuse')('S-078 the same if config.json is lost as well', async (t) => {
   const { drive } = await lost(t)
   rmSync(join(drive.home, 'config.json'))
   t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
 })
 
-testWhere('fuse')('S-078 node set names the node that has the drive, and another one changes nothing', async (t) => {
-  const { drive, store } = await lost(t)
-  t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
-  const wrong = await drive.run(['node', 'set', `file://${store}.other`])
-  t.is(wrong.code, 10, wrong.stderr)
-  await drive.must(['node', 'set', `file://${store}.kept`])
-  await drive.mount()
-  t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')
-})
+testWhere('fuse')(
+  'S-078 node set to the node that has the drive works; to another node it changes nothing',
+  async (t) => {
+    const { drive, store } = await lost(t)
+    t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
+    const wrong = await drive.run(['node', 'set', `file://${store}.other`])
+    t.is(wrong.code, 10, wrong.stderr)
+    await drive.must(['node', 'set', `file://${store}.kept`])
+    await drive.mount()
+    t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')
+  },
+)
 
-testWhere('fuse')('S-078 a new, empty drive with the same phrase is made when --new says so', async (t) => {
+testWhere('fuse')('S-078 --new makes a new, empty drive with the same phrase', async (t) => {
   const { drive, phrase } = await lost(t)
   t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
   await drive.up(['--phrase-file', phrase, '--new'])

@@ -1,4 +1,4 @@
-/** What a node says of a drive, right and wrong, decides no more than it may. */
+/** Right and wrong answers of a node about a drive, and the decisions they may affect. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
@@ -8,7 +8,7 @@ import { testWhere } from '../support/available.js'
 import { temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 
 const STATUS = { DRIVE_EXISTS: 11, NO_DRIVE: 10, NODE_ERROR: 23 }
-/** Answers with status 500 that speak of things that are not found, and are not Kubo's. */
+/** Answers with status 500 that contain "not found" and are not from Kubo. */
 const WRONG = [
   'upstream host not found',
   '{"Message":"tenant not found","Code":0,"Type":"error"}',
@@ -16,7 +16,7 @@ const WRONG = [
 ]
 
 testWhere('go')(
-  'S-046 S-011 a wrong "not found" of any kind makes no drive, and an exact one makes one only with --new',
+  'S-046 S-011 a false "not found" of any kind creates no drive, and a true one only with --new',
   async (t: ExecutionContext) => {
     t.timeout(4 * 60_000)
     const kubo = await startKubo({ version: '0.43' })

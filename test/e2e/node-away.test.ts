@@ -15,7 +15,7 @@ interface Status {
 }
 
 testWhere('fuse', 'go')(
-  'S-020 on a second device with the node away, appending to a file that is not here works, and a new file survives',
+  'S-020 on a second device with the node away, a file that is not here can be appended to, and a new file survives',
   async (t: ExecutionContext) => {
     t.timeout(4 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
@@ -41,7 +41,7 @@ testWhere('fuse', 'go')(
       printf inside | dd of=file bs=1 seek=5000 conv=notrunc 2>/dev/null && exit 1
       mkdir d && mv new d/new && cat d/new`
     t.is(await programAside('sh', ['-c', work], top), 'new\n')
-    // The background stages, commits and tries to upload meanwhile.
+    // Meanwhile the background stages, commits and tries to upload.
     await sleep(3000)
     t.is(await programAside('sh', ['-c', 'cat d/new; stat -c %s file same; sync d/new'], top), 'new\n300005\n1004\n')
     t.is(second.daemonPid(), pid)
@@ -58,7 +58,7 @@ testWhere('fuse', 'go')(
   },
 )
 
-test('S-022 when the drive thread dies, status and log say how much was only in its memory, and the drive comes back', async (t: ExecutionContext) => {
+test('S-022 when the drive thread dies, status and log count the data that was only in its memory, and the drive comes back', async (t: ExecutionContext) => {
   t.timeout(3 * 60_000)
   const trigger = join(temporaryFolder(t, 'end'), 'now')
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
@@ -69,7 +69,7 @@ test('S-022 when the drive thread dies, status and log say how much was only in 
   await drive.up()
   const top = drive.mountpoint
   await programAside('sh', ['-c', 'echo staged > staged; sync staged'], top)
-  // A writer that goes on, so that something is always in memory.
+  // A continuous writer, so that there is always data in memory.
   const writing = programAside('sh', ['-c', 'while echo on; do :; done > held; true'], top).catch(() => '')
   await sleep(500)
   writeFileSync(trigger, '')

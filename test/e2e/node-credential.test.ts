@@ -1,4 +1,4 @@
-/** The credential of a node goes to that node and nowhere else. */
+/** A node's credential is sent to that node only. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -21,7 +21,7 @@ interface World {
   readonly keyFile: string
 }
 
-/** A drive on a Kubo that wants a key, behind a proxy of this user. */
+/** A drive on a Kubo that requires a key, behind a proxy of this user. */
 async function locked(t: ExecutionContext): Promise<World> {
   t.timeout(4 * 60_000)
   const kubo = await startKubo({
@@ -39,7 +39,7 @@ async function locked(t: ExecutionContext): Promise<World> {
   return { kubo, proxy, drive, keyFile }
 }
 
-/** A server that notes what it is sent. */
+/** A server that records what it receives. */
 async function listeningNode(t: ExecutionContext): Promise<{ url: string; heard: string[] }> {
   const heard: string[] = []
   const server = createServer((request, answer) => {
@@ -63,7 +63,7 @@ function configure(drive: TestDrive, nodeUrl: string): void {
 }
 
 testWhere('go')(
-  'S-048 R-21 a configuration that names another node, as after a crash, does not bring it the key',
+  'S-048 R-21 if the configuration names another node, as after a crash, that node does not get the key',
   async (t: ExecutionContext) => {
     const { drive, proxy } = await locked(t)
     const other = await listeningNode(t)
@@ -71,7 +71,7 @@ testWhere('go')(
     configure(drive, other.url)
     t.is((await drive.run(['sync'])).code, NODE_DENIED)
     await drive.run(['node', 'test'])
-    t.true(other.heard.length > 0, 'the other node was asked')
+    t.true(other.heard.length > 0, 'the other node got requests')
     t.false(other.heard.join().includes(TOKEN), other.heard.join())
     await drive.must(['daemon', 'stop'])
     configure(drive, proxy.url)
@@ -80,7 +80,7 @@ testWhere('go')(
 )
 
 testWhere('go')(
-  'S-048 a key file that others could read, or that is a link, or anything else than a key file, is not used, and said to be',
+  'S-048 a key file that others could read, a link, or an invalid key file is not used and is reported',
   async (t: ExecutionContext) => {
     const { drive, keyFile, proxy } = await locked(t)
     const path = join(drive.home, 'node.key')
@@ -122,7 +122,7 @@ const SQUATTER = `
 `
 
 testWhere('go', 'root')(
-  "S-048 a squatter of another user on the node's loopback port is told no key, until node set is repeated",
+  "S-048 a process of another user on the node's loopback port gets no key, until node set is repeated",
   async (t: ExecutionContext) => {
     const { drive, proxy, keyFile } = await locked(t)
     const { port } = new URL(proxy.url)
@@ -136,9 +136,9 @@ testWhere('go', 'root')(
     const { code, stderr } = await drive.run(['sync'])
     t.is(code, NODE_DENIED, stderr)
     t.regex(stderr, /[Aa]nother user/)
-    t.true(heard.includes('connected'), 'the squatter was reached')
+    t.true(heard.includes('connected'), 'the other process was connected to')
     t.false(heard.includes(TOKEN))
-    t.false(heard.includes('/api/v0'), 'nothing at all was said to it')
+    t.false(heard.includes('/api/v0'), 'no byte was sent to it')
     const status = await drive.json<{ node: { state: string } }>(['status'])
     t.is(status.node.state, 'denied')
 
@@ -147,7 +147,7 @@ testWhere('go', 'root')(
     await gone
     await proxy.comeBack()
     await drive.must(['sync'])
-    // The node moves to another user for good: the repeated command takes it as it is now.
+    // The node permanently moves to another user. Repeating the command records the new user.
     configureListener(drive, 12_345)
     await drive.must(['daemon', 'stop'])
     t.is((await drive.run(['sync'])).code, NODE_DENIED)
@@ -159,7 +159,7 @@ testWhere('go', 'root')(
     await drive.must(['sync'])
     t.deepEqual((await drive.json<{ warnings: string[] }>(['status'])).warnings, [])
 
-    // It was recorded that nobody of this machine listens; now a program of this machine is at the other end.
+    // The record says that no process of this machine listens. Now a process of this machine does.
     configureListener(drive)
     await drive.must(['daemon', 'stop'])
     t.is((await drive.run(['sync'])).code, NODE_DENIED)
@@ -168,7 +168,7 @@ testWhere('go', 'root')(
   },
 )
 
-/** As if these users had listened at the last `node set`. */
+/** Sets the users recorded as listeners by the last `node set`. */
 function configureListener(drive: TestDrive, ...listener: number[]): void {
   const path = join(drive.home, 'node.key')
   const file = JSON.parse(readFileSync(path, 'utf8')) as { keys: object[] }

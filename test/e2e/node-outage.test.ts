@@ -1,4 +1,4 @@
-/** A node that is away: the state says so at once, and what waits goes on soon after it is back. */
+/** A node that is away: the status shows it at once, and the queue resumes soon after it is back. */
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sleep, systemClock } from '../../src/base/index.js'
@@ -14,7 +14,7 @@ interface Status {
 }
 
 testWhere('fuse', 'go')(
-  'S-049 S-007 tries by hand do not slow the queue down; a failed read shows the outage; the node back is noticed without help',
+  'S-049 S-007 manual tries do not slow the queue; a failed read shows the outage; the return of the node is noticed',
   async (t: ExecutionContext) => {
     t.timeout(4 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
@@ -34,7 +34,7 @@ testWhere('fuse', 'go')(
     await proxy.goDown()
     await t.throwsAsync(programAside('cat', [join(drive.mountpoint, 'far')]))
     const down = await drive.json<Status>(['status'])
-    t.is(down.node.state, 'unreachable', 'the failed read is known')
+    t.is(down.node.state, 'unreachable', 'the failed read is recorded')
     t.true((down.node.knownForMs ?? Infinity) < 15_000)
 
     await programAside('sh', ['-c', 'echo new > new; sync new'], drive.mountpoint)

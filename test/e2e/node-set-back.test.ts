@@ -1,4 +1,4 @@
-/** `node set` back to a node the drive was at earlier, which has older heads. */
+/** `node set` back to an earlier node of the drive, which has older heads. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StatusReport } from '../../src/api/index.js'
@@ -15,13 +15,13 @@ const write = (drive: TestDrive, name: string): Promise<string> =>
 const slotOf = ({ home }: TestDrive): number =>
   (JSON.parse(readFileSync(join(home, 'config.json'), 'utf8')) as { deviceSlot: number }).deviceSlot
 
-testWhere('fuse')('S-076 two devices whose drive moves to another disk and back again go on there', async (t) => {
+testWhere('fuse')('S-076 two devices continue after their drive moved to another disk and back', async (t) => {
   t.timeout(5 * 60_000)
   const folder = temporaryFolder(t, 'back')
   const [phrase, copy] = [join(folder, 'phrase'), join(folder, 'copy')]
   const [one, two] = [`file://${join(folder, 'one')}`, `file://${join(folder, 'two')}`]
   const [a, b, c] = [testDrive(t, { environment }), testDrive(t, { environment }), testDrive(t)]
-  // A store is used by one daemon at a time, which ends with its mount.
+  // A store is used by one daemon at a time, which exits with its mount.
   const during = async (drive: TestDrive, ...steps: (() => Promise<unknown>)[]): Promise<void> => {
     await drive.mount()
     for (const step of steps) await step()
@@ -63,7 +63,7 @@ testWhere('fuse')('S-076 two devices whose drive moves to another disk and back 
   await b.unmount()
 })
 
-testWhere('fuse', 'go')('S-076 node set in the middle of an upload to a node with an older version', async (t) => {
+testWhere('fuse', 'go')('S-076 node set to a node with an older version, in the middle of an upload', async (t) => {
   t.timeout(5 * 60_000)
   const [kubo, other] = [await startKubo({ version: '0.43' }), await startKubo({ version: '0.43' })]
   t.teardown(() => Promise.all([kubo.stop(), other.stop()]))
@@ -88,7 +88,7 @@ testWhere('fuse', 'go')('S-076 node set in the middle of an upload to a node wit
   t.is(await programAside('diff', ['-r', drive.mountpoint, second.mountpoint]), '')
 })
 
-testWhere('fuse', 'go')('S-079 node set leaves no version of another device behind', async (t) => {
+testWhere('fuse', 'go')('S-079 node set does not leave out the version of another device', async (t) => {
   t.timeout(5 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())

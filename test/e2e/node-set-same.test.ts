@@ -1,4 +1,4 @@
-/** `node set` with the node the drive has already, as to change its key: programs in the mount notice nothing. */
+/** `node set` with the current node, for example to change its key: programs in the mount are not affected. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
 
-/** Writes files by their full path until told to stop; ends with 1 at the first error. */
+/** Writes files by full path until told to stop; exits with 1 at the first error. */
 const WRITER = `
   i=0
   while [ ! -e "$1" ]; do
@@ -21,7 +21,7 @@ const WRITER = `
 `
 
 testWhere('fuse')(
-  'S-031 S-048 node set with the same node keeps the mount, and a program that writes all the while sees no error',
+  'S-031 S-048 node set with the same node keeps the mount, and a program that keeps writing sees no error',
   async (t: ExecutionContext) => {
     const stop = join(temporaryFolder(t, 'same'), 'stop')
     const drive = testDrive(t)
@@ -41,6 +41,6 @@ testWhere('fuse')(
     t.is(onDrive.length, Number(written))
     await drive.must(['sync'])
     await drive.unmount()
-    t.deepEqual(readdirSync(drive.mountpoint), [], 'nothing lies beneath')
+    t.deepEqual(readdirSync(drive.mountpoint), [], 'the directory beneath is empty')
   },
 )

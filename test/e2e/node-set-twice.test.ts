@@ -1,4 +1,4 @@
-/** Two `node set` at once: the second comes after the first, and `sync` after both. */
+/** Two concurrent `node set`: the second runs after the first, and `sync` after both. */
 import { join } from 'node:path'
 import type { StatusReport } from '../../src/api/index.js'
 import { sleep } from '../../src/base/index.js'
@@ -7,7 +7,7 @@ import { startFaultProxy } from '../kubo/fault-proxy.js'
 import { testWhere } from '../support/available.js'
 import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
 
-testWhere('fuse', 'go')('S-079 of two node sets at once the second waits, and sync for both', async (t) => {
+testWhere('fuse', 'go')('S-079 of two concurrent node sets the second waits, and sync waits for both', async (t) => {
   t.timeout(5 * 60_000)
   const folder = temporaryFolder(t, 'twice')
   const [phrase, last] = [join(folder, 'phrase'), `file://${join(folder, 'last')}`]
@@ -23,7 +23,7 @@ testWhere('fuse', 'go')('S-079 of two node sets at once the second waits, and sy
   while (proxy.hits === 0) await sleep(50)
   const second = drive.run(['node', 'set', last])
   const syncing = drive.run(['sync'])
-  t.deepEqual((await drive.json<StatusReport>(['status'])).warnings, [], 'nothing was cut off')
+  t.deepEqual((await drive.json<StatusReport>(['status'])).warnings, [], 'nothing was interrupted')
   for (const run of [first, second, syncing]) {
     const { code, stderr } = await run
     t.is(code, 0, stderr)
@@ -34,7 +34,7 @@ testWhere('fuse', 'go')('S-079 of two node sets at once the second waits, and sy
   t.deepEqual(status.warnings, [])
   t.true(
     proxy.requests.some((path) => path.startsWith('name/put')),
-    'the first one went through',
+    'the first one succeeded',
   )
   await drive.unmount()
   const other = testDrive(t)

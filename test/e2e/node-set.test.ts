@@ -17,7 +17,7 @@ interface Status {
 
 interface Nodes {
   readonly kubo: KuboDaemon
-  /** Before another Kubo. */
+  /** In front of another Kubo. */
   readonly proxy: FaultProxy
 }
 
@@ -35,7 +35,7 @@ async function nodes(t: ExecutionContext): Promise<Nodes> {
   return { kubo, proxy }
 }
 
-/** A drive at one Kubo with one version and changes after it, and another Kubo behind a proxy. */
+/** A drive on one Kubo with one version and later changes, and another Kubo behind a proxy. */
 async function two(t: ExecutionContext): Promise<Two> {
   const { kubo, proxy } = await nodes(t)
   const phrase = join(temporaryFolder(t, 'node-set'), 'phrase')
@@ -65,7 +65,7 @@ const FAILURES: Readonly<Record<string, string>> = {
 
 for (const [step, path] of Object.entries(FAILURES)) {
   testWhere('fuse', 'go')(
-    `S-031 node set that fails at ${step} leaves the drive at its node, which then gets everything`,
+    `S-031 node set that fails at ${step} keeps the drive on its node, which then gets everything`,
     async (t) => {
       const { drive, kubo, proxy, phrase } = await two(t)
       proxy.inject({ path, kind: { status: 500, body: 'injected' } })
@@ -87,7 +87,7 @@ for (const [step, path] of Object.entries(FAILURES)) {
   )
 }
 
-testWhere('fuse', 'go')('S-031 Ctrl-C in the middle of node set leaves the drive at its node', async (t) => {
+testWhere('fuse', 'go')('S-031 Ctrl-C during node set keeps the drive on its node', async (t) => {
   const { drive, kubo, proxy, phrase } = await two(t)
   proxy.inject({ path: 'pin/add', kind: { delayMs: 60_000 } })
   const child = spawn(process.execPath, [join(projectRoot, 'dist/src/cli/main.js'), 'node', 'set', proxy.url], {
@@ -105,7 +105,7 @@ testWhere('fuse', 'go')('S-031 Ctrl-C in the middle of node set leaves the drive
 })
 
 testWhere('fuse', 'go')(
-  'S-031 a kill in the middle of node set is named by status, and the drive goes on at its node',
+  'S-031 after a kill during node set, status reports it and the drive stays on its node',
   async (t) => {
     const { drive, kubo, proxy, phrase } = await two(t)
     proxy.inject({ path: 'name/put', kind: { delayMs: 60_000 } })
@@ -128,7 +128,7 @@ testWhere(
   'fuse',
   'go',
   'root',
-)('S-031 node set on a full disk leaves the drive at its node, and goes through when there is room', async (t) => {
+)('S-031 node set on a full disk keeps the drive on its node, and succeeds when there is space', async (t) => {
   const { kubo, proxy } = await nodes(t)
   const disk = temporaryFolder(t, 'small')
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', disk])

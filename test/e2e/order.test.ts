@@ -2,7 +2,7 @@ import { testWhere } from '../support/available.js'
 import { programAside, testDrive } from '../support/drive.js'
 
 testWhere('fuse')(
-  'S-002 R-74 a daemon killed after a file and a directory were synced has all that was written before them',
+  'S-002 R-74 after a kill, everything written before a synced file or directory is there',
   async (t) => {
     t.timeout(3 * 60_000)
     const drive = testDrive(t)
@@ -23,7 +23,7 @@ testWhere('fuse')(
       mkdir d; sync .`
     await programAside('sh', ['-c', work], top)
     drive.killDaemon()
-    // The next daemon brings the mount back.
+    // The next daemon restores the mount.
     await drive.mount()
     const check = `
       dd if=a bs=1 skip=4999 count=5 2>/dev/null; echo

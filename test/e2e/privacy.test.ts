@@ -8,11 +8,11 @@ import { startKubo } from '../kubo/daemon.js'
 
 const CANARY = 'CANARY-7f3a91'
 const KIB = 1024
-/** Plain sizes that no stored block may show. */
+/** Exact sizes that no stored block may show. */
 const SIZES = [3, 2_500, 5_001, 70_001, 262_143, 999_999]
 
 testWhere('fuse', 'go')(
-  'S-006 R-40 what a real Kubo holds shows no plaintext, name, exact size or tree shape',
+  'S-006 R-40 the blocks of a real Kubo show no plaintext, name, exact size or tree shape',
   async (t: ExecutionContext) => {
     t.timeout(5 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
@@ -30,7 +30,7 @@ testWhere('fuse', 'go')(
     const blocks = await allBlocks(kubo.url)
     const raw = blocks.filter(({ codec }) => codec === 'raw')
     const visible = blocks.filter(({ codec }) => codec === 'dag-pb')
-    t.is(raw.length + visible.length, blocks.length, 'only sealed blocks and forest nodes')
+    t.is(raw.length + visible.length, blocks.length, 'only sealed blocks and pin tree nodes')
     t.true(raw.length >= 12, `${raw.length} sealed blocks`)
     for (const { bytes } of raw) {
       t.true(isPaddedLength(bytes.length), `a sealed block of ${bytes.length} bytes`)
@@ -39,8 +39,8 @@ testWhere('fuse', 'go')(
     const sealedSizes = new Set(raw.map(({ bytes }) => bytes.length))
     for (const size of SIZES) for (const extra of [0, 16, 40]) t.false(sealedSizes.has(size + extra), `size ${size}`)
 
-    // The forest: unnamed links, no data, no sizes; every sealed block hangs at the same depth whatever the tree looked
-    // like.
+    // The pin tree: unnamed links, no data, no sizes. Every sealed block is at the same depth, whatever the shape of
+    // the tree.
     const nodes = new Map(visible.map(({ cid, bytes }) => [cid, dagPb.decode(bytes)]))
     for (const node of nodes.values()) {
       t.true(node.Data === undefined || node.Data.length === 0)
@@ -71,7 +71,7 @@ interface StoredBlock {
   readonly bytes: Uint8Array
 }
 
-/** Every block the daemon holds that the drive's pin reaches. */
+/** Every block in the daemon that is reachable from the drive's pin. */
 async function allBlocks(url: string): Promise<StoredBlock[]> {
   const call = async (path: string): Promise<Response> =>
     fetch(`${url}/api/v0/${path}`, { method: 'POST', signal: AbortSignal.timeout(60_000) })
@@ -92,8 +92,8 @@ async function allBlocks(url: string): Promise<StoredBlock[]> {
 }
 
 /**
- * Sealed lengths by docs/FORMAT.md: nodes are powers of two, commits the same behind a 24-byte nonce, leaves whole
- * pages in Padmé's steps.
+ * Sealed lengths as defined in docs/FORMAT.md: nodes are powers of two, commits the same plus a 24-byte nonce, leaves
+ * whole pages in Padmé's steps.
  */
 function isPaddedLength(length: number): boolean {
   const isPowerOfTwo = (value: number): boolean => value >= KIB && Number.isInteger(Math.log2(value))

@@ -1,4 +1,4 @@
-/** The memory of the daemon, which holds the drive's keys, as another program of the same user finds it. */
+/** Access of another program of the same user to the daemon's memory, which holds the drive's keys. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const USER = 54_321
 
 testWhere('root')(
-  'S-060 a daemon leaves no core, no program of its own user reads its memory, and it finds its own way in /proc/self',
+  'S-060 the daemon leaves no core dump, programs of its user cannot read its memory, and its own /proc/self works',
   (t: ExecutionContext) => {
     const folder = temporaryFolder(t, 'private')
     const home = join(folder, 'a-home-with-a-path-too-long-for-a-socket-of-the-kernel-'.repeat(2))
@@ -24,12 +24,12 @@ testWhere('root')(
     run('init')
     t.teardown(() => run('daemon', 'stop'))
     const status = JSON.parse(run('status', '--json')) as { state: string; daemon: { pid: number } }
-    t.is(status.state, 'open', 'it works as before')
+    t.is(status.state, 'open', 'it still works')
     const { pid } = status.daemon
-    t.is(statSync(`/proc/${pid}/environ`).uid, 0, 'the kernel gives its files in /proc to root')
+    t.is(statSync(`/proc/${pid}/environ`).uid, 0, 'its files in /proc belong to root')
     t.regex(readFileSync(`/proc/${pid}/limits`, 'latin1'), /^Max core file size +0 +0 /m)
     for (const file of ['environ', 'maps', 'mem'])
-      t.not(spawnSync('cat', [`/proc/${pid}/${file}`], as).status, 0, `${file} is closed to its own user`)
+      t.not(spawnSync('cat', [`/proc/${pid}/${file}`], as).status, 0, `its own user cannot read ${file}`)
     run('sync')
   },
 )

@@ -10,7 +10,7 @@ import { startFaultProxy } from '../kubo/fault-proxy.js'
 import { startKubo } from '../kubo/daemon.js'
 
 testWhere('fuse', 'go')(
-  'S-036 a directory that is removed while its version is sent, and garbage collected by Kubo, do not stop publishing',
+  'S-036 removing a directory during its upload, with a Kubo garbage collection, does not stop publishing',
   async (t: ExecutionContext) => {
     t.timeout(4 * 60_000)
     const kubo = await startKubo({ version: '0.43' })

@@ -6,13 +6,13 @@ import { programLater, temporaryFolder, testDrive, type TestDrive } from '../sup
 
 import type { ExecutionContext } from 'ava'
 
-/** A minute in which daemons collect garbage, drop what can be loaded again and let go of mapped pages. */
+/** A minute for daemons to collect garbage, drop reloadable data and release mapped pages. */
 const REST_MS = 60_000
 const PEAK_BYTES = 400 * MIB
 const IDLE_BYTES = 150 * MIB
 
 testWhere('fuse')(
-  'S-064 S-066 R-76 30,000 files made, published, walked: the daemon stays under 400 MiB, and rests under 150 MiB',
+  'S-064 S-066 R-76 creating, publishing and walking 30,000 files: the daemon stays under 400 MiB, and idle under 150 MiB',
   async (t) => {
     t.timeout(15 * 60_000)
     const drive = await mounted(t)
@@ -29,7 +29,7 @@ testWhere('fuse')(
 )
 
 testWhere('fuse')(
-  'S-064 S-065 S-066 R-76 a file of 64 GiB made by copy_file_range, published, read after a restart and removed',
+  'S-064 S-065 S-066 R-76 a file of 64 GiB is made by copy_file_range, published, read after a restart and removed',
   async (t) => {
     t.timeout(15 * 60_000)
     const drive = await mounted(t)
@@ -64,7 +64,7 @@ testWhere('fuse')(
 )
 
 testWhere('fuse')(
-  'S-064 S-066 S-089 R-76 20,000 pages written at random into one file, published: the daemon stays under 400 MiB',
+  'S-064 S-066 S-089 R-76 writing 20,000 random pages of one file and publishing: the daemon stays under 400 MiB',
   async (t) => {
     t.timeout(15 * 60_000)
     const drive = await mounted(t)
@@ -87,7 +87,7 @@ async function mounted(t: ExecutionContext): Promise<TestDrive> {
   return drive
 }
 
-/** A program on the mount, in Python, with the files it is given as arguments. */
+/** Runs a Python program on the mount, with the given arguments. */
 async function python(
   t: ExecutionContext,
   drive: TestDrive,
@@ -112,7 +112,7 @@ async function rested(t: ExecutionContext, drive: TestDrive): Promise<void> {
   t.true(bytes < IDLE_BYTES, `idle ${Math.round(bytes / MIB)} MiB`)
 }
 
-/** The most the daemon that runs now ever had resident. */
+/** Peak resident memory of the running daemon. */
 function peak(t: ExecutionContext, drive: TestDrive): void {
   const status = readFileSync(`/proc/${drive.daemonPid()}/status`, 'latin1')
   const bytes = Number(/VmHWM:\s+(\d+)/.exec(status)![1]) * 1024

@@ -16,11 +16,11 @@ import {
 } from '../support/workload.js'
 import { startKubo } from '../kubo/daemon.js'
 
-/** Where the node is and how a device reaches it. */
+/** The kind of node, and how a device reaches it. */
 type OpenNode = (t: ExecutionContext, folder: string) => Promise<readonly string[]>
 
 const kinds: Readonly<Record<string, OpenNode>> = {
-  'the embedded store on a disk of its own': async (_t, folder) => ['--node', `file://${join(folder, 'node')}`],
+  'the embedded store on a separate disk': async (_t, folder) => ['--node', `file://${join(folder, 'node')}`],
   'a real Kubo daemon': async (t) => {
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
@@ -33,7 +33,7 @@ for (const [kind, openNode] of Object.entries(kinds)) {
     ? (['fuse', 'git', 'sqlite3', 'setfattr', 'go'] as const)
     : (['fuse', 'git', 'sqlite3', 'setfattr'] as const)
   testWhere(...needs)(
-    `S-003 R-20 R-21 R-42 a lost device comes back from the phrase and ${kind}`,
+    `S-003 R-20 R-21 R-42 a lost device is restored from the phrase and ${kind}`,
     async (t: ExecutionContext) => {
       t.timeout(15 * 60_000)
       const folder = temporaryFolder(t, 'e2e')
@@ -86,7 +86,7 @@ for (const [kind, openNode] of Object.entries(kinds)) {
   )
 }
 
-/** The opened drive is a full drive: what is changed there is what the next device sees. */
+/** The restored drive is a full drive: its changes are visible to the next device. */
 async function changesTravelBack(t: ExecutionContext, top: string, reopen: () => Promise<string>): Promise<void> {
   const script = `
     set -e

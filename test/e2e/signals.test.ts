@@ -7,8 +7,8 @@ const test = testWhere('fuse', 'root', 'gcc')
 const drives = new CallersDrives()
 
 if ('before' in test) {
-  test.before('two drives are mounted', () => drives.open())
-  test.after.always('they are unmounted', () => drives.close())
+  test.before('mount two drives', () => drives.open())
+  test.after.always('unmount them', () => drives.close())
 }
 
 const COMMITS = `
@@ -26,7 +26,7 @@ print(base.execute('select count(*) from t').fetchone()[0], base.execute('pragma
 `
 
 for (const caller of callers) {
-  test(`S-056 no call on a file answers EINTR for a handled signal: ${caller.name}`, (t: ExecutionContext) => {
+  test(`S-056 no call on a file returns EINTR for a handled signal: ${caller.name}`, (t: ExecutionContext) => {
     const { mounted, plain } = drives.folders(t, caller)
     const program = compiled(t, 'interrupted')
     for (const folder of [plain, mounted]) t.is(runAs(caller, [program, folder, '2', '2000']), 'EINTR 0\n')

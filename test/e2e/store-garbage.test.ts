@@ -7,7 +7,7 @@ import { program, temporaryFolder, testDrive } from '../support/drive.js'
 const DISK_MIB = 64
 
 testWhere('fuse', 'root')(
-  'S-042 a store on a small disk does not fill with garbage: what versions left behind is collected by itself',
+  'S-042 a store on a small disk does not fill with garbage of earlier versions: it collects garbage by itself',
   async (t: ExecutionContext) => {
     t.timeout(4 * 60_000)
     const folder = temporaryFolder(t, 'garbage')
@@ -25,15 +25,14 @@ testWhere('fuse', 'root')(
       write('rewritten', 20)
       await drive.must(['sync'], 60_000)
     }
-    // A look for garbage that found little is not repeated at once, the longer it took the later.
+    // A garbage collection that found little is not repeated at once; the longer it took, the later.
     const used = (): number => bytesBelow(join(disk, 'node', 'segments'))
     for (let version = 0; version < 60 && used() > 30 * 1024 * 1024; version++) {
       write('small', 1)
       await drive.must(['sync'], 60_000)
     }
     t.true(used() < 30 * 1024 * 1024, `${used()} bytes for 21 MiB that are live`)
-    // Removed and replaced in one version: the new one needs room that only the old one's garbage can give, or waits
-    // for it.
+    // Removed and replaced in one version: the new version waits for space, or gets it from the garbage of the old one.
     write('rewritten', 1)
     await drive.must(['sync'], 60_000)
     write('large', 40)

@@ -6,7 +6,7 @@ import { programAside, testDrive, type TestDrive } from '../support/drive.js'
 
 const test = testWhere('fuse')
 
-/** Appends 1 MiB at a time, now and then over what was written before, and prints the hash of what has to be there. */
+/** Appends 1 MiB at a time, sometimes overwrites earlier bytes, and prints the hash of the expected content. */
 const STREAM = `
 import hashlib, os, random, sys
 chance = random.Random(int(sys.argv[2]))
@@ -28,7 +28,7 @@ print(hashlib.sha256(wanted).hexdigest())
 
 const goneOn = (drive: TestDrive): number => drive.log(Infinity).split('the mount goes on').length - 1
 
-test('S-087 streams of large writes go on through kills and lose nothing, though their bytes are not copied into the log', async (t: ExecutionContext) => {
+test('S-087 large stream writes continue through kills and lose nothing, although the log does not copy their bytes', async (t: ExecutionContext) => {
   t.timeout(170_000)
   const drive = testDrive(t, { holder: true })
   await drive.up()

@@ -1,4 +1,4 @@
-/** Publishing by itself on the real daemon: nobody calls `sync`, and nothing in the daemon looks for changes. */
+/** Automatic publishing on the real daemon: nothing calls `sync`, and the daemon does not poll for changes. */
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
@@ -9,7 +9,10 @@ interface Status {
   readonly publishedHeight: number
 }
 
-/** Waits for a version above `height` with so many files. @returns its height */
+/**
+ * Waits for a version above `height` with this many files.
+ * @returns its height
+ */
 async function publishedAbove(height: number, files: number, drive: TestDrive): Promise<number> {
   for (;;) {
     const { levels, publishedHeight } = await drive.json<Status>(['status'])
@@ -20,7 +23,7 @@ async function publishedAbove(height: number, files: number, drive: TestDrive): 
 }
 
 testWhere('fuse')(
-  'S-090 R-13 changes in the mount of an idle drive are published by themselves, time after time',
+  'S-090 R-13 changes in the mount of an idle drive are published automatically, again and again',
   async (t: ExecutionContext) => {
     t.timeout(2 * 60_000)
     const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '400' } })
@@ -29,7 +32,7 @@ testWhere('fuse')(
     for (let round = 1; round <= 3; round++) {
       await programAside('sh', ['-c', `echo ${round} > file-${round}`], drive.mountpoint)
       height = await publishedAbove(height, round, drive)
-      // Idle for longer than anything that waits for a change.
+      // Longer than any delay after a change.
       await sleep(1500)
     }
     await programAside('rm', ['file-1'], drive.mountpoint)

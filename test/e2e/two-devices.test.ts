@@ -26,13 +26,13 @@ interface Pair {
   readonly b: TestDrive
 }
 
-/** Two homes of one drive; nothing is mounted. */
+/** Two homes of one drive, without mounts. */
 async function pair(t: ExecutionContext, openNode: OpenNode): Promise<Pair> {
   t.timeout(10 * 60_000)
   const folder = temporaryFolder(t, 'pair')
   const node = await openNode(t, folder)
   const phrase = join(folder, 'phrase')
-  // Nothing is published but on demand.
+  // Disables automatic publishing.
   const environment = { DAGDRIVE_DEBOUNCE_MS: '600000' }
   const [a, b] = [testDrive(t, { environment }), testDrive(t, { environment })]
   await a.up(['--node', node, '--phrase-out', phrase, '--device-name', 'desk'])
@@ -51,7 +51,7 @@ async function pair(t: ExecutionContext, openNode: OpenNode): Promise<Pair> {
 const shell = (drive: TestDrive, script: string): string =>
   program('sh', ['-c', `set -e; ${script}`], { cwd: drive.mountpoint })
 
-/** A copy of everything, to compare the other device with. */
+/** A copy of all content, to compare with the other device. */
 function copyOf(drive: TestDrive, folder: string): string {
   const copy = join(folder, 'copy')
   rmSync(copy, { recursive: true, force: true })
@@ -77,7 +77,7 @@ const TURNS = [
 
 for (const [kind, openNode] of Object.entries(kinds)) {
   const needs = kind.includes('Kubo') ? (['fuse', 'setfattr', 'go'] as const) : (['fuse', 'setfattr'] as const)
-  testWhere(...needs)(`S-013 R-30 two devices in turn over ${kind} each see what the other did`, async (t) => {
+  testWhere(...needs)(`S-013 R-30 two devices in turn over ${kind} see the changes of each other`, async (t) => {
     const { folder, a, b } = await pair(t, openNode)
     let [here, there] = [b, a]
     await here.mount()
@@ -97,56 +97,50 @@ for (const [kind, openNode] of Object.entries(kinds)) {
   })
 }
 
-testWhere('fuse', 'go')(
-  'S-013 a mounted drive says that there is a newer version, and lets go without a failure',
-  async (t) => {
-    const { folder, a, b } = await pair(t, kinds['a real Kubo daemon']!)
-    await a.mount()
+testWhere('fuse', 'go')('S-013 a mounted drive reports a newer version, and unmounts without a failure', async (t) => {
+  const { folder, a, b } = await pair(t, kinds['a real Kubo daemon']!)
+  await a.mount()
+  await b.mount()
+  shell(b, 'echo from b > note')
+  await b.must(['sync'], 300_000)
+  const copy = copyOf(b, folder)
+  await a.must(['sync'])
+  const status = await a.json<StatusReport>(['status'])
+  t.is(status.newer?.deviceName, 'train')
+  t.is(status.lastError, undefined)
+  t.regex(await a.must(['status']), /"train" has published version \d+.*unmount and mount/is)
+  t.is(readFileSync(join(a.mountpoint, 'note'), 'utf8'), 'first\n')
+  await a.unmount()
+  await a.mount()
+  same(t, a, copy, 'after a remount')
+  t.is((await a.json<StatusReport>(['status'])).newer, undefined)
+})
+
+testWhere('fuse')('S-013 R-74 after a kill during a fast-forward, the home repeats it', async (t) => {
+  const { folder, a, b } = await pair(t, kinds['a store on a disk']!)
+  const seed = process.pid
+  const random = seededRandom(seed)
+  t.log(`seed ${seed}`)
+  for (let round = 0; round < 8; round++) {
     await b.mount()
-    shell(b, 'echo from b > note')
-    await b.must(['sync'], 300_000)
+    shell(
+      b,
+      `echo ${round} >> note; seq ${round}000 > lines; mkdir -p new; echo ${round} > new/${round}; echo x > folder/tiny`,
+    )
     const copy = copyOf(b, folder)
-    await a.must(['sync'])
-    const status = await a.json<StatusReport>(['status'])
-    t.is(status.newer?.deviceName, 'train')
-    t.is(status.lastError, undefined)
-    t.regex(await a.must(['status']), /"train" has published version \d+.*unmount and mount/is)
-    t.is(readFileSync(join(a.mountpoint, 'note'), 'utf8'), 'first\n')
-    await a.unmount()
+    await b.unmount([], 300_000)
+    const mounting = a.mount().catch(() => undefined)
+    await sleep(100 + random.next(400))
+    if (a.daemonPid() !== undefined) a.killDaemon()
+    await mounting
     await a.mount()
-    same(t, a, copy, 'after mounting again')
-    t.is((await a.json<StatusReport>(['status'])).newer, undefined)
-  },
-)
-
-testWhere('fuse')(
-  'S-013 R-74 a daemon killed while it takes a version over leaves a home that does it again',
-  async (t) => {
-    const { folder, a, b } = await pair(t, kinds['a store on a disk']!)
-    const seed = process.pid
-    const random = seededRandom(seed)
-    t.log(`seed ${seed}`)
-    for (let round = 0; round < 8; round++) {
-      await b.mount()
-      shell(
-        b,
-        `echo ${round} >> note; seq ${round}000 > lines; mkdir -p new; echo ${round} > new/${round}; echo x > folder/tiny`,
-      )
-      const copy = copyOf(b, folder)
-      await b.unmount([], 300_000)
-      const mounting = a.mount().catch(() => undefined)
-      await sleep(100 + random.next(400))
-      if (a.daemonPid() !== undefined) a.killDaemon()
-      await mounting
-      await a.mount()
-      same(t, a, copy, `round ${round}`)
-      await a.unmount([], 300_000)
-    }
-  },
-)
+    same(t, a, copy, `round ${round}`)
+    await a.unmount([], 300_000)
+  }
+})
 
 testWhere('fuse', 'go')(
-  'S-013 R-61 a daemon that stays between two mounts takes over what came meanwhile',
+  'S-013 R-61 a daemon that keeps running between two mounts takes over newer versions',
   async (t) => {
     const { folder, a, b } = await pair(t, kinds['a real Kubo daemon']!)
     const daemon = a.run(['daemon', 'run'], 300_000)
@@ -158,16 +152,16 @@ testWhere('fuse', 'go')(
     shell(b, 'echo from b > note; rm gone; seq 10 > lines')
     const copy = copyOf(b, folder)
     await b.unmount([], 300_000)
-    // A drive that was just opened has just looked.
+    // A drive that was just opened has just checked the heads.
     await sleep(5_000)
-    // Asked twice at once it opens the drive again once, and the mount of who was served first stays.
+    // Two concurrent requests reopen the drive once, and the mount of the first one stays.
     const mounting = [a.mount(), a.mount()]
     await Promise.race(mounting)
     const opened = await open(join(a.mountpoint, 'note'), 'r+')
     await Promise.all(mounting)
     await opened.sync()
     await opened.close()
-    same(t, a, copy, 'mounted again')
+    same(t, a, copy, 'remounted')
     shell(a, 'echo from a >> note')
     await a.unmount([], 300_000)
     t.is(a.daemonPid(), pid)
@@ -179,35 +173,38 @@ testWhere('fuse', 'go')(
   },
 )
 
-testWhere('fuse')('S-013 unpublished changes and another device ahead: DIVERGED, and nothing is lost', async (t) => {
-  const { a, b } = await pair(t, kinds['a store on a disk']!)
-  await a.mount()
-  shell(a, 'echo from a > mine; echo from a >> note')
-  const left = await a.run(['unmount', a.mountpoint, '--now'])
-  t.is(left.code, 3, left.stderr)
-  t.regex(left.stdout, /uploaded when the drive is next in use/)
-  await b.mount()
-  shell(b, 'echo from b >> note; echo b > theirs')
-  await b.unmount([], 300_000)
-  const heads = await headsOf(b)
+testWhere('fuse')(
+  'S-013 unpublished changes while another device is ahead: DIVERGED, and nothing is lost',
+  async (t) => {
+    const { a, b } = await pair(t, kinds['a store on a disk']!)
+    await a.mount()
+    shell(a, 'echo from a > mine; echo from a >> note')
+    const left = await a.run(['unmount', a.mountpoint, '--now'])
+    t.is(left.code, 3, left.stderr)
+    t.regex(left.stdout, /uploaded when the drive is next in use/)
+    await b.mount()
+    shell(b, 'echo from b >> note; echo b > theirs')
+    await b.unmount([], 300_000)
+    const heads = await headsOf(b)
 
-  await a.mount()
-  t.is(readFileSync(join(a.mountpoint, 'mine'), 'utf8'), 'from a\n')
-  t.is(readFileSync(join(a.mountpoint, 'note'), 'utf8'), 'first\nfrom a\n')
-  const refused = await a.run(['sync'])
-  t.is(refused.code, 25, refused.stderr)
-  t.regex(refused.stderr, /"train" has published version \d+.*unpublished changes here.*merging.*unmount --now/s)
-  t.regex((await a.run(['unmount', a.mountpoint])).stderr, /merging/)
-  const leaving = await a.run(['unmount', a.mountpoint, '--now'])
-  t.is(leaving.code, 3)
-  t.regex(leaving.stdout, /merging/)
-  t.notRegex(leaving.stdout, /uploaded when/)
-  // Once more: they are still there.
-  await a.mount()
-  t.is(readFileSync(join(a.mountpoint, 'mine'), 'utf8'), 'from a\n')
-  await a.run(['unmount', a.mountpoint, '--now'])
-  t.deepEqual(await headsOf(b), heads)
-})
+    await a.mount()
+    t.is(readFileSync(join(a.mountpoint, 'mine'), 'utf8'), 'from a\n')
+    t.is(readFileSync(join(a.mountpoint, 'note'), 'utf8'), 'first\nfrom a\n')
+    const refused = await a.run(['sync'])
+    t.is(refused.code, 25, refused.stderr)
+    t.regex(refused.stderr, /"train" has published version \d+.*unpublished changes here.*merging.*unmount --now/s)
+    t.regex((await a.run(['unmount', a.mountpoint])).stderr, /merging/)
+    const leaving = await a.run(['unmount', a.mountpoint, '--now'])
+    t.is(leaving.code, 3)
+    t.regex(leaving.stdout, /merging/)
+    t.notRegex(leaving.stdout, /uploaded when/)
+    // Again: they are still there.
+    await a.mount()
+    t.is(readFileSync(join(a.mountpoint, 'mine'), 'utf8'), 'from a\n')
+    await a.run(['unmount', a.mountpoint, '--now'])
+    t.deepEqual(await headsOf(b), heads)
+  },
+)
 
 async function headsOf(drive: TestDrive): Promise<unknown> {
   await drive.mount()
@@ -217,12 +214,12 @@ async function headsOf(drive: TestDrive): Promise<unknown> {
   return { publishedHeight, seen }
 }
 
-testWhere('fuse')('S-013 mounting says so when the node could not be asked for newer versions', async (t) => {
+testWhere('fuse')('S-013 mount reports that the node could not be asked for newer versions', async (t) => {
   const { a, b } = await pair(t, kinds['a store on a disk']!)
   t.is((await b.json<MountReport>(['mount', b.mountpoint])).newerUnknown, undefined)
   await b.unmount()
   await b.must(['daemon', 'stop'])
-  // A store on a disk is used by one at a time.
+  // A store on a disk has one user at a time.
   await a.mount()
   const mounted = await b.run(['mount', b.mountpoint])
   t.is(mounted.code, 0)

@@ -11,12 +11,12 @@ const PROGRAM = join(projectRoot, 'fixtures/programs/xattrs.py')
 const OTHER_USER = '1234'
 
 if ('before' in test) {
-  test.before('two drives are mounted', () => drives.open())
-  test.after.always('they are unmounted', () => drives.close())
+  test.before('mount two drives', () => drives.open())
+  test.after.always('unmount them', () => drives.close())
 }
 
 for (const caller of callers) {
-  test(`S-059 extended attributes and POSIX ACLs answer as on a plain directory: ${caller.name}`, (t: ExecutionContext) => {
+  test(`S-059 extended attributes and POSIX ACLs behave as on a plain directory: ${caller.name}`, (t: ExecutionContext) => {
     const { mounted, plain } = drives.folders(t, caller)
     const source = program('cat', [PROGRAM])
     const [expected, found] = [plain, mounted].map((folder) =>
@@ -35,12 +35,12 @@ except OSError as error: print(errno.errorcode[error.errno])
 os.setxattr('labelled', 'security.selinux', b'a:b:c'); print(os.getxattr('labelled', 'security.selinux'))
 `
 
-test('S-059 who asks for a label that is not there hears once for all files that labels are not supported', (t: ExecutionContext) => {
+test('S-059 reading a missing label tells the kernel once, for all files, that labels are not supported', (t: ExecutionContext) => {
   const { mounted } = drives.folders(t, callers[0]!)
   t.is(runAs(callers[0]!, ['python3', '-c', LABELS, mounted]), "ENOTSUP\nb'a:b:c'\n")
 })
 
-/** Prints what the ordinary user may do with a file that only its ACL opens for that user. */
+/** Prints the access of an ordinary user to a file that only its ACL grants. */
 const ATTEMPTS = `
 import os, sys
 os.chdir(sys.argv[1])
@@ -48,7 +48,7 @@ for name, flags in (('file', os.O_RDONLY), ('file', os.O_WRONLY), ('folder/below
     try: os.close(os.open(name, flags)); print('yes', end=' ')
     except OSError as error: print(error.errno, end=' ')
 `
-/** By root: an ACL for user 65534 on a file of mode 600, and a default ACL on a folder. */
+/** As root: an ACL for user 65534 on a file of mode 600, and a default ACL on a folder. */
 const PREPARE = `
 import os, struct, sys
 os.chdir(sys.argv[1])
@@ -60,7 +60,7 @@ os.close(os.open('folder/below', os.O_CREAT | os.O_WRONLY, 0o640))
 `
 const NARROW = "import os, sys; os.chdir(sys.argv[1]); os.chmod('file', 0o600)"
 
-test('S-059 on a shared mount the kernel obeys ACLs, inherited ones too, and a mode that takes the mask away', (t: ExecutionContext) => {
+test('S-059 on a shared mount the kernel enforces ACLs, inherited ones, and a mode that removes the mask', (t: ExecutionContext) => {
   const [, root, user] = callers as readonly [Caller, Caller, Caller]
   const { mounted, plain } = drives.folders(t, root)
   for (const folder of [plain, mounted]) {
@@ -71,7 +71,7 @@ test('S-059 on a shared mount the kernel obeys ACLs, inherited ones too, and a m
   }
 })
 
-test('S-059 S-001 S-003 ACLs are kept through a mount, and on another device', async (t: ExecutionContext) => {
+test('S-059 S-001 S-003 ACLs survive a remount, and exist on another device', async (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'acls')
   const node = `file://${join(folder, 'node')}`
   const phrase = join(folder, 'phrase')

@@ -1,5 +1,6 @@
 /**
- * What `drive.json` of a golden drive says. Byte strings are hex; names and paths have one character a byte (latin1).
+ * The content of `drive.json` of a golden drive. Byte strings are hex; names and paths have one character for each byte
+ * (latin1).
  */
 import { createHash } from 'node:crypto'
 import { hex } from '../../src/base/index.js'
@@ -10,7 +11,7 @@ export interface GoldenDrive {
   readonly phrase: string
   readonly rootKey: string
   readonly driveId: string
-  /** CIDs of the version roots, oldest first; the entries are those of the last. */
+  /** CIDs of the version roots, oldest first; the entries belong to the last. */
   readonly versions: readonly string[]
   /** The drive name, then the head name of the device. */
   readonly names: readonly {
@@ -22,7 +23,7 @@ export interface GoldenDrive {
     readonly record: string
   }[]
   readonly entries: readonly GoldenEntry[]
-  /** The forest over the SHA-256 of the decimal numbers from 0. */
+  /** The pin tree over the SHA-256 of the decimal numbers from 0. */
   readonly forest: { readonly numbers: number; readonly bits: number; readonly nodes: number; readonly root: string }
 }
 

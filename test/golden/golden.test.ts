@@ -1,6 +1,5 @@
 /**
- * The frozen drives in fixtures/golden: whatever this code becomes, it opens them, and it writes the same bytes for the
- * same content.
+ * The frozen drives in fixtures/golden: every later release opens them, and encodes the same content to the same bytes.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -45,7 +44,7 @@ const rootKey = rootKeyOfPhrase(drive.phrase)
 const keys = deriveDriveKeys(rootKey)
 const core = createCore('javascript')
 
-/** The blocks of the CAR; those a reader never asked for are found in `unread`. */
+/** The blocks of the CAR; `unread` has those that the reader did not request. */
 async function openCar() {
   const car = await readCar([new Uint8Array(readFileSync(join(FOLDER, 'drive.car')))])
   const blocks = new Map<string, Block>()
@@ -64,11 +63,11 @@ async function openCar() {
 async function openVersion(cid: string, fetch: FetchBlock): Promise<Commit> {
   const root = decodeVersionRoot(await fetch(parseCid(cid).digest, 'dag-pb'))
   const commit = openCommit(await fetch(root.commit, 'raw'), keys)
-  if (Buffer.compare(commit.forest, root.forest) !== 0) throw new DriveError('CORRUPT', 'Two forests.')
+  if (Buffer.compare(commit.forest, root.forest) !== 0) throw new DriveError('CORRUPT', 'Two pin trees.')
   return commit
 }
 
-test('golden v1: phrase and names lead to the newest version', async (t) => {
+test('golden v1: phrase and names resolve to the newest version', async (t) => {
   t.is(hex(rootKey), drive.rootKey)
   const { roots } = await openCar()
   t.deepEqual(
@@ -96,7 +95,7 @@ test('golden v1: the tree has every entry, attribute and byte', async (t) => {
   }
   const byPath = (a: GoldenEntry, b: GoldenEntry): number => (a.path < b.path ? -1 : 1)
   t.deepEqual(found.sort(byPath), drive.entries.toSorted(byPath))
-  t.deepEqual([...unread], [], 'every block of the drive was needed')
+  t.deepEqual([...unread], [], 'every block of the drive was read')
 })
 
 test('golden v1: the same content is encoded to the same bytes', async (t) => {
@@ -128,10 +127,10 @@ test('golden v1: the same content is encoded to the same bytes', async (t) => {
   await rebuild(commit.links!)
   await rebuild(commit.duplicates!)
   t.true(maps >= 6)
-  t.true(nodes > maps, 'a map of several nodes is among them')
+  t.true(nodes > maps, 'the content includes a map of several nodes')
 })
 
-test('golden v1: a set of digests gives the same forest', (t) => {
+test('golden v1: a set of digests gives the same pin tree', (t) => {
   const { numbers, bits, nodes, root } = drive.forest
   const live = Array.from({ length: numbers }, (_, i) => createHash('sha256').update(String(i)).digest())
   const forest = forestOf(
@@ -144,11 +143,11 @@ test('golden v1: a set of digests gives the same forest', (t) => {
   )
 })
 
-/** Python with a library is not asked of anyone, not even of CI. */
+/** Python with this library is not required, not even in CI. */
 const hasPython = spawnSync('python3', ['-c', 'import cryptography']).status === 0
 const testWithPython = hasPython ? test : test.skip
 
-testWithPython('golden v1: a reader written from docs/FORMAT.md alone finds the same', (t) => {
+testWithPython('golden v1: a reader written only from docs/FORMAT.md gets the same result', (t) => {
   const reader = join(projectRoot, 'fixtures/golden/read_drive.py')
   const files = ['drive.car', 'drive.json'].map((name) => join(FOLDER, name))
   const { status, stdout, stderr } = spawnSync('python3', [reader, ...files], { encoding: 'utf8', timeout: 60_000 })
@@ -188,7 +187,7 @@ async function bytesOf({ size, content }: EntryRecord, fetch: FetchBlock): Promi
   return bytes
 }
 
-/** The forest names exactly `liveBlocks` blocks, each is there, and the duplicates are among them. */
+/** The pin tree links to exactly `liveBlocks` blocks, including the duplicates, and each of them exists. */
 async function checkLive(
   commit: Commit,
   fetch: FetchBlock,

@@ -1,6 +1,6 @@
 /**
- * Makes the golden drive of format 1 from fixed seeds: `node dist/test/golden/make-drive.js fixtures/golden/v1`. It is
- * made once; a reader of any later release must open it. Never overwrite it: a new format gets a new folder.
+ * Makes the golden drive of format 1 from fixed seeds: `node dist/test/golden/make-drive.js fixtures/golden/v1`. It was
+ * made once, and every later release must open it. Never overwrite it: a new format gets a new folder.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -41,7 +41,7 @@ const keys = deriveDriveKeys(rootKey)
 const core = createCore('javascript')
 const driveId = random.bytes(16)
 
-/** Every block ever made, and how often the version being built uses each private one. */
+/** Every block ever made, and the refcount of each private one in the version being built. */
 const blocks = new Map<string, Block>()
 let uses = new Map<string, { digest: Digest; count: number }>()
 let expected: GoldenEntry[] = []
@@ -76,7 +76,7 @@ async function main(folder: string): Promise<void> {
   await writeFile(join(folder, 'drive.json'), asText(drive), { flag: 'wx' })
 }
 
-/** JSON with one entry a line, so that a difference is readable. */
+/** JSON with one entry per line, for readable diffs. */
 function asText({ entries, ...drive }: GoldenDrive): string {
   const head = JSON.stringify(drive, undefined, 2).slice(0, -2)
   return `${head},\n  "entries": [\n${entries.map((entry) => `    ${JSON.stringify(entry)}`).join(',\n')}\n  ]\n}\n`
@@ -176,7 +176,7 @@ function file(path: string, input: FileInput): EntryRecord {
   return noted(path, { ...base, ...times, nlink, xattrs, size: whole.length, content }, whole)
 }
 
-/** 20 runs over three leaf blocks, so that the list is a map of its own and blocks repeat. */
+/** 20 runs over three leaf blocks, so that the list is a separate map and blocks repeat. */
 function longList(path: string): EntryRecord {
   const leaves = [11, 12, 13].map((seed) => ({ bytes: pattern(4000, seed), leaf: leafOf(pattern(4000, seed)) }))
   const whole = new Uint8Array(20 * 1500)
@@ -286,7 +286,7 @@ function forestOf(live: readonly Digest[]): ReturnType<typeof updateForest> {
   })
 }
 
-/** A forest deep enough for three levels: the SHA-256 of each number from 0, in decimal. */
+/** A pin tree of three levels: the SHA-256 of each number from 0, in decimal. */
 function forestVector(): GoldenDrive['forest'] {
   const live = Array.from({ length: 60_000 }, (_, i) => new Uint8Array(createHash('sha256').update(String(i)).digest()))
   const forest = forestOf(live.sort((a, b) => Buffer.compare(a, b)))

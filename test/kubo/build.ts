@@ -1,7 +1,7 @@
 /**
  * Builds real Kubo daemons for the tests, once per version, into a cache outside the tree: `fixtures/kubo/<version>`
- * names the modules, Go fetches and builds them. Run directly it builds all versions: `node dist/test/kubo/build.js
- * [version…]`.
+ * names the modules, and Go fetches and builds them. Run directly, it builds all versions: `node
+ * dist/test/kubo/build.js [version…]`.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -18,13 +18,14 @@ export type KuboVersion = (typeof KUBO_VERSIONS)[number]
 const BUILD_MS = 20 * 60_000
 const PACKAGE = 'github.com/ipfs/kubo/cmd/ipfs'
 
-/** Kubo cannot be had on this machine; the message says what is missing. */
+/** Kubo is not available on this machine; the message says why. */
 export class KuboUnavailable extends Error {
   override readonly name = 'KuboUnavailable'
 }
 
 /**
- * @returns the path of a real `ipfs` program; throws KuboUnavailable with the reason. The first call may take minutes.
+ * @returns the path of a real `ipfs` program. The first call may take minutes
+ * @throws KuboUnavailable with the reason
  */
 export async function buildKubo(version: KuboVersion, say: (line: string) => void = () => undefined): Promise<string> {
   const program = programOf(version)
@@ -44,7 +45,7 @@ export async function buildKubo(version: KuboVersion, say: (line: string) => voi
   return program
 }
 
-/** Every version is built already, or Go is here to build it. */
+/** Whether every version is built, or Go is installed to build it. */
 export function canHaveKubo(): boolean {
   return findGo() !== undefined || KUBO_VERSIONS.every((version) => existsSync(programOf(version)))
 }
@@ -85,7 +86,7 @@ function findGo(): string | undefined {
   return folders.map((folder) => join(folder, 'go')).find((go) => existsSync(go))
 }
 
-/** Waits while another process builds the same version; a builder that died is replaced. */
+/** Waits while another process builds the same version. The lock of a dead builder is taken over. */
 async function takeBuildLock(path: string): Promise<() => Promise<void>> {
   for (const end = performance.now() + BUILD_MS; performance.now() < end; await sleep(500)) {
     try {

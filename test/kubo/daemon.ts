@@ -1,6 +1,6 @@
 /**
- * A real Kubo daemon in a temporary repository, loopback only, on a free port. It dies with this process, also when
- * that is killed, and its repository goes with `stop`.
+ * A real Kubo daemon in a temporary repository, loopback only, on a free port. It ends with this process, even if that
+ * is killed. `stop` removes its repository.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
@@ -17,20 +17,20 @@ const STOP_MS = 15_000
 export interface KuboOptions {
   /** Default 0.43. */
   readonly version?: KuboVersion
-  /** `API.Authorizations`: user → secret and the paths it opens. */
+  /** `API.Authorizations`: user → secret, and the paths it may use. */
   readonly authorizations?: Readonly<
     Record<string, { readonly AuthSecret: string; readonly AllowedPaths: readonly string[] }>
   >
-  /** Serve the API on a unix socket in the repository too. */
+  /** Also serve the API on a unix socket in the repository. */
   readonly unixSocket?: boolean
   /** Extra arguments of `ipfs daemon`, such as `--enable-gc`. */
   readonly daemonArguments?: readonly string[]
 }
 
 export interface KuboDaemon {
-  /** `http://127.0.0.1:PORT`; stays the same over restarts. */
+  /** `http://127.0.0.1:PORT`; the same after restarts. */
   readonly url: string
-  /** `unix:///…/api.sock` when asked for. */
+  /** `unix:///…/api.sock`, if requested. */
   readonly unixUrl: string | undefined
   readonly repo: string
   /** Environment for running `program` against this repository. */
@@ -38,9 +38,9 @@ export interface KuboDaemon {
   /** The `ipfs` program. */
   readonly program: string
   readonly pid: number | undefined
-  /** kill -9; resolves when it is gone. The repository stays. */
+  /** kill -9; resolves when the process has ended. The repository stays. */
   kill(): Promise<void>
-  /** Stops it when it runs, removes a stale socket, starts it again on the same port. */
+  /** Stops it if it runs, removes a stale socket, and starts it on the same port. */
   restart(): Promise<void>
   /** Ends it and removes the repository. May be called twice. */
   stop(): Promise<void>
@@ -101,7 +101,7 @@ class Daemon implements KuboDaemon {
   }
 
   async start(): Promise<void> {
-    // A socket file left by kill -9 keeps the daemon from starting: "bind: address already in use".
+    // With a socket file left by kill -9 the daemon does not start: "bind: address already in use".
     await rm(this.#socket, { force: true })
     await rm(join(this.repo, 'api'), { force: true })
     this.#output = ''
@@ -116,7 +116,7 @@ class Daemon implements KuboDaemon {
     const port =
       /RPC API server listening on \/ip4\/127\.0\.0\.1\/tcp\/(\d+)/.exec(this.#output)?.[1] ??
       /tcp\/(\d+)/.exec(address)?.[1]
-    if (port === undefined) throw new Error(`Kubo did not say where it listens:\n${this.#output}`)
+    if (port === undefined) throw new Error(`Kubo did not report its address:\n${this.#output}`)
     this.#url = `http://127.0.0.1:${port}`
     await this.#configure(`/ip4/127.0.0.1/tcp/${port}`)
   }
@@ -178,7 +178,7 @@ class Daemon implements KuboDaemon {
   }
 }
 
-/** `setpriv` (util-linux) has the kernel end the daemon when this process dies in any way. */
+/** With `setpriv` (util-linux) the kernel ends the daemon when this process dies in any way. */
 function diesWithParent(command: readonly string[]): readonly string[] {
   return existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL', ...command] : command
 }

@@ -1,6 +1,6 @@
 /**
- * A loopback HTTP proxy in front of a real daemon that misbehaves on demand. What it does not disturb passes unchanged,
- * trailers and `Expect: 100-continue` included.
+ * A loopback HTTP proxy in front of a real daemon that injects faults on demand. Other traffic passes unchanged,
+ * including trailers and `Expect: 100-continue`.
  */
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -8,43 +8,43 @@ import type { AddressInfo } from 'node:net'
 import { Transform } from 'node:stream'
 
 export interface Fault {
-  /** Only requests whose path (without `/api/v0/`) begins with this. */
+  /** Only requests whose path (without `/api/v0/`) starts with this. */
   readonly path?: string
-  /** How many requests are hit; then all pass. Default: until `heal`. */
+  /** Number of requests that fail; later ones pass. Default: until `heal`. */
   readonly times?: number
   readonly kind:
     | { readonly dropUploadAfterBytes: number }
-    /** Cuts the connection; with `cleanly` the answer ends as if it were whole. */
+    /** Cuts the connection; with `cleanly` the answer ends as if it were complete. */
     | { readonly truncateAnswerAfterBytes: number; readonly cleanly?: boolean }
     | { readonly status: number; readonly body?: string }
-    /** One bit of the answer's body is flipped: the wrong block. */
+    /** Flips one bit of the answer's body, which makes it a wrong block. */
     | { readonly damageAnswer: true }
-    /** The answer waits; longer than the client's patience it is a hung node. */
+    /** Delays the answer; if longer than the client's timeout, the node hangs. */
     | { readonly delayMs: number }
 }
 
 export interface FaultProxy {
   readonly url: string
-  /** Requests that were hit so far. */
+  /** Number of faults injected so far. */
   readonly hits: number
-  /** Paths asked for, in order, without `/api/v0/`. */
+  /** Requested paths, in order, without `/api/v0/`. */
   readonly requests: readonly string[]
   /** Called with the bytes of the request body passed on so far. */
   onUpload: ((bytes: number) => void) | undefined
   inject(fault: Fault): void
   /**
-   * The n-th call from now reaches the daemon, its answer and all later calls do not get through.
-   * @returns when it is cut
+   * The n-th call from now reaches the daemon. Its answer and all later calls are lost.
+   * @returns resolves when the connection is cut
    */
   cutAfter(calls: number): Promise<void>
   heal(): void
-  /** Refuses connections and cuts those that are open. */
+  /** Refuses connections and cuts open ones. */
   goDown(): Promise<void>
   comeBack(): Promise<void>
   close(): Promise<void>
 }
 
-/** @param target `http://127.0.0.1:PORT` of the real daemon @param tls PEM texts: the proxy then speaks https */
+/** @param target `http://127.0.0.1:PORT` of the real daemon @param tls PEM texts: the proxy then uses https */
 export async function startFaultProxy(target: string, tls?: { key: string; cert: string }): Promise<FaultProxy> {
   const proxy = new Proxy(new URL(target), tls)
   await proxy.comeBack()
@@ -129,7 +129,7 @@ class Proxy implements FaultProxy {
     }
     const wait = fault !== undefined && 'delayMs' in fault ? fault.delayMs : 0
     const timer = setTimeout(() => this.#forward(incoming, answer, expectsContinue, fault), wait)
-    // Of the answer, not of the socket: a kept-alive one carries many, and each would leave a listener behind.
+    // On the answer instead of the socket: a keep-alive socket carries many answers, and each would leave a listener.
     answer.once('close', () => clearTimeout(timer))
   }
 
@@ -176,7 +176,7 @@ class Proxy implements FaultProxy {
     })
   }
 
-  /** Counts the request body, and cuts it where the fault says. */
+  /** Counts the request body, and cuts it at the fault. */
   #meter(fault: Fault['kind'] | undefined, cut: () => void): Transform {
     let bytes = 0
     const limit = fault !== undefined && 'dropUploadAfterBytes' in fault ? fault.dropUploadAfterBytes : Infinity
@@ -218,7 +218,7 @@ function disturb(fault: Fault['kind'] | undefined, cut: () => void): Transform {
             this.push(null)
             done()
           } else {
-            setImmediate(cut) // and never done: otherwise a short answer would end well before it is cut
+            setImmediate(cut) // not done: otherwise a short answer would end before the cut
           }
           return
         }

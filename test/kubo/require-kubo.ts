@@ -1,15 +1,13 @@
-/** Tests that need a real Kubo: declared by `testWithKubo`, started by `requireKubo`. */
+/** For tests that need a real Kubo: declared by `testWithKubo`, started by `requireKubo`. */
 import ava, { type ExecutionContext, type TestFn } from 'ava'
 import { canHaveKubo } from './build.js'
 import { startKubo, type KuboDaemon, type KuboOptions } from './daemon.js'
 
-/**
- * `ava.serial` where Kubo is built or can be built, and in CI; `ava.serial.skip` elsewhere, which the report counts.
- */
+/** `ava.serial` if Kubo is built or can be built, and in CI; otherwise `ava.serial.skip`, which the report counts. */
 export const testWithKubo: TestFn | TestFn['skip'] =
   canHaveKubo() || process.env['CI'] !== undefined ? ava.serial : ava.serial.skip
 
-/** A real daemon that ends with the test. Fails with the reason when Kubo cannot be built or started. */
+/** A real daemon that ends with the test. Fails with the reason if Kubo cannot be built or started. */
 export async function requireKubo(t: ExecutionContext, options?: KuboOptions): Promise<KuboDaemon> {
   t.timeout(900_000, 'building or starting Kubo')
   const daemon = await startKubo(options)

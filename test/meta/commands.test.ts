@@ -4,14 +4,11 @@ import { buildProgram } from '../../src/cli/program.js'
 import type { Session } from '../../src/cli/session.js'
 import { filesBelow, isTest, readDoc } from '../support/sources.js'
 
-/** Never looked at: the commands are only listed. */
+/** Not used: the commands are only listed. */
 const program = buildProgram({} as Session)
 const PAGES = ['README.md', 'docs/CLI.md', 'docs/NODES.md', 'docs/RECOVERY.md', 'docs/SECURITY.md', 'docs/SEMANTICS.md']
 
-/**
- * In quotes, in code, or after npx: a command somebody is told to run. Labels such as 'dagdrive slot v1' are in single
- * quotes.
- */
+/** A command for the user: in quotes, in code, or after npx. Labels such as 'dagdrive slot v1' are in single quotes. */
 const NAMED = /(?:[`"]|npx |^)dagdrive (?!key 2|v1)([a-z]+)(?: ([a-z]+))?/gm
 
 test('every command named in messages, comments and pages exists', (t) => {

@@ -2,7 +2,7 @@ import test from 'ava'
 import { unusedExports } from '../support/exported-names.js'
 import { filesBelow, isTest } from '../support/sources.js'
 
-/** Exported for tests alone, by the reason. */
+/** Exports for tests only, by reason. */
 const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
   'read by a test of the documentation': [
     'src/api/index.ts OPERATION_NAMES',
@@ -11,7 +11,7 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     'src/cli/program.ts buildProgram',
   ],
   'tests repeat random work by its seed': ['src/base/index.ts seededRandom', 'src/base/random.ts seededRandom'],
-  'an independent implementation that the fast one is compared with': [
+  'an independent implementation to compare the fast one with': [
     'src/crypto/aead-xchacha.ts xchacha20Poly1305Noble',
     'src/crypto/index.ts aes256Gcm',
     'src/crypto/index.ts xchacha20Poly1305Noble',
@@ -43,12 +43,12 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     'src/dag/records/tables.ts sortRows',
     'src/sync/fetch/open-existing.ts findDrive',
   ],
-  'the constants of a contract, which its suite goes through': [
+  'the constants of a contract, used by its suite': [
     'src/node/index.ts DEFAULT_TIMEOUTS',
     'src/vfs/index.ts FALLOCATE',
     'src/vfs/index.ts SEEK',
   ],
-  'a pure part whose edge is tested on the kernel, tested by itself': [
+  'a pure part that is tested separately, because its edge needs the kernel': [
     'src/cli/terminal.ts progressLine',
     'src/daemon/lifecycle/lock.ts readLockHolder',
     'src/fuse/mounts/mount-info.ts parseMountInfo',

@@ -2,7 +2,7 @@ import test from 'ava'
 import { DRIVE_ERRORS } from '../../src/base/index.js'
 import { filesBelow, readDoc } from '../support/sources.js'
 
-test('every error code has its exit status and its meaning in docs/CLI.md', (t) => {
+test('docs/CLI.md has the exit status and meaning of every error code', (t) => {
   const page = readDoc('docs/CLI.md')
   t.deepEqual(
     Object.keys(DRIVE_ERRORS).filter((code) => !page.includes(`\`${code}\``)),
@@ -24,7 +24,7 @@ test('every command-line flag is in docs/CLI.md', (t) => {
   )
 })
 
-test('every numbered promise in docs/SEMANTICS.md is shown by a test that names it', (t) => {
+test('every numbered promise in docs/SEMANTICS.md is named by a test', (t) => {
   const promised = new Set(readDoc('docs/SEMANTICS.md').match(/\bS-\d{3}\b/g) ?? [])
   const tests = [...filesBelow('src', ['.test.ts']), ...filesBelow('test', ['.ts'])].map(({ text }) => text).join('\n')
   const named = new Set(tests.match(/\bS-\d{3}\b/g) ?? [])
@@ -50,7 +50,7 @@ test('every requirement number is named by a test or listed as open in docs/STAT
   )
 })
 
-/** The requirement numbers of the product: R-01 … R-77 with the gaps between the groups. */
+/** The requirement numbers of the product: R-01 … R-77, with the gaps between the groups. */
 function* groups(): Generator<string> {
   const last: Readonly<Record<number, number>> = { 0: 6, 1: 6, 2: 7, 3: 5, 4: 6, 5: 3, 6: 6, 7: 7 }
   for (const [tens, end] of Object.entries(last)) {

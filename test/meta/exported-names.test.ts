@@ -3,7 +3,7 @@ import { filesBelow, isTest } from '../support/sources.js'
 
 const EXPORT = /^export (?:async )?(?:abstract )?(?:function\*?|class|const|let|interface|type|enum) (\w+)/gm
 
-test('an exported name means one thing in all of src', (t) => {
+test('an exported name has one meaning in the whole of src', (t) => {
   const homes = new Map<string, Set<string>>()
   for (const { path, text } of filesBelow('src', ['.ts']).filter(({ path }) => !isTest(path))) {
     for (const [, name = ''] of text.matchAll(EXPORT)) homes.set(name, (homes.get(name) ?? new Set()).add(path))

@@ -3,7 +3,7 @@ import { filesBelow } from '../support/sources.js'
 
 const IMPORT = /(?:from|import\() ?'(\.\.?\/[^']+)'/g
 
-/** Files by the files they import; `type` imports count too: who reads one file of a circle has to read them all. */
+/** The imports of each file. `type` imports count: to understand one file of a circle, one has to read all of them. */
 function importsBelow(folder: string): ReadonlyMap<string, readonly string[]> {
   const imports = new Map<string, readonly string[]>()
   for (const { path, text } of filesBelow(folder, ['.ts'])) {
@@ -15,10 +15,7 @@ function importsBelow(folder: string): ReadonlyMap<string, readonly string[]> {
   return imports
 }
 
-/**
- * Groups of files in which each reaches every other (Tarjan's strongly connected components), those of one file left
- * out.
- */
+/** Groups of files in which each reaches every other (Tarjan's strongly connected components), without single files. */
 function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   const circles: string[][] = []
   const order = new Map<string, { index: number; low: number; onStack: boolean }>()
@@ -44,7 +41,7 @@ function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] 
   return circles
 }
 
-test('no files of src import each other in a circle', (t) => {
+test('src has no import circles', (t) => {
   const imports = importsBelow('src')
   t.true(imports.size > 100)
   t.deepEqual(circlesOf(imports), [])

@@ -1,6 +1,7 @@
 /**
- * The layer table as an ESLint rule: who may import whom, and why no more. docs/ARCHITECTURE.md says the same in words;
- * a meta test compares the two. `type` imports count too, since a layer is also the names one has to know.
+ * The layer table as an ESLint rule: the allowed imports of each module, and the reason. docs/ARCHITECTURE.md describes
+ * the same layers, and a meta test compares the two. `type` imports count, because a layer also limits the names one
+ * has to know.
  */
 import { posix, relative } from 'node:path'
 
@@ -86,7 +87,10 @@ const LAYERS = {
   cli: { may: ['base', 'platform', 'api'], why: 'a command starts fast and asks the daemon' },
 }
 
-/** `thread.js` and `client.js` are light parts of a module: for threads that start often, for callers elsewhere. */
+/**
+ * `thread.js` and `client.js` are small parts of a module: for threads that start often, and for callers in other
+ * threads.
+ */
 const DOORS = ['index.js', 'thread.js', 'client.js']
 
 /** `storage` is three modules; every other folder of src is one. @param path relative to the checkout, with `/` */

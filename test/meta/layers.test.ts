@@ -18,7 +18,7 @@ test('every module of the layer table exists and every folder of src is in the t
   t.deepEqual([...folders].sort(), Object.keys(LAYERS).sort())
 })
 
-test('docs/ARCHITECTURE.md says the same of every layer as the rule', (t) => {
+test('docs/ARCHITECTURE.md has the same layers as the rule', (t) => {
   const rows = new Map(
     [...readDoc('docs/ARCHITECTURE.md').matchAll(/^\| ([a-z/-]+) \| .* \| ([^|]*) \|$/gm)].map(
       ([, name = '', may = '']) => [name, may] as const,
@@ -32,7 +32,7 @@ test('docs/ARCHITECTURE.md says the same of every layer as the rule', (t) => {
   }
 })
 
-test('the layer rule sees an import that the table forbids, a side door, and test code in the product', (t) => {
+test('the layer rule detects a forbidden import, an import that bypasses index.js, and test code in the product', (t) => {
   t.is(problemOf('src/vfs/tree.ts', '../base/index.js'), undefined)
   t.is(problemOf('src/vfs/content/read.ts', '../inodes/inode.js'), undefined)
   t.regex(problemOf('src/dag/cid.ts', '../vfs/index.js') ?? '', /may not import vfs/)

@@ -4,7 +4,7 @@ import { filesBelow, isTest } from '../support/sources.js'
 const sources = [...filesBelow('src', ['.ts']), ...filesBelow('native', ['.c', '.h', '.mjs'])]
 const production = sources.filter(({ path }) => !isTest(path))
 
-/** What may appear only in its home. Each rule keeps one of our own traps out. */
+/** Constructs that are allowed only in one place. Each rule prevents a mistake of our own. */
 const RULES: readonly { readonly what: string; readonly pattern: RegExp; readonly home: RegExp }[] = [
   { what: 'wall clock outside base/clock.ts', pattern: /\bDate\.now\(|new Date\(\)/, home: /^src\/base\/clock\.ts$/ },
   { what: 'Math.random', pattern: /\bMath\.random\(/, home: /^$/ },
@@ -20,7 +20,7 @@ const RULES: readonly { readonly what: string; readonly pattern: RegExp; readonl
   },
   { what: 'an empty catch that does not name its case', pattern: /catch\s*(\([^)]*\))?\s*\{\s*\}/, home: /^$/ },
   {
-    what: 'umask changed elsewhere than once, before anything starts',
+    what: 'umask changed anywhere but once at the start',
     pattern: /\bumask\((?!\))/,
     home: /^(src\/daemon\/lifecycle\/main\.ts|native\/holder(_start)?\.c)$/,
   },
@@ -65,7 +65,7 @@ test('no line of a comment is wider than 120 columns', (t) => {
   t.deepEqual(wide, [])
 })
 
-test('every source file says what it owns before its first line of code', (t) => {
+test('every source file states its purpose before its first line of code', (t) => {
   const silent = production
     .filter(({ path }) => path.endsWith('.ts') && !path.endsWith('/index.ts'))
     .filter(
@@ -76,7 +76,7 @@ test('every source file says what it owns before its first line of code', (t) =>
   t.deepEqual(silent, [])
 })
 
-test('no test is switched off or singled out', (t) => {
+test('no test is skipped or marked as only', (t) => {
   const found = [...filesBelow('src', ['.ts']), ...filesBelow('test', ['.ts'])]
     .filter(({ path }) => !path.startsWith('test/support/') && !path.startsWith('test/meta/'))
     .filter(({ text }) => /\btest\.(only|failing|todo)\(/.test(text))

@@ -1,6 +1,6 @@
 /**
- * Uses damaged block stores in every way; says what it noticed. Ends with 1 when bytes were wrong or an error was none
- * of ours.
+ * Uses damaged block stores in every way and prints what it detects. The exit status is 1 if bytes were wrong or an
+ * error was not a DriveError.
  */
 import { pathToFileURL } from 'node:url'
 import { isDriveError, silentLog, systemClock, systemRandom } from '../../src/base/index.js'
@@ -33,7 +33,7 @@ async function useAll(node: IpfsNode): Promise<void> {
   if (pins?.length !== 1) isNoticed = true
   await tried(() => node.collectGarbage())
   await readAll()
-  // What was damaged is healed by sending it again.
+  // Sending the blocks again repairs the damage.
   await tried(() => node.importBlocks(forest.blocks, { roots: [] }))
   await tried(() => node.pin(forest.root, { name: 'again' }))
   for (const block of forest.blocks) {

@@ -1,6 +1,5 @@
 /**
- * Imports and pins version after version into a block store until it is killed; prints the root of each version once it
- * is pinned.
+ * Imports and pins versions into a block store until it is killed. Prints the root of each version once it is pinned.
  */
 import { silentLog, systemClock, systemRandom } from '../../src/base/index.js'
 import { allocatePages } from '../../src/platform/index.js'

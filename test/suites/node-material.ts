@@ -1,4 +1,4 @@
-/** Material for node tests: blocks, small pin forests and signed name records, repeatable from a seed. */
+/** Test data for nodes: blocks, small pin trees and signed name records, repeatable from a seed. */
 import { createHash } from 'node:crypto'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { createIPNSRecord, marshalIPNSRecord } from 'ipns'
@@ -44,7 +44,7 @@ export interface NameKey {
   record(value: string, sequence: bigint): Promise<Uint8Array>
 }
 
-/** A name and its records, made by the `ipns` package: what other IPFS software makes. */
+/** A name and its records, made by the `ipns` package like those of other IPFS software. */
 export async function nameKey(seed: number): Promise<NameKey> {
   const key = await generateKeyPairFromSeed('Ed25519', seededRandom(seed).bytes(32))
   return {

@@ -1,7 +1,4 @@
-/**
- * What every IPFS node does, whatever holds the blocks. Run by the embedded node, file stores, real Kubo and the
- * wrappers.
- */
+/** The contract of every IPFS node. Run by the embedded node, file stores, real Kubo and the wrappers. */
 import test, { type ExecutionContext, type TestFn } from 'ava'
 import { isDriveError, type DriveErrorCode } from '../../src/base/index.js'
 import type { IpfsNode, NodeBlock } from '../../src/node/index.js'
@@ -9,15 +6,15 @@ import { forestOver, nameKey, rawBlock, rawBlocks } from './node-material.js'
 
 export interface NodeUnderTest {
   readonly node: IpfsNode
-  /** What a test reaches through `node` besides; closed after the last test. */
+  /** Releases what else the tests use besides `node`; called after the last test. */
   dispose(): Promise<void>
 }
 
 let nextSeed = 0x5eed
 
 /**
- * Declares the tests of one kind of node. They share one node, so each uses content of its own.
- * @param open called by the first test that runs @param declare `testWithKubo` where the node may not be had
+ * Declares the tests of one kind of node. They share one node, so each uses its own content.
+ * @param open called by the first test that runs @param declare `testWithKubo` if the node may be unavailable
  */
 export function nodeSuite(
   kind: string,
@@ -43,7 +40,7 @@ export function nodeSuite(
     })
   }
 
-  behaves('imported blocks are confirmed by count and read back equal', async (t, node, seed) => {
+  behaves('imported blocks are confirmed by count and read back unchanged', async (t, node, seed) => {
     const blocks = [...rawBlocks(40, 3000, seed), ...rawBlocks(3, 1_000_000, seed + 1000)]
     const forest = forestOver(blocks)
     const seen: number[] = []
@@ -62,7 +59,7 @@ export function nodeSuite(
       t.deepEqual(Buffer.from(await node.getBlock(block.cid)), Buffer.from(block.bytes))
   })
 
-  behaves('importing again, twice in one import and from an async source changes nothing', async (t, node, seed) => {
+  behaves('importing again, twice in one import, or from an async source changes nothing', async (t, node, seed) => {
     const blocks = rawBlocks(5, 500, seed)
     await node.importBlocks(blocks, { roots: [blocks[0]!.cid] })
     const again = await node.importBlocks(slowly([...blocks, ...blocks]), { roots: [blocks[0]!.cid] })
@@ -70,7 +67,7 @@ export function nodeSuite(
     t.deepEqual(await node.missing(blocks.map((block) => block.cid)), [])
   })
 
-  behaves('imports at the same time all arrive', async (t, node, seed) => {
+  behaves('concurrent imports all arrive', async (t, node, seed) => {
     const parts = [0, 1, 2, 3].map((part) => rawBlocks(30, 2000, seed + 100 * part))
     await Promise.all(parts.map((blocks) => node.importBlocks(slowly(blocks), { roots: [blocks[0]!.cid] })))
     t.deepEqual(await node.missing(parts.flat().map((block) => block.cid)), [])
@@ -83,7 +80,7 @@ export function nodeSuite(
     t.deepEqual(await node.missing([good!.cid]), [good!.cid])
   })
 
-  behaves('an import whose source fails rejects with that failure', async (t, node, seed) => {
+  behaves('an import whose source fails rejects with that error', async (t, node, seed) => {
     const blocks = rawBlocks(3, 100, seed)
     const failure = new Error('the source broke')
     const source = async function* (): AsyncIterable<NodeBlock> {
@@ -94,7 +91,7 @@ export function nodeSuite(
     t.true(error === failure || error?.cause === failure, String(error))
   })
 
-  behaves('missing names exactly the absent blocks, in the order asked', async (t, node, seed) => {
+  behaves('missing returns exactly the absent blocks, in the requested order', async (t, node, seed) => {
     const blocks = rawBlocks(60, 64, seed)
     const held = blocks.filter((_, at) => at % 3 !== 0)
     await node.importBlocks(held, { roots: [held[0]!.cid] })
@@ -103,7 +100,7 @@ export function nodeSuite(
     t.deepEqual(await node.missing([]), [])
   })
 
-  behaves('a block nobody has is NOT_FOUND within the time given', async (t, node, seed) => {
+  behaves('a block that does not exist is NOT_FOUND within the given time', async (t, node, seed) => {
     const absent = rawBlocks(1, 50, seed)[0]!
     await failsWith(t, ['NOT_FOUND'], node.getBlock(absent.cid, { timeoutMs: 1000 }))
   })
@@ -123,7 +120,7 @@ export function nodeSuite(
     t.false((await node.listPins()).some((pin) => pin.cid === forest.root))
   })
 
-  behaves('a version with a block missing below its root is not pinned', async (t, node, seed) => {
+  behaves('a version with a missing block is not pinned', async (t, node, seed) => {
     const forest = forestOver(rawBlocks(20, 200, seed))
     const hole = forest.leaves[7]!.cid
     await node.importBlocks(
@@ -135,7 +132,7 @@ export function nodeSuite(
   })
 
   behaves(
-    'S-030 updatePin adds a pin of the same name and keeps the old one; done again it stays done',
+    'S-030 updatePin adds a pin of the same name and keeps the old one; repeating it changes nothing',
     async (t, node, seed) => {
       const leaves = rawBlocks(40, 200, seed)
       const before = forestOver(leaves)
@@ -157,7 +154,7 @@ export function nodeSuite(
     },
   )
 
-  behaves('updatePin to a version with a hole fails and the old pin stays', async (t, node, seed) => {
+  behaves('updatePin to a version with a missing block fails and keeps the old pin', async (t, node, seed) => {
     const leaves = rawBlocks(24, 200, seed)
     const before = forestOver(leaves)
     const after = forestOver([...leaves.slice(0, 20), ...rawBlocks(4, 200, seed + 500)])
@@ -181,7 +178,7 @@ export function nodeSuite(
     t.false((await node.listPins()).some((pin) => pin.cid === after.root))
   })
 
-  behaves('garbage collection removes what no pin reaches and nothing else', async (t, node, seed) => {
+  behaves('garbage collection removes exactly the blocks that no pin reaches', async (t, node, seed) => {
     const shared = rawBlocks(10, 5000, seed)
     const kept = forestOver([...shared, ...rawBlocks(10, 5000, seed + 100)])
     const dropped = forestOver([...shared, ...rawBlocks(10, 5000, seed + 200)])
@@ -200,21 +197,28 @@ export function nodeSuite(
     await node.unpin(kept.root)
   })
 
-  behaves('a name record is stored, read back equal and replaced by a higher sequence only', async (t, node, seed) => {
-    const key = await nameKey(seed)
-    const value = rawBlocks(1, 10, seed)[0]!.cid
-    await failsWith(t, ['NOT_FOUND'], node.getName(key.name))
-    const first = await key.record(value, 256n)
-    await node.putName(key.name, first)
-    t.deepEqual(Buffer.from(await node.getName(key.name)), Buffer.from(first))
-    await node.putName(key.name, first)
-    const second = await key.record(value, 513n)
-    await node.putName(key.name, second)
-    t.deepEqual(Buffer.from(await node.getName(key.name)), Buffer.from(second))
-    await failsWith(t, ['DIVERGED'], node.putName(key.name, first))
-    await failsWith(t, ['DIVERGED'], node.putName(key.name, await key.record(rawBlock(Buffer.from('other')).cid, 513n)))
-    t.deepEqual(Buffer.from(await node.getName(key.name)), Buffer.from(second))
-  })
+  behaves(
+    'a name record is stored, read back unchanged, and replaced only by a higher sequence',
+    async (t, node, seed) => {
+      const key = await nameKey(seed)
+      const value = rawBlocks(1, 10, seed)[0]!.cid
+      await failsWith(t, ['NOT_FOUND'], node.getName(key.name))
+      const first = await key.record(value, 256n)
+      await node.putName(key.name, first)
+      t.deepEqual(Buffer.from(await node.getName(key.name)), Buffer.from(first))
+      await node.putName(key.name, first)
+      const second = await key.record(value, 513n)
+      await node.putName(key.name, second)
+      t.deepEqual(Buffer.from(await node.getName(key.name)), Buffer.from(second))
+      await failsWith(t, ['DIVERGED'], node.putName(key.name, first))
+      await failsWith(
+        t,
+        ['DIVERGED'],
+        node.putName(key.name, await key.record(rawBlock(Buffer.from('other')).cid, 513n)),
+      )
+      t.deepEqual(Buffer.from(await node.getName(key.name)), Buffer.from(second))
+    },
+  )
 
   behaves('a record of another name, a damaged one and an empty one are refused', async (t, node, seed) => {
     const key = await nameKey(seed)
@@ -228,7 +232,7 @@ export function nodeSuite(
     await failsWith(t, ['NOT_FOUND'], node.getName(key.name))
   })
 
-  behaves('a call whose signal has fired rejects with ABORTED', async (t, node, seed) => {
+  behaves('a call with an aborted signal rejects with ABORTED', async (t, node, seed) => {
     const signal = AbortSignal.abort()
     const blocks = rawBlocks(2, 100, seed)
     await failsWith(t, ['ABORTED'], node.importBlocks(blocks, { roots: [], signal }))
@@ -238,7 +242,7 @@ export function nodeSuite(
     await failsWith(t, ['ABORTED'], node.check({ signal }))
   })
 
-  behaves('an import is cancelled in the middle', async (t, node, seed) => {
+  behaves('an import can be cancelled in the middle', async (t, node, seed) => {
     const abort = new AbortController()
     const blocks = rawBlocks(20, 1000, seed)
     const source = async function* (): AsyncIterable<NodeBlock> {
@@ -253,7 +257,7 @@ export function nodeSuite(
     t.is(count, 20)
   })
 
-  behaves('check says what the node is, without credentials', async (t, node) => {
+  behaves('check describes the node, without credentials', async (t, node) => {
     const status = await node.check()
     t.true(['embedded', 'folder', 'kubo'].includes(status.kind))
     t.true(status.where.length > 0)
@@ -265,7 +269,7 @@ export function nodeSuite(
   })
 }
 
-/** The promise rejects with a DriveError of one of these codes. */
+/** Asserts that the promise rejects with a DriveError of one of these codes. */
 export async function failsWith(
   t: ExecutionContext,
   codes: readonly DriveErrorCode[],

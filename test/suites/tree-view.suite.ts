@@ -1,4 +1,4 @@
-/** What every TreeView shows, whatever environment its snapshot is of. */
+/** The contract of TreeView, for every environment its snapshot may come from. */
 import type { ExecutionContext, TestFn } from 'ava'
 import { nameFromText } from '../../src/base/index.js'
 import { be48, be64, type Environment, type Snapshot } from '../../src/storage/kv/index.js'
@@ -26,7 +26,7 @@ export interface TreeViewHouse {
   close(): Promise<void>
 }
 
-/** More than a page of rows. */
+/** More than one page of rows. */
 const MANY = 5000
 const DIRECTORY = 7
 const FILE = 8
@@ -43,7 +43,7 @@ export function treeViewSuite(test: TestFn, name: string, open: () => TreeViewHo
     return { view, house }
   }
 
-  test(`${name}: every row of a table larger than a page is seen once, in order, and only those of its inode`, async (t) => {
+  test(`${name}: every row of a table larger than a page is returned once, in order, and only those of its inode`, async (t) => {
     const { view } = await filled(t)
     const offsets = Array.from(view.chunks(FILE), ({ offset }) => offset)
     t.deepEqual(
@@ -61,7 +61,7 @@ export function treeViewSuite(test: TestFn, name: string, open: () => TreeViewHo
     t.is([...view.inodes()].length, 3)
   })
 
-  test(`${name}: the change log tells inodes changed after a sequence`, async (t) => {
+  test(`${name}: the change log returns inodes changed after a sequence`, async (t) => {
     const { view } = await filled(t)
     t.deepEqual(
       [...view.changes()],
@@ -99,7 +99,7 @@ export function treeViewSuite(test: TestFn, name: string, open: () => TreeViewHo
     t.deepEqual([...view.orphans()], [NEIGHBOUR])
   })
 
-  test(`${name}: a view stays as it is while the environment goes on`, async (t) => {
+  test(`${name}: a view does not change while the environment does`, async (t) => {
     const { view, house } = await filled(t)
     const { environment } = house
     environment.table(TABLES.dirty, { sealed: true }).put(dirtyKey(NEIGHBOUR), be48(9))
