@@ -2,7 +2,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { resolve as resolvePath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   callControl,
@@ -13,23 +12,14 @@ import {
 } from '../api/index.js'
 import { DriveError, sleep, systemClock } from '../base/index.js'
 import { isOurs, openHomeFile, preparePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
+import { daemonEnvironment } from './daemon-environment.js'
 
 const START_TIMEOUT_MS = 60_000
 /** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/main.ts. */
 const STATUS_LOCKED = 12
 
-/**
- * Bounds chosen by measurement (S-005): small young generations, few malloc arenas, buffers of 128 KiB and more
- * returned to the system when freed (50 MiB less after copying 1 GB, at no cost in speed), threads for fsync and kernel
- * notifications.
- */
+/** A small young generation, chosen by measurement (S-005). */
 const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']
-const DAEMON_ENVIRONMENT = {
-  UV_THREADPOOL_SIZE: '8',
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: '131072',
-  MALLOC_TRIM_THRESHOLD_: '131072',
-}
 
 export interface StartOptions {
   /** Detach the mounts of a crashed daemon instead of restoring them. */
@@ -112,7 +102,7 @@ function commandOf(file: string, flags: readonly string[]): ProcessCommand {
   const entry = fileURLToPath(new URL(`../daemon/${file}`, import.meta.url))
   return {
     arguments: [...NODE_FLAGS, entry, ...flags],
-    environment: absoluteHome({ ...process.env, ...DAEMON_ENVIRONMENT }),
+    environment: daemonEnvironment(process.env),
   }
 }
 
@@ -135,13 +125,6 @@ async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<Ch
   } finally {
     await log.close()
   }
-}
-
-/** XDG variables are absolute by definition; DAGDRIVE_HOME may be relative to the caller's directory. */
-function absoluteHome(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const home = environment['DAGDRIVE_HOME']
-  if (home === undefined || home === '') return environment
-  return { ...environment, DAGDRIVE_HOME: resolvePath(home) }
 }
 
 /** The runtime folder may differ between sessions of one user; the lock file holds the path of the daemon's socket. */

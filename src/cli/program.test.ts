@@ -5,13 +5,14 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DRIVE_ERRORS } from '../base/index.js'
+import { DRIVE_ERRORS, jsonLine } from '../base/index.js'
 import { drivePaths } from '../platform/index.js'
 import { findDaemon } from './daemon-process.js'
 import { EXIT_STATUS, OTHER_STATUS } from './exit-status.js'
 import { runCommandLine } from './program.js'
 import { failureText, nodeLine } from './report.js'
-import { claimSecretOutput, readSecretFile } from './secret-file.js'
+import { phraseLines } from './commands/init.js'
+import { claimSecretOutput, readPhraseFile, readSecretFile } from './secret-file.js'
 import type { Session } from './session.js'
 
 async function fresh(t: ExecutionContext): Promise<{ session: Session; home: string; out: string[]; notes: string[] }> {
@@ -24,6 +25,8 @@ async function fresh(t: ExecutionContext): Promise<{ session: Session; home: str
     terminal: {
       print: (text) => void out.push(text),
       note: (text) => void notes.push(text),
+      printJson: (value) => void out.push(jsonLine(value)),
+      noteJson: (value) => void notes.push(jsonLine(value)),
       progress: () => undefined,
       status: () => undefined,
       endProgress: () => undefined,
@@ -86,6 +89,34 @@ test('a secret is the first line of its file; a file that others can read causes
   await t.throwsAsync(readSecretFile(join(home, 'absent'), 'passphrase', session.terminal))
   for (const endless of ['/dev/zero', '/dev/urandom'])
     await t.throwsAsync(readSecretFile(endless, 'passphrase', session.terminal), { message: /could not be read/ })
+})
+
+test('a phrase is read as it is shown: numbered, on several lines', async (t) => {
+  const { session, home } = await fresh(t)
+  const path = join(home, 'phrase')
+  const words = Array.from({ length: 24 }, (_, index) => `word${'abcdefghijklmnopqrstuvwx'[index]}`)
+  const shown = phraseLines(words.join(' '))
+  t.is(shown.length, 6)
+  t.regex(shown[0]!, /^ +1 worda +2 wordb /)
+  await writeFile(path, `${shown.join('\n')}\n`, { mode: 0o600 })
+  t.is(await readPhraseFile(path, session.terminal), words.join(' '))
+  await writeFile(path, '1. 2. 3.\n')
+  await t.throwsAsync(readPhraseFile(path, session.terminal), { message: /holds no recovery phrase/ })
+})
+
+test('a directory given as a secret file is refused, and no advice changes its mode', async (t) => {
+  const { session, home, notes } = await fresh(t)
+  await chmod(home, 0o755)
+  await t.throwsAsync(readPhraseFile(home, session.terminal), { message: /it is a directory/ })
+  t.deepEqual(notes, [])
+})
+
+test('an empty directory argument is refused before anything is made', async (t) => {
+  for (const command of ['up', 'mount']) {
+    const { session, home } = await fresh(t)
+    t.is(await runCommandLine([command, ''], session), EXIT_STATUS.USAGE)
+    await t.throwsAsync(stat(join(home, 'daemon.lock')), { code: 'ENOENT' })
+  }
 })
 
 test('a secret file is private, never overwrites a file, and is removed if no secret was made', async (t) => {

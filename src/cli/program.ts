@@ -2,7 +2,7 @@
 // Commander's options are untyped; each command declares the type of its own.
 /* eslint-disable @typescript-eslint/no-unsafe-argument */
 import { Command, CommanderError } from 'commander'
-import { isDriveError, jsonLine, packageVersion, toWire, type WireError } from '../base/index.js'
+import { isDriveError, packageVersion, toWire, type WireError } from '../base/index.js'
 import { EXIT_STATUS } from './exit-status.js'
 import { failureText } from './report.js'
 import { openSession, type Session } from './session.js'
@@ -115,7 +115,7 @@ export function buildProgram(session: Session, quiet = false): Command {
 export async function runCommandLine(args: readonly string[], session: Session = openSession()): Promise<number> {
   const wantsJson = args.includes('--json')
   const tell = (error: WireError): void =>
-    session.terminal.note(wantsJson ? jsonLine({ error }) : `dagdrive: ${failureText(error)}`)
+    wantsJson ? session.terminal.noteJson({ error }) : session.terminal.note(`dagdrive: ${failureText(error)}`)
   try {
     await buildProgram(session, wantsJson).parseAsync(args, { from: 'user' })
     return session.status

@@ -7,19 +7,37 @@ const MOST_BYTES = 64 * KIB
 
 /** The file's first line without its end; `-` reads standard input. Warns when others can read the file. */
 export async function readSecretFile(path: string, what: string, terminal: Terminal): Promise<string> {
-  const source = path === '-' ? '/dev/stdin' : path
-  let text: string
-  try {
-    if (path !== '-' && ((await stat(path)).mode & 0o077) !== 0) {
-      terminal.note(`warning: other users may read ${path}; run: chmod 600 ${path}`)
-    }
-    text = await readShort(source)
-  } catch (error) {
-    throw new DriveError('USAGE', `The ${what} could not be read from ${path}.`, { cause: error })
-  }
-  const secret = text.replace(/\r?\n[\s\S]*$/, '')
+  const secret = (await readText(path, what, terminal)).replace(/\r?\n[\s\S]*$/, '')
   if (secret === '') throw new DriveError('USAGE', `${path} holds no ${what}.`)
   return secret
+}
+
+/** The phrase on one line, or on several with numbered words, as it is shown. `-` reads standard input. */
+export async function readPhraseFile(path: string, terminal: Terminal): Promise<string> {
+  const text = await readText(path, 'recovery phrase', terminal)
+  const words = text.split(/[\s.:)]+/).filter((word) => word !== '' && !/^\d+$/.test(word))
+  if (words.length === 0) throw new DriveError('USAGE', `${path} holds no recovery phrase.`)
+  return words.join(' ')
+}
+
+async function readText(path: string, what: string, terminal: Terminal): Promise<string> {
+  try {
+    if (path !== '-') await checkSource(path, terminal)
+    return await readShort(path === '-' ? '/dev/stdin' : path)
+  } catch (error) {
+    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR'
+    const why = isFolder ? 'it is a directory' : undefined
+    throw new DriveError('USAGE', `The ${what} could not be read from ${path}${why === undefined ? '' : `: ${why}`}.`, {
+      cause: error,
+    })
+  }
+}
+
+async function checkSource(path: string, terminal: Terminal): Promise<void> {
+  const found = await stat(path)
+  if (found.isDirectory()) throw Object.assign(new Error('Is a directory'), { code: 'EISDIR' })
+  if ((found.mode & 0o077) === 0) return
+  terminal.note(`warning: other users may read ${path}; run: chmod 600 ${path}`)
 }
 
 /** Reads to the end, also from a pipe. A file longer than any secret, such as an endless device, is an error. */

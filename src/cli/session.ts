@@ -1,6 +1,6 @@
 /** The environment of every command: paths, terminal, daemon, and unlocking of the drive. */
 import { callControl, type CallControlOptions, type OperationName, type Operations } from '../api/index.js'
-import { DriveError, jsonLine } from '../base/index.js'
+import { DriveError } from '../base/index.js'
 import { drivePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
 import { callDaemon, findDaemon, type StartOptions } from './daemon-process.js'
 import { readSecretFile } from './secret-file.js'
@@ -81,5 +81,6 @@ export async function askIfRunning<Name extends OperationName>(
 
 /** The answer as one line of JSON, or as text. */
 export function show(session: Session, json: boolean | undefined, answer: unknown, text: string): void {
-  session.terminal.print(json === true ? jsonLine(answer) : text)
+  if (json === true) session.terminal.printJson(answer)
+  else session.terminal.print(text)
 }

@@ -1,6 +1,7 @@
 /** Terminal input and output: results, questions and progress. Only this file handles TTYs. */
 import type { TransferProgress } from '../api/index.js'
-import { DriveError, printable, printableLines } from '../base/index.js'
+import { DriveError, jsonLine, printable, printableLines } from '../base/index.js'
+import { withCommand } from './called-as.js'
 import { formatBytes, formatDuration } from './format.js'
 
 export interface Terminal {
@@ -8,6 +9,9 @@ export interface Terminal {
   print(text: string): void
   /** Everything else, on standard error. */
   note(text: string): void
+  /** A result or an error for programs, as one line of JSON. */
+  printJson(value: unknown): void
+  noteJson(value: unknown): void
   /** Replaces the last progress line; silent where standard error is no terminal. */
   progress(what: TransferProgress): void
   /** Like `progress`, for other work. */
@@ -34,15 +38,16 @@ export function openTerminal(): Terminal {
     process.stderr.write(`\r\u001b[K${printable(text).slice(0, (process.stderr.columns || 80) - 1)}`)
     shown = true
   }
+  const write = (stream: NodeJS.WriteStream, text: string): void => {
+    endProgress()
+    stream.write(`${text}\n`)
+  }
+  const forPeople = (text: string): string => printableLines(withCommand(text).split('\n'))
   return {
-    print(text) {
-      endProgress()
-      process.stdout.write(`${printableLines(text.split('\n'))}\n`)
-    },
-    note(text) {
-      endProgress()
-      process.stderr.write(`${printableLines(text.split('\n'))}\n`)
-    },
+    print: (text) => write(process.stdout, forPeople(text)),
+    note: (text) => write(process.stderr, forPeople(text)),
+    printJson: (value) => write(process.stdout, jsonLine(value)),
+    noteJson: (value) => write(process.stderr, jsonLine(value)),
     progress: (what) => status(progressLine(what)),
     status,
     endProgress,

@@ -1,11 +1,12 @@
 /** Access of another program of the same user to the daemon's memory, which holds the drive's keys. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
-import { temporaryFolder } from '../support/drive.js'
+import { temporaryFolder, testDrive } from '../support/drive.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const USER = 54_321
@@ -33,3 +34,33 @@ testWhere('root')(
     run('sync')
   },
 )
+
+testWhere('fuse')(
+  'S-060 no debugger listens in a daemon, also in one that its holder started, when the shell asks Node for one',
+  async (t: ExecutionContext) => {
+    const drive = testDrive(t, { holder: true, environment: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } })
+    await drive.up(['--phrase-out', join(temporaryFolder(t, 'phrase'), 'phrase')])
+    t.deepEqual(listeningPorts(drive.daemonPid()!), [], 'started by the command line')
+    drive.killDaemon()
+    t.deepEqual(await readdir(drive.mountpoint), [], 'the next one answers')
+    t.deepEqual(listeningPorts(drive.daemonPid()!), [], 'started by the holder')
+  },
+)
+
+/** The TCP ports on which a process listens. */
+function listeningPorts(pid: number): string[] {
+  const sockets = new Set(
+    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? ''
+      } catch {
+        return '' // closed meanwhile
+      }
+    }),
+  )
+  const lines = ['tcp', 'tcp6'].flatMap((name) =>
+    readFileSync(`/proc/${pid}/net/${name}`, 'latin1').split('\n').slice(1),
+  )
+  const fields = lines.map((line) => line.trim().split(/\s+/))
+  return fields.filter((it) => it[3] === '0A' && sockets.has(it[9] ?? '')).map((it) => it[1]!)
+}

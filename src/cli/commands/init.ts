@@ -4,7 +4,7 @@ import type { InitReport, InitRequest } from '../../api/index.js'
 import { DriveError, printableLines } from '../../base/index.js'
 import { passphraseWarning } from '../passphrase-strength.js'
 import { nodeLine, noteWarnings } from '../report.js'
-import { claimSecretOutput, readSecretFile } from '../secret-file.js'
+import { claimSecretOutput, readPhraseFile, readSecretFile } from '../secret-file.js'
 import { ask, driveExists, show, type Session } from '../session.js'
 
 export interface InitOptions {
@@ -69,7 +69,7 @@ async function readRequest(session: Session, options: InitOptions): Promise<Init
     file === undefined ? undefined : readSecretFile(file, what, session.terminal)
   const [nodeKey, phrase, passphrase] = [
     await secret(options.nodeKeyFile, 'node key'),
-    await secret(options.phraseFile, 'recovery phrase'),
+    options.phraseFile === undefined ? undefined : await readPhraseFile(options.phraseFile, session.terminal),
     await secret(options.passphraseFile, 'passphrase'),
   ]
   const warning = passphrase === undefined ? undefined : passphraseWarning(passphrase)
@@ -104,10 +104,16 @@ export function initText(report: InitReport, options: InitOptions): string {
   return printableLines(lines)
 }
 
-/** Six words per line. */
+/** Numbered, four words per line. `readPhraseFile` accepts the numbers. */
 export function phraseLines(phrase: string): string[] {
-  const words = phrase.split(' ')
+  const words = phrase.split(' ').map((word, index) => `${String(index + 1).padStart(2)} ${word.padEnd(8)}`)
   const lines: string[] = []
-  for (let at = 0; at < words.length; at += 6) lines.push(`    ${words.slice(at, at + 6).join(' ')}`)
+  for (let at = 0; at < words.length; at += 4)
+    lines.push(
+      `    ${words
+        .slice(at, at + 4)
+        .join('  ')
+        .trimEnd()}`,
+    )
   return lines
 }

@@ -1,7 +1,7 @@
 /** `dagdrive key show` and `dagdrive key verify`. */
 import { DriveError, printable, printableLines } from '../../base/index.js'
 import { EXIT_STATUS } from '../exit-status.js'
-import { claimSecretOutput, readSecretFile } from '../secret-file.js'
+import { claimSecretOutput, readPhraseFile } from '../secret-file.js'
 import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 import { phraseLines } from './init.js'
 
@@ -39,7 +39,7 @@ export async function keyVerify(
           'Recovery phrase: ',
           new DriveError('USAGE', 'Give the phrase with --phrase-file, or run the command at a terminal.'),
         )
-      : await readSecretFile(options.phraseFile, 'recovery phrase', session.terminal)
+      : await readPhraseFile(options.phraseFile, session.terminal)
   const answer = await ask(session, 'keyVerify', { phrase })
   show(
     session,

@@ -2,7 +2,8 @@
 import { resolve } from 'node:path'
 import type { MountReport } from '../../api/index.js'
 import { DriveError, isDriveError, printable, printableLines } from '../../base/index.js'
-import { readSecretFile } from '../secret-file.js'
+import { calledAs } from '../called-as.js'
+import { readPhraseFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 import { initText, isForNew, makeDrive, shownReport, type InitOptions } from './init.js'
 
@@ -14,6 +15,7 @@ export interface MountCommandOptions extends UnlockOptions {
 }
 
 export async function mount(session: Session, directory: string, options: MountCommandOptions): Promise<void> {
+  mountpoint(directory)
   await requireOpenDrive(session, options)
   const report = await mountNow(session, directory, options)
   show(session, options.json, report, printable(`Mounted at ${report.directory}.`))
@@ -25,6 +27,7 @@ export async function up(
   directory: string,
   options: MountCommandOptions & InitOptions,
 ): Promise<void> {
+  mountpoint(directory)
   const made = (await isThere(session, options)) ? undefined : await makeDrive(session, options)
   // The phrase is shown only once, so it is printed before a later step can fail.
   if (made !== undefined && options.json !== true) session.terminal.print(initText(made, options))
@@ -37,6 +40,12 @@ export async function up(
     upText(report, made?.outcome === 'created'),
   )
   if (options.foreground === true) await stay(session, report.directory)
+}
+
+/** The absolute path. An empty argument, as of an unset variable of a shell, is not the current directory. */
+function mountpoint(directory: string): string {
+  if (directory === '') throw new DriveError('USAGE', 'The directory to mount at is empty. Nothing was done.')
+  return resolve(directory)
 }
 
 /**
@@ -57,7 +66,7 @@ async function isThere(session: Session, options: MountCommandOptions & InitOpti
 /** On a home with a drive, `--phrase-file` must hold that drive's phrase, and `--node` does not move the drive. */
 async function sameDrive(session: Session, options: InitOptions): Promise<void> {
   if (options.phraseFile !== undefined) {
-    const phrase = await readSecretFile(options.phraseFile, 'recovery phrase', session.terminal)
+    const phrase = await readPhraseFile(options.phraseFile, session.terminal)
     if (!(await ask(session, 'keyVerify', { phrase })).matches) {
       throw new DriveError('DRIVE_EXISTS', 'This home has another drive. Set DAGDRIVE_HOME to open a second one.')
     }
@@ -72,7 +81,7 @@ async function sameDrive(session: Session, options: InitOptions): Promise<void> 
 
 async function mountNow(session: Session, directory: string, options: MountCommandOptions): Promise<MountReport> {
   const report = await ask(session, 'mount', {
-    directory: resolve(directory),
+    directory: mountpoint(directory),
     readOnly: options.readOnly === true,
     allowOther: options.allowOther === true,
   })
@@ -88,9 +97,9 @@ function upText(report: MountReport, isNew: boolean): string {
   if (isNew) {
     const tries: readonly (readonly [string, string])[] = [
       [`cp -r ~/Documents ${report.directory}/`, 'work in it like in any folder'],
-      ['npx dagdrive status', 'what is safe, and where'],
-      ['npx dagdrive sync', 'wait until everything is published'],
-      ['npx dagdrive unmount', 'upload what is left, then leave'],
+      [`${calledAs()} status`, 'what is safe, and where'],
+      [`${calledAs()} sync`, 'wait until everything is published'],
+      [`${calledAs()} unmount`, 'upload what is left, then leave'],
     ]
     const width = Math.max(...tries.map(([command]) => command.length))
     lines.push('', 'Try:', ...tries.map(([command, what]) => `    ${command.padEnd(width)}   ${what}`))

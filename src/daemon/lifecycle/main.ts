@@ -1,5 +1,6 @@
 /** The daemon's process: lock, log, socket, signals, and the exit when nothing is left to do. */
 import { spawn } from 'node:child_process'
+import inspector from 'node:inspector'
 import { controlAnswers, serveControl, type ControlServer } from '../../api/index.js'
 import { createLog, isDriveError, MIB, packageVersion, sleep, systemClock, type Log } from '../../base/index.js'
 import { drivePaths, keepMemoryPrivate, preparePaths } from '../../platform/index.js'
@@ -24,6 +25,8 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2)
   const stay = words.includes('stay')
   const paths = drivePaths()
+  // A debugger that options of Node opened would show the keys to every user of this machine.
+  inspector.close()
   // Set once, before anything else runs, because the umask applies to the whole process.
   process.umask(0o077)
   const isPrivate = keepMemoryPrivate()

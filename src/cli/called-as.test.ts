@@ -1,0 +1,17 @@
+import test from 'ava'
+import { calledAs, withCommand } from './called-as.js'
+
+test('hints name the command as it was called: installed, through npx, or the file itself', (t) => {
+  t.is(calledAs('/usr/local/bin/dagdrive', {}), 'dagdrive')
+  t.is(calledAs('/project/dist/src/cli/main.js', { npm_command: 'exec' }), 'npx dagdrive')
+  t.is(calledAs(`${process.cwd()}/dist/src/cli/main.js`, {}), 'node dist/src/cli/main.js')
+  t.is(calledAs('/a b/main.js', {}), "node '/a b/main.js'")
+})
+
+test('only commands in a message are replaced', (t) => {
+  const text = 'Run "dagdrive node set URL". dagdrive keeps "dagdrive" and "dagdrive-x".'
+  t.is(
+    withCommand(text, 'npx dagdrive'),
+    'Run "npx dagdrive node set URL". dagdrive keeps "dagdrive" and "dagdrive-x".',
+  )
+})
