@@ -2,8 +2,8 @@
 import { resolve } from 'node:path'
 
 /**
- * Bounds chosen by measurement (S-005): few malloc arenas, buffers of 128 KiB and more returned to the system when freed
- * (50 MiB less after copying 1 GB, at no cost in speed), threads for fsync and kernel notifications.
+ * Bounds chosen by measurement (S-005): few malloc arenas, buffers of 128 KiB and more returned to the system when
+ * freed (50 MiB less after copying 1 GB, at no cost in speed), threads for fsync and kernel notifications.
  */
 const BOUNDS = {
   UV_THREADPOOL_SIZE: '8',
