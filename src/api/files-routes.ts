@@ -7,40 +7,45 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { DriveError, printable } from '../base/index.js'
 import { readStream, writeStream, type Condition, type FileInfo, type Files, type FilePlace } from '../files/client.js'
+import { checkRequest } from './check-request.js'
+import { FILES_REQUESTS, type FilesRequests, type PlaceRequest } from './requests.js'
 
 export const FILES_PREFIX = '/v1/files/'
 const DEFAULT_ORIGIN = 'api'
 const MOST_ORIGIN = 64
+const MOST_ENTRIES = 1000
 
-type Body = Readonly<Record<string, unknown>>
+type Operation<Given> = (files: Files, given: Given, signal: AbortSignal) => Promise<unknown>
 
-/** The operations. Each takes a request body and answers with plain data. */
-const OPERATIONS: Readonly<Record<string, (files: Files, body: Body, signal: AbortSignal) => Promise<unknown>>> = {
-  stat: (files, body) => files.stat(placeIn(body)),
-  list: (files, body) =>
-    files.list(placeIn(body), { limit: numberIn(body, 'limit', 1000), ...optional('cursor', textIn(body, 'cursor')) }),
-  makeDirectory: (files, body) =>
-    files.makeDirectory(pathIn(body, 'path'), { parents: body['parents'] === true }, originIn(body)),
-  rename: (files, body) =>
-    files.rename(placeIn(body), pathIn(body, 'to'), { replace: body['replace'] === true }, originIn(body)),
-  async remove(files, body, signal) {
-    await files.remove(placeIn(body), { recursive: body['recursive'] === true }, originIn(body), signal)
+/** The operations. Each takes a checked request and answers with plain data. */
+const OPERATIONS: { readonly [Name in keyof FilesRequests]: Operation<FilesRequests[Name]> } = {
+  stat: (files, given) => files.stat(placeIn(given)),
+  list: (files, { limit = MOST_ENTRIES, cursor, ...given }) =>
+    files.list(placeIn(given), { limit, ...(cursor === undefined ? {} : { cursor }) }),
+  makeDirectory: (files, { path, parents = false, origin }) =>
+    files.makeDirectory(path, { parents }, checkedOrigin(origin)),
+  rename: (files, { to, replace = false, origin, ...given }) =>
+    files.rename(placeIn(given), to, { replace }, checkedOrigin(origin)),
+  async remove(files, { recursive = false, origin, ...given }, signal) {
+    await files.remove(placeIn(given), { recursive }, checkedOrigin(origin), signal)
     return {}
   },
-  events: (files, body, signal) =>
-    files.events(
-      numberIn(body, 'from', 0),
-      { limit: numberIn(body, 'limit', 1000), waitMs: numberIn(body, 'waitMs', 0) },
-      signal,
-    ),
+  events: (files, { from = 0, limit = MOST_ENTRIES, waitMs = 0 }, signal) =>
+    files.events(from, { limit, waitMs }, signal),
 }
 
-/** NOT_FOUND for an unknown operation. */
-export function filesOperation(name: string): (files: Files, body: Body, signal: AbortSignal) => Promise<unknown> {
-  const operation = Object.hasOwn(OPERATIONS, name) ? OPERATIONS[name] : undefined
-  if (operation === undefined) throw new DriveError('NOT_FOUND', 'There is no such operation.')
-  return operation
+/** The operation, which checks its request before the drive is opened. NOT_FOUND for an unknown one. */
+export function filesOperation(
+  name: string,
+): (given: object, open: () => Promise<Files>, signal: AbortSignal) => Promise<unknown> {
+  if (!isOperation(name)) throw new DriveError('NOT_FOUND', 'There is no such operation.')
+  return async (given, open, signal) => {
+    checkRequest(given, FILES_REQUESTS[name])
+    return (OPERATIONS[name] as Operation<object>)(await open(), given, signal)
+  }
 }
+
+const isOperation = (name: string): name is keyof FilesRequests => Object.hasOwn(OPERATIONS, name)
 
 /** `GET /v1/files/content?path=…` or `?id=…`: the whole file, or the range of `Range: bytes=…`. */
 export async function sendContent(
@@ -85,7 +90,7 @@ export async function receiveContent(files: Files, request: IncomingMessage, sig
     ...(request.headers['if-none-match'] === '*' && { ifAbsent: true }),
     ...(match !== undefined && { ifRevision: match.replace(/^"|"$/gu, '') }),
   }
-  const origin = checkedOrigin(query.get('origin') ?? DEFAULT_ORIGIN)
+  const origin = checkedOrigin(query.get('origin') ?? undefined)
   return writeStream(files, path, whole(request), { ...condition, origin, signal })
 }
 
@@ -113,37 +118,14 @@ function rangeOf(header: string | undefined, size: number): { start: number; end
   return { start, end }
 }
 
-function placeIn(body: Body): FilePlace {
-  return body['id'] === undefined ? { path: pathIn(body, 'path') } : { id: pathIn(body, 'id') }
+function placeIn({ path, id }: PlaceRequest): FilePlace {
+  if (id !== undefined) return { id }
+  if (path === undefined) throw new DriveError('INVALID', '"path" is missing.')
+  return { path }
 }
-
-function pathIn(body: Body, name: string): string {
-  const text = textIn(body, name)
-  if (text === undefined) throw new DriveError('INVALID', `"${name}" is missing.`)
-  return text
-}
-
-function textIn(body: Body, name: string): string | undefined {
-  const value = body[name]
-  if (value !== undefined && typeof value !== 'string') throw new DriveError('INVALID', `"${name}" is not text.`)
-  return value
-}
-
-function numberIn(body: Body, name: string, otherwise: number): number {
-  const value = body[name] ?? otherwise
-  if (!Number.isSafeInteger(value) || (value as number) < 0) {
-    throw new DriveError('INVALID', `"${name}" is not a whole number.`)
-  }
-  return value as number
-}
-
-const originIn = (body: Body): string => checkedOrigin(textIn(body, 'origin') ?? DEFAULT_ORIGIN)
 
 /** The limit of an origin's length: it is stored with thousands of events and shown to every client. */
-function checkedOrigin(origin: string): string {
+function checkedOrigin(origin = DEFAULT_ORIGIN): string {
   if (origin !== '' && origin.length <= MOST_ORIGIN && printable(origin) === origin) return origin
   throw new DriveError('INVALID', `"origin" is a name of 1 to ${MOST_ORIGIN} printable characters.`)
 }
-
-const optional = <Name extends string>(name: Name, value: string | undefined): Partial<Record<Name, string>> =>
-  value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, string>>)

@@ -7,7 +7,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { DriveError, jsonLine, MIB, toWire, type Log } from '../base/index.js'
 import type { Files } from '../files/client.js'
 import { FILES_PREFIX, filesOperation, receiveContent, sendContent } from './files-routes.js'
+import { checkRequest } from './check-request.js'
 import { HTTP_STATUS } from './http-status.js'
+import { CONTROL_REQUESTS } from './requests.js'
 import { socketAddress } from './socket-address.js'
 import { OPERATION_NAMES, type ControlService, type OperationName, type WireLine } from './wire.js'
 
@@ -98,6 +100,7 @@ async function answer(
     }
     const name = operationOf(request)
     const given = await readBody(request)
+    checkRequest(given, CONTROL_REQUESTS[name])
     const operation = options.service[name] as (given: unknown, context: unknown) => Promise<unknown>
     const context = { signal: gone.signal, progress: (value: unknown) => send({ type: 'progress', value }) }
     send({ type: 'done', value: await operation(given, context) })
@@ -122,8 +125,7 @@ async function answerFiles(
   if (name !== 'content') {
     const operation = filesOperation(name)
     if (request.method !== 'POST') throw new DriveError('INVALID', 'Operations require POST requests.')
-    const body = (await readBody(request)) as Readonly<Record<string, unknown>>
-    return operation(await open(), body, signal)
+    return operation(await readBody(request), open, signal)
   }
   if (request.method === 'PUT') return receiveContent(await open(), request, signal)
   if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -140,7 +142,7 @@ function operationOf(request: IncomingMessage): OperationName {
   return known
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
+async function readBody(request: IncomingMessage): Promise<object> {
   const parts: Buffer[] = []
   let size = 0
   for await (const part of request as AsyncIterable<Buffer>) {
