@@ -40,12 +40,14 @@ const GUARDED = 0o500
 /**
  * Restores the mode of the directory, unless something is mounted on it. Something else may be at this path by now. The
  * mode is changed only for a directory that is at exactly this path, without links, and has the mode of a guard.
+ * @returns false while something is mounted on the directory; its mode stays
  */
-export async function restoreMode(directory: string, mode: number | undefined): Promise<void> {
-  if (mode === undefined || (await findMount(directory)) !== undefined) return
+export async function restoreMode(directory: string, mode: number | undefined): Promise<boolean> {
+  if (mode === undefined) return true
+  if ((await findMount(directory)) !== undefined) return false
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
   const found = await open(directory, flags).catch(() => undefined) // it is gone, or not a directory
-  if (found === undefined) return
+  if (found === undefined) return true
   try {
     const isThere = (await readlink(`/proc/self/fd/${String(found.fd)}`)) === directory
     if (isThere && ((await found.stat()).mode & 0o7777) === GUARDED) await found.chmod(mode & 0o777)
@@ -54,4 +56,5 @@ export async function restoreMode(directory: string, mode: number | undefined): 
   } finally {
     await found.close()
   }
+  return true
 }

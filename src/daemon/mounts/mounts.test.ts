@@ -2,7 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { seededRandom, silentLog } from '../../base/index.js'
+import { execFileSync } from 'node:child_process'
+import { seededRandom, silentLog, sleep } from '../../base/index.js'
 import { createRootKey } from '../../crypto/index.js'
 import { drivePaths } from '../../platform/index.js'
 import type { Holder } from './holder.js'
@@ -22,9 +23,9 @@ const thread = {
 }
 const holder = { prepare: () => Promise.resolve(undefined), drop: () => undefined }
 
-function mountsIn(home: string): Mounts {
+function mountsIn(home: string, part: object = {}): Mounts {
   return createMounts({
-    worker: { thread } as unknown as MountsOptions['worker'],
+    worker: { thread: { ...thread, ...part } } as unknown as MountsOptions['worker'],
     holder: holder as unknown as Holder,
     rootKey: createRootKey(seededRandom(1)),
     paths: drivePaths({ DAGDRIVE_HOME: home }),
@@ -48,5 +49,26 @@ test('S-052 the directory of a restored mount stays guarded, and gets its mode b
   // After the death of the drive thread, the report is known and the mode is not.
   await second.remount(report)
   await second.unmount(directory, {})
+  t.is(modeOf(directory), 0o750)
+})
+
+const whereRoot = process.geteuid?.() === 0 ? test : test.skip
+
+whereRoot('S-052 a mount that ends before its name is detached gives the directory its mode back', async (t) => {
+  const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
+  t.teardown(() => rmSync(base, { recursive: true, force: true }))
+  const [home, directory] = [join(base, 'home'), join(base, 'mount')]
+  for (const made of [home, directory]) mkdirSync(made)
+  chmodSync(directory, 0o750)
+  const mounts = mountsIn(home, {
+    unmount: async () => {
+      mounts.ended(directory, 'aborted')
+      await sleep(100)
+      execFileSync('umount', [directory])
+    },
+  })
+  await mounts.mount({ directory })
+  execFileSync('mount', ['-t', 'tmpfs', 'none', directory])
+  await mounts.unmount(directory, {})
   t.is(modeOf(directory), 0o750)
 })

@@ -68,8 +68,8 @@ export function createMounts(options: MountsOptions): Mounts {
   }
   const restoreDirectory = async (directory: string): Promise<void> => {
     if (willReturn) return
-    await restoreMode(directory, bareModes.get(directory))
-    bareModes.delete(directory)
+    // An aborted mount ends before its name is detached. The mode is then restored by the unmount.
+    if (await restoreMode(directory, bareModes.get(directory))) bareModes.delete(directory)
   }
   const forget = (mountpoint: string): void => {
     if (!live.delete(mountpoint)) return
