@@ -24,7 +24,7 @@ const { values } = parseArgs({
 })
 const rounds = Number(values.rounds)
 const folder = mkdtempSync(join(tmpdir(), 'dagdrive-pause-'))
-const drive = new TestDrive({ holder: true })
+const drive = new TestDrive()
 try {
   await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
   const done = await killUnderPrograms(drive, { folder, rounds, seed: Number(values.seed) })

@@ -15,7 +15,7 @@ import { isOurs, openHomeFile, preparePaths, readHomeFile, type DrivePaths } fro
 import { daemonEnvironment } from './daemon-environment.js'
 
 const START_TIMEOUT_MS = 60_000
-/** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/main.ts. */
+/** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/run-daemon.ts. */
 const STATUS_LOCKED = 12
 
 /** A small young generation, chosen by measurement (S-005). */

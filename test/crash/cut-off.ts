@@ -147,7 +147,7 @@ class Point {
     await programAside('sh', ['-ec', 'find . -type f -exec sync {} +'], drive.mountpoint)
   }
 
-  /** Runs a command and kills the daemon at the given call, or at the end of the command if the call was not made. */
+  /** Runs a command. Kills daemon and holder at the given call, or at its end if the call was not made. */
   async #loseDuring(
     device: TestDrive,
     command: readonly string[],
@@ -158,7 +158,7 @@ class Point {
     const cut = proxy.cutAfter(at).then(() => (isCut = true))
     const running = device.run(command, PATIENCE_MS)
     const code = await Promise.race([cut.then(() => -1), running.then((result) => result.code)])
-    if (device.daemonPid() !== undefined) device.killDaemon()
+    device.killAll()
     await running
     return { isDone: code === 0, isCut }
   }

@@ -23,7 +23,7 @@ export interface KillOptions {
   readonly rounds: number
   readonly seed: number
   /** Precedes the name of a program, to run it as another user. */
-  readonly prefix?: readonly string[]
+  readonly prefix?: readonly string[] | undefined
 }
 
 /** Kills the daemon `rounds` times, or until no daemon comes back. The drive must be mounted and empty. */

@@ -12,7 +12,7 @@ const ROUNDS = Number(process.env['DAGDRIVE_CRASH_ROUNDS'] ?? 50)
 const WRITER = join(projectRoot, 'fixtures/programs/durable_writer.py')
 const test = testWhere('fuse')
 
-test(`S-002 R-74 kill -9 of the daemon at ${ROUNDS} random moments loses nothing that fsync acknowledged`, async (t: ExecutionContext) => {
+test(`S-002 R-74 kill -9 of daemon and holder at ${ROUNDS} random moments loses nothing that fsync acknowledged`, async (t: ExecutionContext) => {
   const seed = Number(process.env['DAGDRIVE_SEED'] ?? systemClock.nowMs() % 1_000_000_007)
   t.log(`seed ${seed}`)
   t.timeout(25 * 60_000)
@@ -35,7 +35,7 @@ test(`S-002 R-74 kill -9 of the daemon at ${ROUNDS} random moments loses nothing
     const ended = new Promise((resolve) => writer.on('close', resolve))
     await sleep(150 + chance.next(1500))
     stagedAtKill += await stagedFiles(drive)
-    drive.killDaemon()
+    drive.killAll()
     await Promise.race([ended, sleep(5_000)])
     writer.kill('SIGKILL')
     closeSync(output)

@@ -1,36 +1,50 @@
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { seededRandom, sleep, systemClock } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
+import { ordinaryUser, type OrdinaryUser } from '../support/ordinary-user.js'
 import { projectRoot } from '../support/sources.js'
 import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
 import { killUnderPrograms, untilTakenOver } from './kill-under-programs.js'
 
 /** 200 in the bench. */
 const ROUNDS = Number(process.env['DAGDRIVE_PAUSE_ROUNDS'] ?? 20)
+const USER_ROUNDS = Math.ceil(ROUNDS / 2)
 const DIFFERENTIAL = join(projectRoot, 'fixtures/programs/differential.py')
 /** Random work runs only if this variable is set. */
 const WORK_SECONDS = Number(process.env['DAGDRIVE_PAUSE_SECONDS'] ?? 0)
 const test = testWhere('fuse')
 
 test(`S-050 programs continue through ${ROUNDS} kills of the daemon and see only pauses`, async (t: ExecutionContext) => {
+  await pauses(t, ROUNDS)
+})
+
+testWhere('fuse', 'root')(
+  `S-050 R-04 the same as an ordinary user, who mounts through fusermount3, ${USER_ROUNDS} kills`,
+  async (t: ExecutionContext) => {
+    await pauses(t, USER_ROUNDS, await ordinaryUser(t))
+  },
+)
+
+async function pauses(t: ExecutionContext, rounds: number, user?: OrdinaryUser): Promise<void> {
   t.timeout(30 * 60_000)
   const seed = seedOfRun(t)
   const folder = temporaryFolder(t, 'pause')
-  const drive = testDrive(t, { holder: true })
+  if (user !== undefined) chmodSync(folder, 0o777)
+  const drive = testDrive(t, { user })
   await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
-  const { kills, programs } = await killUnderPrograms(drive, { folder, rounds: ROUNDS, seed })
+  const { kills, programs } = await killUnderPrograms(drive, { folder, rounds, seed, prefix: user?.prefix })
   if (programs.some(({ errors }) => errors.length > 0)) t.log(drive.log())
   for (const { kind, operations, errors, longestMs } of programs) {
     t.log(`${kind}: ${operations} operations, longest pause ${longestMs} ms`)
     t.deepEqual(errors, [], `${kind}, seed ${seed}`)
     t.true(operations > 1, `${kind} made progress`)
   }
-  t.is(kills, ROUNDS, drive.log())
+  t.is(kills, rounds, drive.log())
   t.true([0, 3].includes((await drive.run(['unmount', '--now'])).code))
   t.is(drive.holderPid(), undefined)
-})
+}
 
 const testOfWork = WORK_SECONDS > 0 ? test : (): void => undefined
 
@@ -41,7 +55,7 @@ testOfWork(
     const seed = seedOfRun(t)
     const chance = seededRandom(seed)
     const plain = temporaryFolder(t, 'plain')
-    const drive = testDrive(t, { holder: true })
+    const drive = testDrive(t)
     await drive.up()
     const work = programAside('python3', [DIFFERENTIAL, drive.mountpoint, plain, String(seed), String(WORK_SECONDS)])
     let isOver = false

@@ -54,7 +54,7 @@ testWhere('fuse')(
       await compare(drive, plain)
       await work(drive, plain, seed + round, chance.next(3) > 0)
       if (chance.next(2) === 0) {
-        drive.killDaemon()
+        drive.killAll()
         await drive.mount()
         await compare(drive, plain)
       }
@@ -91,7 +91,7 @@ async function differential(t: ExecutionContext, node: string, seconds: number):
   const rounds = Math.max(2, Math.round(seconds / (2 * SECONDS_A_ROUND)))
   for (let round = 0; round < rounds; round++) {
     await work(drive, plain, seed + round, chance.next(3) > 0)
-    if (chance.next(2) === 0) drive.killDaemon()
+    if (chance.next(2) === 0) drive.killAll()
     else await drive.unmount([], 300_000)
     // Including garbage of an interrupted upload.
     await collectGarbage(t, node)

@@ -20,7 +20,7 @@ async function until(what: () => boolean): Promise<boolean> {
 const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1
 
 test('S-085 a killed holder is replaced, and a later kill of the daemon is only a pause', async (t: ExecutionContext) => {
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up()
   const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
   for (let round = 1; round <= 3; round++) {
@@ -38,7 +38,7 @@ test('S-085 a killed holder is replaced, and a later kill of the daemon is only 
 })
 
 test('S-085 a drive that is remounted after its holder was killed has a new holder', async (t: ExecutionContext) => {
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up()
   await drive.unmount(['--now'])
   await drive.mount()
@@ -52,7 +52,7 @@ test('S-085 a drive that is remounted after its holder was killed has a new hold
 })
 
 test('S-085 while the holder is stopped, a new daemon waits for it, and programs see only a pause', async (t: ExecutionContext) => {
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up()
   const holder = drive.holderPid()!
   const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)

@@ -33,7 +33,7 @@ test('S-050 after a kill, a drive with a passphrase comes back unattended; the k
   const folder = temporaryFolder(t, 'sealed')
   const passphrase = join(folder, 'passphrase')
   writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o600 })
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up(['--passphrase-file', passphrase, '--phrase-out', join(folder, 'phrase')])
   program('sh', ['-c', 'echo kept > note'], { cwd: drive.mountpoint })
   drive.killDaemon()
@@ -45,7 +45,7 @@ test('S-050 after a kill, a drive with a passphrase comes back unattended; the k
 })
 
 test('S-050 unmount --force, daemon stop and unmount end the holder, with a running daemon and after a kill', async (t: ExecutionContext) => {
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up()
   for (const words of [
     ['unmount', '--force', '--now'],
@@ -73,7 +73,6 @@ test('S-050 the death of the drive thread is also only a pause', async (t: Execu
   const trigger = join(temporaryFolder(t, 'end'), 'now')
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
   const drive = testDrive(t, {
-    holder: true,
     mayFail: true,
     environment: { NODE_OPTIONS: `--import=${preload.href}`, DAGDRIVE_TEST_END_THREAD: trigger },
   })
@@ -94,7 +93,7 @@ test('S-050 the death of the drive thread is also only a pause', async (t: Execu
 
 test('S-050 after 30 s without a daemon programs get an error, and the next daemon makes a new mount', async (t: ExecutionContext) => {
   t.timeout(3 * 60_000)
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up()
   program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
   // The owner of the lock prevents other daemons of this home.
@@ -117,7 +116,7 @@ test('S-050 after 30 s without a daemon programs get an error, and the next daem
 })
 
 test('S-050 the holder answers only the daemon that holds the lock of its home', async (t: ExecutionContext) => {
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up()
   const ask = `
 import socket, sys
@@ -136,7 +135,7 @@ except OSError:
 })
 
 test('S-052 without a holder, a program that keeps writing after a kill never writes to the directory beneath', async (t: ExecutionContext) => {
-  const drive = testDrive(t)
+  const drive = testDrive(t, { holder: false })
   const before = statSync(drive.mountpoint).mode
   await drive.up()
   program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
@@ -157,7 +156,7 @@ test('S-052 without a holder, a program that keeps writing after a kill never wr
 test('S-052 files written to the directory beneath are reported, and the drive is restored anyway', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.up()
-  drive.killDaemon()
+  drive.killAll()
   program('umount', ['-l', drive.mountpoint])
   writeFileSync(join(drive.mountpoint, 'left'), 'plaintext')
   const status = await drive.json<Status>(['status'])

@@ -30,7 +30,7 @@ for (const caller of callers) {
   })
 }
 
-test('S-058 S-002 a synced file has the same holes after a kill of the daemon', async (t: ExecutionContext) => {
+test('S-058 S-002 a synced file has the same holes after a kill of daemon and holder', async (t: ExecutionContext) => {
   const [caller] = callers
   const { mounted } = drives.folders(t, caller!)
   program('python3', ['-', mounted, '7', STEPS], { input: SOURCE })
@@ -39,7 +39,7 @@ test('S-058 S-002 a synced file has the same holes after a kill of the daemon', 
   program('sync', [join(mounted, 'sparse')])
   const before = [du(), look()]
   const drive = drives.drive(caller!)
-  drive.killDaemon()
+  drive.killAll()
   await drive.mount()
   t.deepEqual([du(), look()], before)
 })

@@ -12,7 +12,7 @@ testWhere('fuse')(
   async (t: ExecutionContext) => {
     t.timeout(15 * 60_000)
     const folder = temporaryFolder(t, 'memory')
-    const drive = testDrive(t, { holder: true })
+    const drive = testDrive(t)
     await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
     await sleep(2_000)
     const idle = drive.residentBytes()

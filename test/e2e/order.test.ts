@@ -22,7 +22,7 @@ testWhere('fuse')(
       printf next | dd bs=1 seek=9000 conv=notrunc of=a 2>/dev/null
       mkdir d; sync .`
     await programAside('sh', ['-c', work], top)
-    drive.killDaemon()
+    drive.killAll()
     // The next daemon restores the mount.
     await drive.mount()
     const check = `

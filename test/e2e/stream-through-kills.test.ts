@@ -30,7 +30,7 @@ const goneOn = (drive: TestDrive): number => drive.log(Infinity).split('the moun
 
 test('S-087 large stream writes continue through kills and lose nothing, although the log does not copy their bytes', async (t: ExecutionContext) => {
   t.timeout(170_000)
-  const drive = testDrive(t, { holder: true })
+  const drive = testDrive(t)
   await drive.up()
   const streams = [1, 2].map(async (seed) => {
     const path = join(drive.mountpoint, `stream ${seed}`)

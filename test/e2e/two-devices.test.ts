@@ -131,7 +131,7 @@ testWhere('fuse')('S-013 R-74 after a kill during a fast-forward, the home repea
     await b.unmount([], 300_000)
     const mounting = a.mount().catch(() => undefined)
     await sleep(100 + random.next(400))
-    if (a.daemonPid() !== undefined) a.killDaemon()
+    a.killAll()
     await mounting
     await a.mount()
     same(t, a, copy, `round ${round}`)

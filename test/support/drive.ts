@@ -1,9 +1,10 @@
 /** A real drive for tests: the command line, its daemon and a kernel mount, in temporary folders, always cleaned up. */
 import { execFile, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
+import type { OrdinaryUser } from './ordinary-user.js'
 import { projectRoot } from './sources.js'
 
 const CLI = join(projectRoot, 'dist/src/cli/main.js')
@@ -20,11 +21,10 @@ export interface DriveOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Whether its drive thread may die or a failure may stay unhandled. Otherwise either makes the test fail. */
   readonly mayFail?: boolean
-  /**
-   * Whether a holder keeps the mount when the daemon is killed. Default false, for tests of the state that a kill
-   * leaves.
-   */
+  /** False: no holder keeps the mount when the daemon is killed. Default true, as for everybody. */
   readonly holder?: boolean
+  /** Whose it is; root's own when absent. */
+  readonly user?: OrdinaryUser | undefined
 }
 
 export class TestDrive {
@@ -32,6 +32,8 @@ export class TestDrive {
   readonly mountpoint: string
   readonly mayFail: boolean
   private readonly environment: NodeJS.ProcessEnv
+  /** What comes before the command line's program. */
+  private readonly prefix: readonly string[]
 
   constructor(options: DriveOptions = {}) {
     const base = mkdtempSync(join(tmpdir(), 'dagdrive-test-'))
@@ -39,16 +41,20 @@ export class TestDrive {
     this.mountpoint = join(base, 'mount')
     this.mayFail = options.mayFail ?? false
     mkdirSync(this.mountpoint)
-    const DAGDRIVE_HOLDER = options.holder === true ? '1' : '0'
+    const { user } = options
+    this.prefix = user?.prefix ?? []
+    if (user !== undefined) for (const path of [base, this.mountpoint]) chownSync(path, user.uid, user.uid)
+    const DAGDRIVE_HOLDER = options.holder === false ? '0' : '1'
     this.environment = { ...process.env, DAGDRIVE_HOME: this.home, DAGDRIVE_HOLDER, ...options.environment }
   }
 
   /** Runs `dagdrive …arguments`. Does not throw for an exit status. */
   run(args: readonly string[], timeoutMs = 120_000): Promise<CommandResult> {
+    const [program, ...words] = [...this.prefix, process.execPath, CLI, ...args]
     return new Promise((resolve, reject) => {
       execFile(
-        process.execPath,
-        [CLI, ...args],
+        program!,
+        words,
         { env: this.environment, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) => {
           if (error !== null && error.killed === true)
@@ -125,12 +131,28 @@ export class TestDrive {
     return undefined
   }
 
+  /** The holder starts the next daemon at once. */
   killDaemon(): void {
     const pid = this.daemonPid()
     if (pid === undefined) throw new Error('no daemon to kill')
     process.kill(pid, 'SIGKILL')
-    for (let i = 0; i < 500 && existsSync(`/proc/${pid}/fd/0`); i++)
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    untilEnded(pid)
+  }
+
+  /** Daemon and holder at once, as when the machine goes down: what is left is on disk. */
+  killAll(): void {
+    let isDead = false
+    for (let pid = this.daemonPid(); pid !== undefined || !isDead; pid = this.daemonPid()) {
+      // Stopped, it starts no other holder.
+      if (pid !== undefined) process.kill(pid, 'SIGSTOP')
+      const holder = this.holderPid()
+      isDead = holder === undefined
+      for (const one of [holder, pid]) {
+        if (one === undefined) continue
+        process.kill(one, 'SIGKILL')
+        untilEnded(one)
+      }
+    }
   }
 
   /** Resident memory of the daemon in bytes. */
@@ -149,15 +171,19 @@ export class TestDrive {
 
   /** Ends the daemon and every mount of this drive, and removes its folders. */
   destroy(): void {
-    // The holder first, because it would start another daemon.
-    for (const pid of [this.holderPid(), this.daemonPid()]) if (pid !== undefined) process.kill(pid, 'SIGKILL')
+    this.killAll()
     spawnQuietly('umount', ['-l', this.mountpoint])
     rmSync(join(this.mountpoint, '..'), { recursive: true, force: true })
     rmSync(this.home, { recursive: true, force: true })
   }
 }
 
-/** Log messages about unhandled failures on any thread. */
+function untilEnded(pid: number): void {
+  for (let i = 0; i < 500 && existsSync(`/proc/${pid}/fd/0`); i++)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+}
+
+/** What a daemon logs about failures that nobody handled, on any thread. */
 const UNHANDLED = /.*(?:an unhandled failure|an uncaught failure|the drive thread failed).*/
 
 /** A drive that is destroyed when the test ends. */

@@ -6,7 +6,7 @@ import { existsSync, unlinkSync } from 'node:fs'
 import { isMainThread, workerData } from 'node:worker_threads'
 
 const path = process.env['DAGDRIVE_TEST_END_THREAD']
-const isDriveThread = !isMainThread && (workerData as { rootKey?: unknown } | null)?.rootKey !== undefined
+const isDriveThread = !isMainThread && (workerData as { dataPort?: unknown } | null)?.dataPort !== undefined
 if (path !== undefined && isDriveThread) {
   setInterval(() => {
     if (!existsSync(path)) return

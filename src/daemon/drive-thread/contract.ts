@@ -1,11 +1,18 @@
 /** The calls between the main thread and the drive thread. All data is plain; rpc.ts carries it. */
+import type { MessagePort } from 'node:worker_threads'
 import type { LogFields, LogLevel } from '../../base/index.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { LivingMount, MountEnd } from '../../fuse/index.js'
 import type { DrivePort, InodeRecord, RemoteSource } from '../../tree-state/index.js'
 import type { Highest } from '../../vfs/index.js'
 
-/** Passed to the Worker at its start. */
+/** Given to the Worker at its start. */
+export interface DriveThreadStart {
+  /** DriveThreadData comes through it. */
+  readonly dataPort: MessagePort
+}
+
+/** What a drive thread begins with. */
 export interface DriveThreadData {
   readonly dataDirectory: string
   /** The home id; undefined for local data written before homes had one. */

@@ -29,6 +29,7 @@ import {
   MAIN_THREAD_METHODS,
   type DriveThread,
   type DriveThreadData,
+  type DriveThreadStart,
   type MainThread,
   type ThreadMount,
   type ThreadMountOptions,
@@ -42,7 +43,9 @@ const RESERVE_BYTES = 16 * MIB
 /** Mode of the root of a new drive: only its user has access. `chmod` of the mount grants access to others. */
 const ROOT_MODE = 0o700
 
-const data = workerData as DriveThreadData
+const { dataPort } = workerData as DriveThreadStart
+const data = await new Promise<DriveThreadData>((resolve) => dataPort.once('message', resolve))
+dataPort.close()
 const port = parentPort as MessagePort
 const keys = deriveDriveKeys(data.rootKey)
 const mounts = new Map<string, FuseMount>()

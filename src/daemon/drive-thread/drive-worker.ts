@@ -1,10 +1,10 @@
 /** The main thread's side of the drive thread: starts it, calls it and notices its death. */
-import { Worker } from 'node:worker_threads'
 import { DriveError, isDriveError, type Log } from '../../base/index.js'
 import { FILES_METHODS, type Files } from '../../files/client.js'
 import type { MountEnd } from '../../fuse/index.js'
 import { makeRiskMemory, readRisk, type AtRisk, type RemoteSource } from '../../tree-state/index.js'
 import { DRIVE_THREAD_METHODS, type DriveThread, type DriveThreadData, type MainThread } from './contract.js'
+import type { StartThread } from './prepare-drive-thread.js'
 import { connectRpc, remoteMethods, type Rpc } from './rpc.js'
 
 export interface DriveWorker {
@@ -20,6 +20,7 @@ export interface DriveWorker {
 
 export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> {
   readonly log: Log
+  readonly startThread: StartThread
   /** Whether a mount is served before sync is open. Reads that need the node then wait for it. */
   readonly takesOver: boolean
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
@@ -27,17 +28,10 @@ export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> 
   readonly onChanged: () => void
 }
 
-/** The young generation can be bounded: request payloads live in arenas, and short-lived objects are small. */
-const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
-
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, onMountEnded, onChanged, takesOver, ...rest } = options
+  const { log, startThread, onMountEnded, onChanged, takesOver, ...rest } = options
   const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
-  const worker = new Worker(new URL('./drive-thread.js', import.meta.url), {
-    workerData: data,
-    resourceLimits: THREAD_LIMITS,
-    name: 'drive',
-  })
+  const worker = startThread(data)
   let remote: RemoteSource | undefined
   const waiting: (() => void)[] = []
   let closing = false

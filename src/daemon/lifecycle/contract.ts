@@ -6,6 +6,7 @@ import type { IpfsNode, OpenNodeOptions } from '../../node/index.js'
 import type { DriveConfig, DrivePaths } from '../../platform/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { NodeCredential } from '../keys/node-keys.js'
+import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/holder.js'
 import type { Drive } from './drive.js'
 
@@ -16,6 +17,7 @@ export interface DaemonOptions {
   /** Detach the mounts of a crashed daemon instead of restoring them. */
   readonly leaveMounts: boolean
   readonly holder: Holder
+  readonly startThread: StartThread
   readonly onMountsChanged: () => void
 }
 

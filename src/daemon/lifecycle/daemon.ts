@@ -64,6 +64,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         log,
         holder,
         onDeath,
+        startThread: options.startThread,
         onMountsChanged,
       })
       state = 'open'

@@ -6,6 +6,7 @@ import { DriveError, isDriveError, seededRandom, silentLog, systemClock, systemR
 import { createRootKey } from '../../crypto/index.js'
 import { openNode, type IpfsNode } from '../../node/index.js'
 import { DEFAULT_CONFIG, drivePaths, preparePaths } from '../../platform/index.js'
+import { prepareDriveThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/holder.js'
 import { openDrive, type Drive } from './drive.js'
 
@@ -39,6 +40,7 @@ async function opened(t: ExecutionContext, wrap: (node: IpfsNode) => IpfsNode): 
     log: silentLog,
     holder: { take: () => undefined, drop: () => undefined } as unknown as Holder,
     onDeath: (reason) => t.fail(reason.message),
+    startThread: prepareDriveThread(),
     onMountsChanged: () => undefined,
   })
   t.teardown(() => drive.close(false))

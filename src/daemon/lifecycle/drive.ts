@@ -15,6 +15,7 @@ import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../..
 import { type AtRisk, type DriveCounts } from '../../tree-state/index.js'
 import { finishTakeOver, inodeOf, LocalBlocks, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
 import { startDriveWorker } from '../drive-thread/drive-worker.js'
+import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/holder.js'
 import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts } from '../mounts/mounts.js'
@@ -37,6 +38,7 @@ export interface OpenDriveOptions {
   readonly holder: Holder
   /** Called when the drive thread died. Everything except `close` fails from then on. */
   readonly onDeath: (reason: DriveError, lost: AtRisk) => void
+  readonly startThread: StartThread
   readonly onMountsChanged: () => void
 }
 
@@ -107,6 +109,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       rootKey,
       cacheBytes: options.cacheBytes,
       log,
+      startThread: options.startThread,
       takesOver: held !== undefined,
       onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
       onChanged: () => hearing?.changed(),

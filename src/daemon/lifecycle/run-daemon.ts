@@ -1,0 +1,155 @@
+/** The daemon's process: lock, log, socket, signals, and the exit when nothing is left to do. */
+import { spawn } from 'node:child_process'
+import { controlAnswers, serveControl, type ControlServer } from '../../api/index.js'
+import { createLog, isDriveError, MIB, packageVersion, sleep, systemClock, type Log } from '../../base/index.js'
+import { drivePaths, keepMemoryPrivate, preparePaths } from '../../platform/index.js'
+import { attachHolder } from '../mounts/holder.js'
+import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
+import { createControl } from '../control/control.js'
+import { createDaemon } from './daemon.js'
+import { collectWhenIdle } from './idle-memory.js'
+import { holdLock, type HeldLock } from './lock.js'
+import { boundedLog } from './log-file.js'
+
+const LOG_BYTES = 4 * MIB
+/** Without mounts, requests and uploads, the daemon exits after this time. */
+const IDLE_MS = 10_000
+/** Another daemon may be exiting. */
+const LOCK_PATIENCE_MS = 10_000
+/** The exit status if another daemon holds the home; src/cli/daemon-process.ts expects it. */
+const STATUS_LOCKED = 12
+const GRACE_MS = 1_000
+
+/** @param startThread whose drive thread is loading already */
+export async function runDaemon(startThread: StartThread): Promise<void> {
+  const startedMs = systemClock.monotonicMs()
+  const words = process.argv.slice(2)
+  const stay = words.includes('stay')
+  const paths = drivePaths()
+  const isPrivate = keepMemoryPrivate()
+  await preparePaths(paths)
+  const log = createLog(boundedLog(paths.logFile, LOG_BYTES), 'info', () => systemClock.nowMs())
+  if (!isPrivate) log.warn('other programs of this user can read the memory of the daemon: the native core is missing')
+  let lock: HeldLock
+  try {
+    lock = await waitForLock(paths.lockFile, paths.socket)
+  } catch (error) {
+    log.warn('not started', { error: error instanceof Error ? error.message : String(error) })
+    process.exitCode = isDriveError(error, 'LOCKED') ? STATUS_LOCKED : 1
+    return
+  }
+
+  let endSoon = false
+  let ending: Promise<void> | undefined
+  let idleTimer: NodeJS.Timeout | undefined
+  let server: ControlServer | undefined = undefined as ControlServer | undefined
+  const daemon = createDaemon({
+    paths,
+    log,
+    version: packageVersion(),
+    leaveMounts: words.includes('leave-mounts'),
+    holder: await attachHolder({ paths, log, command: nextDaemon(words) }),
+    startThread,
+    onMountsChanged: () => considerEnd(),
+  })
+
+  const end = (why: string): Promise<void> =>
+    (ending ??= (async () => {
+      log.info('ending', { why })
+      clearTimeout(idleTimer)
+      // The socket closes first. A new client starts the next daemon, which waits for this lock.
+      await server?.close(GRACE_MS)
+      try {
+        await daemon.close(stay)
+      } catch (error) {
+        log.error('the drive did not close cleanly', { error: error instanceof Error ? error.message : String(error) })
+        process.exitCode = 1
+      }
+      await lock.release()
+      log.info('ended')
+      // Threads and sockets of libraries may remain; everything of this program is closed and durable.
+      process.exit()
+    })())
+
+  const considerEnd = (): void => {
+    if (ending !== undefined) return
+    if (endSoon && server?.active === 0) {
+      void end('requested')
+      return
+    }
+    clearTimeout(idleTimer)
+    if (!stay) idleTimer = setTimeout(endWhenIdle, IDLE_MS)
+  }
+  const endWhenIdle = (): void => {
+    const busy =
+      (server?.active ?? 0) > 0 || (daemon.drive?.mounts.length ?? 0) > 0 || daemon.state === 'opening' || isUploading()
+    if (busy) considerEnd()
+    else void end('idle')
+  }
+  const isUploading = (): boolean => {
+    const phase = daemon.drive?.sync.status().phase
+    return phase !== undefined && !['idle', 'retrying', 'refused', 'paused', 'closed'].includes(phase)
+  }
+
+  collectWhenIdle()
+  guard(log, (what) => (daemon.lastError = what))
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
+  // By default, this signal opens Node's debugger on a TCP port. Every user of this machine could read the keys there.
+  process.on('SIGUSR1', () => log.warn('the debugger stays closed'))
+  // Before the socket opens: an early `init` waits for it.
+  const started = daemon.start()
+  server = await serveControl({
+    path: paths.socket,
+    log,
+    files: async () => (await daemon.requireDrive()).files,
+    service: createControl({
+      daemon,
+      startedMs,
+      stay,
+      endSoon: () => {
+        endSoon = true
+      },
+    }),
+    onAnswered: considerEnd,
+  })
+  log.info('started', { pid: process.pid, version: daemon.version, node: process.version })
+  await started
+  if (process.env['NOTIFY_SOCKET'] !== undefined)
+    spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)
+  considerEnd()
+}
+
+/**
+ * The command with which the holder starts the next daemon after a kill. Empty under a service manager, which restarts
+ * it.
+ */
+function nextDaemon(words: readonly string[]): readonly string[] {
+  if (process.env['NOTIFY_SOCKET'] !== undefined) return []
+  const again = words.filter((word) => word !== 'leave-mounts')
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...again]
+}
+
+async function waitForLock(path: string, socket: string): Promise<HeldLock> {
+  const deadline = systemClock.monotonicMs() + LOCK_PATIENCE_MS
+  for (;;) {
+    try {
+      return await holdLock(path, { pid: process.pid, socket })
+    } catch (error) {
+      // A daemon that answers is not exiting, so it keeps the home.
+      if (!isDriveError(error, 'LOCKED') || systemClock.monotonicMs() > deadline || (await controlAnswers(socket)))
+        throw error
+      await sleep(50)
+    }
+  }
+}
+
+/** Failures without a caller are logged and reported, and do not end the mount. */
+function guard(log: Log, remember: (what: string) => void): void {
+  const note = (kind: string) => (error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error)
+    remember(`${kind}: ${message}`)
+    log.error(kind, { error: message, ...(error instanceof Error ? { stack: error.stack } : {}) })
+  }
+  process.on('unhandledRejection', note('an unhandled failure'))
+  process.on('uncaughtException', note('an uncaught failure'))
+}
