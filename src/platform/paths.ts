@@ -25,6 +25,8 @@ export interface DrivePaths {
   readonly embeddedNodeDirectory: string
   /** Mounts to restore after a crash. */
   readonly mountsFile: string
+  /** Losses that the user has not had time to see; see losses.ts. */
+  readonly lossesFile: string
   readonly lockFile: string
   readonly socket: string
   /** Where the holder of this home's mount answers (native/holder.c). */
@@ -86,6 +88,7 @@ function layout(base: { config: string; data: string; state: string; run: string
     dataDirectory: join(base.data, 'data'),
     embeddedNodeDirectory: join(base.data, 'node'),
     mountsFile: join(base.state, 'mounts.json'),
+    lossesFile: join(base.state, 'losses.json'),
     // Beside the data it guards, not in the runtime folder: two sessions may have different runtime folders.
     lockFile: join(base.data, 'daemon.lock'),
     socket: join(base.run, 'control.sock'),

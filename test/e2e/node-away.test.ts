@@ -11,6 +11,7 @@ const test = testWhere('fuse')
 
 interface Status {
   readonly lastError?: string
+  readonly warnings?: readonly string[]
   readonly mounts: readonly unknown[]
 }
 
@@ -58,7 +59,7 @@ testWhere('fuse', 'go')(
   },
 )
 
-test('S-022 when the drive thread dies, status and log count the data that was only in its memory, and the drive comes back', async (t: ExecutionContext) => {
+test('S-022 S-096 when the drive thread dies, status and log count the data that was only in its memory, also after a restart', async (t: ExecutionContext) => {
   t.timeout(3 * 60_000)
   const trigger = join(temporaryFolder(t, 'end'), 'now')
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
@@ -86,5 +87,11 @@ test('S-022 when the drive thread dies, status and log count the data that was o
   )
   t.regex(drive.log(), /died with changes that were only in its memory files=1 bytes=[1-9]/)
   t.is(await programAside('cat', ['staged'], top), 'staged\n')
+  await drive.unmount()
+  await drive.run(['daemon', 'stop'])
+  await drive.mount()
+  const after = await drive.json<Status>(['status'])
+  t.is(after.lastError, undefined)
+  t.regex(after.warnings?.join('\n') ?? '', /^20\S+Z: Lost, because not yet on disk: \d+ files? with \d+ bytes/)
   await drive.unmount()
 })

@@ -155,6 +155,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
     },
   }
   if (daemon.state === 'opening') await daemon.requireDrive().catch(() => undefined) // the state below shows the error
+  const losses = await daemon.losses.show()
   const drive = daemon.drive
   if (drive === undefined || daemon.state !== 'open') {
     return {
@@ -169,6 +170,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
       publishedHeight: undefined,
       publishedAtMs: undefined,
       newer: undefined,
+      warnings: losses,
       lastError: daemon.lastError,
     }
   }
@@ -192,6 +194,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
     publishedAtMs: sync.published?.timeMs,
     newer: sync.newer,
     warnings: [
+      ...losses,
       ...warningsOf(sync, isMoving ? undefined : config.movingTo),
       ...(await nodeWarnings(daemon, config.nodeUrl)),
     ],

@@ -9,6 +9,7 @@ import type { NodeCredential } from '../keys/node-keys.js'
 import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/holder.js'
 import type { Drive } from './drive.js'
+import type { Losses } from './losses.js'
 
 export interface DaemonOptions {
   readonly paths: DrivePaths
@@ -25,6 +26,8 @@ export interface Daemon {
   readonly state: DriveState
   /** The last failure without a waiting caller; shown by `status`. */
   lastError: string | undefined
+  /** Lost data that the user is still to be told of. */
+  readonly losses: Losses
   readonly paths: DrivePaths
   readonly log: Log
   readonly version: string

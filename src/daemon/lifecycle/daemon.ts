@@ -14,8 +14,9 @@ import { listenerOf, openNode, type IpfsNode } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
 import type { Daemon, DaemonOptions } from './contract.js'
-import { Deaths, describeLoss } from './deaths.js'
+import { Deaths, describeLoss, hasLost } from './deaths.js'
 import { openDrive, type Drive } from './drive.js'
+import { Losses } from './losses.js'
 import { findAgain } from '../nodes/find-published.js'
 import { requireOutside } from '../nodes/outside-the-drive.js'
 import { isMarkedPublished } from '../nodes/published-mark.js'
@@ -32,6 +33,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let failure: DriveError | undefined
   let opening: Promise<unknown> = Promise.resolve()
   const deaths = new Deaths(systemClock)
+  const losses = new Losses({ file: paths.lossesFile, clock: systemClock, log })
 
   const fail = (error: unknown): DriveError => {
     failure = error instanceof DriveError ? error : new DriveError('INTERNAL', String(error), { cause: error })
@@ -63,6 +65,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         findStart,
         log,
         holder,
+        losses,
         onDeath,
         startThread: options.startThread,
         onMountsChanged,
@@ -79,7 +82,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   /** The tree died with its thread; staged data is on disk. Closes the other parts and opens the drive again. */
   const onDeath = (reason: DriveError, lost: AtRisk): void => {
-    const what = `${reason.message.replace(/\.?$/, '.')} ${holder.held === undefined ? describeLoss(lost) : 'Nothing is lost.'}`
+    const isHeld = holder.held !== undefined
+    const what = `${reason.message.replace(/\.?$/, '.')} ${isHeld ? 'Nothing is lost.' : describeLoss(lost)}`
     daemon.lastError = what
     state = 'opening'
     const isRestarted = deaths.note()
@@ -87,6 +91,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const dead = drive
       const wanted: readonly MountReport[] = dead?.mounts ?? []
       drive = undefined
+      if (!isHeld && hasLost(lost)) await losses.note(describeLoss(lost))
       await dead
         ?.closeDead()
         .catch((error: unknown) => log.warn('closing failed after a failure', { error: String(error) }))
@@ -162,6 +167,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return state
     },
     lastError: undefined,
+    losses,
     paths,
     log,
     version: options.version,

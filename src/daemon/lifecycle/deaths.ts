@@ -21,9 +21,12 @@ export class Deaths {
   }
 }
 
+/** Whether a death of the drive thread lost anything. */
+export const hasLost = ({ files, inodes }: AtRisk): boolean => files > 0 || inodes > 0
+
 /** Describes the data lost by a death of the drive thread. */
 export function describeLoss({ files, bytes, inodes }: AtRisk): string {
-  if (files === 0 && inodes === 0) return 'Nothing was only in its memory.'
+  if (!hasLost({ files, bytes, inodes })) return 'Nothing was only in its memory.'
   const held = `${files} ${files === 1 ? 'file' : 'files'} with ${bytes} bytes`
   return `Lost, because not yet on disk: ${held}, and the last changes to ${inodes} files or directories.`
 }

@@ -39,6 +39,7 @@ async function opened(t: ExecutionContext, wrap: (node: IpfsNode) => IpfsNode): 
     findStart: () => Promise.resolve(undefined),
     log: silentLog,
     holder: { take: () => undefined, drop: () => undefined } as unknown as Holder,
+    losses: { note: () => Promise.resolve() },
     onDeath: (reason) => t.fail(reason.message),
     startThread: prepareDriveThread(),
     onMountsChanged: () => undefined,

@@ -18,7 +18,7 @@ import { startDriveWorker } from '../drive-thread/drive-worker.js'
 import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/holder.js'
 import type { RecordedMount } from '../mounts/mount-record.js'
-import { createMounts } from '../mounts/mounts.js'
+import { createMounts, type MountsOptions } from '../mounts/mounts.js'
 import { ENVIRONMENTS, endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
 import { markWhenPublished } from '../nodes/published-mark.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
@@ -36,6 +36,7 @@ export interface OpenDriveOptions {
   readonly log: Log
   /** The mount it keeps is taken over. */
   readonly holder: Holder
+  readonly losses: MountsOptions['losses']
   /** Called when the drive thread died. Everything except `close` fails from then on. */
   readonly onDeath: (reason: DriveError, lost: AtRisk) => void
   readonly startThread: StartThread
@@ -114,8 +115,8 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
       onChanged: () => hearing?.changed(),
     })
-    const { holder, onMountsChanged: onChanged } = options
-    const mounts = createMounts({ worker, holder, rootKey, paths, log, onChanged })
+    const { holder, losses, onMountsChanged: onChanged } = options
+    const mounts = createMounts({ worker, holder, losses, rootKey, paths, log, onChanged })
     closers.push(() => worker.close())
     worker.onDeath(options.onDeath)
     const fresh = newer === undefined && held === undefined && (await worker.thread.isFresh())

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { execFileSync } from 'node:child_process'
-import { seededRandom, silentLog, sleep } from '../../base/index.js'
+import { DriveError, seededRandom, silentLog, sleep } from '../../base/index.js'
 import { createRootKey } from '../../crypto/index.js'
 import { drivePaths } from '../../platform/index.js'
 import type { Holder } from './holder.js'
@@ -23,14 +23,16 @@ const thread = {
 }
 const holder = { prepare: () => Promise.resolve(undefined), drop: () => undefined }
 
-function mountsIn(home: string, part: object = {}): Mounts {
+function mountsIn(home: string, part: object = {}, options: Partial<MountsOptions> = {}): Mounts {
   return createMounts({
     worker: { thread: { ...thread, ...part } } as unknown as MountsOptions['worker'],
     holder: holder as unknown as Holder,
+    losses: { note: () => Promise.resolve() },
     rootKey: createRootKey(seededRandom(1)),
     paths: drivePaths({ DAGDRIVE_HOME: home }),
     log: silentLog,
     onChanged: () => undefined,
+    ...options,
   })
 }
 
@@ -71,4 +73,21 @@ whereRoot('S-052 a mount that ends before its name is detached gives the directo
   execFileSync('mount', ['-t', 'tmpfs', 'none', directory])
   await mounts.unmount(directory, {})
   t.is(modeOf(directory), 0o750)
+})
+
+test('S-096 a take-over that fails is noted before the mount and its log of operations end', async (t: ExecutionContext) => {
+  const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
+  t.teardown(() => rmSync(base, { recursive: true, force: true }))
+  const reason = new DriveError('MOUNT_FAILED', 'Up to 3 operations are lost.')
+  const noted: string[] = []
+  const mounts = mountsIn(
+    base,
+    { takeOver: () => Promise.reject(reason) },
+    {
+      losses: { note: (what) => Promise.resolve(void noted.push(what)) },
+    },
+  )
+  const report = { directory: join(base, 'nothing'), readOnly: false, allowOther: false }
+  await t.throwsAsync(mounts.takeOver({ report, channel: -1, sharedMemory: -1 } as never), { is: reason })
+  t.deepEqual(noted, ['After the daemon was killed: Up to 3 operations are lost.'])
 })

@@ -1,7 +1,7 @@
 /** The mounts of one drive: checks directories, mounts and unmounts, and keeps the record that survives a crash. */
 import { stat } from 'node:fs/promises'
 import type { MountReport, MountRequest } from '../../api/index.js'
-import { aborted, DriveError, isDriveError, sleep, type Log } from '../../base/index.js'
+import { aborted, DriveError, isDriveError, sleep, toWire, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import { forceUnmount, type MountEnd } from '../../fuse/index.js'
 import type { DriveWorker } from '../drive-thread/drive-worker.js'
@@ -41,6 +41,8 @@ interface Mounted {
 export interface MountsOptions {
   readonly worker: Pick<DriveWorker, 'thread'>
   readonly holder: Holder
+  /** Takes what programs did before a kill and a take-over could not bring back. */
+  readonly losses: { note(what: string): Promise<void> }
   readonly rootKey: RootKey
   readonly paths: DrivePaths
   readonly log: Log
@@ -48,7 +50,7 @@ export interface MountsOptions {
 }
 
 export function createMounts(options: MountsOptions): Mounts {
-  const { worker, holder, rootKey, paths, log } = options
+  const { worker, holder, losses, rootKey, paths, log } = options
   const live = new Map<string, MountReport>()
   const waiting = new Set<() => void>()
   let closing = false
@@ -144,6 +146,8 @@ export function createMounts(options: MountsOptions): Mounts {
         await recallMode(directory)
         const living = { mountpoint: directory, channel, sharedMemory }
         const served = await worker.thread.takeOver(living, options).catch(async (error: unknown) => {
+          // First, because the log of operations ends with the mount.
+          await losses.note(`After the daemon was killed: ${toWire(error).message}`)
           // No process will serve it: programs get errors instead of waiting forever.
           await forceUnmount(directory).catch(() => undefined) // it has already ended
           throw error

@@ -1,0 +1,89 @@
+/**
+ * What was told to programs as done and is lost all the same, such as bytes held in memory when the drive thread died.
+ * Kept in a file of the home until the user has had time to see it: an open drive looks sound again.
+ */
+import { toWire, type Clock, type Log } from '../../base/index.js'
+import { readHomeFile, writePrivateFile } from '../../platform/index.js'
+
+/** Counted from the first `status` that contains the loss. */
+const SHOWN_FOR_MS = 7 * 24 * 3_600_000
+/** The oldest ones give way. */
+const MOST_KEPT = 20
+
+interface Loss {
+  readonly atMs: number
+  readonly what: string
+  /** When a status contained it first. */
+  readonly shownMs?: number
+}
+
+export interface LossesOptions {
+  readonly file: string
+  readonly clock: Pick<Clock, 'nowMs'>
+  readonly log: Log
+}
+
+export class Losses {
+  readonly #options: LossesOptions
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: LossesOptions) {
+    this.#options = options
+  }
+
+  /** Durable when it resolves. @param what a sentence without names. A failure is logged, with the sentence */
+  note(what: string): Promise<void> {
+    return this.#oneAtATime(undefined, async (known) => {
+      this.#options.log.error('data was lost', { what })
+      // A take-over that fails is tried by the next daemon too.
+      if (known.some((loss) => loss.what === what && loss.shownMs === undefined)) return
+      await this.#write([...known, { atMs: this.#options.clock.nowMs(), what }].slice(-MOST_KEPT))
+    })
+  }
+
+  /** Sentences for the status, oldest first. */
+  show(): Promise<string[]> {
+    return this.#oneAtATime<string[]>([], async (known) => {
+      const nowMs = this.#options.clock.nowMs()
+      const kept = known
+        .filter(({ shownMs = nowMs }) => nowMs - shownMs < SHOWN_FOR_MS)
+        .map((loss) => ({ ...loss, shownMs: loss.shownMs ?? nowMs }))
+      if (kept.length < known.length || known.some(({ shownMs }) => shownMs === undefined)) await this.#write(kept)
+      return kept.map(({ atMs, what }) => `${new Date(atMs).toISOString().slice(0, 16)}Z: ${what}`)
+    })
+  }
+
+  #oneAtATime<T>(otherwise: T, work: (known: Loss[]) => Promise<T>): Promise<T> {
+    const run = this.#last.then(async () => work(await this.#read()))
+    this.#last = run.catch(() => undefined) // the caller gets it
+    return run.catch((error: unknown) => {
+      this.#options.log.error('the record of lost data could not be used', { code: toWire(error).code })
+      return otherwise
+    })
+  }
+
+  /** A damaged file is no reason to keep a new loss from being noted. */
+  async #read(): Promise<Loss[]> {
+    const text = (await readHomeFile(this.#options.file))?.toString('utf8')
+    if (text === undefined) return []
+    try {
+      const found: unknown = JSON.parse(text)
+      return Array.isArray(found) ? found.filter(isLoss) : []
+    } catch {
+      this.#options.log.warn('the record of lost data is damaged')
+      return []
+    }
+  }
+
+  async #write(losses: readonly Loss[]): Promise<void> {
+    await writePrivateFile(this.#options.file, `${JSON.stringify(losses)}\n`)
+  }
+}
+
+const MOST_DATE_MS = 8.64e15
+
+function isLoss(value: unknown): value is Loss {
+  const { atMs, what, shownMs } = (value ?? {}) as Partial<Record<keyof Loss, unknown>>
+  const isTime = (ms: unknown): boolean => typeof ms === 'number' && Math.abs(ms) <= MOST_DATE_MS
+  return isTime(atMs) && typeof what === 'string' && (shownMs === undefined || isTime(shownMs))
+}
