@@ -1,11 +1,11 @@
 /** Converts inode records to directory entries and back. */
-import { inodeAttributesOf, bareAttributes, isDirectory, S_IFMT } from '../model/index.js'
+import { AttributeRecord, bareAttributes, isDirectory, S_IFMT } from '../model/index.js'
 import type { ChunkRecord, InodeRecord } from '../tree-state/index.js'
 import type { EntryRecord, FileChunk, TreeRef } from '../dag/index.js'
 
 /** @param content what the entry points to @returns the entry of `record` with its own attributes */
 export function entryRecordOf(record: InodeRecord, content: EntryRecord['content']): EntryRecord {
-  return { ...inodeAttributesOf(record), content }
+  return Object.assign(new AttributeRecord(record), { content })
 }
 
 /**
@@ -13,21 +13,20 @@ export function entryRecordOf(record: InodeRecord, content: EntryRecord['content
  * only that table.
  */
 export function sharedEntryOf(record: Pick<InodeRecord, 'fileId' | 'mode'>): EntryRecord {
-  return { ...bareAttributes(record.fileId, record.mode & S_IFMT), content: { kind: 'shared' } }
+  return Object.assign(bareAttributes(record.fileId, record.mode & S_IFMT), { content: { kind: 'shared' } as const })
 }
 
 /** An entry as an inode record. The drive thread fills in the fields listed at `RemoteChild`. */
 export function inodeOf(entry: EntryRecord): InodeRecord {
-  const { content, ...attributes } = entry
-  return {
-    ...attributes,
+  const { content } = entry
+  return Object.assign(new AttributeRecord(entry), {
     ino: 0,
     parent: 0,
     nextCookie: 0,
     inline: content.kind === 'inline' ? content.bytes : undefined,
     ref: content.kind === 'tree' ? content.ref : undefined,
     unloaded: content.kind === 'tree',
-  }
+  })
 }
 
 export function chunkOf(row: Omit<ChunkRecord, 'born'>): FileChunk {

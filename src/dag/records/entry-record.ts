@@ -3,7 +3,7 @@
  * unknown kinds and extra items are refused: a program that does not understand a record must not rewrite it.
  */
 import { DriveError, MIB } from '../../base/index.js'
-import { S_IFMT } from '../../model/index.js'
+import { readStat, S_IFMT, type Mutable, type StatKind, writeStat } from '../../model/index.js'
 import { CborReader } from '../cbor-reader.js'
 import { CborWriter } from '../cbor-writer.js'
 import type { EntryRecord, FileChunk, TreeRef } from '../contract.js'
@@ -13,9 +13,12 @@ const VERSION = 1
 const FIELDS = 18
 const KIND = { none: 0, inline: 1, chunks: 2, tree: 3, shared: 4 } as const
 const FLAG_FIXED_CHUNKS = 1
-const U32 = 0xffffffff
-const MAX_NSEC = 999_999_999
-const LEAST_SECONDS = Number.MIN_SAFE_INTEGER
+const RANGES: Readonly<Record<StatKind, { readonly least: number; readonly most: number }>> = {
+  u32: { least: 0, most: 0xffffffff },
+  size: { least: 0, most: Number.MAX_SAFE_INTEGER },
+  seconds: { least: Number.MIN_SAFE_INTEGER, most: Number.MAX_SAFE_INTEGER },
+  nanoseconds: { least: 0, most: 999_999_999 },
+}
 const MAX_XATTRS = 65_535
 const MAX_XATTR_NAME_BYTES = 1024
 const MAX_XATTR_VALUE_BYTES = 65_536
@@ -40,10 +43,8 @@ export function encodeEntry(entry: EntryRecord): Uint8Array {
   }
   // If the last call threw in the middle, the writer still holds half a record.
   writer.take()
-  writer.array(FIELDS).int(VERSION).bytes(entry.fileId).int(entry.mode).int(entry.uid).int(entry.gid)
-  writer.int(entry.nlink).int(entry.rdev).int(entry.size)
-  writer.int(entry.atimeSec).int(entry.atimeNsec).int(entry.mtimeSec).int(entry.mtimeNsec)
-  writer.int(entry.ctimeSec).int(entry.ctimeNsec).int(entry.btimeSec).int(entry.btimeNsec)
+  writer.array(FIELDS).int(VERSION).bytes(entry.fileId)
+  writeStat(entry, (value) => writer.int(value))
   writeXattrs(entry.xattrs)
   writeContent(content, entry.fixedChunks ? FLAG_FIXED_CHUNKS : 0)
   return writer.take()
@@ -54,27 +55,14 @@ export function decodeEntry(bytes: Uint8Array): EntryRecord {
   const reader = new CborReader(bytes)
   reader.tuple(FIELDS)
   reader.int(VERSION, VERSION)
-  // The fields of this literal are read in order. Copying an object of 19 fields would double the cost.
-  const entry: Mutable<EntryRecord> = {
-    fileId: reader.bytes(16),
-    mode: reader.int(0, U32),
-    uid: reader.int(0, U32),
-    gid: reader.int(0, U32),
-    nlink: reader.int(0, U32),
-    rdev: reader.int(0, U32),
-    size: reader.int(),
-    atimeSec: reader.int(LEAST_SECONDS),
-    atimeNsec: reader.int(0, MAX_NSEC),
-    mtimeSec: reader.int(LEAST_SECONDS),
-    mtimeNsec: reader.int(0, MAX_NSEC),
-    ctimeSec: reader.int(LEAST_SECONDS),
-    ctimeNsec: reader.int(0, MAX_NSEC),
-    btimeSec: reader.int(LEAST_SECONDS),
-    btimeNsec: reader.int(0, MAX_NSEC),
-    fixedChunks: false,
-    xattrs: readXattrs(reader),
-    content: NO_CONTENT,
-  }
+  const fileId = reader.bytes(16)
+  // Adding fields one by one is faster than a spread or Object.assign.
+  const entry = readStat((kind) => {
+    const range = RANGES[kind]
+    return reader.int(range.least, range.most)
+  }) as Mutable<EntryRecord>
+  entry.fileId = fileId
+  entry.xattrs = readXattrs(reader)
   const { flags, content } = readContent(reader)
   reader.end()
   entry.fixedChunks = (flags & FLAG_FIXED_CHUNKS) !== 0
@@ -82,8 +70,6 @@ export function decodeEntry(bytes: Uint8Array): EntryRecord {
   if (!contentFitsType(entry)) throw corrupt('the content of an entry does not fit its type')
   return entry
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 const NO_CONTENT: EntryRecord['content'] = { kind: 'none' }
 

@@ -7,7 +7,7 @@ import { decodeInode, encodeInode, inodeKey, TYPE } from '../../tree-state/index
 import type { InodeRecord, RiskGauge } from '../../tree-state/index.js'
 import { persistedSize } from '../content/persisted-size.js'
 import type { FileIds } from './file-ids.js'
-import { Inode, withSize } from './inode.js'
+import { Inode } from './inode.js'
 import { InodeCache } from './inode-cache.js'
 import { LookupCounts } from './lookup-counts.js'
 import { newRecord, type NewInode } from './new-record.js'
@@ -196,10 +196,7 @@ export class InodeTable {
     for (const inode of this.changed) {
       const size = persistedSize(inode)
       markClipped(this.#state.tables, inode, size !== inode.size)
-      tables.inodes.put(
-        inodeKey(inode.ino),
-        size === inode.size ? encodeInode(inode) : encodeInode(withSize(inode, size)),
-      )
+      tables.inodes.put(inodeKey(inode.ino), encodeInode(inode, size))
       inode.persisted = true
       inode.changed = false
       if (inode.nlink === 0) writeOrphan(this.#state, inode)

@@ -1,35 +1,19 @@
 /** An inode in memory: the mutable fields of the stored record, and runtime state. */
-import type { FileId, PlainName } from '../../base/index.js'
+import type { PlainName } from '../../base/index.js'
+import { AttributeRecord, StatRecord } from '../../model/index.js'
 import { PAGE_BYTES, TYPE, type InodeRecord, type NodeRef } from '../../tree-state/index.js'
 import type { FileContent } from '../content/file-content.js'
 import type { Directory } from '../namespace/directory.js'
 import type { Attributes } from '../tree.js'
 
-export class Inode implements InodeRecord {
+export class Inode extends AttributeRecord implements InodeRecord {
   readonly ino: number
-  fileId: FileId
-  mode: number
-  uid: number
-  gid: number
-  nlink: number
-  readonly rdev: number
-  size: number
-  atimeSec: number
-  atimeNsec: number
-  mtimeSec: number
-  mtimeNsec: number
-  ctimeSec: number
-  ctimeNsec: number
-  readonly btimeSec: number
-  readonly btimeNsec: number
   parent: number
   nextCookie: number
-  fixedChunks: boolean
   inline: Uint8Array | undefined
   ref: NodeRef | undefined
   unloaded: boolean
   holes: number
-  xattrs: InodeRecord['xattrs']
 
   /** Open handles. */
   handles = 0
@@ -59,30 +43,14 @@ export class Inode implements InodeRecord {
   directory: Directory | undefined
 
   constructor(record: InodeRecord, persisted: boolean) {
+    super(record)
     this.ino = record.ino
-    this.fileId = record.fileId
-    this.mode = record.mode
-    this.uid = record.uid
-    this.gid = record.gid
-    this.nlink = record.nlink
-    this.rdev = record.rdev
-    this.size = record.size
-    this.atimeSec = record.atimeSec
-    this.atimeNsec = record.atimeNsec
-    this.mtimeSec = record.mtimeSec
-    this.mtimeNsec = record.mtimeNsec
-    this.ctimeSec = record.ctimeSec
-    this.ctimeNsec = record.ctimeNsec
-    this.btimeSec = record.btimeSec
-    this.btimeNsec = record.btimeNsec
     this.parent = record.parent
     this.nextCookie = record.nextCookie
-    this.fixedChunks = record.fixedChunks
     this.inline = record.inline
     this.ref = record.ref
     this.unloaded = record.unloaded
     this.holes = record.holes ?? 0
-    this.xattrs = record.xattrs
     this.persisted = persisted
     this.dirtySequence = persisted ? -1 : 0
   }
@@ -101,26 +69,20 @@ export class Inode implements InodeRecord {
   }
 }
 
-/** A copy of the fields that stat(2) returns. */
-export function attributesOf(inode: Inode): Attributes {
-  return {
-    ino: inode.ino,
-    size: inode.size,
-    blocks: inode.isFile ? sectorsOf(inode) : 0,
-    mode: inode.mode,
-    nlink: inode.nlink,
-    uid: inode.uid,
-    gid: inode.gid,
-    rdev: inode.rdev,
-    atimeSec: inode.atimeSec,
-    atimeNsec: inode.atimeNsec,
-    mtimeSec: inode.mtimeSec,
-    mtimeNsec: inode.mtimeNsec,
-    ctimeSec: inode.ctimeSec,
-    ctimeNsec: inode.ctimeNsec,
-    btimeSec: inode.btimeSec,
-    btimeNsec: inode.btimeNsec,
+/** The fields that stat(2) returns, as of one moment. */
+class InodeStat extends StatRecord implements Attributes {
+  readonly ino: number
+  readonly blocks: number
+
+  constructor(inode: Inode) {
+    super(inode)
+    this.ino = inode.ino
+    this.blocks = inode.isFile ? sectorsOf(inode) : 0
   }
+}
+
+export function attributesOf(inode: Inode): Attributes {
+  return new InodeStat(inode)
 }
 
 /** Sectors of 512 bytes, for whole blocks of 4 KiB, as ext4 counts them. */
@@ -138,34 +100,4 @@ export function isDroppable(inode: Inode): boolean {
     inode.content === undefined &&
     inode.directory === undefined
   )
-}
-
-/** The record with a size that differs from the inode's. */
-export function withSize(inode: Inode, size: number): InodeRecord {
-  return {
-    ino: inode.ino,
-    fileId: inode.fileId,
-    mode: inode.mode,
-    uid: inode.uid,
-    gid: inode.gid,
-    nlink: inode.nlink,
-    rdev: inode.rdev,
-    size,
-    atimeSec: inode.atimeSec,
-    atimeNsec: inode.atimeNsec,
-    mtimeSec: inode.mtimeSec,
-    mtimeNsec: inode.mtimeNsec,
-    ctimeSec: inode.ctimeSec,
-    ctimeNsec: inode.ctimeNsec,
-    btimeSec: inode.btimeSec,
-    btimeNsec: inode.btimeNsec,
-    parent: inode.parent,
-    nextCookie: inode.nextCookie,
-    fixedChunks: inode.fixedChunks,
-    inline: inode.inline,
-    ref: inode.ref,
-    unloaded: inode.unloaded,
-    holes: inode.holes,
-    xattrs: inode.xattrs,
-  }
 }

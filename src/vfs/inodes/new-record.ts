@@ -22,26 +22,13 @@ export interface NewInode {
 /** All four times are `now`. */
 export function newRecord(fields: NewInode, ino: number, fileId: FileId, { sec, nsec }: Timestamp): InodeRecord {
   const { mode, uid, gid, nlink, rdev, parent, inline } = fields
-  return {
-    ...bareAttributes(fileId, mode),
-    ino,
-    uid,
-    gid,
-    nlink,
-    rdev,
-    size: inline?.length ?? 0,
-    atimeSec: sec,
-    atimeNsec: nsec,
-    mtimeSec: sec,
-    mtimeNsec: nsec,
-    ctimeSec: sec,
-    ctimeNsec: nsec,
-    btimeSec: sec,
-    btimeNsec: nsec,
-    parent,
-    nextCookie: FIRST_COOKIE,
-    inline,
-    ref: undefined,
-    unloaded: false,
-  }
+  const record = bareAttributes(fileId, mode)
+  record.uid = uid
+  record.gid = gid
+  record.nlink = nlink
+  record.rdev = rdev
+  record.size = inline?.length ?? 0
+  record.atimeSec = record.mtimeSec = record.ctimeSec = record.btimeSec = sec
+  record.atimeNsec = record.mtimeNsec = record.ctimeNsec = record.btimeNsec = nsec
+  return Object.assign(record, { ino, parent, nextCookie: FIRST_COOKIE, inline, ref: undefined, unloaded: false })
 }
