@@ -17,6 +17,7 @@ export {
   type Version,
 } from './contract.js'
 export { LocalBlocks } from './fetch/local-blocks.js'
+export { claimOpened } from './fetch/claim-opened.js'
 export { type FindOptions, openExisting } from './fetch/open-existing.js'
 export { beginTakeOver, finishTakeOver, isTakingOver, type TakeOverOptions } from './fetch/take-over.js'
 export { openSync } from './sync.js'

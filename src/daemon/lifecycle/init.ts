@@ -7,7 +7,7 @@ import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
 import { createAgain } from './create-again.js'
 import type { Daemon } from './contract.js'
-import { findPublished } from '../nodes/find-published.js'
+import { findPublished, openPublished } from '../nodes/find-published.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
 import { nodeReportOf } from '../control/status.js'
 import { requireNodeUrl } from '../control/test-node.js'
@@ -34,7 +34,8 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   try {
     // The node is checked even if nothing is opened, so that a node that cannot be used is noticed now.
     const status = await node.check({ signal })
-    const found = request.phrase === undefined ? undefined : await findPublished(node, rootKey, signal)
+    const open = request.isNew === true ? findPublished : openPublished
+    const found = request.phrase === undefined ? undefined : await open(node, rootKey, signal)
     if (request.phrase !== undefined) requireExpected(found !== undefined, request.isNew === true)
     if (request.nodeKey !== undefined) await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
     await writeConfig(paths.configFile, {

@@ -3,7 +3,7 @@ import { DriveError, isDriveError, type Log } from '../../base/index.js'
 import { readConfig, writeConfig, type DrivePaths } from '../../platform/index.js'
 import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
 import type { IpfsNode } from '../../node/index.js'
-import { openExisting, type OpenedDrive } from '../../sync/index.js'
+import { claimOpened, openExisting, type OpenedDrive } from '../../sync/index.js'
 import { isMarkedPublished } from './published-mark.js'
 
 /**
@@ -23,6 +23,18 @@ export async function findPublished(
   }
 }
 
+/** Like `findPublished`; the slot of the device is its own when this resolves. */
+export async function openPublished(
+  node: IpfsNode,
+  rootKey: RootKey,
+  signal?: AbortSignal,
+): Promise<OpenedDrive | undefined> {
+  const found = await findPublished(node, rootKey, signal)
+  const options = { node, keys: deriveDriveKeys(rootKey), ...(signal === undefined ? {} : { signal }) }
+  if (found !== undefined) await claimOpened(options, found)
+  return found
+}
+
 /**
  * For a key without a local tree: the local data were lost, or the creation of the drive was interrupted. An empty tree
  * must never replace a published one.
@@ -35,7 +47,7 @@ export async function findAgain(options: {
   readonly log: Log
 }): Promise<OpenedDrive | undefined> {
   const { configFile, publishedFile } = options.paths
-  const found = await findPublished(options.node, options.rootKey)
+  const found = await openPublished(options.node, options.rootKey)
   const config = await readConfig(configFile)
   if (found !== undefined) {
     options.log.warn('there are no local data; opening the published drive')

@@ -6,7 +6,9 @@ import { dumpOf, publish, two } from '../../../test/support/sync/turns.js'
 import { assertCountsAreExact, World, type Device } from '../../../test/support/sync/world.js'
 import { cidOf } from '../../dag/index.js'
 import { DriveNames } from '../heads/heads.js'
-import { findDrive } from './open-existing.js'
+import { SyncState } from '../state/sync-state.js'
+import { claimOpened } from './claim-opened.js'
+import { findDrive, openExisting } from './open-existing.js'
 
 let seed = 900
 async function world(t: ExecutionContext): Promise<World> {
@@ -261,6 +263,70 @@ test('R-74 killed at any step of a fast-forward, a home is on the old version or
   t.true(at > 15)
   await publish(here)
   await assertCountsAreExact(t, w, here)
+})
+
+for (const isClaimed of [true, false]) {
+  const how = isClaimed ? 'its head was moved' : 'its head could not be moved'
+  test(`S-125 killed in a fast-forward, then two versions elsewhere and a collection: the newest is there (${how})`, async (t) => {
+    const w = await world(t)
+    const [a, b] = await two(w)
+    const turn = async (name: string): Promise<void> => {
+      await b.start()
+      await b.drive.write(name, w.random.bytes(40_000))
+      await b.drive.write('/folder/pages', w.random.bytes(50_000), 'pages')
+      await publish(b)
+    }
+    await turn('/one')
+    const names = new DriveNames(w.keys)
+    const putName = async (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'away'))
+    const node = isClaimed ? w.node : around(w.node, { putName })
+    const wipe = a.drive.wipe.bind(a.drive)
+    a.drive.wipe = () => Promise.reject(new Error('killed'))
+    await t.throwsAsync(a.takeOver({ node }), { message: 'killed' })
+    a.drive.wipe = wipe
+    const noted = new SyncState(a.queue).takeOver!.version.root
+    const head = await names.read(names.device(a.slot), w.node)
+    t.is(Buffer.compare(head!.root, noted) === 0, isClaimed, 'where the head of the device is')
+    await turn('/two')
+    await turn('/three')
+    await w.node.collectGarbage()
+    t.true(await a.takeOver())
+    t.deepEqual(await dumpOf(a), await dumpOf(b))
+    await a.start()
+    await a.drive.write('/four', w.random.bytes(1000))
+    await publish(a)
+    t.deepEqual(await w.seenElsewhere(), await dumpOf(a))
+  })
+}
+
+test('S-125 between a fast-forward and the first look of sync, the node keeps the version that a device took over', async (t) => {
+  const w = await world(t)
+  const [a, b] = await two(w)
+  const turn = async (name: string): Promise<void> => {
+    await b.start()
+    await b.drive.write(name, w.random.bytes(40_000))
+    await publish(b)
+  }
+  await turn('/one')
+  const dump = await dumpOf(b)
+  t.true(await a.takeOver())
+  await turn('/two')
+  await turn('/three')
+  await w.node.collectGarbage()
+  t.deepEqual(await dumpOf(a), dump, 'all of it is read from the node')
+})
+
+test('S-126 a device that opens a drive has its slot at once: the next one takes another, whether it published or not', async (t) => {
+  const w = await world(t)
+  await two(w)
+  const opened = await openExisting(w)
+  await claimOpened(w, opened)
+  const next = await openExisting(w)
+  t.is(next.deviceSlot, opened.deviceSlot + 1)
+  const unable = around(w.node, { putName: async () => Promise.reject(new DriveError('OFFLINE', 'away')) })
+  t.true(isDriveError(await t.throwsAsync(claimOpened({ node: unable, keys: w.keys }, next)), 'OFFLINE'))
+  const deaf = around(w.node, { putName: async () => undefined })
+  await t.throwsAsync(claimOpened({ node: deaf, keys: w.keys }, next))
 })
 
 function same(a: Record<string, string>, b: Record<string, string>): boolean {

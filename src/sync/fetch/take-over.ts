@@ -2,13 +2,15 @@
  * Fast-forward: a home without unpublished changes takes over a version that another device published on top of its
  * own. Only while no tree is open. The steps, each durable before the next and each repeated after a crash:
  * 1. the new version is recorded in `takeOver`;
- * 2. the caller rebuilds tree and block index for it;
- * 3. sync's tables follow, and `takeOver` is deleted, in one commit.
- * Before the first step the old version is in place, after it the new one.
+ * 2. this device's head moves to it, so that no node collects it, whatever others publish;
+ * 3. the caller rebuilds tree and block index for it;
+ * 4. sync's tables follow, and `takeOver` is deleted, in one commit.
+ * Before the first step the old version is in place, after it the new one, or a newer one that the node shows when the
+ * steps are repeated: by then the node may have collected the recorded one.
  */
-import { DriveError, isDriveError, throwIfAborted, type Clock, type Log } from '../../base/index.js'
+import { DriveError, isDriveError, throwIfAborted, toWire, type Clock, type Log } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
-import { driveSequence } from '../../dag/index.js'
+import { cidOf, driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
 import { type Environment, clearTables } from '../../storage/kv/index.js'
@@ -38,17 +40,29 @@ export interface TakeOverOptions {
 }
 
 /**
- * @returns the version to rebuild the tree from: that of an interrupted fast-forward, or a newer one on the node that
- * descends from ours. Undefined when there is none, or when this device has unpublished changes.
- * @throws when the node cannot answer; then nothing has changed
+ * @returns the version to rebuild the tree from: the newest one on the node that descends from ours, or that of an
+ * interrupted fast-forward. Undefined when there is none, or when this device has unpublished changes.
+ * @throws when the node cannot answer and no fast-forward has begun; then nothing has changed
  */
 export async function beginTakeOver(options: TakeOverOptions): Promise<FastForward | undefined> {
   const state = new SyncState(options.queue)
   const { head, takeOver: begun } = state
   if (head === undefined) return undefined
   const hasChanges = state.plan !== undefined || !(await isPublished(options, begun !== undefined))
-  if (begun !== undefined) return hasChanges ? forget(state, options.log) : begun
-  if (hasChanges) return undefined
+  if (hasChanges) return begun === undefined ? undefined : forget(state, options.log)
+  try {
+    const found = (await findNewer(options, state, head)) ?? begun
+    if (found !== undefined) await claim(options, found)
+    return found
+  } catch (error) {
+    if (begun === undefined) throw error
+    options.log.warn('an interrupted fast-forward continues without the node', { code: toWire(error).code })
+    return begun
+  }
+}
+
+/** Records the newest version on the node that descends from ours, if there is one. */
+async function findNewer(options: TakeOverOptions, state: SyncState, head: Head): Promise<FastForward | undefined> {
   const { node, core, clock, keys, deviceSlot, log, signal } = options
   const { concurrentFetches, offlineMs } = DEFAULT_SETTINGS
   const reader = new NodeReader({ node, core, clock, concurrentFetches, offlineMs })
@@ -68,6 +82,28 @@ export async function beginTakeOver(options: TakeOverOptions): Promise<FastForwa
     return await writeDown(heads.newer, heads, head, state, deviceSlot)
   } finally {
     reader.close()
+  }
+}
+
+/**
+ * Moves this device's head. Without it, the version is on the node only until other devices have published. The head is
+ * behind when this fails; sync moves it later (see claim-slot.ts).
+ */
+async function claim(
+  { node, keys, deviceSlot, log, signal }: TakeOverOptions,
+  { version }: FastForward,
+): Promise<void> {
+  const { height } = version.commit
+  const names = new DriveNames(keys)
+  const name = names.device(deviceSlot)
+  try {
+    const now = await names.read(name, node, { signal, lenient: true })
+    if (now !== undefined && now.sequence >= driveSequence(height, deviceSlot)) return
+    // An interrupted fast-forward may have begun at another node.
+    await node.getBlock(cidOf(version.root, 'dag-pb'), { signal })
+    await node.putName(name, names.makeRecords(version.root, { height, deviceSlot }).device, { signal })
+  } catch (error) {
+    log.warn("this device's head does not point to the new version yet", { code: toWire(error).code })
   }
 }
 
@@ -91,12 +127,13 @@ async function writeDown(
       ...(own ? [own] : []),
     ],
   }
+  const before = state.takeOver
   state.put('takeOver', takeOver)
   try {
     await state.queue.commit()
   } catch (error) {
     // The home keeps its version: a later commit must not make this record durable.
-    state.put('takeOver', undefined)
+    state.put('takeOver', before)
     throw error
   }
   return takeOver

@@ -234,9 +234,12 @@ class Incredible extends Error {
 /** Errors of the connection, not of the head. */
 const PASSING: ReadonlySet<DriveErrorCode> = new Set(['OFFLINE', 'ABORTED', 'TIMEOUT', 'NODE_BUSY', 'NODE_DENIED'])
 
-/** The version we are based on, or the one we are publishing (a crash may follow the put of its names). */
-function isOurs(root: Digest, { head, plan }: SyncState): boolean {
-  return (head !== undefined && same(root, head.root)) || (plan !== undefined && same(root, plan.version.root))
+/**
+ * The version we are based on, the one we are publishing or the one we are taking over (a crash may follow the put of
+ * its names).
+ */
+function isOurs(root: Digest, { head, plan, takeOver }: SyncState): boolean {
+  return [head?.root, plan?.version.root, takeOver?.version.root].some((ours) => ours !== undefined && same(root, ours))
 }
 
 function same(a: Digest, b: Digest): boolean {
