@@ -1,5 +1,5 @@
 /** One load of scale.ts on a drive of its own, and what the processes behind it take meanwhile. */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MIB, sleep, systemClock } from '../src/base/index.js'
@@ -79,14 +79,29 @@ export class ScaleRun {
     return { idleMib }
   }
 
+  /** Mounts the drive without its node. */
+  async takeNodeAway(): Promise<void> {
+    await this.publish()
+    await this.#stopDaemon()
+    renameSync(join(this.#folder, 'node'), join(this.#folder, 'node away'))
+    await this.drive.mount()
+  }
+
+  /** Of the tree's tables on disk. */
+  localSize(): Figures {
+    return { metaMib: statSync(join(this.drive.home, 'data', 'meta', 'data.mdb')).size / MIB }
+  }
+
+  async #stopDaemon(): Promise<void> {
+    this.#forgetPids()
+    await this.drive.unmount([], HOURS_MS)
+    await this.drive.must(['daemon', 'stop'])
+  }
+
   /** @returns seconds */
   async mountAgain(): Promise<number> {
     this.#look()
-    this.#forgetPids()
-    if (this.drive.daemonPid() !== undefined) {
-      await this.drive.unmount([], HOURS_MS)
-      await this.drive.must(['daemon', 'stop'])
-    }
+    if (this.drive.daemonPid() !== undefined) await this.#stopDaemon()
     if (process.getuid?.() === 0) dropCaches()
     const began = systemClock.monotonicMs()
     await this.drive.mount()
@@ -124,6 +139,7 @@ export class ScaleRun {
 
   #look(): void {
     const status = this.#status()
+    if (status === '') this.#forgetPids()
     const { Anon, File } = partsOf(status)
     this.#note('peakMib', field(status, 'VmHWM'))
     this.#note('peakAnonMib', Anon!)

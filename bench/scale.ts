@@ -1,11 +1,12 @@
 /**
  * The cost of a drive with much content: resident memory of the daemon (its peak, and a minute after the load), and
  * times. Uses the real program: command line, daemon, holder, kernel mount, embedded node.
- *   node dist/bench/scale.js [--loads files,huge,scattered] [--part 1] [--rest 60] [--keep FOLDER] [--record]
+ *   node dist/bench/scale.js [--loads files,huge,scattered] [--part 1] [--rest 60] [--keep FOLDER] [--away] [--record]
  *   node dist/bench/scale.js --loads again --keep FOLDER
  * With `--part 10` each size is a tenth: of 1,000,000 files, one file of 1 TiB made by copy_file_range, 20 GiB of
  * random 4 KiB writes. `--keep` leaves the drive in a folder, and `again` mounts it from there and lists a directory,
- * so that these times can be measured when nothing else runs.
+ * so that these times can be measured when nothing else runs. With `--away` the node is away during the scattered writes
+ * and nothing of them is published, which would need space for the file in local data, cache and node at once.
  */
 import { appendFileSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     part: { type: 'string', default: '1' },
     rest: { type: 'string', default: '60' },
     keep: { type: 'string' },
+    away: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
   },
 })
@@ -91,11 +93,12 @@ const LOADS: Readonly<Record<string, (run: ScaleRun) => Promise<Figures>>> = {
   },
   async scattered(run) {
     const bytes = Math.floor((20 * GIB) / part / MIB) * MIB
+    if (values.away) await run.takeNodeAway()
     const written = await run.client('random-writes', bytes)
     const peakWriting = run.peak()['peakMib']!
-    const published = await run.publish()
+    const published = values.away ? {} : await run.publish()
     const rest = await run.rest(restSeconds)
-    return { gib: bytes / GIB, ...written, peakWriting, ...published, ...rest, ...run.peak() }
+    return { gib: bytes / GIB, ...written, peakWriting, ...run.localSize(), ...published, ...rest, ...run.peak() }
   },
   async again(run) {
     const mountSeconds = await run.mountAgain()

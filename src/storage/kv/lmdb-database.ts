@@ -100,20 +100,23 @@ export class CommittedRows {
   }
 
   *range(options: RangeOptions, transaction?: Transaction): Generator<Row, undefined> {
-    for (const [key, value] of this.#rows(options, transaction)) {
-      this.#onRead()
-      yield [key, this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)]
-    }
-  }
-
-  *#rows(options: RangeOptions, transaction: Transaction | undefined): Generator<Row, undefined> {
     const keyBytes = this.#keyBytes
     if (keyBytes !== undefined) {
       const stored = this.#database.getRange(rangeOf(storedRange(options), transaction))
-      yield* wholeRows(stored, keyBytes, options.limit)
+      for (const [key, value] of wholeRows(stored, keyBytes, options.limit)) {
+        this.#onRead()
+        yield [key, this.#opened(key, value)]
+      }
       return
     }
-    for (const { key, value } of this.#database.getRange(rangeOf(options, transaction))) yield [key, value]
+    for (const { key, value } of this.#database.getRange(rangeOf(options, transaction))) {
+      this.#onRead()
+      yield [key, this.#opened(key, value)]
+    }
+  }
+
+  #opened(key: Uint8Array, value: Uint8Array): Uint8Array {
+    return this.#sealer === undefined ? value : this.#sealer.open(this.#place(key), value)
   }
 
   get count(): number {
