@@ -82,7 +82,7 @@ testWhere('fuse')(
 
 async function mounted(t: ExecutionContext): Promise<TestDrive> {
   const folder = temporaryFolder(t, 'scale')
-  const drive = testDrive(t)
+  const drive = testDrive(t, { holder: true })
   await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
   return drive
 }

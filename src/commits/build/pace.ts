@@ -4,7 +4,8 @@ import { MIB, throwIfAborted } from '../../base/index.js'
 import type { Environment } from '../../storage/kv/index.js'
 
 const STEPS_A_TURN = 64
-const MOST_PENDING_BYTES = 16 * MIB
+/** Of keys and values alone; small rows take some four times as much in memory. */
+const MOST_PENDING_BYTES = 4 * MIB
 
 export class Pace {
   #steps = 0

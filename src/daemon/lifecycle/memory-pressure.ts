@@ -7,7 +7,7 @@ import { MIB } from '../../base/index.js'
 /** Resident bytes of the process below which V8 decides alone. */
 const PROCESS_BYTES = 200 * MIB
 /** Memory in use cannot be collected, so the next collection waits for this much more. */
-const GROWTH_BYTES = 24 * MIB
+const GROWTH_BYTES = 16 * MIB
 
 export class Pressure {
   #afterLast = 0
