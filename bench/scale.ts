@@ -5,8 +5,8 @@
  *   node dist/bench/scale.js --loads again --keep FOLDER
  * With `--part 10` each size is a tenth: of 1,000,000 files, one file of 1 TiB made by copy_file_range, 20 GiB of
  * random 4 KiB writes. `--keep` leaves the drive in a folder, and `again` mounts it from there and lists a directory,
- * so that these times can be measured when nothing else runs. With `--away` the node is away during the scattered writes
- * and nothing of them is published, which would need space for the file in local data, cache and node at once.
+ * so that these times can be measured when nothing else runs. With `--away` the node is away during the scattered
+ * writes and nothing of them is published, which would need the space of the file in local data, cache and node.
  */
 import { appendFileSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
