@@ -3,7 +3,7 @@ export const KIB = 1024
 export const MIB = 1024 * KIB
 export const GIB = 1024 * MIB
 
-/** A SHA-256 digest, 32 bytes. The CID of a block is CIDv1 of it (raw for sealed blocks, dag-pb for forest nodes). */
+/** A SHA-256 digest, 32 bytes. The CID of a block is CIDv1 of it (raw for sealed blocks, dag-pb for pin tree nodes). */
 export type Digest = Uint8Array
 /** A 32-byte secret key. Never logged, never in an error. */
 export type SecretKey = Uint8Array

@@ -5,7 +5,7 @@
 export { type Adopter, giveBackAdopted } from './build/adopt.js'
 export { type BuildContext, DROPPED, MADE } from './build/build-context.js'
 export { Pace } from './build/pace.js'
-export { buildDuplicates, buildForest, listOutgoing, storeBlock } from './build/build-live.js'
+export { buildDuplicates, buildPinTree, listOutgoing, storeBlock } from './build/build-live.js'
 export { countPublishedOut } from './build/count-anew.js'
 export { countRemoved } from './build/build-removed.js'
 export { buildTree } from './build/build-tree.js'

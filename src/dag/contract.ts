@@ -1,5 +1,5 @@
 /**
- * The contract of the DAG: how a tree, its versions and its visible pin forest become blocks. Pure: the only I/O is the
+ * The contract of the DAG: how a tree, its versions and its visible pin tree become blocks. Pure: the only I/O is the
  * `fetch` that callers pass in. docs/FORMAT.md is the specification.
  */
 import type { Digest } from '../base/index.js'
@@ -10,7 +10,7 @@ export type { FileChunk, TreeRef } from '../model/index.js'
 export interface Block {
   readonly digest: Digest
   readonly bytes: Uint8Array
-  /** raw for sealed blocks, dag-pb for forest nodes. */
+  /** raw for sealed blocks, dag-pb for pin tree nodes. */
   readonly codec: 'raw' | 'dag-pb'
 }
 
@@ -48,8 +48,8 @@ export interface Commit {
   readonly links: TreeRef | undefined
   /** Refcounts above one: map digest → number of references beyond the first. */
   readonly duplicates: TreeRef | undefined
-  /** Digest of the forest's root node (dag-pb). */
+  /** Digest of the pin tree's root node (dag-pb). */
   readonly forest: Digest
-  /** Number of blocks in the forest. A restore uses it to show its size and progress. */
+  /** Number of blocks in the pin tree. A restore uses it to show its size and progress. */
   readonly liveBlocks: number
 }

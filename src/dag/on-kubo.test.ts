@@ -1,4 +1,4 @@
-/** Tests against real Kubo daemons: do they follow the forest, and do they accept the name records? */
+/** Tests against real Kubo daemons: do they follow the pin tree, and do they accept the name records? */
 import { KUBO_VERSIONS } from '../../test/kubo/build.js'
 import { requireKubo, testWithKubo } from '../../test/kubo/require-kubo.js'
 import { hex, seededRandom, silentLog, systemClock, systemRandom, type Digest } from '../base/index.js'
@@ -6,8 +6,8 @@ import { publicKeyOfSeed } from '../crypto/index.js'
 import { openNode } from '../node/index.js'
 import { cidOf, nameOfKey } from './cid.js'
 import type { Block } from './contract.js'
-import { updateForest, type UpdatedForest } from './pin-tree/forest-build.js'
-import { readForest } from './pin-tree/forest-read.js'
+import { updatePinTree, type UpdatedPinTree } from './pin-tree/pin-tree-build.js'
+import { readPinTree } from './pin-tree/pin-tree-read.js'
 import { makeNameRecord, openNameRecord } from './name-record.js'
 import { sha256 } from './private-node.js'
 import { digestsWithin } from './pin-tree/sorted-digests.js'
@@ -38,7 +38,7 @@ for (const version of KUBO_VERSIONS) {
       }
 
       const leaves = Array.from({ length: 30_000 }, leaf)
-      const first = forestOf(leaves, undefined, [])
+      const first = pinTreeOf(leaves, undefined, [])
       const commit = leaf()
       const rootOfFirst = versionRootBlock({ commit: commit.digest, forest: first.root })
       const before = await send(rootOfFirst, [...leaves, ...first.blocks, commit])
@@ -46,7 +46,7 @@ for (const version of KUBO_VERSIONS) {
 
       const [gone, joined] = [leaves.slice(0, 5), Array.from({ length: 7 }, leaf)]
       const changed = [...gone, ...joined].map(({ digest }) => digest)
-      const second = forestOf([...leaves.slice(5), ...joined], first, changed)
+      const second = pinTreeOf([...leaves.slice(5), ...joined], first, changed)
       t.true(second.blocks.length < 30)
       const nextCommit = leaf()
       const rootOfSecond = versionRootBlock({ commit: nextCommit.digest, forest: second.root })
@@ -61,7 +61,7 @@ for (const version of KUBO_VERSIONS) {
 
       let live = 0
       const fetch = (digest: Digest, codec: Block['codec']): Promise<Uint8Array> => node.getBlock(cidOf(digest, codec))
-      for await (const { digests } of readForest(second.root, fetch)) live += digests.length
+      for await (const { digests } of readPinTree(second.root, fetch)) live += digests.length
       t.is(live, 30_002)
 
       for (const withVersion1 of [false, true]) {
@@ -83,14 +83,14 @@ for (const version of KUBO_VERSIONS) {
   )
 }
 
-function forestOf(
+function pinTreeOf(
   leaves: readonly Block[],
-  previous: UpdatedForest | undefined,
+  previous: UpdatedPinTree | undefined,
   changed: readonly Digest[],
-): UpdatedForest {
+): UpdatedPinTree {
   const table = new Map(previous?.nodes.map(({ bits, prefix, digest }) => [`${bits}/${prefix}`, digest]))
   const sorted = leaves.map(({ digest }) => digest).sort((a, b) => Buffer.compare(a, b))
-  return updateForest({
+  return updatePinTree({
     count: sorted.length,
     digests: digestsWithin(sorted),
     previousBits: previous?.bits,

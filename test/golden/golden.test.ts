@@ -23,10 +23,10 @@ import {
   readChunkList,
   readDirectoryTable,
   readDuplicates,
-  readForest,
+  readPinTree,
   readMap,
   readMapNodes,
-  updateForest,
+  updatePinTree,
   type Block,
   type Commit,
   type EntryRecord,
@@ -133,7 +133,7 @@ test('golden v1: the same content is encoded to the same bytes', async (t) => {
 test('golden v1: a set of digests gives the same pin tree', (t) => {
   const { numbers, bits, nodes, root } = drive.forest
   const live = Array.from({ length: numbers }, (_, i) => createHash('sha256').update(String(i)).digest())
-  const forest = forestOf(
+  const forest = pinTreeOf(
     live.sort((a, b) => Buffer.compare(a, b)),
     undefined,
   )
@@ -195,12 +195,12 @@ async function checkLive(
 ) {
   const live: Digest[] = []
   let bits = -1
-  for await (const leaf of readForest(commit.forest, fetch)) {
+  for await (const leaf of readPinTree(commit.forest, fetch)) {
     live.push(...leaf.digests)
     bits = leaf.bits
   }
   t.is(live.length, commit.liveBlocks)
-  t.is(hex(forestOf(live, bits).root), hex(commit.forest))
+  t.is(hex(pinTreeOf(live, bits).root), hex(commit.forest))
   const known = new Set(live.map(hex))
   for (const digest of live) await fetch(digest, 'raw')
   for await (const { digest, extraUses } of readDuplicates(commit.duplicates!, fetch)) {
@@ -208,8 +208,8 @@ async function checkLive(
   }
 }
 
-function forestOf(live: readonly Digest[], previousBits: number | undefined): ReturnType<typeof updateForest> {
-  return updateForest({
+function pinTreeOf(live: readonly Digest[], previousBits: number | undefined): ReturnType<typeof updatePinTree> {
+  return updatePinTree({
     count: live.length,
     previousBits,
     previousNode: () => undefined,

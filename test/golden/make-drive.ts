@@ -21,7 +21,7 @@ import {
   nameOfKey,
   sealCommit,
   sortRows,
-  updateForest,
+  updatePinTree,
   versionRootBlock,
   type Block,
   type Commit,
@@ -63,7 +63,7 @@ async function main(folder: string): Promise<void> {
       signedName(keys.deviceSeed(DEVICE_SLOT), cid, 2),
     ],
     entries: expected,
-    forest: forestVector(),
+    forest: pinTreeVector(),
   }
   const car = carStream(
     [cid],
@@ -94,7 +94,7 @@ function version(height: number, parents: readonly Digest[], greeting: string): 
   const repeated = [...uses.values()].filter(({ count }) => count > 1)
   const duplicates = putMap(sortRows(repeated.map(({ digest, count }) => duplicateRow(digest, count - 1))))
   const live = Array.from(uses.values(), ({ digest }) => digest).sort((a, b) => Buffer.compare(a, b))
-  const forest = forestOf(live)
+  const forest = pinTreeOf(live)
   for (const block of forest.blocks) put(block)
   const commit: Commit = {
     version: 1,
@@ -276,8 +276,8 @@ function use(digest: Digest): void {
   uses.set(hex(digest), row)
 }
 
-function forestOf(live: readonly Digest[]): ReturnType<typeof updateForest> {
-  return updateForest({
+function pinTreeOf(live: readonly Digest[]): ReturnType<typeof updatePinTree> {
+  return updatePinTree({
     count: live.length,
     previousBits: undefined,
     previousNode: () => undefined,
@@ -287,9 +287,9 @@ function forestOf(live: readonly Digest[]): ReturnType<typeof updateForest> {
 }
 
 /** A pin tree of three levels: the SHA-256 of each number from 0, in decimal. */
-function forestVector(): GoldenDrive['forest'] {
+function pinTreeVector(): GoldenDrive['forest'] {
   const live = Array.from({ length: 60_000 }, (_, i) => new Uint8Array(createHash('sha256').update(String(i)).digest()))
-  const forest = forestOf(live.sort((a, b) => Buffer.compare(a, b)))
+  const forest = pinTreeOf(live.sort((a, b) => Buffer.compare(a, b)))
   return { numbers: live.length, bits: forest.bits, nodes: forest.blocks.length, root: cidOf(forest.root, 'dag-pb') }
 }
 

@@ -5,7 +5,7 @@
 import { pathToFileURL } from 'node:url'
 import { isDriveError, silentLog, systemClock, systemRandom } from '../../src/base/index.js'
 import { openNode, type IpfsNode } from '../../src/node/index.js'
-import { forestOver, nameKey, rawBlocks } from './node-material.js'
+import { pinTreeOver, nameKey, rawBlocks } from './node-material.js'
 
 let isNoticed = false
 
@@ -19,7 +19,7 @@ for (const path of process.argv.slice(2)) {
 }
 
 async function useAll(node: IpfsNode): Promise<void> {
-  const forest = forestOver(rawBlocks(60, 3000, 1))
+  const forest = pinTreeOver(rawBlocks(60, 3000, 1))
   const readAll = async (): Promise<void> => {
     for (const block of [...forest.blocks, ...rawBlocks(60, 2000, 2)]) {
       const bytes = await tried(() => node.getBlock(block.cid))

@@ -4,7 +4,7 @@
 import { silentLog, systemClock, systemRandom } from '../../src/base/index.js'
 import { allocatePages } from '../../src/platform/index.js'
 import { openNode } from '../../src/node/index.js'
-import { forestOver, rawBlocks } from './node-material.js'
+import { pinTreeOver, rawBlocks } from './node-material.js'
 
 const [address, firstSeed] = process.argv.slice(2)
 const node = await openNode(address!, {
@@ -16,7 +16,7 @@ const node = await openNode(address!, {
 })
 let before = (await node.listPins())[0]?.cid
 for (let seed = Number(firstSeed); ; seed++) {
-  const forest = forestOver(rawBlocks(40, 20_000, seed))
+  const forest = pinTreeOver(rawBlocks(40, 20_000, seed))
   await node.importBlocks(forest.blocks, { roots: [forest.root] })
   if (before === undefined) await node.pin(forest.root, { name: 'killed' })
   else await node.updatePin(before, forest.root)

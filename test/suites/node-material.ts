@@ -17,12 +17,12 @@ export function rawBlocks(count: number, sizeBytes: number, seed: number): NodeB
   return Array.from({ length: count }, () => rawBlock(random.bytes(sizeBytes)))
 }
 
-export function forestNode(children: readonly string[]): NodeBlock {
+export function pinTreeNode(children: readonly string[]): NodeBlock {
   const { digest, bytes } = linksBlock(children.map(parseCid))
   return { cid: cidOf(digest, 'dag-pb'), bytes }
 }
 
-export interface Forest {
+export interface PinTree {
   readonly root: string
   readonly leaves: readonly NodeBlock[]
   readonly nodes: readonly NodeBlock[]
@@ -30,12 +30,12 @@ export interface Forest {
 }
 
 /** Leaves in groups of `fanout` below one root. */
-export function forestOver(leaves: readonly NodeBlock[], fanout = 8): Forest {
+export function pinTreeOver(leaves: readonly NodeBlock[], fanout = 8): PinTree {
   const nodes: NodeBlock[] = []
   for (let at = 0; at < leaves.length; at += fanout) {
-    nodes.push(forestNode(leaves.slice(at, at + fanout).map((leaf) => leaf.cid)))
+    nodes.push(pinTreeNode(leaves.slice(at, at + fanout).map((leaf) => leaf.cid)))
   }
-  const root = forestNode(nodes.map((node) => node.cid))
+  const root = pinTreeNode(nodes.map((node) => node.cid))
   return { root: root.cid, leaves, nodes: [...nodes, root], blocks: [...leaves, ...nodes, root] }
 }
 

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext, type TestFn } from 'ava'
 import { isDriveError, type DriveErrorCode } from '../../src/base/index.js'
 import type { IpfsNode, NodeBlock } from '../../src/node/index.js'
-import { forestOver, nameKey, rawBlock, rawBlocks } from './node-material.js'
+import { pinTreeOver, nameKey, rawBlock, rawBlocks } from './node-material.js'
 
 export interface NodeUnderTest {
   readonly node: IpfsNode
@@ -42,7 +42,7 @@ export function nodeSuite(
 
   behaves('imported blocks are confirmed by count and read back unchanged', async (t, node, seed) => {
     const blocks = [...rawBlocks(40, 3000, seed), ...rawBlocks(3, 1_000_000, seed + 1000)]
-    const forest = forestOver(blocks)
+    const forest = pinTreeOver(blocks)
     const seen: number[] = []
     const result = await node.importBlocks(forest.blocks, {
       roots: [forest.root],
@@ -106,7 +106,7 @@ export function nodeSuite(
   })
 
   behaves('one named recursive pin holds a version', async (t, node, seed) => {
-    const forest = forestOver(rawBlocks(20, 200, seed))
+    const forest = pinTreeOver(rawBlocks(20, 200, seed))
     await node.importBlocks(forest.blocks, { roots: [forest.root] })
     await node.pin(forest.root, { name: `drive ${seed}` })
     await node.pin(forest.root, { name: `drive ${seed}` })
@@ -121,7 +121,7 @@ export function nodeSuite(
   })
 
   behaves('a version with a missing block is not pinned', async (t, node, seed) => {
-    const forest = forestOver(rawBlocks(20, 200, seed))
+    const forest = pinTreeOver(rawBlocks(20, 200, seed))
     const hole = forest.leaves[7]!.cid
     await node.importBlocks(
       forest.blocks.filter((block) => block.cid !== hole),
@@ -135,8 +135,8 @@ export function nodeSuite(
     'S-030 updatePin adds a pin of the same name and keeps the old one; repeating it changes nothing',
     async (t, node, seed) => {
       const leaves = rawBlocks(40, 200, seed)
-      const before = forestOver(leaves)
-      const after = forestOver([...leaves.slice(0, 30), ...rawBlocks(12, 200, seed + 500)])
+      const before = pinTreeOver(leaves)
+      const after = pinTreeOver([...leaves.slice(0, 30), ...rawBlocks(12, 200, seed + 500)])
       await node.importBlocks([...before.blocks, ...after.blocks], { roots: [after.root] })
       await node.pin(before.root, { name: `moved ${seed}` })
       await node.updatePin(before.root, after.root)
@@ -156,8 +156,8 @@ export function nodeSuite(
 
   behaves('updatePin to a version with a missing block fails and keeps the old pin', async (t, node, seed) => {
     const leaves = rawBlocks(24, 200, seed)
-    const before = forestOver(leaves)
-    const after = forestOver([...leaves.slice(0, 20), ...rawBlocks(4, 200, seed + 500)])
+    const before = pinTreeOver(leaves)
+    const after = pinTreeOver([...leaves.slice(0, 20), ...rawBlocks(4, 200, seed + 500)])
     const hole = after.leaves[22]!.cid
     await node.importBlocks([...before.blocks, ...after.blocks.filter((block) => block.cid !== hole)], {
       roots: [after.root],
@@ -171,8 +171,8 @@ export function nodeSuite(
   })
 
   behaves('updatePin from a version that is not pinned is NOT_FOUND', async (t, node, seed) => {
-    const before = forestOver(rawBlocks(9, 200, seed))
-    const after = forestOver(rawBlocks(9, 200, seed + 500))
+    const before = pinTreeOver(rawBlocks(9, 200, seed))
+    const after = pinTreeOver(rawBlocks(9, 200, seed + 500))
     await node.importBlocks([...before.blocks, ...after.blocks], { roots: [after.root] })
     await failsWith(t, ['NOT_FOUND'], node.updatePin(before.root, after.root))
     t.false((await node.listPins()).some((pin) => pin.cid === after.root))
@@ -180,8 +180,8 @@ export function nodeSuite(
 
   behaves('garbage collection removes exactly the blocks that no pin reaches', async (t, node, seed) => {
     const shared = rawBlocks(10, 5000, seed)
-    const kept = forestOver([...shared, ...rawBlocks(10, 5000, seed + 100)])
-    const dropped = forestOver([...shared, ...rawBlocks(10, 5000, seed + 200)])
+    const kept = pinTreeOver([...shared, ...rawBlocks(10, 5000, seed + 100)])
+    const dropped = pinTreeOver([...shared, ...rawBlocks(10, 5000, seed + 200)])
     await node.importBlocks([...kept.blocks, ...dropped.blocks], { roots: [kept.root] })
     await node.pin(kept.root, { name: 'kept' })
     const { removedBlocks } = await node.collectGarbage()

@@ -1,9 +1,9 @@
 /**
  * Turns the refcount changes into the commit's description of the live set: refcounts above one, blocks to send, the
- * pin forest.
+ * pin tree.
  */
 import type { Digest } from '../../base/index.js'
-import { duplicateRow, updateForest, type ForestState, type MapRow, type TreeRef } from '../../dag/index.js'
+import { duplicateRow, updatePinTree, type PinTreeState, type MapRow, type TreeRef } from '../../dag/index.js'
 import { buildVersion, dropMap, isToBeRenewed, type BuildContext } from './build-context.js'
 import { pagesOf, rowsIn } from '../../storage/kv/index.js'
 import { joinRows } from '../tables/join-rows.js'
@@ -14,7 +14,7 @@ import {
   encodeNode,
   encodeOutgoing,
   FOREST_REBUILT,
-  forestKey,
+  pinTreeKey,
   type BlockKind,
 } from '../tables/queue-tables.js'
 
@@ -78,26 +78,26 @@ export async function listOutgoing(context: BuildContext): Promise<Outgoing & { 
   return { count, bytes, liveChange }
 }
 
-export interface BuiltForest {
+export interface BuiltPinTree {
   readonly root: Digest
   readonly bits: number
 }
 
 /**
- * Builds the forest of the new live set and adds its new nodes to `outgoing`. @param count live blocks of the new
+ * Builds the pin tree of the new live set and adds its new nodes to `outgoing`. @param count live blocks of the new
  * version
  */
-export function buildForest(
+export function buildPinTree(
   count: number,
   previousBits: number | undefined,
   context: BuildContext,
-): BuiltForest & Outgoing {
+): BuiltPinTree & Outgoing {
   const { tables } = context
   let [blocks, bytes] = [0, 0]
-  const state: ForestState = {
+  const state: PinTreeState = {
     count,
     previousBits,
-    previousNode: (bits, prefix) => tables.forest.get(forestKey(bits, prefix)),
+    previousNode: (bits, prefix) => tables.forest.get(pinTreeKey(bits, prefix)),
     digests: (range) => liveAfter(range.start, range.end, context),
     changed: changedDigests(context),
     onBlock: (block) => {
@@ -106,15 +106,15 @@ export function buildForest(
       bytes += block.bytes.length
     },
   }
-  const forest = updateForest(state)
+  const forest = updatePinTree(state)
   if (forest.rebuilt) tables.newForest.put(FOREST_REBUILT, Buffer.of(1))
   for (const { bits, prefix, digest } of forest.nodes) {
-    tables.newForest.put(forestKey(bits, prefix), digest ?? new Uint8Array(0))
+    tables.newForest.put(pinTreeKey(bits, prefix), digest ?? new Uint8Array(0))
   }
   return { root: forest.root, bits: forest.bits, count: blocks, bytes }
 }
 
-/** Stores a block that is part of the pinned version but not in the forest. */
+/** Stores a block that is part of the pinned version but not in the pin tree. */
 export function storeBlock(
   digest: Digest,
   bytes: Uint8Array,

@@ -12,13 +12,13 @@ export interface QueueTables {
   readonly live: Table
   /** The rows of `live` with a refcount above 1. */
   readonly repeated: Table
-  /** Path of a forest node (see `forestKey`) → its digest, in the published version. */
+  /** Path of a pin tree node (see `pinTreeKey`) → its digest, in the published version. */
   readonly forest: Table
   /** Root digest of a map → its nodes, for reuse and removal. */
   readonly maps: Table
   /** fileId → BE64(ino or 0) || entry: the published link table. */
   readonly shared: Table
-  /** digest → codec || bytes: tree and forest nodes of the published version and of the commit in progress. */
+  /** digest → codec || bytes: tree and pin tree nodes of the published version and of the commit in progress. */
   readonly nodes: Table
   /** digest → the damage on the node and the state of its repair; see damaged-blocks.ts. */
   readonly damaged: Table
@@ -129,7 +129,7 @@ export function decodeCount(bytes: Uint8Array | undefined): number {
 }
 
 /** bits u8, prefix u32: the root is (0, 0). */
-export function forestKey(bits: number, prefix: number): Buffer {
+export function pinTreeKey(bits: number, prefix: number): Buffer {
   const key = Buffer.allocUnsafe(5)
   key[0] = bits
   key.writeUInt32BE(prefix, 1)

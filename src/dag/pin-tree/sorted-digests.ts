@@ -1,8 +1,8 @@
 import type { Digest } from '../../base/index.js'
-import type { ForestState } from './forest-build.js'
+import type { PinTreeState } from './pin-tree-build.js'
 
 /** Range access to an ascending list of digests, in the shape of `ForestState.digests`. */
-export function digestsWithin(sorted: readonly Digest[]): ForestState['digests'] {
+export function digestsWithin(sorted: readonly Digest[]): PinTreeState['digests'] {
   return function* ({ start, end }) {
     let low = 0
     for (let high = sorted.length; low < high;) {

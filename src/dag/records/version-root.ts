@@ -4,7 +4,7 @@ import { corrupt } from '../corrupt.js'
 import { decodeLinks, linksBlock } from '../pin-tree/links-block.js'
 
 /**
- * The block that pins and IPNS records point to. It links the sealed commit and the forest of all blocks the version
+ * The block that pins and IPNS records point to. It links the sealed commit and the pin tree of all blocks the version
  * needs.
  */
 export interface VersionRoot {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { forestNode, forestOver, rawBlocks } from '../../../test/suites/node-material.js'
+import { pinTreeNode, pinTreeOver, rawBlocks } from '../../../test/suites/node-material.js'
 import { DriveError, hex, isDriveError, seededRandom } from '../../base/index.js'
 import { cidOf, parseCid, versionRootBlock } from '../../dag/index.js'
 import type { NodeBlock } from '../contract.js'
@@ -57,8 +57,8 @@ test('a set of digests behaves like a set of their texts', (t) => {
 
 test('S-005 garbage is collected exactly, part by part, with a bounded number of marks at a time', async (t) => {
   const store = await storeWith(t, 50)
-  const kept = forestOver(rawBlocks(300, 200, 1))
-  const dropped = forestOver(rawBlocks(500, 200, 2))
+  const kept = pinTreeOver(rawBlocks(300, 200, 1))
+  const dropped = pinTreeOver(rawBlocks(500, 200, 2))
   await add(store, [...kept.blocks, ...dropped.blocks])
   await store.index.commit({ pinned: { cid: kept.root, name: 'kept' } })
   t.is((await collectGarbage(store)).removedBlocks, dropped.blocks.length)
@@ -69,7 +69,7 @@ test('S-005 garbage is collected exactly, part by part, with a bounded number of
 test('S-042 below the requested share nothing is collected; the blocks of a running upload stay', async (t) => {
   for (const marked of [undefined, 60]) {
     const store = await storeWith(t, marked)
-    const kept = forestOver(rawBlocks(120, 100_000, 1))
+    const kept = pinTreeOver(rawBlocks(120, 100_000, 1))
     await add(store, kept.blocks)
     await store.index.commit({ pinned: { cid: kept.root, name: 'kept' } })
     await add(store, rawBlocks(30, 100_000, 2))
@@ -91,7 +91,7 @@ test('S-042 below the requested share nothing is collected; the blocks of a runn
 test('S-013 the roots and commits of replaced versions stay, so that descent can be proved; the rest is collected', async (t) => {
   const store = await storeWith(t)
   const commits = rawBlocks(3, 900, 21)
-  const forests = [1, 2, 3].map((n) => forestOver(rawBlocks(40, 300, 30 + n)))
+  const forests = [1, 2, 3].map((n) => pinTreeOver(rawBlocks(40, 300, 30 + n)))
   const roots = forests.map((forest, i) =>
     versionRootBlock({ commit: parseCid(commits[i]!.cid).digest, forest: parseCid(forest.root).digest }),
   )
@@ -121,7 +121,7 @@ test('S-080 a hostile tree that would fill the memory of the walk is refused', a
   let below: readonly string[] = []
   for (let depth = 0; depth < 10; depth++) {
     const nowhere = Array.from({ length: 26_000 }, () => cidOf(random.bytes(32), 'dag-pb'))
-    const node = forestNode([...nowhere, ...below])
+    const node = pinTreeNode([...nowhere, ...below])
     blocks.push(node)
     below = [node.cid]
   }
@@ -135,7 +135,7 @@ test('S-080 a hostile tree that would fill the memory of the walk is refused', a
 test('S-080 pinned trees that refer to far more blocks than the store has do not fill memory during garbage collection', async (t) => {
   const store = await storeWith(t, 50)
   const random = seededRandom(seed)
-  const node = forestNode(Array.from({ length: 1000 }, () => cidOf(random.bytes(32), 'raw')))
+  const node = pinTreeNode(Array.from({ length: 1000 }, () => cidOf(random.bytes(32), 'raw')))
   await add(store, [node])
   await store.index.commit({ pinned: { cid: node.cid, name: 'much' } })
   const error = await t.throwsAsync(collectGarbage(store))
@@ -168,7 +168,7 @@ test('S-080 rows beyond the capacity of a segment are not collected, and rows wi
 
 test('S-080 where the index has no room to forget more, what was forgotten makes room first', async (t) => {
   const store = await storeWith(t)
-  const kept = forestOver(rawBlocks(20, 2000, 1))
+  const kept = pinTreeOver(rawBlocks(20, 2000, 1))
   await add(store, [...kept.blocks, ...rawBlocks(100, 2000, 2)])
   const { index } = store
   await index.commit({ pinned: { cid: kept.root, name: 'kept' } })

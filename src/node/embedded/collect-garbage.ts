@@ -102,7 +102,9 @@ function partOf(digest: Digest, parts: number): number {
   return ((digest[16]! << 16) | (digest[17]! << 8) | digest[18]!) % parts
 }
 
-/** A missing leaf does not stop the collection. A missing forest node does, because the blocks below it are unknown. */
+/**
+ * A missing leaf does not stop the collection. A missing pin tree node does, because the blocks below it are unknown.
+ */
 async function reachable(
   { index, source, marked = MARKED }: CollectedStore,
   isWanted: (digest: Digest) => boolean,

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { forestOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
+import { pinTreeOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { DriveError, isDriveError, seededRandom, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { openNode, type IpfsNode } from '../index.js'
 import { BlockIndex } from './block-index.js'
@@ -41,7 +41,7 @@ function openAt(path: string): Promise<IpfsNode> {
 /** A store with all kinds of files: blocks in a sorted file and in the log, pins, names. */
 async function makeStore(path: string): Promise<void> {
   const node = await openAt(path)
-  const first = forestOver(rawBlocks(60, 3000, 1))
+  const first = pinTreeOver(rawBlocks(60, 3000, 1))
   await node.importBlocks(first.blocks, { roots: [] })
   await node.pin(first.root, { name: 'one' })
   const key = await nameKey(1)
@@ -157,7 +157,7 @@ test.serial(
       const node = await openAt(path)
       t.true(isDriveError(await t.throwsAsync(node.getName(name)), 'NODE_ERROR'), 'never "there is no such name"')
       t.true(isDriveError(await t.throwsAsync(node.collectGarbage()), 'NODE_ERROR'))
-      const forest = forestOver(rawBlocks(60, 3000, 1))
+      const forest = pinTreeOver(rawBlocks(60, 3000, 1))
       await node.pin(forest.root, { name: 'again' })
       await node.close()
     }
@@ -185,7 +185,7 @@ test.serial('S-080 a log with too many changes is refused, and a log of zeros is
   await makeStore(path)
   const log = join(path, 'blocks.log')
   const sound = await readFile(log)
-  const forest = forestOver(rawBlocks(60, 3000, 1))
+  const forest = pinTreeOver(rawBlocks(60, 3000, 1))
   await truncate(log, 2 ** 36)
   const node = await openAt(path)
   for (const { cid, bytes } of [...forest.blocks, ...rawBlocks(60, 2000, 2)])

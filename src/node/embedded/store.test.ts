@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { failsWith } from '../../../test/suites/node.suite.js'
-import { forestOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
+import { pinTreeOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { testWhere } from '../../../test/support/available.js'
 import { DriveError, MIB, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { allocatePages } from '../../platform/index.js'
@@ -42,7 +42,7 @@ async function use<T>(path: string, work: (node: IpfsNode) => Promise<T>): Promi
 
 test.serial('blocks, pins and names survive closing and reopening (R-20)', async (t) => {
   const path = join(await folder(t), 'store')
-  const forest = forestOver(rawBlocks(20, 5000, 1))
+  const forest = pinTreeOver(rawBlocks(20, 5000, 1))
   const key = await nameKey(1)
   const record = await key.record(forest.root, 9n)
   await use(path, async (node) => {
@@ -168,11 +168,11 @@ test.serial('a store killed at any moment keeps every version it confirmed (R-74
     last = { seed: Number(lastSeed), root: root! }
     await use(path, async (node) => {
       const pins = await node.listPins()
-      const following = forestOver(rawBlocks(40, 20_000, last!.seed + 1))
+      const following = pinTreeOver(rawBlocks(40, 20_000, last!.seed + 1))
       const either = [last!.root, following.root]
       t.true(pins.length > 0 && pins.every(({ cid }) => either.includes(cid)))
       for (const version of [last!.seed - 1, last!.seed].filter((one) => one >= seed)) {
-        for (const block of forestOver(rawBlocks(40, 20_000, version)).blocks) {
+        for (const block of pinTreeOver(rawBlocks(40, 20_000, version)).blocks) {
           t.deepEqual(Buffer.from(await node.getBlock(block.cid)), Buffer.from(block.bytes))
         }
       }
@@ -185,8 +185,8 @@ test.serial('a store killed at any moment keeps every version it confirmed (R-74
 test.serial('garbage collection frees disk space', async (t) => {
   const path = join(await folder(t), 'store')
   await use(path, async (node) => {
-    const kept = forestOver(rawBlocks(20, 50_000, 11))
-    const dropped = forestOver(rawBlocks(300, 50_000, 12))
+    const kept = pinTreeOver(rawBlocks(20, 50_000, 11))
+    const dropped = pinTreeOver(rawBlocks(300, 50_000, 12))
     const order = [...dropped.leaves.slice(0, 150), ...kept.blocks, ...dropped.leaves.slice(150), ...dropped.nodes]
     await node.importBlocks(order, { roots: [kept.root] })
     await node.pin(kept.root, { name: 'kept' })
@@ -200,7 +200,7 @@ test.serial('garbage collection frees disk space', async (t) => {
     t.is((await node.collectGarbage()).removedBlocks, 3)
   })
   await use(path, async (node) => {
-    for (const block of forestOver(rawBlocks(20, 50_000, 11)).blocks) {
+    for (const block of pinTreeOver(rawBlocks(20, 50_000, 11)).blocks) {
       t.deepEqual(Buffer.from(await node.getBlock(block.cid)), Buffer.from(block.bytes))
     }
   })
@@ -209,7 +209,7 @@ test.serial('garbage collection frees disk space', async (t) => {
 test.serial('reads continue during garbage collection, and imports wait for it', async (t) => {
   const path = join(await folder(t), 'store')
   await use(path, async (node) => {
-    const kept = forestOver(rawBlocks(60, 30_000, 21))
+    const kept = pinTreeOver(rawBlocks(60, 30_000, 21))
     await node.importBlocks([...rawBlocks(200, 30_000, 22), ...kept.blocks], { roots: [] })
     await node.pin(kept.root, { name: 'kept' })
     let collected = false
@@ -248,7 +248,7 @@ test.serial(
 
 test.serial('a damaged block is refused, counts as missing and is replaced by the next import', async (t) => {
   const path = join(await folder(t), 'store')
-  const forest = forestOver(rawBlocks(8, 4000, 31))
+  const forest = pinTreeOver(rawBlocks(8, 4000, 31))
   await use(path, async (node) => {
     await node.importBlocks(forest.blocks, { roots: [forest.root] })
     await node.pin(forest.root, { name: 'x' })
@@ -268,8 +268,8 @@ test.serial('the cost of a pin update depends on the change, not on the size of 
   const path = join(await folder(t), 'store')
   await use(path, async (node) => {
     const leaves = rawBlocks(20_000, 16, 41)
-    const before = forestOver(leaves, 128)
-    const after = forestOver([...leaves.slice(0, -1), ...rawBlocks(1, 16, 42)], 128)
+    const before = pinTreeOver(leaves, 128)
+    const after = pinTreeOver([...leaves.slice(0, -1), ...rawBlocks(1, 16, 42)], 128)
     await node.importBlocks([...before.blocks, ...after.blocks], { roots: [] })
     const first = performance.now()
     await node.pin(before.root, { name: 'x' })
@@ -289,7 +289,7 @@ testWhere('root')(
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', mount])
     t.teardown(() => execFileSync('umount', ['-l', mount]))
     await use(join(mount, 'store'), async (node) => {
-      const small = forestOver(rawBlocks(10, 10_000, 51))
+      const small = pinTreeOver(rawBlocks(10, 10_000, 51))
       await node.importBlocks(small.blocks, { roots: [small.root] })
       await node.pin(small.root, { name: 'small' })
       const big = rawBlocks(40, MIB - 100, 52)
@@ -318,7 +318,7 @@ testWhere('root')(
         t.deepEqual(Buffer.from(await node.getBlock(block.cid)), Buffer.from(block.bytes))
       t.is((await node.collectGarbage()).removedBlocks, 7, 'garbage can be collected on a full disk')
       await rm(filler)
-      const later = forestOver(rawBlocks(10, 10_000, 60))
+      const later = pinTreeOver(rawBlocks(10, 10_000, 60))
       await node.importBlocks(later.blocks, { roots: [] })
       await node.updatePin(small.root, later.root)
       await node.unpin(small.root)

@@ -1,7 +1,7 @@
 /** Our client and the independent `kubo-rpc-client` get the same results from one daemon. */
 import { create } from 'kubo-rpc-client'
 import { CID } from 'multiformats/cid'
-import { forestOver, nameKey, rawBlock, rawBlocks } from '../../../test/suites/node-material.js'
+import { pinTreeOver, nameKey, rawBlock, rawBlocks } from '../../../test/suites/node-material.js'
 import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { openNode } from '../index.js'
@@ -13,7 +13,7 @@ testWithKubo('kubo-rpc-client reads the data of our client, and vice versa', asy
   t.teardown(() => ours.close())
   const theirs = create({ url: daemon.url })
 
-  const forest = forestOver(rawBlocks(20, 1000, 91))
+  const forest = pinTreeOver(rawBlocks(20, 1000, 91))
   await ours.importBlocks(forest.blocks, { roots: [forest.root] })
   await ours.pin(forest.root, { name: 'cross' })
   t.deepEqual(

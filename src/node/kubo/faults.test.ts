@@ -1,7 +1,7 @@
 /** A real daemon behind a proxy that misbehaves: clear codes, nothing accepted wrongly, nothing lost. */
 import test, { type ExecutionContext } from 'ava'
 import { failsWith } from '../../../test/suites/node.suite.js'
-import { forestOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
+import { pinTreeOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { startFaultProxy, type FaultProxy } from '../../../test/kubo/fault-proxy.js'
 import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import type { KuboDaemon } from '../../../test/kubo/daemon.js'
@@ -36,7 +36,7 @@ testWithKubo(
   'a daemon killed and restarted during an upload: OFFLINE, then the retry completes it (R-13, R-21)',
   async (t) => {
     const { node, daemon, proxy } = await openFaulty(t)
-    const forest = forestOver(rawBlocks(64, 256 * KIB, 71))
+    const forest = pinTreeOver(rawBlocks(64, 256 * KIB, 71))
     const cids = forest.blocks.map((block) => block.cid)
 
     let kills = 0
@@ -64,7 +64,7 @@ testWithKubo(
 
 testWithKubo('a connection cut during an upload is OFFLINE, and the node keeps working', async (t) => {
   const { node, proxy } = await openFaulty(t)
-  const forest = forestOver(rawBlocks(32, 256 * KIB, 72))
+  const forest = pinTreeOver(rawBlocks(32, 256 * KIB, 72))
   proxy.inject({ path: 'dag/import', times: 2, kind: { dropUploadAfterBytes: 3 * MIB } })
   await failsWith(t, ['OFFLINE'], node.importBlocks(forest.blocks, { roots: [forest.root] }))
   const robust = retrying(node, { random: systemRandom, firstMs: 10 })

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { failsWith } from '../../../test/suites/node.suite.js'
-import { forestOver, rawBlocks } from '../../../test/suites/node-material.js'
+import { pinTreeOver, rawBlocks } from '../../../test/suites/node-material.js'
 import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { DEFAULT_TIMEOUTS, openNode } from '../index.js'
@@ -26,7 +26,7 @@ testWithKubo('a failure that a real Kubo reports in the trailer, after the answe
     random: systemRandom,
   })
   t.teardown(() => node.close())
-  const forest = forestOver(rawBlocks(40, 200, 6))
+  const forest = pinTreeOver(rawBlocks(40, 200, 6))
   await node.importBlocks(
     forest.blocks.filter((block) => block !== forest.nodes[3]),
     { roots: [forest.root] },

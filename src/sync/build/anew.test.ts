@@ -4,7 +4,7 @@ import { cidOf, findInDirectory, readMapNodes, type TreeRef } from '../../dag/in
 import { nameFromText } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { around } from '../../../test/support/sync/around.js'
-import { assertCountsAreExact, forestOf, World, type Device } from '../../../test/support/sync/world.js'
+import { assertCountsAreExact, pinTreeOf, World, type Device } from '../../../test/support/sync/world.js'
 import { findDrive } from '../fetch/open-existing.js'
 
 /** The node without the blocks it has lost. */
@@ -65,7 +65,7 @@ test('S-036 if the node lost a tree node of the last version, the next version i
   await drive.remove('/loaded/body')
   await sync.syncNow()
   const { version } = (await findDrive(world))!
-  const live = await forestOf(version, world.fetch)
+  const live = await pinTreeOf(version, world.fetch)
   t.is([...live].filter((digest) => lost.has(cidOf(Buffer.from(digest, 'hex'), 'raw'))).length, 0)
   t.deepEqual(await world.seenElsewhere(), await drive.dump())
   // Refcounts of merged pages are only exact after one more version.

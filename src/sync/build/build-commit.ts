@@ -23,7 +23,7 @@ import {
   type ChunkSealer,
   parentsAfter,
   buildDuplicates,
-  buildForest,
+  buildPinTree,
   listOutgoing,
   storeBlock,
   countPublishedOut,
@@ -47,7 +47,7 @@ export interface Builder {
   readonly log: Log
   readonly deviceSlot: number
   readonly deviceName: string
-  /** Tree and forest nodes of published versions. */
+  /** Tree and pin tree nodes of published versions. */
   readonly fetch: FetchBlock
   /** Sealed leaf blocks that are not on this machine. */
   readonly fetchBlocks: (digests: readonly Digest[], signal?: AbortSignal) => Promise<Uint8Array[]>
@@ -154,7 +154,7 @@ async function buildPlan(context: BuildContext, builder: Builder): Promise<Plan>
   const duplicates = await buildDuplicates(head?.commit.duplicates, context)
   const { liveChange, ...blocks } = await listOutgoing(context)
   const liveBlocks = (head?.commit.liveBlocks ?? 0) + liveChange
-  const forest = buildForest(liveBlocks, head?.forestBits, context)
+  const forest = buildPinTree(liveBlocks, head?.forestBits, context)
   const commit: Commit = {
     version: 1,
     driveId: driveIdOf(head, builder),

@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { caller, RealDevice } from '../../../test/support/sync/real-device.js'
 import { nameFromText } from '../../base/index.js'
 import { OPEN } from '../../vfs/index.js'
-import { World, usesOf, forestOf } from '../../../test/support/sync/world.js'
+import { World, usesOf, pinTreeOf } from '../../../test/support/sync/world.js'
 import { findDrive } from '../fetch/open-existing.js'
 
 async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
@@ -28,10 +28,10 @@ async function seenElsewhere(world: World): Promise<Record<string, string>> {
   }
 }
 
-async function assertForestIsExact(t: ExecutionContext, world: World): Promise<void> {
+async function assertPinTreeIsExact(t: ExecutionContext, world: World): Promise<void> {
   const { version } = (await findDrive(world))!
   const uses = await usesOf(version, world.fetch)
-  t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
+  t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort())
 }
 
 /** One random operation; operations that do not fit the current tree are skipped. */
@@ -123,7 +123,7 @@ for (const seed of [11, 12]) {
     }
     await device.sync.syncNow()
     await device.sync.syncNow()
-    await assertForestIsExact(t, world)
+    await assertPinTreeIsExact(t, world)
   })
 }
 
@@ -146,7 +146,7 @@ test('the real tree, killed during a publish, loses nothing that was synced to d
   }
   await device.sync.syncNow()
   await device.sync.syncNow()
-  await assertForestIsExact(t, world)
+  await assertPinTreeIsExact(t, world)
 })
 
 test('an unlinked open file leaves no trace once it is closed', async (t) => {
@@ -169,7 +169,7 @@ test('an unlinked open file leaves no trace once it is closed', async (t) => {
     await device.sync.syncNow()
   }
   t.deepEqual(await seenElsewhere(world), await device.dump())
-  await assertForestIsExact(t, world)
+  await assertPinTreeIsExact(t, world)
 })
 
 test('a second device works on hard links it has loaded only in part', async (t) => {
@@ -207,7 +207,7 @@ test('a second device works on hard links it has loaded only in part', async (t)
   await second.sync.syncNow()
   await world.node.collectGarbage()
   t.deepEqual(await seenElsewhere(world), await second.dump())
-  await assertForestIsExact(t, world)
+  await assertPinTreeIsExact(t, world)
 })
 
 test('S-003 a hard link whose last name was found late moves, multiplies and loses names on a second device, and a third sees it', async (t) => {
@@ -272,5 +272,5 @@ test('S-003 a hard link whose last name was found late moves, multiplies and los
   await second.unlink('/open')
   await agrees('a name more and one less')
   await second.sync.syncNow()
-  await assertForestIsExact(t, world)
+  await assertPinTreeIsExact(t, world)
 })

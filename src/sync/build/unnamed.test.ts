@@ -1,6 +1,6 @@
 import test from 'ava'
 import { caller, RealDevice } from '../../../test/support/sync/real-device.js'
-import { forestOf, usesOf, World } from '../../../test/support/sync/world.js'
+import { pinTreeOf, usesOf, World } from '../../../test/support/sync/world.js'
 import { nameFromText } from '../../base/index.js'
 import { OPEN, ROOT_INO } from '../../vfs/index.js'
 import { findDrive } from '../fetch/open-existing.js'
@@ -44,7 +44,7 @@ test('S-092 a file that was written without a name is in the first version after
   }
   const { version } = (await findDrive(world))!
   const uses = await usesOf(version, world.fetch)
-  t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort(), 'nothing else is kept')
+  t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort(), 'nothing else is kept')
   await t.throwsAsync(
     async () => unnamed.name(ino, { parent: ROOT_INO, name: nameFromText('again') }, { replace: false }, caller),
     {

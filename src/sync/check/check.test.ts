@@ -2,7 +2,7 @@ import test from 'ava'
 import { around } from '../../../test/support/sync/around.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
 import { check, drive, fill, rotting, seenElsewhere, versionBlocks } from '../../../test/support/sync/rotten.js'
-import { forestOf, usesOf } from '../../../test/support/sync/world.js'
+import { pinTreeOf, usesOf } from '../../../test/support/sync/world.js'
 import { cidOf, parseCid } from '../../dag/index.js'
 import { DriveError } from '../../base/index.js'
 import type { CidText, IpfsNode } from '../../node/index.js'
@@ -50,7 +50,7 @@ test('S-072 S-073 R-77 any single block that stays damaged on the node is found 
   t.deepEqual(await device.dump(), expected, 'no other local change')
   const { version } = (await findDrive(world))!
   const uses = await usesOf(version, world.fetch)
-  t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
+  t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort())
 })
 
 test('S-072 R-77 a block that the node lost is sent again, without a new version', async (t) => {

@@ -83,7 +83,7 @@ function knownHere(entry: EntryRecord, ino: number): EntryRecord {
   return ino === 0 || entry.nlink > 1 ? entry : { ...entry, nlink: 2 }
 }
 
-/** Reads tree and forest nodes: those this device made from local tables, all others from the node. */
+/** Reads tree and pin tree nodes: those this device made from local tables, all others from the node. */
 export function localFirst(state: SyncState, reader: Pick<NodeReader, 'fetch'>): FetchBlock {
   return (digest, codec, signal) => {
     const stored = state.tables.nodes.get(digest)

@@ -101,7 +101,7 @@ export class DriveNames {
     const { commit: commitDigest, forest } = decodeVersionRoot(await fetch(root, 'dag-pb', signal))
     const commit = openCommit(await fetch(commitDigest, 'raw', signal), this.#keys)
     if (Buffer.compare(commit.forest, forest) !== 0) {
-      throw new DriveError('CORRUPT', 'A version and its commit name different forests.')
+      throw new DriveError('CORRUPT', 'A version and its commit name different pin trees.')
     }
     return { root, commit, commitDigest }
   }

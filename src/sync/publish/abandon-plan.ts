@@ -20,7 +20,7 @@ export async function abandonPlan(state: SyncState, port: Pick<DrivePort, 'giveB
     for (const [root, change] of rows) if (change[0] === MADE[0]) tables.maps.delete(root)
     await queue.commit()
   }
-  // Nodes of an unfinished build are only in `delta`; the forest's nodes are only in `outgoing`.
+  // Nodes of an unfinished build are only in `delta`; the pin tree's nodes are only in `outgoing`.
   for (const rows of pagesOf(tables.delta)) {
     for (const [digest, value] of rows) {
       const { kind, change } = decodeDelta(value)

@@ -1,6 +1,6 @@
-/** Reads the live set of a version another device made: the forest's digests, their refcounts, and the link table. */
+/** Reads the live set of a version another device made: the pin tree's digests, their refcounts, and the link table. */
 import type { Digest } from '../../base/index.js'
-import { encodeEntry, readDuplicates, readForest, readLinks, type FetchBlock } from '../../dag/index.js'
+import { encodeEntry, readDuplicates, readPinTree, readLinks, type FetchBlock } from '../../dag/index.js'
 import { be64, clearTables } from '../../storage/kv/index.js'
 import { BASE_TABLES, encodeCount } from '../../commits/index.js'
 import type { SyncState } from '../state/sync-state.js'
@@ -16,7 +16,7 @@ export async function importLive(state: SyncState, fetch: FetchBlock, signal: Ab
     queue,
     BASE_TABLES.map((name) => tables[name]),
   )
-  for await (const { digests } of readForest(commit.forest, fetch, { signal })) {
+  for await (const { digests } of readPinTree(commit.forest, fetch, { signal })) {
     for (const digest of digests) tables.live.put(digest, encodeCount(1))
     if (queue.pendingCount > ROWS_A_COMMIT) await queue.commit()
   }

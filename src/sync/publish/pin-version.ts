@@ -120,7 +120,8 @@ interface VersionBlock {
 }
 
 /**
- * Live blocks, the forest's nodes, the commit and the root. Tree nodes are the blocks whose bytes are kept in `nodes`.
+ * Live blocks, the pin tree's nodes, the commit and the root. Tree nodes are the blocks whose bytes are kept in
+ * `nodes`.
  */
 function* blocksOfVersion(plan: PinnedPlan, state: SyncState): Generator<VersionBlock> {
   const { tables } = state

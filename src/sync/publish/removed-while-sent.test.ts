@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { around } from '../../../test/support/sync/around.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
-import { forestOf, usesOf, World } from '../../../test/support/sync/world.js'
+import { pinTreeOf, usesOf, World } from '../../../test/support/sync/world.js'
 import { findDrive } from '../fetch/open-existing.js'
 
 const FILES = 100
@@ -44,10 +44,10 @@ async function seenElsewhere(world: World): Promise<Record<string, string>> {
   }
 }
 
-async function assertForestIsExact(t: ExecutionContext, world: World): Promise<void> {
+async function assertPinTreeIsExact(t: ExecutionContext, world: World): Promise<void> {
   const { version } = (await findDrive(world))!
   const uses = await usesOf(version, world.fetch)
-  t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
+  t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort())
 }
 
 test('S-036 a directory removed during the upload of its version does not block later versions', async (t) => {
@@ -68,7 +68,7 @@ test('S-036 a directory removed during the upload of its version does not block 
   await device.sync.syncNow()
   t.deepEqual(await seenElsewhere(world), await device.dump())
   await device.sync.syncNow()
-  await assertForestIsExact(t, world)
+  await assertPinTreeIsExact(t, world)
 })
 
 test('S-036 a long file that is changed, then removed during the upload of its version does not block later versions', async (t) => {
@@ -83,5 +83,5 @@ test('S-036 a long file that is changed, then removed during the upload of its v
   await device.sync.syncNow()
   t.deepEqual(await seenElsewhere(world), await device.dump())
   await device.sync.syncNow()
-  await assertForestIsExact(t, world)
+  await assertPinTreeIsExact(t, world)
 })

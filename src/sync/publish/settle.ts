@@ -20,7 +20,7 @@ import { rememberHead, type Head, type Plan, type SyncState } from '../state/syn
  */
 export async function settlePlan(plan: Plan, state: SyncState): Promise<void> {
   const { queue, tables } = state
-  await settleForest(state)
+  await settlePinTree(state)
   await settleLive(state)
   for (const rows of pagesOf(tables.newShared)) {
     for (const [key, value] of rows) {
@@ -69,7 +69,7 @@ async function settleLive({ queue, tables }: SyncState): Promise<void> {
   }
 }
 
-async function settleForest({ queue, tables }: SyncState): Promise<void> {
+async function settlePinTree({ queue, tables }: SyncState): Promise<void> {
   const isNew = (digest: Digest): boolean => {
     const row = tables.outgoing.get(digest)
     if (row === undefined) return false

@@ -16,7 +16,7 @@ export interface Head extends Version {
   readonly namedRoot: Digest
   /** Meta sequence of the publish; 0 for a version another device made. */
   readonly sequence: number
-  /** Depth of the forest; undefined when its nodes are not known here. */
+  /** Depth of the pin tree; undefined when its nodes are not known here. */
   readonly forestBits: number | undefined
 }
 
@@ -57,7 +57,7 @@ export interface DriveIdentity {
 }
 
 /**
- * Whether `live` is complete for `head`. While false, it is being read from the forest of a version another device
+ * Whether `live` is complete for `head`. While false, it is being read from the pin tree of a version another device
  * made.
  */
 export interface LiveState {

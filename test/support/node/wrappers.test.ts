@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { failsWith, nodeSuite } from '../../suites/node.suite.js'
-import { forestOver, rawBlocks } from '../../suites/node-material.js'
+import { pinTreeOver, rawBlocks } from '../../suites/node-material.js'
 import { DriveError, KIB, seededRandom, silentLog, systemClock, systemRandom } from '../../../src/base/index.js'
 import { openNode, type IpfsNode, type NodeBlock } from '../../../src/node/index.js'
 import { counted } from './counted.js'
@@ -48,7 +48,7 @@ test('with retries, a node that fails at random completes all calls (R-13)', asy
   const robust = retrying(flaky, { random: seededRandom(seed), attempts: 60, firstMs: 1, longestMs: 2 })
   let before: string | undefined
   for (let version = 0; version < 10; version++) {
-    const forest = forestOver(rawBlocks(30, 300, seed + version))
+    const forest = pinTreeOver(rawBlocks(30, 300, seed + version))
     t.is((await robust.importBlocks(forest.blocks, { roots: [forest.root] })).blocks, forest.blocks.length)
     if (before === undefined) await robust.pin(forest.root, { name: 'drive' })
     else {
@@ -69,7 +69,7 @@ test('permanent failures are not retried: a missing block below a pin, a wrong k
   const node = await embeddedFor(t)
   const watched = counted(node)
   const robust = retrying(watched, { random: systemRandom, firstMs: 1 })
-  const forest = forestOver(rawBlocks(3, 100, 7))
+  const forest = pinTreeOver(rawBlocks(3, 100, 7))
   await robust.importBlocks(forest.blocks.slice(1), { roots: [] })
   await failsWith(t, ['NODE_ERROR'], robust.pin(forest.root, { name: 'hole' }))
   t.is(watched.counts.calls.pin, 1)

@@ -8,7 +8,7 @@ import { createRootKey, deriveDriveKeys, type DriveKeys } from '../../../src/cry
 import {
   readChunkList,
   readDirectoryTable,
-  readForest,
+  readPinTree,
   readLinks,
   readMapNodes,
   type EntryRecord,
@@ -222,9 +222,10 @@ export async function usesOf({ commit }: Version, fetch: FetchBlock): Promise<Ma
   return uses
 }
 
-export async function forestOf({ commit }: Version, fetch: FetchBlock): Promise<Set<string>> {
+export async function pinTreeOf({ commit }: Version, fetch: FetchBlock): Promise<Set<string>> {
   const digests = new Set<string>()
-  for await (const leaf of readForest(commit.forest, fetch)) for (const digest of leaf.digests) digests.add(hex(digest))
+  for await (const leaf of readPinTree(commit.forest, fetch))
+    for (const digest of leaf.digests) digests.add(hex(digest))
   return digests
 }
 
@@ -242,6 +243,6 @@ export async function assertCountsAreExact(t: ExecutionContext, world: World, de
   const { version } = (await findDrive(world))!
   const uses = await usesOf(version, world.fetch)
   t.deepEqual(Object.fromEntries(liveOf(device)), Object.fromEntries(uses))
-  t.deepEqual([...(await forestOf(version, world.fetch))].sort(), [...uses.keys()].sort())
+  t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort())
   t.is(version.commit.liveBlocks, uses.size)
 }

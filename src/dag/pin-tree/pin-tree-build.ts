@@ -1,33 +1,33 @@
 import type { Digest } from '../../base/index.js'
 import type { Block } from '../contract.js'
-import { leafBits, levelsOf, prefixOf, rangeOf, type PrefixRange } from './forest-shape.js'
+import { leafBits, levelsOf, prefixOf, rangeOf, type PrefixRange } from './pin-tree-shape.js'
 import { linksBlock } from './links-block.js'
 
-/** The input of a forest: the live set now, and the previous version's forest if it is known. */
-export interface ForestState {
+/** The input of a pin tree: the live set now, and the previous version's pin tree if it is known. */
+export interface PinTreeState {
   /** Number of live digests now. */
   readonly count: number
   /** Live digests within a range, ascending. */
   digests(range: PrefixRange): Iterable<Digest>
-  /** `bits` of the previous forest; undefined builds a new forest. */
+  /** `bits` of the previous pin tree; undefined builds a new pin tree. */
   readonly previousBits: number | undefined
-  /** Digest of the previous forest's node at this prefix length and prefix; undefined if there was none. */
+  /** Digest of the previous pin tree's node at this prefix length and prefix; undefined if there was none. */
   previousNode(bits: number, prefix: number): Digest | undefined
-  /** Every digest added or removed since the previous forest. Extra digests are harmless. */
+  /** Every digest added or removed since the previous pin tree. Extra digests are harmless. */
   readonly changed: Iterable<Digest>
   /** Receives each new block as soon as it is encoded. Without it, new blocks are collected in `blocks`. */
   onBlock?(block: Block): void
 }
 
 /** A node of the forest: the root is at (0, 0). */
-export interface ForestNode {
+export interface PinTreeNode {
   readonly bits: number
   readonly prefix: number
   /** Undefined: the node was removed. */
   readonly digest: Digest | undefined
 }
 
-export interface UpdatedForest {
+export interface UpdatedPinTree {
   readonly root: Digest
   /** Prefix length of the leaf nodes: `previousBits` of the next update. */
   readonly bits: number
@@ -36,21 +36,21 @@ export interface UpdatedForest {
   /** New dag-pb blocks, children before parents. Empty when `onBlock` received them. */
   readonly blocks: readonly Block[]
   /** Changed rows of the node table; all rows when `rebuilt`. */
-  readonly nodes: readonly ForestNode[]
+  readonly nodes: readonly PinTreeNode[]
   /**
-   * Nodes of the previous forest that this one no longer has. When `rebuilt`, nearly all previous nodes are dropped.
+   * Nodes of the previous pin tree that this one no longer has. When `rebuilt`, nearly all previous nodes are dropped.
    */
   readonly dropped: readonly Digest[]
 }
 
 /**
- * Builds the forest of the live set. The result depends only on the set and the depth. Only the nodes above changed
+ * Builds the pin tree of the live set. The result depends only on the set and the depth. Only the nodes above changed
  * digests are rebuilt, unless the number of digests requires another depth.
  */
-export function updateForest(state: ForestState): UpdatedForest {
+export function updatePinTree(state: PinTreeState): UpdatedPinTree {
   const bits = leafBits(state.count, state.previousBits)
   const rebuilt = bits !== state.previousBits || state.previousNode(0, 0) === undefined
-  const build = new ForestBuild(state, rebuilt)
+  const build = new PinTreeBuild(state, rebuilt)
   const levels = levelsOf(bits)
   const leaves = rebuilt ? allPrefixes(bits) : new Set(Array.from(state.changed, (digest) => prefixOf(digest, bits)))
   build.leaves(bits, leaves)
@@ -64,14 +64,14 @@ export function updateForest(state: ForestState): UpdatedForest {
   return { root: build.node(0, 0)!, bits, rebuilt, blocks: build.blocks, nodes: build.nodes, dropped: build.dropped }
 }
 
-class ForestBuild {
+class PinTreeBuild {
   readonly blocks: Block[] = []
-  readonly nodes: ForestNode[] = []
+  readonly nodes: PinTreeNode[] = []
   readonly dropped: Digest[] = []
   readonly #made = new Map<string, Digest | undefined>()
 
   constructor(
-    private readonly state: ForestState,
+    private readonly state: PinTreeState,
     private readonly rebuilt: boolean,
   ) {}
 

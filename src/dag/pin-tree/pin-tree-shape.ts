@@ -3,7 +3,7 @@ import type { Digest } from '../../base/index.js'
 
 /** Prefix bits between an interior node and its children. The root takes the remaining bits. */
 const STEP_BITS = 7
-/** A new forest has on average at most this many links per leaf node, and more than half of it. */
+/** A new pin tree has on average at most this many links per leaf node, and more than half of it. */
 const MOST_LINKS_WHEN_NEW = 192
 /** An existing depth is kept while the average stays between these two, so the depth does not flap. */
 const LEAST_LINKS_KEPT = 64
@@ -20,7 +20,7 @@ export interface PrefixRange {
   readonly end: Uint8Array | undefined
 }
 
-/** Prefix length of the leaf nodes for `count` digests, given the previous forest's prefix length. */
+/** Prefix length of the leaf nodes for `count` digests, given the previous pin tree's prefix length. */
 export function leafBits(count: number, previousBits: number | undefined): number {
   if (previousBits !== undefined) {
     const average = count / 2 ** previousBits
@@ -44,7 +44,7 @@ export function bitsOf(depth: number, rootChildren: number): number {
   return Math.ceil(Math.log2(Math.max(rootChildren, 2))) + (depth - 2) * STEP_BITS
 }
 
-/** The greatest depth of a forest, in nodes from root to leaf. */
+/** The greatest depth of a pin tree, in nodes from root to leaf. */
 export const MAX_DEPTH = levelsOf(MAX_BITS).length
 
 export function prefixOf(digest: Digest, bits: number): number {

@@ -2,15 +2,15 @@ import type { Digest } from '../../base/index.js'
 import type { Cid } from '../cid.js'
 import type { FetchBlock } from '../contract.js'
 import { corrupt } from '../corrupt.js'
-import { bitsOf, MAX_DEPTH } from './forest-shape.js'
+import { bitsOf, MAX_DEPTH } from './pin-tree-shape.js'
 import { decodeLinks } from './links-block.js'
 import type { ReadOptions } from '../map/map-read.js'
 import { prefetch } from '../map/prefetch.js'
 
-export interface ForestLeaf {
+export interface PinTreeLeaf {
   /** Live digests (raw blocks), ascending within and across leaves. */
   readonly digests: readonly Digest[]
-  /** Depth of the forest, as in `UpdatedForest.bits`: a build with this depth makes the same nodes again. */
+  /** Depth of the pin tree, as in `UpdatedPinTree.bits`: a build with this depth makes the same nodes again. */
   readonly bits: number
 }
 
@@ -18,13 +18,13 @@ const DEFAULT_WIDTH = 16
 
 /**
  * Yields all live digests of a version, one leaf node at a time, with parallel fetches. CORRUPT when the blocks are not
- * a forest.
+ * a pin tree.
  */
-export async function* readForest(
+export async function* readPinTree(
   root: Digest,
   fetch: FetchBlock,
   options: ReadOptions = {},
-): AsyncGenerator<ForestLeaf, void, undefined> {
+): AsyncGenerator<PinTreeLeaf, void, undefined> {
   let last: Digest | undefined
   const top = decodeLinks(await fetch(root, 'dag-pb', options.signal))
   for await (const { links, depth } of leavesBelow(top, 1, fetch, options)) {
@@ -45,9 +45,9 @@ async function* leavesBelow(
   options: ReadOptions,
 ): AsyncGenerator<{ links: readonly Cid[]; depth: number }, void, undefined> {
   const kinds = new Set(links.map((link) => link.codec))
-  if (kinds.size > 1 || (links.length === 0 && depth > 1)) throw corrupt('a forest node mixes kinds of links')
+  if (kinds.size > 1 || (links.length === 0 && depth > 1)) throw corrupt('a pin tree node mixes kinds of links')
   if (!kinds.has('dag-pb')) return yield { links, depth }
-  if (depth >= MAX_DEPTH) throw corrupt('a forest is too deep')
+  if (depth >= MAX_DEPTH) throw corrupt('a pin tree is too deep')
   const width = options.width ?? DEFAULT_WIDTH
   const children = prefetch(links, width, async ({ digest }) =>
     decodeLinks(await fetch(digest, 'dag-pb', options.signal)),

@@ -1,16 +1,16 @@
 import { decode } from '@ipld/dag-pb'
 import test from 'ava'
 import { hex, isDriveError, seededRandom, type Digest } from '../../base/index.js'
-import { updateForest, type ForestState, type UpdatedForest } from './forest-build.js'
-import { readForest } from './forest-read.js'
-import { leafBits, levelsOf, type PrefixRange } from './forest-shape.js'
+import { updatePinTree, type PinTreeState, type UpdatedPinTree } from './pin-tree-build.js'
+import { readPinTree } from './pin-tree-read.js'
+import { leafBits, levelsOf, type PrefixRange } from './pin-tree-shape.js'
 import { linksBlock } from './links-block.js'
 import { digestsWithin } from './sorted-digests.js'
 import { damaged, MemoryBlocks, type SeededRandom } from '../../../test/support/dag/blocks.js'
 import { decodeVersionRoot, versionRootBlock } from '../records/version-root.js'
 
-/** A live set, and the table of forest nodes that a caller keeps. */
-class LiveSet implements ForestState {
+/** A live set, and the table of pin tree nodes that a caller keeps. */
+class LiveSet implements PinTreeState {
   #live = new Map<string, Digest>()
   #sorted: Digest[] | undefined
   #nodes = new Map<string, Digest>()
@@ -47,8 +47,8 @@ class LiveSet implements ForestState {
     return this.#nodes.get(`${bits}/${prefix}`)
   }
 
-  update(): UpdatedForest {
-    const updated = updateForest(this)
+  update(): UpdatedPinTree {
+    const updated = updatePinTree(this)
     if (updated.rebuilt) this.#nodes.clear()
     for (const { bits, prefix, digest } of updated.nodes) {
       if (digest === undefined) this.#nodes.delete(`${bits}/${prefix}`)
@@ -73,14 +73,14 @@ const randomDigests = (count: number, random: SeededRandom): Digest[] => {
 async function readAll(root: Digest, blocks: MemoryBlocks): Promise<{ digests: Digest[]; bits: number }> {
   const digests: Digest[] = []
   let bits = 0
-  for await (const leaf of readForest(root, blocks.fetch)) {
+  for await (const leaf of readPinTree(root, blocks.fetch)) {
     digests.push(...leaf.digests)
     bits = leaf.bits
   }
   return { digests, bits }
 }
 
-test('forests of any size give back exactly the live set and their depth', async (t) => {
+test('pin trees of any size give back exactly the live set and their depth', async (t) => {
   const seed = 81
   const random = seededRandom(seed)
   for (const count of [0, 1, 2, 192, 193, 1000, 30_000, 120_000]) {
@@ -114,7 +114,7 @@ test('forest nodes are what @ipld/dag-pb reads: unnamed links, no sizes, no data
   t.true(Math.min(...leafSizes) >= 64)
 })
 
-test('an update rewrites only paths, and equals a new forest of the same set', async (t) => {
+test('an update rewrites only paths, and equals a new pin tree of the same set', async (t) => {
   const seed = 83
   const random = seededRandom(seed)
   const set = new LiveSet().add(randomDigests(100_000, random))
@@ -192,7 +192,7 @@ test('a version root names a commit and a forest', (t) => {
   )
 })
 
-test('damaged or foreign forest nodes are CORRUPT', async (t) => {
+test('damaged or foreign pin tree nodes are CORRUPT', async (t) => {
   const seed = 87
   const random = seededRandom(seed)
   const [a, b] = [random.bytes(32), random.bytes(32)].sort((x, y) => Buffer.compare(x, y)) as [Digest, Digest]
