@@ -19,5 +19,9 @@ export default tseslint.config(
     },
   },
   { plugins: { dagdrive } },
-  { files: ['src/**/*.ts'], ignores: ['src/**/*.test.ts'], rules: { 'dagdrive/layers': 'error' } },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/**/*.test.ts'],
+    rules: { 'dagdrive/layers': 'error', 'max-lines': ['error', 250] },
+  },
 )
