@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava'
 import type { OrdinaryUser } from './ordinary-user.js'
 import { projectRoot } from './sources.js'
 
-const CLI = join(projectRoot, 'dist/src/cli/main.js')
+const CLI = 'dist/src/cli/main.js'
 
 export interface CommandResult {
   readonly code: number
@@ -31,6 +31,8 @@ export class TestDrive {
   readonly home: string
   readonly mountpoint: string
   readonly mayFail: boolean
+  /** The folder of the program. */
+  installation = projectRoot
   private readonly environment: NodeJS.ProcessEnv
   /** What comes before the command line's program. */
   private readonly prefix: readonly string[]
@@ -50,7 +52,7 @@ export class TestDrive {
 
   /** Runs `dagdrive …arguments`. Does not throw for an exit status. */
   run(args: readonly string[], timeoutMs = 120_000): Promise<CommandResult> {
-    const [program, ...words] = [...this.prefix, process.execPath, CLI, ...args]
+    const [program, ...words] = [...this.prefix, process.execPath, join(this.installation, CLI), ...args]
     return new Promise((resolve, reject) => {
       execFile(
         program!,

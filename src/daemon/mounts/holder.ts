@@ -83,7 +83,8 @@ class AttachedHolder implements Holder {
     if (met !== undefined) {
       this.#channel = met.channel
       this.#found = met.key
-      if (met.channel >= 0) log.info('taking over the mount of a killed daemon')
+      if (this.held !== undefined) log.info('taking over the mount of a killed daemon')
+      else if (met.channel >= 0) this.#letGo(met)
     }
     setInterval(() => this.#check(), CHECK_EVERY_MS).unref()
   }
@@ -194,7 +195,8 @@ class AttachedHolder implements Holder {
     if (this.#shared === undefined) {
       const mapped = this.#native.mapShared(met.memory, SHARED_BYTES)
       if (typeof mapped === 'number') {
-        for (const fd of [met.link, met.memory, met.channel]) if (fd >= 0) closeSync(fd)
+        if (met.channel >= 0) this.#letGo(met)
+        for (const fd of [met.link, met.memory]) closeSync(fd)
         return undefined
       }
       this.#shared = { memory: met.memory, state: new SharedState(mapped) }
@@ -204,6 +206,17 @@ class AttachedHolder implements Holder {
     }
     this.#link = met.link
     return met
+  }
+
+  /**
+   * Its memory is of another version of the program, or its handshake was not finished. The mount is dead from now on;
+   * it is replaced like one that nobody kept.
+   */
+  #letGo({ link, channel }: HolderHandshake): void {
+    this.#options.log.warn('the mount of a killed daemon cannot be taken over: it is made anew')
+    this.#native.holderSend(link, holderMessage('D'), -1)
+    closeSync(channel)
+    this.#channel = -1
   }
 
   #warn(): void {

@@ -1,0 +1,112 @@
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { sleep } from '../../src/base/index.js'
+import { testWhere } from '../support/available.js'
+import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { projectRoot } from '../support/sources.js'
+
+const test = testWhere('fuse')
+const WRITING = 'for i in $(seq 600); do echo line $i; sleep 0.01; done > written'
+
+/** The program in a folder of its own, as another version. */
+function install(folder: string, version: string): string {
+  mkdirSync(join(folder, 'build/Release'), { recursive: true })
+  cpSync(join(projectRoot, 'dist/src'), join(folder, 'dist/src'), { recursive: true })
+  for (const name of ['dagdrive_fuse.node', 'dagdrive_seal.node', 'dagdrive_holder'])
+    cpSync(join(projectRoot, 'build/Release', name), join(folder, 'build/Release', name))
+  const about = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as object
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...about, version }))
+  symlinkSync(join(projectRoot, 'node_modules'), join(folder, 'node_modules'))
+  return folder
+}
+
+async function until(what: () => boolean): Promise<boolean> {
+  for (let i = 0; i < 800; i++) {
+    if (what()) return true
+    await sleep(50)
+  }
+  return false
+}
+
+const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1
+const lines = (drive: TestDrive): string => program('sh', ['-c', 'wc -l < written'], { cwd: drive.mountpoint }).trim()
+
+async function mounted(t: ExecutionContext, installation: string): Promise<TestDrive> {
+  const drive = testDrive(t)
+  drive.installation = installation
+  await drive.up()
+  return drive
+}
+
+test('S-100 a program that is replaced in its folder under a mounted drive: the next daemon is the new one, and programs see a pause', async (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'upgrade')
+  const installation = install(join(folder, 'program'), '1.0.0')
+  const next = install(join(folder, 'next'), '2.0.0')
+  const drive = await mounted(t, installation)
+  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
+  await sleep(500)
+  renameSync(installation, join(folder, 'old'))
+  renameSync(next, installation)
+  drive.killDaemon()
+  await writing
+  t.is(lines(drive), '600')
+  t.is(timesIn(drive, 'the mount goes on'), 1, drive.log())
+  t.is(timesIn(drive, 'version="2.0.0"'), 1, drive.log())
+  await drive.run(['unmount', '--now'])
+})
+
+test('S-100 a program in another folder takes a mounted drive over, and the holder starts that one from then on', async (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'upgrade')
+  const installation = install(join(folder, 'program'), '1.0.0')
+  const drive = await mounted(t, installation)
+  drive.installation = install(join(folder, 'elsewhere'), '2.0.0')
+  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
+  await sleep(500)
+  rmSync(installation, { recursive: true })
+  drive.killDaemon()
+  t.is((await drive.run(['status'])).code, 0)
+  t.is(timesIn(drive, 'the mount goes on'), 1, drive.log())
+  drive.killDaemon()
+  await writing
+  t.is(lines(drive), '600')
+  t.true(await until(() => timesIn(drive, 'the mount goes on') === 2), drive.log())
+  t.is(timesIn(drive, 'version="2.0.0"'), 2, drive.log())
+  await drive.run(['unmount', '--now'])
+})
+
+const OTHER_MEMORY = {
+  layout: [/const LAYOUT = \d+/, 'const LAYOUT = 1000'],
+  size: [/const KEPT_BUFFERS = \d+/, 'const KEPT_BUFFERS = 32'],
+} as const
+
+for (const [what, [pattern, other]] of Object.entries(OTHER_MEMORY)) {
+  test(`S-100 a version with another ${what} of the memory mounts anew, and what was synced is there`, async (t) => {
+    const folder = temporaryFolder(t, 'upgrade')
+    const installation = install(join(folder, 'program'), '1.0.0')
+    const next = install(join(folder, 'next'), '2.0.0')
+    const layout = join(next, 'dist/src/fuse/holder/shared-state.js')
+    const before = readFileSync(layout, 'utf8')
+    t.regex(before, pattern)
+    writeFileSync(layout, before.replace(pattern, other))
+    const drive = await mounted(t, installation)
+    program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
+    const waiting = programAside(
+      'sh',
+      ['-c', 'exec 3<>other; while echo more >&3; do sleep 0.05; done; exit 1'],
+      drive.mountpoint,
+    )
+    const failed = t.throwsAsync(waiting)
+    renameSync(installation, join(folder, 'old'))
+    renameSync(next, installation)
+    drive.killDaemon()
+    t.true(await until(() => timesIn(drive, 'version="2.0.0"') === 1), drive.log())
+    const { mounts } = await drive.json<{ mounts: unknown[] }>(['status'])
+    t.is(mounts.length, 1, drive.log())
+    t.is(program('cat', [join(drive.mountpoint, 'note')]), 'kept\n')
+    await failed
+    t.is(program('sh', ['-c', `grep -c "${drive.mountpoint}" /proc/self/mountinfo`]).trim(), '1')
+    t.not(drive.holderPid(), undefined)
+    await drive.run(['unmount', '--now'])
+  })
+}
