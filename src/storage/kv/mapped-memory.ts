@@ -20,7 +20,7 @@ const MOST_BYTES = 96 * MIB
 /** The limit during loads: what is mapped between two looks of the thread comes on top. */
 const MOST_BYTES_WATCHED = 72 * MIB
 /** The limit at every tenth check: low enough for an idle daemon. */
-const MOST_BYTES_AT_REST = 64 * MIB
+const MOST_BYTES_AT_REST = 48 * MIB
 const REST_LOOKS = 10
 
 export class MappedMemory {
