@@ -52,7 +52,7 @@ export function originOf(address: string): string | undefined {
  * OFFLINE when nothing listens.
  */
 export async function listenerOf(address: string): Promise<Listener | undefined> {
-  if (!/^http:/i.test(address)) return undefined
+  if (!/^(http|unix):/i.test(address)) return undefined
   const [{ listenerFor }, { connectionFailure }] = await Promise.all([
     import('./kubo/endpoint.js'),
     import('./kubo/failures.js'),

@@ -9,6 +9,7 @@ import { DriveError } from '../../base/index.js'
 import { guardedAgent, listenerBehind } from './listener.js'
 import { isLoopback } from './loopback.js'
 import type { Listener } from './socket-tables.js'
+import { OwnedSocketAgent, ownerOfSocket } from './unix-socket.js'
 
 export interface Endpoint {
   /** The address without credentials, for display. */
@@ -30,7 +31,10 @@ export interface Endpoint {
 export interface EndpointOptions {
   readonly credentials?: string | undefined
   readonly certificateAuthority?: string | undefined
-  /** For a plain http port of this machine: the required listener. Otherwise the credentials are not sent. */
+  /**
+   * For a plain http port of this machine: the required listener; for a unix socket: its required owner. Otherwise the
+   * credentials are not sent.
+   */
   readonly listener?: Listener | undefined
 }
 
@@ -46,7 +50,7 @@ export function endpointOf(url: URL, options: EndpointOptions): Endpoint {
   if (url.search !== '' || url.hash !== '')
     throw new DriveError('USAGE', 'A node address must not have a `?` or `#` part.')
   const authorization = authorizationOf(options.credentials)
-  if (url.protocol === 'unix:') return unixEndpoint(url, authorization)
+  if (url.protocol === 'unix:') return unixEndpoint(url, authorization, options.listener)
   const secure = url.protocol === 'https:'
   const agentOptions = { keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' } as const
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
@@ -73,12 +77,13 @@ function plainAgent(where: string, guard: Listener | undefined, options: AgentOp
   return guard === undefined ? new HttpAgent(options) : guardedAgent(guard, where, CONNECT_MS, options)
 }
 
-function unixEndpoint(url: URL, authorization: string | undefined): Endpoint {
-  const socketPath = decodeURIComponent(url.pathname)
-  if (url.host !== '' || socketPath.length < 2) {
-    throw new DriveError('USAGE', 'The form of a unix socket address is `unix:///folder/api.sock`.')
-  }
-  const agent = new HttpAgent({ keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' })
+function unixEndpoint(url: URL, authorization: string | undefined, owner: Listener | undefined): Endpoint {
+  const socketPath = socketPathOf(url)
+  const options = { keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' } as const
+  const agent =
+    authorization === undefined || owner === undefined
+      ? new HttpAgent(options)
+      : new OwnedSocketAgent(socketPath, owner, CONNECT_MS, options)
   return {
     where: `unix://${socketPath}`,
     sameMachine: true,
@@ -90,6 +95,12 @@ function unixEndpoint(url: URL, authorization: string | undefined): Endpoint {
     hide: hiding(authorization),
     close: () => agent.destroy(),
   }
+}
+
+function socketPathOf(url: URL): string {
+  const path = decodeURIComponent(url.pathname)
+  if (url.host === '' && path.length >= 2) return path
+  throw new DriveError('USAGE', 'The form of a unix socket address is `unix:///folder/api.sock`.')
 }
 
 /**
@@ -123,10 +134,11 @@ function trust(certificateAuthority: string | undefined): { ca?: string[] } {
 }
 
 /**
- * The current listener of a plain http port of this machine. Undefined for every other address, and where the system
- * does not report listeners.
+ * The current listener of a plain http port of this machine, or the owner of a unix socket. Undefined for every other
+ * address, and where the system does not report listeners.
  */
 export async function listenerFor(url: URL): Promise<Listener | undefined> {
+  if (url.protocol === 'unix:') return ownerOfSocket(socketPathOf(url))
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
   if (url.protocol !== 'http:' || !isLoopback(hostname)) return undefined
   return listenerBehind(hostname, Number(url.port || 80), CONNECT_MS)

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { listenerOf, listenerWarning, openNode, originOf } from '../index.js'
@@ -41,8 +44,38 @@ test('S-048 the listener is found for one address, for all addresses, and for IP
   t.deepEqual(await listenerOf(`http://localhost:${exact.port}`), [own])
   t.is(await listenerOf('https://127.0.0.1:1'), undefined)
   t.is(await listenerOf('http://192.0.2.1:5001'), undefined)
-  t.is(await listenerOf('unix:///run/api.sock'), undefined)
   t.is((await t.throwsAsync<DriveError>(listenerOf('http://127.0.0.1:1')))?.code, 'OFFLINE')
+})
+
+test('S-048 a key is sent over a unix socket that the recorded user made, and nothing over one that another user made', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'dagdrive-socket-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'api.sock')
+  const address = `unix://${path}`
+  t.is((await t.throwsAsync<DriveError>(listenerOf(address)))?.code, 'OFFLINE')
+  let heard = ''
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (data) => {
+      heard += String(data)
+      socket.end('HTTP/1.1 403 no\r\ncontent-length: 0\r\n\r\n')
+    })
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  t.deepEqual(await listenerOf(address), [own])
+  const known = await openNode(address, { ...common, credentials: 'token-one', listener: [own] })
+  t.teardown(() => known.close())
+  await t.throwsAsync(known.check())
+  t.regex(heard, /token-one/)
+  heard = ''
+  const taken = await openNode(address, { ...common, credentials: 'token-two', listener: [own + 1] })
+  t.teardown(() => taken.close())
+  t.is((await t.throwsAsync<DriveError>(taken.check()))?.code, 'NODE_DENIED')
+  t.is(heard, '')
+  writeFileSync(join(folder, 'plain'), '')
+  t.is((await t.throwsAsync<DriveError>(listenerOf(`unix://${folder}/plain`)))?.code, 'OFFLINE')
 })
 
 test('S-048 a key is sent if the recorded user listens, and nothing is sent if another one does', async (t) => {
