@@ -1,5 +1,6 @@
 import test from 'ava'
-import { createFile, scratchDrive } from '../../../test/support/vfs/drive.js'
+import { caller, createFile, name, scratchDrive } from '../../../test/support/vfs/drive.js'
+import { ROOT_INO } from '../tree.js'
 
 test('S-002 no inode number is reused, also after a kill that lost its inode', async (t) => {
   const scratch = scratchDrive()
@@ -49,6 +50,29 @@ test('S-050 numbers assigned after a replay of operations are new, whatever numb
   await after.port.flush()
   after.tree.redo!.end({ ino: low + 2, handle: 0 })
   t.is((await createFile(after.tree, 'new too')).ino, reserved + 1, 'not among those reserved before')
+  await after.shut()
+  await drive.shut()
+  copy.remove()
+  scratch.remove()
+})
+
+test('S-098 however many files are made between two commits, a kill takes no number back', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const { tree } = drive
+  const one = name('one')
+  let [highest, waited] = [0, 0]
+  for (let i = 0; i < 150_000; i++) {
+    // Without a turn of the event loop in between there is no commit, and a file that is removed leaves none to make.
+    const made = tree.makeNode(ROOT_INO, one, 0o100644, 0, caller)
+    if (made instanceof Promise) waited++
+    highest = (made instanceof Promise ? await made : made).ino
+    void tree.unlink(ROOT_INO, one, caller)
+  }
+  const copy = scratch.crashCopy()
+  t.true(waited >= 1 && waited < 10, `${waited} waits`)
+  const after = await copy.open()
+  t.true((await createFile(after.tree, 'after')).ino > highest)
   await after.shut()
   await drive.shut()
   copy.remove()

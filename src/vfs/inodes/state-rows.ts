@@ -17,9 +17,7 @@ const REMOVING = text('removing/')
 const LOADING = text('loading/')
 const PARTS = text('parts')
 
-/**
- * Inode numbers that may be used before the next commit: far more than are created in the second between two commits.
- */
+/** Inode numbers that may be used before the next commit; see ino-reservation.ts. */
 const RESERVED_INOS = 65_536
 
 /** Marks an orphan: an inode without a name that stayed because it was open. */
@@ -125,12 +123,17 @@ export function closeSequence(state: TreeState): number {
   const { counters } = state
   const closed = state.sequence++
   rows.put(SEQUENCE, be48(state.sequence))
-  // A number is never reused: after a kill, numbering starts after all reserved numbers.
-  state.reservedIno = Math.max(state.reservedIno, counters.nextIno + RESERVED_INOS)
-  rows.put(NEXT_INO, be64(state.isClosing ? counters.nextIno : state.reservedIno))
+  reserveInos(state)
   rows.put(NEXT_REMOVED, be64(counters.nextRemoved))
   rows.put(COUNTS, Buffer.concat(countsOf(counters).map((value) => be64(storable(value)))))
   return closed
+}
+
+/** A number is never reused: after a kill, numbering starts after all reserved numbers. */
+export function reserveInos(state: TreeState): void {
+  const { nextIno } = state.counters
+  state.reservedIno = Math.max(state.reservedIno, nextIno + RESERVED_INOS)
+  state.tables.state.put(NEXT_INO, be64(state.isClosing ? nextIno : state.reservedIno))
 }
 
 export function writePublished(state: TreeState, sequence: number): void {

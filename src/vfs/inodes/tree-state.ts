@@ -52,6 +52,8 @@ export class TreeState {
   }
   /** Inode numbers below it are not reused after a kill. */
   reservedIno = 0
+  /** The same on disk: new numbers are below it. */
+  durableReservedIno = 0
   /** The next commit is the last. */
   isClosing = false
   /** Clock.nowMs of the last change. */

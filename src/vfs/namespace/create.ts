@@ -2,6 +2,7 @@
 import { DriveError, type PlainName } from '../../base/index.js'
 import { TYPE } from '../../tree-state/index.js'
 import { attributesOf, type Inode } from '../inodes/inode.js'
+import { needsIno, type InoParts } from '../inodes/ino-reservation.js'
 import { addLink } from '../inodes/links.js'
 import { inheritAcl } from '../inodes/xattrs.js'
 import type { Attributes, Caller, Maybe } from '../tree.js'
@@ -9,7 +10,8 @@ import { requireAbsent, withEntries, writableDirectory, type LookupParts } from 
 import type { Changes } from '../inodes/changes.js'
 
 /** The parts that operations on names use. */
-export interface NamespaceParts extends LookupParts {
+export interface NamespaceParts extends LookupParts, InoParts {
+  readonly state: InoParts['state']
   readonly changes: Changes
 }
 
@@ -27,6 +29,8 @@ export function makeInode(
   const parent = writableDirectory(parts, parentIno)
   return withEntries(parts, [parent], caller, () => {
     requireAbsent(parts, parent, name)
+    const wait = needsIno(parts)
+    if (wait !== undefined) return wait
     const inode = parts.inodes.create({
       mode: what.mode,
       uid: caller.uid,
@@ -52,6 +56,8 @@ export function makeDirectory(
   const parent = writableDirectory(parts, parentIno)
   return withEntries(parts, [parent], caller, () => {
     requireAbsent(parts, parent, name)
+    const wait = needsIno(parts)
+    if (wait !== undefined) return wait
     const inode = parts.inodes.create({
       mode: (mode & 0o1777) | (parent.mode & S_ISGID) | (TYPE.DIRECTORY << 12),
       uid: caller.uid,

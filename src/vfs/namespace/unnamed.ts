@@ -5,6 +5,7 @@
 import { DriveError } from '../../base/index.js'
 import { TYPE } from '../../tree-state/index.js'
 import { attributesOf, type Inode } from '../inodes/inode.js'
+import { needsIno } from '../inodes/ino-reservation.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import { neverNamed, orphanKey } from '../inodes/state-rows.js'
 import { inheritAcl } from '../inodes/xattrs.js'
@@ -17,7 +18,8 @@ import { withEntries, writableDirectory } from './require.js'
 /** For clients of the tree on the drive thread; the kernel has no such call. */
 export interface UnnamedFiles {
   /**
-   * A new file for this directory. Open it in the same turn: it is removed when nobody has it open.
+   * A new file for this directory. Open it in the same turn: it is removed when nobody has it open. BUSY if all
+   * reserved inode numbers are used until the next commit.
    * @param mode permission bits
    */
   make(parent: number, mode: number, caller: Caller): Attributes
@@ -32,6 +34,7 @@ export function createUnnamedFiles(parts: NamespaceParts): UnnamedFiles {
   return {
     make(parentIno, mode, caller) {
       const parent = writableDirectory(parts, parentIno)
+      if (needsIno(parts) !== undefined) throw new DriveError('BUSY', 'Too many new files are being written to disk.')
       const inode = parts.inodes.create({
         mode: (mode & 0o7777) | (TYPE.FILE << 12),
         uid: caller.uid,

@@ -31,6 +31,7 @@ interface Hold {
 
 interface Taken {
   readonly sequence: number
+  readonly reservedIno: number
   readonly committed: Promise<void>
 }
 
@@ -178,6 +179,7 @@ export class Committer {
           if (quiet !== undefined) this.#release(quiet)
           await taken.committed
           parts.state.durable = Math.max(parts.state.durable, taken.sequence)
+          parts.state.durableReservedIno = taken.reservedIno
           parts.inodes.noteDurable()
           return taken.sequence
         }
@@ -208,7 +210,7 @@ export class Committer {
       parts.named.frozenAt(sequence)
       if (this.#quiet !== undefined) this.#release(this.#quiet)
     }
-    return { sequence, committed }
+    return { sequence, reservedIno: parts.state.reservedIno, committed }
   }
 
   #release(quiet: Hold): void {
