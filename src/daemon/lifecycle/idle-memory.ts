@@ -3,9 +3,7 @@
  * it frees from the C heap stays with the process.
  */
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-import { trimHeap } from '../../platform/index.js'
+import { garbageCollector } from './collect-garbage.js'
 import { Pressure } from './memory-pressure.js'
 
 const CHECK_EVERY_MS = 5_000
@@ -19,8 +17,7 @@ const IDLE_BELOW = 0.02
  * @returns a function that stops it
  */
 export function collectWhenIdle(): () => void {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
+  const collect = garbageCollector()
   const stopRelieving = relieveUnderPressure(collect)
   let since: EventLoopUtilization = performance.eventLoopUtilization()
   let hasWorked = true
@@ -31,8 +28,7 @@ export function collectWhenIdle(): () => void {
     if (utilization > IDLE_BELOW) hasWorked = true
     else if (hasWorked) {
       hasWorked = false
-      collect()
-      trimHeap()
+      collect(true)
       // The collection itself does not count as work.
       since = performance.eventLoopUtilization()
     }
@@ -45,12 +41,11 @@ export function collectWhenIdle(): () => void {
 }
 
 /** V8 underestimates the memory of unused buffers and lets hundreds of MiB of them accumulate under load. */
-function relieveUnderPressure(collect: () => void): () => void {
+function relieveUnderPressure(collect: (isIdle: boolean) => void): () => void {
   const pressure = new Pressure()
   const timer = setInterval(() => {
     if (!pressure.isTooMuch(process.memoryUsage.rss(), ownBytes)) return
-    collect()
-    trimHeap()
+    collect(false)
     pressure.collected(ownBytes())
   }, PRESSURE_EVERY_MS)
   timer.unref()
