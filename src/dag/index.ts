@@ -13,7 +13,7 @@ export {
   type ReuseLookup,
 } from './map/map-build.js'
 export { readMap, readMapNodes, type ReadOptions } from './map/map-read.js'
-export { makeNameRecord, type MakeOptions, type NameRecord, openNameRecord } from './name-record.js'
+export { makeNameRecord, type MakeOptions, type NameRecord, openNameRecord, signedContent } from './name-record.js'
 export { type PinTreeNode, type PinTreeState, type UpdatedPinTree, updatePinTree } from './pin-tree/pin-tree-build.js'
 export { type PinTreeLeaf, readPinTree } from './pin-tree/pin-tree-read.js'
 export type { PrefixRange } from './pin-tree/pin-tree-shape.js'

@@ -6,8 +6,9 @@ import { isDriveError, seededRandom } from '../base/index.js'
 import { publicKeyOfSeed } from '../crypto/index.js'
 import { cidOf, nameOfKey } from './cid.js'
 import { driveSequence, splitDriveSequence } from './drive-sequence.js'
-import { compareNameRecords, makeNameRecord, openNameRecord, type NameRecord } from './name-record.js'
-import { decodeRecordFields, encodeRecordFields } from './records/record-fields.js'
+import { compareNameRecords, makeNameRecord, openNameRecord, signedContent, type NameRecord } from './name-record.js'
+import { encodeRecordFields } from './records/record-fields.js'
+import { forgedRecord } from '../../test/support/dag/forged-record.js'
 import { damaged } from '../../test/support/dag/blocks.js'
 
 const SEED = new Uint8Array(32).fill(5)
@@ -78,18 +79,41 @@ test('records of another key, expired or damaged ones are CORRUPT', (t) => {
   }
 })
 
-test('an unsigned copy that contradicts the signed value is CORRUPT', (t) => {
-  const fields = decodeRecordFields(makeNameRecord(RECORD, SEED, { withVersion1: true }))
-  for (const change of [
-    { value: Buffer.from('/ipfs/x') },
-    { sequence: 9 },
-    { ttl: 1 },
-    { publicKey: new Uint8Array(36) },
-  ]) {
-    const bad = encodeRecordFields({ ...fields, ...change })
+test('unsigned copies, unknown fields and groups change nothing of a record: only what is signed counts', (t) => {
+  const bytes = makeNameRecord(RECORD, SEED)
+  const additions = [
+    encodeRecordFields({ value: Buffer.from('/ipfs/x'), sequence: 9, ttl: 1, publicKey: new Uint8Array(36) }),
+    Buffer.from([0x78, 0x01, 0x7a, 0x02, 1, 2]),
+    Buffer.from([0x0d, 1, 2, 3, 4, 0x11, 1, 2, 3, 4, 5, 6, 7, 8]),
+    Buffer.from([0x7b, 0x42, 0x01, 7, 0x7c]),
+  ]
+  for (const addition of additions) {
+    t.deepEqual(openNameRecord(NAME, Buffer.concat([bytes, addition])), RECORD)
+    t.deepEqual(openNameRecord(NAME, Buffer.concat([addition, bytes])), RECORD)
+  }
+  for (const broken of [[0x7b], [0x7c], [0x7e], [0x7a, 9, 1], [0x42, 1, 7]]) {
+    const bad = Buffer.concat([bytes, Buffer.from(broken)])
     t.true(
       isDriveError(
         t.throws(() => openNameRecord(NAME, bad)),
+        'CORRUPT',
+      ),
+    )
+  }
+})
+
+test('S-110 a record that is signed and has a content no device writes is known as signed', (t) => {
+  for (const [value, sequence] of [
+    ['/ipfs/x', 1n],
+    ['nothing', 1n],
+    [`/ipfs/${RECORD.cid}`, 2n ** 53n],
+    [`/ipfs/${RECORD.cid}`, 2n ** 64n - 1n],
+  ] as const) {
+    const bytes = forgedRecord({ value, sequence }, SEED)
+    t.true(signedContent(NAME, bytes).length > 0)
+    t.true(
+      isDriveError(
+        t.throws(() => openNameRecord(NAME, bytes)),
         'CORRUPT',
       ),
     )

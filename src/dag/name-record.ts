@@ -8,7 +8,7 @@ import { keyOfName, parseCid } from './cid.js'
 import { CborReader } from './cbor-reader.js'
 import { CborWriter } from './cbor-writer.js'
 import { corrupt } from './corrupt.js'
-import { decodeRecordFields, encodeRecordFields, type RecordFields } from './records/record-fields.js'
+import { decodeSignedFields, encodeRecordFields, type RecordFields } from './records/record-fields.js'
 
 /** IPNS implementations refuse larger records. */
 const MAX_RECORD_BYTES = 10 * 1024
@@ -61,8 +61,25 @@ export function makeNameRecord(
 }
 
 /**
- * @param name `k51…`, the name the record was found under @param nowMs used to refuse expired records; absent: they are
- * accepted
+ * Reads only what is signed. Unsigned copies of signed fields and unknown fields count for nothing: a node may add or
+ * change them.
+ * @param name `k51…`, the name the record was found under
+ * @returns the signed content, which may be anything; CORRUPT unless it is signed by the name's key
+ */
+export function signedContent(name: string, bytes: Uint8Array): Uint8Array {
+  if (bytes.length > MAX_RECORD_BYTES) throw corrupt('a name record is too long')
+  const publicKey = keyOfName(name)
+  const { data, signatureV2 } = decodeSignedFields(bytes)
+  if (data === undefined || signatureV2?.length !== 64) throw corrupt('a name record has no signature')
+  if (!verifyEd25519(publicKey, Buffer.concat([PREFIX_V2, data]), signatureV2)) {
+    throw corrupt('a name record is not signed by the key of its name')
+  }
+  return data
+}
+
+/**
+ * @param name `k51…`, the name the record was found under
+ * @param nowMs used to refuse expired records; absent: they are accepted
  * @returns the content of the record; CORRUPT when it is malformed, expired, or not signed by the name's key
  */
 export function openNameRecord(
@@ -70,16 +87,7 @@ export function openNameRecord(
   bytes: Uint8Array,
   { nowMs }: { readonly nowMs?: number } = {},
 ): NameRecord {
-  if (bytes.length > MAX_RECORD_BYTES) throw corrupt('a name record is too long')
-  const publicKey = keyOfName(name)
-  const fields = decodeRecordFields(bytes)
-  const { data, signatureV2 } = fields
-  if (data === undefined || signatureV2?.length !== 64) throw corrupt('a name record has no signature')
-  if (!verifyEd25519(publicKey, Buffer.concat([PREFIX_V2, data]), signatureV2)) {
-    throw corrupt('a name record is not signed by the key of its name')
-  }
-  const signed = decodeData(data)
-  requireSameInVersion1(fields, signed, publicKey)
+  const signed = decodeData(signedContent(name, bytes))
   const value = Buffer.from(signed.value).toString('latin1')
   if (!value.startsWith(PREFIX_VALUE)) throw corrupt('a name record does not point to a CID')
   const cid = value.slice(PREFIX_VALUE.length)
@@ -123,19 +131,6 @@ function decodeData(data: Uint8Array): SignedData {
   keyed('ValidityType', () => reader.int(VALIDITY_TYPE_EOL, VALIDITY_TYPE_EOL))
   reader.end()
   return { value, validity, sequence, ttl }
-}
-
-/** Unsigned copies of signed fields must be equal to them, because readers of version 1 trust the copies. */
-function requireSameInVersion1(fields: RecordFields, signed: SignedData, publicKey: Uint8Array): void {
-  const isSame = (a: Uint8Array | undefined, b: Uint8Array): boolean => a === undefined || Buffer.compare(a, b) === 0
-  const same =
-    isSame(fields.value, signed.value) &&
-    isSame(fields.validity, signed.validity) &&
-    (fields.sequence ?? signed.sequence) === signed.sequence &&
-    (fields.ttl ?? signed.ttl) === signed.ttl &&
-    (fields.validityType ?? VALIDITY_TYPE_EOL) === VALIDITY_TYPE_EOL &&
-    isSame(fields.publicKey, Buffer.concat([Uint8Array.of(0x08, 0x01, 0x12, 0x20), publicKey]))
-  if (!same) throw corrupt('a name record contradicts itself')
 }
 
 /** RFC 3339 with nanoseconds, as IPNS requires. */

@@ -85,7 +85,10 @@ export interface IpfsNode {
    * sequence.
    */
   putName(name: CidText, record: Uint8Array, options?: CallOptions): Promise<void>
-  /** The best record that the node has, with verified signature and name. NOT_FOUND when it has none. */
+  /**
+   * The best record that the node has, its signature by the key of the name verified. Its content may be anything.
+   * NOT_FOUND when it has none.
+   */
   getName(name: CidText, options?: CallOptions): Promise<Uint8Array>
   /**
    * Collects garbage: frees the blocks that no pin reaches. `CollectOptions` apply to stores of ours; other nodes

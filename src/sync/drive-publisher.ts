@@ -9,11 +9,11 @@ import type { Newer, SyncOptions, SyncPhase, SyncSettings } from './contract.js'
 import type { NodeReader } from './fetch/node-reader.js'
 import { checkHeads, type CheckedHeads, type HeadChecker } from './heads/check-heads.js'
 import { DriveNames } from './heads/heads.js'
-import { ignoredHead } from './heads/refusals.js'
+import { NameNotices } from './heads/name-notices.js'
 import { abandonPlan } from './publish/abandon-plan.js'
 import { prepare, type Preparer } from './publish/prepare.js'
 import { publishPlan, settleBefore, type Publisher } from './publish/publish.js'
-import { putName } from './publish/put-name.js'
+import { moveName } from './publish/put-name.js'
 import { requireHeld } from './publish/require-held.js'
 import { LostBlock, notHere, unreadable } from './publish/send-blocks.js'
 import type { Due } from './schedule/due.js'
@@ -47,8 +47,9 @@ const MOST_REBUILDS = 2
 export class DrivePublisher {
   /** Remote ahead: another device has published on top of our version. */
   newer: Newer | undefined
-  /** Heads on the node that are not credible, as sentences. */
-  ignored: readonly string[] = []
+  readonly #notices = new NameNotices()
+  /** At the last look. */
+  #ignored: CheckedHeads['ignored'] = []
   readonly #parts: DrivePublisherParts
   readonly #names: DriveNames
   #isProvisional: boolean
@@ -66,6 +67,11 @@ export class DrivePublisher {
     this.#names = new DriveNames(options.keys)
     this.#isProvisional = options.isProvisional === true
     this.#nextRefreshMs = options.clock.monotonicMs() + settings.refreshNamesMs
+  }
+
+  /** Names on the node that are ignored or cannot be moved, as sentences. */
+  get warnings(): readonly string[] {
+    return this.#notices.sentences
   }
 
   /** The unfinished plan. `isFinal`: no step is left until its node is the configured one. */
@@ -174,7 +180,8 @@ export class DrivePublisher {
     const mayBeBehind = state.isHeldElsewhere(publisher.nodeIdentity)
     const heads = await prepare({ ...this.#preparer(), mayBeBehind }, signal)
     const { newer } = heads
-    this.ignored = heads.ignored.map(ignoredHead)
+    this.#notices.saw(heads)
+    this.#ignored = heads.ignored
     const unfinished = state.plan
     if (newer !== undefined) {
       await settleBefore(newer, unfinished, publisher, options.port, signal)
@@ -189,7 +196,7 @@ export class DrivePublisher {
   /** Runs once for each head and node, and again after each failure. */
   async #requireHeld(heads: CheckedHeads, publisher: Publisher, signal: AbortSignal): Promise<void> {
     const held = `${publisher.nodeIdentity} ${hex(this.#parts.state.head?.root ?? Buffer.alloc(0))}`
-    if (heads.isKnown && this.#held === held) return
+    if ((heads.isKnown || this.#notices.isUnmovable('drive')) && this.#held === held) return
     await requireHeld(heads, publisher, signal)
     this.#held = held
   }
@@ -200,15 +207,16 @@ export class DrivePublisher {
     const { head } = state
     if (head?.commit.deviceSlot === deviceSlot && (await this.#look(signal))) {
       const records = this.#names.makeRecords(head.root, head.commit)
-      await putName(this.#names.device(deviceSlot), records.device, this.#names, node, signal)
-      if (this.ignored.length === 0) await putName(this.#names.drive, records.drive, this.#names, node, signal)
+      const putter = { node, names: this.#names, notices: this.#notices }
+      await moveName(deviceSlot, records.device, this.#ignored, putter, signal)
+      await moveName('drive', records.drive, this.#ignored, putter, signal)
     }
     this.#nextRefreshMs = clock.monotonicMs() + settings.refreshNamesMs
   }
 
   #preparer(): HeadChecker & Omit<Preparer, 'mayBeBehind'> {
     const { options, state, fetch } = this.#parts
-    return { ...options, state, names: this.#names, fetch }
+    return { ...options, state, names: this.#names, fetch, notices: this.#notices }
   }
 
   #builder(): Parameters<typeof buildCommit>[0] {
@@ -224,6 +232,7 @@ export class DrivePublisher {
     const { options, settings, health, progress, onPhase, onProgress } = this.#parts
     return {
       ...this.#preparer(),
+      notices: this.#notices,
       nodeIdentity: await health.identity(signal),
       isFresh,
       isProvisional: this.#isProvisional,

@@ -1,6 +1,6 @@
 /** The fields of the protobuf message `IpnsEntry` that IPNS records use. https://specs.ipfs.tech/ipns/ipns-record/ */
 import { corrupt } from '../corrupt.js'
-import { VarintReader, varint } from '../varint.js'
+import { varint } from '../varint.js'
 
 export interface RecordFields {
   readonly value?: Uint8Array
@@ -38,31 +38,65 @@ export function encodeRecordFields(fields: RecordFields): Uint8Array {
   return new Uint8Array(Buffer.concat(parts))
 }
 
-/** CORRUPT for unknown fields, repeated fields and truncated input. Byte fields are views. */
-export function decodeRecordFields(bytes: Uint8Array): RecordFields {
-  const fields: Record<string, number | Uint8Array> = {}
+/**
+ * The fields that a signature covers. Everything else is skipped as protobuf prescribes, since whoever signs a record
+ * may add what nodes accept. Of a repeated field the last one counts. CORRUPT for truncated input. The fields are views.
+ */
+export function decodeSignedFields(bytes: Uint8Array): Pick<RecordFields, 'signatureV2' | 'data'> {
+  const fields: { signatureV2?: Uint8Array; data?: Uint8Array } = {}
   let at = 0
+  let depth = 0
+  const skip = (count: number): number => {
+    const from = at
+    if (count > bytes.length - at) throw corrupt('a name record ends too early')
+    at += count
+    return from
+  }
   const readVarint = (): number => {
-    const reader = new VarintReader()
-    for (;;) {
-      const byte = bytes[at++]
-      if (byte === undefined) throw corrupt('a name record ends too early')
-      const value = reader.push(byte)
-      if (value !== undefined) return value
+    let value = 0
+    for (let i = 0; i < MOST_VARINT_BYTES; i++) {
+      const byte = bytes[skip(1)]!
+      value += (byte & 0x7f) * 0x80 ** i
+      if (byte < 0x80) return value
     }
+    throw corrupt('a number in a name record is too long')
   }
   while (at < bytes.length) {
     const tag = readVarint()
-    const known = FIELDS.find(([number, , kind]) => tag === number * 8 + (kind === 'bytes' ? 2 : 0))
-    if (known === undefined || fields[known[1]] !== undefined) throw corrupt('a name record has an unknown field')
-    const value = readVarint()
-    if (known[2] === 'number') {
-      fields[known[1]] = value
-      continue
+    switch (tag % 8) {
+      case WIRE.varint:
+        readVarint()
+        break
+      case WIRE.fixed64:
+        skip(8)
+        break
+      case WIRE.bytes: {
+        const length = readVarint()
+        const view = bytes.subarray(skip(length), at)
+        if (depth > 0) break
+        if (tag === SIGNATURE_V2_TAG) fields.signatureV2 = view
+        if (tag === DATA_TAG) fields.data = view
+        break
+      }
+      case WIRE.groupBegin:
+        depth++
+        break
+      case WIRE.groupEnd:
+        if (--depth < 0) throw corrupt('a name record has an impossible field')
+        break
+      case WIRE.fixed32:
+        skip(4)
+        break
+      default:
+        throw corrupt('a name record has an impossible field')
     }
-    if (value > bytes.length - at) throw corrupt('a name record ends too early')
-    fields[known[1]] = bytes.subarray(at, at + value)
-    at += value
   }
+  if (depth > 0) throw corrupt('a name record ends too early')
   return fields
 }
+
+/** https://protobuf.dev/programming-guides/encoding/ */
+const WIRE = { varint: 0, fixed64: 1, bytes: 2, groupBegin: 3, groupEnd: 4, fixed32: 5 } as const
+const MOST_VARINT_BYTES = 10
+const SIGNATURE_V2_TAG = 8 * 8 + WIRE.bytes
+const DATA_TAG = 9 * 8 + WIRE.bytes

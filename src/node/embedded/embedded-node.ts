@@ -17,7 +17,7 @@ import type {
   NodeCapabilities,
   NodeStatus,
 } from '../contract.js'
-import { checkRecord, divergedRecord, mayReplace } from '../name-rules.js'
+import { checkRecord, divergedRecord, mayReplace, requireSigned } from '../name-rules.js'
 import { importBlocks } from './block-import.js'
 import { BlockSource } from './block-source.js'
 import { collectGarbage, LEAST_GARBAGE_BYTES } from './collect-garbage.js'
@@ -133,7 +133,7 @@ class EmbeddedNode implements IpfsNode {
         const record = checkRecord(name, bytes)
         const held = this.#store.index.record(name)
         if (held !== undefined && equalBytes(held, bytes)) return
-        if (held !== undefined && !mayReplace(checkRecord(name, held), record)) throw divergedRecord(name)
+        if (held !== undefined && !mayReplace(name, held, record)) throw divergedRecord(name)
         await this.#store.index.commit({ record: { name, bytes } })
       }),
     )
@@ -146,7 +146,7 @@ class EmbeddedNode implements IpfsNode {
         throw new DriveError('NODE_ERROR', 'The block store is damaged: its name records cannot be read.')
       if (record === undefined)
         throw new DriveError('NOT_FOUND', 'The node has no record for that name.', { about: { name } })
-      checkRecord(name, record)
+      requireSigned(name, record)
       return record
     })
   }

@@ -4,6 +4,7 @@
  */
 import { equalBytes, isDriveError, sleep, type Digest } from '../../base/index.js'
 import { cidOf, decodeLinks } from '../../dag/index.js'
+import { UNUSABLE } from '../heads/heads.js'
 import { isPinned } from '../publish/pin-version.js'
 import type { Head } from '../state/sync-state.js'
 import type { CheckFinding } from './contract.js'
@@ -23,7 +24,8 @@ export async function checkNames(head: Head, parts: CheckParts, signal: AbortSig
   const known = [head.root, head.namedRoot]
   const wanted = [names.drive, ...(head.commit.deviceSlot === deviceSlot ? [names.device(deviceSlot)] : [])]
   for (const name of wanted) {
-    const named = await names.read(name, node, { signal, lenient: true }).catch(unlessUnreadable)
+    const shown = await names.read(name, node, { signal, lenient: true }).catch(unlessUnreadable)
+    const named = shown === UNUSABLE ? undefined : shown
     const isKnown = named !== undefined && known.some((root) => equalBytes(root, named.root))
     if (!isKnown && (named === undefined || parts.publisher.newer === undefined))
       wrong.push({ kind: 'name', what: 'name' })

@@ -5,8 +5,9 @@ import type { DriveKeys } from '../../crypto/index.js'
 import { cidOf, driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { FoundDrive, KnownHead, OpenedDrive, Version } from '../contract.js'
-import { isBeyondReach, isCredible } from '../heads/credible.js'
-import { DriveNames } from '../heads/heads.js'
+import { isBeyondReach, isCredible, isForged } from '../heads/credible.js'
+import { DriveNames, UNUSABLE, type NamedHead } from '../heads/heads.js'
+import { putName } from '../publish/put-name.js'
 
 export interface FindOptions {
   readonly node: IpfsNode
@@ -18,12 +19,20 @@ const LAST_SLOT = 255
 /** Slots are assigned in ascending order, so the search ends after this many unknown ones. */
 const UNKNOWN_SLOTS_IN_A_ROW = 2
 
+/** Reads the heads on a node. */
+interface Finder {
+  readonly node: IpfsNode
+  readonly names: DriveNames
+  readonly fetch: FetchBlock
+}
+
 /**
  * The drive of these keys; undefined when the node knows no head of it. @throws CORRUPT when its head cannot be opened
  * or is not credible
  */
 export async function findDrive(options: FindOptions): Promise<FoundDrive | undefined> {
-  const found = await driveName(options)
+  const found = await driveName(finderOf(options), options)
+  if (typeof found === 'object' && 'missing' in found) throw found.missing
   if (found === 'ignored') {
     throw new DriveError('CORRUPT', 'The name of the drive and the version it points to do not match.')
   }
@@ -34,57 +43,98 @@ export async function findDrive(options: FindOptions): Promise<FoundDrive | unde
  * Opens the newest version the node knows: the target of the drive name, or a device head ahead of it. A device head is
  * ahead if a device was lost between the moves of its two names, if the node shows an old drive name, or if the drive
  * name is not credible. Takes a device slot without a known head.
- * @throws NO_DRIVE when the node knows no head
+ * @throws NO_DRIVE when the node knows no head, CORRUPT when none of those it knows is credible
  */
 export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
-  const names = new DriveNames(options.keys)
-  const devices = await knownHeads(names, options.node, options.signal)
-  const named = await driveName(options)
-  const found = named === undefined || named === 'ignored' ? await byDevices(devices, named, options) : named
+  const { signal } = options
+  const finder = finderOf(options)
+  const { names } = finder
+  const shown = await knownHeads(finder, signal)
+  const found = await byNames(shown, finder, { signal })
   if (found === undefined) {
     throw new DriveError('NO_DRIVE', 'The node knows no drive of this recovery phrase.', {
       about: { name: names.drive },
     })
   }
-  const deviceSlot = freeSlot([found.version.commit.deviceSlot, ...devices.map(({ slot }) => slot)])
-  const version = await newest(found.version, devices, options)
+  const { devices } = shown
+  const version = await newest(found.version, devices, finder, signal)
+  const deviceSlot = await freeSlot([found.version.commit.deviceSlot, version.commit.deviceSlot], shown, finder, signal)
   return { ...found, version, root: version.commit.root, deviceSlot, devices }
 }
 
+/** The target of the drive name, or when that is not credible, the newest credible device head. */
+export async function findVersion(
+  finder: Finder,
+  options: { readonly signal: AbortSignal; readonly lenient: boolean },
+): Promise<FoundDrive | undefined> {
+  const named = await driveName(finder, options)
+  if (named === undefined) return undefined
+  return byNames(await knownHeads(finder, options.signal), finder, options)
+}
+
+function finderOf({ node, keys }: FindOptions): Finder {
+  return { node, names: new DriveNames(keys), fetch: fetcher(node) }
+}
+
+async function byNames(
+  shown: ShownHeads,
+  finder: Finder,
+  options: { readonly signal?: AbortSignal | undefined; readonly lenient?: boolean },
+): Promise<FoundDrive | undefined> {
+  const named = await driveName(finder, options)
+  if (named !== undefined && named !== 'ignored' && !('missing' in named)) return named
+  const missing = typeof named === 'object' ? named : undefined
+  const found = await byDevices(shown.devices, named === undefined, finder, options.signal)
+  // A newer version may have been lost. One of at most this height was superseded, or never was.
+  if (missing !== undefined && (found?.version.commit.height ?? 0) < missing.height) throw missing.missing
+  // Records that are not credible are no proof that there is no drive.
+  if (found === undefined && (named !== undefined || shown.devices.length > 0 || shown.unusable.length > 0))
+    throw new DriveError('CORRUPT', 'The node knows this drive, but none of its heads there is credible.')
+  return found
+}
+
+/** The node does not have the version that the drive name points to. */
+interface MissingDrive {
+  readonly missing: DriveError
+  readonly height: number
+}
+
 /** The target of the drive name. */
-async function driveName({ node, keys, signal }: FindOptions): Promise<FoundDrive | 'ignored' | undefined> {
-  const names = new DriveNames(keys)
-  const head = await names.read(names.drive, node, { signal })
+async function driveName(
+  { node, names, fetch }: Finder,
+  { signal, lenient = false }: { readonly signal?: AbortSignal | undefined; readonly lenient?: boolean },
+): Promise<FoundDrive | MissingDrive | 'ignored' | undefined> {
+  const head = await names.read(names.drive, node, { signal, lenient })
   if (head === undefined) return undefined
+  if (head === UNUSABLE) return 'ignored'
   const { height } = splitDriveSequence(head.sequence)
-  try {
-    const version = await names.openVersion(head.root, fetcher(node), signal)
-    if (!(await isCredible(head, version, true, { names, fetch: fetcher(node), node }, signal))) return 'ignored'
-    return { version, nameSequence: head.sequence, namedRoot: head.root }
-  } catch (error) {
-    if (isBeyondReach(height, undefined) && isDriveError(error, 'NOT_FOUND')) return 'ignored'
+  const version = await openCredible(head, true, { node, names, fetch }, signal).catch((error: unknown) => {
+    if (isDriveError(error, 'NOT_FOUND')) return { missing: error, height }
     throw error
-  }
+  })
+  if (version !== undefined && 'missing' in version) return version
+  return version === undefined ? 'ignored' : { version, nameSequence: head.sequence, namedRoot: head.root }
 }
 
 /**
  * Finds the drive by its device heads alone. If there is no drive name, a device was lost after it put its own head and
  * before the first put of the drive name. In that case this function puts the drive name.
+ * @param putsName the node knows no drive name
  */
 async function byDevices(
   devices: readonly KnownHead[],
-  named: 'ignored' | undefined,
-  options: FindOptions,
+  putsName: boolean,
+  finder: Finder,
+  signal: AbortSignal | undefined,
 ): Promise<FoundDrive | undefined> {
-  const { node, keys, signal } = options
-  const names = new DriveNames(keys)
+  const { node, names } = finder
   for (const head of devices.toSorted((a, b) => b.sequence - a.sequence)) {
-    const version = await openCredible(head, options)
+    const version = await openCredible(head, false, finder, signal)
     if (version === undefined) continue
     const { height, deviceSlot } = version.commit
-    if (named === undefined) {
+    if (putsName) {
       const record = names.makeRecords(version.root, version.commit).drive
-      await node.putName(names.drive, record, signal === undefined ? {} : { signal })
+      await putName(names.drive, record, { names, node }, signal ?? new AbortController().signal)
     }
     return { version, nameSequence: driveSequence(height, deviceSlot), namedRoot: version.root }
   }
@@ -92,52 +142,85 @@ async function byDevices(
 }
 
 /** Undefined when the head is not credible. */
-async function openCredible(head: KnownHead, { node, keys, signal }: FindOptions): Promise<Version | undefined> {
-  const names = new DriveNames(keys)
-  const fetch = fetcher(node)
+async function openCredible(
+  head: NamedHead,
+  isDriveName: boolean,
+  { node, names, fetch }: Finder,
+  signal: AbortSignal | undefined,
+): Promise<Version | undefined> {
   try {
     const version = await names.openVersion(head.root, fetch, signal)
-    return (await isCredible(head, version, false, { names, fetch, node }, signal)) ? version : undefined
+    return (await isCredible(head, version, isDriveName, { names, fetch, node }, signal)) ? version : undefined
   } catch (error) {
-    if (isBeyondReach(splitDriveSequence(head.sequence).height, undefined) && isDriveError(error, 'NOT_FOUND')) {
-      return undefined
-    }
+    if (isForged(error)) return undefined
+    const { height } = splitDriveSequence(head.sequence)
+    if (isBeyondReach(height, undefined) && isDriveError(error, 'NOT_FOUND')) return undefined
     throw error
   }
 }
 
-async function knownHeads(names: DriveNames, node: IpfsNode, signal: AbortSignal | undefined): Promise<KnownHead[]> {
-  const heads: KnownHead[] = []
+interface ShownHeads {
+  readonly devices: readonly KnownHead[]
+  /** Slots whose record has a content that no device writes. */
+  readonly unusable: readonly number[]
+}
+
+async function knownHeads({ names, node }: Finder, signal: AbortSignal | undefined): Promise<ShownHeads> {
+  const devices: KnownHead[] = []
+  const unusable: number[] = []
   for (let slot = 0, unknown = 0; slot <= LAST_SLOT && unknown < UNKNOWN_SLOTS_IN_A_ROW; slot++) {
     const head = await names.read(names.device(slot), node, { signal, lenient: true })
     unknown = head === undefined ? unknown + 1 : 0
-    if (head !== undefined) heads.push({ slot, sequence: head.sequence, root: head.root })
+    if (head === UNUSABLE) unusable.push(slot)
+    else if (head !== undefined) devices.push({ slot, sequence: head.sequence, root: head.root })
   }
-  return heads
+  return { devices, unusable }
 }
 
-function freeSlot(taken: readonly number[]): number {
-  const slot = Math.max(...taken) + 1
-  if (slot > LAST_SLOT)
-    throw new DriveError('NOT_SUPPORTED', 'This drive has been opened by 256 devices; no more can be added.')
-  return slot
+/**
+ * The slot after the last one with a record. When there is none left, one whose record is not credible.
+ * @param taken slots of the versions that were found
+ */
+async function freeSlot(
+  taken: readonly number[],
+  { devices, unusable }: ShownHeads,
+  finder: Finder,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const beyond = Math.max(...taken, ...unusable, ...devices.map(({ slot }) => slot)) + 1
+  if (beyond <= LAST_SLOT) return beyond
+  for (const slot of unusable) if (!taken.includes(slot)) return slot
+  for (const head of devices) {
+    if (!taken.includes(head.slot) && (await isForgedHead(head, finder, signal))) return head.slot
+  }
+  throw new DriveError('NOT_SUPPORTED', 'This drive has been opened by 256 devices; no more can be added.')
 }
 
-async function newest(named: Version, devices: readonly KnownHead[], options: FindOptions): Promise<Version> {
-  let best = named
+/** A version that is missing may be an old one that the node has collected, so its head counts. */
+async function isForgedHead(head: KnownHead, finder: Finder, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    return (await openCredible(head, false, finder, signal)) === undefined
+  } catch (error) {
+    if (isDriveError(error, 'NOT_FOUND') || isDriveError(error, 'WRONG_BLOCK')) return false
+    throw error
+  }
+}
+
+async function newest(
+  named: Version,
+  devices: readonly KnownHead[],
+  finder: Finder,
+  signal: AbortSignal | undefined,
+): Promise<Version> {
+  // Of two versions with the same height, the target of the drive name wins. A higher one was published later.
   const ahead = devices
-    .filter(
-      ({ slot, sequence }) =>
-        sequence > driveSequence(named.commit.height, named.commit.deviceSlot) && slot <= LAST_SLOT,
-    )
-    .sort((a, b) => a.sequence - b.sequence)
+    .filter(({ sequence }) => splitDriveSequence(sequence).height > named.commit.height)
+    .toSorted((a, b) => b.sequence - a.sequence)
   for (const head of ahead) {
-    if (equalBytes(head.root, best.root)) continue
-    const version = await openCredible(head, options)
-    // Of two versions with the same height, the target of the drive name wins. A higher one was published later.
-    if (version !== undefined && version.commit.height > best.commit.height) best = version
+    const version = await openCredible(head, false, finder, signal)
+    if (version !== undefined) return version
   }
-  return best
+  return named
 }
 
 function fetcher(node: IpfsNode): FetchBlock {

@@ -8,7 +8,9 @@ import type { IpfsNode } from '../../node/index.js'
 import { relationOf, type Relation } from '../../commits/index.js'
 import type { KnownHead, Newer, Version } from '../contract.js'
 import type { DriveNames, NamedHead } from './heads.js'
-import { isBeyondReach, isCredible, type IgnoredHead } from './credible.js'
+import { readHeads } from './read-heads.js'
+import { isBeyondReach, isCredible, isForged, type IgnoredHead } from './credible.js'
+import { Incredible, Missing } from './head-faults.js'
 import { diverged, rolledBack } from './refusals.js'
 import type { SyncState } from '../state/sync-state.js'
 
@@ -28,6 +30,8 @@ export interface CheckedHeads {
   readonly named: NamedHead | undefined
   /** Heads that fail the checks of credible.ts. If the drive name is among them, it cannot be moved. */
   readonly ignored: readonly IgnoredHead[]
+  /** Every name that was read. */
+  readonly names: ReadonlySet<IgnoredHead['name']>
   /** Remote ahead: the newest version that another device published on top of ours. */
   readonly newer: Newer | undefined
   /** Every head that descends from our version, the newest first. */
@@ -52,7 +56,8 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
   const note = (newer: Newer | undefined): void => {
     if (newer !== undefined) ahead.push(newer)
   }
-  const ignored: IgnoredHead[] = []
+  const ignored: IgnoredHead[] = [...heads.unusable]
+  const missing: Missing[] = []
   /** @returns undefined when the head is ignored */
   const counting = async <T>(
     name: IgnoredHead['name'],
@@ -62,7 +67,8 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
     try {
       return await check()
     } catch (error) {
-      if (!(error instanceof Incredible)) throw error
+      if (error instanceof Missing) missing.push(error)
+      else if (!(error instanceof Incredible)) throw error
       ignored.push({ name, sequence: now.sequence })
       return undefined
     }
@@ -71,7 +77,7 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
   if (named !== undefined) {
     const now = named
     note(await counting('drive', now, () => checkDriveName(now, checker, options)))
-    if (ignored.length > 0) named = undefined
+    if (ignored.some(({ name }) => name === 'drive')) named = undefined
   }
   const devices: KnownHead[] = []
   const own = heads.devices.get(deviceSlot)
@@ -95,12 +101,19 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
     if (splitDriveSequence(now.sequence).height <= Math.max(...heights)) continue
     note(await counting(slot, now, () => follow(now, false, checker, options)))
   }
+  const newest = Math.max(
+    0,
+    ...[state.head, ...ahead.map(({ version }) => version)].map((it) => it?.commit.height ?? 0),
+  )
+  const lost = missing.find(({ height }) => height > newest)
+  if (lost !== undefined) throw lost.refusal
   // Of two versions with the same height, the one that the drive name points to wins. It comes first here.
   ahead.sort((a, b) => b.version.commit.height - a.version.commit.height)
   return {
-    isKnown: heads.named !== undefined,
+    isKnown: heads.named !== undefined || heads.unusable.some(({ name }) => name === 'drive'),
     named,
     ignored,
+    names: new Set<IgnoredHead['name']>(['drive', ...heads.devices.keys()]),
     newer: ahead[0],
     ahead,
     devices: counted(devices, ignored, state),
@@ -114,31 +127,6 @@ function counted(devices: readonly KnownHead[], ignored: readonly IgnoredHead[],
     return state.devices.filter(({ slot }) => slot === device.slot)
   })
 }
-
-interface Heads {
-  readonly named: NamedHead | undefined
-  /** Own slot first. */
-  readonly devices: ReadonlyMap<number, NamedHead | undefined>
-}
-
-async function readHeads({ state, names, node, deviceSlot }: HeadChecker, options: CheckOptions): Promise<Heads> {
-  const { signal, all = false } = options
-  const read = (slot: number): Promise<NamedHead | undefined> =>
-    names.read(names.device(slot), node, { signal, lenient: true })
-  const slots = [deviceSlot, ...state.devices.map(({ slot }) => slot).filter((slot) => slot !== deviceSlot)]
-  const beyond = Math.max(...slots) + 1
-  // Device heads are read first, because a device puts its own head before it moves the drive name.
-  const found = await Promise.all(all && beyond <= LAST_SLOT ? [...slots, beyond].map(read) : slots.map(read))
-  const devices = new Map(slots.map((slot, at) => [slot, found[at]]))
-  // Slots are assigned in ascending order.
-  for (let slot = beyond, next = found[slots.length]; next !== undefined; next = await read(slot)) {
-    devices.set(slot++, next)
-    if (slot > LAST_SLOT) break
-  }
-  return { devices, named: await names.read(names.drive, node, { signal, lenient: state.head === undefined }) }
-}
-
-const LAST_SLOT = 255
 
 async function checkDriveName(now: NamedHead, checker: HeadChecker, options: CheckOptions): Promise<Newer | undefined> {
   const { head } = checker.state
@@ -185,8 +173,10 @@ async function follow(
   if (relation === 'newer') return { version: version!, who }
   // An ancestor of our version: the device that published it may still have its head there.
   if (relation === 'older') return undefined
-  throw diverged(who, "they do not descend from this device's version, or the node cannot prove that they do", about)
+  throw diverged(who, UNPROVED, about)
 }
+
+const UNPROVED = "they do not descend from this device's version, or the node cannot prove that they do"
 
 interface Judged {
   readonly version: Version | undefined
@@ -217,22 +207,25 @@ async function judge(
   } catch (error) {
     if (error instanceof Incredible || (isDriveError(error) && PASSING.has(error.code))) throw error
     const { height } = splitDriveSequence(now.sequence)
-    if (isBeyondReach(height, head)) throw new Incredible()
+    if (isBeyondReach(height, head) || isForged(error)) throw new Incredible()
     // The drive was on this node before, and the node has lost this version since: nobody can open it.
     if (mayBeBehind === true && head !== undefined && height <= head.commit.height && isDriveError(error, 'NOT_FOUND'))
       return { version: undefined, relation: 'older', who: 'Another device', about }
+    if (isDriveError(error, 'NOT_FOUND')) throw new Missing(height, diverged('Another device', UNPROVED, about))
     // Blocks of this version may be missing or unreadable. The head is refused in both cases.
     return { version: undefined, relation: 'unknown', who: 'Another device', about }
   }
 }
 
-/** The head fails the checks of credible.ts. */
-class Incredible extends Error {
-  override readonly name = 'Incredible'
-}
-
-/** Errors of the connection, not of the head. */
-const PASSING: ReadonlySet<DriveErrorCode> = new Set(['OFFLINE', 'ABORTED', 'TIMEOUT', 'NODE_BUSY', 'NODE_DENIED'])
+/** Errors of the connection or of the node, not of the head. */
+const PASSING: ReadonlySet<DriveErrorCode> = new Set([
+  'OFFLINE',
+  'ABORTED',
+  'TIMEOUT',
+  'NODE_BUSY',
+  'NODE_DENIED',
+  'NODE_ERROR',
+])
 
 /**
  * The version we are based on, the one we are publishing or the one we are taking over (a crash may follow the put of

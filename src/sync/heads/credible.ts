@@ -21,7 +21,8 @@ export interface Evidence {
 /** A head that is not credible: the drive's, or that of the device in a slot. */
 export interface IgnoredHead {
   readonly name: 'drive' | number
-  readonly sequence: number
+  /** Undefined when the record has a content that no device writes. */
+  readonly sequence: number | undefined
 }
 
 /** The most versions that may have been published since `known` and collected by the node. */
@@ -75,6 +76,7 @@ async function parentHeightsOf(
       // `missing` is cheap; a fetch of a missing block would search the network for a long time.
       const missing = await node.missing([cidOf(parent, 'dag-pb')], signal === undefined ? {} : { signal })
       if (missing.length > 0) continue
+      // CORRUPT passes: a version on top of one that nobody can read is not credible.
       const opened = await names.openVersion(parent, fetch, signal).catch(unlessMissing)
       if (opened !== undefined) heights.push(opened.commit.height)
     }
@@ -82,7 +84,15 @@ async function parentHeightsOf(
   return heights
 }
 
-/** The commit may be gone although its root is still there. A damaged commit counts as missing. */
+/**
+ * What was signed by the drive's keys, or fetched by its digest, cannot be read. So a device made it, not the node. A
+ * newer format must take other names: otherwise its heads would be ignored here.
+ */
+export function isForged(error: unknown): boolean {
+  return isDriveError(error, 'CORRUPT')
+}
+
+/** The commit may be gone although its root is still there. Bytes of another block count as missing. */
 function unlessMissing(error: unknown): undefined {
   if (!isDriveError(error, 'NOT_FOUND') && !isDriveError(error, 'WRONG_BLOCK')) throw error
 }

@@ -12,6 +12,7 @@ import {
   openCommit,
   openNameRecord,
   parseCid,
+  signedContent,
   type Commit,
   type FetchBlock,
 } from '../../dag/index.js'
@@ -32,6 +33,12 @@ export interface NamedHead {
   readonly root: Digest
   readonly sequence: number
 }
+
+/**
+ * The record of a name is signed by the name's key, and its content is none that a device writes: no version, or a
+ * sequence above 2^53 − 1.
+ */
+export const UNUSABLE = 'unusable'
 
 /** The names derived from the drive's keys, and the signatures made with these keys. */
 export class DriveNames {
@@ -77,18 +84,27 @@ export class DriveNames {
   /**
    * The best record the node knows, its signature verified; undefined when it knows none. The record's expiry is
    * ignored.
+   * @throws CORRUPT when the record is not signed by the key of the name: then the node lies
    * @param lenient a network search that timed out counts as "unknown"; otherwise it throws TIMEOUT
    */
   async read(
     name: CidText,
     node: Pick<IpfsNode, 'getName'>,
     { signal, lenient = false }: { readonly signal?: AbortSignal | undefined; readonly lenient?: boolean } = {},
-  ): Promise<NamedHead | undefined> {
+  ): Promise<NamedHead | typeof UNUSABLE | undefined> {
+    let record: Uint8Array
     try {
-      return this.open(name, await node.getName(name, signal === undefined ? {} : { signal }))
+      record = await node.getName(name, signal === undefined ? {} : { signal })
     } catch (error) {
       if (isDriveError(error, 'NOT_FOUND')) return undefined
       if (lenient && isDriveError(error, 'TIMEOUT') && 'said' in error.about) return undefined
+      throw error
+    }
+    signedContent(name, record)
+    try {
+      return this.open(name, record)
+    } catch (error) {
+      if (isDriveError(error, 'CORRUPT')) return UNUSABLE
       throw error
     }
   }

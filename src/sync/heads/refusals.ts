@@ -43,8 +43,20 @@ export function needsMerging({ version, who }: Newer, what: 'changes' | 'plan'):
 
 /** The warning for a head that is ignored. */
 export function ignoredHead({ name, sequence }: IgnoredHead): string {
-  const whose = name === 'drive' ? 'The name of the drive' : `The head of device ${name}`
-  const { height } = splitDriveSequence(sequence)
+  const what =
+    sequence === undefined
+      ? 'has a record that no device writes'
+      : `points to version ${splitDriveSequence(sequence).height}, which cannot be read or does not follow from the versions before it`
   const then = name === 'drive' ? ' The heads of the devices are used instead.' : ''
-  return `${whose} on the node points to version ${height}, which does not follow from the versions before it. It is ignored.${then}`
+  return `${nameInWords(name)} on the node ${what}. It is ignored.${then}`
+}
+
+/** The warning for a name whose record the node took and does not return, and for one that is held by a forged record. */
+export function unmovableName(name: IgnoredHead['name']): string {
+  const then = name === 'drive' ? 'The heads of the devices are used instead.' : 'The name of the drive is used alone.'
+  return `${nameInWords(name)} cannot be moved on the node: a record with a higher number stands in the way. ${then}`
+}
+
+function nameInWords(name: IgnoredHead['name']): string {
+  return name === 'drive' ? 'The name of the drive' : `The head of device ${name}`
 }

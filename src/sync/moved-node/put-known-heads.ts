@@ -6,7 +6,7 @@ import { equalBytes, isDriveError } from '../../base/index.js'
 import { splitDriveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { KnownHead, Version } from '../contract.js'
-import type { DriveNames, NamedHead } from '../heads/heads.js'
+import { UNUSABLE, type DriveNames, type NamedHead } from '../heads/heads.js'
 import type { SyncState } from '../state/sync-state.js'
 import { putName } from '../publish/put-name.js'
 
@@ -47,13 +47,16 @@ async function shownAfter(
   signal: AbortSignal,
 ): Promise<NamedHead | undefined> {
   const name = names.device(slot)
-  const read = (): Promise<NamedHead | undefined> => names.read(name, node, { signal, lenient: true })
+  const read = async (): Promise<NamedHead | undefined> => {
+    const shown = await names.read(name, node, { signal, lenient: true })
+    return shown === UNUSABLE ? undefined : shown
+  }
   const now = await read()
   const { height } = splitDriveSequence(sequence)
   const isCovered = height < named.commit.height || equalBytes(root, named.root)
   if ((now !== undefined && now.sequence >= sequence) || !isCovered) return now
   try {
-    await putName(name, names.makeRecords(root, { height, deviceSlot: slot }).device, names, node, signal)
+    await putName(name, names.makeRecords(root, { height, deviceSlot: slot }).device, { names, node }, signal)
   } catch (error) {
     // That device has moved to this node meanwhile.
     if (!isDriveError(error, 'DIVERGED')) throw error

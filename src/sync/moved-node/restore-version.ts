@@ -2,17 +2,22 @@
 import { DriveError } from '../../base/index.js'
 import { pinVersion } from '../publish/pin-version.js'
 import type { Publisher } from '../publish/publish.js'
-import { putName } from '../publish/put-name.js'
+import type { IgnoredHead } from '../heads/credible.js'
+import { moveName, noNameMoves } from '../publish/put-name.js'
 import { clearTables } from '../../storage/kv/index.js'
 import { LostBlock, sendBlocks } from '../publish/send-blocks.js'
 
 /**
  * Call it only while there is no plan. If a block is on neither this machine nor the node, it throws, and nothing is
  * published.
- * @param mayNameDrive false if the drive name on the node is ignored
+ * @param ignored the heads on the node that are not credible
  */
-export async function restoreVersion(publisher: Publisher, mayNameDrive: boolean, signal: AbortSignal): Promise<void> {
-  const { state, node, names, onPhase, log } = publisher
+export async function restoreVersion(
+  publisher: Publisher,
+  ignored: readonly IgnoredHead[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { state, names, onPhase, log } = publisher
   const { head } = state
   if (head === undefined) return
   log.warn('the node no longer knows the drive; sending the published version again', {
@@ -41,6 +46,7 @@ export async function restoreVersion(publisher: Publisher, mayNameDrive: boolean
   onPhase('naming')
   // Any device makes the same records for the same commit.
   const records = names.makeRecords(head.root, head.commit)
-  await putName(names.device(head.commit.deviceSlot), records.device, names, node, signal)
-  if (mayNameDrive) await putName(names.drive, records.drive, names, node, signal)
+  const isDeviceMoved = await moveName(head.commit.deviceSlot, records.device, ignored, publisher, signal)
+  const isDriveMoved = await moveName('drive', records.drive, ignored, publisher, signal)
+  if (!isDeviceMoved && !isDriveMoved) throw noNameMoves()
 }

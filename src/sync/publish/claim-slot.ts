@@ -5,7 +5,8 @@
 import { driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { CheckedHeads } from '../heads/check-heads.js'
-import type { DriveNames } from '../heads/heads.js'
+import { UNUSABLE, type DriveNames } from '../heads/heads.js'
+import { moveName, type NamePutter } from './put-name.js'
 import type { SyncState } from '../state/sync-state.js'
 
 export interface SlotClaimer {
@@ -13,19 +14,29 @@ export interface SlotClaimer {
   readonly names: DriveNames
   readonly node: Pick<IpfsNode, 'getName' | 'putName'>
   readonly deviceSlot: number
+  readonly notices: NamePutter['notices']
 }
 
 /** Does nothing for a version that this device made, or before an upload that moves the head anyway. */
 export async function claimSlot(
-  { state, names, node, deviceSlot }: SlotClaimer,
-  { newer }: Pick<CheckedHeads, 'newer'>,
+  { state, names, node, deviceSlot, notices }: SlotClaimer,
+  { newer, ignored }: Pick<CheckedHeads, 'newer' | 'ignored'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { head, plan } = state
   if (head === undefined || head.commit.deviceSlot === deviceSlot || plan !== undefined) return
   const name = names.device(deviceSlot)
   const { height } = head.commit
-  const now = await names.read(name, node, { signal, lenient: true })
+  const shown = await names.read(name, node, { signal, lenient: true })
+  const now = shown === UNUSABLE ? undefined : shown
   if (now !== undefined && (newer !== undefined || now.sequence >= driveSequence(height, deviceSlot))) return
-  await node.putName(name, names.makeRecords(head.root, { height, deviceSlot }).device, { signal })
+  // Without a claim two devices may have this slot. Their versions of one height have equal sequences of the drive name,
+  // so the node accepts one of them.
+  await moveName(
+    deviceSlot,
+    names.makeRecords(head.root, { height, deviceSlot }).device,
+    ignored,
+    { names, node, notices },
+    signal,
+  )
 }

@@ -7,7 +7,8 @@ import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-
 import type { OpenedDrive } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
 import { ROOT_INO } from '../../model/index.js'
-import { claimSlot } from './claim-slot.js'
+import { findVersion } from '../fetch/open-existing.js'
+import { claimSlot, type SlotClaimer } from './claim-slot.js'
 import { importLive } from './import-live.js'
 import type { EntryRecord } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
@@ -16,6 +17,7 @@ import type { SyncState } from '../state/sync-state.js'
 
 export interface Preparer extends HeadChecker {
   readonly node: IpfsNode
+  readonly notices: SlotClaimer['notices']
   readonly meta: EnvironmentReader
   /** See `CheckOptions`. */
   readonly mayBeBehind: boolean
@@ -51,11 +53,11 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
  * local tree has the same root directory with the same published content. Otherwise nothing is changed.
  */
 async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<void> {
-  const { state, names, node, fetch, meta, log } = preparer
+  const { state, meta, log } = preparer
   const { plan } = state
-  const named = await names.read(names.drive, node, { signal, lenient: publishedSequence(meta) === 0 })
-  if (named === undefined) return
-  const version = await names.openVersion(named.root, fetch, signal)
+  const found = await findVersion(preparer, { signal, lenient: publishedSequence(meta) === 0 })
+  if (found === undefined) return
+  const { version, nameSequence, namedRoot } = found
   // The first version of this device: its names moved, but it was not settled.
   if (plan !== undefined && equalBytes(version.root, plan.version.root)) return
   const { commit } = version
@@ -67,7 +69,6 @@ async function recoverHead(preparer: Preparer, signal: AbortSignal): Promise<voi
     )
   }
   log.warn('the upload queue starts from the version the node holds', { height: commit.height })
-  const { sequence: nameSequence, root: namedRoot } = named
   state.put('head', { ...version, nameSequence, namedRoot, sequence, forestBits: undefined })
   await state.queue.commit()
 }

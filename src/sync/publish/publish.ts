@@ -13,6 +13,7 @@ import { relationOf } from '../../commits/index.js'
 import type { Newer, SyncPhase, SyncSettings } from '../contract.js'
 import type { LocalBlockReader } from '../fetch/local-blocks.js'
 import type { DriveNames } from '../heads/heads.js'
+import type { NameNotices } from '../heads/name-notices.js'
 import { refuseDamaged } from '../check/refuse-damaged.js'
 import { dropPins } from './drop-pins.js'
 import { moveNames } from './move-names.js'
@@ -36,6 +37,7 @@ export interface Publisher {
   readonly meta: EnvironmentReader
   readonly settings: SyncSettings
   readonly log: Log
+  readonly notices: NameNotices
   /** Of `node`, see `nodeIdentity`. */
   readonly nodeIdentity: string
   /** The plan was built just now; nothing of it was sent before. */

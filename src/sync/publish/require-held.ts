@@ -25,8 +25,7 @@ export async function requireHeld(
       ? ignored.some(({ name }) => name === 'drive')
       : [head.root, head.namedRoot].some((root) => equalBytes(root, named.root))
   if (!isNamed || !(await isPinned(head.root, publisher, signal))) {
-    const mayNameDrive = !ignored.some(({ name }) => name === 'drive')
-    await restoreVersion(publisher, mayNameDrive, signal)
+    await restoreVersion(publisher, ignored, signal)
   }
   const isElsewhere = state.isHeldElsewhere(nodeIdentity)
   if (isElsewhere) await claimSlot(publisher, heads, signal)

@@ -15,7 +15,7 @@ const PROGRESS_EVERY_MS = 200
 export interface ReportingParts {
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   readonly state: Pick<SyncState, 'head'>
-  readonly publisher: Pick<DrivePublisher, 'newer' | 'ignored'>
+  readonly publisher: Pick<DrivePublisher, 'newer' | 'warnings'>
   readonly progress: Progress
   readonly backOff: BackOff
   readonly health: NodeHealth
@@ -40,7 +40,7 @@ export class Reporting {
       phase: this.#phase,
       head: state.head,
       newer: publisher.newer,
-      warnings: [...(implausible === undefined ? [] : [implausible]), ...publisher.ignored, ...checks.warnings],
+      warnings: [...(implausible === undefined ? [] : [implausible]), ...publisher.warnings, ...checks.warnings],
       scrub: checks.status,
     })
   }

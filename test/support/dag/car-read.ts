@@ -5,7 +5,7 @@ import { carHeader } from '../../../src/dag/car-write.js'
 import type { Block } from '../../../src/dag/contract.js'
 import { corrupt } from '../../../src/dag/corrupt.js'
 import { sha256 } from '../../../src/dag/private-node.js'
-import { VarintReader } from '../../../src/dag/varint.js'
+import { VarintReader } from './varint-reader.js'
 
 const MAX_HEADER_BYTES = 64 * KIB
 /** Kubo also refuses larger blocks. */
