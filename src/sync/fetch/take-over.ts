@@ -19,7 +19,7 @@ import { ROOT_INO } from '../../model/index.js'
 import { checkHeads, type CheckedHeads } from '../heads/check-heads.js'
 import { DEFAULT_SETTINGS, type KnownHead, type Newer, type FastForward } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
-import { DriveNames } from '../heads/heads.js'
+import { DriveNames, UNUSABLE } from '../heads/heads.js'
 import { nodeIdentity } from '../schedule/node-health.js'
 import { NodeReader } from './node-reader.js'
 import { rememberHead, SyncState, type Head } from '../state/sync-state.js'
@@ -98,6 +98,7 @@ async function claim(
   const name = names.device(deviceSlot)
   try {
     const now = await names.read(name, node, { signal, lenient: true })
+    if (now === UNUSABLE) return
     if (now !== undefined && now.sequence >= driveSequence(height, deviceSlot)) return
     // An interrupted fast-forward may have begun at another node.
     await node.getBlock(cidOf(version.root, 'dag-pb'), { signal })

@@ -2,6 +2,7 @@ import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { FORGERIES, Forger } from '../../../test/support/sync/forgery.js'
 import { World } from '../../../test/support/sync/world.js'
 import { isDriveError, systemClock } from '../../base/index.js'
+import { claimOpened } from '../fetch/claim-opened.js'
 import { openExisting } from '../fetch/open-existing.js'
 
 for (const name of ['drive', 1, 0] as const) {
@@ -90,6 +91,7 @@ testWithKubo('S-111 a lost device that fills every slot with records keeps no ne
   }
   const next = await world.nextDevice()
   t.is(next.slot, 1)
+  await t.notThrowsAsync(claimOpened(world, await openExisting(world)))
   const sync = await next.start()
   await next.drive.write('/from the next', world.random.bytes(1000))
   await sync.syncNow()
