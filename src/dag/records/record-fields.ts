@@ -39,8 +39,9 @@ export function encodeRecordFields(fields: RecordFields): Uint8Array {
 }
 
 /**
- * The fields that a signature covers. Everything else is skipped as protobuf prescribes, since whoever signs a record
- * may add what nodes accept. Of a repeated field the last one counts. CORRUPT for truncated input. The fields are views.
+ * The fields that a signature covers. Everything else is skipped as protobuf prescribes: the signer of a record may add
+ * anything that nodes accept. Of a repeated field the last one counts. CORRUPT for truncated input. The fields are
+ * views.
  */
 export function decodeSignedFields(bytes: Uint8Array): Pick<RecordFields, 'signatureV2' | 'data'> {
   const fields: { signatureV2?: Uint8Array; data?: Uint8Array } = {}

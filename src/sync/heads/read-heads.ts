@@ -1,4 +1,4 @@
-/** Reads the drive name and the names of the known devices from a node, and sets records aside that no device writes. */
+/** Reads the drive name and the names of the known devices from a node. Sets aside records that no device writes. */
 import type { IpfsNode } from '../../node/index.js'
 import type { SyncState } from '../state/sync-state.js'
 import type { IgnoredHead } from './credible.js'

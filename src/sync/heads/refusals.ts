@@ -51,7 +51,7 @@ export function ignoredHead({ name, sequence }: IgnoredHead): string {
   return `${nameInWords(name)} on the node ${what}. It is ignored.${then}`
 }
 
-/** The warning for a name whose record the node took and does not return, and for one that is held by a forged record. */
+/** The warning for a name that a hidden or forged record with a greater sequence keeps in its place. */
 export function unmovableName(name: IgnoredHead['name']): string {
   const then = name === 'drive' ? 'The heads of the devices are used instead.' : 'The name of the drive is used alone.'
   return `${nameInWords(name)} cannot be moved on the node: a record with a higher number stands in the way. ${then}`

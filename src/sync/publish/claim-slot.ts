@@ -30,8 +30,8 @@ export async function claimSlot(
   const shown = await names.read(name, node, { signal, lenient: true })
   const now = shown === UNUSABLE ? undefined : shown
   if (now !== undefined && (newer !== undefined || now.sequence >= driveSequence(height, deviceSlot))) return
-  // Without a claim two devices may have this slot. Their versions of one height have equal sequences of the drive name,
-  // so the node accepts one of them.
+  // Without a claim two devices may have this slot. Their versions of one height have equal sequences of the drive
+  // name, so the node accepts one of them.
   await moveName(
     deviceSlot,
     names.makeRecords(head.root, { height, deviceSlot }).device,
