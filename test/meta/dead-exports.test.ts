@@ -57,7 +57,7 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
     'src/fuse/operations/pending-kill.ts masksHaveKill',
     'src/node/kubo/socket-tables.ts listenerAt',
   ],
-  'merging and history will use it (docs/decisions/108)': ['src/commits/diff/diff-versions.ts diffVersions'],
+  'merging and history will use it (docs/decisions/120)': ['src/commits/diff/diff-versions.ts diffVersions'],
 }
 
 const sources = filesBelow('src', ['.ts'])
