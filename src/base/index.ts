@@ -32,6 +32,7 @@ export {
   type WireError,
 } from './errors.js'
 export { createLog, type Log, type LogFields, type LogLevel, silentLog } from './log.js'
+export { lowerBound } from './lower-bound.js'
 export { jsonLine, printable, printableLines } from './printable.js'
 export { type Random, seededRandom, systemRandom } from './random.js'
 export { packageVersion } from './version.js'

@@ -1,4 +1,5 @@
 /** Reads sorted maps block by block through the caller's `fetch`. */
+import { lowerBound } from '../../base/index.js'
 import type { FetchBlock, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { decodeMapNode, requireAscending, type MapChild, type MapInterior, type MapLeaf } from './map-node.js'
@@ -137,18 +138,6 @@ function childrenAfter(children: readonly MapChild[], after: Uint8Array | undefi
 
 function childFor(children: readonly MapChild[], key: Uint8Array): MapChild | undefined {
   return children[lowerBound(children.length, (i) => Buffer.compare(children[i]!.firstKey, key) > 0) - 1]
-}
-
-/** The first index in 0 … count where `isAtOrPast` holds. */
-function lowerBound(count: number, isAtOrPast: (index: number) => boolean): number {
-  let low = 0
-  let high = count
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (isAtOrPast(middle)) high = middle
-    else low = middle + 1
-  }
-  return low
 }
 
 /** Whether the node is a leaf (level 0). */

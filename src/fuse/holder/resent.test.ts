@@ -210,8 +210,8 @@ test.serial('S-084 a change that had to wait is logged as requested, whatever is
   scratch.remove()
 })
 
-/** Creates and writes a file, extends others and removes one. All changes are answered, and only in the log. */
-async function answeredCopy(): Promise<{ first: Daemon; state: SharedState; scratch: Scratch; wanted: string[] }> {
+/** A daemon that serves a prepared drive and keeps its log. */
+async function served(): Promise<{ scratch: Scratch; state: SharedState; first: Daemon; numbers: Numbers }> {
   const scratch = scratchDrive()
   const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
   state.begin('a mount')
@@ -221,6 +221,12 @@ async function answeredCopy(): Promise<{ first: Daemon; state: SharedState; scra
   state.negotiated = NEGOTIATED
   state.noteHandle(numbers.g.handle)
   first.loopback.session.takeOver(NEGOTIATED)
+  return { scratch, state, first, numbers }
+}
+
+/** Creates and writes a file, extends others and removes one. All changes are answered, and only in the log. */
+async function answeredCopy(): Promise<{ first: Daemon; state: SharedState; scratch: Scratch; wanted: string[] }> {
+  const { scratch, state, first, numbers } = await served()
   const made = await feed(first, KINDS['create']!(numbers))
   const copy = { ino: Number(made.readBigUInt64LE(16)), handle: Number(made.readBigUInt64LE(16 + 128)) }
   const grow = Buffer.alloc(88)
@@ -282,15 +288,7 @@ test.serial('S-050 if replaying an operation fails, the later ones are not repla
 })
 
 test.serial('S-050 replay accepts that an attribute was already removed by a commit', async (t) => {
-  const scratch = scratchDrive()
-  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
-  state.begin('a mount')
-  const first = serve(await scratch.open(), state)
-  const numbers = await prepare(first.drive)
-  first.loopback.feed(encodeInit())
-  state.negotiated = NEGOTIATED
-  state.noteHandle(numbers.g.handle)
-  first.loopback.session.takeOver(NEGOTIATED)
+  const { scratch, state, first, numbers } = await served()
   for (const kind of ['setxattr', 'removexattr', 'write']) expectDone(await feed(first, KINDS[kind]!(numbers)))
   const wanted = await show(first.drive)
   await first.drive.tree.redo!.commit()
@@ -325,15 +323,7 @@ async function scenario(
   encode: (n: Numbers) => Buffer,
   point: (typeof POINTS)[number],
 ): Promise<void> {
-  const scratch = scratchDrive()
-  const state = new SharedState(new ArrayBuffer(SHARED_BYTES))
-  state.begin('a mount')
-  const first = serve(await scratch.open(), state)
-  const numbers = await prepare(first.drive)
-  first.loopback.feed(encodeInit())
-  state.negotiated = NEGOTIATED
-  state.noteHandle(numbers.g.handle)
-  first.loopback.session.takeOver(NEGOTIATED)
+  const { scratch, state, first, numbers } = await served()
   const request = encode(numbers)
 
   const untouched = point === POINTS[0] ? { memory: state.memory.slice(0), copy: scratch.crashCopy() } : undefined

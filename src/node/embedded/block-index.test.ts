@@ -50,17 +50,26 @@ test('the index of a store equals a map with the same changes, also after reopen
   await index.close()
 })
 
-test('S-041 a damaged record loses only the block it names', async (t) => {
+const at = (i: number): BlockLocation => ({ segment: 1, offset: i * 100, length: 100 })
+
+/** A closed index whose blocks are all in the sorted file; `at` tells the place of each. */
+async function sortedIndex(
+  t: ExecutionContext,
+  count: number,
+): Promise<{ random: ReturnType<typeof seededRandom>; path: string; digests: Uint8Array[]; file: string }> {
   const random = seededRandom(seed)
   const path = await folder(t)
-  const digests = Array.from({ length: 3000 }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
+  const digests = Array.from({ length: count }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
     Buffer.compare(a, b),
   )
-  const at = (i: number): BlockLocation => ({ segment: 1, offset: i * 100, length: 100 })
-  let index = await BlockIndex.open(path, { mergeAt: 1 })
+  const index = await BlockIndex.open(path, { mergeAt: 1 })
   await index.commit({ blocks: digests.map((digest, i) => [digest, at(i)] as const) })
   await index.close()
-  const file = join(path, 'blocks.sorted')
+  return { random, path, digests, file: join(path, 'blocks.sorted') }
+}
+
+test('S-041 a damaged record loses only the block it names', async (t) => {
+  const { random, path, digests, file } = await sortedIndex(t, 3000)
   t.is((await stat(file)).size, digests.length * RECORD_BYTES)
   const bytes = await readFile(file)
   const damaged = new Set<number>()
@@ -69,7 +78,7 @@ test('S-041 a damaged record loses only the block it names', async (t) => {
   for (const i of damaged) bytes[i * RECORD_BYTES + random.next(RECORD_BYTES)]! ^= 1 << random.next(8)
   await writeFile(file, bytes)
   await truncate(file, 2900 * RECORD_BYTES + 13)
-  index = await BlockIndex.open(path)
+  const index = await BlockIndex.open(path)
   digests.forEach((digest, i) =>
     t.deepEqual(index.locate(digest), damaged.has(i) || i >= 2900 ? undefined : at(i), `block ${i}`),
   )
@@ -82,23 +91,14 @@ test('S-041 a damaged record loses only the block it names', async (t) => {
 })
 
 test('S-080 a search in an index of any size reads a bounded part of it, and finds valid records', async (t) => {
-  const random = seededRandom(seed)
-  const path = await folder(t)
-  const digests = Array.from({ length: 5000 }, () => Uint8Array.from(random.bytes(32))).sort((a, b) =>
-    Buffer.compare(a, b),
-  )
-  const at = (i: number): BlockLocation => ({ segment: 1, offset: i * 100, length: 100 })
-  let index = await BlockIndex.open(path, { mergeAt: 1 })
-  await index.commit({ blocks: digests.map((digest, i) => [digest, at(i)] as const) })
-  await index.close()
-  const file = join(path, 'blocks.sorted')
+  const { random, path, digests, file } = await sortedIndex(t, 5000)
   // A damaged run in the middle longer than a window, and a terabyte of zeros at the end.
   const [from, to] = [1500, 3300]
   const bytes = await readFile(file)
   bytes.fill(0, from * RECORD_BYTES, to * RECORD_BYTES)
   await writeFile(file, bytes)
   await truncate(file, 2 ** 40)
-  index = await BlockIndex.open(path)
+  const index = await BlockIndex.open(path)
   for (let i = 0; i < digests.length; i += 7)
     t.deepEqual(index.locate(digests[i]!), i >= from && i < to ? undefined : at(i), `block ${i}`)
   for (let i = 0; i < 100; i++) t.false(index.has(random.bytes(32)))

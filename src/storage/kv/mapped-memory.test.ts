@@ -1,16 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { silentLog } from '../../base/index.js'
 import { forgetMapped, nativeSeal } from '../../platform/index.js'
+import type { Environment, Table } from './contract.js'
 import { openEnvironment } from './environment.js'
 
 const ROWS = 4_000
 /** Some 200 MiB. */
 const LOAD_ROWS = 100_000
 
-test('S-066 mapped pages that were read leave the process when they are released, and can be read again', async (t) => {
+function opened(t: ExecutionContext): { path: string; environment: Environment; table: Table } {
   const path = mkdtempSync(join(tmpdir(), 'dagdrive-mapped-'))
   const environment = openEnvironment({ path, log: silentLog })
   t.teardown(async () => {
@@ -18,6 +19,11 @@ test('S-066 mapped pages that were read leave the process when they are released
     rmSync(path, { recursive: true, force: true })
   })
   const table = environment.table('rows')
+  return { path, environment, table }
+}
+
+test('S-066 mapped pages that were read leave the process when they are released, and can be read again', async (t) => {
+  const { path, environment, table } = opened(t)
   for (let i = 0; i < ROWS; i++) table.put(keyOf(i), Buffer.alloc(1000, i))
   await environment.commit()
   const readAll = (): number => [...table.range()].reduce((sum, [, value]) => sum + value[0]!, 0)
@@ -30,13 +36,7 @@ test('S-066 mapped pages that were read leave the process when they are released
 })
 
 test('S-066 mapped pages leave the process during a load too, while the reading thread never reaches its event loop', async (t) => {
-  const path = mkdtempSync(join(tmpdir(), 'dagdrive-mapped-'))
-  const environment = openEnvironment({ path, log: silentLog })
-  t.teardown(async () => {
-    await environment.close()
-    rmSync(path, { recursive: true, force: true })
-  })
-  const table = environment.table('rows')
+  const { path, environment, table } = opened(t)
   const [rows, bytes] = [LOAD_ROWS, 1900]
   for (let i = 0; i < rows; i++) {
     table.put(keyOf(i), Buffer.alloc(bytes, i))

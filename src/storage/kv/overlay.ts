@@ -3,6 +3,7 @@
  * are sorted at the first range, into stretches of bounded length: a range visits only its own rows, and as few as it
  * may return.
  */
+import { lowerBound } from '../../base/index.js'
 
 /** A value, or null for a deleted row. */
 export type Pending = Buffer | null
@@ -105,16 +106,4 @@ function stretchOf(stretches: readonly string[][], wanted: string): number {
 
 function firstAtLeast(keys: readonly string[], wanted: string): number {
   return lowerBound(keys.length, (i) => keys[i]! >= wanted)
-}
-
-/** The first of 0 … count for which `isAtOrPast` holds. */
-function lowerBound(count: number, isAtOrPast: (index: number) => boolean): number {
-  let low = 0
-  let high = count
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (isAtOrPast(middle)) high = middle
-    else low = middle + 1
-  }
-  return low
 }

@@ -1,8 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
 import { DriveError } from '../../base/index.js'
 import { around } from '../../../test/support/sync/around.js'
-import { RealDevice } from '../../../test/support/sync/real-device.js'
-import { World } from '../../../test/support/sync/world.js'
+import type { RealDevice } from '../../../test/support/sync/real-device.js'
+import { startDevice } from '../../../test/support/sync/started-device.js'
+import type { World } from '../../../test/support/sync/world.js'
 import type { DrivePort } from '../../tree-state/index.js'
 
 const KIB = 1024
@@ -10,13 +11,7 @@ const TRIES = 6
 
 /** A published file of 4 MiB with fixed-size chunks. */
 async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
-  const world = await World.open(seed)
-  const device = await RealDevice.first(world)
-  t.teardown(async () => {
-    await device.close()
-    device.remove()
-    await world.close()
-  })
+  const { world, device } = await startDevice(t, seed)
   await device.write('/database', 0, world.random.bytes(4096 * KIB))
   await device.sync.syncNow()
   t.is(await onlyCopyBytes(device), 0)

@@ -1,38 +1,9 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { caller, RealDevice } from '../../../test/support/sync/real-device.js'
 import { nameFromText } from '../../base/index.js'
 import { OPEN } from '../../vfs/index.js'
-import { World, usesOf, pinTreeOf } from '../../../test/support/sync/world.js'
-import { findDrive } from '../fetch/open-existing.js'
-
-async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
-  t.log(`seed ${seed}`)
-  const world = await World.open(seed)
-  const device = await RealDevice.first(world)
-  t.teardown(async () => {
-    await device.close()
-    device.remove()
-    await world.close()
-  })
-  return { world, device }
-}
-
-/** The drive as seen by a device that has only the keys and the node. */
-async function seenElsewhere(world: World): Promise<Record<string, string>> {
-  const other = await RealDevice.next(world)
-  try {
-    return await other.dump()
-  } finally {
-    await other.close()
-    other.remove()
-  }
-}
-
-async function assertPinTreeIsExact(t: ExecutionContext, world: World): Promise<void> {
-  const { version } = (await findDrive(world))!
-  const uses = await usesOf(version, world.fetch)
-  t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort())
-}
+import { assertPinTreeIsExact, seenElsewhere, startDevice } from '../../../test/support/sync/started-device.js'
+import type { World } from '../../../test/support/sync/world.js'
 
 /** One random operation; operations that do not fit the current tree are skipped. */
 async function step(world: World, device: RealDevice, paths: Set<string>): Promise<void> {
@@ -102,7 +73,7 @@ async function step(world: World, device: RealDevice, paths: Set<string>): Promi
 
 for (const seed of [11, 12]) {
   test(`the real tree under random operations, published repeatedly, is the same elsewhere (seed ${seed})`, async (t) => {
-    const { world, device } = await start(t, seed)
+    const { world, device } = await startDevice(t, seed)
     const paths = new Set<string>()
     for (let round = 0; round < 4; round++) {
       for (let i = 0; i < 15; i++) await step(world, device, paths)
@@ -128,7 +99,7 @@ for (const seed of [11, 12]) {
 }
 
 test('the real tree, killed during a publish, loses nothing that was synced to disk', async (t) => {
-  const { world, device } = await start(t, 21)
+  const { world, device } = await startDevice(t, 21)
   const paths = new Set<string>()
   for (let round = 0; round < 5; round++) {
     for (let i = 0; i < 15; i++) await step(world, device, paths)
@@ -150,7 +121,7 @@ test('the real tree, killed during a publish, loses nothing that was synced to d
 })
 
 test('an unlinked open file leaves no trace once it is closed', async (t) => {
-  const { world, device } = await start(t, 31)
+  const { world, device } = await startDevice(t, 31)
   const { tree } = device
   await device.write('/kept', 0, world.random.bytes(500_000))
   await device.write('/open', 0, world.random.bytes(400_000), { sync: true })
@@ -173,7 +144,7 @@ test('an unlinked open file leaves no trace once it is closed', async (t) => {
 })
 
 test('a second device works on hard links it has loaded only in part', async (t) => {
-  const { world, device } = await start(t, 32)
+  const { world, device } = await startDevice(t, 32)
   for (const folder of ['/a', '/b', '/c']) await device.makeDirectory(folder)
   for (const file of ['gone here', 'changed', 'moved']) {
     await device.write(`/a/${file}`, 0, world.random.bytes(150_000))
@@ -211,7 +182,7 @@ test('a second device works on hard links it has loaded only in part', async (t)
 })
 
 test('S-003 a hard link whose last name was found late moves, multiplies and loses names on a second device, and a third sees it', async (t) => {
-  const { world, device } = await start(t, 33)
+  const { world, device } = await startDevice(t, 33)
   for (const folder of ['/a', '/b', '/c', '/d', '/e']) await device.makeDirectory(folder)
   const files = ['moved', 'linked', 'edited', 'replaced', 'exchanged', 'open']
   for (const file of files) {

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { check, drive, fill, rotting, seenElsewhere, versionBlocks } from '../../../test/support/sync/rotten.js'
+import { check, drive, fill, rotting, versionBlocks } from '../../../test/support/sync/rotten.js'
+import { seenElsewhere } from '../../../test/support/sync/started-device.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
 import { cidOf } from '../../dag/index.js'
 import { findDrive } from '../fetch/open-existing.js'

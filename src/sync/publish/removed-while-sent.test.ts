@@ -1,21 +1,10 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { around } from '../../../test/support/sync/around.js'
-import { RealDevice } from '../../../test/support/sync/real-device.js'
-import { pinTreeOf, usesOf, World } from '../../../test/support/sync/world.js'
-import { findDrive } from '../fetch/open-existing.js'
+import type { RealDevice } from '../../../test/support/sync/real-device.js'
+import { assertPinTreeIsExact, seenElsewhere, startDevice } from '../../../test/support/sync/started-device.js'
+import type { World } from '../../../test/support/sync/world.js'
 
 const FILES = 100
-
-async function start(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {
-  const world = await World.open(seed)
-  const device = await RealDevice.first(world)
-  t.teardown(async () => {
-    await device.close()
-    device.remove()
-    await world.close()
-  })
-  return { world, device }
-}
 
 /** Opens the device again. `work` runs once, between the build of the next version and its upload. */
 async function whileSending(world: World, device: RealDevice, work: () => Promise<void>): Promise<void> {
@@ -34,24 +23,8 @@ async function whileSending(world: World, device: RealDevice, work: () => Promis
   }))
 }
 
-async function seenElsewhere(world: World): Promise<Record<string, string>> {
-  const other = await RealDevice.next(world)
-  try {
-    return await other.dump()
-  } finally {
-    await other.close()
-    other.remove()
-  }
-}
-
-async function assertPinTreeIsExact(t: ExecutionContext, world: World): Promise<void> {
-  const { version } = (await findDrive(world))!
-  const uses = await usesOf(version, world.fetch)
-  t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort())
-}
-
 test('S-036 a directory removed during the upload of its version does not block later versions', async (t) => {
-  const { world, device } = await start(t, 71)
+  const { world, device } = await startDevice(t, 71)
   await device.makeDirectory('/folder')
   const fill = async (from: number, count: number): Promise<void> => {
     for (let i = from; i < from + count; i++) await device.write(`/folder/${i}`, 0, Buffer.from(`file ${i}`))
@@ -72,7 +45,7 @@ test('S-036 a directory removed during the upload of its version does not block 
 })
 
 test('S-036 a long file that is changed, then removed during the upload of its version does not block later versions', async (t) => {
-  const { world, device } = await start(t, 72)
+  const { world, device } = await startDevice(t, 72)
   await device.write('/long', 0, world.random.bytes(6_000_000))
   await device.write('/kept', 0, world.random.bytes(300_000))
   await device.sync.syncNow()

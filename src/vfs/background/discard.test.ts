@@ -1,8 +1,9 @@
 import test from 'ava'
 import { DriveError, seededRandom } from '../../base/index.js'
-import { decodeChunk, secondOf, type PublishedCommit } from '../../tree-state/index.js'
+import type { PublishedCommit } from '../../tree-state/index.js'
 import {
   caller,
+  chunkDigests,
   codeOf,
   createFile,
   find,
@@ -18,11 +19,6 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const random = seededRandom(91)
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-function digestsIn(drive: OpenDrive): Uint8Array[] {
-  const rows = drive.meta.table('chunks', { sealed: true }).range()
-  return Array.from(rows, ([key, value]) => Buffer.from(decodeChunk(secondOf(key), value).digest))
-}
 
 function commitOf(drive: OpenDrive, sequence: number, discarded: readonly Uint8Array[]): PublishedCommit {
   const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
@@ -84,7 +80,7 @@ test('S-004 a block that a pending piece of a file needs stays when a version wi
   const [start, end] = [Buffer.from(random.bytes(4 * MIB)), Buffer.from(random.bytes(4 * MIB))]
   await writeFile(tree, 'old', end)
   await port.flush()
-  const digests = digestsIn(drive)
+  const digests = chunkDigests(drive)
   await tree.unlink(ROOT_INO, name('old'), caller)
   const sequence = await frozen(drive)
   const works = pipeline.seal.bind(pipeline)
@@ -110,7 +106,7 @@ test('S-002 a block that a file references again while an older version is settl
   const plain = Buffer.from(random.bytes(20 * KIB))
   await writeFile(drive.tree, 'old', plain)
   await drive.port.flush()
-  const digests = digestsIn(drive)
+  const digests = chunkDigests(drive)
   // More rows than one turn scans.
   for (let i = 0; i < 2100; i++) await writeFile(drive.tree, `file ${String(i)}`, random.bytes(3 * KIB))
   await drive.tree.unlink(ROOT_INO, name('old'), caller)

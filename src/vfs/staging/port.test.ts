@@ -1,16 +1,9 @@
 import test from 'ava'
 import { createCore } from '../../pipeline/index.js'
-import {
-  decodeChunk,
-  decodeInode,
-  decodeRemoved,
-  inodeKey,
-  secondOf,
-  type ChunkRecord,
-  type PublishedCommit,
-} from '../../tree-state/index.js'
+import { decodeInode, decodeRemoved, inodeKey, type ChunkRecord, type PublishedCommit } from '../../tree-state/index.js'
 import {
   caller,
+  chunkDigests,
   contentKeys,
   createFile,
   find,
@@ -86,7 +79,7 @@ test('a published commit clears the changes it contains, and only those', async 
   t.deepEqual(staged, { files: 2, bytes: 500 * KIB })
   const { handle } = await drive.tree.open(b, 2, caller)
   await drive.tree.write(b, handle, 0, Buffer.from('newer'), caller)
-  const digests = rowsOfTable(drive, 'chunks').map(([key, value]) => decodeChunk(secondOf(key), value).digest)
+  const digests = chunkDigests(drive)
   const ref = { digest: Buffer.alloc(32, 9), key: Buffer.alloc(32, 8) }
   await drive.port.published(commitOf(drive, sequence, { confirmed: digests, refs: [{ ino: ROOT_INO, ref }] }))
   await drive.port.published(commitOf(drive, sequence, { confirmed: digests }))
@@ -231,7 +224,7 @@ test('a discarded block stays when a file references it again after the freeze',
   const plain = Buffer.alloc(100 * KIB, 5)
   await writeFile(drive.tree, 'one', plain)
   await drive.port.flush()
-  const digests = rowsOfTable(drive, 'chunks').map(([key, value]) => decodeChunk(secondOf(key), value).digest)
+  const digests = chunkDigests(drive)
   await drive.tree.unlink(ROOT_INO, name('one'), caller)
   const { sequence } = await drive.port.freeze()
   await drive.port.resume()

@@ -1,8 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
-import { DriveError, seededRandom, silentLog, type Log } from '../../base/index.js'
-import { decodeChunk, decodeRemoved, secondOf } from '../../tree-state/index.js'
+import { DriveError, hex, seededRandom, silentLog, type Log } from '../../base/index.js'
+import { decodeRemoved } from '../../tree-state/index.js'
 import {
   caller,
+  chunkDigests,
   codeOf,
   createFile,
   find,
@@ -45,10 +46,7 @@ async function start(
   }
 }
 
-const digestsOf = (drive: OpenDrive): string[] =>
-  [...drive.meta.table('chunks', { sealed: true }).range()].map(([key, value]) =>
-    Buffer.from(decodeChunk(secondOf(key), value).digest).toString('hex'),
-  )
+const digestsOf = (drive: OpenDrive): string[] => chunkDigests(drive).map(hex)
 
 for (const step of ['index', 'reference'] as const) {
   test(`R-12 sealed bytes that cannot be stored (${step}): EIO for fsync and close, never a hang, and nothing is lost`, async (t) => {

@@ -67,17 +67,6 @@ export async function fill(world: World, device: RealDevice): Promise<void> {
   await device.sync.syncNow()
 }
 
-/** The tree as seen by a device that has only the keys and the node. */
-export async function seenElsewhere(world: World): Promise<Record<string, string>> {
-  const other = await RealDevice.next(world)
-  try {
-    return await other.dump()
-  } finally {
-    await other.close()
-    other.remove()
-  }
-}
-
 /** Every block of the newest version: root, commit, pin tree, live blocks. */
 export async function versionBlocks(world: World): Promise<CidText[]> {
   const { version } = (await findDrive(world))!

@@ -15,7 +15,7 @@ import {
 import { createCore, openPipeline, type Pipeline } from '../../../src/pipeline/index.js'
 import { openBlockStore, type BlockStore } from '../../../src/storage/blocks/index.js'
 import { openEnvironment, readBe64, type Environment, type RowSealer } from '../../../src/storage/kv/index.js'
-import { decodeInode, TABLES, TYPE, type RemoteSource } from '../../../src/tree-state/index.js'
+import { decodeChunk, decodeInode, secondOf, TABLES, TYPE, type RemoteSource } from '../../../src/tree-state/index.js'
 import { decodeDirty } from '../../../src/vfs/inodes/dirty-row.js'
 import { openVfs, type Vfs, type VfsOptions } from '../../../src/vfs/open-vfs.js'
 import { OPEN, ROOT_INO, type Attributes, type Caller, type DirectoryEntry, type Tree } from '../../../src/vfs/tree.js'
@@ -189,6 +189,12 @@ export async function list(tree: Tree, ino = ROOT_INO, withAttributes = false): 
   await tree.readDirectory(ino, handle, { cookie: 0, withAttributes, visit: (entry) => found.push(entry) > 0 }, caller)
   tree.releaseDirectory(ino, handle)
   return found
+}
+
+/** The digests of all chunk rows, in the order of the rows. */
+export function chunkDigests({ meta }: Pick<OpenDrive, 'meta'>): Uint8Array[] {
+  const rows = meta.table(TABLES.chunks, { sealed: true }).range()
+  return Array.from(rows, ([key, value]) => Buffer.from(decodeChunk(secondOf(key), value).digest))
 }
 
 export async function codeOf(action: () => unknown): Promise<string> {
