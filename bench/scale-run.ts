@@ -1,4 +1,4 @@
-/** One load of scale.ts on a drive of its own, and what the processes behind it take meanwhile. */
+/** One load of scale.ts on its own drive, and the memory of the processes behind it. */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,15 +17,15 @@ export class ScaleRun {
   readonly #folder: string
   readonly #keeps: boolean
   readonly #isThere: boolean
-  /** The most that was seen of each kind of memory, by name. */
+  /** Peak of each kind of memory, by name. */
   readonly #most: Figures = {}
   #looks: NodeJS.Timeout | undefined
   #daemon: number | undefined
   #holder: number | undefined
 
   /**
-   * @param keep a folder in which the drive stays; else it is removed at the end
-   * @param isThere an earlier run left it there
+   * @param keep a folder in which the drive is kept; by default it is removed at the end
+   * @param isThere whether an earlier run left the drive there
    */
   constructor(keep: string | undefined, isThere: boolean) {
     if (keep !== undefined) mkdirSync(keep, { recursive: true })
@@ -79,7 +79,7 @@ export class ScaleRun {
     return { idleMib }
   }
 
-  /** Mounts the drive without its node. */
+  /** Mounts the drive while its node is away. */
   async takeNodeAway(): Promise<void> {
     await this.publish()
     await this.#stopDaemon()
@@ -87,7 +87,7 @@ export class ScaleRun {
     await this.drive.mount()
   }
 
-  /** Of the tree's tables on disk. */
+  /** Size of the tree's tables on disk. */
   localSize(): Figures {
     return { metaMib: statSync(join(this.drive.home, 'data', 'meta', 'data.mdb')).size / MIB }
   }
@@ -112,8 +112,8 @@ export class ScaleRun {
   }
 
   /**
-   * The most resident memory any daemon of this run had, the most of its own and of mapped files, and that of the
-   * holder beside it.
+   * Peak resident memory of any daemon of this run, peaks of its own memory and of mapped files, and peak of the
+   * holder.
    */
   peak(): Figures {
     this.#look()
@@ -132,7 +132,7 @@ export class ScaleRun {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** After a change of the daemon. Looking for them reads all of /proc. */
+  /** Call it after a change of the daemon. Finding the processes reads all of /proc. */
   #forgetPids(): void {
     this.#daemon = this.#holder = undefined
   }
@@ -161,7 +161,7 @@ function partsOf(status: string): Figures {
   return Object.fromEntries(['Anon', 'File', 'Shmem'].map((name) => [name, field(status, `Rss${name}`)]))
 }
 
-/** MiB. 0 where the process has ended. */
+/** In MiB; 0 if the process has ended. */
 function field(status: string, name: string): number {
   return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024
 }

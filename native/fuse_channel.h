@@ -67,7 +67,7 @@ void channel_deliver(channel *ch, uint32_t count, int failure);
  */
 void channel_abort_connection(channel *ch);
 
-/* Closes the channel and its descriptor, without the end being delivered. */
+/* Closes the channel and its descriptor. The end is not delivered. */
 void channel_close(channel *ch);
 void channel_release_memory(shared_memory *memory);
 

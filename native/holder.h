@@ -1,4 +1,4 @@
-/* Shared by the parts of the holder: its state, and what each part offers to the others. */
+/* Shared by the parts of the holder: its state, and the functions of each part. */
 #ifndef DAGDRIVE_HOLDER_H
 #define DAGDRIVE_HOLDER_H
 

@@ -1,4 +1,4 @@
-/* The calls behind mount.c. Each may wait for a mount that this process serves, and returns -errno after a failure. */
+/* The calls behind mount.c. Each may wait for a mount that this process serves. They return -errno on failure. */
 #ifndef DAGDRIVE_MOUNT_H
 #define DAGDRIVE_MOUNT_H
 

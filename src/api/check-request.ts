@@ -1,6 +1,6 @@
 /**
- * Checks the JSON body of a request against the fields that its operation has: their types, their sizes, and that no
- * other field is there. Messages never repeat a value, which may be a secret.
+ * Checks the JSON body of a request: the types and sizes of its fields, and that it has no unknown field. Messages
+ * never repeat a value, because it may be a secret.
  */
 import { DriveError, KIB, printable } from '../base/index.js'
 
@@ -37,7 +37,7 @@ export function checkRequest(given: object, rule: RequestRule): void {
     if (isRequired === true && !Object.hasOwn(given, name)) throw invalid(name, 'is missing')
 }
 
-/** Text that file names and files of text can hold: no NUL, no half of a surrogate pair. */
+/** Text that file names and text files can contain: no NUL, no unpaired surrogate. */
 function isText(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0') && !/\p{Cs}/u.test(value)
 }

@@ -17,7 +17,7 @@ const MOST_ENTRIES = 1000
 
 type Operation<Given> = (files: Files, given: Given, signal: AbortSignal) => Promise<unknown>
 
-/** The operations. Each takes a checked request and answers with plain data. */
+/** Each operation takes a checked request and returns plain data. */
 const OPERATIONS: { readonly [Name in keyof FilesRequests]: Operation<FilesRequests[Name]> } = {
   stat: (files, given) => files.stat(placeIn(given)),
   list: (files, { limit = MOST_ENTRIES, cursor, ...given }) =>
@@ -34,7 +34,7 @@ const OPERATIONS: { readonly [Name in keyof FilesRequests]: Operation<FilesReque
     files.events(from, { limit, waitMs }, signal),
 }
 
-/** The operation, which checks its request before the drive is opened. NOT_FOUND for an unknown one. */
+/** The operation; it checks its request before the drive is opened. NOT_FOUND for an unknown one. */
 export function filesOperation(
   name: string,
 ): (given: object, open: () => Promise<Files>, signal: AbortSignal) => Promise<unknown> {

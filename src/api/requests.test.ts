@@ -11,7 +11,7 @@ import { OPERATION_NAMES, serveControl, type ControlService } from './index.js'
 
 type Body = Record<string, unknown>
 
-/** Of each kind: a value that is right, and values that are not. */
+/** For each kind: a valid value, and invalid ones. */
 const VALUES: Readonly<Record<FieldKind, { readonly right: unknown; readonly wrong: readonly unknown[] }>> = {
   text: { right: 'text', wrong: [1, true, null, [], {}, ['text'], 'a\0b', '\ud800', 'x'.repeat(65 * 1024)] },
   path: { right: '/a', wrong: ['a', '', './a', 1, null, ['/a'], '/a\0b', '/'.repeat(65 * 1024)] },
@@ -20,7 +20,7 @@ const VALUES: Readonly<Record<FieldKind, { readonly right: unknown; readonly wro
 }
 
 interface World {
-  /** Operations that were carried out. */
+  /** Operations that were executed. */
   readonly done: string[]
   readonly send: (path: string, body: string) => Promise<{ status: number; code: string; message: string }>
 }
@@ -58,7 +58,7 @@ const OPERATIONS: readonly (readonly [string, string, Readonly<Record<string, Fi
 ]
 
 for (const [name, path, rules] of OPERATIONS) {
-  test(`S-095 ${path} takes exactly its fields, with their types`, async (t) => {
+  test(`S-095 ${path} accepts exactly its fields, with their types`, async (t) => {
     const { done, send } = await open(t)
     const right: Body = Object.fromEntries(
       Object.entries(rules).map(([field, { kind }]) => [field, VALUES[kind].right]),
@@ -83,6 +83,6 @@ for (const [name, path, rules] of OPERATIONS) {
     await refused(`{"${'x'.repeat(2000)}": 1}`, 'xxx')
     for (const body of ['[]', 'null', '1', '"text"', '{', `{"a":"${'x'.repeat(1024 * 1024)}"}`])
       await refused(body, 'request')
-    t.deepEqual(done, [], 'nothing was carried out')
+    t.deepEqual(done, [], 'no operation was executed')
   })
 }

@@ -1,4 +1,4 @@
-/** The fields of every request of the control socket, with their types: one line an operation. */
+/** The fields of every request of the control socket, with their types: one line for each operation. */
 import type { FieldRule } from './check-request.js'
 import type { OperationName, Operations } from './wire.js'
 
@@ -11,7 +11,7 @@ const required = <Rule extends FieldRule>(rule: Rule): Rule & { readonly isRequi
   isRequired: true,
 })
 
-/** The rule that fits a field's type: a changed type does not compile. */
+/** The rule for a field's type. If the type changes, it does not compile. */
 type RuleOf<Value> = {
   readonly kind: Value extends boolean ? 'flag' : Value extends number ? 'count' : 'text' | 'path'
 }
@@ -36,7 +36,7 @@ export const CONTROL_REQUESTS: { readonly [Name in OperationName]: RulesOf<Opera
   stop: {},
 }
 
-/** A file is named by one of these. */
+/** Identifies a file by one of these. */
 export interface PlaceRequest {
   readonly path?: string
   readonly id?: string

@@ -1,4 +1,4 @@
-/** A promise and what settles it, for code that waits for an event of somebody else. */
+/** A promise and its resolve functions, for code that waits for an event elsewhere. */
 
 export interface Deferred<T> {
   readonly promise: Promise<T>

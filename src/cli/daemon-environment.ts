@@ -12,14 +12,14 @@ const BOUNDS = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 }
 
-/** Certificates of the user's own; every other variable of Node is left out. */
+/** Variables of Node that are passed on; all others are left out. */
 const KEPT_OF_NODE = new Set(['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'])
 /** Options of Node that load code of the user's choice or add certificates. */
 const KEPT_OPTION = /^(--import=|--require=|--use-openssl-ca$|--use-system-ca$)/
 
 /**
- * Variables of Node open a debugger to every user of this machine, write memory to files, print what is sent to a node,
- * or switch off the check of certificates. They are made for the programs a developer starts, and not passed on.
+ * Variables of Node can open a debugger to every user of this machine, write memory to files, log the traffic to a
+ * node, or disable the check of certificates. They are meant for programs under development and are not passed on.
  */
 export function daemonEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !name.startsWith('NODE_') || KEPT_OF_NODE.has(name))

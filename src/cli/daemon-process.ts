@@ -129,7 +129,7 @@ async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<Ch
 
 /** The runtime folder may differ between sessions of one user; the lock file holds the path of the daemon's socket. */
 async function socketOfHolder(lockFile: string): Promise<string | undefined> {
-  // No daemon has ever run here when there is none.
+  // Without the file, no daemon has run here.
   const text = (await readHomeFile(lockFile))?.toString('utf8') ?? ''
   try {
     const found = JSON.parse(text) as { socket?: unknown } | null

@@ -1,6 +1,7 @@
 /**
- * Writes new file content into a file without a name, which gets the name of the target when it is complete. Readers
- * see the old content or the new one, no version has it before, and a kill leaves nothing of it.
+ * Writes new file content into a file without a name. When the content is complete, the file gets the name of the
+ * target. Readers see either the old or the new content, no version contains it before, and a kill leaves nothing of
+ * it.
  */
 import { DriveError } from '../base/index.js'
 import {
@@ -58,7 +59,7 @@ export class Uploads {
     const there = await this.#check(target, condition)
     const mode = (there?.mode ?? condition.mode ?? DEFAULT_MODE) & 0o7777
     const { ino } = unnamed.make(target.parent, mode, this.#caller)
-    // In the same turn: a file without a name is kept by its handle.
+    // In the same turn: only the handle keeps a file without a name.
     const { handle } = await tree.open(ino, OPEN.WRITE_ONLY, this.#caller)
     return this.#open.add({ target, condition, origin, ino, handle, sizeBytes: 0 })
   }
@@ -94,7 +95,7 @@ export class Uploads {
         throw error
       }
     } finally {
-      // Without a name it is removed.
+      // It is removed, because it has no name.
       tree.release(ino, handle)
     }
     await tree.sync(target.parent, false, this.#caller)

@@ -1,7 +1,7 @@
 /**
- * The attributes of every file, directory and other object: the one list for the kernel, the local tables and published
- * versions. Copies and codecs go through this file. It names each field instead of looping over a list of names, which
- * takes ten times as long (decision 119). `declare`: the constructor makes each field, once.
+ * The attributes of every file, directory and other object: the single list for the kernel, the local tables and
+ * published versions. Copies and codecs use this file. It names each field instead of looping over a list of names,
+ * because a loop takes ten times as long (decision 119). `declare`: the constructor creates each field, once.
  */
 import type { FileId } from '../base/index.js'
 
@@ -50,7 +50,7 @@ export class StatRecord {
   }
 }
 
-/** `T` while it is being made. */
+/** `T` under construction. */
 export type Mutable<T> = { -readonly [F in keyof T]: T[F] }
 
 /** See `StatRecord`. */
@@ -77,7 +77,7 @@ export function writeStat(from: StatFields, put: (value: number, kind: StatKind)
   put(from.btimeNsec, 'nanoseconds')
 }
 
-/** The inverse of `writeStat`: a plain object, to which the caller adds what its record has besides. */
+/** The inverse of `writeStat`: a plain object. The caller adds the other fields of its record. */
 export function readStat(next: (kind: StatKind) => number): Mutable<StatFields> {
   return {
     mode: next('u32'),

@@ -14,7 +14,7 @@ function folderOf(t: ExecutionContext): string {
   return folder
 }
 
-test('S-093 a link, a pipe, a socket, a device or a folder in the place of a file of the home is refused, and nothing waits for it', async (t) => {
+test('S-093 a link, pipe, socket, device or folder in place of a file of the home is refused, and no call waits for it', async (t) => {
   const folder = folderOf(t)
   const at = (name: string): string => join(folder, name)
   writeFileSync(at('other'), 'kept', { mode: 0o600 })
@@ -33,10 +33,10 @@ test('S-093 a link, a pipe, a socket, a device or a folder in the place of a fil
       await t.throwsAsync(openHomeFile(path, flags), refused, path)
   }
   t.is(readFileSync(at('other'), 'utf8'), 'kept')
-  t.throws(() => readFileSync(at('nothing')), { code: 'ENOENT' }, 'nothing was made through a link')
+  t.throws(() => readFileSync(at('nothing')), { code: 'ENOENT' }, 'nothing was created through a link')
 })
 
-test('S-093 a file of the home is read whole, one that is not there is none, and one without an end is an error', async (t) => {
+test('S-093 a file of the home is read completely, a missing one is undefined, and an endless one is an error', async (t) => {
   const folder = folderOf(t)
   const path = join(folder, 'file')
   t.is(await readHomeFile(path), undefined)

@@ -1,12 +1,12 @@
 /**
- * Opens files of the home. A link, a pipe, a socket, a device or a folder in the place of a file is refused: nothing
- * outside the home is read or written, and no call waits for the other end of a pipe.
+ * Opens files of the home. A link, pipe, socket, device or folder in place of a file is refused: nothing outside the
+ * home is read or written, and no call waits for the other end of a pipe.
  */
 import { constants, type Stats } from 'node:fs'
 import { lstat, open, type FileHandle } from 'node:fs/promises'
 import { DriveError } from '../base/index.js'
 
-/** Far more than any file of the home that is read whole. */
+/** Much more than any file of the home that is read completely. */
 const MOST_BYTES = 4 * 1024 * 1024
 
 const SAFELY = constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -22,7 +22,7 @@ export async function openHomeFile(path: string, flags: number, what = path): Pr
     throw error
   })
   if (before !== undefined) requireRegular(before, what)
-  // What was put there after the check does not block, and is found by the next one.
+  // If something else was put there after the check, opening it does not block, and the next check finds it.
   const file = await open(path, flags | SAFELY, 0o600).catch((error: unknown) => {
     throw ['ELOOP', 'ENXIO', 'EISDIR'].includes(codeOf(error) ?? '') ? notRegular(what) : error
   })
@@ -36,8 +36,8 @@ export async function openHomeFile(path: string, flags: number, what = path): Pr
 }
 
 /**
- * The file's bytes, or undefined when there is no such file. ACCESS_DENIED for anything but a regular file, CORRUPT for
- * one that is too long; other failures are thrown as they are.
+ * The file's bytes, or undefined if there is no file. ACCESS_DENIED for anything but a regular file, CORRUPT for one
+ * that is too long; other errors are thrown unchanged.
  */
 export async function readHomeFile(path: string): Promise<Buffer | undefined> {
   let file: FileHandle

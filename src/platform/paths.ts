@@ -25,7 +25,7 @@ export interface DrivePaths {
   readonly embeddedNodeDirectory: string
   /** Mounts to restore after a crash. */
   readonly mountsFile: string
-  /** Losses that the user has not had time to see; see losses.ts. */
+  /** Record of losses for the user; see losses.ts. */
   readonly lossesFile: string
   readonly lockFile: string
   readonly socket: string

@@ -12,7 +12,7 @@ import type { InodeRecord, NodeRef } from './contract.js'
 
 const VERSION = 1
 const HEADER_BYTES = 112
-/** Where the stat fields begin: u32 ones, sizes and seconds, nanoseconds. In each group they follow each other. */
+/** Offsets of the stat fields: u32 ones, sizes and seconds, nanoseconds. Each group is contiguous. */
 const STAT_AT: readonly [u32: number, wide: number, nanoseconds: number] = [4, 24, 64]
 const FLAG = { INLINE: 1, REF: 2, XATTRS: 4, FIXED_CHUNKS: 8, UNLOADED: 16, HOLES: 32 } as const
 const NO_XATTRS: InodeRecord['xattrs'] = []

@@ -1,6 +1,6 @@
 /**
- * Everything that programs have open: handles, including those of a previous daemon, opening with truncation, and what
- * follows the last close.
+ * Open files and directories: handles, including those of a previous daemon, opening with truncation, and the work
+ * after the last close.
  */
 import { DriveError } from '../base/index.js'
 import { setFileSize, type AttributeParts } from './inodes/attributes.js'
@@ -76,7 +76,7 @@ export class OpenHandles {
     if (inode !== undefined) this.#parts.inodes.removeIfUnused(inode)
   }
 
-  /** The mount has ended: nobody will close the handles of a previous daemon. */
+  /** The mount has ended: handles of a previous daemon will not be closed by the kernel. */
   closeAdopted(): void {
     for (const inode of this.handles.closeAdopted()) this.closed(inode)
     this.handles.adoptedBelow = 0

@@ -89,7 +89,7 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       // An inode without a name is removed when nobody has it open. The kernel uses the numbers of handles it still
       // has; those are adopted again then.
       for (const inode of handles.closeAdopted(({ nlink }) => nlink === 0)) onClosed(inode)
-      // Not before: a program may have used one in the moment between its name and the commit of it.
+      // Only now: a program may have used one in the moment between getting its name and the commit.
       removeAbandoned(parts)
     },
   }

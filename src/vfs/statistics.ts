@@ -1,11 +1,11 @@
-/** statvfs(3): the space of the local disk that writes may take, and the numbers that are left for files. */
+/** statvfs(3): the local disk space available to writes, and the file numbers left. */
 import type { Disk } from '../platform/index.js'
 import type { TreeState } from './inodes/tree-state.js'
 import type { HeldMemory } from './staging/held-memory.js'
 import { RESERVED_BYTES } from './staging/space.js'
 import type { FilesystemStatistics } from './tree.js'
 
-/** The parts that the statistics look at. */
+/** The parts that the statistics read. */
 export interface StatisticsParts {
   readonly space: Disk
   readonly held: HeldMemory

@@ -21,7 +21,7 @@ test(`S-050 programs continue through ${ROUNDS} kills of the daemon and see only
 })
 
 testWhere('fuse', 'root')(
-  `S-050 R-04 the same as an ordinary user, who mounts through fusermount3, ${USER_ROUNDS} kills`,
+  `S-050 R-04 the same for an ordinary user, who mounts through fusermount3, ${USER_ROUNDS} kills`,
   async (t: ExecutionContext) => {
     await pauses(t, USER_ROUNDS, await ordinaryUser(t))
   },

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { testWhere } from '../support/available.js'
 import { temporaryFolder, testDrive } from '../support/drive.js'
 
-/** Far longer than a command takes, far shorter than for ever. */
+/** Much longer than a command takes. */
 const PATIENCE_MS = 60_000
 
 for (const kind of ['pipe', 'link'] as const) {
   testWhere('fuse')(
-    `S-093 with a ${kind} in the place of a file of the home, commands end with an error that names it`,
+    `S-093 with a ${kind} in place of a file of the home, commands fail with an error that names it`,
     async (t) => {
       t.timeout(3 * 60_000)
       const drive = testDrive(t)
@@ -26,7 +26,7 @@ for (const kind of ['pipe', 'link'] as const) {
         if (kind === 'pipe') execFileSync('mkfifo', ['-m', '600', path])
         else symlinkSync(other, path)
         const { code, stderr } = await drive.run(['mount', drive.mountpoint], PATIENCE_MS)
-        // The embedded node needs no key, and without a record of mounts nothing comes back by itself.
+        // The embedded node needs no key, and without a record of mounts nothing is restored automatically.
         if (name === 'node.key' || name === 'mounts.json') t.is(code, 0, name)
         else {
           t.not(code, 0, name)
@@ -38,7 +38,7 @@ for (const kind of ['pipe', 'link'] as const) {
         if (isThere) renameSync(aside, path)
       }
       await drive.mount()
-      t.pass('with the files back, all is as before')
+      t.pass('when the files are back, everything works as before')
     },
   )
 }

@@ -36,7 +36,7 @@ testWhere('root')(
 )
 
 testWhere('fuse')(
-  'S-060 no debugger listens in a daemon, also in one that its holder started, when the shell asks Node for one',
+  'S-060 no debugger listens in a daemon, not even in one started by the holder, if the shell requests one from Node',
   async (t: ExecutionContext) => {
     const drive = testDrive(t, { holder: true, environment: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } })
     await drive.up(['--phrase-out', join(temporaryFolder(t, 'phrase'), 'phrase')])

@@ -10,7 +10,7 @@ const slotOf = (drive: TestDrive): number =>
   (JSON.parse(readFileSync(join(drive.home, 'config.json'), 'utf8')) as { deviceSlot: number }).deviceSlot
 
 testWhere('fuse', 'go')(
-  'S-126 a device whose head the node does not take opens nothing; the next device has its slot, and both work in turn',
+  'S-126 a device whose head the node rejects opens nothing; the next device has its slot, and both work in turn',
   async (t: ExecutionContext) => {
     t.timeout(5 * 60_000)
     const kubo = await startKubo({ version: '0.43' })

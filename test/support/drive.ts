@@ -21,9 +21,9 @@ export interface DriveOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** Whether its drive thread may die or a failure may stay unhandled. Otherwise either makes the test fail. */
   readonly mayFail?: boolean
-  /** False: no holder keeps the mount when the daemon is killed. Default true, as for everybody. */
+  /** False: no holder keeps the mount when the daemon is killed. Default true, as for users. */
   readonly holder?: boolean
-  /** Whose it is; root's own when absent. */
+  /** The user it belongs to; by default root. */
   readonly user?: OrdinaryUser | undefined
 }
 
@@ -34,7 +34,7 @@ export class TestDrive {
   /** The folder of the program. */
   installation = projectRoot
   private readonly environment: NodeJS.ProcessEnv
-  /** What comes before the command line's program. */
+  /** Precedes the program of the command line. */
   private readonly prefix: readonly string[]
 
   constructor(options: DriveOptions = {}) {
@@ -141,11 +141,11 @@ export class TestDrive {
     untilEnded(pid)
   }
 
-  /** Daemon and holder at once, as when the machine goes down: what is left is on disk. */
+  /** Kills daemon and holder at once, like a crash of the machine: only data on disk remains. */
   killAll(): void {
     let isDead = false
     for (let pid = this.daemonPid(); pid !== undefined || !isDead; pid = this.daemonPid()) {
-      // Stopped, it starts no other holder.
+      // A stopped daemon starts no other holder.
       if (pid !== undefined) process.kill(pid, 'SIGSTOP')
       const holder = this.holderPid()
       isDead = holder === undefined

@@ -1,6 +1,6 @@
 /**
- * An ordinary user who may mount: in a mount namespace of its own with a /dev/fuse open to everybody, as distributions
- * have it. What is mounted there is seen there only.
+ * An ordinary user who may mount: in a separate mount namespace with a /dev/fuse open to everybody, like on
+ * distributions. Mounts made there are visible only there.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -21,7 +21,7 @@ export interface OrdinaryUser {
   readonly prefix: readonly string[]
 }
 
-/** Until the test ends. Needs root. */
+/** Exists until the test ends. Needs root. */
 export async function ordinaryUser(t: ExecutionContext): Promise<OrdinaryUser> {
   const folder = mkdtempSync(join(tmpdir(), 'dagdrive-user-'))
   const words = ['--mount', '--propagation', 'private', 'sh', '-c', KEEPER, join(folder, 'fuse')]
@@ -36,6 +36,6 @@ export async function ordinaryUser(t: ExecutionContext): Promise<OrdinaryUser> {
   })
   const namespace = ['nsenter', '-t', String(keeper.pid), '-m']
   const identity = ['setpriv', `--reuid=${UID}`, `--regid=${UID}`, '--clear-groups', '--inh-caps=-all']
-  // The caller's programs and home may be closed to others.
+  // Other users may have no access to the caller's programs and home.
   return { uid: UID, prefix: [...namespace, ...identity, 'env', 'PATH=/usr/bin:/bin', 'HOME=/'] }
 }

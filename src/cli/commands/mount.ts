@@ -42,7 +42,7 @@ export async function up(
   if (options.foreground === true) await stay(session, report.directory)
 }
 
-/** The absolute path. An empty argument, as of an unset variable of a shell, is not the current directory. */
+/** The absolute path. An empty argument, such as an unset shell variable, does not mean the current directory. */
 function mountpoint(directory: string): string {
   if (directory === '') throw new DriveError('USAGE', 'The directory to mount at is empty. Nothing was done.')
   return resolve(directory)

@@ -54,7 +54,7 @@ interface Region {
 
 /** Plaintext read and cut at a time. */
 const WINDOW_BYTES = 2 * MIB
-/** Blocks become durable together: each time costs several syncs of the disk. */
+/** Blocks become durable together, because each sync of the disk is expensive. */
 const ADOPTED_BYTES = 8 * MIB
 
 /** Passes new rows to `context.add` in order of their offsets, after their blocks were adopted. */
@@ -64,7 +64,7 @@ export async function mergePages(input: MergeInput, context: MergeContext): Prom
   await made.adopt()
 }
 
-/** New blocks and their rows, until they are adopted. */
+/** New blocks and their rows, before they are adopted. */
 class MadeBlocks {
   readonly #context: Pick<MergeContext, 'adopt' | 'add'>
   #blocks: SealedBlock[] = []

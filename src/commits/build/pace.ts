@@ -4,7 +4,7 @@ import { MIB, throwIfAborted } from '../../base/index.js'
 import type { Environment } from '../../storage/kv/index.js'
 
 const STEPS_A_TURN = 64
-/** Of keys and values alone; small rows take some four times as much in memory. */
+/** Counts only keys and values; small rows take about four times as much memory. */
 const MOST_PENDING_BYTES = 4 * MIB
 
 export class Pace {

@@ -8,11 +8,11 @@ import type { Highest } from '../../vfs/index.js'
 
 /** Given to the Worker at its start. */
 export interface DriveThreadStart {
-  /** DriveThreadData comes through it. */
+  /** DriveThreadData is received through this port. */
   readonly dataPort: MessagePort
 }
 
-/** What a drive thread begins with. */
+/** The first data that a drive thread gets. */
 export interface DriveThreadData {
   readonly dataDirectory: string
   /** The home id; undefined for local data written before homes had one. */

@@ -5,14 +5,14 @@ import type { DriveThreadData, DriveThreadStart } from './contract.js'
 /** The young generation can be bounded: request payloads live in arenas, and short-lived objects are small. */
 const THREAD_LIMITS = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 }
 
-/** A drive thread that has its drive. */
+/** Gives a drive thread its drive. */
 export type StartThread = (data: DriveThreadData) => Worker
 
-/** The first call takes the thread that loads already. */
+/** The first call uses the thread that is already loading. */
 export function prepareDriveThread(): StartThread {
   let prepared: Prepared | undefined = prepare()
   return (data) => {
-    // A thread that could not be loaded says why when it is started again.
+    // If a thread could not be loaded, starting it again reports the reason.
     const { worker, port } = prepared !== undefined && isAlive(prepared.worker) ? prepared : prepare()
     prepared = undefined
     worker.ref()
@@ -34,7 +34,7 @@ function prepare(): Prepared {
     resourceLimits: THREAD_LIMITS,
     name: 'drive',
   })
-  worker.on('error', () => undefined) // told by whoever starts the next one
+  worker.on('error', () => undefined) // reported when the next one is started
   worker.unref()
   return { worker, port: port1 }
 }

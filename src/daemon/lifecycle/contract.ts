@@ -1,4 +1,4 @@
-/** What the daemon's parts know of the daemon: its state, the open drive, and how to open or close it. */
+/** The parts of the daemon that others use: its state, the open drive, and how to open or close it. */
 import type { DriveState } from '../../api/index.js'
 import type { Log } from '../../base/index.js'
 import type { RootKey } from '../../crypto/index.js'
@@ -26,7 +26,7 @@ export interface Daemon {
   readonly state: DriveState
   /** The last failure without a waiting caller; shown by `status`. */
   lastError: string | undefined
-  /** Lost data that the user is still to be told of. */
+  /** Lost data that the user has not been told about yet. */
   readonly losses: Losses
   readonly paths: DrivePaths
   readonly log: Log

@@ -1,4 +1,4 @@
-/** Deaths of the drive thread: the data that one loses, and whether the thread is restarted after it. */
+/** Deaths of the drive thread: the data that each one loses, and whether the thread is restarted. */
 import type { Clock } from '../../base/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
 

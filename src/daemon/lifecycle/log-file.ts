@@ -41,7 +41,7 @@ function sizeOf(path: string): number {
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
 
-/** Nothing is written to a link or a pipe in the place of the log, and nothing waits for one; see openHomeFile. */
+/** The log is not written through a link or a pipe, and no call waits for one; see openHomeFile. */
 function append(path: string, text: string): void {
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
   try {

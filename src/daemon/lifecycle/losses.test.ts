@@ -21,7 +21,7 @@ test('S-096 a loss is kept through restarts until it was shown for a week', asyn
   t.deepEqual(await open().show(), [])
   await open().note('One.')
   pass(100)
-  t.deepEqual(await open().show(), ['2026-01-01T00:00Z: One.'], 'also when nobody looked for long')
+  t.deepEqual(await open().show(), ['2026-01-01T00:00Z: One.'], 'also if no status was requested for a long time')
   pass(6)
   await open().note('Two.')
   t.deepEqual(await open().show(), ['2026-01-01T00:00Z: One.', '2026-04-17T00:00Z: Two.'])
@@ -31,7 +31,7 @@ test('S-096 a loss is kept through restarts until it was shown for a week', asyn
   t.deepEqual(await open().show(), [])
 })
 
-test('S-096 losses noted and shown at the same time are all kept, a loss that is found again once, and their number is bounded', async (t) => {
+test('S-096 losses recorded and shown at the same time are all kept, a repeated loss is kept once, and their number is bounded', async (t) => {
   const { open } = world(t)
   const losses = open()
   await Promise.all([losses.note('One.'), losses.show(), losses.note('Two.'), losses.note('Two.')])
@@ -43,7 +43,7 @@ test('S-096 losses noted and shown at the same time are all kept, a loss that is
   t.is((await losses.show()).length, 20)
 })
 
-test('S-096 a damaged record keeps no new loss from being shown', async (t) => {
+test('S-096 a damaged record does not prevent new losses from being shown', async (t) => {
   const { file, open } = world(t)
   for (const text of ['{', '{}', '[1, null, {"atMs": 1e300, "what": "x"}, {"what": "y", "atMs": "z"}]']) {
     writeFileSync(file, text)

@@ -1,19 +1,20 @@
 /**
- * What was told to programs as done and is lost all the same, such as bytes held in memory when the drive thread died.
- * Kept in a file of the home until the user has had time to see it: an open drive looks sound again.
+ * Data that was acknowledged to programs and is lost anyway, for example bytes in memory when the drive thread died.
+ * Losses are kept in a file of the home until the user has had time to see them, because an open drive looks intact
+ * again.
  */
 import { toWire, type Clock, type Log } from '../../base/index.js'
 import { readHomeFile, writePrivateFile } from '../../platform/index.js'
 
 /** Counted from the first `status` that contains the loss. */
 const SHOWN_FOR_MS = 7 * 24 * 3_600_000
-/** The oldest ones give way. */
+/** The oldest ones are dropped. */
 const MOST_KEPT = 20
 
 interface Loss {
   readonly atMs: number
   readonly what: string
-  /** When a status contained it first. */
+  /** Time of the first status that contained it. */
   readonly shownMs?: number
 }
 
@@ -35,7 +36,7 @@ export class Losses {
   note(what: string): Promise<void> {
     return this.#oneAtATime(undefined, async (known) => {
       this.#options.log.error('data was lost', { what })
-      // A take-over that fails is tried by the next daemon too.
+      // A failed take-over is retried by the next daemon.
       if (known.some((loss) => loss.what === what && loss.shownMs === undefined)) return
       await this.#write([...known, { atMs: this.#options.clock.nowMs(), what }].slice(-MOST_KEPT))
     })
@@ -55,14 +56,14 @@ export class Losses {
 
   #oneAtATime<T>(otherwise: T, work: (known: Loss[]) => Promise<T>): Promise<T> {
     const run = this.#last.then(async () => work(await this.#read()))
-    this.#last = run.catch(() => undefined) // the caller gets it
+    this.#last = run.catch(() => undefined) // the caller gets the error
     return run.catch((error: unknown) => {
       this.#options.log.error('the record of lost data could not be used', { code: toWire(error).code })
       return otherwise
     })
   }
 
-  /** A damaged file is no reason to keep a new loss from being noted. */
+  /** A damaged file must not prevent a new loss from being recorded. */
   async #read(): Promise<Loss[]> {
     const text = (await readHomeFile(this.#options.file))?.toString('utf8')
     if (text === undefined) return []

@@ -2,7 +2,7 @@ import test from 'ava'
 import { MIB } from '../../base/index.js'
 import { Pressure } from './memory-pressure.js'
 
-test('S-066 a thread collects whenever it has grown, however large other threads made the process meanwhile', (t) => {
+test('S-066 a thread collects whenever it has grown, regardless of the memory of other threads', (t) => {
   const pressure = new Pressure()
   let [garbage, collections, highest] = [0, 0, 0]
   const others = 350 * MIB
@@ -19,7 +19,7 @@ test('S-066 a thread collects whenever it has grown, however large other threads
   t.true(highest <= 66 * MIB, `${highest / MIB}`)
 })
 
-test('a thread whose memory is all in use collects no more until it grows, and a small process leaves it to V8', (t) => {
+test('a thread whose memory is in use does not collect until it grows, and in a small process only V8 decides', (t) => {
   const pressure = new Pressure()
   t.false(pressure.isTooMuch(150 * MIB, () => 100 * MIB))
   t.true(pressure.isTooMuch(300 * MIB, () => 100 * MIB))

@@ -1,6 +1,6 @@
 /**
- * Decides when a thread collects garbage although V8 sees no need: the process is large, and this thread has grown
- * since its last collection. Other threads collect their own memory: a limit on the whole process would rise with it.
+ * Decides when a thread collects garbage although V8 sees no need: if the process is large, and this thread has grown
+ * since its last collection. Other threads collect their own memory, so a limit on the whole process would not work.
  */
 import { MIB } from '../../base/index.js'
 
@@ -12,11 +12,11 @@ const GROWTH_BYTES = 16 * MIB
 export class Pressure {
   #afterLast = 0
 
-  /** @param own memory of this thread; asked only when it matters */
+  /** @param own memory of this thread; called only if needed */
   isTooMuch(processBytes: number, own: () => number): boolean {
     if (processBytes < PROCESS_BYTES) return false
     const bytes = own()
-    // V8 has collected by itself since.
+    // V8 has collected meanwhile.
     this.#afterLast = Math.min(this.#afterLast, bytes)
     return bytes >= this.#afterLast + GROWTH_BYTES
   }

@@ -20,7 +20,7 @@ const LOCK_PATIENCE_MS = 10_000
 const STATUS_LOCKED = 12
 const GRACE_MS = 1_000
 
-/** @param startThread whose drive thread is loading already */
+/** @param startThread its drive thread is already loading */
 export async function runDaemon(startThread: StartThread): Promise<void> {
   const startedMs = systemClock.monotonicMs()
   const words = process.argv.slice(2)

@@ -1,4 +1,4 @@
-/** Directories that can carry the drive: resolved without entering a mount, made when missing, and checked. */
+/** Directories for mounts: resolved without accessing a mount, created if missing, and checked. */
 import { readdir, readlink, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { DriveError, isDriveError } from '../../base/index.js'

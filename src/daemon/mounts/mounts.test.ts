@@ -75,7 +75,7 @@ whereRoot('S-052 a mount that ends before its name is detached gives the directo
   t.is(modeOf(directory), 0o750)
 })
 
-test('S-096 a take-over that fails is noted before the mount and its log of operations end', async (t: ExecutionContext) => {
+test('S-096 a failed take-over is recorded before the mount and its log of operations end', async (t: ExecutionContext) => {
   const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))
   const reason = new DriveError('MOUNT_FAILED', 'Up to 3 operations are lost.')

@@ -41,7 +41,7 @@ interface Mounted {
 export interface MountsOptions {
   readonly worker: Pick<DriveWorker, 'thread'>
   readonly holder: Holder
-  /** Takes what programs did before a kill and a take-over could not bring back. */
+  /** Records operations done before a kill that a take-over could not restore. */
   readonly losses: { note(what: string): Promise<void> }
   readonly rootKey: RootKey
   readonly paths: DrivePaths
@@ -70,7 +70,7 @@ export function createMounts(options: MountsOptions): Mounts {
   }
   const restoreDirectory = async (directory: string): Promise<void> => {
     if (willReturn) return
-    // An aborted mount ends before its name is detached. The mode is then restored by the unmount.
+    // An aborted mount ends before its name is detached. The unmount then restores the mode.
     if (await restoreMode(directory, bareModes.get(directory))) bareModes.delete(directory)
   }
   const forget = (mountpoint: string): void => {

@@ -23,7 +23,7 @@ export async function findPublished(
   }
 }
 
-/** Like `findPublished`; the slot of the device is its own when this resolves. */
+/** Like `findPublished`. When it resolves, the device owns its slot. */
 export async function openPublished(
   node: IpfsNode,
   rootKey: RootKey,

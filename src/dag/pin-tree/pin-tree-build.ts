@@ -19,7 +19,7 @@ export interface PinTreeState {
   onBlock?(block: Block): void
 }
 
-/** A node of the forest: the root is at (0, 0). */
+/** A node of the pin tree: the root is at (0, 0). */
 export interface PinTreeNode {
   readonly bits: number
   readonly prefix: number
@@ -31,7 +31,7 @@ export interface UpdatedPinTree {
   readonly root: Digest
   /** Prefix length of the leaf nodes: `previousBits` of the next update. */
   readonly bits: number
-  /** The depth changed, or there was no previous forest: replace the whole node table by `nodes`. */
+  /** The depth changed, or there was no previous pin tree: replace the whole node table by `nodes`. */
   readonly rebuilt: boolean
   /** New dag-pb blocks, children before parents. Empty when `onBlock` received them. */
   readonly blocks: readonly Block[]

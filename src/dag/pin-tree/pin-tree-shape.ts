@@ -1,4 +1,4 @@
-/** The place of a digest in the pin forest: a trie by digest bits whose leaf nodes all have the same depth. */
+/** The place of a digest in the pin tree: a trie by digest bits whose leaf nodes all have the same depth. */
 import type { Digest } from '../../base/index.js'
 
 /** Prefix bits between an interior node and its children. The root takes the remaining bits. */

@@ -181,7 +181,7 @@ test('a set that grows and shrinks through several depths stays readable', async
   }
 })
 
-test('a version root names a commit and a forest', (t) => {
+test('a version root names a commit and a pin tree', (t) => {
   const [commit, forest] = randomDigests(2, seededRandom(86)) as [Digest, Digest]
   const block = versionRootBlock({ commit, forest })
   t.is(block.codec, 'dag-pb')

@@ -1,7 +1,7 @@
 import type { Digest } from '../../base/index.js'
 import type { PinTreeState } from './pin-tree-build.js'
 
-/** Range access to an ascending list of digests, in the shape of `ForestState.digests`. */
+/** Range access to an ascending list of digests, in the shape of `PinTreeState.digests`. */
 export function digestsWithin(sorted: readonly Digest[]): PinTreeState['digests'] {
   return function* ({ start, end }) {
     let low = 0

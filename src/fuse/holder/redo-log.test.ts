@@ -131,7 +131,7 @@ test('S-108 under a steady load the log stays in the first part of its memory, a
   const expected: number[] = []
   let highest = 0
   for (let sequence = 1, appended = 0; appended < 4 * LOG_BYTES; sequence++) {
-    // Two commits are on their way at most, with up to 3 MiB each.
+    // At most two commits are in progress, with up to 3 MiB each.
     for (let bytes = 0; bytes < 3 * 1024 * 1024;) {
       const request = write(1 + chance.next(1000), 0, 1 + chance.next(5000), 7)
       t.true(log.hasRoom(request.length))
@@ -150,7 +150,7 @@ test('S-108 under a steady load the log stays in the first part of its memory, a
       expected,
     )
     const again = new RedoLog(state)
-    t.is([...again.entries()].length, expected.length, 'as the next daemon finds it')
+    t.is([...again.entries()].length, expected.length, 'as the next daemon sees it')
   }
   t.log(`highest ${highest}`)
   t.true(highest < 30 * 1024 * 1024, `${highest}`)

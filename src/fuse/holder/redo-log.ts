@@ -58,7 +58,7 @@ export class RedoLog {
   readonly #bytes: Buffer
   /** Number of entries that refer to each buffer. */
   readonly #references = new Uint32Array(KEPT_BUFFERS)
-  /** What `goBack` left unused, and where it ends. */
+  /** Bytes that `goBack` left unused, and their end. */
   #gap = { bytes: 0, end: 0 }
   /** Entries before `position` are staged, and durable with commit `sequence`. Oldest first, one for each sequence. */
   readonly #staged: { readonly position: number; readonly sequence: number }[] = []
@@ -83,7 +83,7 @@ export class RedoLog {
     return Buffer.concat([request, Buffer.from(this.#state.memory, start, size)])
   }
 
-  /** Of the ring, gaps included. */
+  /** Of the ring, including gaps. */
   get usedBytes(): number {
     return Math.max(0, this.#state.head - this.#state.tail)
   }
@@ -144,8 +144,8 @@ export class RedoLog {
   }
 
   /**
-   * Under a steady load the entries are few at any moment. The head then stays in the first part of the ring: the rest
-   * of the shared memory is never touched, and takes none of this machine's.
+   * Under a steady load there are few entries at any moment. The head then stays in the first part of the ring: the
+   * rest of the shared memory is never touched and takes no memory.
    * @param besides bytes reserved for others
    */
   goBack(besides: number): void {

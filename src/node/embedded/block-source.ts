@@ -1,6 +1,6 @@
 /**
- * The blocks of a store, read from their segments and checked. A block whose bytes were found damaged counts as absent
- * from then on, so an import replaces it.
+ * Reads the blocks of a store from their segments and checks them. A damaged block counts as absent from then on, so an
+ * import replaces it.
  */
 import { DriveError, hex, type Digest } from '../../base/index.js'
 import { cidOf, type Cid } from '../../dag/index.js'
@@ -8,7 +8,7 @@ import { matches } from '../verify-block.js'
 import type { OpenStore } from './open-store.js'
 import type { WalkSource } from './walk.js'
 
-/** How often a block that was moved meanwhile is read again. */
+/** Maximum number of reads of a block that is moved meanwhile. */
 const MOST_TRIES = 3
 
 export class BlockSource implements WalkSource {
@@ -32,7 +32,7 @@ export class BlockSource implements WalkSource {
     return this.#damaged.size === 0 || !this.#damaged.has(hex(digest))
   }
 
-  /** These blocks were written anew. */
+  /** These blocks were rewritten. */
   stored(digests: readonly Digest[]): void {
     for (const digest of digests) this.#damaged.delete(hex(digest))
   }

@@ -235,14 +235,14 @@ async function contentOf(path: string): Promise<unknown> {
   return Promise.all((await readdir(path)).map(async (name) => [name, await contentOf(join(path, name))]))
 }
 
-test('S-094 a link in the place of the folder of a store is refused, before and after its first use', async (t) => {
+test('S-094 a link in place of the folder of a store is refused, before and after its first use', async (t) => {
   const base = await folder(t)
   const store = join(base, 'store')
   const elsewhere = join(base, 'elsewhere')
   await mkdir(elsewhere)
   await symlink(elsewhere, store)
   await t.throwsAsync(openAt(store), { code: 'INVALID', message: /symbolic link/ })
-  t.deepEqual(await readdir(elsewhere), [], 'nothing was made in its place')
+  t.deepEqual(await readdir(elsewhere), [], 'nothing was created in its place')
   await rm(store)
   await (await openAt(store)).close()
   await rm(elsewhere, { recursive: true })
@@ -251,7 +251,7 @@ test('S-094 a link in the place of the folder of a store is refused, before and 
   await t.throwsAsync(openAt(store), { code: 'INVALID', message: /symbolic link/ })
 })
 
-test('S-094 a pipe or a file in the place of the folder of a store is refused', async (t) => {
+test('S-094 a pipe or a file in place of the folder of a store is refused', async (t) => {
   const base = await folder(t)
   const pipe = join(base, 'pipe')
   execFileSync('mkfifo', [pipe])
@@ -261,7 +261,7 @@ test('S-094 a pipe or a file in the place of the folder of a store is refused', 
 
 const asRoot = process.getuid?.() === 0 ? test : test.skip
 
-asRoot('S-094 a folder of another user is refused, as its files could be exchanged at any time', async (t) => {
+asRoot('S-094 a folder of another user is refused, because its files could be exchanged at any time', async (t) => {
   const store = join(await folder(t), 'store')
   await (await openAt(store)).close()
   await chown(store, 12_345, 12_345)

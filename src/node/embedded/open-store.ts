@@ -77,8 +77,8 @@ function mostSortedIn(segments: Pick<GrowingSegments, 'boundedBytes'>): number {
 }
 
 /**
- * Whoever prepared the disk may have put a link in the place of the folder, or a folder of theirs whose files they can
- * exchange at any time. A missing folder is none of both.
+ * The author of a malicious disk may have put a link in place of the folder, or a folder of another user whose files
+ * can be exchanged at any time. A missing folder is accepted.
  */
 async function requireOwnFolder(path: string, { isOfDrive }: OpenStoreOptions): Promise<void> {
   if (isOfDrive === true) return
@@ -92,7 +92,8 @@ async function requireOwnFolder(path: string, { isOfDrive }: OpenStoreOptions): 
     throw new DriveError('INVALID', 'The folder of the block store is a symbolic link. Give the folder itself.', {
       about,
     })
-  if (!found.isDirectory()) throw new DriveError('INVALID', 'The address of the block store is no folder.', { about })
+  if (!found.isDirectory())
+    throw new DriveError('INVALID', 'The address of the block store is not a folder.', { about })
   if (found.uid !== 0 && found.uid !== (process.getuid?.() ?? found.uid))
     throw new DriveError(
       'INVALID',

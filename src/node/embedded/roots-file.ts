@@ -32,7 +32,7 @@ export interface Roots {
   readonly areIncomplete: boolean
 }
 
-/** What one commit changes. */
+/** The changes of one commit. */
 export interface RootChanges {
   readonly pinned?: { readonly cid: CidText; readonly name: string } | undefined
   readonly unpinned?: CidText | undefined

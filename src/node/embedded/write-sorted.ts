@@ -1,4 +1,4 @@
-/** Writes the sorted file of a block index anew, page by page. */
+/** Rewrites the sorted file of a block index, page by page. */
 import { rm } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
 import { encodeRecords } from './block-record.js'

@@ -1,6 +1,6 @@
 /**
  * The sealed blocks on this machine: bytes in segment files (segment-writer.ts), places and states in an index
- * (store-index.ts). This file has what others do with blocks; the merging of small segments starts here as well.
+ * (store-index.ts). This file has the operations on blocks, and starts the merging of small segments.
  */
 import { join } from 'node:path'
 import { toWire, type Digest, type Log } from '../../base/index.js'

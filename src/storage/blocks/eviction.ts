@@ -16,7 +16,7 @@ export interface EvictParts {
 const ROUND = 512
 
 /**
- * Evicts until the store has at most `bytes`, or nothing can be evicted any more.
+ * Evicts until the store has at most `bytes`, or nothing more can be evicted.
  *
  * @returns the number of freed bytes
  */

@@ -1,4 +1,4 @@
-/** The segment that the store itself appends to: blocks from a node, and blocks that move. It is opened when needed. */
+/** The segment to which the store itself appends: blocks from a node, and blocks that move. It is opened on demand. */
 import { openSegmentWriter, type BlockLocation, type SegmentWriter } from '../segments/index.js'
 
 export class OwnSegment {
@@ -18,7 +18,7 @@ export class OwnSegment {
     return this.#writer.append(bytes, lengths)
   }
 
-  /** Ends appends to the segment; the next block begins a new one. */
+  /** Ends appends to the segment; the next block starts a new one. */
   finish(): void {
     this.#writer?.close()
     this.#writer = undefined

@@ -1,5 +1,5 @@
 /**
- * The index of the blocks, in an LMDB environment of its own, and its commits. The order is always: sync the segments,
+ * The index of the blocks, in a separate LMDB environment, and its commits. The order is always: sync the segments,
  * commit the index, then free bytes that the committed index no longer refers to. Blocks of segments whose sync failed
  * are rewritten first.
  */
@@ -55,7 +55,7 @@ export class StoreIndex {
     this.recent = new RecentlyUsed(this.rows)
   }
 
-  /** Adds only copies. Bytes of a block that is indexed elsewhere already are dead. */
+  /** Adds only copies. If a block is already indexed elsewhere, the new bytes are dead. */
   add(blocks: readonly IndexedBlock[]): void {
     for (const { digest, location, dedupId } of blocks) {
       const known = this.rows.get(digest)
@@ -88,7 +88,7 @@ export class StoreIndex {
     }
   }
 
-  /** Everything indexed so far is durable when it resolves, its bytes included. */
+  /** Makes everything indexed so far durable, including its bytes. */
   async commit(): Promise<void> {
     for (let tries = 1; ; tries++) {
       while (this.#rescuing !== undefined || this.#sync.doubtful.size > 0) {

@@ -24,8 +24,8 @@ export interface TableOptions {
   /** Values are encrypted at rest with the key given at open. */
   readonly sealed?: boolean
   /**
-   * All keys have this length. Needed where many values are a little longer than a page of LMDB, as sealed pages of
-   * files are: they take half the space (split-values.ts). `committedCount` means nothing then.
+   * All keys have this length. Set for tables with many values slightly longer than an LMDB page, such as sealed file
+   * pages: they take half the space (split-values.ts). `committedCount` is not valid then.
    */
   readonly keyBytes?: number
 }

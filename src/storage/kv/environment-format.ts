@@ -9,8 +9,8 @@ import { DriveError } from '../../base/index.js'
 import type { Named, Root } from './lmdb-database.js'
 
 /**
- * The format that this program writes. Environments without the row are of format 1: they are older than the row.
- * Format 2 has split values (split-values.ts); rows of format 1 are read as they are.
+ * The format that this program writes. Environments without this row have format 1. Format 2 has split values
+ * (split-values.ts); rows of format 1 can be read unchanged.
  */
 const ENVIRONMENT_FORMAT = 2
 
@@ -37,7 +37,7 @@ export async function hasRows(path: string, names: readonly string[]): Promise<b
   return (await reading(path, has)) ?? false
 }
 
-/** The table of the format row, and the row if it is missing or older; to be put with the first commit. */
+/** The table of the format row, and the row if it is missing or older. It is written with the first commit. */
 export function missingFormatRow(root: Root): { database: Named; key: Buffer; value: Buffer } | undefined {
   const database: Named = root.openDB({ name: TABLE, ...DATABASE })
   if (formatOf(database) === ENVIRONMENT_FORMAT) return undefined

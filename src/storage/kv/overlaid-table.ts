@@ -1,6 +1,5 @@
 /**
- * A table as its writing thread sees it: the newest rows, over those that a running commit takes, over the committed
- * ones.
+ * A table as seen by its writing thread: the newest rows, over the rows of a running commit, over the committed rows.
  */
 import type { RangeOptions, Table } from './contract.js'
 import { type CommittedRows, MAX_KEY_BYTES, type Named } from './lmdb-database.js'

@@ -123,7 +123,7 @@ test('pages of an earlier version, in one row each, are read, replaced and remov
   }
 })
 
-test('a value of exactly the length of a beginning has no rest, and a shorter one removes the rest before it', (t) => {
+test('a value that fills exactly the first row has no rest, and a shorter one removes the previous rest', (t) => {
   const key = chunkKey(1, 1)
   for (const length of [0, 1, FIRST_BYTES, FIRST_BYTES + 1024 + 1, 9000]) {
     const [first, rest] = splitRows(key, Buffer.alloc(length))

@@ -1,14 +1,14 @@
 /**
- * Values a little longer than a page of LMDB, which keeps a long value in whole pages of its own: a sealed page of a
- * file takes 4,136 bytes, and would take two. In a table whose keys all have one length such a value is split: its
- * beginning fills one page, and the rest is a row of its own, right behind it in the same leaf. The key of the rest is
- * that of the value and a zero byte.
+ * Stores values slightly longer than an LMDB page. LMDB keeps a long value in whole pages: a sealed file page takes
+ * 4,136 bytes, which would be two. In a table whose keys all have one length, such a value is split: its first part
+ * fills one page, and the rest is a separate row directly after it in the same leaf. The key of the rest is the key of
+ * the value plus a zero byte.
  */
 import type { Row } from './merge-rows.js'
 
-/** What one page of LMDB holds beside its header (24 bytes in lmdb-js). */
+/** Capacity of one LMDB page without its header (24 bytes in lmdb-js). */
 const FIRST_BYTES = 4096 - 24
-/** A longer rest would make leaves large, and save little. */
+/** A longer rest would make leaves large and save little. */
 const MOST_REST_BYTES = 1024
 
 export type StoredRow = readonly [key: Buffer, value: Uint8Array | undefined]
@@ -38,7 +38,7 @@ export function wholeValue(first: Uint8Array, rest: () => Uint8Array | undefined
 
 export const restKey = (key: Uint8Array): Buffer => Buffer.concat([key, Buffer.of(0)])
 
-/** At most `limit` whole rows. @param rows stored ones, in key order; may begin with the rest of a value before it */
+/** At most `limit` whole rows. @param rows stored rows, in key order; the first may be the rest of an earlier value */
 export function* wholeRows(
   rows: Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>,
   keyBytes: number,
@@ -75,5 +75,5 @@ export function* wholeKeys(keys: Iterable<Uint8Array>, keyBytes: number, limit =
   }
 }
 
-/** How many stored rows have that many whole ones. */
+/** Maximum number of stored rows for this many whole ones. */
 export const storedLimit = (limit: number): number => 2 * limit + 1

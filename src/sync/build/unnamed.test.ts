@@ -5,7 +5,7 @@ import { nameFromText } from '../../base/index.js'
 import { OPEN, ROOT_INO } from '../../vfs/index.js'
 import { findDrive } from '../fetch/open-existing.js'
 
-test('S-092 a file that was written without a name is in the first version after it got one, with all its blocks', async (t) => {
+test('S-092 a file written without a name is in the first version after it got its name, with all its blocks', async (t) => {
   const world = await World.open(41)
   const device = await RealDevice.first(world)
   const other: RealDevice[] = []
@@ -27,7 +27,7 @@ test('S-092 a file that was written without a name is in the first version after
   const { handle } = await tree.open(ino, OPEN.READ_WRITE, caller)
   await tree.write(ino, handle, 0, world.random.bytes(3_000_000), caller)
   await tree.sync(ino, false, caller)
-  // Its first blocks are older than this version, which does not name it.
+  // Its first blocks are older than this version, which does not contain it.
   await device.sync.syncNow()
   t.deepEqual(Object.keys(await dumpElsewhere()), ['', '/replaced'])
   await tree.write(ino, handle, 3_000_000, world.random.bytes(1_000_000), caller)

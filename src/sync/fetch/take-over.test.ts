@@ -267,7 +267,7 @@ test('R-74 killed at any step of a fast-forward, a home is on the old version or
 
 for (const isClaimed of [true, false]) {
   const how = isClaimed ? 'its head was moved' : 'its head could not be moved'
-  test(`S-125 killed in a fast-forward, then two versions elsewhere and a collection: the newest is there (${how})`, async (t) => {
+  test(`S-125 killed in a fast-forward, then two versions from elsewhere and a garbage collection: the newest is there (${how})`, async (t) => {
     const w = await world(t)
     const [a, b] = await two(w)
     const turn = async (name: string): Promise<void> => {
@@ -300,7 +300,7 @@ for (const isClaimed of [true, false]) {
   })
 }
 
-test('S-125 between a fast-forward and the first look of sync, the node keeps the version that a device took over', async (t) => {
+test('S-125 between a fast-forward and the first check of sync, the node keeps the version that a device took over', async (t) => {
   const w = await world(t)
   const [a, b] = await two(w)
   const turn = async (name: string): Promise<void> => {
@@ -317,7 +317,7 @@ test('S-125 between a fast-forward and the first look of sync, the node keeps th
   t.deepEqual(await dumpOf(a), dump, 'all of it is read from the node')
 })
 
-test('S-126 a device that opens a drive has its slot at once: the next one takes another, whether it published or not', async (t) => {
+test('S-126 a device that opens a drive has its slot at once: the next one takes another, with or without a publish', async (t) => {
   const w = await world(t)
   await two(w)
   const opened = await openExisting(w)

@@ -1,12 +1,12 @@
 /**
  * Fast-forward: a home without unpublished changes takes over a version that another device published on top of its
- * own. Only while no tree is open. The steps, each durable before the next and each repeated after a crash:
+ * own. Only while no tree is open. The steps, each durable before the next, and each repeated after a crash:
  * 1. the new version is recorded in `takeOver`;
  * 2. this device's head moves to it, so that no node collects it, whatever others publish;
  * 3. the caller rebuilds tree and block index for it;
- * 4. sync's tables follow, and `takeOver` is deleted, in one commit.
- * Before the first step the old version is in place, after it the new one, or a newer one that the node shows when the
- * steps are repeated: by then the node may have collected the recorded one.
+ * 4. sync's tables are updated, and `takeOver` is deleted, in one commit.
+ * Before the first step the old version is in place. Afterwards the new one is, or a newer one that the node shows when
+ * the steps are repeated: the node may have collected the recorded one by then.
  */
 import { DriveError, isDriveError, throwIfAborted, toWire, type Clock, type Log } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
@@ -40,9 +40,9 @@ export interface TakeOverOptions {
 }
 
 /**
- * @returns the version to rebuild the tree from: the newest one on the node that descends from ours, or that of an
- * interrupted fast-forward. Undefined when there is none, or when this device has unpublished changes.
- * @throws when the node cannot answer and no fast-forward has begun; then nothing has changed
+ * @returns the version to rebuild the tree from: the newest one on the node that descends from this device's version,
+ * or that of an interrupted fast-forward. Undefined if there is none, or if this device has unpublished changes
+ * @throws if the node cannot answer and no fast-forward has started; then nothing has changed
  */
 export async function beginTakeOver(options: TakeOverOptions): Promise<FastForward | undefined> {
   const state = new SyncState(options.queue)
@@ -61,7 +61,7 @@ export async function beginTakeOver(options: TakeOverOptions): Promise<FastForwa
   }
 }
 
-/** Records the newest version on the node that descends from ours, if there is one. */
+/** Records the newest version on the node that descends from this device's version, if there is one. */
 async function findNewer(options: TakeOverOptions, state: SyncState, head: Head): Promise<FastForward | undefined> {
   const { node, core, clock, keys, deviceSlot, log, signal } = options
   const { concurrentFetches, offlineMs } = DEFAULT_SETTINGS
@@ -86,8 +86,8 @@ async function findNewer(options: TakeOverOptions, state: SyncState, head: Head)
 }
 
 /**
- * Moves this device's head. Without it, the version is on the node only until other devices have published. The head is
- * behind when this fails; sync moves it later (see claim-slot.ts).
+ * Moves this device's head. Otherwise the version is on the node only until other devices have published. If it fails,
+ * the head is behind, and sync moves it later (see claim-slot.ts).
  */
 async function claim(
   { node, keys, deviceSlot, log, signal }: TakeOverOptions,
@@ -100,7 +100,7 @@ async function claim(
     const now = await names.read(name, node, { signal, lenient: true })
     if (now === UNUSABLE) return
     if (now !== undefined && now.sequence >= driveSequence(height, deviceSlot)) return
-    // An interrupted fast-forward may have begun at another node.
+    // An interrupted fast-forward may have started at another node.
     await node.getBlock(cidOf(version.root, 'dag-pb'), { signal })
     await node.putName(name, names.makeRecords(version.root, { height, deviceSlot }).device, { signal })
   } catch (error) {

@@ -227,10 +227,7 @@ const PASSING: ReadonlySet<DriveErrorCode> = new Set([
   'NODE_ERROR',
 ])
 
-/**
- * The version we are based on, the one we are publishing or the one we are taking over (a crash may follow the put of
- * its names).
- */
+/** The version this device is based on, is publishing or is taking over (a crash may follow the put of its names). */
 function isOurs(root: Digest, { head, plan, takeOver }: SyncState): boolean {
   return [head?.root, plan?.version.root, takeOver?.version.root].some((ours) => ours !== undefined && same(root, ours))
 }

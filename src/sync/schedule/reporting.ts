@@ -1,4 +1,4 @@
-/** The phase that sync is in, and who hears when it or anything else in the status changes. */
+/** The current phase of sync, and the listeners to changes of the status. */
 import type { Clock } from '../../base/index.js'
 import type { Checks } from '../check/checks.js'
 import type { SyncPhase, SyncStatus } from '../contract.js'
@@ -58,7 +58,7 @@ export class Reporting {
     this.changed()
   }
 
-  /** @returns ends the listening */
+  /** @returns a function that ends the listening */
   listen(listener: (status: SyncStatus) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -70,7 +70,7 @@ export class Reporting {
     for (const listener of this.#listeners) listener(status)
   }
 
-  /** As `changed`, for changes that come in great numbers: listeners hear of them a few times a second. */
+  /** Like `changed`, for frequent changes: listeners are called a few times a second. */
   progressed(): void {
     if (this.#parts.clock.monotonicMs() - this.#lastEmitMs >= PROGRESS_EVERY_MS) this.changed()
   }

@@ -2,7 +2,7 @@
 import { MIB } from '../../base/index.js'
 import type { ChunkRecord } from '../../tree-state/index.js'
 
-/** What reading a block takes: the digest of its sealed bytes and the key that opens them. */
+/** The parameters of reading a block: the digest of its sealed bytes and the key that opens them. */
 export type BlockRef = Pick<ChunkRecord, 'digest' | 'key'>
 
 /** Opened blocks by digest and key. A reader keeps its own while it needs them, even if the cache drops them. */
@@ -23,7 +23,7 @@ export class RecentBlocks {
     return this.#opened.get(name)
   }
 
-  /** As `peek`; the block then is the most recent one. */
+  /** Like `peek`; the block then is the most recent one. */
   use(name: string): Uint8Array | undefined {
     const plain = this.#opened.get(name)
     if (plain !== undefined) {

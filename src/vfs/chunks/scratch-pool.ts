@@ -1,4 +1,4 @@
-/** Buffers for sealed blocks that are being read from disk, 1 MiB each; a few of them wait for the next read. */
+/** Buffers for reading sealed blocks from disk, 1 MiB each. A few of them are kept for the next reads. */
 
 const MOST_KEPT = 8
 

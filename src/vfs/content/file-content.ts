@@ -38,7 +38,7 @@ export class FileContent {
   solidSize: number
   /** The bytes that HeldMemory counts for this file. */
   accounted = 0
-  /** Those of them in held pages. */
+  /** The part of them in held pages. */
   accountedPages = 0
   /** The last error of staging; flush and sync report it until a retry succeeds. */
   error: DriveError | undefined

@@ -32,8 +32,8 @@ const MAX_PENDING_BYTES = 6 * 1024 * KIB
 /** A commit starts when more than this is pending. */
 const COMMITTED_FROM_BYTES = 2 * 1024 * KIB
 /**
- * The same of held pages, which the next commit stages together. A transaction touches LMDB's map in one place or two
- * for each page, and the system maps 64 KiB there: a limit in pages is one of memory.
+ * The same limit for held pages, which the next commit stages together. For each page a transaction touches one or two
+ * places of LMDB's map, and the system maps 64 KiB there: a limit in pages is therefore a limit of memory.
  */
 const MAX_HELD_PAGE_BYTES = 6 * 1024 * KIB
 const PAGES_COMMITTED_FROM_BYTES = 2 * 1024 * KIB
@@ -66,7 +66,7 @@ interface Job {
   readonly caller: Caller
   /** Bytes written so far; they stay written when the rest has to wait. */
   done: number
-  /** It has waited for a commit of held pages. Some of them may not be stageable, so it waits once. */
+  /** Whether it has waited for a commit of held pages. Some of them may not be stageable, so it waits once. */
   hasWaited: boolean
 }
 

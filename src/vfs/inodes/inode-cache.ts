@@ -1,6 +1,5 @@
 /**
- * The inode objects in memory. Those that can be loaded again are dropped when there are too many, and all of them
- * after an idle period.
+ * The inode objects in memory. Reloadable ones are dropped if there are too many, and all of them after an idle period.
  */
 import { isDroppable, type Inode } from './inode.js'
 
@@ -25,7 +24,7 @@ export class InodeCache {
     return this.#isAtRest
   }
 
-  /** The object of an inode that is requested now. */
+  /** Returns the object of a requested inode. */
   use(ino: number): Inode | undefined {
     this.#isAtRest = false
     const inode = this.#inodes.get(ino)
@@ -33,7 +32,7 @@ export class InodeCache {
     return inode
   }
 
-  /** As `use`, for a look that keeps nothing in memory. */
+  /** Like `use`, without keeping the object in memory. */
   peek(ino: number): Inode | undefined {
     return this.#inodes.get(ino)
   }

@@ -15,7 +15,7 @@ export interface NewInode {
   readonly rdev: number
   readonly parent: number
   readonly inline?: Uint8Array
-  /** The next free number by default. */
+  /** By default the next free number. */
   readonly ino?: number
 }
 

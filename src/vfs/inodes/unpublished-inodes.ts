@@ -1,5 +1,5 @@
 /**
- * Which inodes have changes that no version has: the rows of `dirty`, and the counters over them. A change has no row
+ * The inodes with changes that no version contains: the rows of `dirty`, and counters over them. A change has no row
  * before it is committed.
  */
 import { dirtyKey } from '../../tree-state/index.js'
@@ -45,7 +45,7 @@ export class UnpublishedInodes {
     tables.dirty.put(dirtyKey(inode.ino), encodeDirty(sequence, inode))
   }
 
-  /** The inode has left the tree: there is nothing of it to publish. */
+  /** The inode was removed from the tree and needs no publishing. */
   leave(inode: Inode): void {
     const { counters, tables } = this.#state
     this.load(inode)

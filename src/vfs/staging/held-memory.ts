@@ -15,7 +15,7 @@ export class HeldMemory {
   /** Files with held bytes and since when (Clock.monotonicMs), the oldest first. */
   readonly files = new Map<Inode, number>()
   bytes = 0
-  /** Those of them in pages: one commit stages all of them. */
+  /** The part of them in pages: one commit stages all of them. */
   pageBytes = 0
   readonly #clock: Clock
   readonly #risk: RiskGauge

@@ -1,4 +1,4 @@
-/** What the pipeline gets to seal: one piece in place, or several small ones copied behind each other. */
+/** One unit of work for the pipeline: one piece in place, or several small ones copied one after another. */
 import { KIB } from '../../base/index.js'
 import type { SealItem } from '../../pipeline/index.js'
 import type { Piece } from '../content/piece.js'
