@@ -76,6 +76,8 @@ export interface SyncOptions {
   readonly start?: OpenedDrive
   /** The node is not the configured one yet: until `Sync.keepNode`, its confirmations make nothing evictable. */
   readonly isProvisional?: boolean
+  /** Nothing is published before `Sync.resume`. */
+  readonly isPaused?: boolean
   readonly settings?: Partial<SyncSettings>
 }
 

@@ -60,6 +60,7 @@ class DriveSync implements Sync {
     const settings = { ...DEFAULT_SETTINGS, ...options.settings }
     const { clock } = options
     this.#options = options
+    this.#isPaused = options.isPaused === true
     this.#state = state
     this.#wake = new Wake(clock)
     const health = (this.#health = new NodeHealth({

@@ -54,11 +54,12 @@ export function createControl(options: ControlOptions): ControlService {
     },
 
     async unmount(given, { signal, progress }) {
-      const drive = await daemon.requireDrive()
+      const drive = await (given.force === true ? daemon.requireOpen() : daemon.requireDrive())
       const directories = await selected(drive, given)
       const drainAll = (): Promise<void> =>
         drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
-      if (given.now !== true) {
+      // A drive in the middle of a replay publishes nothing.
+      if (given.now !== true && drive.takingOver === undefined) {
         // While a move runs, blocks sent to a node do not count as stored.
         await moves.settled(signal)
         await drainAll()
@@ -71,7 +72,7 @@ export function createControl(options: ControlOptions): ControlService {
     },
 
     async waitUnmounted({ directory }, { signal }) {
-      await (await daemon.requireDrive()).waitUnmounted(directory, signal)
+      await (await daemon.requireOpen()).waitUnmounted(directory, signal)
       return {}
     },
 
@@ -90,12 +91,12 @@ export function createControl(options: ControlOptions): ControlService {
     },
 
     async keyShow() {
-      await daemon.requireDrive()
+      await daemon.requireOpen()
       return { phrase: phraseOfRootKey(requireKey(daemon)) }
     },
 
     async keyVerify({ phrase }) {
-      await daemon.requireDrive()
+      await daemon.requireOpen()
       return { matches: timingSafeEqual(rootKeyOfPhrase(phrase), requireKey(daemon)) }
     },
 
@@ -154,7 +155,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
       residentBytes: process.memoryUsage.rss(),
     },
   }
-  if (daemon.state === 'opening') await daemon.requireDrive().catch(() => undefined) // the state below shows the error
+  if (daemon.state === 'opening') await daemon.requireOpen().catch(() => undefined) // the state below shows the error
   const losses = await daemon.losses.show()
   const drive = daemon.drive
   if (drive === undefined || daemon.state !== 'open') {
@@ -195,6 +196,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
     newer: sync.newer,
     warnings: [
       ...losses,
+      ...(drive.takingOver?.warning === undefined ? [] : [drive.takingOver.warning]),
       ...warningsOf(sync, isMoving ? undefined : config.movingTo),
       ...(await nodeWarnings(daemon, config.nodeUrl)),
     ],

@@ -10,7 +10,7 @@ import { connectRpc, remoteMethods, type Rpc } from './rpc.js'
 export interface DriveWorker {
   readonly thread: DriveThread
   readonly files: Files
-  /** Sets sync's source of blocks and entries. Before that, reads fail with OFFLINE, or wait if `takesOver` is set. */
+  /** Sets sync's source of blocks and entries. Before that, reads fail with OFFLINE. */
   setRemote(remote: RemoteSource): void
   /** Called once if the thread dies unexpectedly, with the changes that were only in its memory. */
   onDeath(listener: (reason: DriveError, lost: AtRisk) => void): void
@@ -21,36 +21,32 @@ export interface DriveWorker {
 export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> {
   readonly log: Log
   readonly startThread: StartThread
-  /** Whether a mount is served before sync is open. Reads that need the node then wait for it. */
-  readonly takesOver: boolean
+  /** Makes a request to the node; it may be repeated. */
+  readonly insist: <T>(request: () => Promise<T>) => Promise<T>
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
   /** Called when sync has work to do; see `Sync.changed`. */
   readonly onChanged: () => void
 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, startThread, onMountEnded, onChanged, takesOver, ...rest } = options
+  const { log, startThread, onMountEnded, onChanged, insist, ...rest } = options
   const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
   const worker = startThread(data)
   let remote: RemoteSource | undefined
-  const waiting: (() => void)[] = []
   let closing = false
   let dead = false
   const deathListeners: ((reason: DriveError, lost: AtRisk) => void)[] = []
 
-  const requireRemote = async (): Promise<RemoteSource> => {
-    if (remote === undefined && takesOver && !dead && !closing)
-      await new Promise<void>((resolve) => waiting.push(resolve))
-    if (remote === undefined) throw new DriveError('OFFLINE', 'The node is not open yet.')
-    return remote
-  }
-  const wake = (): void => {
-    for (const resolve of waiting.splice(0)) resolve()
-  }
+  /** The source is looked up by each try, because the drive may move to another node meanwhile. */
+  const ask = <T>(request: (source: RemoteSource) => Promise<T>): Promise<T> =>
+    insist(async () => {
+      if (remote === undefined) throw new DriveError('OFFLINE', 'The node is not open yet.')
+      return request(remote)
+    })
   const handlers: { readonly [Name in keyof MainThread]: MainThread[Name] } = {
-    fetchBlocks: async (digests, signal) => (await requireRemote()).fetchBlocks(digests, signal),
-    loadDirectory: async (from, signal) => (await requireRemote()).loadDirectory(from, signal),
-    loadChunks: async (from, signal) => (await requireRemote()).loadChunks(from, signal),
+    fetchBlocks: (digests, signal) => ask((source) => source.fetchBlocks(digests, signal)),
+    loadDirectory: (from, signal) => ask((source) => source.loadDirectory(from, signal)),
+    loadChunks: (from, signal) => ask((source) => source.loadChunks(from, signal)),
     mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
     changed: async () => onChanged(),
     log: async (level, message, fields) => log[level](message, fields),
@@ -87,12 +83,10 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
     files: remoteFiles(rpc),
     setRemote(source) {
       remote = source
-      wake()
     },
     onDeath: (listener) => deathListeners.push(listener),
     async close() {
       closing = true
-      wake()
       try {
         if (!dead) await rpc.call('closeAll', [])
       } finally {

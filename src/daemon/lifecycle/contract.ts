@@ -35,10 +35,12 @@ export interface Daemon {
   readonly drive: Drive | undefined
   readonly rootKey: RootKey | undefined
   /**
-   * Waits for an opening in progress.
-   * @throws NO_DRIVE, LOCKED, or the reason why the drive could not be opened
+   * Waits for an opening in progress, and for a mount to be taken over.
+   * @throws NO_DRIVE, LOCKED, or the reason why the drive could not be opened; BUSY if the take-over takes long
    */
   requireDrive(): Promise<Drive>
+  /** As `requireDrive`, also while a mount is taken over. Its callers do not change the tree. */
+  requireOpen(): Promise<Drive>
   /** Opens the drive of the key file. A failure becomes part of the state. */
   start(): Promise<void>
   /** Waits for an opening in progress, so that `state` is up to date. */

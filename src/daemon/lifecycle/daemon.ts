@@ -178,6 +178,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return rootKey
     },
     async requireDrive() {
+      await (await this.requireOpen()).takingOver?.settled()
+      return this.requireOpen()
+    },
+    async requireOpen() {
       await opening
       // The cause may be gone, for example a full disk or a missing directory.
       if (state === 'failed') await exclusively(openFromDisk)
@@ -197,9 +201,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         }
         if (state !== 'open') await dropHeldMount()
       }),
-    async settled() {
-      await opening
-    },
+    settled: async () => void (await opening),
     unlock: (passphrase) =>
       exclusively(async () => {
         if (state !== 'locked') return

@@ -19,6 +19,7 @@ import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/holder.js'
 import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts, type MountsOptions } from '../mounts/mounts.js'
+import { TakingOver } from '../mounts/taking-over.js'
 import { ENVIRONMENTS, endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
 import { markWhenPublished } from '../nodes/published-mark.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
@@ -51,6 +52,8 @@ export interface Drive {
   readonly files: Files
   /** Clock.monotonicMs when the drive was opened. */
   readonly openedMs: number
+  /** A mount of a killed daemon that is still being taken over. The tree must not be changed by others meanwhile. */
+  readonly takingOver: TakingOver | undefined
   /** The error code if the check for a newer version failed at opening. */
   readonly newerUnknown: string | undefined
   counts(): Promise<DriveCounts>
@@ -83,6 +86,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
   let node = options.node
   let remember = false
   const closers: (() => Promise<void>)[] = [() => node.close()]
+  let takingOver: TakingOver | undefined
   try {
     const { dataDirectory } = paths
     await prepareLocalData(dataDirectory, log)
@@ -98,6 +102,8 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       newerUnknown = code
     }
     const held = options.holder.take()
+    const ongoing = held && new TakingOver(held.report.directory, log)
+    takingOver = ongoing
     // Programs use the mounted tree, so it is not replaced by a newer version.
     const newer =
       held === undefined
@@ -111,12 +117,12 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       cacheBytes: options.cacheBytes,
       log,
       startThread: options.startThread,
-      takesOver: held !== undefined,
+      insist: (request) => (ongoing === undefined ? request() : ongoing.insist(request)),
       onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
       onChanged: () => hearing?.changed(),
     })
     const { holder, losses, onMountsChanged: onChanged } = options
-    const mounts = createMounts({ worker, holder, losses, rootKey, paths, log, onChanged })
+    const mounts = createMounts({ worker, holder, losses, rootKey, paths, log, onChanged, takingOver: ongoing })
     closers.push(() => worker.close())
     worker.onDeath(options.onDeath)
     const fresh = newer === undefined && held === undefined && (await worker.thread.isFresh())
@@ -126,13 +132,14 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     const root = newer?.version.commit.root ?? start?.root
     await worker.thread.open({ root: root && inodeOf(root), living: held })
     if (held !== undefined) {
-      closers.push(() => mounts.detachAll(true))
-      await mounts.takeOver(held)
+      ongoing?.prepare(() => mounts.takeOver(held))
+      remember = true
+      closers.push(() => mounts.detachAll(remember))
     }
     if (newer !== undefined) await finishTakeOver(queue)
     const meta = openEnvironmentReader(join(dataDirectory, 'meta'), sealer)
     closers.push(() => meta.close())
-    const startSync = async (isProvisional: boolean): Promise<Sync> => {
+    const startSync = async (isProvisional: boolean, isPaused: boolean): Promise<Sync> => {
       const opened = await openSync({
         port: worker.thread,
         blocks: new LocalBlocks(worker.thread, openPlacedBlocks(dataDirectory)),
@@ -148,6 +155,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         log,
         ...(start === undefined ? {} : { start }),
         isProvisional,
+        isPaused,
         settings: { debounceMs: config.debounceMs, scrubBytesPerSecond: config.scrubBytesPerSecond },
       })
       worker.setRemote(opened.remote)
@@ -156,10 +164,15 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       return opened
     }
     let isClosed = false
-    let current = await startSync(false)
+    // A tree in the middle of a replay is not published. The replay may need what sync reads from the node.
+    let current = await startSync(false, held !== undefined)
     closers.push(() => current.close())
     if (fresh) await endFirstOpening(dataDirectory)
     closers.push(() => mounts.detachAll(remember))
+    // Commands have to answer however long it takes.
+    await ongoing?.begin()
+    void ongoing?.over.then(() => current.resume())
+    remember = false
     return {
       get node() {
         return node
@@ -172,6 +185,9 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       },
       files: worker.files,
       openedMs: systemClock.monotonicMs(),
+      get takingOver() {
+        return ongoing?.isOver === false ? ongoing : undefined
+      },
       newerUnknown,
       counts: () => worker.thread.counts(),
       flush: () => worker.thread.flush(),
@@ -193,7 +209,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
         })
         await refuseWhenClosed()
         node = next
-        current = await startSync(isProvisional)
+        current = await startSync(isProvisional, false)
       },
       close: (rememberMounts) => {
         isClosed = true
@@ -208,6 +224,8 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       },
     }
   } catch (error) {
+    // Programs lose the mount. What they were told is done is not lost, unless it needs the node.
+    await takingOver?.rescue()
     await closeInReverse(closers, log).catch(() => {
       // Report the first failure; this one is in the log.
     })

@@ -5,6 +5,7 @@ import { aborted, DriveError, isDriveError, sleep, toWire, type Log } from '../.
 import type { DrivePaths } from '../../platform/index.js'
 import { forceUnmount, type MountEnd } from '../../fuse/index.js'
 import type { DriveWorker } from '../drive-thread/drive-worker.js'
+import type { TakingOver } from './taking-over.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { HeldMount, Holder } from './holder.js'
 import { requireMountable, resolveFully } from './mount-directory.js'
@@ -47,10 +48,12 @@ export interface MountsOptions {
   readonly paths: DrivePaths
   readonly log: Log
   readonly onChanged: () => void
+  /** The take-over that `takeOver` is part of. */
+  readonly takingOver?: TakingOver | undefined
 }
 
 export function createMounts(options: MountsOptions): Mounts {
-  const { worker, holder, losses, rootKey, paths, log } = options
+  const { worker, holder, losses, rootKey, paths, log, takingOver } = options
   const live = new Map<string, MountReport>()
   const waiting = new Set<() => void>()
   let closing = false
@@ -138,27 +141,27 @@ export function createMounts(options: MountsOptions): Mounts {
 
     remount: (before) => oneAtATime(() => mountNow(before, before)),
 
-    takeOver: ({ report, channel, sharedMemory }) =>
-      oneAtATime(async () => {
-        const { directory, readOnly, allowOther } = report
-        const options = { readOnly, allowOther, sharedMemory }
-        live.set(directory, report)
-        await recallMode(directory)
-        const living = { mountpoint: directory, channel, sharedMemory }
-        const served = await worker.thread.takeOver(living, options).catch(async (error: unknown) => {
-          // First, because the log of operations ends with the mount.
-          await losses.note(`After the daemon was killed: ${toWire(error).message}`)
-          // No process will serve it: programs get errors instead of waiting forever.
-          await forceUnmount(directory).catch(() => undefined) // it has already ended
-          throw error
-        })
-        if (served.channel !== undefined) holder.keep(served.channel, rootKey)
-        log.info('the mount goes on')
-      }),
+    async takeOver({ report, channel, sharedMemory }) {
+      const { directory, readOnly, allowOther } = report
+      const how = { readOnly, allowOther, sharedMemory }
+      live.set(directory, report)
+      await recallMode(directory)
+      const living = { mountpoint: directory, channel, sharedMemory }
+      const served = await worker.thread.takeOver(living, how).catch(async (error: unknown) => {
+        // First, because the log of operations ends with the mount.
+        await losses.note(`After the daemon was killed: ${toWire(error).message}`)
+        // No process will serve it: programs get errors instead of waiting forever.
+        await forceUnmount(directory).catch(() => undefined) // it has already ended
+        if (takingOver?.isLate === true) this.ended(directory, 'failed')
+        throw error
+      })
+      if (served.channel !== undefined) holder.keep(served.channel, rootKey)
+      log.info('the mount goes on')
+    },
 
     async unmount(directory, { lazy = false, force = false }) {
       if (!live.has(directory)) throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
-      if (force) await forceUnmount(directory)
+      if (force) await Promise.all([forceUnmount(directory), takingOver?.giveUp()])
       else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
       log.info('unmounted', { lazy, force })
       forget(directory)
@@ -203,7 +206,7 @@ export function createMounts(options: MountsOptions): Mounts {
     },
 
     async detachAll(remember) {
-      await last
+      await Promise.all([last, takingOver?.giveUp()])
       closing = true
       willReturn = remember
       for (const directory of live.keys()) {
