@@ -1,0 +1,42 @@
+import test, { type ExecutionContext } from 'ava'
+import { deferred, DriveError, silentLog } from '../../base/index.js'
+import { TakingOver } from './taking-over.js'
+
+const away = (): Promise<never> => Promise.reject(new DriveError('OFFLINE', 'The node is away.'))
+
+test('S-121 a request of a replay is repeated until the node answers, and callers hear the reason meanwhile', async (t: ExecutionContext) => {
+  const taking = new TakingOver('/mount', silentLog)
+  const isBack = deferred<void>()
+  let tries = 0
+  const request = async (): Promise<string> => (++tries < 3 ? away() : (await isBack.promise, 'bytes'))
+  const asked: string[] = []
+  taking.prepare(async () => void asked.push(await taking.insist(request)))
+  await taking.begin(() => t.fail())
+  t.true(taking.isLate)
+  t.false(taking.isOver)
+  t.regex(taking.warning ?? '', /\/mount.*The node is away/)
+  await t.throwsAsync(taking.settled(), { code: 'BUSY' })
+  isBack.resolve()
+  await taking.over
+  t.deepEqual(asked, ['bytes'])
+  t.is(taking.warning, undefined)
+  await t.throwsAsync(taking.insist(away), { code: 'OFFLINE' })
+})
+
+test('S-121 a take-over that is given up fails, and that is told once', async (t: ExecutionContext) => {
+  const taking = new TakingOver('/mount', silentLog)
+  const told: unknown[] = []
+  taking.prepare(() => taking.insist(away))
+  await taking.begin((error) => told.push(error))
+  await taking.giveUp()
+  t.like(told, [{ code: 'ABORTED' }])
+})
+
+test('S-120 a take-over that fails at once fails the opening of the drive', async (t: ExecutionContext) => {
+  const taking = new TakingOver('/mount', silentLog)
+  taking.prepare(() => Promise.reject(new DriveError('MOUNT_FAILED', 'The mount cannot continue.')))
+  await t.throwsAsync(
+    taking.begin(() => t.fail()),
+    { code: 'MOUNT_FAILED' },
+  )
+})
