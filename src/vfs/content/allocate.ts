@@ -1,10 +1,11 @@
 /** fallocate(2): extends, punches holes, and zeroes. */
-import { DriveError, GIB, MIB } from '../../base/index.js'
+import { DriveError, MIB } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { settle, Wait } from '../maybe.js'
 import { FALLOCATE, type AllocatedRange, type Caller, type Maybe } from '../tree.js'
 import { closeTail } from '../staging/stage.js'
 import { contentOrWait } from './load-content.js'
+import { nextTurn, stepEnd } from './steps.js'
 import { truncate, type TruncateParts } from './truncate.js'
 import { zeroRange } from './zero-range.js'
 import type { WriteParts } from './write.js'
@@ -14,8 +15,7 @@ export type AllocateParts = WriteParts & TruncateParts
 
 const { KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE } = FALLOCATE
 
-/** A large range is zeroed step by step; after a crash, some of the steps are done. */
-const ZERO_STEP_BYTES = GIB
+/** A range with many rows is zeroed step by step; after a crash, some of the steps are done. */
 const MOST_PENDING_BYTES = 4 * MIB
 
 /** Does not reserve space: blocks are created when data is written. Throws NOT_SUPPORTED for other modes, INVALID. */
@@ -43,11 +43,12 @@ export function allocate(
       const closing = closeTail(parts, inode, content)
       if (closing !== undefined) return closing
       if (content.pieces.length > 0) return new Wait(parts.sealing.settle(inode, content.pieces))
-      for (let at = offset; at < Math.min(end, inode.size); at += ZERO_STEP_BYTES) {
-        zeroRange(parts, inode, content, at, Math.min(end, inode.size, at + ZERO_STEP_BYTES))
-        // A retry is cheap: the range that is zero already costs little.
-        if (parts.state.pendingBytes > MOST_PENDING_BYTES) return new Wait(parts.committer.commit())
-      }
+      const last = Math.min(end, inode.size)
+      const next = stepEnd(parts, inode.ino, Math.min(offset, last), last)
+      zeroRange(parts, inode, content, offset, next)
+      // The next try finds no rows in what is zero already.
+      if (next < last)
+        return parts.state.pendingBytes > MOST_PENDING_BYTES ? new Wait(parts.committer.commit()) : nextTurn()
     }
     if (extends_ && end > inode.size) truncate(parts, inode, content, end)
     if (mode === KEEP_SIZE) return undefined

@@ -1,5 +1,5 @@
 /** Sets the size: every layer drops the bytes beyond it; an added range is a hole. */
-import { DriveError, GIB } from '../../base/index.js'
+import { DriveError } from '../../base/index.js'
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
 import { noteResized } from './data-blocks.js'
@@ -25,15 +25,6 @@ export function truncate(parts: TruncateParts, inode: Inode, content: FileConten
   if (size !== sizeBefore) noteResized(inode, content, sizeBefore)
   parts.held.account(inode)
 }
-
-/** The next intermediate size on the way to `size`: few enough chunk rows lie beyond it for one turn. */
-export function shrinkStep(inode: Inode, content: FileContent, size: number): number {
-  let next = inode.size - STEP_BYTES
-  while (next > size && content.rows.within(next, next + STEP_BYTES).length === 0) next -= STEP_BYTES
-  return Math.max(next, size)
-}
-
-const STEP_BYTES = GIB
 
 function shrink(parts: TruncateParts, inode: Inode, content: FileContent, size: number): void {
   replaceRows(parts, inode, size, Infinity, [])

@@ -1,8 +1,9 @@
 /** chmod, chown, utimens and truncate by path or handle. */
-import { DriveError, MIB } from '../../base/index.js'
+import { DriveError, KIB } from '../../base/index.js'
 import { S_IFMT } from '../../model/index.js'
 import { contentOrWait } from '../content/load-content.js'
-import { shrinkStep, truncate, type TruncateParts } from '../content/truncate.js'
+import { nextTurn, shrinkStep } from '../content/steps.js'
+import { truncate, type TruncateParts } from '../content/truncate.js'
 import { attributesOf, type Inode } from './inode.js'
 import { followMode } from './xattrs.js'
 import { settle, then, Wait } from '../maybe.js'
@@ -28,7 +29,7 @@ export function setAttributes(
   return then(setFileSize(parts, inode, size, caller), () => applyChange(parts, inode, change))
 }
 
-const MOST_PENDING_BYTES = 4 * MIB
+const MOST_PENDING_BYTES = 256 * KIB
 
 /** ftruncate(2). Throws IS_A_DIRECTORY, INVALID. */
 export function setFileSize(parts: AttributeParts, inode: Inode, size: number, caller: Caller): Maybe<void> {
@@ -40,11 +41,12 @@ export function setFileSize(parts: AttributeParts, inode: Inode, size: number, c
     if (frozen !== undefined) return frozen
     const content = contentOrWait(parts, inode, caller)
     if (content instanceof Wait) return content
-    // A large file shrinks step by step: after a crash it has the size of one of the steps.
-    for (let next = shrinkStep(inode, content, size); next > size; next = shrinkStep(inode, content, size)) {
+    // A file with many rows shrinks step by step: after a crash it has the size of one of the steps.
+    const next = shrinkStep(parts, inode, size)
+    if (next > size) {
       truncate(parts, inode, content, next)
       parts.inodes.markChanged(inode)
-      if (parts.state.pendingBytes > MOST_PENDING_BYTES) return new Wait(parts.committer.commit())
+      return parts.state.pendingBytes > MOST_PENDING_BYTES ? new Wait(parts.committer.commit()) : nextTurn()
     }
     truncate(parts, inode, content, size)
     parts.inodes.stampChange(inode, true)
