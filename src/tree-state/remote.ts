@@ -9,6 +9,8 @@ export interface RemoteChild {
   readonly record: InodeRecord
   /** The chunks of a file with few chunks. Absent when `record.ref` refers to its list, and for other types. */
   readonly chunks: readonly Omit<ChunkRecord, 'born'>[] | undefined
+  /** The entry refers to the link table: other entries may name the same file, whatever its link count. */
+  readonly isShared?: boolean
 }
 
 export interface DirectoryPosition {

@@ -12,6 +12,7 @@ import { ChunkReader } from './chunks/chunk-reader.js'
 import { removeContent } from './content/remove-content.js'
 import { Changes } from './inodes/changes.js'
 import { InodeTable } from './inodes/inode-table.js'
+import { EMPTY_DIRECTORY_LINKS, namedLinkCount } from './inodes/link-count.js'
 import { FIRST_COOKIE } from './inodes/new-record.js'
 import { Invalidations } from './inodes/invalidations.js'
 import { FileIds } from './inodes/file-ids.js'
@@ -160,7 +161,7 @@ function makeParts(options: VfsOptions) {
   const content = { state, blocks, named, inodes, reader, held }
   const sealing = new SealQueue({ ...content, pipeline, gate, failures })
   const committer = new Committer({ ...content, sealing, gate, failures })
-  const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote, committer })
+  const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote, committer, invalidations })
   const removals = new Removals({ state, held, sealing, inodes, committer, failures })
   inodes.onLateDeparture((inode) => removals.takes(inode))
   inodes.onDeparture((inode) => removeContent({ state, held, sealing }, inode))
@@ -198,14 +199,16 @@ function makeRoot(inodes: InodeTable, directories: Directories, root: FreshRoot)
       mode: (mode & 0o7777) | (TYPE.DIRECTORY << 12),
       uid,
       gid,
-      nlink: 2,
+      nlink: EMPTY_DIRECTORY_LINKS,
       rdev: 0,
       parent: 0,
     }
     directories.begin(inodes.create(fields))
     return
   }
-  inodes.putLoaded({ ...root.record, ino: ROOT_INO, parent: 0, nextCookie: FIRST_COOKIE })
+  const { record } = root
+  const nlink = namedLinkCount(record)
+  inodes.putLoaded({ ...record, nlink, ino: ROOT_INO, parent: 0, nextCookie: FIRST_COOKIE })
 }
 
 async function close(parts: Parts, background: Background): Promise<void> {

@@ -11,7 +11,6 @@ import {
   type FetchBlock,
   type FileChunk,
 } from '../../dag/index.js'
-import { readBe64 } from '../../storage/kv/index.js'
 import type { RemoteChild, RemoteSource } from '../../tree-state/index.js'
 import { inodeOf } from '../../commits/index.js'
 import type { NodeReader } from './node-reader.js'
@@ -28,7 +27,7 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
   const resolve = async (entry: EntryRecord, signal: AbortSignal | undefined): Promise<EntryRecord> => {
     if (entry.content.kind !== 'shared') return entry
     const known = state.tables.shared.get(entry.fileId)
-    if (known !== undefined) return knownHere(decodeEntry(known.subarray(8)), readBe64(known))
+    if (known !== undefined) return decodeEntry(known.subarray(8))
     const links = state.head?.commit.links
     const found =
       links === undefined
@@ -46,7 +45,7 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
       const options = { ...(signal && { signal }), ...(after !== undefined && { after }) }
       for await (const { name, entry } of readDirectoryTable(ref, recent.fetch, options)) {
         if (children.length >= ROWS_A_PAGE || bytes >= BYTES_A_PAGE) return { children, isLast: false }
-        const child = childOf(name, await resolve(entry, signal))
+        const child = childOf(name, await resolve(entry, signal), entry.content.kind === 'shared')
         children.push(child)
         bytes += sizeOf(child)
       }
@@ -64,23 +63,16 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
   }
 }
 
-function childOf(name: PlainName, entry: EntryRecord): RemoteChild {
+function childOf(name: PlainName, entry: EntryRecord, isShared: boolean): RemoteChild {
   const { content } = entry
-  return { name, record: inodeOf(entry), chunks: content.kind === 'chunks' ? content.chunks : undefined }
+  const chunks = content.kind === 'chunks' ? content.chunks : undefined
+  return { name, record: inodeOf(entry), chunks, isShared }
 }
 
 /** The variable parts of an entry; the rest takes some hundred bytes. */
 function sizeOf({ record, chunks }: RemoteChild): number {
   const xattrs = record.xattrs.reduce((sum, { name, value }) => sum + name.length + value.length, 0)
   return (record.inline?.length ?? 0) + xattrs + (chunks?.length ?? 0) * CHUNK_BYTES
-}
-
-/**
- * If the entry's file already has an inode on this machine, it is a file with several names. The existing inode is
- * used, however many names are left.
- */
-function knownHere(entry: EntryRecord, ino: number): EntryRecord {
-  return ino === 0 || entry.nlink > 1 ? entry : { ...entry, nlink: 2 }
 }
 
 /** Reads tree and pin tree nodes: those this device made from local tables, all others from the node. */

@@ -40,6 +40,8 @@ export function dropLink(parts: LinkParts, inode: Inode, parent: number, name: P
   if (inode.nlink > 1) {
     links.delete(linkKey(inode.ino, parent, parts.directories.hashOf(name)))
     inode.nlink--
+    // The published count may have been too low. The last known name decides, not the count.
+    if (inode.nlink === 1) inode.nlink = Math.max(1, countLinks(parts, inode.ino))
     const next = firstLink(parts, inode.ino)
     inode.parent = next?.parent ?? 0
     if (inode.nlink === 1 && next !== undefined) links.delete(next.key)
@@ -80,4 +82,10 @@ function firstLink(parts: LinkParts, ino: number): { parent: number; key: Uint8A
   for (const [key] of parts.state.tables.links.range({ ...rowsOf(ino), limit: 1 }))
     return { parent: secondOf(key), key }
   return undefined
+}
+
+function countLinks(parts: LinkParts, ino: number): number {
+  let count = 0
+  for (const _ of parts.state.tables.links.keys(rowsOf(ino))) count++
+  return count
 }

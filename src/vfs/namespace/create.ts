@@ -3,6 +3,7 @@ import { DriveError, type PlainName } from '../../base/index.js'
 import { TYPE } from '../../tree-state/index.js'
 import { attributesOf, type Inode } from '../inodes/inode.js'
 import { needsIno, type InoParts } from '../inodes/ino-reservation.js'
+import { changeSubdirectories, EMPTY_DIRECTORY_LINKS, requireRoomForSubdirectory } from '../inodes/link-count.js'
 import { addLink } from '../inodes/links.js'
 import { inheritAcl } from '../inodes/xattrs.js'
 import type { Attributes, Caller, Maybe } from '../tree.js'
@@ -56,19 +57,20 @@ export function makeDirectory(
   const parent = writableDirectory(parts, parentIno)
   return withEntries(parts, [parent], caller, () => {
     requireAbsent(parts, parent, name)
+    requireRoomForSubdirectory(parent)
     const wait = needsIno(parts)
     if (wait !== undefined) return wait
     const inode = parts.inodes.create({
       mode: (mode & 0o1777) | (parent.mode & S_ISGID) | (TYPE.DIRECTORY << 12),
       uid: caller.uid,
       gid: groupFor(parent, caller),
-      nlink: 2,
+      nlink: EMPTY_DIRECTORY_LINKS,
       rdev: 0,
       parent: parent.ino,
     })
     inheritAcl(inode, parent, caller.umask ?? 0)
     parts.directories.begin(inode)
-    parent.nlink++
+    changeSubdirectories(parent, 1)
     enter(parts, parent, name, inode)
     return attributesOf(inode)
   })

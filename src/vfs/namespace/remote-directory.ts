@@ -4,21 +4,27 @@
  * is in the same commit as the entries, so it continues after a failure or a crash. The entries become visible only
  * when the directory is complete.
  */
-import { MIB, unlessAborted, type FileId } from '../../base/index.js'
-import { be64, readBe64 } from '../../storage/kv/index.js'
+import { MIB, unlessAborted, type FileId, type PlainName } from '../../base/index.js'
+import { isDirectory } from '../../model/index.js'
+import { be64, pagesOf, readBe64 } from '../../storage/kv/index.js'
 import {
   chunkKey,
+  decodeDentry,
   dentryKey,
   encodeChunk,
   encodeDentry,
   linkKey,
+  rowsOf,
   TYPE,
   type RemoteChild,
   type RemoteSource,
 } from '../../tree-state/index.js'
 import { holesBetween } from '../content/data-blocks.js'
+import { EMPTY_DIRECTORY_LINKS, namedLinkCount } from '../inodes/link-count.js'
+import { addLink } from '../inodes/links.js'
 import { FIRST_COOKIE } from '../inodes/new-record.js'
 import type { Inode } from '../inodes/inode.js'
+import type { Invalidations } from '../inodes/invalidations.js'
 import { loadedUpTo, writeLoadedUpTo } from '../inodes/state-rows.js'
 import type { Caller } from '../tree.js'
 import type { TreeState } from '../inodes/tree-state.js'
@@ -32,6 +38,7 @@ export interface RemoteDirectoryParts {
   readonly directories: Directories
   readonly remote: Pick<RemoteSource, 'loadDirectory'>
   readonly committer: { commit(): Promise<void> }
+  readonly invalidations: Pick<Invalidations, 'send'>
 }
 
 /** Loads directories; at most one request per directory at a time. */
@@ -74,11 +81,15 @@ export class RemoteDirectories {
     if (!inode.unloaded || ref === undefined) return
     const { state, inodes, directories, remote, committer } = this.#parts
     let after = loadedUpTo(state, inode.ino)
+    let subdirectories = after === undefined ? 0 : await countSubdirectories(state, inode.ino)
     for (;;) {
       const { children, isLast } = await remote.loadDirectory({ ref, after })
       if (!inode.unloaded || inode.gone) return
       let cookie = Math.max(FIRST_COOKIE, inode.nextCookie)
-      for (const child of children) putChild(this.#parts, inode.ino, child, cookie++)
+      for (const child of children) {
+        putChild(this.#parts, inode.ino, child, cookie++)
+        if (isDirectory(child.record)) subdirectories++
+      }
       inode.nextCookie = cookie
       after = children.at(-1)?.name
       inodes.markUnwritten(inode)
@@ -88,8 +99,16 @@ export class RemoteDirectories {
     }
     writeLoadedUpTo(state, inode.ino, undefined)
     inode.unloaded = false
+    this.#setLinks(inode, EMPTY_DIRECTORY_LINKS + subdirectories)
     directories.drop(inode)
     if (this.#keepsNumbers) await committer.commit()
+  }
+
+  /** The kernel may have the published count, which is wrong in rare cases. */
+  #setLinks(inode: Inode, nlink: number): void {
+    if (inode.nlink === nlink) return
+    inode.nlink = nlink
+    this.#parts.invalidations.send({ kind: 'inode', ino: inode.ino, attributesOnly: true })
   }
 }
 
@@ -99,16 +118,17 @@ const MOST_PENDING_BYTES = 8 * MIB
 function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChild, cookie: number): void {
   const { tables } = parts.state
   const { record } = child
-  const isShared = record.nlink > 1 && record.mode >>> 12 !== TYPE.DIRECTORY
+  const isShared = (record.nlink > 1 || child.isShared === true) && !isDirectory(record)
   const known = isShared ? inoOf(parts, record.fileId) : undefined
   const ino = known ?? parts.inodes.nextIno()
   const hash = parts.directories.hashOf(child.name)
   if (known === undefined) {
     // The entry is a name. A record with nlink 0 would be removed as soon as it is unused.
+    const nlink = namedLinkCount(record)
     parts.inodes.putLoaded({
       ...record,
       holes: holesOf(child),
-      nlink: Math.max(1, record.nlink),
+      nlink,
       ino,
       parent,
       nextCookie: FIRST_COOKIE,
@@ -117,10 +137,9 @@ function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChil
       tables.chunks.put(chunkKey(ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
     }
     if (isShared) tables.ids.put(record.fileId, be64(ino))
-  } else adoptName(parts, known, parent)
-  // A file with one name has no link row. If all other names of this file are gone by now, this is its only name.
-  const nlink = known === undefined ? record.nlink : parts.inodes.get(known).nlink
-  if (isShared && nlink > 1) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
+    // A file with one name has no link row.
+    if (isShared && nlink > 1) tables.links.put(linkKey(ino, parent, hash), Buffer.of(1))
+  } else adoptName(parts, known, parent, child.name)
   const dentry = { name: child.name, ino, type: record.mode >>> 12, cookie }
   tables.dentries.put(dentryKey(parent, hash), encodeDentry(dentry))
 }
@@ -132,11 +151,27 @@ function holesOf({ record, chunks }: RemoteChild): number {
 }
 
 /** A hard link known from another directory; its other known names may be gone by now. */
-function adoptName(parts: RemoteDirectoryParts, ino: number, parent: number): void {
+function adoptName(parts: RemoteDirectoryParts, ino: number, parent: number, name: PlainName): void {
   const inode = parts.inodes.get(ino)
-  if (inode.parent !== 0) return
-  inode.parent = parent
+  // The published count was too low: each of two names must keep the file.
+  if (inode.nlink === 1 && inode.parent !== 0) addLink(parts, inode, parent, name)
+  else {
+    if (inode.nlink > 1)
+      parts.state.tables.links.put(linkKey(ino, parent, parts.directories.hashOf(name)), Buffer.of(1))
+    if (inode.parent !== 0) return
+    inode.parent = parent
+  }
   parts.inodes.markUnwritten(inode)
+}
+
+/** Of a directory whose load was interrupted: those that are in the tables. */
+async function countSubdirectories({ tables }: TreeState, ino: number): Promise<number> {
+  let count = 0
+  for (const rows of pagesOf(tables.dentries, rowsOf(ino))) {
+    for (const [, value] of rows) if (decodeDentry(value).type === TYPE.DIRECTORY) count++
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return count
 }
 
 function inoOf(parts: RemoteDirectoryParts, fileId: FileId): number | undefined {

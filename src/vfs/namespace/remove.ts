@@ -1,6 +1,7 @@
 /** Removes names: unlink and rmdir. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
+import { changeSubdirectories } from '../inodes/link-count.js'
 import { dropLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
@@ -32,7 +33,7 @@ export function removeDirectory(
     const wait = requireEmpty(parts, inode, caller)
     if (wait !== undefined) return wait
     parts.directories.delete(parent, name)
-    parent.nlink--
+    changeSubdirectories(parent, -1)
     parts.inodes.stampChange(parent, true)
     removeName(parts, inode, parent.ino, name)
     return undefined

@@ -1,6 +1,7 @@
 /** rename(2) and renameat2(2): replacing, RENAME_NOREPLACE and RENAME_EXCHANGE. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
+import { changeSubdirectories, requireRoomForSubdirectory } from '../inodes/link-count.js'
 import { moveLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import { RENAME, ROOT_INO, type Caller, type Maybe } from '../tree.js'
@@ -37,7 +38,10 @@ export function rename(
       return undefined
     }
     const step: Step = { source, target, moved }
-    if (existing === undefined) return move(parts, step)
+    if (existing === undefined) {
+      if (moved.isDirectory && source.directory !== target.directory) requireRoomForSubdirectory(target.directory)
+      return move(parts, step)
+    }
     if (flags === RENAME.NO_REPLACE) throw new DriveError('EXISTS', 'The name is taken.')
     if (existing.ino === moved.ino) return undefined
     return replace(parts, step, parts.inodes.get(existing.ino), caller)
@@ -56,8 +60,8 @@ function move(parts: NamespaceParts, { source, target, moved }: Step): void {
   moveLink(parts, moved, nameAt(source), nameAt(target))
   moved.hint = target.name
   if (moved.isDirectory && source.directory !== target.directory) {
-    source.directory.nlink--
-    target.directory.nlink++
+    changeSubdirectories(source.directory, -1)
+    changeSubdirectories(target.directory, 1)
   }
   parts.inodes.stampChange(moved, false)
   parts.changes.moved(moved, nameAt(source), nameAt(target))
@@ -73,7 +77,7 @@ function replace(parts: NamespaceParts, step: Step, old: Inode, caller: Caller):
   if (old.isDirectory) {
     const wait = requireEmpty(parts, old, caller)
     if (wait !== undefined) return wait
-    target.directory.nlink--
+    changeSubdirectories(target.directory, -1)
   }
   parts.directories.delete(target.directory, target.name)
   removeName(parts, old, target.directory.ino, target.name)
@@ -91,8 +95,8 @@ function exchange(parts: NamespaceParts, a: Place, first: Inode, b: Place, secon
   second.hint = a.name
   const change = (first.isDirectory ? 1 : 0) - (second.isDirectory ? 1 : 0)
   if (a.directory !== b.directory) {
-    a.directory.nlink -= change
-    b.directory.nlink += change
+    changeSubdirectories(a.directory, -change)
+    changeSubdirectories(b.directory, change)
   }
   parts.inodes.stampChange(first, false)
   parts.inodes.stampChange(second, false)
