@@ -111,12 +111,13 @@ function countLookUps({ meta }: OpenDrive): () => number {
   let calls = 0
   for (const name of ['chunks', 'pages']) {
     const table = meta.table(name, { sealed: true })
-    const { range, keys } = table
+    const range = table.range.bind(table)
+    const keys = table.keys.bind(table)
     const counted = (): void => {
       if (++calls > 20_000) throw new Error('There are too many look-ups.')
     }
-    table.range = (options) => (counted(), range.call(table, options))
-    table.keys = (options) => (counted(), keys.call(table, options))
+    table.range = (options) => (counted(), range(options))
+    table.keys = (options) => (counted(), keys(options))
   }
   return () => calls
 }
