@@ -31,6 +31,8 @@ export class FileContent {
   tail: Tail | undefined
   /** The blocks that hold data, for a file with holes; see data-blocks.ts. */
   data: BlockBitmap | undefined
+  /** It has holes, but too many pieces of data for that set. */
+  isUncounted = false
   epoch = 1
   /** The end of the last sealed tail: a write there continues the stream. */
   streamEnd = -1

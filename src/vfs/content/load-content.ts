@@ -5,7 +5,7 @@ import type { Inode } from '../inodes/inode.js'
 import { Wait } from '../maybe.js'
 import type { Caller } from '../tree.js'
 import type { Invalidations } from '../inodes/invalidations.js'
-import { readDataBlocks } from './data-blocks.js'
+import { HoleCount, readDataBlocks } from './data-blocks.js'
 import { ChunkRows, MOST_ROW_BYTES } from '../chunks/chunk-rows.js'
 import { FileContent } from './file-content.js'
 import { FilePages } from './file-pages.js'
@@ -50,6 +50,7 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
   inode.pins++
   try {
     let end = 0
+    const count = new HoleCount()
     let after: number | undefined
     for (let isLast = false; !isLast;) {
       const page = await parts.remote.loadChunks({ ref, after })
@@ -59,6 +60,7 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
         if (chunk.length > MOST_ROW_BYTES)
           throw new DriveError('CORRUPT', 'A file refers to bytes beyond the end of a block.')
         end = chunk.offset + chunk.length
+        count.add(chunk, inode.size)
         parts.state.tables.chunks.put(chunkKey(inode.ino, chunk.offset), encodeChunk({ ...chunk, born: 0 }))
       }
       isLast = page.isLast || page.chunks.length === 0
@@ -66,6 +68,8 @@ async function loadChunks(parts: LoadParts, inode: Inode): Promise<void> {
       if (!isLast && parts.state.pendingBytes > MOST_PENDING_BYTES) await parts.committer.commit()
     }
     inode.unloaded = false
+    inode.holes = count.holes(inode.size)
+    parts.invalidations.send({ kind: 'inode', ino: inode.ino, attributesOnly: true })
     parts.inodes.markUnwritten(inode)
   } finally {
     inode.pins--
