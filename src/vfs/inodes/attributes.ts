@@ -29,7 +29,7 @@ export function setAttributes(
   return then(setFileSize(parts, inode, size, caller), () => applyChange(parts, inode, change))
 }
 
-const MOST_PENDING_BYTES = 256 * KIB
+const MOST_PENDING_BYTES = 64 * KIB
 
 /** ftruncate(2). Throws IS_A_DIRECTORY, INVALID. */
 export function setFileSize(parts: AttributeParts, inode: Inode, size: number, caller: Caller): Maybe<void> {
