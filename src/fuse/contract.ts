@@ -38,6 +38,8 @@ export interface MountOptions {
    * can be taken over when its server dies; without it, the mount dies with its server.
    */
   readonly sharedMemory?: number | undefined
+  /** Called when a request is answered with EIO because it ended two drive threads. @param what the operation */
+  readonly onRefused?: (what: string) => void
 }
 
 /** The directory that a transport mounts on. */

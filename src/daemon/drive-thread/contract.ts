@@ -93,6 +93,8 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
 /** Calls that the main thread answers. */
 export interface MainThread extends RemoteSource {
   mountEnded(mountpoint: string, end: MountEnd): Promise<void>
+  /** A request was answered with an error, because it ended earlier drive threads. @param what the operation */
+  requestRefused(what: string): Promise<void>
   /** As `Sync.changed`. */
   changed(): Promise<void>
   log(level: LogLevel, message: string, fields: LogFields): Promise<void>
@@ -103,6 +105,7 @@ export const MAIN_THREAD_METHODS: readonly (keyof MainThread)[] = [
   'loadDirectory',
   'loadChunks',
   'mountEnded',
+  'requestRefused',
   'changed',
   'log',
 ]

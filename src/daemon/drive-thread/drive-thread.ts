@@ -187,7 +187,8 @@ async function mount(directory: string, options: ThreadMountOptions): Promise<Th
 }
 
 async function takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount> {
-  return watch(await takeOverTree({ tree: opened().tree, living, options, log }))
+  const onRefused = (what: string): void => void main.requestRefused(what).catch(() => undefined) // it is ending
+  return watch(await takeOverTree({ tree: opened().tree, living, options: { ...options, onRefused }, log }))
 }
 
 function watch(served: FuseMount): ThreadMount {

@@ -24,12 +24,14 @@ export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> 
   /** Makes a request to the node; it may be repeated. */
   readonly insist: <T>(request: () => Promise<T>) => Promise<T>
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
+  /** Called when a request that ended earlier drive threads is answered with an error. */
+  readonly onRefused: (what: string) => void
   /** Called when sync has work to do; see `Sync.changed`. */
   readonly onChanged: () => void
 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, startThread, onMountEnded, onChanged, insist, ...rest } = options
+  const { log, startThread, onMountEnded, onRefused, onChanged, insist, ...rest } = options
   const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
   const worker = startThread(data)
   let remote: RemoteSource | undefined
@@ -48,6 +50,7 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
     loadDirectory: (from, signal) => ask((source) => source.loadDirectory(from, signal)),
     loadChunks: (from, signal) => ask((source) => source.loadChunks(from, signal)),
     mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
+    requestRefused: async (what) => onRefused(what),
     changed: async () => onChanged(),
     log: async (level, message, fields) => log[level](message, fields),
   }

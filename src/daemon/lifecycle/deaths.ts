@@ -30,3 +30,7 @@ export function describeLoss({ files, bytes, inodes }: AtRisk): string {
   const held = `${files} ${files === 1 ? 'file' : 'files'} with ${bytes} bytes`
   return `Lost, because not yet on disk: ${held}, and the last changes to ${inodes} files or directories.`
 }
+
+/** @param what the operation of a request that ended one drive thread after the other (src/fuse/holder/suspects.ts) */
+export const describeRefusal = (what: string): string =>
+  `A request (${what}) was not carried out: it ended the drive thread each time. Its program got an input/output error.`

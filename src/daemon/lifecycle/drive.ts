@@ -21,6 +21,7 @@ import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts, type MountsOptions } from '../mounts/mounts.js'
 import { TakingOver } from '../mounts/taking-over.js'
 import { ENVIRONMENTS, endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
+import { describeRefusal } from './deaths.js'
 import { markWhenPublished } from '../nodes/published-mark.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
@@ -119,6 +120,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       startThread: options.startThread,
       insist: (request) => (ongoing === undefined ? request() : ongoing.insist(request)),
       onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
+      onRefused: (what) => void losses.note(describeRefusal(what)),
       onChanged: () => hearing?.changed(),
     })
     const { holder, losses, onMountsChanged: onChanged } = options

@@ -14,6 +14,7 @@ import { Request, uniqueNumber } from '../protocol/request.js'
 import type { MountSession } from './session.js'
 import type { Journal } from '../holder/journal.js'
 import type { LoggedAnswers } from '../holder/logged-answers.js'
+import type { Suspects } from '../holder/suspects.js'
 
 type Operation = (session: MountSession, request: Request, at: number, end: number) => void
 
@@ -104,6 +105,7 @@ export function dispatch(session: MountSession, start: number, length: number): 
   }
   request.isReadOnly = operation.isReadOnly
   if (session.answers !== undefined && isAnswered(session, session.answers, request, at)) return
+  if (session.suspects !== undefined && isRefused(session, session.suspects, request)) return
   if (session.journal !== undefined && isLate(session, session.journal, request, length)) return
   try {
     operation.run(session, request, at, end)
@@ -130,6 +132,15 @@ function isAnswered(session: MountSession, answers: LoggedAnswers, request: Requ
   } catch (error) {
     session.fail(request, error)
   }
+  return true
+}
+
+/** Whether two drive threads died while they served this request, so that this one answers it with an error. */
+function isRefused(session: MountSession, suspects: Suspects, request: Request): boolean {
+  if (!request.isResent || !suspects.refuses(request.unique)) return false
+  const [what = 'unknown'] = Object.entries(p.OP).find(([, opcode]) => opcode === request.opcode) ?? []
+  session.onRefused(what)
+  session.sendErrno(request, ERRNO.EIO)
   return true
 }
 

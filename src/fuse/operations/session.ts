@@ -12,6 +12,7 @@ import type { Journal } from '../holder/journal.js'
 import { isJournaled, openFlagsAt } from '../holder/journaled.js'
 import type { LoggedAnswers } from '../holder/logged-answers.js'
 import type { Negotiated } from '../holder/shared-state.js'
+import type { Suspects } from '../holder/suspects.js'
 import { INIT, OP, REPLY_HEADER_BYTES } from '../protocol/protocol.js'
 import { ENTRY_BYTES } from '../protocol/reply.js'
 import type { Request } from '../protocol/request.js'
@@ -58,6 +59,10 @@ export class MountSession extends Replies {
    * arrived.
    */
   answers: LoggedAnswers | undefined
+  /** Requests that ended earlier drive threads; on a mount that was taken over. */
+  suspects: Suspects | undefined
+  /** A request was refused for that. @param what the operation, as the protocol calls it */
+  onRefused: (what: string) => void = () => {}
   onInitialized: (outcome: DriveError | undefined) => void = () => {}
   private readonly waiting = new Map<number, Request>()
   private readonly directoryHandles = new Map<number, number>()

@@ -24,6 +24,7 @@ import { LoggedAnswers } from '../holder/logged-answers.js'
 import { RedoLog } from '../holder/redo-log.js'
 import { replay } from '../holder/replay.js'
 import { HEADER_BYTES, KEPT_BUFFERS_AT, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
+import { Suspects } from '../holder/suspects.js'
 import { MountSession } from '../operations/session.js'
 import { tuneMount } from '../mounts/tune-mount.js'
 import { unmountServed } from '../mounts/unmount-served.js'
@@ -223,6 +224,8 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     if (answers === undefined || state === undefined) return
     session.takeOver(state.negotiated)
     session.answers = answers
+    session.suspects = new Suspects(state.suspects, process.pid)
+    session.onRefused = options.onRefused ?? session.onRefused
     resolve()
   })
   const channelToHold = (): number | undefined => (session.journal !== undefined && !over ? fd : undefined)

@@ -6,7 +6,7 @@
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { DriveError } from '../../base/index.js'
 import type { Slot } from '../staging/slot.js'
-import type { BlockBitmap } from './block-bitmap.js'
+import type { BlockBitmap } from './holes/block-bitmap.js'
 import type { ChunkRows } from '../chunks/chunk-rows.js'
 import type { FilePages } from './file-pages.js'
 import type { Piece } from './piece.js'

@@ -6,7 +6,7 @@
  */
 import { PAGE_BYTES, pageKey, rowsBetween, secondOf } from '../../tree-state/index.js'
 import type { Table } from '../../storage/kv/index.js'
-import { BlockBitmap } from './block-bitmap.js'
+import { BlockBitmap } from './holes/block-bitmap.js'
 
 /** Bytes 0 … length of one 4 KiB page; later bytes of the page come from the layers below. */
 export interface Page {

@@ -30,8 +30,8 @@ export function seek(parts: LoadParts, inode: Inode, offset: number, whence: num
 const MOST_PIECES = 16_384
 
 /**
- * For a file with too many pieces of data for a set of blocks. A hole behind very many adjacent pieces may not be found:
- * lseek(2) lets a file system report a hole as data.
+ * For a file with too many pieces of data for a set of blocks. A hole behind very many adjacent pieces may not be
+ * found: lseek(2) lets a file system report a hole as data.
  */
 function seekInLayers(
   inode: Inode,

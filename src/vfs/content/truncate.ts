@@ -2,7 +2,7 @@
 import { DriveError } from '../../base/index.js'
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
-import { noteResized } from './data-blocks.js'
+import { noteResized } from './holes/data-blocks.js'
 import type { FileContent } from './file-content.js'
 import { dropPage, foldInline, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from '../chunks/rows.js'

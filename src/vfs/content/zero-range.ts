@@ -1,7 +1,7 @@
 /** Zeros and holes within the size of a file, in every layer. The caller must settle all pieces first. */
 import { PAGE_BYTES } from '../../tree-state/index.js'
 import type { Inode } from '../inodes/inode.js'
-import { noteZeroed } from './data-blocks.js'
+import { noteZeroed } from './holes/data-blocks.js'
 import type { FileContent } from './file-content.js'
 import { dropPage, type PageParts } from './pages.js'
 import { replaceRows, type RowParts } from '../chunks/rows.js'

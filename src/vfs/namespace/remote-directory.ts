@@ -19,8 +19,8 @@ import {
   type RemoteChild,
   type RemoteSource,
 } from '../../tree-state/index.js'
-import { holesBetween } from '../content/data-blocks.js'
-import { EMPTY_DIRECTORY_LINKS, namedLinkCount } from '../inodes/link-count.js'
+import { holesBetween } from '../content/holes/data-blocks.js'
+import { EMPTY_DIRECTORY_LINKS, namedLinkCount } from './link-count.js'
 import { addLink } from '../inodes/links.js'
 import { FIRST_COOKIE } from '../inodes/new-record.js'
 import type { Inode } from '../inodes/inode.js'

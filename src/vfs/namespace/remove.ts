@@ -1,7 +1,7 @@
 /** Removes names: unlink and rmdir. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
-import { changeSubdirectories } from '../inodes/link-count.js'
+import { changeSubdirectories } from './link-count.js'
 import { dropLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'

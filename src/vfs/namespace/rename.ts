@@ -1,7 +1,7 @@
 /** rename(2) and renameat2(2): replacing, RENAME_NOREPLACE and RENAME_EXCHANGE. */
 import { DriveError, type PlainName } from '../../base/index.js'
 import type { Inode } from '../inodes/inode.js'
-import { changeSubdirectories, requireRoomForSubdirectory } from '../inodes/link-count.js'
+import { changeSubdirectories, requireRoomForSubdirectory } from './link-count.js'
 import { moveLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import { RENAME, ROOT_INO, type Caller, type Maybe } from '../tree.js'

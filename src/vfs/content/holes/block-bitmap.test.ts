@@ -1,5 +1,5 @@
 import test from 'ava'
-import { seededRandom } from '../../base/index.js'
+import { seededRandom } from '../../../base/index.js'
 import { BlockBitmap } from './block-bitmap.js'
 
 const BLOCKS = 3 * 32_768 + 100

@@ -4,10 +4,10 @@
  * bytes exist, but may hold zeros beyond the blocks that a program wrote; this set does not. A file with very many
  * pieces of data has no set either (`isUncounted`): lseek looks into the layers, and stat is approximate.
  */
-import { GIB } from '../../base/index.js'
-import { PAGE_BYTES, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
+import { GIB } from '../../../base/index.js'
+import { PAGE_BYTES, type ChunkRecord, type InodeRecord } from '../../../tree-state/index.js'
 import { BlockBitmap } from './block-bitmap.js'
-import type { FilePages } from './file-pages.js'
+import type { FilePages } from '../file-pages.js'
 
 const BLOCK_BYTES = PAGE_BYTES
 /** Rows and pages read in one turn to make a set. */

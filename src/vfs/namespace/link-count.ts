@@ -5,7 +5,7 @@
  */
 import { DriveError } from '../../base/index.js'
 import { TYPE, type InodeRecord } from '../../tree-state/index.js'
-import type { Inode } from './inode.js'
+import type { Inode } from '../inodes/inode.js'
 
 /** A directory without subdirectories: its name, and the entry `.`. */
 export const EMPTY_DIRECTORY_LINKS = 2

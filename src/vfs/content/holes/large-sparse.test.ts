@@ -1,9 +1,9 @@
 import test from 'ava'
-import { caller, createFile, find, readHandle, scratchDrive } from '../../../test/support/vfs/drive.js'
-import { pageOf, record, ref, world } from '../../../test/support/vfs/remote.js'
-import { name } from '../../../test/support/vfs/drive.js'
-import { chunkKey, encodeChunk, PAGE_BYTES, type RemoteChild, type RemoteSource } from '../../tree-state/index.js'
-import { FALLOCATE, OPEN, SEEK } from '../tree.js'
+import { caller, createFile, find, readHandle, scratchDrive } from '../../../../test/support/vfs/drive.js'
+import { pageOf, record, ref, world } from '../../../../test/support/vfs/remote.js'
+import { name } from '../../../../test/support/vfs/drive.js'
+import { chunkKey, encodeChunk, PAGE_BYTES, type RemoteChild, type RemoteSource } from '../../../tree-state/index.js'
+import { FALLOCATE, OPEN, SEEK } from '../../tree.js'
 
 const GIB = 1024 ** 3
 const PIB = 1024 ** 5
