@@ -10,6 +10,8 @@ import { decodeChunk, decodeDentry, decodeRemoved, type RemovedRecord } from './
 
 const ORPHAN = Buffer.from('orphan/')
 const AFTER_ORPHAN = Buffer.from('orphan0')
+/** After every key that begins with an inode number. */
+const AFTER_ALL = Buffer.alloc(8, 0xff)
 
 /** A batch of 256 pages takes 1 MiB. */
 const PAGES_AT_ONCE = 256
@@ -106,6 +108,11 @@ export class TreeView {
     for (const [key, value] of rowsIn(this.#inodes, { start: inodeKey(from) })) yield decodeInode(readBe64(key), value)
   }
 
+  /** The numbers of the same inodes. Reads no row, so a damaged one does not matter. */
+  *inodeNumbers(from: number): Generator<number, undefined> {
+    for (const key of keysIn(this.#inodes, { start: inodeKey(from), end: AFTER_ALL })) yield readBe64(key)
+  }
+
   /** Entries of a loaded directory, in the order of their hashed keys. */
   *entries(directory: number): Generator<DentryRecord, undefined> {
     for (const [, value] of rowsIn(this.#dentries, rowsOf(directory))) yield decodeDentry(value)
@@ -133,6 +140,18 @@ export class TreeView {
   *chunksFrom(ino: number, offset: number): Generator<ChunkRecord & { readonly ino: number }, undefined> {
     for (const [key, value] of rowsIn(this.#chunks, { start: chunkKey(ino, offset) }))
       yield { ino: readBe64(key), ...decodeChunk(secondOf(key), value) }
+  }
+
+  /** Where the same rows begin. Reads no row, so a damaged one does not matter. */
+  *chunkPlaces(ino: number, offset: number): Generator<{ readonly ino: number; readonly offset: number }, undefined> {
+    for (const key of keysIn(this.#chunks, { start: chunkKey(ino, offset), end: AFTER_ALL }))
+      yield { ino: readBe64(key), offset: secondOf(key) }
+  }
+
+  /** The row that begins there. */
+  chunk(ino: number, offset: number): ChunkRecord | undefined {
+    const value = this.#chunks.get(chunkKey(ino, offset))
+    return value === undefined ? undefined : decodeChunk(offset, value)
   }
 
   hasChunks(ino: number): boolean {

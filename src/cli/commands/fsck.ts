@@ -27,6 +27,10 @@ export async function fsck(session: Session, options: FsckOptions): Promise<void
   let report: FsckReport
   try {
     report = await callDaemon(session.paths, 'fsck', { repair, node }, { onProgress })
+  } catch (error) {
+    // What was found before the check ended.
+    if (json === true && findings.length > 0) show(session, json, { findings }, '')
+    throw error
   } finally {
     session.terminal.endProgress()
   }

@@ -3,6 +3,7 @@ import { check, drive, fill, rotting, versionBlocks } from '../../../test/suppor
 import { seenElsewhere } from '../../../test/support/sync/started-device.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
 import { cidOf } from '../../dag/index.js'
+import type { CheckFinding } from './contract.js'
 import { findDrive } from '../fetch/open-existing.js'
 import type { CidText } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
@@ -88,3 +89,27 @@ test('S-002 S-072 after a kill at any call of a repair, the next repair finishes
 
 /** Calls of a repair that change local state. */
 const CHANGING = new Set(['adopt', 'giveBack', 'keepBlocks', 'replaceBlocks', 'markChanged', 'published'])
+
+test('S-099 with another device ahead, a repair is refused, and names before what is damaged', async (t) => {
+  const { world, device } = await drive(t, 932)
+  await fill(world, device)
+  const before = await versionBlocks(world)
+  const second = await RealDevice.next(world)
+  t.teardown(() => second.remove())
+  await second.write('/later', 0, Buffer.from('more'))
+  await second.sync.syncNow()
+  await second.close()
+  const after = await versionBlocks(world)
+  const victim = before.find((cid) => cid.startsWith('bafkrei') && after.includes(cid))!
+  await device.close()
+  await device.open(() => ({ node: rotting(world.node, new Set([victim])) }))
+  const found: CheckFinding[] = []
+  const request = { node: true, repair: true, signal: new AbortController().signal, onProgress: () => undefined }
+  await t.throwsAsync(device.sync.check({ ...request, onFinding: (finding) => found.push(finding) }), {
+    code: 'DIVERGED',
+  })
+  t.true(
+    found.some(({ where, kind, cid }) => where === 'node' && kind === 'damaged' && cid === victim),
+    JSON.stringify(found),
+  )
+})

@@ -44,7 +44,9 @@ export async function checkDrive(parts: CheckParts, request: CheckRequest): Prom
   await checkLiveBlocks(parts, request.signal, (blocks) =>
     progress('node', (counts.checkedNode += blocks), head.commit.liveBlocks),
   )
-  if (request.repair) await repairNode(parts, wrong.length > 0, request.signal, (done) => progress('repair', done))
+  const refusal = request.repair
+    ? await repairUnlessAhead(parts, wrong.length > 0, request.signal, (done) => progress('repair', done))
+    : undefined
   await classifyDamage(parts, true)
   const stillWrong =
     wrong.length > 0 && request.repair ? await checkNames(parts.state.head ?? head, parts, request.signal) : wrong
@@ -53,7 +55,20 @@ export async function checkDrive(parts: CheckParts, request: CheckRequest): Prom
     report({ ...NOBODY, kind, what, cid: rootCid(head), outcome: isHealed ? 'healed' : 'open' })
   }
   await reportDamage(parts, request.signal, report, (done) => progress('tree', done))
+  // Only now: what is damaged has been named.
+  if (refusal !== undefined) throw refusal
   return counts
+}
+
+/** @returns DIVERGED if another device is ahead; then nothing more can be repaired */
+async function repairUnlessAhead(...given: Parameters<typeof repairNode>): Promise<DriveError | undefined> {
+  try {
+    await repairNode(...given)
+    return undefined
+  } catch (error) {
+    if (isDriveError(error, 'DIVERGED')) return error
+    throw error
+  }
 }
 
 /** Publishes if the local tables do not describe the current version completely; any publish completes them. */

@@ -3,68 +3,96 @@
  * for repairs.
  */
 import { setImmediate } from 'node:timers/promises'
-import { equalBytes, isDriveError, throwIfAborted, type Digest } from '../../base/index.js'
+import { equalBytes, isDriveError, nameToText, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
-import { isDirectory } from '../../model/index.js'
+import { isDirectory, ROOT_INO } from '../../model/index.js'
 import type { TreeView } from '../../tree-state/index.js'
 import { decodeNode, digestOf, encodeNode } from '../../commits/index.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import type { CheckRequest, CheckFinding } from './contract.js'
 import type { CheckParts } from './parts.js'
 import { readFromNode } from './copies.js'
-import { FileFindings } from './file-findings.js'
-import { chunkSlices, hasParent, inodeSlices, isStillReferenced, pathOf, withView, type FileRow } from './slices.js'
+import { FileFindings, type FileOf } from './file-findings.js'
+import {
+  chunkSlices,
+  hasParent,
+  inodeSlices,
+  isStillReferenced,
+  pathOf,
+  unlessCorrupt,
+  withView,
+  type FileRow,
+} from './slices.js'
 
 const INODES_A_SLICE = 512
 const ROWS_A_SLICE = 16
 
 type Request = Pick<CheckRequest, 'repair' | 'signal' | 'onFinding'>
 
-/** @param onRead gets the number of blocks read */
+/**
+ * A row that does not open is reported, and the check continues.
+ * @param onRead gets the number of blocks read
+ */
 export async function checkHere(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
-  await readable(request, () => checkRecords(parts, request))
-  await readable(request, () => checkBlocks(parts, request, onRead))
-  await readable(request, () => checkNodes(parts, request, onRead))
-}
-
-/** A record that cannot be decrypted ends this part of the check: the records after it in its table are unreachable. */
-async function readable({ onFinding }: Request, part: () => Promise<void>): Promise<void> {
-  try {
-    await part()
-  } catch (error) {
-    if (!isDriveError(error, 'CORRUPT')) throw error
-    onFinding(of('here', 'damaged', 'record', 'lost'))
-  }
+  await checkRecords(parts, request)
+  await checkBlocks(parts, request, onRead)
+  await checkNodes(parts, request, onRead)
 }
 
 async function checkRecords({ meta }: CheckParts, { signal, onFinding }: Request): Promise<void> {
-  for (const records of inodeSlices(meta, INODES_A_SLICE)) {
+  const onDamaged = (ino: number): void => {
+    // Others are reported with their name, by the directory that has it.
+    if (ino === ROOT_INO) onFinding({ ...of('here', 'damaged', 'record', 'lost'), path: '' })
+  }
+  for (const records of inodeSlices(meta, INODES_A_SLICE, onDamaged)) {
     throwIfAborted(signal)
     await setImmediate()
-    const paths = withView(meta, (view) =>
-      records.filter(({ ino }) => !isWhole(ino, view)).map(({ ino }) => pathOf(ino, view)),
-    )
-    for (const path of paths) onFinding({ ...of('here', 'name', 'entry', 'lost'), path })
+    const found = withView(meta, (view) => records.flatMap(({ ino }) => brokenAt(ino, view)))
+    for (const { what, path } of found)
+      onFinding({ ...of('here', what === 'entry' ? 'name' : 'damaged', what, 'lost'), path })
   }
 }
 
-/** Whether the inode's parent exists and, for a directory, whether each entry leads to an inode of its type. */
-function isWhole(ino: number, view: TreeView): boolean {
+interface Broken {
+  readonly what: 'entry' | 'record'
+  readonly path: string | undefined
+}
+
+/** What is wrong with an inode: its parent does not exist, or, for a directory, an entry leads to no inode of its type. */
+function brokenAt(ino: number, view: TreeView): Broken[] {
   const record = view.inode(ino)
-  if (record === undefined) return true // removed meanwhile
-  if (!hasParent(record, view)) return false
-  if (!isDirectory(record)) return true
-  for (const entry of view.entries(ino)) {
-    const child = view.inode(entry.ino)
-    if (child === undefined || child.mode >>> 12 !== entry.type) return false
-  }
-  return true
+  if (record === undefined) return [] // removed meanwhile
+  const path = (): string | undefined => unlessCorrupt(() => pathOf(ino, view))
+  // A parent whose row does not open is reported with its own name.
+  if (unlessCorrupt(() => hasParent(record, view)) === false) return [{ what: 'entry', path: path() }]
+  if (!isDirectory(record)) return []
+  const broken: Broken[] = []
+  const isWhole = unlessCorrupt(() => {
+    let isSound = true
+    for (const entry of view.entries(ino)) {
+      const type = unlessCorrupt(() => view.inode(entry.ino)?.mode ?? 0)
+      if (type === undefined) broken.push({ what: 'record', path: below(path(), nameToText(entry.name)) })
+      else if (type >>> 12 !== entry.type) isSound = false
+    }
+    return isSound
+  })
+  if (isWhole === undefined) broken.push({ what: 'record', path: path() })
+  else if (!isWhole) broken.push({ what: 'entry', path: path() })
+  return broken
+}
+
+function below(path: string | undefined, name: string): string {
+  return path === undefined || path === '' ? name : `${path}/${name}`
 }
 
 async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
   const { meta, port } = parts
   const files = new FileFindings(request.onFinding)
-  for (const rows of chunkSlices(meta, ROWS_A_SLICE)) {
+  const onDamaged = (ino: number): void => {
+    const finding = { where: 'here', kind: 'damaged', what: 'record', cid: undefined, outcome: 'lost' } as const
+    files.add(ino, finding, () => fileOf(ino, meta))
+  }
+  for (const rows of chunkSlices(meta, ROWS_A_SLICE, onDamaged)) {
     throwIfAborted(request.signal)
     const published = withView(meta, (view) => view.published)
     const blocks = await port.readBlocks(rows.map(({ digest }) => digestOf(digest)))
@@ -76,16 +104,21 @@ async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks:
       if (bytes === undefined ? row.born <= published : isGood(row, bytes, parts)) continue
       // A block published a moment ago may be evicted by now. After the flush, the tables are current.
       if (bytes === undefined) await port.flush()
-      if (!isStillReferenced(row, meta, bytes === undefined)) continue
+      if (unlessCorrupt(() => isStillReferenced(row, meta, bytes === undefined)) === false) continue
       const kind = bytes === undefined ? 'missing' : 'damaged'
       const outcome = await healBlock(row.digest, parts, request)
       const cid = cidOf(row.digest, 'raw')
-      files.add(row.ino, { where: 'here', kind, what: 'block', cid, outcome }, () =>
-        withView(meta, (view) => ({ path: pathOf(row.ino, view), fileId: view.inode(row.ino)?.fileId })),
-      )
+      files.add(row.ino, { where: 'here', kind, what: 'block', cid, outcome }, () => fileOf(row.ino, meta))
     }
   }
   files.end()
+}
+
+function fileOf(ino: number, meta: CheckParts['meta']): FileOf {
+  return withView(meta, (view) => ({
+    path: unlessCorrupt(() => pathOf(ino, view)),
+    fileId: unlessCorrupt(() => view.inode(ino)?.fileId),
+  }))
 }
 
 /** Whether the bytes match the row's digest, decrypt with its key, and are long enough for its range. */

@@ -3,7 +3,7 @@
  * disk, and a snapshot held that long prevents the database from reusing space. A row may therefore have changed since
  * its slice was read.
  */
-import { equalBytes, nameToText } from '../../base/index.js'
+import { equalBytes, isDriveError, nameToText } from '../../base/index.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import { TreeView, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
@@ -20,26 +20,101 @@ export function withView<T>(meta: EnvironmentReader, read: (view: TreeView) => T
   }
 }
 
-/** Chunk rows of all files, ordered by file and offset. */
-export function* chunkSlices(meta: EnvironmentReader, limit: number): Generator<FileRow[], undefined> {
-  let [ino, offset] = [0, 0]
+/**
+ * Chunk rows of all files, ordered by file and offset.
+ * @param onDamaged gets the file of a row that does not open, which is left out; without it, such a row is CORRUPT
+ */
+export function* chunkSlices(
+  meta: EnvironmentReader,
+  limit: number,
+  onDamaged?: (ino: number) => void,
+): Generator<FileRow[], undefined> {
+  let at: ChunkPlace = { ino: 0, offset: 0 }
   for (;;) {
-    const rows = withView(meta, (view) => take(view.chunksFrom(ino, offset), limit))
-    if (rows.length > 0) yield rows
-    const last = rows.at(-1)
-    if (last === undefined || rows.length < limit) return
-    ;[ino, offset] = [last.ino, last.offset + 1]
+    const { items, last, isLast } = withView(meta, (view) =>
+      sliceOf<ChunkPlace, FileRow>(limit, {
+        rows: () => view.chunksFrom(at.ino, at.offset),
+        places: () => view.chunkPlaces(at.ino, at.offset),
+        read: ({ ino, offset }) => {
+          const row = view.chunk(ino, offset)
+          return row && { ino, ...row }
+        },
+        onDamaged: onDamaged && (({ ino }) => onDamaged(ino)),
+      }),
+    )
+    if (items.length > 0) yield items
+    if (last === undefined || isLast) return
+    at = { ino: last.ino, offset: last.offset + 1 }
   }
 }
 
-/** Inodes in numerical order. */
-export function* inodeSlices(meta: EnvironmentReader, limit: number): Generator<InodeRecord[], undefined> {
+interface ChunkPlace {
+  readonly ino: number
+  readonly offset: number
+}
+
+/**
+ * Inodes in numerical order.
+ * @param onDamaged gets the number of an inode whose row does not open, which is left out; without it, such a row is
+ * CORRUPT
+ */
+export function* inodeSlices(
+  meta: EnvironmentReader,
+  limit: number,
+  onDamaged?: (ino: number) => void,
+): Generator<InodeRecord[], undefined> {
   for (let from = 0; ;) {
-    const records = withView(meta, (view) => take(view.inodes(from), limit))
-    if (records.length > 0) yield records
-    const last = records.at(-1)
-    if (last === undefined || records.length < limit) return
+    const { items, last, isLast } = withView(meta, (view) =>
+      sliceOf<{ readonly ino: number }, InodeRecord>(limit, {
+        rows: () => view.inodes(from),
+        places: function* () {
+          for (const ino of view.inodeNumbers(from)) yield { ino }
+        },
+        read: ({ ino }) => view.inode(ino),
+        onDamaged: onDamaged && (({ ino }) => onDamaged(ino)),
+      }),
+    )
+    if (items.length > 0) yield items
+    if (last === undefined || isLast) return
     from = last.ino + 1
+  }
+}
+
+interface SliceSource<Place, Item> {
+  readonly rows: () => Iterable<Item>
+  /** The places of the same rows, found without opening them. */
+  readonly places: () => Iterable<Place>
+  readonly read: (place: Place) => Item | undefined
+  readonly onDamaged: ((place: Place) => void) | undefined
+}
+
+/** Reads row by row only where a row does not open. */
+function sliceOf<Place, Item extends Place>(
+  limit: number,
+  { rows, places, read, onDamaged }: SliceSource<Place, Item>,
+): { readonly items: Item[]; readonly last: Place | undefined; readonly isLast: boolean } {
+  const whole = unlessCorrupt(() => take(rows(), limit), onDamaged === undefined)
+  if (whole !== undefined) return { items: whole, last: whole.at(-1), isLast: whole.length < limit }
+  const found = take(places(), limit)
+  const items: Item[] = []
+  for (const place of found) {
+    const isRead = unlessCorrupt(() => {
+      const item = read(place)
+      if (item !== undefined) items.push(item)
+      return true
+    })
+    if (isRead === undefined) onDamaged?.(place)
+  }
+  return { items, last: found.at(-1), isLast: found.length < limit }
+}
+
+/** @returns undefined if a row that `work` reads does not open */
+export function unlessCorrupt<T>(work: () => T, isThrown = false): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (isThrown || !isDriveError(error, 'CORRUPT')) throw error
+    return undefined
   }
 }
 

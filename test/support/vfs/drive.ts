@@ -121,7 +121,7 @@ async function openDrive(path: string, options: Partial<VfsOptions>): Promise<Op
 }
 
 /** AES-256-GCM under a fixed key. */
-function sealer(): RowSealer {
+export function sealer(): RowSealer {
   const key = Buffer.alloc(32, 7)
   return {
     seal(aad, plain) {
