@@ -58,7 +58,7 @@ interface Broken {
   readonly path: string | undefined
 }
 
-/** What is wrong with an inode: its parent does not exist, or, for a directory, an entry leads to no inode of its type. */
+/** Defects of an inode: no parent, or, for a directory, an entry that leads to no inode of its type. */
 function brokenAt(ino: number, view: TreeView): Broken[] {
   const record = view.inode(ino)
   if (record === undefined) return [] // removed meanwhile
