@@ -39,6 +39,7 @@ const PROGRAMS = {
   rsync: 'rsync',
   gcc: 'gcc',
   psql: 'postgresql',
+  systemctl: 'systemd',
   'stress-ng': 'stress-ng',
   go: 'golang (1.26 or newer, to build Kubo)',
 }

@@ -34,6 +34,7 @@ export const available = {
   gcc: hasProgram('gcc'),
   stressNg: hasProgram('stress-ng'),
   postgresql: hasPostgresql(),
+  systemd: hasProgram('/lib/systemd/systemd') && hasProgram('systemctl'),
 } as const
 
 /** `ava` itself if all named features exist or in CI; otherwise `ava.skip`. */

@@ -11,7 +11,12 @@ import { ask, askIfRunning, show, type Session } from '../session.js'
 export async function daemonRun(session: Session): Promise<void> {
   await preparePaths(session.paths)
   const command = daemonCommand({ stayWithoutMounts: true })
-  const child = spawn(process.execPath, command.arguments, { env: command.environment, stdio: 'inherit' })
+  // Under a service manager, the daemon must not outlive the process that the manager watches: the pipe tells it.
+  const input = process.env['NOTIFY_SOCKET'] === undefined ? 'inherit' : 'pipe'
+  const child = spawn(process.execPath, command.arguments, {
+    env: command.environment,
+    stdio: [input, 'inherit', 'inherit'],
+  })
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
   process.on('SIGTERM', pass)
   process.on('SIGINT', pass)

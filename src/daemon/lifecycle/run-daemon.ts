@@ -91,6 +91,7 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
     return phase !== undefined && !['idle', 'retrying', 'refused', 'paused', 'closed'].includes(phase)
   }
 
+  if (isManaged(words)) dieWithParent(() => ending !== undefined)
   collectWhenIdle()
   guard(log, (what) => (daemon.lastError = what))
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
@@ -114,9 +115,24 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
   })
   log.info('started', { pid: process.pid, version: daemon.version, node: process.version })
   await started
-  if (process.env['NOTIFY_SOCKET'] !== undefined)
-    spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)
+  if (isManaged(words)) spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)
   considerEnd()
+}
+
+/** Whether a service manager started `daemon run`, and starts it again. */
+function isManaged(words: readonly string[]): boolean {
+  return process.env['NOTIFY_SOCKET'] !== undefined && words.includes('stay')
+}
+
+/**
+ * The manager watches `daemon run`, which holds the other end of standard input. If that process is gone, the manager
+ * starts another one, whose daemon needs the lock and takes the mount over.
+ */
+function dieWithParent(isEnding: () => boolean): void {
+  process.stdin.on('close', () => {
+    if (!isEnding()) process.kill(process.pid, 'SIGKILL')
+  })
+  process.stdin.resume()
 }
 
 /**
@@ -124,7 +140,7 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
  * it.
  */
 function nextDaemon(words: readonly string[]): readonly string[] {
-  if (process.env['NOTIFY_SOCKET'] !== undefined) return []
+  if (isManaged(words)) return []
   const again = words.filter((word) => word !== 'leave-mounts')
   return [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...again]
 }
