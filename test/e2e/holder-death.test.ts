@@ -60,12 +60,35 @@ test('S-085 while the holder is stopped, a new daemon waits for it, and programs
   process.kill(holder, 'SIGSTOP')
   drive.killDaemon()
   const status = drive.run(['status'])
-  await sleep(9_000)
+  await sleep(3_000)
   process.kill(holder, 'SIGCONT')
   t.is((await status).code, 0)
   await writing
   t.is(program('sh', ['-c', 'wc -l < written'], { cwd: drive.mountpoint }).trim(), '600')
-  t.is(timesIn(drive, 'the holder does not answer yet'), 1, drive.log())
+  t.is(timesIn(drive, 'the mount goes on'), 1, drive.log())
+  t.is(drive.holderPid(), holder)
+  await drive.run(['unmount', '--now'])
+})
+
+test('S-102 a holder that stays stopped is continued by the next daemon, and nothing that was answered is lost', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.up()
+  const holder = drive.holderPid()!
+  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
+  await sleep(500)
+  process.kill(holder, 'SIGSTOP')
+  t.teardown(() => {
+    try {
+      process.kill(holder, 'SIGCONT')
+    } catch {
+      return // it has ended, as it should
+    }
+  })
+  drive.killDaemon()
+  t.is((await drive.run(['status'])).code, 0)
+  await writing
+  t.is(program('sh', ['-c', 'wc -l < written'], { cwd: drive.mountpoint }).trim(), '600')
+  t.is(timesIn(drive, 'the holder was stopped, and is continued'), 1, drive.log())
   t.is(timesIn(drive, 'the mount goes on'), 1, drive.log())
   t.is(drive.holderPid(), holder)
   await drive.run(['unmount', '--now'])

@@ -10,6 +10,7 @@ import type { DrivePaths } from '../../platform/index.js'
 import type { RootKey } from '../../crypto/index.js'
 import { holderNative, SHARED_BYTES, SharedState, type HolderNative } from '../../fuse/index.js'
 import { holderLives, connectHolder, holderMessage, type HolderHandshake } from './holder-link.js'
+import { continueHolder } from './continue-holder.js'
 import { startHolder } from './start-holder.js'
 
 /** Interval of the checks whether the holder is alive. */
@@ -77,8 +78,11 @@ class AttachedHolder implements Holder {
   }
 
   async begin(): Promise<void> {
-    const { log } = this.#options
-    const late = setTimeout(() => log.warn('the holder does not answer yet; waiting'), ANSWER_MS)
+    const { log, paths } = this.#options
+    const late = setTimeout(() => {
+      log.warn('the holder does not answer yet; waiting')
+      void continueHolder(paths.holderSocket, log)
+    }, ANSWER_MS)
     const met = await this.#connect(PATIENCE_MS).finally(() => clearTimeout(late))
     if (met !== undefined) {
       this.#channel = met.channel
