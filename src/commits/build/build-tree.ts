@@ -12,6 +12,7 @@ import { isDirectory, ROOT_INO } from '../../model/index.js'
 import { entryRecordOf, isHardLinked, sharedEntryOf, treeContent } from '../entry-of.js'
 import { joinRows } from '../tables/join-rows.js'
 import { digestOf } from '../tables/queue-tables.js'
+import { carryUnreadable, hasUnreadable, unreadableOf, withUnreadable } from '../tables/unreadable-entries.js'
 
 export interface BuiltTree {
   readonly root: EntryRecord
@@ -37,13 +38,19 @@ async function buildDirectory(record: InodeRecord, context: BuildContext): Promi
   // Only its attributes changed: its entries were never loaded.
   if (record.unloaded)
     return context.isAnew && record.ref !== undefined ? countDirectory(record.ref, context) : undefined
-  if (!context.view.hasEntries(record.ino)) {
+  const before = record.ref?.digest
+  const hasKept = before !== undefined && hasUnreadable(before, tables)
+  if (!context.view.hasEntries(record.ino) && !hasKept) {
     if (record.ref === undefined) return
     await dropMap(record.ref, context)
     tables.refs.put(be64(record.ino), new Uint8Array(0))
     return
   }
-  const ref = await buildVersion(directoryRows(record.ino, context), record.ref, context)
+  const replaced = new Set<string>()
+  const own = directoryRows(record.ino, context)
+  const rows = hasKept ? withUnreadable(own, unreadableOf(before, tables), replaced) : own
+  const ref = await buildVersion(rows, record.ref, context)
+  if (hasKept) carryUnreadable(before, ref.digest, replaced, tables)
   if (record.ref !== undefined && sameDigest(ref.digest, record.ref.digest)) return
   tables.refs.put(be64(record.ino), Buffer.concat([ref.digest, ref.key]))
 }

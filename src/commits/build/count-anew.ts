@@ -21,7 +21,9 @@ export async function countPublishedOut({ tables, delta, pace }: BuildContext): 
 /** Counts a directory that was never loaded on this machine, and everything below it. */
 export async function countDirectory(ref: TreeRef, context: BuildContext): Promise<void> {
   await countNodes(ref, context)
-  for await (const { entry } of readDirectoryTable(ref, context.fetch, { signal: context.signal })) {
+  // The content of an unreadable entry is unknown.
+  const options = { signal: context.signal, onUnreadable: () => undefined }
+  for await (const { entry } of readDirectoryTable(ref, context.fetch, options)) {
     await context.pace.step()
     await countContent(entry, context)
   }

@@ -23,6 +23,9 @@ export interface QueueTables {
   /** digest → the damage on the node and the state of its repair; see damaged-blocks.ts. */
   readonly damaged: Table
 
+  /** Root digest of a directory || name → the row of an entry that cannot be decoded; see unreadable-entries.ts. */
+  readonly unreadable: Table
+
   /** digest → refcount change. */
   readonly delta: Table
   /** digest → kind and whether the node confirmed it. */
@@ -59,10 +62,20 @@ export const PLAN_TABLES = [
 export const BASE_TABLES = ['live', 'repeated', 'forest', 'maps', 'shared', 'nodes'] as const
 
 /** The tables with keys, names or inode numbers. */
-const SEALED = new Set<string>(['state', 'damaged', 'maps', 'shared', 'refs', 'merged', 'newShared', 'depths'])
+const SEALED = new Set<string>([
+  'state',
+  'damaged',
+  'maps',
+  'shared',
+  'refs',
+  'merged',
+  'newShared',
+  'depths',
+  'unreadable',
+])
 
 export function openTables(queue: Environment): QueueTables {
-  const names = ['state', 'damaged', ...BASE_TABLES, ...PLAN_TABLES] as const
+  const names = ['state', 'damaged', 'unreadable', ...BASE_TABLES, ...PLAN_TABLES] as const
   return Object.fromEntries(
     names.map((name) => [name, queue.table(name, { sealed: SEALED.has(name) })]),
   ) as unknown as QueueTables

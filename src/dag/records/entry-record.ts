@@ -67,6 +67,7 @@ export function decodeEntry(bytes: Uint8Array): EntryRecord {
   reader.end()
   entry.fixedChunks = (flags & FLAG_FIXED_CHUNKS) !== 0
   entry.content = content
+  if (entry.mode > MAX_MODE) throw corrupt('the mode of an entry is out of range')
   if (!contentFitsType(entry)) throw corrupt('the content of an entry does not fit its type')
   return entry
 }
@@ -105,6 +106,7 @@ function readXattrs(reader: CborReader): EntryRecord['xattrs'] {
   const xattrs: { name: string; value: Uint8Array }[] = []
   for (let i = 0; i < count; i += 2) {
     const name = reader.text(MAX_XATTR_NAME_BYTES)
+    if (name === '') throw corrupt('an attribute has no name')
     const before = xattrs.at(-1)
     if (before !== undefined && compareText(before.name, name) >= 0) throw corrupt('attributes are out of order')
     xattrs.push({ name, value: reader.bytes(0, MAX_XATTR_VALUE_BYTES) })
@@ -181,6 +183,9 @@ const S_IFREG = 0o100000
 const S_IFLNK = 0o120000
 /** FIFO, character device, block device, socket. */
 const SPECIAL = [0o010000, 0o020000, 0o060000, 0o140000]
+
+/** Type and permissions; a mode has no more bits. */
+const MAX_MODE = 0o177777
 
 /** The limit of symlink(2). */
 const MAX_TARGET_BYTES = 4095

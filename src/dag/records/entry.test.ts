@@ -205,6 +205,22 @@ test('a file type that no kernel makes is refused', (t) => {
   }
 })
 
+test('S-114 a mode of more than 16 bits and an attribute without a name are CORRUPT', (t) => {
+  const entry = randomEntry(seededRandom(47), { kind: 'none' }, 0o020000)
+  const attribute = { name: '', value: Uint8Array.of(1) }
+  for (const bad of [
+    { ...entry, mode: 2 ** 16 + 0o020644 },
+    { ...entry, xattrs: [attribute] },
+  ]) {
+    t.true(
+      isDriveError(
+        t.throws(() => decodeEntry(encodeEntry(bad))),
+        'CORRUPT',
+      ),
+    )
+  }
+})
+
 test('a symlink target that no kernel takes, and a directory in the link table, are refused', async (t) => {
   const random = seededRandom(46)
   for (const bytes of [new Uint8Array(0), new Uint8Array(4096).fill(1), Uint8Array.of(1, 0, 2)]) {

@@ -1,5 +1,13 @@
 /** The sorted maps of a drive: directories, long chunk lists, the link table and the table of refcounts above one. */
-import { DriveError, nameFromBytes, nameToBytes, type Digest, type FileId, type PlainName } from '../../base/index.js'
+import {
+  DriveError,
+  isDriveError,
+  nameFromBytes,
+  nameToBytes,
+  type Digest,
+  type FileId,
+  type PlainName,
+} from '../../base/index.js'
 import { isDirectory } from '../../model/index.js'
 import { CborReader } from '../cbor-reader.js'
 import { CborWriter } from '../cbor-writer.js'
@@ -33,17 +41,42 @@ export interface DirectoryChild {
   readonly entry: EntryRecord
 }
 
-/** A directory's entries in byte order of their names. @param options `after` a name: only entries after it */
+/** Is given the row of a table that cannot be decoded; the rows after it are read. */
+export type OnUnreadable = (key: Uint8Array, value: Uint8Array) => void
+
+/**
+ * A directory's entries in byte order of their names.
+ * @param options `after` a name: only entries after it. `onUnreadable`: without it an unreadable entry is CORRUPT
+ */
 export async function* readDirectoryTable(
   ref: TreeRef,
   fetch: FetchBlock,
-  options: RowOptions<PlainName> = {},
+  { onUnreadable, ...options }: RowOptions<PlainName> & { readonly onUnreadable?: OnUnreadable } = {},
 ): AsyncGenerator<DirectoryChild, void, undefined> {
   for await (const items of readMapLeaves(ref, fetch, rowOptions(options, nameToBytes))) {
     for (const [key, value] of items) {
-      if (!isFileName(key)) throw corrupt('a directory holds an impossible name')
-      yield { name: nameFromBytes(key), entry: decodeEntry(value) }
+      const child = readable(key, value, onUnreadable, () => {
+        if (!isFileName(key)) throw corrupt('a directory holds an impossible name')
+        return { name: nameFromBytes(key), entry: decodeEntry(value) }
+      })
+      if (child !== undefined) yield child
     }
+  }
+}
+
+function readable<T>(
+  key: Uint8Array,
+  value: Uint8Array,
+  onUnreadable: OnUnreadable | undefined,
+  read: () => T,
+): T | undefined {
+  if (onUnreadable === undefined) return read()
+  try {
+    return read()
+  } catch (error) {
+    if (!isDriveError(error, 'CORRUPT')) throw error
+    onUnreadable(key, value)
+    return undefined
   }
 }
 
@@ -132,10 +165,13 @@ export function linkRow(entry: EntryRecord): MapRow {
 export async function* readLinks(
   ref: TreeRef,
   fetch: FetchBlock,
-  options: ReadOptions = {},
+  { onUnreadable, ...options }: ReadOptions & { readonly onUnreadable?: OnUnreadable } = {},
 ): AsyncGenerator<EntryRecord, void, undefined> {
   for await (const items of readMapLeaves(ref, fetch, options)) {
-    for (const [key, value] of items) yield linkedEntry(key, value)
+    for (const [key, value] of items) {
+      const entry = readable(key, value, onUnreadable, () => linkedEntry(key, value))
+      if (entry !== undefined) yield entry
+    }
   }
 }
 

@@ -3,11 +3,11 @@
  * for repairs.
  */
 import { setImmediate } from 'node:timers/promises'
-import { equalBytes, isDriveError, nameToText, throwIfAborted, type Digest } from '../../base/index.js'
+import { equalBytes, isDriveError, nameFromBytes, nameToText, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import type { TreeView } from '../../tree-state/index.js'
-import { decodeNode, digestOf, encodeNode } from '../../commits/index.js'
+import { allUnreadable, decodeNode, digestOf, encodeNode } from '../../commits/index.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import type { CheckRequest, CheckFinding } from './contract.js'
 import type { CheckParts } from './parts.js'
@@ -35,8 +35,15 @@ type Request = Pick<CheckRequest, 'repair' | 'signal' | 'onFinding'>
  */
 export async function checkHere(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
   await checkRecords(parts, request)
+  reportUnreadable(parts, request)
   await checkBlocks(parts, request, onRead)
   await checkNodes(parts, request, onRead)
+}
+
+/** Entries of other devices that cannot be decoded. Only the digests of their directories are known. */
+function reportUnreadable({ state }: CheckParts, { onFinding }: Request): void {
+  for (const name of allUnreadable(state.tables))
+    onFinding({ ...of('here', 'damaged', 'entry', 'lost'), path: nameToText(nameFromBytes(name)) })
 }
 
 async function checkRecords({ meta }: CheckParts, { signal, onFinding }: Request): Promise<void> {

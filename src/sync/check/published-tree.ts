@@ -8,10 +8,12 @@ import {
   DriveError,
   hex,
   isDriveError,
+  nameFromBytes,
   nameToText,
   throwIfAborted,
   type Digest,
   type FileId,
+  type PlainName,
 } from '../../base/index.js'
 import {
   cidOf,
@@ -65,10 +67,19 @@ class PublishedTree {
     if (content.kind !== 'tree') return
     await this.#read(path, fileId, 'directory', async () => {
       const { signal } = this.walk
-      for await (const { name, entry: child } of readDirectoryTable(content.ref, this.#fetch, { signal })) {
+      const pathTo = (name: PlainName): string => (path === '' ? nameToText(name) : `${path}/${nameToText(name)}`)
+      const onUnreadable = (name: Uint8Array): void => {
+        const at = pathTo(nameFromBytes(name))
+        const finding = { where: 'node', kind: 'damaged', what: 'entry', cid: undefined, outcome: 'lost' } as const
+        this.files.add(`${at}\0`, finding, () => ({ path: at, fileId: undefined }))
+      }
+      for await (const { name, entry: child } of readDirectoryTable(content.ref, this.#fetch, {
+        signal,
+        onUnreadable,
+      })) {
         throwIfAborted(signal)
         this.walk.onEntry()
-        const childPath = path === '' ? nameToText(name) : `${path}/${nameToText(name)}`
+        const childPath = pathTo(name)
         if (isDirectory(child)) await this.directory(child, childPath)
         else await this.#file(child, childPath)
       }

@@ -1,18 +1,20 @@
 /**
  * The drive thread's requests for remote data: blocks, and entries of directories and chunk lists that are not loaded.
  */
-import { DriveError, type PlainName } from '../../base/index.js'
+import { DriveError, isDriveError, nameToBytes, type PlainName } from '../../base/index.js'
 import {
   decodeEntry,
+  encodeEntry,
   findLink,
   readChunkList,
   readDirectoryTable,
   type EntryRecord,
   type FetchBlock,
   type FileChunk,
+  type MapRow,
 } from '../../dag/index.js'
 import type { RemoteChild, RemoteSource } from '../../tree-state/index.js'
-import { inodeOf } from '../../commits/index.js'
+import { inodeOf, noteUnreadable } from '../../commits/index.js'
 import type { NodeReader } from './node-reader.js'
 import { RecentNodes } from './recent-nodes.js'
 import type { SyncState } from '../state/sync-state.js'
@@ -42,14 +44,29 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
     async loadDirectory({ ref, after }, signal) {
       const children: RemoteChild[] = []
       let bytes = 0
-      const options = { ...(signal && { signal }), ...(after !== undefined && { after }) }
+      const unreadable: MapRow[] = []
+      const onUnreadable = (...row: MapRow): void => void unreadable.push(row)
+      const options = { ...(signal && { signal }), ...(after !== undefined && { after }), onUnreadable }
+      let isLast = true
       for await (const { name, entry } of readDirectoryTable(ref, recent.fetch, options)) {
-        if (children.length >= ROWS_A_PAGE || bytes >= BYTES_A_PAGE) return { children, isLast: false }
-        const child = childOf(name, await resolve(entry, signal), entry.content.kind === 'shared')
+        if (children.length >= ROWS_A_PAGE || bytes >= BYTES_A_PAGE) {
+          isLast = false
+          break
+        }
+        const whole = await resolve(entry, signal).catch((error: unknown) => {
+          if (!isDriveError(error, 'CORRUPT')) throw error
+          onUnreadable(nameToBytes(name), encodeEntry(entry))
+          return undefined
+        })
+        if (whole === undefined) continue
+        const child = childOf(name, whole, entry.content.kind === 'shared')
         children.push(child)
         bytes += sizeOf(child)
       }
-      return { children, isLast: true }
+      // Durable before the drive thread keeps the directory: the next version of it must have these rows.
+      for (const row of unreadable) noteUnreadable(ref.digest, row, state.tables)
+      if (unreadable.length > 0) await state.queue.commit()
+      return { children, isLast }
     },
     async loadChunks({ ref, after }, signal) {
       const chunks: FileChunk[] = []

@@ -10,7 +10,7 @@
  */
 import { DriveError, isDriveError, throwIfAborted, toWire, type Clock, type Log } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
-import { cidOf, driveSequence } from '../../dag/index.js'
+import { cidOf, driveSequence, readDirectoryTable } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
 import { type Environment, clearTables } from '../../storage/kv/index.js'
@@ -77,7 +77,10 @@ async function findNewer(options: TakeOverOptions, state: SyncState, head: Head)
     if (heads.newer === undefined) return undefined
     const { content } = heads.newer.version.commit.root
     // A version whose root directory cannot be read is not taken over.
-    if (content.kind === 'tree') await reader.fetch(content.ref.digest, 'raw', signal)
+    if (content.kind === 'tree') {
+      const options = { signal, onUnreadable: () => undefined }
+      await readDirectoryTable(content.ref, reader.fetch, options).next()
+    }
     throwIfAborted(signal)
     return await writeDown(heads.newer, heads, head, state, deviceSlot)
   } finally {
@@ -183,7 +186,7 @@ export async function finishTakeOver(queue: Environment): Promise<void> {
   if (takeOver === undefined) throw new DriveError('INTERNAL', 'There is no version to take over.')
   await clearTables(
     queue,
-    [...PLAN_TABLES, ...BASE_TABLES].map((name) => tables[name]),
+    [...PLAN_TABLES, ...BASE_TABLES, 'unreadable' as const].map((name) => tables[name]),
   )
   const { version, nameSequence, namedRoot, devices } = takeOver
   state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, forestBits: undefined })

@@ -27,7 +27,8 @@ export async function importLive(state: SyncState, fetch: FetchBlock, signal: Ab
     }
   }
   if (commit.links !== undefined) {
-    for await (const entry of readLinks(commit.links, fetch, { signal })) {
+    const keep = (key: Uint8Array, value: Uint8Array): void => tables.shared.put(key, Buffer.concat([be64(0), value]))
+    for await (const entry of readLinks(commit.links, fetch, { signal, onUnreadable: keep })) {
       tables.shared.put(entry.fileId, Buffer.concat([be64(0), encodeEntry(entry)]))
     }
   }

@@ -9,6 +9,7 @@ import {
   decodeDelta,
   decodeOutgoing,
   encodeCount,
+  forgetUnreadable,
   FOREST_REBUILT,
   PLAN_TABLES,
   DROPPED,
@@ -29,7 +30,11 @@ export async function settlePlan(plan: Plan, state: SyncState): Promise<void> {
     }
   }
   for (const rows of pagesOf(tables.mapChanges)) {
-    for (const [root, change] of rows) if (change[0] === DROPPED[0]) tables.maps.delete(root)
+    for (const [root, change] of rows) {
+      if (change[0] !== DROPPED[0]) continue
+      tables.maps.delete(root)
+      forgetUnreadable(root, tables)
+    }
   }
   await queue.commit()
   await clearTables(

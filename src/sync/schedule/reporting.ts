@@ -1,5 +1,6 @@
 /** The current phase of sync, and the listeners to changes of the status. */
 import type { Clock } from '../../base/index.js'
+import { allUnreadable } from '../../commits/index.js'
 import type { Checks } from '../check/checks.js'
 import type { SyncPhase, SyncStatus } from '../contract.js'
 import type { DrivePublisher } from '../drive-publisher.js'
@@ -11,10 +12,12 @@ import type { Progress } from './progress.js'
 import { statusOf } from './status-of.js'
 
 const PROGRESS_EVERY_MS = 200
+const UNREADABLE =
+  'Entries that another device published cannot be read and are not shown. New versions keep them as they are. `dagdrive fsck` names them.'
 
 export interface ReportingParts {
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
-  readonly state: Pick<SyncState, 'head'>
+  readonly state: Pick<SyncState, 'head' | 'tables'>
   readonly publisher: Pick<DrivePublisher, 'newer' | 'warnings'>
   readonly progress: Progress
   readonly backOff: BackOff
@@ -35,12 +38,18 @@ export class Reporting {
   status(): SyncStatus {
     const { clock, state, publisher, checks, ...parts } = this.#parts
     const implausible = implausibleClock(clock.nowMs())
+    const unreadable = allUnreadable(state.tables).next().done === true ? [] : [UNREADABLE]
     return statusOf({
       ...parts,
       phase: this.#phase,
       head: state.head,
       newer: publisher.newer,
-      warnings: [...(implausible === undefined ? [] : [implausible]), ...publisher.warnings, ...checks.warnings],
+      warnings: [
+        ...(implausible === undefined ? [] : [implausible]),
+        ...publisher.warnings,
+        ...unreadable,
+        ...checks.warnings,
+      ],
       scrub: checks.status,
     })
   }

@@ -1,0 +1,60 @@
+import test from 'ava'
+import { publishForged } from '../../../test/support/sync/forged-tree.js'
+import { World } from '../../../test/support/sync/world.js'
+import { readMap } from '../../dag/index.js'
+import { openExisting } from './open-existing.js'
+
+const BAD = Uint8Array.of(0x81, 2)
+
+test('S-112 an entry that cannot be decoded fails alone: the others are there, and new versions keep its bytes', async (t) => {
+  const w = await World.open(760)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  await device.drive.write('/mine', w.random.bytes(20_000))
+  await (await device.start()).syncNow()
+  await device.stop()
+  await publishForged(w, 1, (rows) => void rows.set('bad', BAD))
+  t.true(await device.takeOver())
+  const sync = await device.start()
+  await sync.syncNow()
+  t.deepEqual(
+    Object.keys(await device.drive.dump()).filter((path) => /mine|bad/.test(path)),
+    ['/mine'],
+  )
+  t.regex(sync.status().warnings.join(), /cannot be read and are not shown/)
+  for (const name of ['/new', '/newer']) {
+    await device.drive.write(name, w.random.bytes(1000))
+    await sync.syncNow()
+    const { version } = await openExisting(w)
+    const { content } = version.commit.root
+    const rows = new Map<string, Uint8Array>()
+    if (content.kind === 'tree')
+      for await (const [key, value] of readMap(content.ref, w.fetch))
+        rows.set(Buffer.from(key).toString(), Uint8Array.from(value))
+    t.deepEqual(rows.get('bad'), BAD, 'kept byte for byte')
+    t.true(rows.has('mine') && rows.has(name.slice(1)))
+  }
+  const findings: (string | undefined)[] = []
+  const request = { repair: false, signal: new AbortController().signal, onProgress: () => undefined }
+  await sync.check({ ...request, node: false, onFinding: ({ path }) => void findings.push(path) })
+  t.deepEqual(findings, ['bad'], 'fsck names it')
+  await sync.check({
+    ...request,
+    node: true,
+    onFinding: ({ path, where }) => void (where === 'node' && findings.push(path)),
+  })
+  t.deepEqual(findings, ['bad', 'bad'])
+})
+
+test('S-113 a version whose root directory cannot be decoded is not taken over, and the tree here stays', async (t) => {
+  const w = await World.open(761)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  await device.drive.write('/mine', w.random.bytes(20_000))
+  await (await device.start()).syncNow()
+  await device.stop()
+  const before = await device.drive.dump()
+  await publishForged(w, 1, () => undefined, true)
+  await t.throwsAsync(device.takeOver(), { code: 'CORRUPT' })
+  t.deepEqual(await device.drive.dump(), before)
+})
