@@ -42,6 +42,7 @@ export async function makeDirectoryAt(on: Changing, path: string, parents: boole
 }
 
 async function makeOne(on: Changing, place: NamePlace, origin: string): Promise<number> {
+  await on.tree.redo?.whenQuiet()
   on.origins.note('added', place, origin)
   const { ino } = await on.tree.makeDirectory(place.parent, place.name, DIRECTORY_MODE, on.caller)
   on.forget(place)
@@ -57,6 +58,7 @@ export async function moveEntry(
   origin: string,
 ): Promise<void> {
   const target = await findPlace(on.tree, to, on.caller)
+  await on.tree.redo?.whenQuiet()
   on.origins.note('moved', target, origin)
   const flags = options.replace ? 0 : RENAME.NO_REPLACE
   await on.tree.rename(
@@ -72,7 +74,7 @@ export async function moveEntry(
 
 /**
  * A client's change is made durable before it is answered. The redo log for programs' operations (src/fuse/holder) does
- * not contain it, and later operations of programs may depend on it.
+ * not contain it. Changes of programs wait until it is durable, because they may depend on it (`Redo.hasUnlogged`).
  */
 async function staged({ tree, caller }: Changing, parent: number): Promise<void> {
   await tree.sync(parent, false, caller)
@@ -98,6 +100,9 @@ async function removeAll(on: Changing, place: NamePlace, recursive: boolean, ori
   if (there === undefined) throw new DriveError('NOT_FOUND', 'There is no file at that path.')
   const isDirectory = there.mode >>> 12 === DIRECTORY
   if (isDirectory && recursive) await empty(on, there.ino, origin)
+  // A recursive removal would never leave a program's change in the same tree its turn.
+  const quiet = on.tree.redo?.whenQuiet()
+  if (quiet !== undefined) await quiet
   on.origins.note('removed', place, origin)
   if (isDirectory) await tree.removeDirectory(place.parent, place.name, caller)
   else await tree.unlink(place.parent, place.name, caller)

@@ -149,6 +149,9 @@ function makeParts(options: VfsOptions) {
   const held = new HeldMemory(clock, risk, options.heldLimitBytes)
   const failures = new Failures({ log, room, held, state })
   const changes = new Changes((error) => failures.note('a listener of changes failed', error))
+  changes.onName = () => {
+    if (!state.isLogged) state.unlogged = state.sequence
+  }
   const invalidations = new Invalidations()
   const named = new NamedBlocks()
   const gate = new ApplyGate()

@@ -33,6 +33,14 @@ export interface Redo {
   readonly durable: number
   /** Something is pending for the next commit. */
   readonly isPending: boolean
+  /** Set while a change is made that the log gets. All others, as those of socket clients, are not replayed. */
+  isLogged: boolean
+  /** A change of a name that no log has is not on disk. What programs do after it may depend on it. */
+  readonly hasUnlogged: boolean
+  /** Resolves when such changes are on disk. Until then, those who make them wait in `whenQuiet`. */
+  commitUnlogged(): Promise<void>
+  /** Present while a program waits for `commitUnlogged`. */
+  whenQuiet(): Promise<void> | undefined
   /** The last timestamp used. */
   readonly stamp: Timestamp
   /** From now on, every number is durable or in the mount's log before the kernel sees it. */

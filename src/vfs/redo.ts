@@ -3,7 +3,7 @@
  * original numbers and times. Also the state that a tree keeps for a mount it takes over: unlinked files that may be
  * open, and every assigned number.
  */
-import { DriveError, isDriveError } from '../base/index.js'
+import { deferred, DriveError, isDriveError, type Deferred } from '../base/index.js'
 import type { Handles } from './inodes/handles.js'
 import { unstagedTail, type FileContent } from './content/file-content.js'
 import { PAGE_BYTES } from '../tree-state/index.js'
@@ -34,6 +34,9 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
   const { state, committer } = parts
   /** The next inode number, replayed operations not counted. */
   let nextIno = 0
+  const hasUnlogged = (): boolean => state.unlogged > state.durable
+  let quiet: Deferred<void> | undefined
+  let waiting = 0
   return {
     get sequence() {
       return state.sequence
@@ -44,6 +47,31 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
     get isPending() {
       return committer.isPending
     },
+    get isLogged() {
+      return state.isLogged
+    },
+    set isLogged(value) {
+      state.isLogged = value
+    },
+    get hasUnlogged() {
+      return hasUnlogged()
+    },
+    async commitUnlogged() {
+      waiting++
+      quiet ??= deferred<void>()
+      try {
+        do await committer.commit()
+        while (hasUnlogged() && committer.isPending)
+      } finally {
+        // In the next turn: the program's change is made before others go on.
+        setImmediate(() => {
+          if (--waiting > 0) return
+          quiet?.resolve()
+          quiet = undefined
+        })
+      }
+    },
+    whenQuiet: () => quiet?.promise,
     get stamp() {
       return state.lastStamp
     },

@@ -24,7 +24,10 @@ export const KEPT_LOG_BYTES = MIB
 
 export interface Journal {
   readonly state: SharedState
-  hasRoom(requestBytes: number): boolean
+  /** Makes a change that is logged, or begins it. */
+  make(change: () => void): void
+  /** Whether a change may be made now: the log has room, and everything that it may depend on is logged or on disk. */
+  isReady(requestBytes: number): boolean
   /**
    * Reserves room for a change whose answer takes time.
    * @returns the bytes to pass to `unreserve`
@@ -36,7 +39,7 @@ export interface Journal {
    */
   allResent(): void
   /** Waiters are served in order. Rejects if the tree cannot be staged. */
-  whenRoom(requestBytes: number): Promise<void>
+  whenReady(requestBytes: number): Promise<void>
   /** Logs a request that was executed and is about to be answered. */
   record(request: Uint8Array, ino: number, handle: number): void
   /** Logs the inodes that were freed because the kernel forgot them. */
@@ -157,7 +160,8 @@ export function createJournal(
     return redo.placeOf(Number(head.readBigUInt64LE(HEADER.nodeId)), start, data)
   }
 
-  const makeRoom = async (requestBytes: number): Promise<void> => {
+  const makeReady = async (requestBytes: number): Promise<void> => {
+    if (redo.hasUnlogged) await redo.commitUnlogged()
     trim()
     if (log.hasRoom(requestBytes, promised())) return
     await redo.commit()
@@ -179,7 +183,15 @@ export function createJournal(
 
   return {
     state,
-    hasRoom: (requestBytes) => log.hasRoom(requestBytes, promised()),
+    make(change) {
+      redo.isLogged = true
+      try {
+        change()
+      } finally {
+        redo.isLogged = false
+      }
+    },
+    isReady: (requestBytes) => !redo.hasUnlogged && log.hasRoom(requestBytes, promised()),
     reserve(requestBytes) {
       const bytes = entryBytes(requestBytes)
       reserved += bytes
@@ -192,8 +204,8 @@ export function createJournal(
     allResent() {
       keepsAnswers = false
     },
-    whenRoom(requestBytes) {
-      const run = last.then(() => makeRoom(requestBytes))
+    whenReady(requestBytes) {
+      const run = last.then(() => makeReady(requestBytes))
       last = run.catch(() => undefined) // the waiter gets the error
       return run
     },

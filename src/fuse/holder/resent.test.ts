@@ -370,3 +370,18 @@ async function scenario(
   }
   for (const each of new Set([scratch, copy, last])) each.remove()
 }
+
+test.serial('S-123 a change waits for one that no log has, and a kill after its answer loses neither', async (t) => {
+  const { scratch, state, first } = await served()
+  await first.drive.tree.removeDirectory(ROOT_INO, name('d'), caller)
+  const made = await feed(first, encodeRequest(OP.MKDIR, ROOT_INO, body(words(0o755, 0), text('d')), UNIQUE))
+  t.is(made.readInt32LE(4), 0)
+  const copy = scratch.crashCopy()
+  const next = await takeOver(copy, state.memory.slice(0))
+  t.deepEqual(await show(next.drive), await show(first.drive))
+  for (const { journal, drive } of [first, next]) {
+    journal.close()
+    await drive.shut()
+  }
+  for (const each of [scratch, copy]) each.remove()
+})

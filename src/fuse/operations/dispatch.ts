@@ -108,7 +108,8 @@ export function dispatch(session: MountSession, start: number, length: number): 
   if (session.suspects !== undefined && isRefused(session, session.suspects, request)) return
   if (session.journal !== undefined && isLate(session, session.journal, request, length)) return
   try {
-    operation.run(session, request, at, end)
+    if (session.journal === undefined) operation.run(session, request, at, end)
+    else session.journal.make(() => operation.run(session, request, at, end))
   } catch (error) {
     session.fail(request, error)
   }
@@ -144,12 +145,12 @@ function isRefused(session: MountSession, suspects: Suspects, request: Request):
   return true
 }
 
-/** Whether the log has no space for the request now. The request then runs once there is space. */
+/** Whether the request, a change, has to wait for the log. It then runs later. */
 function isLate(session: MountSession, journal: Journal, request: Request, length: number): boolean {
-  if (journal.hasRoom(length) || !session.isJournaled(request)) return false
+  if (journal.isReady(length) || !session.isJournaled(request)) return false
   const { start } = request
   const bytes = Buffer.from(session.in.bytes.subarray(start, start + length))
-  journal.whenRoom(length).then(
+  journal.whenReady(length).then(
     () => session.dispatchCopy(bytes, dispatch),
     (error: unknown) => session.fail(request, error),
   )

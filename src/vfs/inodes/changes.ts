@@ -30,6 +30,8 @@ export type ChangeListener = (changes: readonly Change[]) => void
 export class Changes {
   readonly #listeners = new Set<ChangeListener>()
   readonly #onFailure: (error: unknown) => void
+  /** Called in the turn of each change of a name. */
+  onName: () => void = () => undefined
   #waiting: Change[] = []
 
   /** @param onFailure gets errors thrown by a listener */
@@ -44,6 +46,7 @@ export class Changes {
   }
 
   added(inode: Subject, parent: number, name: PlainName): void {
+    this.onName()
     if (this.#listeners.size > 0) this.#send({ kind: 'added', ...subjectOf(inode), at: { parent, name } })
   }
 
@@ -55,14 +58,17 @@ export class Changes {
   }
 
   placed(inode: Subject, parent: number, name: PlainName): void {
+    this.onName()
     if (this.#listeners.size > 0) this.#send({ kind: 'placed', ...subjectOf(inode), at: { parent, name } })
   }
 
   moved(inode: Subject, from: NamePlace, to: NamePlace): void {
+    this.onName()
     if (this.#listeners.size > 0) this.#send({ kind: 'moved', ...subjectOf(inode), from, to })
   }
 
   removed(inode: Subject, parent: number, name: PlainName): void {
+    this.onName()
     if (this.#listeners.size > 0) this.#send({ kind: 'removed', ...subjectOf(inode), at: { parent, name } })
   }
 

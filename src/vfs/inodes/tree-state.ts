@@ -39,6 +39,10 @@ export class TreeState {
   lastStamp: Timestamp = { sec: 0, nsec: 0 }
   /** While operations of a killed daemon are replayed, `now` always returns this time. */
   fixedStamp: Timestamp | undefined
+  /** The change being made is logged by the mount before it is answered. */
+  isLogged = false
+  /** The commit that takes the last change of a name that no log has. */
+  unlogged = 0
   /** The last sequence whose commit is published. */
   published = 0
   counters: Counters = {
