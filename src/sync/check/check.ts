@@ -18,6 +18,7 @@ import { checkHere } from './here.js'
 import { classifyDamage } from './classify-damage.js'
 import { checkLiveBlocks } from './live-blocks.js'
 import { walkPublished } from './published-tree.js'
+import { forgetRounds } from './repair-rounds.js'
 import { resealDamaged } from './reseal.js'
 import { sendAgain } from './send-again.js'
 import { checkNames, checkPinTree, rootCid } from './version-at-node.js'
@@ -84,6 +85,7 @@ async function repairNode(
   signal: AbortSignal,
   onDone: (blocks: number) => void,
 ): Promise<void> {
+  forgetRounds(parts.state)
   // First restore the pin, the names and the blocks that the node reports as missing.
   if (isUnheld) await parts.publish(signal).catch(unlessLost)
   let sent = 0

@@ -9,6 +9,7 @@ import { isNothingDamaged } from '../../commits/index.js'
 import { checkDrive } from './check.js'
 import type { CheckReport, CheckRequest, ScrubStatus } from './contract.js'
 import type { CheckParts } from './parts.js'
+import { isNodeUseless } from './repair-rounds.js'
 import { resealChanged } from './reseal.js'
 import { Scrub, type ScrubSettings } from './scrub.js'
 
@@ -37,8 +38,10 @@ export class Checks {
   get warnings(): readonly string[] {
     const { open, lost } = this.status
     if (open + lost === 0) return []
+    const useless = isNodeUseless(this.#parts.state) ? [USELESS] : []
     const what = lost > 0 ? `${lost} of them are not on this machine either` : 'this machine has good copies of them'
     return [
+      ...useless,
       `The node holds damaged copies of ${open + lost} blocks; ${what}. \`dagdrive fsck --node\` names the files.`,
     ]
   }
@@ -72,3 +75,7 @@ export class Checks {
     await Promise.all([this.#running, this.#scrub.close()])
   }
 }
+
+const USELESS =
+  'The node cannot be used for storage: whatever is sent to it again comes back damaged, so nothing more is sent for repairs. ' +
+  'Move the drive with `dagdrive node set URL`, or repair the node and run `dagdrive fsck --node --repair`.'

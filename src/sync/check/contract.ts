@@ -1,4 +1,5 @@
 /** The request, the findings and the report of a check of the drive. */
+import type { Digest } from '../../base/index.js'
 import type { CidText } from '../../node/index.js'
 
 /** One defect. The blocks of one file share one finding for each place, kind and outcome. */
@@ -61,6 +62,16 @@ export interface ScrubPosition {
   readonly endedMs: number | undefined
   /** Whether a pass has started and not ended. */
   readonly isRunning: boolean
+}
+
+/** What is known of the repairs at one node. */
+export interface RepairRounds {
+  /** The node that confirmed the version. */
+  readonly node: string | undefined
+  /** Rounds in a row in which every block that was sent came back damaged. */
+  readonly fruitless: number
+  /** The version at the last round. A round has ended when another one is published. */
+  readonly root: Digest
 }
 
 /** State of the scrub, and the damage found by any check, as `status` shows it. */

@@ -11,6 +11,7 @@ import type { CheckParts } from './parts.js'
 import { damagedIn, isOfVersion, recheckDamage, readPending } from './damage.js'
 import { classifyDamage } from './classify-damage.js'
 import { checkAtNode } from './live-blocks.js'
+import { beginRound, forgetRounds, isNodeUseless } from './repair-rounds.js'
 import { resealDamaged } from './reseal.js'
 import { pacedNode } from './paced-node.js'
 import { sendAgain } from './send-again.js'
@@ -157,17 +158,26 @@ export class Scrub {
   async #heal(isLast: boolean, signal: AbortSignal): Promise<void> {
     const parts = this.#parts
     const { state } = parts
+    let healed = 0
     for (const rows of damagedIn(['pending'], state)) {
       for (const row of rows.filter((one) => isOfVersion(one, state))) {
-        await readPending(row, parts, signal)
+        if ((await readPending(row, parts, signal)) === 'healed') healed++
       }
     }
-    await sendAgain(parts, signal, () => undefined)
+    if (healed === 0 && isNodeUseless(state) && !this.#isSound()) return classifyDamage(parts, false)
+    healed += await sendAgain(parts, signal, () => undefined)
+    if (healed > 0 || (isLast && this.#isSound())) forgetRounds(state)
     const nowMs = this.#clock.monotonicMs()
     if (parts.publisher.newer !== undefined || !(isLast || nowMs >= this.#nextSealMs)) return
     this.#nextSealMs = nowMs + SEAL_EVERY_MS
-    await resealDamaged(parts, signal)
+    if (!this.#isSound()) beginRound(state)
+    if (!isNodeUseless(state)) await resealDamaged(parts, signal)
     await classifyDamage(parts, false)
+  }
+
+  /** Nothing damaged at the node has a good copy here that could be sent. */
+  #isSound(): boolean {
+    return damagedIn(['open'], this.#parts.state).next().done === true
   }
 
   #count(): { open: number; lost: number } {

@@ -3,7 +3,7 @@ import { equalBytes, type Digest } from '../../base/index.js'
 import { openTables, type QueueTables } from '../../commits/index.js'
 import { decodePlain, encodePlain } from './plain-record.js'
 import type { Environment } from '../../storage/kv/index.js'
-import type { ScrubPosition } from '../check/contract.js'
+import type { RepairRounds, ScrubPosition } from '../check/contract.js'
 import type { KnownHead, FastForward, Version } from '../contract.js'
 
 /** The version this device's tree is based on: the last one it published, or the one it opened. */
@@ -161,6 +161,11 @@ export class SyncState {
     return this.#read<ScrubPosition>('scrub')
   }
 
+  /** The repairs of the scrub at this node; undefined if none was necessary. */
+  get repairs(): RepairRounds | undefined {
+    return this.#read<RepairRounds>('repairs')
+  }
+
   get identity(): DriveIdentity | undefined {
     return this.#read<DriveIdentity>('identity')
   }
@@ -175,6 +180,7 @@ export class SyncState {
   put(name: 'places', value: readonly ConfirmedAt[]): void
   put(name: 'pastHeads' | 'abandoned', value: readonly Digest[]): void
   put(name: 'scrub', value: ScrubPosition): void
+  put(name: 'repairs', value: RepairRounds | undefined): void
   put(name: 'identity', value: DriveIdentity): void
   put(name: string, value: unknown): void {
     this.#values.set(name, value)
