@@ -39,7 +39,6 @@ const PROGRAMS = {
   rsync: 'rsync',
   gcc: 'gcc',
   psql: 'postgresql',
-  systemctl: 'systemd',
   'stress-ng': 'stress-ng',
   go: 'golang (1.26 or newer, to build Kubo)',
 }
