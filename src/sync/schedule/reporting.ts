@@ -30,6 +30,7 @@ export class Reporting {
   readonly #listeners = new Set<(status: SyncStatus) => void>()
   #phase: SyncPhase = 'idle'
   #lastEmitMs = -Infinity
+  #hasUnreadable = false
 
   constructor(parts: ReportingParts) {
     this.#parts = parts
@@ -38,7 +39,8 @@ export class Reporting {
   status(): SyncStatus {
     const { clock, state, publisher, checks, ...parts } = this.#parts
     const implausible = implausibleClock(clock.nowMs())
-    const unreadable = allUnreadable(state.tables).next().done === true ? [] : [UNREADABLE]
+    // The environment may be closed by then.
+    if (this.#phase !== 'closed') this.#hasUnreadable = allUnreadable(state.tables).next().done !== true
     return statusOf({
       ...parts,
       phase: this.#phase,
@@ -47,7 +49,7 @@ export class Reporting {
       warnings: [
         ...(implausible === undefined ? [] : [implausible]),
         ...publisher.warnings,
-        ...unreadable,
+        ...(this.#hasUnreadable ? [UNREADABLE] : []),
         ...checks.warnings,
       ],
       scrub: checks.status,
