@@ -83,7 +83,7 @@ ifBuilt('the same on a tmpfs', (t) => {
 ifBuilt('whole pages from page-aligned memory do not enter the page cache', (t) => {
   const scratch = scratchDirectory()
   t.teardown(() => scratch.remove())
-  const cached = [false, true].map((direct) => {
+  const cachedAfter = (direct: boolean): number => {
     const writer = openSegmentWriter(scratch.path, { direct })
     const { segment } = writer.append(bytesFor(64 * PAGE, true), [64 * PAGE])[0]!
     const fd = openSync(RANDOM_NAMES.pathOf(scratch.path, segment), 'r')
@@ -91,7 +91,9 @@ ifBuilt('whole pages from page-aligned memory do not enter the page cache', (t) 
     closeSync(fd)
     writer.close()
     return count
-  })
+  }
+  // Asking starts reading ahead, which a fast disk may end before the answer.
+  const cached = [cachedAfter(false), Math.min(...Array.from({ length: 5 }, () => cachedAfter(true)))]
   if (!takesDirect(scratch.path)) t.log('this file system has no direct writes')
   t.deepEqual(cached, [64 * PAGE, takesDirect(scratch.path) ? 0 : 64 * PAGE])
 })

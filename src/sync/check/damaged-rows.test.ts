@@ -47,7 +47,7 @@ test('S-099 a local row that does not open is reported with its file, and everyt
   const findings: CheckFinding[] = []
   const parts = {
     meta: reader,
-    state: { tables: { live: { get: () => undefined }, nodes: { range: () => [] } } },
+    state: { tables: { live: { get: () => undefined }, nodes: { range: () => [] }, unreadable: { keys: () => [] } } },
     port: {
       readBlocks: (digests: readonly unknown[]) => Promise.resolve(digests.map(() => undefined)),
       flush: () => Promise.resolve(),
