@@ -8,6 +8,7 @@ import {
   toWire,
   type Clock,
   type Digest,
+  type DriveErrorCode,
   type Log,
   type Random,
 } from '../../base/index.js'
@@ -53,6 +54,8 @@ export interface Builder {
   readonly fetchBlocks: (digests: readonly Digest[], signal?: AbortSignal) => Promise<Uint8Array[]>
 }
 
+const UNUSABLE: ReadonlySet<DriveErrorCode> = new Set(['NOT_FOUND', 'WRONG_BLOCK', 'CORRUPT'])
+
 /** @returns undefined when the published version already has all changes */
 export async function buildCommit(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   try {
@@ -64,16 +67,16 @@ export async function buildCommit(builder: Builder, signal: AbortSignal): Promis
 }
 
 /**
- * The node may have lost blocks that it had confirmed. If a version cannot be built from the last one, it is rebuilt
- * from the tree.
+ * The node may have lost blocks that it had confirmed, and another device may have published lists that cannot be
+ * decoded. If a version cannot be built from the last one, it is rebuilt from the tree.
  */
 async function buildFromLast(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   try {
     return await build(builder, false, signal)
   } catch (error) {
-    const isGone = isDriveError(error, 'NOT_FOUND') || isDriveError(error, 'WRONG_BLOCK')
-    if (!isGone || builder.state.head === undefined) throw error
-    builder.log.warn('the node lost a part of the published version; rebuilding the next one from the tree')
+    if (!isDriveError(error) || !UNUSABLE.has(error.code) || builder.state.head === undefined) throw error
+    const { code } = error
+    builder.log.warn('a part of the published version is unusable; rebuilding the next one from the tree', { code })
     return build(builder, true, signal)
   }
 }

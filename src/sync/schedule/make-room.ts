@@ -10,7 +10,7 @@ import type { SyncState } from '../state/sync-state.js'
 const GARBAGE_SHARE = 0.25
 
 export interface RoomOptions {
-  readonly port: Pick<DrivePort, 'counts' | 'discardUnpublished' | 'giveBack'>
+  readonly port: Pick<DrivePort, 'counts' | 'discardUnpublished' | 'giveBack' | 'freeze' | 'resume'>
   readonly node: Pick<IpfsNode, 'capabilities' | 'collectGarbage'>
   readonly log: Log
 }
@@ -67,13 +67,15 @@ export class RoomMaker {
   /**
    * No version can be published now. If this machine's disk is full, the upload is abandoned: its plan may hold blocks
    * of files that were removed since, and would keep their space from being freed. The next upload starts from the
-   * beginning. If another machine's disk is full, its owner has to free space.
+   * beginning. If another machine's disk is full, this helps only if the tree has changed since: the upload may have
+   * been too large for that disk, and the tree may be smaller now.
    */
   async #makeRoom(signal: AbortSignal): Promise<void> {
     const { port, log } = this.#options
     const state = this.#state
     try {
-      if (!this.#isOnThisDisk && !(await port.counts()).isShortOfSpace) return
+      const isFullHere = this.#isOnThisDisk || (await port.counts()).isShortOfSpace
+      if (!isFullHere && !(await this.#hasChangedSincePlan())) return
       if (state.plan?.phase === 'sending') {
         this.hasGivenUp = true
         await abandonPlan(state, port)
@@ -83,6 +85,15 @@ export class RoomMaker {
     } catch (error) {
       log.warn('no room could be made', { code: toWire(error).code })
     }
+  }
+
+  async #hasChangedSincePlan(): Promise<boolean> {
+    const { plan } = this.#state
+    if (plan?.phase !== 'sending') return false
+    const { port } = this.#options
+    const { sequence } = await port.freeze()
+    await port.resume()
+    return sequence > plan.sequence
   }
 
   /** @returns whether a retry can help; blocks this upload has sent are kept */

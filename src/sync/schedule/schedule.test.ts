@@ -208,6 +208,32 @@ test('R-63 an upload that finds no space on this machine is abandoned to free th
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
+test('S-042 an upload that is too large for the disk of a node elsewhere is given up when the tree has changed', async (t) => {
+  let isFull = false
+  const { w, device, sync, clock } = await started(t, { debounceMs: 20, firstRetryMs: 50 }, (world) =>
+    around(world.node, {
+      capabilities: { ...world.node.capabilities, isBesideData: false, isOwnStore: false },
+      importBlocks: async (blocks, options) => {
+        const given: NodeBlock[] = []
+        for await (const block of blocks) given.push(block)
+        const bytes = given.reduce((sum, block) => sum + block.bytes.length, 0)
+        if (isFull && bytes > 1_000_000) throw new DriveError('NO_SPACE', 'The disk of the node is full.')
+        return world.node.importBlocks(given, options)
+      },
+    }),
+  )
+  await until(clock, () => sync.status().published?.height === 1)
+  isFull = true
+  await device.drive.write('/too large', w.random.bytes(3_000_000))
+  await edit(w, device, clock)
+  await until(clock, () => sync.status().lastError?.code === 'NO_SPACE')
+  await device.drive.remove('/too large')
+  await edit(w, device, clock)
+  await until(clock, () => sync.status().published?.height === 2)
+  t.is(sync.status().lastError, undefined)
+  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
+})
+
 test('a drive that changes all the time is still published', async (t) => {
   const { w, device, sync, clock } = await started(t, { debounceMs: 3_600_000, maxDelayMs: 200 })
   await until(clock, () => sync.status().published?.height === 1)

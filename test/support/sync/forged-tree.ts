@@ -9,6 +9,7 @@ import {
   updatePinTree,
   versionRootBlock,
   type Block,
+  type Commit,
 } from '../../../src/dag/index.js'
 import { openExisting } from '../../../src/sync/fetch/open-existing.js'
 import { DriveNames } from '../../../src/sync/heads/heads.js'
@@ -17,12 +18,14 @@ import type { World } from './world.js'
 /**
  * @param change adds and removes rows; keys are names as latin1
  * @param isRootWrong the root directory does not open
+ * @param claims replaces fields of the commit
  */
 export async function publishForged(
   w: World,
   slot: number,
   change: (rows: Map<string, Uint8Array>) => void,
   isRootWrong = false,
+  claims: Partial<Commit> = {},
 ): Promise<void> {
   const { version } = await openExisting(w)
   const { commit } = version
@@ -61,6 +64,7 @@ export async function publishForged(
     },
     forest: pinTree.root,
     liveBlocks: digests.length,
+    ...claims,
   }
   const sealed = sealCommit(next, w.keys, w.random)
   const root = versionRootBlock({ commit: sealed.digest, forest: pinTree.root })
