@@ -6,7 +6,7 @@ import { BASE_TABLES, encodeCount } from '../../commits/index.js'
 import type { SyncState } from '../state/sync-state.js'
 
 const ROWS_A_COMMIT = 20_000
-/** More than any tree has, and a count fits 32 bits also after it has grown. A wrong count keeps a block for too long. */
+/** More than any tree has; a count that has grown still fits 32 bits. A wrong count keeps a block for too long. */
 const MOST_USES = 2 ** 31
 
 /** Required before the first publish on top of that version. Starts from the beginning after a crash. */
