@@ -64,6 +64,7 @@ test('S-022 S-096 when the drive thread dies, status and log count the data that
   const trigger = join(temporaryFolder(t, 'end'), 'now')
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
   const drive = testDrive(t, {
+    holder: false,
     mayFail: true,
     environment: { NODE_OPTIONS: `--import=${preload.href}`, DAGDRIVE_TEST_END_THREAD: trigger },
   })

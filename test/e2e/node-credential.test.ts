@@ -99,7 +99,7 @@ testWhere('go')(
     renameSync(`${path}.real`, path)
     const text = readFileSync(path, 'utf8')
     writeFileSync(path, `bearer:${TOKEN}\n`)
-    await refused(/dagdrive node set URL --key-file FILE/)
+    await refused(/node set URL --key-file FILE/)
     writeFileSync(path, text)
     if (process.getuid?.() === 0) {
       chownSync(path, 65_534, 65_534)
