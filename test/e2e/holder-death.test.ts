@@ -17,6 +17,19 @@ async function until(what: () => boolean): Promise<boolean> {
   return false
 }
 
+/** A program is writing to a drive whose holder answers nothing. */
+async function writingToStoppedHolder(
+  t: ExecutionContext,
+): Promise<{ drive: TestDrive; holder: number; writing: Promise<unknown> }> {
+  const drive = testDrive(t)
+  await drive.up()
+  const holder = drive.holderPid()!
+  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
+  await sleep(500)
+  process.kill(holder, 'SIGSTOP')
+  return { drive, holder, writing }
+}
+
 const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1
 
 test('S-085 a killed holder is replaced, and a later kill of the daemon is only a pause', async (t: ExecutionContext) => {
@@ -52,12 +65,7 @@ test('S-085 a drive that is remounted after its holder was killed has a new hold
 })
 
 test('S-085 while the holder is stopped, a new daemon waits for it, and programs see only a pause', async (t: ExecutionContext) => {
-  const drive = testDrive(t)
-  await drive.up()
-  const holder = drive.holderPid()!
-  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
-  await sleep(500)
-  process.kill(holder, 'SIGSTOP')
+  const { drive, holder, writing } = await writingToStoppedHolder(t)
   drive.killDaemon()
   const status = drive.run(['status'])
   await sleep(3_000)
@@ -71,12 +79,7 @@ test('S-085 while the holder is stopped, a new daemon waits for it, and programs
 })
 
 test('S-102 a holder that stays stopped is continued by the next daemon, and nothing that was answered is lost', async (t: ExecutionContext) => {
-  const drive = testDrive(t)
-  await drive.up()
-  const holder = drive.holderPid()!
-  const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
-  await sleep(500)
-  process.kill(holder, 'SIGSTOP')
+  const { drive, holder, writing } = await writingToStoppedHolder(t)
   t.teardown(() => {
     try {
       process.kill(holder, 'SIGCONT')

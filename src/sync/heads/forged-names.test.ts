@@ -1,6 +1,6 @@
 import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { FORGERIES, Forger } from '../../../test/support/sync/forgery.js'
-import { World } from '../../../test/support/sync/world.js'
+import { World, type Device } from '../../../test/support/sync/world.js'
 import { isDriveError, systemClock } from '../../base/index.js'
 import { claimOpened } from '../fetch/claim-opened.js'
 import { openExisting } from '../fetch/open-existing.js'
@@ -15,10 +15,7 @@ for (const name of ['drive', 1, 0] as const) {
       for (const [what, forge] of Object.entries(FORGERIES)) {
         const world = await World.open(seed++, kubo.url)
         try {
-          const device = await world.firstDevice()
-          await device.drive.write('/mine', world.random.bytes(20_000))
-          await (await device.start()).syncNow()
-          const { root } = (await device.start()).status().published!
+          const { device, root } = await publishMine(world)
           await forge(new Forger(kubo.url, world.keys), name, root, systemClock.nowMs())
 
           t.deepEqual(await world.seenElsewhere(), await device.drive.dump(), `${what}: opened`)
@@ -59,10 +56,7 @@ testWithKubo('S-110 where no name can be moved, nothing counts as published and 
   const kubo = await requireKubo(t)
   const world = await World.open(740, kubo.url)
   t.teardown(() => world.close())
-  const device = await world.firstDevice()
-  await device.drive.write('/mine', world.random.bytes(20_000))
-  await (await device.start()).syncNow()
-  const { root } = (await device.start()).status().published!
+  const { device, root } = await publishMine(world)
   const forger = new Forger(kubo.url, world.keys)
   for (const name of ['drive', 0] as const) await FORGERIES['another kind of block']!(forger, name, root, 0)
   await device.drive.write('/after', world.random.bytes(20_000))
@@ -80,10 +74,7 @@ testWithKubo('S-111 a lost device that fills every slot with records keeps no ne
   const kubo = await requireKubo(t)
   const world = await World.open(741, kubo.url)
   t.teardown(() => world.close())
-  const device = await world.firstDevice()
-  await device.drive.write('/mine', world.random.bytes(20_000))
-  await (await device.start()).syncNow()
-  const { root } = (await device.start()).status().published!
+  const { device, root } = await publishMine(world)
   const forger = new Forger(kubo.url, world.keys)
   for (let slot = 1; slot <= 255; slot++) {
     const [, forge] = Object.entries(FORGERIES)[slot % 3]!
@@ -101,3 +92,12 @@ testWithKubo('S-111 a lost device that fills every slot with records keeps no ne
   const third = await world.nextDevice()
   t.is(third.slot, 2)
 })
+
+/** A device, and the root of the version it published. */
+async function publishMine(world: World): Promise<{ device: Device; root: string }> {
+  const device = await world.firstDevice()
+  await device.drive.write('/mine', world.random.bytes(20_000))
+  await (await device.start()).syncNow()
+  const { root } = (await device.start()).status().published!
+  return { device, root }
+}

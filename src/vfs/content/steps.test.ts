@@ -1,14 +1,13 @@
 import test from 'ava'
 import { caller, createFile, readHandle, scratchDrive, type OpenDrive } from '../../../test/support/vfs/drive.js'
+import { GIB, makeSparseFile, PIB } from '../../../test/support/vfs/sparse-file.js'
 import { seededRandom } from '../../base/index.js'
-import { chunkKey, encodeChunk, PAGE_BYTES, pageKey } from '../../tree-state/index.js'
+import { chunkKey, PAGE_BYTES, pageKey } from '../../tree-state/index.js'
 import { FALLOCATE, SEEK } from '../tree.js'
 import { shrinkStep, stepEnd } from './steps.js'
 
 /** The most rows of each kind in one step. */
 const ROWS_A_STEP = 2048
-const GIB = 1024 ** 3
-const PIB = 1024 ** 5
 
 test('S-115 truncating, zeroing and seeking in a sparse file of a pebibyte look up few rows, because it has few', async (t) => {
   const scratch = scratchDrive()
@@ -34,19 +33,11 @@ test('S-115 truncating, zeroing and seeking in a sparse file of a pebibyte look 
 test('S-065 S-115 a sparse file with many rows far apart is truncated in steps, and other calls are answered in between', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())
-  const made = await scratch.open()
-  const { ino } = await createFile(made.tree, 'sparse')
-  await made.tree.setAttributes(ino, { size: PIB }, undefined, caller)
-  await made.shut()
+  const ino = await makeSparseFile(
+    scratch,
+    Array.from({ length: 3 * ROWS_A_STEP }, (_, i) => i * 20 * GIB),
+  )
   const drive = await scratch.open()
-  const chunks = drive.meta.table('chunks', { sealed: true })
-  const rows = 3 * ROWS_A_STEP
-  for (let i = 0; i < rows; i++) {
-    const digest = Buffer.alloc(32)
-    digest.writeUInt32BE(i)
-    const row = { offset: i * 20 * GIB, length: PAGE_BYTES, skip: 0, digest, key: digest, born: 1 }
-    chunks.put(chunkKey(ino, row.offset), encodeChunk(row))
-  }
   const sizes = new Set<number>()
   let isDone = false
   const work = Promise.resolve(drive.tree.setAttributes(ino, { size: 1 }, undefined, caller)).then(() => {
@@ -58,7 +49,7 @@ test('S-065 S-115 a sparse file with many rows far apart is truncated in steps, 
   }
   await work
   t.true(sizes.size >= 3, `sizes seen: ${[...sizes].join(', ')}`)
-  t.is([...chunks.range()].length, 1)
+  t.is([...drive.meta.table('chunks', { sealed: true }).range()].length, 1)
   await drive.abandon()
 })
 

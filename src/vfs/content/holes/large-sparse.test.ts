@@ -1,12 +1,11 @@
 import test from 'ava'
-import { caller, createFile, find, readHandle, scratchDrive } from '../../../../test/support/vfs/drive.js'
+import { caller, find, readHandle, scratchDrive } from '../../../../test/support/vfs/drive.js'
 import { pageOf, record, ref, world } from '../../../../test/support/vfs/remote.js'
 import { name } from '../../../../test/support/vfs/drive.js'
-import { chunkKey, encodeChunk, PAGE_BYTES, type RemoteChild, type RemoteSource } from '../../../tree-state/index.js'
+import { GIB, makeSparseFile, PIB } from '../../../../test/support/vfs/sparse-file.js'
+import { PAGE_BYTES, type RemoteChild, type RemoteSource } from '../../../tree-state/index.js'
 import { FALLOCATE, OPEN, SEEK } from '../../tree.js'
 
-const GIB = 1024 ** 3
-const PIB = 1024 ** 5
 const CHUNKS = 40
 
 /** A published file of a pebibyte with `CHUNKS` chunks of 256 KiB, 4 GiB apart. */
@@ -72,19 +71,10 @@ for (const [what, sectors] of [
 test('S-117 S-058 lseek finds the data of a file with more pieces of data than a set of blocks holds', async (t) => {
   const scratch = scratchDrive()
   t.teardown(() => scratch.remove())
-  const made = await scratch.open()
-  const { ino } = await createFile(made.tree, 'sparse')
-  await made.tree.setAttributes(ino, { size: PIB }, undefined, caller)
-  await made.shut()
-  const filled = await scratch.open()
-  const chunks = filled.meta.table('chunks', { sealed: true })
-  for (let i = 1; i <= 20_000; i++) {
-    const digest = Buffer.alloc(32)
-    digest.writeUInt32BE(i)
-    const row = { offset: i * GIB, length: PAGE_BYTES, skip: 0, digest, key: digest, born: 1 }
-    chunks.put(chunkKey(ino, row.offset), encodeChunk(row))
-  }
-  await filled.shut()
+  const ino = await makeSparseFile(
+    scratch,
+    Array.from({ length: 20_000 }, (_, i) => (i + 1) * GIB),
+  )
   const drive = await scratch.open()
   const { tree } = drive
   const { handle } = await tree.open(ino, OPEN.READ_WRITE, caller)
