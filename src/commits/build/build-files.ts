@@ -56,7 +56,7 @@ async function currentContent(record: InodeRecord, context: BuildContext): Promi
   const { ino, size, inline } = record
   const hasPages = view.hasPages(ino)
   if (!hasPages && !view.hasChunks(ino))
-    return inline === undefined || size === 0 ? { kind: 'none' } : { kind: 'inline', bytes: inline }
+    return inline === undefined || size === 0 ? { kind: 'none' } : { kind: 'inline', bytes: ofSize(inline, size) }
   if (!hasPages && inline === undefined) return listed(record, () => view.chunks(ino), context)
   const input: MergeInput = {
     sizeBytes: size,
@@ -81,6 +81,14 @@ async function currentContent(record: InodeRecord, context: BuildContext): Promi
   })
   return listed(record, () => mergedRows(ino, context), context)
 }
+
+/** Readers refuse a body that is not as long as the size. A local row can have one if bytes could not be staged. */
+function ofSize(inline: Uint8Array, size: number): Uint8Array {
+  if (inline.length === size || size > LONGEST_BODY) return inline
+  return inline.length > size ? inline.subarray(0, size) : Buffer.concat([inline], size)
+}
+
+const LONGEST_BODY = 65_535
 
 /** Rows that overlap `from … to`. No row is longer than the longest block. */
 function* rowsOver(view: TreeView, ino: number, from: number, to: number): Generator<ChunkRecord, undefined> {

@@ -1,5 +1,5 @@
 /** Builds new versions of the affected directories, bottom-up, and of the link table. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, isDriveError } from '../../base/index.js'
 import { decodeEntry, directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
 import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
@@ -140,7 +140,19 @@ async function buildLinks(previous: TreeRef | undefined, context: BuildContext):
 /** Counts the files of the link table that have no inode on this machine. */
 async function countUnseenLinks(context: BuildContext): Promise<void> {
   for (const { left, right } of joinRows(rowsIn(context.tables.shared), rowsIn(context.tables.newShared)))
-    if (right === undefined && left !== undefined) await countContent(decodeEntry(left.subarray(8)), context)
+    if (right === undefined && left !== undefined) await countEncoded(left.subarray(8), context)
+}
+
+/** The content of an entry that cannot be decoded is unknown. */
+async function countEncoded(bytes: Uint8Array, context: BuildContext): Promise<void> {
+  let entry: EntryRecord
+  try {
+    entry = decodeEntry(bytes)
+  } catch (error) {
+    if (isDriveError(error, 'CORRUPT')) return
+    throw error
+  }
+  await countContent(entry, context)
 }
 
 async function linkTable(previous: TreeRef | undefined, context: BuildContext): Promise<TreeRef | undefined> {

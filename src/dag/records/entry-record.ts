@@ -19,9 +19,12 @@ const RANGES: Readonly<Record<StatKind, { readonly least: number; readonly most:
   seconds: { least: Number.MIN_SAFE_INTEGER, most: Number.MAX_SAFE_INTEGER },
   nanoseconds: { least: 0, most: 999_999_999 },
 }
-const MAX_XATTRS = 65_535
-const MAX_XATTR_NAME_BYTES = 1024
+/** The kernel's limits (xattr(7)). It gives names as bytes; here each byte is one character up to U+00FF. */
+const MAX_XATTR_NAME = 255
 const MAX_XATTR_VALUE_BYTES = 65_536
+/** Of all names of a file, each with the zero byte that ends it in the kernel's list. */
+const MAX_XATTR_LIST_BYTES = 65_536
+const MAX_XATTRS = MAX_XATTR_LIST_BYTES / 2
 /** Longer file bodies are stored as chunks. A symlink's target is at most 4,095 bytes. */
 const MAX_INLINE_BYTES = 65_535
 /** A longer chunk list becomes a map of its own (`kind: 'tree'`). */
@@ -69,6 +72,8 @@ export function decodeEntry(bytes: Uint8Array): EntryRecord {
   entry.content = content
   if (entry.mode > MAX_MODE) throw corrupt('the mode of an entry is out of range')
   if (!contentFitsType(entry)) throw corrupt('the content of an entry does not fit its type')
+  if (content.kind === 'inline' && content.bytes.length !== entry.size)
+    throw corrupt('the body of an entry is not as long as its size')
   return entry
 }
 
@@ -104,15 +109,21 @@ function readXattrs(reader: CborReader): EntryRecord['xattrs'] {
   const count = reader.array(MAX_XATTRS * 2)
   if (count % 2 !== 0) throw corrupt('an attribute has no value')
   const xattrs: { name: string; value: Uint8Array }[] = []
+  let listBytes = 0
   for (let i = 0; i < count; i += 2) {
-    const name = reader.text(MAX_XATTR_NAME_BYTES)
-    if (name === '') throw corrupt('an attribute has no name')
+    const name = reader.text(2 * MAX_XATTR_NAME)
+    if (!XATTR_NAME.test(name)) throw corrupt('an attribute has an impossible name')
+    listBytes += name.length + 1
+    if (listBytes > MAX_XATTR_LIST_BYTES) throw corrupt('an entry has too many attributes')
     const before = xattrs.at(-1)
     if (before !== undefined && compareText(before.name, name) >= 0) throw corrupt('attributes are out of order')
     xattrs.push({ name, value: reader.bytes(0, MAX_XATTR_VALUE_BYTES) })
   }
   return xattrs
 }
+
+/** 1 to 255 bytes without NUL, each as one character. */
+const XATTR_NAME = /^[\u0001-\u00ff]{1,255}$/
 
 function compareText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))

@@ -221,6 +221,37 @@ test('S-114 a mode of more than 16 bits and an attribute without a name are CORR
   }
 })
 
+test('S-114 a body that is not as long as the size, and attributes beyond the limits of the kernel, are CORRUPT', (t) => {
+  const random = seededRandom(52)
+  const file = randomEntry(random, { kind: 'inline', bytes: random.bytes(100) })
+  const link = { ...file, mode: 0o120777, content: { kind: 'inline', bytes: Buffer.alloc(9, 'a') } as const, size: 9 }
+  const xattrs = (names: readonly string[], bytes = 1): typeof file => {
+    return { ...file, xattrs: names.map((name) => ({ name, value: new Uint8Array(bytes) })) }
+  }
+  const names = (count: number, length: number): string[] => {
+    return Array.from({ length: count }, (_, i) => `user.${i}`.padEnd(length, 'é'))
+  }
+  for (const good of [file, link, xattrs(names(256, 255)), xattrs(['user.a'], 65_536), xattrs(['user.\u00ff'])]) {
+    t.deepEqual(decodeEntry(encodeEntry(good)).size, good.size)
+  }
+  const bad = {
+    'a body that is too short': { ...file, size: 101 },
+    'a body that is too long': { ...file, size: 99 },
+    'an empty body': { ...file, size: 0 },
+    'a size of a link': { ...link, size: 2 ** 40 },
+    'a long name': xattrs(names(1, 256)),
+    'a long value': xattrs(['user.a'], 65_537),
+    'a long list': xattrs(names(257, 255)),
+    'many short names': xattrs(names(8000, 10)),
+    'a name that is not bytes': xattrs(['user.\u0101']),
+    'a name with NUL': xattrs(['user.a\0user.b']),
+  }
+  for (const [what, entry] of Object.entries(bad)) {
+    const error = t.throws(() => decodeEntry(encodeEntry(entry)), undefined, what)
+    t.true(isDriveError(error, 'CORRUPT'), what)
+  }
+})
+
 test('a symlink target that no kernel takes, and a directory in the link table, are refused', async (t) => {
   const random = seededRandom(46)
   for (const bytes of [new Uint8Array(0), new Uint8Array(4096).fill(1), Uint8Array.of(1, 0, 2)]) {

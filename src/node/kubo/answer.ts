@@ -8,6 +8,8 @@ import { LINE_BYTES } from './call-limits.js'
 import { connectionFailure, nodeFailure, refusal } from './failures.js'
 
 const REFUSAL_BYTES = 64 * 1024
+/** Of a response that is one object: Kubo's have some fields. */
+const OBJECT_BYTES = 64 * 1024
 
 interface Call {
   readonly command: string
@@ -16,6 +18,8 @@ interface Call {
   readonly argument: string | undefined
   /** The maximum size of the response in bytes. */
   readonly answerBytes: number
+  /** The maximum number of its lines. */
+  readonly answerLines: number
   /** The reason if this side ended the call: cancelled, or a time-out. */
   readonly gaveUp: () => DriveError | undefined
   /** Removes our credentials from the node's messages. */
@@ -49,16 +53,20 @@ export class RpcAnswer {
 
   /** One JSON object; NODE_ERROR for anything else. The fields are not validated here. */
   async json<T>(): Promise<T> {
-    return this.#parse<T>(Buffer.from(await this.bytes()).toString())
+    const most = Math.min(OBJECT_BYTES, this.#call.answerBytes)
+    return this.#parse<T>(Buffer.from(await this.#bytes(most)).toString())
   }
 
   /** Yields one JSON object per line, as they arrive. */
   async *lines<T>(): AsyncGenerator<T, void, undefined> {
     let rest = ''
+    let count = 0
     const decoder = new TextDecoder()
     for await (const part of this.#parts()) {
       const lines = (rest + decoder.decode(part, { stream: true })).split('\n')
       rest = lines.pop() ?? ''
+      count += lines.length
+      if (count > this.#call.answerLines) throw this.#tooLong()
       for (const line of lines) if (line.trim() !== '') yield this.#line<T>(line)
       if (rest.length > LINE_BYTES) throw this.#tooLong()
     }

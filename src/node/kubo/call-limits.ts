@@ -28,14 +28,24 @@ export interface CallLimits {
   readonly totalMs: number
   /** Maximum bytes of the response; more is NODE_ERROR. */
   readonly answerBytes: number
+  /** Maximum lines of the response, also empty ones: each costs far more than its bytes. More is NODE_ERROR. */
+  readonly answerLines: number
 }
 
 /** An upload may block this side for `workMs`, plus the time that its bytes take at this rate. */
 export const LEAST_UPLOAD_BYTES_PER_SECOND = 2 * KIB
 /** Maximum length of one response line: a pin's name has at most 255 bytes. */
 export const LINE_BYTES = 16 * KIB
-/** Kubo refuses larger blocks; the rest allows for headers of other codecs. */
-const BLOCK_BYTES = 4 * MIB
+/** Kubo reports the progress of a pin twice a second, and of an import in one line. */
+const LINES = 100_000
+/** One for each removed block; a repository of a terabyte has some four million. */
+const GARBAGE_LINES = 20_000_000
+/** Interim responses (1xx) before the response. A proxy may send one every few seconds while it waits. */
+export const MOST_INTERIM = 1000
+/** Kubo refuses larger blocks. Ours have at most 1 MiB, and a commit some bytes more. */
+const BLOCK_BYTES = 2 * MIB
+/** As many lines with CIDs and names of the greatest length. */
+const LIST_BYTES = 64 * MIB
 /** A block of 1 MiB at 2 KiB/s still comes through. */
 const BLOCK_PATIENCE = 5
 /** A first pin walks the whole tree, and a collection marks the whole repository. */
@@ -44,7 +54,7 @@ const LIST_PATIENCE = 5
 
 /** @param lookMs the search time that the request gives to the node */
 export function limitsOf(command: Command, { idleMs, workMs }: NodeTimeouts, lookMs = 0): CallLimits {
-  const limits = (): CallLimits => {
+  const limits = (): Omit<CallLimits, 'answerLines'> => {
     switch (command) {
       case 'version':
       case 'id':
@@ -63,11 +73,12 @@ export function limitsOf(command: Command, { idleMs, workMs }: NodeTimeouts, loo
       case 'pin/add':
         return { idleMs: workMs, totalMs: workMs * WALK_PATIENCE, answerBytes: 16 * MIB }
       case 'pin/ls':
-        return { idleMs: workMs, totalMs: workMs * LIST_PATIENCE, answerBytes: 256 * MIB }
+        return { idleMs: workMs, totalMs: workMs * LIST_PATIENCE, answerBytes: LIST_BYTES }
       case 'repo/gc':
         return { idleMs: workMs * LIST_PATIENCE, totalMs: workMs * WALK_PATIENCE, answerBytes: 1024 * MIB }
     }
   }
   const found = limits()
-  return { ...found, idleMs: found.idleMs + lookMs, totalMs: found.totalMs + lookMs }
+  const answerLines = command === 'repo/gc' ? GARBAGE_LINES : LINES
+  return { ...found, answerLines, idleMs: found.idleMs + lookMs, totalMs: found.totalMs + lookMs }
 }

@@ -8,7 +8,7 @@ import { request as httpsRequest } from 'node:https'
 import { aborted, DriveError, throwIfAborted } from '../../base/index.js'
 import type { NodeTimeouts } from '../open-options.js'
 import { RpcAnswer } from './answer.js'
-import { limitsOf, type Command } from './call-limits.js'
+import { limitsOf, MOST_INTERIM, type Command } from './call-limits.js'
 import type { Endpoint } from './endpoint.js'
 import { connectionFailure } from './failures.js'
 import { sendBody, type Body } from './send-body.js'
@@ -63,7 +63,7 @@ export class KuboRpc {
   async #once(command: Command, options: RpcOptions): Promise<RpcAnswer> {
     const { signal, body } = options
     const { where } = this.endpoint
-    const { idleMs, totalMs, answerBytes } = limitsOf(command, this.timeouts, options.lookMs)
+    const { idleMs, totalMs, answerBytes, answerLines } = limitsOf(command, this.timeouts, options.lookMs)
     const request = this.#open(command, options)
     let bodyBegun = false
     let gaveUp: DriveError | undefined
@@ -86,6 +86,7 @@ export class KuboRpc {
     }
     request.setTimeout(idleMs, () => giveUp(silent(where, command, idleMs)))
     this.#limitConnecting(request, giveUp)
+    this.#limitInterim(request, command, giveUp)
     try {
       const answered = Promise.race([this.#response(request), givenUp])
       answered.catch(() => undefined) // as above
@@ -101,6 +102,7 @@ export class KuboRpc {
         where,
         argument: argumentOf(options.query),
         answerBytes,
+        answerLines,
         gaveUp: () => gaveUp,
         hide: this.endpoint.hide,
         release,
@@ -146,6 +148,14 @@ export class KuboRpc {
     })
   }
 
+  /** Interim responses count as progress of the connection, so only their number can end the call early. */
+  #limitInterim(request: ClientRequest, command: Command, giveUp: (reason: DriveError) => void): void {
+    let count = 0
+    request.on('information', () => {
+      if (++count > MOST_INTERIM) giveUp(tooManyInterim(this.endpoint.where, command))
+    })
+  }
+
   #response(request: ClientRequest): Promise<IncomingMessage> {
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve)
@@ -171,6 +181,10 @@ function tooSlow(where: string, command: string, waitedMs: number): DriveError {
   return new DriveError('TIMEOUT', 'The node did not complete its response within the time limit.', {
     about: { where, command, waitedMs },
   })
+}
+
+function tooManyInterim(where: string, command: string): DriveError {
+  return new DriveError('NODE_ERROR', 'The node sends interim responses without end.', { about: { where, command } })
 }
 
 function isReset(error: unknown): boolean {

@@ -1,7 +1,8 @@
 import test from 'ava'
 import { publishForged } from '../../../test/support/sync/forged-tree.js'
 import { World } from '../../../test/support/sync/world.js'
-import { readMap } from '../../dag/index.js'
+import { randomEntry } from '../../../test/support/dag/blocks.js'
+import { encodeEntry, readMap } from '../../dag/index.js'
 import { openExisting } from './open-existing.js'
 
 const BAD = Uint8Array.of(0x81, 2)
@@ -44,6 +45,30 @@ test('S-112 an entry that cannot be decoded fails alone: the others are there, a
     onFinding: ({ path, where }) => void (where === 'node' && findings.push(path)),
   })
   t.deepEqual(findings, ['bad', 'bad'])
+})
+
+test('S-114 a body that is not as long as its size, and attributes that no kernel lists, fail alone', async (t) => {
+  const w = await World.open(762)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  await device.drive.write('/mine', w.random.bytes(20_000))
+  await (await device.start()).syncNow()
+  await device.stop()
+  const good = randomEntry(w.random, { kind: 'inline', bytes: w.random.bytes(9) })
+  const long = { name: `user.${'x'.repeat(251)}`, value: w.random.bytes(1) }
+  await publishForged(w, 1, (rows) => {
+    rows.set('good', encodeEntry(good))
+    rows.set('huge', encodeEntry({ ...good, size: 2 ** 50 }))
+    rows.set('short', encodeEntry({ ...good, size: 8 }))
+    rows.set('xattr', encodeEntry({ ...good, xattrs: [long] }))
+  })
+  t.true(await device.takeOver())
+  const sync = await device.start()
+  const shown = Object.keys(await device.drive.dump()).filter((path) => path !== '')
+  t.deepEqual(shown, ['/good', '/mine'])
+  await device.drive.write('/new', w.random.bytes(1000))
+  await sync.syncNow()
+  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
 test('S-113 a version whose root directory cannot be decoded is not taken over, and the tree here stays', async (t) => {

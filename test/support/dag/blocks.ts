@@ -51,7 +51,8 @@ export function randomEntry(random: SeededRandom, content: EntryRecord['content'
     gid: random.next(70_000),
     nlink: 1 + random.next(3),
     rdev: 0,
-    size: random.next(0xffffffff) * (random.next(2) === 0 ? 1 : 2 ** 20),
+    size:
+      content.kind === 'inline' ? content.bytes.length : random.next(0xffffffff) * (random.next(2) === 0 ? 1 : 2 ** 20),
     atimeSec: seconds(),
     atimeNsec: random.next(1_000_000_000),
     mtimeSec: seconds(),
