@@ -159,16 +159,39 @@ test('S-071 R-77 blocks that a newer version replaced during the check are not r
       await world.node.collectGarbage()
       await device.port.evictTo(0)
     }
-    isWriting = false
-  })()
+  })().finally(() => (isWriting = false))
   let checks = 0
-  for (; isWriting; checks++) {
-    const report = await check(device, { node: true })
-    t.like(report, CLEAN, JSON.stringify(report.findings))
-  }
+  const reports = []
+  for (; isWriting; checks++) reports.push(await check(device, { node: true }))
   await writing
+  for (const report of reports) t.like(report, CLEAN, JSON.stringify(report.findings))
   t.true(checks > 0)
   t.like(await check(device, { node: true }), CLEAN)
+})
+
+test('S-071 a version published during every read of the names is no defect', async (t) => {
+  const { world, device } = await drive(t, 910)
+  await fill(world, device)
+  let isPublishing = true
+  let published = 0
+  const node = around(world.node, {
+    getName: async (name, options) => {
+      const record = await world.node.getName(name, options)
+      if (isPublishing) return record
+      isPublishing = true
+      await device.write('/docs/one', 0, Buffer.from(`version ${published++}`))
+      await device.sync.syncNow()
+      isPublishing = false
+      return record
+    },
+  })
+  await device.close()
+  await device.open(() => ({ node }))
+  await device.sync.syncNow()
+  isPublishing = false
+  const report = await check(device, { node: true })
+  t.like(report, CLEAN, JSON.stringify(report.findings))
+  t.true(published > 6, String(published))
 })
 
 /** A node that returns damaged bytes for every chunk while `state.isLying` is set. */

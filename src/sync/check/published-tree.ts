@@ -31,6 +31,7 @@ import type { CheckParts } from './parts.js'
 import { goodCopyHere, readFromNode } from './copies.js'
 import { damageOf, noteDamage } from './damage.js'
 import { FileFindings } from './file-findings.js'
+import { isReplaced } from './is-replaced.js'
 
 export interface TreeWalk {
   readonly parts: CheckParts
@@ -122,7 +123,7 @@ class PublishedTree {
 
   /** Another version has been published meanwhile. */
   get #isReplaced(): boolean {
-    return this.head !== this.walk.parts.state.head
+    return isReplaced(this.head, this.walk.parts.state)
   }
 
   /** A part of the tree that cannot be read anywhere is reported with the path of its file or directory. */
@@ -160,7 +161,7 @@ function fetchOf({ parts, signal }: TreeWalk, head: Head): FetchBlock {
   return async (digest, codec) => {
     const { kind, bytes } = await readFromNode(digest, codec, parts, signal)
     if (kind === 'good') return bytes
-    if (head === parts.state.head) await noteDamage([{ digest, codec, state: 'open', kind }], parts)
+    if (!isReplaced(head, parts.state)) await noteDamage([{ digest, codec, state: 'open', kind }], parts)
     const here = await goodCopyHere(digest, parts)
     if (here === undefined) throw new LostNode(digest, kind)
     return here

@@ -11,33 +11,48 @@ import type { CheckFinding } from './contract.js'
 import type { CheckParts } from './parts.js'
 import { goodCopyHere, readFromNode } from './copies.js'
 import { damagedIn, forget, noteDamage } from './damage.js'
+import { isReplaced } from './is-replaced.js'
 
 type Wrong = Pick<CheckFinding, 'kind' | 'what'>
 
 /**
- * Checks names and pin.
- * @returns the defects
+ * Checks names and pin. A publish that is under way moves both, so they may also belong to the version of its plan.
+ * @returns the defects. None if a new version was published during each of the tries: a publish reads its names again.
  */
 export async function checkNames(head: Head, parts: CheckParts, signal: AbortSignal, tries = 5): Promise<Wrong[]> {
+  const { state, publisher } = parts
+  const before = state.plan
+  const named = await readNames(head, parts, signal)
+  const isHeadPinned = await isPinned(head.root, parts, signal)
+  const { head: now, plan } = state
+  const moving = [before, plan].flatMap((one) => (one === undefined ? [] : [one.version.root]))
+  const known = [head.root, head.namedRoot, ...moving]
+  const isWrong = (root: Digest | undefined): boolean =>
+    root === undefined || (publisher.newer === undefined && !known.some((one) => equalBytes(one, root)))
+  const wrong: Wrong[] = named.filter(isWrong).map(() => ({ kind: 'name', what: 'name' }))
+  if (!isHeadPinned && !(await isAnyPinned(moving, parts, signal))) wrong.push({ kind: 'unpinned', what: 'pin' })
+  const isSame = now === undefined || (now === head && before === undefined && plan === undefined)
+  if (wrong.length === 0 || isSame) return wrong
+  if (tries === 0) return now === head ? wrong : []
+  if (plan !== undefined) await sleep(MOVING_MS, signal)
+  return checkNames(now, parts, signal, tries - 1)
+}
+
+/** @returns where the drive name and our own device name point; undefined for a missing or damaged record */
+async function readNames(head: Head, parts: CheckParts, signal: AbortSignal): Promise<(Digest | undefined)[]> {
   const { names, node, deviceSlot } = parts
-  const wrong: Wrong[] = []
-  const known = [head.root, head.namedRoot]
   const wanted = [names.drive, ...(head.commit.deviceSlot === deviceSlot ? [names.device(deviceSlot)] : [])]
+  const roots: (Digest | undefined)[] = []
   for (const name of wanted) {
     const shown = await names.read(name, node, { signal, lenient: true }).catch(unlessUnreadable)
-    const named = shown === UNUSABLE ? undefined : shown
-    const isKnown = named !== undefined && known.some((root) => equalBytes(root, named.root))
-    if (!isKnown && (named === undefined || parts.publisher.newer === undefined))
-      wrong.push({ kind: 'name', what: 'name' })
+    roots.push(shown === UNUSABLE ? undefined : shown?.root)
   }
-  if (!(await isPinned(head.root, parts, signal))) wrong.push({ kind: 'unpinned', what: 'pin' })
-  const { head: now, plan } = parts.state
-  // A publish was moving names and pin.
-  if (wrong.length > 0 && tries > 0 && now !== undefined && (now !== head || plan !== undefined)) {
-    if (plan !== undefined) await sleep(MOVING_MS, signal)
-    return checkNames(now, parts, signal, tries - 1)
-  }
-  return wrong
+  return roots
+}
+
+async function isAnyPinned(roots: readonly Digest[], parts: CheckParts, signal: AbortSignal): Promise<boolean> {
+  for (const root of roots) if (await isPinned(root, parts, signal)) return true
+  return false
 }
 
 const MOVING_MS = 1000
@@ -57,8 +72,7 @@ export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortS
   await walk.read(head.root, 'dag-pb')
   await walk.read(head.commitDigest, 'raw')
   await walk.below(head.commit.forest)
-  if (head !== parts.state.head) {
-    // Another version has been published, so blocks that only the previous one had may be collected.
+  if (isReplaced(head, parts.state)) {
     for (const rows of damagedIn(['open'], parts.state))
       for (const { digest, codec } of rows) if (codec === 'dag-pb') forget(digest, parts.state)
     return []
