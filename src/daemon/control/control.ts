@@ -105,6 +105,7 @@ export function createControl(options: ControlOptions): ControlService {
     nodeTest: (given, { signal }) => testNode(daemon, given, signal),
 
     async stop() {
+      await daemon.settled()
       const drive = daemon.drive
       await drive?.flush()
       const staged = drive === undefined ? { files: 0, bytes: 0 } : await stagedOf(drive)

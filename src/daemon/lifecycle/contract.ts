@@ -7,7 +7,7 @@ import type { DriveConfig, DrivePaths } from '../../platform/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { NodeCredential } from '../keys/node-keys.js'
 import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
-import type { Holder } from '../mounts/holder.js'
+import type { Holder } from '../mounts/contract.js'
 import type { Drive } from './drive.js'
 import type { Losses } from './losses.js'
 

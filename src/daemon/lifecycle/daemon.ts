@@ -21,7 +21,7 @@ import { findAgain } from '../nodes/find-published.js'
 import { requireOutside } from '../nodes/outside-the-drive.js'
 import { isMarkedPublished } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
-import { forceUnmount } from '../../fuse/index.js'
+import { dropHeldMount } from '../mounts/drop-held-mount.js'
 import { clearDeadMounts, remountAll } from '../mounts/remount.js'
 import { readMountRecord, type RecordedMount } from '../mounts/mount-record.js'
 
@@ -97,20 +97,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
         .catch((error: unknown) => log.warn('closing failed after a failure', { error: String(error) }))
       // After repeated deaths: stop, report it, and let the next command try again.
       if (!isRestarted) {
-        await dropHeldMount()
+        await dropHeldMount(holder, losses)
         throw reason
       }
       const again = await openFromDisk()
       if (again !== undefined) await remount(again, wanted)
       daemon.lastError = `${what} It was started again.`
     })().catch(fail)
-  }
-
-  /** Ends the mount that a holder keeps if nothing can serve it: programs get an error instead of waiting forever. */
-  const dropHeldMount = async (): Promise<void> => {
-    const { held } = holder
-    holder.drop()
-    if (held !== undefined) await forceUnmount(held.directory).catch(() => undefined) // it has already ended
   }
 
   const openFromDisk = async (passphrase?: string): Promise<Drive | undefined> => {
@@ -193,13 +186,14 @@ export function createDaemon(options: DaemonOptions): Daemon {
     start: () =>
       exclusively(async () => {
         try {
-          if (options.leaveMounts) await dropHeldMount()
-          if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log)
+          if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log, holder.held?.directory)
           await remountRecorded(await openFromDisk())
         } catch (error) {
           if (state !== 'failed') fail(error)
         }
-        if (state !== 'open') await dropHeldMount()
+        if (state === 'open') return
+        await dropHeldMount(holder, losses)
+        if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log)
       }),
     settled: async () => void (await opening),
     unlock: (passphrase) =>

@@ -7,7 +7,7 @@ import { createRootKey } from '../../crypto/index.js'
 import { openNode, type IpfsNode } from '../../node/index.js'
 import { DEFAULT_CONFIG, drivePaths, preparePaths } from '../../platform/index.js'
 import { prepareDriveThread } from '../drive-thread/prepare-drive-thread.js'
-import type { Holder } from '../mounts/holder.js'
+import type { Holder } from '../mounts/contract.js'
 import { openDrive, type Drive } from './drive.js'
 
 interface Opened {

@@ -8,9 +8,11 @@ import type { MountReport } from '../../api/index.js'
 import { systemClock, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import type { RootKey } from '../../crypto/index.js'
-import { holderNative, SHARED_BYTES, SharedState, type HolderNative } from '../../fuse/index.js'
+import { countLogged, holderNative, SHARED_BYTES, SharedState, type HolderNative } from '../../fuse/index.js'
+import type { HeldMount, Holder } from './contract.js'
 import { holderLives, connectHolder, holderMessage, type HolderHandshake } from './holder-link.js'
 import { continueHolder } from './continue-holder.js'
+import { NO_HOLDER } from './no-holder.js'
 import { startHolder } from './start-holder.js'
 
 /** Interval of the checks whether the holder is alive. */
@@ -21,30 +23,6 @@ const PATIENCE_MS = 30_000
 /** A holder that keeps dying is started at most this often within a minute. */
 const MOST_STARTS = 5
 const MINUTE_MS = 60_000
-
-/** A mount whose server died and that the holder keeps alive. */
-export interface HeldMount {
-  readonly report: MountReport
-  /** A duplicated descriptor; the taker owns it. */
-  readonly channel: number
-  readonly sharedMemory: number
-  readonly highest: { readonly ino: number; readonly handle: number }
-}
-
-export interface Holder {
-  /** The mount it keeps, if the next drive thread or daemon can take it over. */
-  readonly held: MountReport | undefined
-  /** Returns the mount for a take-over. */
-  take(): HeldMount | undefined
-  /** Returns the unlocked key that came with the mount. */
-  takeKey(): RootKey | undefined
-  /** The shared memory for a new mount, or undefined if there is no holder. */
-  prepare(report: MountReport): Promise<number | undefined>
-  /** The mount is served: keep its channel and the key from now on. */
-  keep(channel: number, key: RootKey): void
-  /** The mount has ended, or must not outlive its daemon. */
-  drop(): void
-}
 
 export interface HolderOptions {
   readonly paths: Pick<DrivePaths, 'holderSocket' | 'lockFile' | 'logFile'>
@@ -96,6 +74,10 @@ class AttachedHolder implements Holder {
   get held(): MountReport | undefined {
     const about = this.#channel < 0 ? undefined : this.#shared?.state.about
     return about === undefined ? undefined : (JSON.parse(about) as MountReport)
+  }
+
+  get logged(): number {
+    return this.#shared === undefined || this.held === undefined ? 0 : countLogged(this.#shared.state)
   }
 
   take(): HeldMount | undefined {
@@ -235,14 +217,4 @@ export async function attachHolder(options: HolderOptions): Promise<Holder> {
   const holder = new AttachedHolder(native, options)
   await holder.begin()
   return holder
-}
-
-/** Used if the holder is disabled or was not built. */
-const NO_HOLDER: Holder = {
-  held: undefined,
-  take: () => undefined,
-  takeKey: () => undefined,
-  prepare: () => Promise.resolve(undefined),
-  keep: () => undefined,
-  drop: () => undefined,
 }

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { DriveError, seededRandom, silentLog, sleep } from '../../base/index.js'
 import { createRootKey } from '../../crypto/index.js'
 import { drivePaths } from '../../platform/index.js'
-import type { Holder } from './holder.js'
+import type { Holder } from './contract.js'
 import { createMounts, type Mounts, type MountsOptions } from './mounts.js'
 
 const GUARDED = 0o500

@@ -1,18 +1,16 @@
 /** The mounts of one drive: checks directories, mounts and unmounts, and keeps the record that survives a crash. */
-import { stat } from 'node:fs/promises'
 import type { MountReport, MountRequest } from '../../api/index.js'
-import { aborted, DriveError, isDriveError, sleep, toWire, type Log } from '../../base/index.js'
+import { aborted, DriveError, isDriveError, toWire, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import { forceUnmount, type MountEnd } from '../../fuse/index.js'
 import type { DriveWorker } from '../drive-thread/drive-worker.js'
 import type { TakingOver } from './taking-over.js'
 import type { RootKey } from '../../crypto/index.js'
-import type { HeldMount, Holder } from './holder.js'
+import type { HeldMount, Holder } from './contract.js'
 import { requireMountable, resolveFully } from './mount-directory.js'
+import { mountAnswers } from './mount-answers.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
 import { busyMessage, usersOf } from './users-of.js'
-
-const ANSWER_TIMEOUT_MS = 20_000
 
 export interface Mounts {
   readonly list: readonly MountReport[]
@@ -120,7 +118,7 @@ export function createMounts(options: MountsOptions): Mounts {
       if (mounted.bareMode !== undefined && !bareModes.has(directory)) bareModes.set(directory, mounted.bareMode)
       await record()
       if (channel !== undefined) holder.keep(channel, rootKey)
-      await answers(directory)
+      await mountAnswers(directory)
     } catch (error) {
       live.delete(directory)
       holder.drop()
@@ -150,6 +148,7 @@ export function createMounts(options: MountsOptions): Mounts {
       const served = await worker.thread.takeOver(living, how).catch(async (error: unknown) => {
         // First, because the log of operations ends with the mount.
         await losses.note(`After the daemon was killed: ${toWire(error).message}`)
+        holder.drop()
         // No process will serve it: programs get errors instead of waiting forever.
         await forceUnmount(directory).catch(() => undefined) // it has already ended
         if (takingOver?.isLate === true) this.ended(directory, 'failed')
@@ -161,8 +160,11 @@ export function createMounts(options: MountsOptions): Mounts {
 
     async unmount(directory, { lazy = false, force = false }) {
       if (!live.has(directory)) throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
-      if (force) await Promise.all([forceUnmount(directory), takingOver?.giveUp()])
-      else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
+      if (force) {
+        // What its log has is replayed first, if it can be. A mount whose log is given up has ended with that.
+        await takingOver?.giveUp()
+        if (live.has(directory)) await forceUnmount(directory)
+      } else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
       log.info('unmounted', { lazy, force })
       forget(directory)
       await restoreDirectory(directory)
@@ -229,22 +231,4 @@ export function createMounts(options: MountsOptions): Mounts {
 async function explain(error: unknown, directory: string): Promise<never> {
   if (!isDriveError(error, 'BUSY')) throw error
   throw new DriveError('BUSY', busyMessage(directory, await usersOf(directory)), { cause: error })
-}
-
-/** Waits in the threadpool for an answer of the mount, so that the drive thread is not blocked. */
-async function answers(directory: string): Promise<void> {
-  const late = new AbortController()
-  try {
-    await Promise.race([
-      stat(directory),
-      sleep(ANSWER_TIMEOUT_MS, late.signal).then(() => {
-        throw new DriveError('TIMEOUT', 'The mount does not answer.')
-      }),
-    ])
-  } catch (error) {
-    if (error instanceof DriveError) throw error
-    throw new DriveError('MOUNT_FAILED', 'The mount does not answer.', { cause: error })
-  } finally {
-    late.abort()
-  }
 }

@@ -4,15 +4,23 @@ import { clearStale } from '../../fuse/index.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
 
-/** Works without a drive, so also if it cannot be opened. The mounts are not restored later. */
-export async function clearDeadMounts(mountsFile: string, log: Log): Promise<void> {
-  for (const { directory, bareMode } of await readMountRecord(mountsFile, log)) {
+/**
+ * Works without a drive, so also if it cannot be opened. The mounts are not restored later.
+ * @param held the directory of a mount that a holder keeps: it is not dead, and stays recorded
+ */
+export async function clearDeadMounts(mountsFile: string, log: Log, held?: string): Promise<void> {
+  const recorded = await readMountRecord(mountsFile, log)
+  for (const { directory, bareMode } of recorded) {
+    if (directory === held) continue
     await clearStale(directory).catch((error: unknown) =>
       log.warn('a dead mount could not be detached', { error: error instanceof Error ? error.message : '' }),
     )
     await restoreMode(directory, bareMode)
   }
-  await writeMountRecord(mountsFile, [])
+  await writeMountRecord(
+    mountsFile,
+    recorded.filter(({ directory }) => directory === held),
+  )
 }
 
 /** @returns a sentence about the failure, or undefined */

@@ -105,8 +105,9 @@ export class TakingOver {
     }
   }
 
-  /** What is not replayed is lost. Resolves when it is over. */
+  /** What cannot be replayed soon is lost. Resolves when it is over. */
   async giveUp(): Promise<void> {
+    if (this.#isRunning && !this.#isOver) await Promise.race([this.#over.promise, this.#late.promise])
     this.#givenUp.abort()
     if (this.#isRunning) await this.#over.promise
   }

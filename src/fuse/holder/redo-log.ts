@@ -219,6 +219,13 @@ export class RedoLog {
   }
 }
 
+/** Number of operations in the log. */
+export function countLogged(state: SharedState): number {
+  let count = 0
+  for (const { request } of new RedoLog(state).entries()) if (request.readUInt32LE(HEADER.opcode) !== OP.FORGET) count++
+  return count
+}
+
 /** Size of the entry of a request of this length; a multiple of 8. */
 export function entryBytes(requestBytes: number): number {
   return ENTRY_HEADER_BYTES + ((requestBytes + 7) & ~7)
