@@ -1,5 +1,6 @@
 import test from 'ava'
-import { caller, RealDevice } from '../../../test/support/sync/real-device.js'
+import { RealDevice } from '../../../test/support/sync/real-device.js'
+import { caller } from '../../../test/support/sync/tree-by-path.js'
 import { pinTreeOf, usesOf, World } from '../../../test/support/sync/world.js'
 import { nameFromText } from '../../base/index.js'
 import { OPEN, ROOT_INO } from '../../vfs/index.js'

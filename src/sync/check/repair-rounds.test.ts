@@ -37,7 +37,7 @@ test('S-097 a node that damages whatever it is given is not sent the same again 
       return world.node.importBlocks(all, options)
     },
   })
-  for (const digest of device.drive.blocks.keys()) damaged.add(cidOf(Buffer.from(digest, 'hex'), 'raw'))
+  for (const digest of device.drive.evictable) damaged.add(cidOf(digest, 'raw'))
   let sync = await device.start({ clock, node, settings: SETTINGS })
   const isUseless = (): boolean => /cannot be used for storage/.test(sync.status().warnings.join(' '))
   const pass = async (hours: number): Promise<void> => {

@@ -88,7 +88,7 @@ test('S-074 R-77 the scrub reads the whole version within its rate, and then pau
 test('S-074 the scrub starts with the blocks that are evicted next, and continues at its position after a restart', async (t) => {
   const { clock, reads, start, device } = await scrubbed(t, 911)
   const first = await start()
-  const { digests } = await device.drive.nextEvicted(0, 4)
+  const { digests } = await device.drive.port.nextEvicted(0, 4)
   t.true(await until(clock, () => first.status().scrub.checked > 0))
   const { checked } = first.status().scrub
   t.is(first.status().scrub.endedMs, undefined, 'the pass has not ended')
@@ -113,8 +113,7 @@ test('S-074 R-77 the scrub sends a block again that the node lost; status counts
   const [here, gone] = [leaves[0]!, leaves[1]!]
   rotten.add(here)
   rotten.add(gone)
-  const blocks = device.drive.blocks
-  blocks.delete(Buffer.from(parseCid(gone).digest).toString('hex'))
+  device.drive.lose(parseCid(gone).digest)
   await clock.advance(25 * 3_600_000)
   sync = await start()
   t.true(await until(clock, () => sync.status().scrub.lost === 1 && !sync.status().scrub.isRunning))

@@ -31,7 +31,7 @@ for (const name of ['drive', 1, 0] as const) {
           const subject = name === 'drive' ? 'name of the drive' : `head of device ${name}`
           const said = sync.status().warnings.filter((warning) => warning.includes(subject))
           if (!isHealed) t.is(said.length, 1, `${what}: ${sync.status().warnings.join()}`)
-          t.true([...device.drive.blocks.values()].every(({ isEvictable }) => isEvictable))
+          t.is(device.drive.onlyCopies, 0)
           await sync.syncNow()
           await world.node.collectGarbage()
           t.deepEqual(await world.seenElsewhere(), await device.drive.dump(), `${what}: opened again`)
@@ -65,7 +65,7 @@ testWithKubo('S-110 where no name can be moved, nothing counts as published and 
   t.true(isDriveError(error, 'NODE_ERROR'))
   t.regex(error.message, /Neither the name of the drive nor the head of this device can be moved/)
   t.is(sync.status().published?.height, 1)
-  t.true([...device.drive.blocks.values()].some(({ isEvictable }) => !isEvictable))
+  t.true(device.drive.onlyCopies > 0)
   const opening = await t.throwsAsync(openExisting(world))
   t.true(isDriveError(opening, 'CORRUPT'), 'never "there is no drive"')
 })

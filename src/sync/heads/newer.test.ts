@@ -49,8 +49,7 @@ test('an upload interrupted after its names moved is not an unpublished change w
         if (name === names.drive && cut === 'naming') throw new DriveError('OFFLINE', 'gone')
       },
     })
-    const { drive } = a
-    const deaf = new Proxy(drive, {
+    const deaf = new Proxy(a.drive.port, {
       get: (target, name): unknown => {
         const value = Reflect.get(target, name) as unknown
         if (name === 'published' && cut === 'settling') return () => Promise.reject(new Error('killed'))

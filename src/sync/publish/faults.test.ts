@@ -29,7 +29,7 @@ test('everything is published in the end, although the node fails at random', as
   let failures = 0
   sync.onChange(({ phase }) => (failures += phase === 'retrying' ? 1 : 0))
   for (let round = 0; round < 8; round++) {
-    await device.drive.write(`/file ${round}`, w.random.bytes(400_000), round % 2 === 0 ? 'chunks' : 'pages', true)
+    await device.drive.write(`/file ${round}`, w.random.bytes(400_000), round % 2 === 0 ? undefined : 'pages')
     await device.drive.write('/again', w.random.bytes(300_000))
     await device.drive.flush()
     for (let i = 0; i < 40 && (await device.drive.counts()).dirtyInodes > 0; i++)
@@ -47,7 +47,7 @@ test('everything is published in the end, although the node fails at random', as
 test('blocks that the node confirmed before an interruption are not sent again', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()
-  await device.drive.write('/big', w.random.bytes(10_000_000), 'chunks', true)
+  await device.drive.write('/big', w.random.bytes(10_000_000))
   const total = 40
   let [sent, imports] = [0, 0]
   const importBlocks: IpfsNode['importBlocks'] = async (blocks, options): Promise<ImportResult> => {
@@ -76,7 +76,7 @@ test('blocks that the node confirmed before an interruption are not sent again',
 test('blocks the node lost after it confirmed them are found and sent again', async (t) => {
   const w = await world(t)
   const device = await w.firstDevice()
-  await device.drive.write('/big', w.random.bytes(3_000_000), 'chunks', true)
+  await device.drive.write('/big', w.random.bytes(3_000_000))
   let isForgetful = true
   const importBlocks: IpfsNode['importBlocks'] = async (blocks, options): Promise<ImportResult> => {
     if (!isForgetful) return w.node.importBlocks(blocks, options)

@@ -45,7 +45,7 @@ async function changed(world: World, { drive }: Device): Promise<void> {
 const STAGES: Readonly<Record<string, Stage>> = {
   'the first version': async (world) => {
     const device = await world.firstDevice()
-    await device.drive.write('/file', world.random.bytes(400_000), 'chunks', true)
+    await device.drive.write('/file', world.random.bytes(400_000))
     return { world, device, act: syncing(device), node: world.node }
   },
   'the next version': async (world) => {

@@ -5,7 +5,7 @@
 import type { IpfsNode } from '../../../src/node/index.js'
 import type { DrivePort } from '../../../src/tree-state/index.js'
 import type { Environment } from '../../../src/storage/kv/index.js'
-import type { TestDrive } from './test-drive.js'
+import type { LocalDrive } from './local-drive.js'
 import type { Device, Wrapping } from './world.js'
 
 export class Killer {
@@ -17,16 +17,21 @@ export class Killer {
 
   wrap(device: Device, node: IpfsNode): Wrapping {
     const { drive, queue } = device
+    const blocks = this.#around(drive.localBlocks)
     return {
       node: this.#around(node),
-      port: this.#around<DrivePort>(drive),
-      blocks: { ...this.#around(drive.localBlocks), rest: () => undefined },
+      port: this.#around<DrivePort>(drive.port),
+      blocks: {
+        places: (digests) => blocks.places(digests),
+        read: (digests, known) => blocks.read(digests, known),
+        rest: () => undefined,
+      },
       queue: this.#environment(queue),
     }
   }
 
   /** The drive with a step before and after each of its calls. */
-  drive(drive: TestDrive): TestDrive {
+  drive(drive: LocalDrive): LocalDrive {
     return this.#around(drive)
   }
 

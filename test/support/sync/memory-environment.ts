@@ -71,10 +71,11 @@ export class MemoryEnvironment implements Environment {
     this.#overlays.clear()
   }
 
-  /** Replaces the files by an empty environment. */
-  wipe(): void {
-    this.#overlays.clear()
-    this.#committed = new Map()
+  /** The environment that a process finds after the death of this one. */
+  committedCopy(): MemoryEnvironment {
+    const copy = new MemoryEnvironment()
+    copy.#committed = this.#committed
+    return copy
   }
 
   reader(): EnvironmentReader {

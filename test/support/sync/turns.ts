@@ -5,8 +5,8 @@ import type { Device, World } from './world.js'
 export async function two(w: World): Promise<[Device, Device]> {
   const first = await w.firstDevice()
   const { drive } = first
-  await drive.write('/big', w.random.bytes(3_000_000), 'chunks', true)
-  await drive.write('/small', w.random.bytes(500), 'inline')
+  await drive.write('/big', w.random.bytes(3_000_000))
+  await drive.write('/small', w.random.bytes(500))
   await drive.makeDirectory('/folder')
   await drive.write('/folder/pages', w.random.bytes(50_000), 'pages')
   await drive.write('/twin', w.random.bytes(4000))

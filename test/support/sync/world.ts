@@ -29,7 +29,7 @@ import { createRemoteSource } from '../../../src/sync/fetch/remote-source.js'
 import { openSync } from '../../../src/sync/sync.js'
 import { SyncState } from '../../../src/sync/state/sync-state.js'
 import { beginTakeOver, finishTakeOver } from '../../../src/sync/fetch/take-over.js'
-import { TestDrive } from './test-drive.js'
+import { LocalDrive } from './local-drive.js'
 import { MemoryEnvironment } from './memory-environment.js'
 
 export type TestRandom = ReturnType<typeof seededRandom>
@@ -43,7 +43,7 @@ const QUIET: Partial<SyncSettings> = {
 }
 
 export interface Device {
-  readonly drive: TestDrive
+  readonly drive: LocalDrive
   readonly queue: MemoryEnvironment
   readonly slot: number
   /** Opens sync after closing the previous one. */
@@ -53,7 +53,7 @@ export interface Device {
    * Does the fast-forward that the daemon does before it opens the tree.
    * @returns whether a version was taken over
    */
-  takeOver(wrap?: Pick<Wrapping, 'node' | 'queue'> & { readonly drive?: TestDrive }): Promise<boolean>
+  takeOver(wrap?: Pick<Wrapping, 'node' | 'queue'> & { readonly drive?: LocalDrive }): Promise<boolean>
 }
 
 /** Wrappers between sync and its parts. */
@@ -114,10 +114,8 @@ export class World {
   }
 
   async #device(slot: number, opened: OpenedDrive | undefined): Promise<Device> {
-    const meta = new MemoryEnvironment()
     const queue = new MemoryEnvironment()
-    const drive = new TestDrive(meta, this.core, this.keys, this.random)
-    await drive.create(opened?.root)
+    const drive = await this.#drive(opened?.root)
     let sync: Sync | undefined
     const device: Device = {
       drive,
@@ -127,9 +125,9 @@ export class World {
         await sync?.close()
         drive.clock = wrap.clock ?? systemClock
         sync = await openSync({
-          port: wrap.port ?? drive,
+          port: wrap.port ?? drive.port,
           blocks: wrap.blocks ?? drive.localBlocks,
-          meta: meta.reader(),
+          meta: drive.meta.reader(),
           queue: wrap.queue ?? queue,
           node: wrap.node ?? this.node,
           keys: this.keys,
@@ -153,15 +151,20 @@ export class World {
       },
       takeOver: async (wrap = {}) => {
         await device.stop()
-        const where = { queue: wrap.queue ?? queue, openMeta: () => meta, node: wrap.node ?? this.node }
+        await drive.shut()
+        const where = { queue: wrap.queue ?? queue, openMeta: () => drive.meta, node: wrap.node ?? this.node }
         const who = { keys: this.keys, deviceSlot: slot, core: this.core, clock: systemClock, log: silentLog }
-        const found = await beginTakeOver({ ...where, ...who, signal: new AbortController().signal })
-        if (found === undefined) return false
-        const target = wrap.drive ?? drive
-        await target.wipe()
-        await target.create(found.version.commit.root)
-        await finishTakeOver(where.queue)
-        return true
+        try {
+          const found = await beginTakeOver({ ...where, ...who, signal: new AbortController().signal })
+          if (found === undefined) return false
+          const target = wrap.drive ?? drive
+          await target.wipe()
+          await target.create(found.version.commit.root)
+          await finishTakeOver(where.queue)
+          return true
+        } finally {
+          await drive.reopen()
+        }
       },
     }
     this.#devices.push(device)
@@ -173,11 +176,18 @@ export class World {
     const opened = await openExisting(this)
     const state = new SyncState(new MemoryEnvironment())
     await beginAt(opened, opened.deviceSlot, state)
-    const drive = new TestDrive(new MemoryEnvironment(), this.core, this.keys, this.random)
-    await drive.create(opened.root)
+    const drive = await this.#drive(opened.root)
     const reader = this.#reader()
     drive.remote = createRemoteSource(reader, reader.fetch, state)
-    return drive.dump()
+    try {
+      return await drive.dump()
+    } finally {
+      await drive.close()
+    }
+  }
+
+  #drive(root: EntryRecord | undefined): Promise<LocalDrive> {
+    return LocalDrive.create({ core: this.core, keys: this.keys, seed: this.random.next(2 ** 31), root })
   }
 
   get fetch(): FetchBlock {
@@ -189,7 +199,10 @@ export class World {
   }
 
   async close(): Promise<void> {
-    for (const device of this.#devices) await device.stop()
+    for (const device of this.#devices) {
+      await device.stop()
+      await device.drive.close()
+    }
     await this.node.close()
     rmSync(this.#directory, { recursive: true, force: true })
   }
