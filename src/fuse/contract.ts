@@ -1,6 +1,7 @@
 /** The contract of a served mount, for every transport. */
 import type { Log } from '../base/index.js'
 import type { Tree } from '../vfs/index.js'
+import type { NoteSkipped } from './holder/replay.js'
 
 export interface MountOptions {
   /** Programs cannot change anything. Default false. */
@@ -40,6 +41,8 @@ export interface MountOptions {
   readonly sharedMemory?: number | undefined
   /** Called when a request is answered with EIO because it ended two drive threads. @param what the operation */
   readonly onRefused?: (what: string) => void
+  /** Called during a take-over for operations that are not replayed, because their replay ended two drive threads. */
+  readonly onSkipped?: NoteSkipped
 }
 
 /** The directory that a transport mounts on. */

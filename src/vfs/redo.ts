@@ -37,7 +37,7 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
   const hasUnlogged = (): boolean => state.unlogged > state.durable
   let quiet: Deferred<void> | undefined
   let waiting = 0
-  return {
+  const redo: Redo = {
     get sequence() {
       return state.sequence
     },
@@ -121,6 +121,8 @@ export function createRedo(parts: RedoParts, handles: Handles, onClosed: (inode:
       removeAbandoned(parts)
     },
   }
+  state.commitUnlogged = () => redo.commitUnlogged()
+  return redo
 }
 
 /** In the tail, or in the piece that the tail became when the write filled it. */

@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { LogFields, LogLevel } from '../../base/index.js'
 import type { RootKey } from '../../crypto/index.js'
-import type { LivingMount, MountEnd } from '../../fuse/index.js'
+import type { LivingMount, MountEnd, SkippedOperation } from '../../fuse/index.js'
 import type { DrivePort, InodeRecord, RemoteSource } from '../../tree-state/index.js'
 import type { Highest } from '../../vfs/index.js'
 
@@ -95,6 +95,8 @@ export interface MainThread extends RemoteSource {
   mountEnded(mountpoint: string, end: MountEnd): Promise<void>
   /** A request was answered with an error, because it ended earlier drive threads. @param what the operation */
   requestRefused(what: string): Promise<void>
+  /** Operations of a killed daemon are not replayed. Resolves when that is recorded. */
+  operationsSkipped(first: readonly SkippedOperation[], total: number): Promise<void>
   /** As `Sync.changed`. */
   changed(): Promise<void>
   log(level: LogLevel, message: string, fields: LogFields): Promise<void>
@@ -106,6 +108,7 @@ export const MAIN_THREAD_METHODS: readonly (keyof MainThread)[] = [
   'loadChunks',
   'mountEnded',
   'requestRefused',
+  'operationsSkipped',
   'changed',
   'log',
 ]

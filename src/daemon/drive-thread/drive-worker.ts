@@ -1,7 +1,7 @@
 /** The main thread's side of the drive thread: starts it, calls it and notices its death. */
 import { DriveError, isDriveError, type Log } from '../../base/index.js'
 import { FILES_METHODS, type Files } from '../../files/client.js'
-import type { MountEnd } from '../../fuse/index.js'
+import type { MountEnd, SkippedOperation } from '../../fuse/index.js'
 import { makeRiskMemory, readRisk, type AtRisk, type RemoteSource } from '../../tree-state/index.js'
 import { DRIVE_THREAD_METHODS, type DriveThread, type DriveThreadData, type MainThread } from './contract.js'
 import type { StartThread } from './prepare-drive-thread.js'
@@ -10,6 +10,8 @@ import { connectRpc, remoteMethods, type Rpc } from './rpc.js'
 export interface DriveWorker {
   readonly thread: DriveThread
   readonly files: Files
+  /** Whether the thread has ended by itself. */
+  readonly isDead: boolean
   /** Sets sync's source of blocks and entries. Before that, reads fail with OFFLINE. */
   setRemote(remote: RemoteSource): void
   /** Called once if the thread dies unexpectedly, with the changes that were only in its memory. */
@@ -26,12 +28,14 @@ export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> 
   readonly onMountEnded: (mountpoint: string, end: MountEnd) => void
   /** Called when a request that ended earlier drive threads is answered with an error. */
   readonly onRefused: (what: string) => void
+  /** Called when operations of a killed daemon are not replayed. Resolves when that is recorded. */
+  readonly onSkipped: (first: readonly SkippedOperation[], total: number) => Promise<void>
   /** Called when sync has work to do; see `Sync.changed`. */
   readonly onChanged: () => void
 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, startThread, onMountEnded, onRefused, onChanged, insist, ...rest } = options
+  const { log, startThread, onMountEnded, onRefused, onSkipped, onChanged, insist, ...rest } = options
   const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
   const worker = startThread(data)
   let remote: RemoteSource | undefined
@@ -51,6 +55,7 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
     loadChunks: (from, signal) => ask((source) => source.loadChunks(from, signal)),
     mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
     requestRefused: async (what) => onRefused(what),
+    operationsSkipped: onSkipped,
     changed: async () => onChanged(),
     log: async (level, message, fields) => log[level](message, fields),
   }
@@ -84,6 +89,9 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
   return {
     thread: remoteMethods<DriveThread>(rpc, DRIVE_THREAD_METHODS),
     files: remoteFiles(rpc),
+    get isDead() {
+      return dead
+    },
     setRemote(source) {
       remote = source
     },

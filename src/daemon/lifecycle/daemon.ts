@@ -2,8 +2,7 @@
  * The daemon's own state: whether there is a drive and whether it is locked. Opens the drive once, closes it, and
  * decides when to exit. control.ts answers the requests on the socket.
  */
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { DriveError, systemClock, systemRandom } from '../../base/index.js'
 import { readConfig, readHomeFile, withEnvironment, type DriveConfig, allocatePages } from '../../platform/index.js'
 import type { DriveState, MountReport } from '../../api/index.js'
@@ -14,12 +13,12 @@ import { listenerOf, openNode, type IpfsNode } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
 import type { Daemon, DaemonOptions } from './contract.js'
-import { Deaths, describeLoss, hasLost } from './deaths.js'
+import { Deaths, describeLoss, hasLost, retryAfterDeath } from './deaths.js'
 import { openDrive, type Drive } from './drive.js'
 import { Losses } from './losses.js'
 import { findAgain } from '../nodes/find-published.js'
 import { requireOutside } from '../nodes/outside-the-drive.js'
-import { isMarkedPublished } from '../nodes/published-mark.js'
+import { storeMustExist } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { dropHeldMount } from '../mounts/drop-held-mount.js'
 import { clearDeadMounts, remountAll } from '../mounts/remount.js'
@@ -31,6 +30,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let drive: Drive | undefined
   let rootKey: RootKey | undefined
   let failure: DriveError | undefined
+  /** Reports a death of the drive thread before the drive was open. */
+  const died: (() => void)[] = []
   let opening: Promise<unknown> = Promise.resolve()
   const deaths = new Deaths(systemClock)
   const losses = new Losses({ file: paths.lossesFile, clock: systemClock, log })
@@ -51,12 +52,13 @@ export function createDaemon(options: DaemonOptions): Daemon {
   ): Promise<Drive> => {
     state = 'opening'
     rootKey = key
+    let opened: Drive | undefined
     try {
       const config = async (): Promise<DriveConfig> => withEnvironment(await daemon.config(), process.env)
       const { cacheBytes } = await config()
       const findStart = async (): Promise<OpenedDrive | undefined> =>
         start ?? (isNew ? undefined : findAgain({ node, rootKey: key, paths, log }))
-      drive = await openDrive({
+      opened = await openDrive({
         paths,
         config,
         cacheBytes,
@@ -66,13 +68,18 @@ export function createDaemon(options: DaemonOptions): Daemon {
         log,
         holder,
         losses,
-        onDeath,
+        onDeath: (reason, lost) => {
+          if (opened === undefined) died.push(() => onDeath(reason, lost))
+          else onDeath(reason, lost)
+        },
         startThread: options.startThread,
         onMountsChanged,
       })
+      drive = opened
       state = 'open'
       failure = undefined
       daemon.lastError = undefined
+      for (const report of died) report()
       return drive
     } catch (error) {
       throw fail(error)
@@ -106,7 +113,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
     })().catch(fail)
   }
 
-  const openFromDisk = async (passphrase?: string): Promise<Drive | undefined> => {
+  const openFromDisk = (passphrase?: string): Promise<Drive | undefined> =>
+    retryAfterDeath(() => openOnce(passphrase), died, deaths)
+
+  const openOnce = async (passphrase?: string): Promise<Drive | undefined> => {
     if ((await readHomeFile(paths.keyFile)) === undefined) {
       state = 'no-drive'
       return undefined
@@ -124,11 +134,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return undefined
     }
     const config = await daemon.config()
-    // If the disk of a block store is not connected, an empty store must not be created in its place and published to.
-    const mustExist =
-      /^file:/i.test(config.nodeUrl) &&
-      existsSync(join(paths.dataDirectory, 'meta')) &&
-      (await isMarkedPublished(paths.publishedFile))
+    const mustExist = await storeMustExist(config.nodeUrl, paths)
     // The drive is mounted even if the node cannot be opened now.
     return openNow(
       key,

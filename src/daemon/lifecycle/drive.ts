@@ -21,7 +21,7 @@ import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts, type MountsOptions } from '../mounts/mounts.js'
 import { TakingOver } from '../mounts/taking-over.js'
 import { ENVIRONMENTS, endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
-import { describeRefusal } from './deaths.js'
+import { describeRefusal, describeSkipped } from './deaths.js'
 import { markWhenPublished } from '../nodes/published-mark.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
@@ -121,11 +121,13 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
       insist: (request) => (ongoing === undefined ? request() : ongoing.insist(request)),
       onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
       onRefused: (what) => void losses.note(describeRefusal(what)),
+      onSkipped: (first, total) => losses.note(describeSkipped(first, total)),
       onChanged: () => hearing?.changed(),
     })
     const { holder, losses, onMountsChanged: onChanged } = options
     const mounts = createMounts({ worker, holder, losses, rootKey, paths, log, onChanged, takingOver: ongoing })
     closers.push(() => worker.close())
+    const detach = (): Promise<void> => (worker.isDead ? mounts.leave() : mounts.detachAll(remember))
     worker.onDeath(options.onDeath)
     const fresh = newer === undefined && held === undefined && (await worker.thread.isFresh())
     if (fresh) await markFirstOpening(dataDirectory)
@@ -136,7 +138,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     if (held !== undefined) {
       ongoing?.prepare(() => mounts.takeOver(held))
       remember = true
-      closers.push(() => mounts.detachAll(remember))
+      closers.push(detach)
     }
     if (newer !== undefined) await finishTakeOver(queue)
     const meta = openEnvironmentReader(join(dataDirectory, 'meta'), sealer)
@@ -170,7 +172,7 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
     let current = await startSync(false, held !== undefined)
     closers.push(() => current.close())
     if (fresh) await endFirstOpening(dataDirectory)
-    closers.push(() => mounts.detachAll(remember))
+    closers.push(detach)
     // Commands have to answer however long it takes.
     await ongoing?.begin()
     void ongoing?.over.then(() => current.resume())

@@ -38,7 +38,7 @@ interface Mounted {
 }
 
 export interface MountsOptions {
-  readonly worker: Pick<DriveWorker, 'thread'>
+  readonly worker: Pick<DriveWorker, 'thread' | 'isDead'>
   readonly holder: Holder
   /** Records operations done before a kill that a take-over could not restore. */
   readonly losses: { note(what: string): Promise<void> }
@@ -146,6 +146,8 @@ export function createMounts(options: MountsOptions): Mounts {
       await recallMode(directory)
       const living = { mountpoint: directory, channel, sharedMemory }
       const served = await worker.thread.takeOver(living, how).catch(async (error: unknown) => {
+        // The next drive thread takes the mount over.
+        if (worker.isDead) throw error
         // First, because the log of operations ends with the mount.
         await losses.note(`After the daemon was killed: ${toWire(error).message}`)
         holder.drop()

@@ -3,10 +3,11 @@
  * node that knows no drive, the key alone looks as if nothing had ever been published, and an empty drive would
  * take the names of a full one.
  */
+import { existsSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { toWire, type Log } from '../../base/index.js'
-import { readHomeFile, syncDirectory, writePrivateFile } from '../../platform/index.js'
+import { readHomeFile, syncDirectory, writePrivateFile, type DrivePaths } from '../../platform/index.js'
 import type { Sync } from '../../sync/index.js'
 
 export async function isMarkedPublished(file: string): Promise<boolean> {
@@ -44,4 +45,12 @@ export function markWhenPublished(sync: Pick<Sync, 'status' | 'onChange'>, file:
 async function mark(file: string): Promise<void> {
   if (await isMarkedPublished(file)) return
   await writePrivateFile(file, 'This drive was published. Without this file an empty one could take its place.\n')
+}
+
+/** If the disk of a block store is not connected, an empty store must not be created in its place and published to. */
+export async function storeMustExist(
+  nodeUrl: string,
+  { dataDirectory, publishedFile }: Pick<DrivePaths, 'dataDirectory' | 'publishedFile'>,
+): Promise<boolean> {
+  return /^file:/i.test(nodeUrl) && existsSync(join(dataDirectory, 'meta')) && (await isMarkedPublished(publishedFile))
 }

@@ -46,6 +46,8 @@ const WRITE_HEAD_BYTES = REQUEST_HEADER_BYTES + WRITE_IN.bytes
 const WRAPS = -1
 /** In place of a buffer number: the entry holds the complete request. */
 const NOWHERE = -1
+/** In place of a commit sequence: the operation is never replayed. */
+export const SKIPPED = -1
 /** From here on the head returns to the start of the ring if this much is free there. */
 const EARLY_BYTES = 16 * MIB
 const ROOM_AT_START_BYTES = 12 * MIB

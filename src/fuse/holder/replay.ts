@@ -5,12 +5,13 @@
 import type { Log } from '../../base/index.js'
 import type { Redo, Tree } from '../../vfs/index.js'
 import { ERRNO } from '../protocol/errno.js'
-import { COPY_IN, HEADER, OP, REQUEST_HEADER_BYTES } from '../protocol/protocol.js'
+import { COPY_IN, HEADER, OP, operationName, REQUEST_HEADER_BYTES } from '../protocol/protocol.js'
 import { dispatch } from '../operations/dispatch.js'
 import { MountSession } from '../operations/session.js'
 import { Words } from '../protocol/words.js'
 import { changesContent, isByName } from './journaled.js'
-import { RedoLog, type RedoEntry } from './redo-log.js'
+import { RedoLog, SKIPPED, type RedoEntry } from './redo-log.js'
+import { ReplayTries } from './replay-tries.js'
 import type { SharedState } from './shared-state.js'
 
 const OUT_BYTES = 64 * 1024
@@ -29,6 +30,20 @@ export interface ReplayFailure {
   readonly left: number
 }
 
+/** An operation that is not replayed although no commit has it. */
+export interface SkippedOperation {
+  /** As the protocol calls it. */
+  readonly what: string
+  /** The inode that it changed; for a change of a name, the directory. */
+  readonly ino: number
+}
+
+/** Records lost operations; durable when it resolves. @param total with those that `first` leaves out */
+export type NoteSkipped = (first: readonly SkippedOperation[], total: number) => Promise<void>
+
+/** Operations that are named when many are skipped. */
+const MOST_NAMED = 8
+
 /** In place of a commit sequence: no commit contains the operation. */
 const NOT_COMMITTED = Infinity
 
@@ -46,14 +61,25 @@ export function markUncommitted(state: SharedState, durable: number): void {
  * Runs after `markUncommitted`. It stops at the first operation that fails, unless the failure is caused by the effects
  * of later operations that are already on disk. Operations after it may depend on it, like the removal of a file
  * depends on its copy. The mount then cannot continue.
+ *
+ * An operation that ends the drive thread each time is skipped, and so are later ones that fail without it.
  */
-export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Log): Promise<Replayed> {
+export async function replay(
+  state: SharedState,
+  tree: Tree,
+  redo: Redo,
+  log: Log,
+  noteSkipped: NoteSkipped = () => Promise.resolve(),
+): Promise<Replayed> {
   const journal = new RedoLog(state)
+  const tries = new ReplayTries(state.replayTries, process.pid)
+  let isIncomplete = [...journal.entries()].some(({ sequence }) => sequence === SKIPPED)
+  const failed: RedoEntry[] = []
   let failure: ReplayFailure | undefined
   /** Inodes that the kernel had forgotten. */
   const gone: number[] = []
   let done = 0
-  const entries = [...journal.entries()].filter((entry) => !isByName(entry.request) || entry.sequence === NOT_COMMITTED)
+  const entries = [...journal.entries()].filter(isReplayed)
   const copiedTo = durableCopies(journal)
   const player = createPlayer(tree, state, log)
   try {
@@ -65,9 +91,19 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
         continue
       }
       if ((copiedTo.get(ino) ?? -1) > entry.position && changesContent(entry.request)) continue
+      if (tries.skips(entry.position)) {
+        await noteSkipped([named(entry)], 1)
+        journal.setSequence(entry, SKIPPED)
+        isIncomplete = true
+        continue
+      }
       redo.begin(isCopy(opcode) ? { ...entry, handle: 0 } : entry)
       const reply = await player.play(journal.wholeRequest(entry))
       const errno = -reply.readInt32LE(4)
+      if (errno !== 0 && isIncomplete && !isOutdated(entry, errno)) {
+        failed.push(entry)
+        continue
+      }
       if (errno !== 0 && !isOutdated(entry, errno)) {
         failure = { opcode, errno, ino, left: entries.length - index }
         break
@@ -75,12 +111,26 @@ export async function replay(state: SharedState, tree: Tree, redo: Redo, log: Lo
       journal.setSequence(entry, redo.sequence)
       done++
     }
+    if (failed.length > 0) await noteSkipped(failed.slice(0, MOST_NAMED).map(named), failed.length)
+    for (const entry of failed) journal.setSequence(entry, SKIPPED)
+    tries.done()
   } finally {
     player.close()
     redo.end({ ino: state.highestIno, handle: state.highestHandle })
     redo.forgetAll(gone)
   }
   return { done, failure }
+}
+
+function isReplayed({ request, sequence }: RedoEntry): boolean {
+  return sequence !== SKIPPED && (!isByName(request) || sequence === NOT_COMMITTED)
+}
+
+function named({ request }: RedoEntry): SkippedOperation {
+  return {
+    what: operationName(request.readUInt32LE(HEADER.opcode)),
+    ino: Number(request.readBigUInt64LE(HEADER.nodeId)),
+  }
 }
 
 function createPlayer(
@@ -137,7 +187,7 @@ function durableCopies(journal: RedoLog): Map<number, number> {
   const found = new Map<number, number>()
   for (const { request, sequence, position } of journal.entries()) {
     const opcode = request.readUInt32LE(HEADER.opcode)
-    if (!isCopy(opcode) || sequence === NOT_COMMITTED) continue
+    if (!isCopy(opcode) || sequence === NOT_COMMITTED || sequence === SKIPPED) continue
     found.set(Number(request.readBigUInt64LE(REQUEST_HEADER_BYTES + COPY_IN.nodeIdOut)), position)
   }
   return found

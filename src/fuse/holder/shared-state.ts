@@ -7,6 +7,7 @@
  */
 import { MIB } from '../../base/index.js'
 import { SLOT_BYTES } from '../../vfs/index.js'
+import { TRIES_NUMBERS } from './replay-tries.js'
 import { SUSPECTS_NUMBERS } from './suspects.js'
 
 /** Incremented with every change of the layout. A daemon with another layout starts with a new mount. */
@@ -21,6 +22,8 @@ export const SHARED_BYTES = KEPT_BUFFERS_AT + KEPT_BUFFERS * SLOT_BYTES
 const TEXT_AT = 1024
 /** Index of the first number of `suspects`; before TEXT_AT, where older daemons wrote zeros. */
 const SUSPECTS_AT = 16
+/** The same for `replayTries`. */
+const TRIES_AT = 96
 
 /** Indexes of the numbers in the header. */
 const AT = { layout: 0, minor: 1, flags: 2, flags2: 3, ino: 4, handle: 5, tail: 6, head: 7, textBytes: 8 } as const
@@ -73,6 +76,11 @@ export class SharedState {
   /** The record of `Suspects`. */
   get suspects(): Float64Array {
     return this.#numbers.subarray(SUSPECTS_AT, SUSPECTS_AT + SUSPECTS_NUMBERS)
+  }
+
+  /** The record of `ReplayTries`. */
+  get replayTries(): Float64Array {
+    return this.#numbers.subarray(TRIES_AT, TRIES_AT + TRIES_NUMBERS)
   }
 
   get highestIno(): number {

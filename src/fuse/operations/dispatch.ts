@@ -13,6 +13,7 @@ import * as p from '../protocol/protocol.js'
 import { Request, uniqueNumber } from '../protocol/request.js'
 import type { MountSession } from './session.js'
 import type { Journal } from '../holder/journal.js'
+import { SKIPPED } from '../holder/redo-log.js'
 import type { LoggedAnswers } from '../holder/logged-answers.js'
 import type { Suspects } from '../holder/suspects.js'
 
@@ -129,7 +130,8 @@ function isAnswered(session: MountSession, answers: LoggedAnswers, request: Requ
   // A repeated WRITE writes the same bytes and invalidates the cached pages again.
   if (given === undefined || request.opcode === p.OP.WRITE) return false
   try {
-    answerAgain(session, request, given, at)
+    if (given.sequence === SKIPPED) session.sendErrno(request, ERRNO.EIO)
+    else answerAgain(session, request, given, at)
   } catch (error) {
     session.fail(request, error)
   }
@@ -139,8 +141,7 @@ function isAnswered(session: MountSession, answers: LoggedAnswers, request: Requ
 /** Whether two drive threads died while they served this request, so that this one answers it with an error. */
 function isRefused(session: MountSession, suspects: Suspects, request: Request): boolean {
   if (!request.isResent || !suspects.refuses(request.unique)) return false
-  const [what = 'unknown'] = Object.entries(p.OP).find(([, opcode]) => opcode === request.opcode) ?? []
-  session.onRefused(what)
+  session.onRefused(p.operationName(request.opcode))
   session.sendErrno(request, ERRNO.EIO)
   return true
 }

@@ -11,6 +11,10 @@ export const NEWEST_MINOR = 45
 export const REQUEST_HEADER_BYTES = 40
 export const REPLY_HEADER_BYTES = 16
 
+/** The name of an opcode, for logs and reports. */
+export const operationName = (opcode: number): string =>
+  Object.entries(OP).find(([, known]) => known === opcode)?.[0] ?? 'unknown'
+
 export const OP = {
   LOOKUP: 1,
   FORGET: 2,

@@ -43,6 +43,8 @@ export class TreeState {
   isLogged = false
   /** The commit that takes the last change of a name that no log has. */
   unlogged = 0
+  /** Resolves when it is on disk; see `Redo.commitUnlogged`. */
+  commitUnlogged: () => Promise<void> = () => Promise.resolve()
   /** The last sequence whose commit is published. */
   published = 0
   counters: Counters = {

@@ -7,7 +7,7 @@ import { changeSubdirectories, EMPTY_DIRECTORY_LINKS, requireRoomForSubdirectory
 import { addLink } from '../inodes/links.js'
 import { inheritAcl } from '../inodes/xattrs.js'
 import type { Attributes, Caller, Maybe } from '../tree.js'
-import { requireAbsent, withEntries, writableDirectory, type LookupParts } from './require.js'
+import { requireAbsent, changingEntries, writableDirectory, type LookupParts } from './require.js'
 import type { Changes } from '../inodes/changes.js'
 
 /** The parts that operations on names use. */
@@ -28,7 +28,7 @@ export function makeInode(
   caller: Caller,
 ): Maybe<Inode> {
   const parent = writableDirectory(parts, parentIno)
-  return withEntries(parts, [parent], caller, () => {
+  return changingEntries(parts, [parent], caller, () => {
     requireAbsent(parts, parent, name)
     const wait = needsIno(parts)
     if (wait !== undefined) return wait
@@ -55,7 +55,7 @@ export function makeDirectory(
   caller: Caller,
 ): Maybe<Attributes> {
   const parent = writableDirectory(parts, parentIno)
-  return withEntries(parts, [parent], caller, () => {
+  return changingEntries(parts, [parent], caller, () => {
     requireAbsent(parts, parent, name)
     requireRoomForSubdirectory(parent)
     const wait = needsIno(parts)
@@ -112,7 +112,7 @@ export function link(
   if (inode.isDirectory) throw new DriveError('NOT_PERMITTED', 'A directory cannot have a second name.')
   if (inode.nlink === 0) throw new DriveError('NOT_FOUND', 'The file was removed.')
   const parent = writableDirectory(parts, newParent)
-  return withEntries(parts, [parent, inode], caller, () => {
+  return changingEntries(parts, [parent, inode], caller, () => {
     requireAbsent(parts, parent, newName)
     addLink(parts, inode, parent.ino, newName)
     enter(parts, parent, newName, inode)

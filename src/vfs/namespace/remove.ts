@@ -5,13 +5,13 @@ import { changeSubdirectories } from './link-count.js'
 import { dropLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import type { Caller, Maybe } from '../tree.js'
-import { directoryOf, requireEntry, needsLoading, withEntries, type LookupParts } from './require.js'
+import { directoryOf, requireEntry, needsLoading, changingEntries, type LookupParts } from './require.js'
 import type { NamespaceParts } from './create.js'
 
 /** Throws IS_A_DIRECTORY. */
 export function unlink(parts: NamespaceParts, parentIno: number, name: PlainName, caller: Caller): Maybe<void> {
   const parent = directoryOf(parts, parentIno)
-  return withEntries(parts, [parent], caller, () => {
+  return changingEntries(parts, [parent], caller, () => {
     const inode = parts.inodes.get(requireEntry(parts, parent, name).ino)
     if (inode.isDirectory) throw new DriveError('IS_A_DIRECTORY', 'Is a directory.')
     parts.directories.delete(parent, name)
@@ -28,7 +28,7 @@ export function removeDirectory(
   caller: Caller,
 ): Maybe<void> {
   const parent = directoryOf(parts, parentIno)
-  return withEntries(parts, [parent], caller, () => {
+  return changingEntries(parts, [parent], caller, () => {
     const inode = directoryOf(parts, requireEntry(parts, parent, name).ino)
     const wait = requireEmpty(parts, inode, caller)
     if (wait !== undefined) return wait

@@ -6,7 +6,7 @@ import { moveLink } from '../inodes/links.js'
 import type { Wait } from '../maybe.js'
 import { RENAME, ROOT_INO, type Caller, type Maybe } from '../tree.js'
 import { removeName, requireEmpty } from './remove.js'
-import { directoryOf, requireEntry, withEntries, writableDirectory } from './require.js'
+import { directoryOf, requireEntry, changingEntries, writableDirectory } from './require.js'
 import type { NamespaceParts } from './create.js'
 
 interface Place {
@@ -26,7 +26,7 @@ export function rename(
   }
   const source: Place = { directory: directoryOf(parts, from.parent), name: from.name }
   const target: Place = { directory: writableDirectory(parts, to.parent), name: to.name }
-  return withEntries(parts, [source.directory, target.directory], caller, () => {
+  return changingEntries(parts, [source.directory, target.directory], caller, () => {
     const moved = parts.inodes.get(requireEntry(parts, source.directory, source.name).ino)
     const existing = parts.directories.find(target.directory, target.name)
     requireOutside(parts, moved, target.directory)

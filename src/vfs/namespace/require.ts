@@ -50,6 +50,23 @@ export function withEntries<T>(
   return result instanceof Promise ? holding(parts, inodes, result) : result
 }
 
+/**
+ * Like `withEntries`, for a change of names. A change that the mount's log gets, and that has waited, is made when
+ * changes that no log has are on disk: it may depend on them (S-135).
+ */
+export function changingEntries<T>(
+  parts: LookupParts,
+  inodes: readonly Inode[],
+  caller: Caller,
+  attempt: () => T | Wait,
+): Maybe<T> {
+  const { state } = parts
+  const { isLogged } = state
+  return withEntries(parts, inodes, caller, () =>
+    isLogged && state.unlogged > state.durable ? new Wait(state.commitUnlogged()) : attempt(),
+  )
+}
+
 /** Keeps the inodes in memory until `work` is done. */
 export function holding<T>(parts: Pick<LookupParts, 'inodes'>, inodes: readonly Inode[], work: Promise<T>): Promise<T> {
   for (const inode of inodes) inode.pins++
