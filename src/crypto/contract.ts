@@ -40,8 +40,11 @@ export interface Aead {
  * a key and nonce.
  */
 export interface RecordSealer {
-  /** @returns fresh memory, `RECORD_OVERHEAD` bytes longer than `plain` */
-  seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
+  /**
+   * @param take memory of this many bytes for the result; by default newly allocated
+   * @returns `RECORD_OVERHEAD` bytes more than `plain`
+   */
+  seal(aad: Uint8Array, plain: Uint8Array, take?: (bytes: number) => Buffer): Uint8Array
   /** Opens records of this sealer and of earlier sealers with the same key. @returns fresh memory; throws CORRUPT */
   open(aad: Uint8Array, sealed: Uint8Array): Uint8Array
 }

@@ -33,8 +33,8 @@ export function createRecordSealer(localKey: SecretKey, random: Random): RecordS
   let lastSalt = salt
   let lastKey = sealKey
 
-  const seal = (aad: Uint8Array, plain: Uint8Array): Uint8Array => {
-    const out = Buffer.allocUnsafe(plain.length + RECORD_OVERHEAD)
+  const seal = (aad: Uint8Array, plain: Uint8Array, take: (bytes: number) => Buffer = Buffer.allocUnsafe): Uint8Array => {
+    const out = take(plain.length + RECORD_OVERHEAD)
     const turn = counter++
     if (native !== undefined) {
       native.sealRecord(sealKey, salt, turn, aad, plain, out)

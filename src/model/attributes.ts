@@ -118,7 +118,14 @@ export type InodeAttributes = Readonly<AttributeRecord>
 
 /** Attributes with only an identity and a type; all other fields are zero. */
 export function bareAttributes(fileId: FileId, mode: number): AttributeRecord {
-  const stat = readStat(() => 0)
-  stat.mode = mode
-  return new AttributeRecord(Object.assign(stat, { fileId, fixedChunks: false, xattrs: [] }))
+  const record = new AttributeRecord(BARE)
+  record.fileId = fileId
+  record.mode = mode
+  record.xattrs = []
+  return record
 }
+
+const BARE = Object.assign(
+  readStat(() => 0),
+  { fileId: new Uint8Array() as FileId, fixedChunks: false, xattrs: [] },
+)

@@ -34,6 +34,8 @@ export interface TableOptions {
 export interface Table {
   get(key: Uint8Array): Uint8Array | undefined
   put(key: Uint8Array, value: Uint8Array): void
+  /** `put` without the copy: from now on nobody changes the memory of `value`. */
+  give(key: Uint8Array, value: Buffer): void
   delete(key: Uint8Array): void
   /** Overlay and committed rows merged, `start` inclusive, `end` exclusive. */
   range(options?: RangeOptions): Iterable<readonly [key: Uint8Array, value: Uint8Array]>

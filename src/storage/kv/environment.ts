@@ -12,6 +12,7 @@ import { countReads, MappedMemory } from './mapped-memory.js'
 import { writeFailure } from '../../platform/index.js'
 import { OverlaidTable } from './overlaid-table.js'
 import type { RowSealer } from './record-sealer.js'
+import { SealMemory } from './seal-memory.js'
 
 /** The owner's work around each commit. */
 export interface CommitHook {
@@ -58,6 +59,8 @@ class LmdbEnvironment implements Environment {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
   #closed = false
+  /** Of the running commit. */
+  #sealed = new SealMemory()
 
   constructor(options: EnvironmentOptions) {
     this.path = options.path
@@ -136,15 +139,17 @@ class LmdbEnvironment implements Environment {
     const bytes = sum(tables, (table) => table.frozen?.bytes ?? 0)
     try {
       await commitHook?.frozen?.()
-      const rows = await seal(tables)
+      const rows = await seal(tables, this.#sealed)
       const touched = this.#mapped.hurry()
       await this.#transact(this.#formatRow === undefined ? rows : [this.#formatRow, ...rows]).finally(touched)
     } catch (error) {
+      this.#sealed = new SealMemory() // LMDB may still refer to the memory of a failed transaction
       const failure = writeFailure(error, path, 2 * bytes)
       log.warn('a commit of local data failed', { code: failure.code, bytes })
       throw failure
     }
     this.#formatRow = undefined
+    this.#sealed.reuse()
     // This thread's read transaction may be older than the commit. After this line reads see the commit, so the overlay
     // can be dropped.
     this.#root.resetReadTxn()
@@ -176,12 +181,13 @@ interface SealedRow {
 }
 
 /** Frozen rows in stored form, in key order per table (LMDB inserts ordered keys faster). */
-async function seal(tables: readonly OverlaidTable[]): Promise<SealedRow[]> {
+async function seal(tables: readonly OverlaidTable[], memory: SealMemory): Promise<SealedRow[]> {
   const rows: SealedRow[] = []
+  const take = (bytes: number): Buffer => memory.take(bytes)
   let sealed = 0
   for (const table of tables) {
     for (const [text, plain] of table.frozen!.between(undefined, undefined)) {
-      for (const [key, value] of table.committed.stored(Buffer.from(text, 'latin1'), plain))
+      for (const [key, value] of table.committed.stored(Buffer.from(text, 'latin1'), plain, take))
         rows.push({ database: table.database, key, value })
       if (table.isSealed && ++sealed % ROWS_PER_TURN === 0) await setImmediate()
     }

@@ -133,10 +133,14 @@ export class CommittedRows {
     }
   }
 
-  /** The rows to write, in memory that does not change until the commit. @param value null: removed */
-  stored(key: Buffer, value: Buffer | null): readonly StoredRow[] {
+  /**
+   * The rows to write, in memory that does not change until the commit.
+   * @param value null: removed
+   * @param take memory for a sealed value
+   */
+  stored(key: Buffer, value: Buffer | null, take: (bytes: number) => Buffer): readonly StoredRow[] {
     const bytes =
-      value === null ? undefined : this.#sealer === undefined ? value : this.#sealer.seal(this.#place(key), value)
+      value === null ? undefined : this.#sealer === undefined ? value : this.#sealer.seal(this.#place(key), value, take)
     return this.#keyBytes === undefined ? [[key, bytes]] : splitRows(key, bytes)
   }
 }

@@ -35,6 +35,10 @@ export class OverlaidTable implements Table {
     this.open.set(checkedKey(key), copyOf(value))
   }
 
+  give(key: Uint8Array, value: Buffer): void {
+    this.open.set(checkedKey(key), value)
+  }
+
   delete(key: Uint8Array): void {
     this.open.set(checkedKey(key), null)
   }

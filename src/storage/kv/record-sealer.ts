@@ -3,8 +3,11 @@
  * to its location: the table's name, a zero byte, the key. It is only valid during the call.
  */
 export interface RowSealer {
-  /** @returns newly allocated memory with at least one byte */
-  seal(aad: Uint8Array, plain: Uint8Array): Uint8Array
+  /**
+   * @param take memory of this many bytes for the result; by default newly allocated
+   * @returns at least one byte
+   */
+  seal(aad: Uint8Array, plain: Uint8Array, take?: (bytes: number) => Buffer): Uint8Array
   /** @returns newly allocated memory; throws CORRUPT when the value was not sealed with this key for this location */
   open(aad: Uint8Array, sealed: Uint8Array): Uint8Array
 }

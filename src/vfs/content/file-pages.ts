@@ -19,7 +19,7 @@ export interface Page {
 /** Pages whose rows are looked up together: 128 MiB of a file. */
 const STRETCH_PAGES = 32_768
 
-type PageTable = Pick<Table, 'get' | 'put' | 'delete' | 'keys'>
+type PageTable = Pick<Table, 'get' | 'put' | 'give' | 'delete' | 'keys'>
 
 export class FilePages {
   readonly #table: PageTable
@@ -99,7 +99,10 @@ export class FilePages {
    * entry
    */
   stage(index: number, bytes: Uint8Array, epoch: number, above: boolean): void {
-    this.#putRow(index, bytes)
+    const data = this.#entries.get(index)?.data
+    // The bytes of a held page belong to the table from now on: its entry ends here, and nobody else changes them.
+    if (data?.buffer === bytes.buffer && data.byteOffset === bytes.byteOffset) this.#giveRow(index, data, bytes.length)
+    else this.#putRow(index, bytes)
     if (above) this.#entries.set(index, { length: bytes.length, data: undefined, epoch })
     else this.#entries.delete(index)
   }
@@ -193,6 +196,12 @@ export class FilePages {
     this.#look(index)
     this.#table.put(pageKey(this.#ino, index), bytes)
     this.#note(index, bytes.length < PAGE_BYTES)
+  }
+
+  #giveRow(index: number, data: Buffer, length: number): void {
+    this.#look(index)
+    this.#table.give(pageKey(this.#ino, index), length === data.length ? data : data.subarray(0, length))
+    this.#note(index, length < PAGE_BYTES)
   }
 
   #note(index: number, mayBeShort: boolean): void {

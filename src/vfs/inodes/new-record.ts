@@ -1,6 +1,6 @@
 /** The record of an inode that is made now. */
 import type { FileId } from '../../base/index.js'
-import { bareAttributes, type Timestamp } from '../../model/index.js'
+import { bareAttributes, type Mutable, type Timestamp } from '../../model/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
 
 /** Smaller cookies are reserved for `.` and `..`. */
@@ -22,7 +22,7 @@ export interface NewInode {
 /** All four times are `now`. */
 export function newRecord(fields: NewInode, ino: number, fileId: FileId, { sec, nsec }: Timestamp): InodeRecord {
   const { mode, uid, gid, nlink, rdev, parent, inline } = fields
-  const record = bareAttributes(fileId, mode)
+  const record = bareAttributes(fileId, mode) as Mutable<InodeRecord>
   record.uid = uid
   record.gid = gid
   record.nlink = nlink
@@ -30,5 +30,12 @@ export function newRecord(fields: NewInode, ino: number, fileId: FileId, { sec, 
   record.size = inline?.length ?? 0
   record.atimeSec = record.mtimeSec = record.ctimeSec = record.btimeSec = sec
   record.atimeNsec = record.mtimeNsec = record.ctimeNsec = record.btimeNsec = nsec
-  return Object.assign(record, { ino, parent, nextCookie: FIRST_COOKIE, inline, ref: undefined, unloaded: false })
+  // One by one: Object.assign takes three times as long as the rest of this function.
+  record.ino = ino
+  record.parent = parent
+  record.nextCookie = FIRST_COOKIE
+  record.inline = inline
+  record.ref = undefined
+  record.unloaded = false
+  return record
 }

@@ -33,6 +33,7 @@ export class MemoryEnvironment implements Environment {
         return value && value.slice()
       },
       put: (key, value) => void overlay().set(latin1(key), value.slice()),
+      give: (key, value) => void overlay().set(latin1(key), value),
       delete: (key) => void overlay().set(latin1(key), undefined),
       range: (options) => {
         const rows = new Map(this.#committed.get(name))
