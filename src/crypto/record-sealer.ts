@@ -33,7 +33,11 @@ export function createRecordSealer(localKey: SecretKey, random: Random): RecordS
   let lastSalt = salt
   let lastKey = sealKey
 
-  const seal = (aad: Uint8Array, plain: Uint8Array, take: (bytes: number) => Buffer = Buffer.allocUnsafe): Uint8Array => {
+  const seal = (
+    aad: Uint8Array,
+    plain: Uint8Array,
+    take: (bytes: number) => Buffer = Buffer.allocUnsafe,
+  ): Uint8Array => {
     const out = take(plain.length + RECORD_OVERHEAD)
     const turn = counter++
     if (native !== undefined) {
