@@ -7,7 +7,7 @@ test('R-76 pieces of seal memory never overlap, also of sizes that do not fill a
   const sizes = Array.from({ length: 400 }, (_, i) => (i % 7 === 0 ? 100_000 : 1 + i * 13))
   const taken = sizes.map((size, i) => memory.take(size).fill(i & 0xff))
   for (const [i, bytes] of taken.entries()) {
-    t.is(bytes.length, sizes[i])
+    t.is(bytes.length, sizes[i]!)
     t.true(bytes.every((byte) => byte === (i & 0xff)))
   }
 })
