@@ -7,6 +7,7 @@ import { nativeSeal } from '../platform/index.js'
 
 const SALT = 16
 const HEAD = SALT + 8
+const fresh = (bytes: number): Buffer => Buffer.allocUnsafe(bytes)
 /** Size of the cache of derived keys. A store rarely holds records of more sessions than this. */
 const KEPT_KEYS = 64
 
@@ -33,11 +34,7 @@ export function createRecordSealer(localKey: SecretKey, random: Random): RecordS
   let lastSalt = salt
   let lastKey = sealKey
 
-  const seal = (
-    aad: Uint8Array,
-    plain: Uint8Array,
-    take: (bytes: number) => Buffer = Buffer.allocUnsafe,
-  ): Uint8Array => {
+  const seal = (aad: Uint8Array, plain: Uint8Array, take: (bytes: number) => Buffer = fresh): Uint8Array => {
     const out = take(plain.length + RECORD_OVERHEAD)
     const turn = counter++
     if (native !== undefined) {

@@ -127,5 +127,5 @@ export function bareAttributes(fileId: FileId, mode: number): AttributeRecord {
 
 const BARE = Object.assign(
   readStat(() => 0),
-  { fileId: new Uint8Array() as FileId, fixedChunks: false, xattrs: [] },
+  { fileId: new Uint8Array(), fixedChunks: false, xattrs: [] },
 )

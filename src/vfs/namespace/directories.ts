@@ -48,7 +48,7 @@ export class Directories {
     const row = this.#dentries.get(dentryKey(inode.ino, this.#hash(name)))
     if (row === undefined) return undefined
     const dentry = decodeDentry(row)
-    this.#keep(directory, dentry)
+    this.#keep(inode, directory, dentry)
     return dentry
   }
 
@@ -58,7 +58,7 @@ export class Directories {
     const dentry = { name, ino, type, cookie: inode.nextCookie++ }
     if (directory.entries.delete(name)) this.#count--
     this.#dentries.put(dentryKey(inode.ino, this.#hash(name)), encodeDentry(dentry))
-    this.#keep(directory, dentry)
+    this.#keep(inode, directory, dentry)
   }
 
   delete(inode: Inode, name: PlainName): void {
@@ -132,9 +132,7 @@ export class Directories {
 
   /** A new directory: nothing in the store, completely cached. */
   begin(inode: Inode): void {
-    inode.directory = new Directory(true)
-    this.#warm.add(inode)
-    this.#count += DIRECTORY_WEIGHT
+    this.#add(inode, true)
   }
 
   /** The inode is dropped from memory. */
@@ -146,19 +144,21 @@ export class Directories {
   }
 
   #of(inode: Inode): Directory {
-    let directory = inode.directory
-    if (directory === undefined) {
-      directory = inode.directory = new Directory(false)
-      this.#warm.add(inode)
-      this.#count += DIRECTORY_WEIGHT
-      if (this.#count > MAX_ENTRIES) this.#giveBack(inode)
-    }
+    return inode.directory ?? this.#add(inode, false)
+  }
+
+  #add(inode: Inode, complete: boolean): Directory {
+    const directory = (inode.directory = new Directory(complete))
+    this.#warm.add(inode)
+    this.#count += DIRECTORY_WEIGHT
+    if (this.#count > MAX_ENTRIES) this.#giveBack(inode)
     return directory
   }
 
-  #keep(directory: Directory, dentry: DentryRecord): void {
+  #keep(inode: Inode, directory: Directory, dentry: DentryRecord): void {
     directory.entries.set(dentry.name, dentry)
     this.#count++
+    if (this.#count > MAX_ENTRIES) this.#giveBack(inode)
     if (directory.entries.size <= MAX_LOADED_ENTRIES) return
     this.#count -= directory.entries.size
     directory.entries.clear()
