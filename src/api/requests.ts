@@ -22,7 +22,7 @@ type RulesOf<Given> = {
 
 export const CONTROL_REQUESTS: { readonly [Name in OperationName]: RulesOf<Operations[Name]['given']> } = {
   status: {},
-  init: { nodeUrl: TEXT, nodeKey: TEXT, phrase: TEXT, isNew: FLAG, passphrase: TEXT, deviceName: TEXT },
+  init: { nodeUrl: TEXT, nodeKey: TEXT, phrase: TEXT, isNew: FLAG, passphrase: TEXT, deviceName: TEXT, mountAt: TEXT },
   unlock: { passphrase: required(TEXT) },
   mount: { directory: required(PATH), readOnly: FLAG, allowOther: FLAG },
   unmount: { directory: PATH, now: FLAG, force: FLAG },

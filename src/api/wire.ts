@@ -108,6 +108,8 @@ export interface InitRequest {
   /** Seals the key file with this passphrase. */
   readonly passphrase?: string
   readonly deviceName?: string
+  /** Absolute. Where the drive will be mounted: if that is not possible, no drive is made. */
+  readonly mountAt?: string
 }
 
 export interface InitReport {

@@ -93,11 +93,29 @@ export interface WireError {
   readonly about: Readonly<Record<string, string | number | boolean>>
 }
 
-/** Any thrown value as a `WireError`. A value that is not a `DriveError` becomes INTERNAL with its own message. */
+/**
+ * Any thrown value as a `WireError`. Failures of a disk get their own code. Another value that is not a `DriveError`
+ * becomes INTERNAL with its own message.
+ */
 export function toWire(error: unknown): WireError {
   if (error instanceof DriveError) return { code: error.code, message: error.message, about: error.about }
-  const message = error instanceof Error ? error.message : String(error)
-  return { code: 'INTERNAL', message, about: {} }
+  const disk = diskFailure(error)
+  if (disk !== undefined) return toWire(disk)
+  return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error), about: {} }
+}
+
+/** A full or read-only disk by its own code; undefined for any other failure. */
+export function diskFailure(error: unknown): DriveError | undefined {
+  if (!(error instanceof Error)) return undefined
+  const disk = DISK_FAILURES[(error as NodeJS.ErrnoException).code ?? '']
+  return disk && new DriveError(disk[0], `${disk[1]}: ${error.message}`, { cause: error })
+}
+
+/** By the code of Node's system errors. */
+const DISK_FAILURES: Readonly<Record<string, readonly [DriveErrorCode, string]>> = {
+  ENOSPC: ['NO_SPACE', 'The disk is full'],
+  EDQUOT: ['QUOTA', 'The disk quota is full'],
+  EROFS: ['READ_ONLY', 'The disk is read-only'],
 }
 
 export function fromWire(wire: WireError): DriveError {

@@ -26,6 +26,7 @@ export {
   DriveError,
   type DriveErrorCode,
   fromWire,
+  diskFailure,
   isDriveError,
   type Retry,
   toWire,

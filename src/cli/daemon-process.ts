@@ -16,7 +16,7 @@ import { daemonEnvironment } from './daemon-environment.js'
 
 const START_TIMEOUT_MS = 60_000
 /** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/run-daemon.ts. */
-const STATUS_LOCKED = 12
+export const STATUS_LOCKED = 12
 
 /** A small young generation, chosen by measurement (S-005). */
 const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']

@@ -52,7 +52,7 @@ export const OTHER_STATUS = {
   done: 0,
   /** `unmount --now`: unmounted, and some data is only on this machine. */
   leftStaged: 3,
-  /** `doctor`: found a problem that must be repaired. */
+  /** `doctor` found a problem that must be repaired, or `status` a drive that cannot be opened. */
   problemsFound: 4,
   /** `fsck`: found damage that can be repaired, or that may be repairable. */
   damageFound: 5,

@@ -91,7 +91,10 @@ export function statusText(status: StatusReport): string {
 }
 
 /** A failure as a sentence, with the node's address and the system's error code where known. */
-export function failureText({ message, about }: WireError): string {
+export function failureText({ code, message, about }: WireError): string {
   const details = [about['where'], about['errno']].filter((it) => it !== undefined && !message.includes(String(it)))
-  return printable(details.length === 0 ? message : `${message.replace(/\.$/, '')}: ${details.join(', ')}.`)
+  const text = details.length === 0 ? message : `${message.replace(/\.$/, '')}: ${details.join(', ')}.`
+  return printable(code === 'MOUNT_FAILED' ? `${text.replace(/\.?$/, '.')} ${SEE_DOCTOR}` : text)
 }
+
+const SEE_DOCTOR = '"dagdrive doctor" checks what a mount needs.'

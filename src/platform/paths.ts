@@ -5,7 +5,7 @@
 import { chmod, stat } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
-import { DriveError } from '../base/index.js'
+import { diskFailure, DriveError } from '../base/index.js'
 import { makeDirectories } from './make-directories.js'
 
 /** Absolute paths; every directory is the user's alone (0700), every file 0600. */
@@ -105,7 +105,10 @@ function layout(base: { config: string; data: string; state: string; run: string
 export async function preparePaths(paths: DrivePaths): Promise<void> {
   for (const directory of paths.directories) {
     await makeDirectories(directory, 0o700).catch((error: unknown) => {
-      throw new DriveError('INVALID', `The directory ${directory} could not be made.`, { cause: error })
+      throw (
+        diskFailure(error) ??
+        new DriveError('INVALID', `The directory ${directory} could not be made.`, { cause: error })
+      )
     })
     const found = await stat(directory)
     const user = process.getuid?.()

@@ -1,8 +1,9 @@
 /** `dagdrive daemon run` and `dagdrive daemon stop`. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { DriveError } from '../../base/index.js'
 import { preparePaths } from '../../platform/index.js'
-import { daemonCommand, processEnded } from '../daemon-process.js'
+import { daemonCommand, processEnded, STATUS_LOCKED } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
 import { ask, askIfRunning, show, type Session } from '../session.js'
@@ -26,6 +27,8 @@ export async function daemonRun(session: Session): Promise<void> {
   })
   process.off('SIGTERM', pass)
   process.off('SIGINT', pass)
+  if (session.status !== STATUS_LOCKED) return
+  throw new DriveError('LOCKED', 'Another daemon of this home is running. To end it: "dagdrive daemon stop".')
 }
 
 export async function daemonStop(session: Session, options: { readonly json?: boolean }): Promise<void> {

@@ -23,8 +23,11 @@ export async function init(session: Session, options: InitOptions): Promise<void
   show(session, options.json, shownReport(report, options), initText(report, options))
 }
 
-/** Runs `init` and returns its report. With `--phrase-out`, the phrase is in that file when this resolves. */
-export async function makeDrive(session: Session, options: InitOptions): Promise<InitReport> {
+/**
+ * Runs `init` and returns its report. With `--phrase-out`, the phrase is in that file when this resolves.
+ * @param mountAt where the drive will be mounted; if it cannot be, no drive is made
+ */
+export async function makeDrive(session: Session, options: InitOptions, mountAt?: string): Promise<InitReport> {
   // With a phrase and `--new` the daemon decides, because the data of this home's drive may be lost.
   if ((await driveExists(session)) && !isForNew(options)) {
     throw new DriveError(
@@ -45,7 +48,8 @@ export async function makeDrive(session: Session, options: InitOptions): Promise
   const onInterrupt = (): void => interrupt.abort()
   process.once('SIGINT', onInterrupt)
   try {
-    report = await ask(session, 'init', request, { signal: interrupt.signal })
+    const given = mountAt === undefined ? request : { ...request, mountAt }
+    report = await ask(session, 'init', given, { signal: interrupt.signal })
   } catch (error) {
     await output?.discard()
     if (interrupt.signal.aborted)

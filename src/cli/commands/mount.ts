@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type { MountReport } from '../../api/index.js'
 import { DriveError, isDriveError, printable, printableLines } from '../../base/index.js'
+import { readConfig } from '../../platform/index.js'
 import { calledAs } from '../called-as.js'
 import { readPhraseFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
@@ -27,8 +28,8 @@ export async function up(
   directory: string,
   options: MountCommandOptions & InitOptions,
 ): Promise<void> {
-  mountpoint(directory)
-  const made = (await isThere(session, options)) ? undefined : await makeDrive(session, options)
+  const at = mountpoint(directory)
+  const made = (await isThere(session, options)) ? undefined : await makeDrive(session, options, at)
   // The phrase is shown only once, so it is printed before a later step can fail.
   if (made !== undefined && options.json !== true) session.terminal.print(initText(made, options))
   const report = await mountNow(session, directory, options)
@@ -75,8 +76,19 @@ async function sameDrive(session: Session, options: InitOptions): Promise<void> 
     session.terminal.note('note: the drive exists; "dagdrive key show --phrase-out FILE" writes its phrase')
   }
   if (options.node !== undefined || options.nodeKeyFile !== undefined) {
-    session.terminal.note('note: the drive exists, so its node stays as it is; change it with "dagdrive node set"')
+    await requireSameNode(session, options)
   }
+}
+
+/** @throws DRIVE_EXISTS if the options name another node, or a key for it: `up` does not move a drive. */
+async function requireSameNode({ paths }: Session, { node, nodeKeyFile }: InitOptions): Promise<void> {
+  const { nodeUrl } = await readConfig(paths.configFile)
+  if (nodeKeyFile === undefined && node?.replace(/\/$/, '') === nodeUrl.replace(/\/$/, '')) return
+  const key = nodeKeyFile === undefined ? '' : ` --key-file ${nodeKeyFile}`
+  throw new DriveError(
+    'DRIVE_EXISTS',
+    `The drive of this home publishes to ${nodeUrl}. Nothing was changed. To move it: "dagdrive node set ${node ?? nodeUrl}${key}". To mount it as it is, leave out --node and --node-key-file.`,
+  )
 }
 
 async function mountNow(session: Session, directory: string, options: MountCommandOptions): Promise<MountReport> {

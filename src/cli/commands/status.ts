@@ -1,7 +1,7 @@
 /** `dagdrive status` and `dagdrive queue`. */
 import type { StatusReport } from '../../api/index.js'
 import { printable } from '../../base/index.js'
-import { EXIT_STATUS } from '../exit-status.js'
+import { EXIT_STATUS, OTHER_STATUS } from '../exit-status.js'
 import { queueLine, statusText } from '../report.js'
 import { ask, driveExists, show, type Session } from '../session.js'
 
@@ -13,6 +13,7 @@ export async function status(session: Session, options: ShowOptions): Promise<vo
   const report = await readStatus(session)
   if (report === undefined) return noDrive(session, options)
   show(session, options.json, report, statusText(report))
+  if (report.state === 'failed') session.status = OTHER_STATUS.problemsFound
 }
 
 export async function queue(session: Session, options: ShowOptions): Promise<void> {

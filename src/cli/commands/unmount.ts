@@ -4,11 +4,11 @@
  */
 import { resolve } from 'node:path'
 import type { UnmountReport } from '../../api/index.js'
-import { printableLines } from '../../base/index.js'
+import { DriveError, printableLines } from '../../base/index.js'
 import { processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
-import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, askIfRunning, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
 export interface UnmountCommandOptions extends UnlockOptions {
   readonly now?: boolean
@@ -21,8 +21,12 @@ export async function unmount(
   directory: string | undefined,
   options: UnmountCommandOptions,
 ): Promise<void> {
+  const wanted = directory === undefined ? undefined : resolve(directory)
   const leaveMounts = options.now === true || options.force === true
+  if (await isLockedUnmounted(session)) return nothingMounted(session, wanted, options)
   await requireOpenDrive(session, { ...options, leaveMounts })
+  // In the mount, this process itself would keep it busy.
+  process.chdir('/')
   const interrupt = new AbortController()
   const onInterrupt = (): void => interrupt.abort()
   process.once('SIGINT', onInterrupt)
@@ -31,7 +35,7 @@ export async function unmount(
       session,
       'unmount',
       {
-        ...(directory === undefined ? {} : { directory: resolve(directory) }),
+        ...(wanted === undefined ? {} : { directory: wanted }),
         now: options.now === true,
         force: options.force === true,
       },
@@ -50,6 +54,18 @@ export async function unmount(
   } finally {
     process.off('SIGINT', onInterrupt)
   }
+}
+
+/** A locked drive has no mounts. Its passphrase is not needed to say so. */
+async function isLockedUnmounted(session: Session): Promise<boolean> {
+  const running = await askIfRunning(session, 'status', {})
+  return running !== undefined && running.state === 'locked' && running.mounts.length === 0
+}
+
+function nothingMounted(session: Session, directory: string | undefined, options: UnmountCommandOptions): void {
+  if (directory !== undefined)
+    throw new DriveError('NOT_MOUNTED', `The drive is locked and not mounted at ${directory}.`)
+  show(session, options.json, { unmounted: [], locked: true }, 'Nothing was mounted. The drive is locked.')
 }
 
 function unmountText(report: UnmountReport): string {

@@ -2,7 +2,16 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { callControl, controlAnswers } from '../../api/index.js'
-import { GIB, MIB, isDriveError, packageVersion, silentLog, systemClock, systemRandom } from '../../base/index.js'
+import {
+  DriveError,
+  GIB,
+  MIB,
+  isDriveError,
+  packageVersion,
+  silentLog,
+  systemClock,
+  systemRandom,
+} from '../../base/index.js'
 import { readConfig, type DrivePaths, nativeSeal, spaceOf } from '../../platform/index.js'
 import { fuseAddonProblem, hasFuseNative, isStale } from '../../fuse/index.js'
 import { openNode } from '../../node/index.js'
@@ -18,15 +27,20 @@ export interface Finding {
 
 type Outcome = readonly [level: Finding['level'], message: string]
 
+type Check = readonly [name: string, run: () => Promise<Outcome>]
+
 const NODE_TIMEOUT_MS = 10_000
+const FUSE_CHECKS: readonly Check[] = [
+  ['/dev/fuse', fuseDevice],
+  ['fusermount3', fusermount],
+  ['FUSE addon', async () => addon(fuseAddonProblem())],
+]
 
 /** Runs every check. A check that fails becomes a warning; the others still run. */
 export async function diagnose(paths: DrivePaths): Promise<Finding[]> {
-  const checks: readonly (readonly [name: string, check: () => Promise<Outcome>])[] = [
+  const checks: readonly Check[] = [
     ['node.js', nodeVersion],
-    ['/dev/fuse', fuseDevice],
-    ['fusermount3', fusermount],
-    ['FUSE addon', async () => addon(fuseAddonProblem())],
+    ...FUSE_CHECKS,
     ['sealing core', sealingCore],
     ['folders', () => folders(paths)],
     ['drive key', () => keyFile(paths)],
@@ -46,6 +60,14 @@ export async function diagnose(paths: DrivePaths): Promise<Finding[]> {
       }
     }),
   )
+}
+
+/** @throws MOUNT_FAILED if this machine lacks something that every mount needs */
+export async function requireFuse(): Promise<void> {
+  for (const [check, run] of FUSE_CHECKS) {
+    const [level, message] = await run()
+    if (level === 'problem') throw new DriveError('MOUNT_FAILED', `${check}: ${message}`)
+  }
 }
 
 async function nodeVersion(): Promise<Outcome> {

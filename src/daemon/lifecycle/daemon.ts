@@ -3,7 +3,7 @@
  * decides when to exit. control.ts answers the requests on the socket.
  */
 import { dirname } from 'node:path'
-import { DriveError, systemClock, systemRandom } from '../../base/index.js'
+import { DriveError, fromWire, systemClock, systemRandom, toWire } from '../../base/index.js'
 import { readConfig, readHomeFile, withEnvironment, type DriveConfig, allocatePages } from '../../platform/index.js'
 import type { DriveState, MountReport } from '../../api/index.js'
 import { readKeyFile } from '../keys/key-file.js'
@@ -37,7 +37,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   const losses = new Losses({ file: paths.lossesFile, clock: systemClock, log })
 
   const fail = (error: unknown): DriveError => {
-    failure = error instanceof DriveError ? error : new DriveError('INTERNAL', String(error), { cause: error })
+    failure = error instanceof DriveError ? error : fromWire(toWire(error))
     state = 'failed'
     daemon.lastError = failure.message
     const stack = error instanceof Error && !(error instanceof DriveError) ? { stack: error.stack } : {}

@@ -5,6 +5,8 @@ import { DriveError, systemRandom } from '../../base/index.js'
 import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
+import { requireFuse } from '../doctor/doctor.js'
+import { requireMountable, resolveFully } from '../mounts/mount-directory.js'
 import { createAgain } from './create-again.js'
 import type { Daemon } from './contract.js'
 import { findPublished, openPublished } from '../nodes/find-published.js'
@@ -21,6 +23,10 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   if (daemon.state !== 'no-drive' || (await readHomeFile(paths.keyFile)) !== undefined) {
     throw new DriveError('DRIVE_EXISTS', 'There is already a drive here. Nothing was changed.')
   }
+  if (request.mountAt !== undefined) {
+    await requireFuse()
+    await requireMountable(await resolveFully(request.mountAt), paths, false)
+  }
   const config = await daemon.config()
   const nodeUrl = request.nodeUrl ?? config.nodeUrl
   requireNodeUrl(nodeUrl)
@@ -36,7 +42,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
     const status = await node.check({ signal })
     const open = request.isNew === true ? findPublished : openPublished
     const found = request.phrase === undefined ? undefined : await open(node, rootKey, signal)
-    if (request.phrase !== undefined) requireExpected(found !== undefined, request.isNew === true)
+    if (request.phrase !== undefined) requireExpected(found !== undefined, request)
     if (request.nodeKey !== undefined) await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
     await writeConfig(paths.configFile, {
       ...config,
@@ -62,7 +68,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
 }
 
 /** A phrase usually means that a drive exists. An empty one must not replace it because of a wrong node address. */
-function requireExpected(isFound: boolean, isNew: boolean): void {
+function requireExpected(isFound: boolean, { isNew = false, nodeUrl }: InitRequest): void {
   if (isFound && isNew) {
     throw new DriveError(
       'DRIVE_EXISTS',
@@ -72,6 +78,10 @@ function requireExpected(isFound: boolean, isNew: boolean): void {
   if (isFound || isNew) return
   throw new DriveError(
     'NO_DRIVE',
-    'The node knows no drive of this recovery phrase: is it on another node? Nothing was created. --new creates an empty drive with this phrase.',
+    `${nodeUrl === undefined ? NODE_LEFT_OUT : NODE_WITHOUT} Nothing was created. --new creates an empty drive with this phrase.`,
   )
 }
+
+const NODE_WITHOUT = 'The node knows no drive of this recovery phrase: is it on another node?'
+const NODE_LEFT_OUT =
+  'No drive of this recovery phrase is on this machine. Name its node: "dagdrive up DIR --node URL --phrase-file FILE".'

@@ -1,7 +1,7 @@
 /** Directories for mounts: resolved without accessing a mount, created if missing, and checked. */
 import { readdir, readlink, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
-import { DriveError, isDriveError } from '../../base/index.js'
+import { DriveError, diskFailure, isDriveError } from '../../base/index.js'
 import { clearStale, isStale } from '../../fuse/index.js'
 import { makeDirectories, type DrivePaths } from '../../platform/index.js'
 
@@ -55,6 +55,8 @@ export async function requireMountable(directory: string, paths: DrivePaths, aga
 function unusable(directory: string, error: unknown): DriveError {
   if (isDriveError(error)) return error
   const { code } = error as NodeJS.ErrnoException
+  const disk = diskFailure(error)
+  if (disk !== undefined) return disk
   return code === 'EACCES' || code === 'EPERM'
     ? new DriveError('ACCESS_DENIED', `This user may not create or access ${directory}.`, { cause: error })
     : new DriveError('NOT_A_DIRECTORY', `The directory ${directory} could not be created.`, { cause: error })

@@ -21,6 +21,7 @@ import { open } from 'lmdb'
 import type { Database, RangeOptions as LmdbRange, RootDatabase, Transaction } from 'lmdb'
 import type { RangeOptions } from './contract.js'
 import type { Row } from './merge-rows.js'
+import { requireDatabase } from './require-database.js'
 import { rowAad, type RowSealer } from './record-sealer.js'
 import { restKey, splitRows, storedLimit, wholeKeys, wholeRows, wholeValue, type StoredRow } from './split-values.js'
 
@@ -38,6 +39,7 @@ const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
 /** @param mapSize initial bytes of address space; the map grows automatically */
 export function openRoot(path: string, mapSize: number): Root {
   makeDurableDirectory(path)
+  requireDatabase(path)
   const root = open<Uint8Array, Uint8Array>({
     path,
     ...DATABASE,

@@ -1,0 +1,111 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { testWhere } from '../support/available.js'
+import { program, temporaryFolder, testDrive } from '../support/drive.js'
+import { ordinaryUser } from '../support/ordinary-user.js'
+
+const test = testWhere('fuse')
+const testAsRoot = testWhere('fuse', 'root')
+
+test('R-60 daemon run beside another daemon of the home says so and has the status of LOCKED', async (t) => {
+  const drive = testDrive(t)
+  await drive.up()
+  const { code, stderr } = await drive.run(['daemon', 'run'])
+  t.is(code, 12)
+  t.regex(stderr, /Another daemon of this home is running.*daemon stop/)
+  await drive.unmount()
+})
+
+test('R-60 up with another node fails for a drive that exists, and prints the line to use', async (t) => {
+  const drive = testDrive(t)
+  const first = `file://${join(drive.home, '..', 'first')}`
+  const second = `file://${join(drive.home, '..', 'second')}`
+  await drive.up(['--node', first])
+  const other = await drive.run(['up', drive.mountpoint, '--node', second])
+  t.is(other.code, 11)
+  t.true(other.stderr.includes(`node set ${second}`), other.stderr)
+  await drive.up(['--node', first])
+  const { node } = await drive.json<{ node: { where: string } }>(['status'])
+  t.is(`file://${node.where}`, first)
+  await drive.unmount()
+})
+
+test('R-60 up makes no drive where it cannot mount', async (t) => {
+  const drive = testDrive(t)
+  writeFileSync(join(drive.mountpoint, 'file'), 'in the way')
+  const { code, stderr } = await drive.run(['up', drive.mountpoint])
+  t.is(code, 44, stderr)
+  t.false(existsSync(join(drive.home, 'drive.key')))
+})
+
+testAsRoot('R-60 without fusermount3 an ordinary user gets no drive, and is sent to doctor', async (t) => {
+  const user = await ordinaryUser(t)
+  const programs = temporaryFolder(t)
+  chmodSync(programs, 0o755)
+  symlinkSync('/usr/bin/flock', join(programs, 'flock'))
+  const withoutHelper = { ...user, prefix: [...user.prefix, '/usr/bin/env', `PATH=${programs}`] }
+  const drive = testDrive(t, { user: withoutHelper })
+  const { code, stderr } = await drive.run(['up', drive.mountpoint])
+  t.is(code, 15, stderr)
+  t.regex(stderr, /fusermount3: not found.*doctor/)
+  t.false(existsSync(join(drive.home, 'drive.key')))
+})
+
+test('R-60 a recovery phrase without its node makes no drive, and the message has the option that is missing', async (t) => {
+  const first = testDrive(t)
+  const folder = temporaryFolder(t)
+  const phrase = join(folder, 'phrase')
+  await first.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', phrase])
+  await first.unmount()
+  const second = testDrive(t)
+  const { code, stderr } = await second.run(['up', second.mountpoint, '--phrase-file', phrase])
+  t.is(code, 10)
+  t.regex(stderr, /--node URL/)
+  t.false(existsSync(join(second.home, 'drive.key')))
+  await second.up(['--node', `file://${join(folder, 'node')}`, '--phrase-file', phrase])
+  await second.unmount()
+})
+
+test('R-60 unmount of a locked home with nothing mounted needs no passphrase', async (t) => {
+  const drive = testDrive(t)
+  const passphrase = join(temporaryFolder(t), 'passphrase')
+  writeFileSync(passphrase, 'a long enough sentence for a test\n', { mode: 0o600 })
+  await drive.up(['--passphrase-file', passphrase])
+  await drive.unmount()
+  t.is((await drive.json<{ state: string }>(['status'])).state, 'locked')
+  t.regex(await drive.must(['unmount']), /Nothing was mounted/)
+  t.is((await drive.run(['unmount', drive.mountpoint])).code, 16)
+})
+
+test('R-60 S-138 status of a drive that cannot be opened has an exit status', async (t) => {
+  const drive = testDrive(t, { mayFail: true })
+  await drive.up()
+  await drive.unmount()
+  const tables = join(drive.home, 'data', 'meta', 'data.mdb')
+  writeFileSync(tables, Buffer.alloc(statSync(tables).size))
+  const { code, stdout } = await drive.run(['status'])
+  t.is(code, 4, stdout)
+  t.regex(stdout, /failed[^]*data\.mdb is not a whole database/)
+})
+
+test('R-60 unmount called inside the mount is not stopped by itself', async (t) => {
+  const drive = testDrive(t)
+  await drive.up()
+  const command = 'cd "$1" && exec "$2" "$3" unmount "$1"'
+  const cli = join(drive.installation, 'dist/src/cli/main.js')
+  const env = { ...process.env, DAGDRIVE_HOME: drive.home }
+  program('sh', ['-c', command, 'sh', drive.mountpoint, process.execPath, cli], { env })
+  t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(drive.mountpoint))
+})
+
+testAsRoot('R-60 a read-only disk is named as one', async (t) => {
+  const folder = temporaryFolder(t)
+  const disk = join(folder, 'disk')
+  mkdirSync(disk)
+  program('mount', ['-t', 'tmpfs', '-o', 'ro,size=1m', 'tmpfs', disk])
+  t.teardown(() => program('umount', [disk]))
+  const drive = testDrive(t, { home: join(disk, 'home') })
+  const { code, stderr } = await drive.run(['up', drive.mountpoint])
+  t.is(code, 49, stderr)
+  t.regex(stderr, /read-only/)
+})
