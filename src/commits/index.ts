@@ -7,6 +7,14 @@ export { type BuildContext, DROPPED, MADE } from './build/build-context.js'
 export { Pace } from './build/pace.js'
 export { buildDuplicates, buildPinTree, listOutgoing, storeBlock } from './build/build-live.js'
 export { countPublishedOut } from './build/count-anew.js'
+export {
+  countNode,
+  countUncounted,
+  isUnreadablePart,
+  MOST_USES,
+  putCount,
+  type VersionCounter,
+} from './build/count-version.js'
 export { countRemoved } from './build/build-removed.js'
 export { buildTree } from './build/build-tree.js'
 export type { ChunkSealer } from './build/merge-pages.js'

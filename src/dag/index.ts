@@ -2,7 +2,7 @@
 export { type CarInput, carStream } from './car-write.js'
 export { type Cid, cidOf, type Codec, nameOfKey, parseCid } from './cid.js'
 export type { Block, Commit, EntryRecord, FetchBlock, FileChunk, TreeRef } from './contract.js'
-export { driveSequence, splitDriveSequence } from './drive-sequence.js'
+export { driveSequence, LAST_SLOT, splitDriveSequence } from './drive-sequence.js'
 export {
   buildMap,
   MapBuilder,
@@ -37,7 +37,7 @@ export {
   readChunkList,
   readDirectoryTable,
   readDuplicates,
-  readLinks,
   sortRows,
 } from './records/tables.js'
+export { readTableNode, type TableKind, type TableNode } from './records/table-node.js'
 export { decodeVersionRoot, type VersionRoot, versionRootBlock } from './records/version-root.js'

@@ -23,7 +23,9 @@ export async function buildDuplicates(
   previous: TreeRef | undefined,
   context: BuildContext,
 ): Promise<TreeRef | undefined> {
-  const isSame = !context.isAnew && !(await hasNewDuplicates(context))
+  // A published table that cannot be trusted counts as none; see sync/publish/import-live.ts.
+  const isMissing = previous === undefined && rowsIn(context.tables.repeated).next().done !== true
+  const isSame = !context.isAnew && !isMissing && !(await hasNewDuplicates(context))
   if (isSame && !(await isToBeRenewed(previous, context))) return previous
   if (duplicateRows(context).next().done !== true) return buildVersion(duplicateRows(context), previous, context)
   if (previous !== undefined) await dropMap(previous, context)

@@ -20,6 +20,8 @@ export interface QueueTables {
   readonly shared: Table
   /** digest → codec || bytes: tree and pin tree nodes of the published version and of the commit in progress. */
   readonly nodes: Table
+  /** digest → kind || key: nodes of a version that is being counted; see build/count-version.ts. */
+  readonly uncounted: Table
   /** digest → the damage on the node and the state of its repair; see damaged-blocks.ts. */
   readonly damaged: Table
 
@@ -59,7 +61,7 @@ export const PLAN_TABLES = [
   'delta',
   'outgoing',
 ] as const
-export const BASE_TABLES = ['live', 'repeated', 'forest', 'maps', 'shared', 'nodes'] as const
+export const BASE_TABLES = ['live', 'repeated', 'uncounted', 'forest', 'maps', 'shared', 'nodes'] as const
 
 /** The tables with keys, names or inode numbers. */
 const SEALED = new Set<string>([
@@ -72,6 +74,7 @@ const SEALED = new Set<string>([
   'newShared',
   'depths',
   'unreadable',
+  'uncounted',
 ])
 
 export function openTables(queue: Environment): QueueTables {

@@ -14,9 +14,9 @@ import {
   readChunkList,
   readDirectoryTable,
   readDuplicates,
-  readLinks,
   sortRows,
 } from './tables.js'
+import { readLinks } from '../../../test/support/dag/read-links.js'
 import { damaged, MemoryBlocks, randomContent, randomEntry } from '../../../test/support/dag/blocks.js'
 
 test('any entry round-trips, and is valid DAG-CBOR', (t) => {

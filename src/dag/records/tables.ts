@@ -162,19 +162,6 @@ export function linkRow(entry: EntryRecord): MapRow {
   return [entry.fileId, encodeEntry(entry)]
 }
 
-export async function* readLinks(
-  ref: TreeRef,
-  fetch: FetchBlock,
-  { onUnreadable, ...options }: ReadOptions & { readonly onUnreadable?: OnUnreadable } = {},
-): AsyncGenerator<EntryRecord, void, undefined> {
-  for await (const items of readMapLeaves(ref, fetch, options)) {
-    for (const [key, value] of items) {
-      const entry = readable(key, value, onUnreadable, () => linkedEntry(key, value))
-      if (entry !== undefined) yield entry
-    }
-  }
-}
-
 /** The differences between two link tables; see `DirectoryDifference`. */
 export async function* diffLinks(
   before: TreeRef | undefined,
@@ -198,7 +185,8 @@ export async function findLink(
   return value === undefined ? undefined : linkedEntry(fileId, value)
 }
 
-function linkedEntry(fileId: FileId, value: Uint8Array): EntryRecord {
+/** The entry of one row of the link table. CORRUPT when it cannot be one. */
+export function linkedEntry(fileId: FileId, value: Uint8Array): EntryRecord {
   const entry = decodeEntry(value)
   if (Buffer.compare(entry.fileId, fileId) !== 0) throw corrupt('a link leads to another file')
   if (entry.content.kind === 'shared') throw corrupt('a link leads to another link')
@@ -233,7 +221,8 @@ export function sortRows(rows: MapRow[]): MapRow[] {
   return rows.sort((a, b) => Buffer.compare(a[0], b[0]))
 }
 
-function isFileName(key: Uint8Array): boolean {
+/** Whether these bytes can be the name of an entry. */
+export function isFileName(key: Uint8Array): boolean {
   if (key.length < 1 || key.length > 255 || key.includes(0) || key.includes(0x2f)) return false
   return !(key[0] === 0x2e && (key.length === 1 || (key.length === 2 && key[1] === 0x2e)))
 }

@@ -2,16 +2,7 @@
  * The first half of a publish: turns a snapshot of the drive into a `Plan`, in which every block to send is known and
  * durable.
  */
-import {
-  isDriveError,
-  throwIfAborted,
-  toWire,
-  type Clock,
-  type Digest,
-  type DriveErrorCode,
-  type Log,
-  type Random,
-} from '../../base/index.js'
+import { throwIfAborted, toWire, type Clock, type Digest, type Log, type Random } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { driveSequence, sealCommit, versionRootBlock, type Commit, type FetchBlock } from '../../dag/index.js'
 import { CHUNK, type Core } from '../../pipeline/index.js'
@@ -30,6 +21,7 @@ import {
   countPublishedOut,
   countRemoved,
   buildTree,
+  isUnreadablePart,
   LiveDelta,
 } from '../../commits/index.js'
 import { LeafReader } from '../fetch/leaf-reader.js'
@@ -54,9 +46,7 @@ export interface Builder {
   readonly fetchBlocks: (digests: readonly Digest[], signal?: AbortSignal) => Promise<Uint8Array[]>
 }
 
-const UNUSABLE: ReadonlySet<DriveErrorCode> = new Set(['NOT_FOUND', 'WRONG_BLOCK', 'CORRUPT'])
-
-/** @returns undefined when the published version already has all changes */
+/** @returns undefined when the published version already has all changes, and pins all its files */
 export async function buildCommit(builder: Builder, signal: AbortSignal): Promise<Plan | undefined> {
   try {
     return await buildFromLast(builder, signal)
@@ -74,7 +64,7 @@ async function buildFromLast(builder: Builder, signal: AbortSignal): Promise<Pla
   try {
     return await build(builder, false, signal)
   } catch (error) {
-    if (!isDriveError(error) || !UNUSABLE.has(error.code) || builder.state.head === undefined) throw error
+    if (!isUnreadablePart(error) || builder.state.head === undefined) throw error
     const { code } = error
     builder.log.warn('a part of the published version is unusable; rebuilding the next one from the tree', { code })
     return build(builder, true, signal)
@@ -96,7 +86,7 @@ async function build(builder: Builder, isAnew: boolean, signal: AbortSignal): Pr
   const { view, sequence } = await frozenView(builder)
   try {
     throwIfAborted(signal)
-    if (state.head !== undefined && isUnchanged(view)) return undefined
+    if (state.head !== undefined && isUnchanged(view) && state.live?.isToBeReplaced !== true) return undefined
     const { tables, queue } = state
     const leaves = new LeafReader(builder, signal)
     const context: BuildContext = {

@@ -13,7 +13,7 @@ import {
   readPending,
   type DamagedRow,
 } from './damage.js'
-import type { SyncState } from '../state/sync-state.js'
+import type { Head, SyncState } from '../state/sync-state.js'
 import { checkHere } from './here.js'
 import { classifyDamage } from './classify-damage.js'
 import { checkLiveBlocks } from './live-blocks.js'
@@ -21,7 +21,7 @@ import { walkPublished } from './published-tree.js'
 import { forgetRounds } from './repair-rounds.js'
 import { resealDamaged } from './reseal.js'
 import { sendAgain } from './send-again.js'
-import { checkNames, checkPinTree, rootCid } from './version-at-node.js'
+import { checkNames, checkPinTree, rootCid, type Wrong } from './version-at-node.js'
 
 /** @throws OFFLINE and similar errors if the check needs the node and the node does not answer */
 export async function checkDrive(parts: CheckParts, request: CheckRequest): Promise<CheckReport> {
@@ -45,8 +45,9 @@ export async function checkDrive(parts: CheckParts, request: CheckRequest): Prom
   await checkLiveBlocks(parts, request.signal, (blocks) =>
     progress('node', (counts.checkedNode += blocks), head.commit.liveBlocks),
   )
+  const isDoubted = request.repair && (await doubtLive(head, wrong, parts, request.signal))
   const refusal = request.repair
-    ? await repairUnlessAhead(parts, wrong.length > 0, request.signal, (done) => progress('repair', done))
+    ? await repairUnlessAhead(parts, isDoubted || wrong.length > 0, request.signal, (done) => progress('repair', done))
     : undefined
   await classifyDamage(parts, true)
   const stillWrong =
@@ -59,6 +60,26 @@ export async function checkDrive(parts: CheckParts, request: CheckRequest): Prom
   // Only now: what is damaged has been named.
   if (refusal !== undefined) throw refusal
   return counts
+}
+
+/**
+ * An earlier program believed the pin tree of another device, so blocks of the tree may be in no pin. Then the next
+ * publish counts the tree again.
+ */
+async function doubtLive(
+  head: Head,
+  wrong: readonly Wrong[],
+  parts: CheckParts,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let isDoubted = wrong.some(({ what }) => what === 'pin tree')
+  const nothing = (): void => undefined
+  const onUnpinned = (): void => void (isDoubted = true)
+  await walkPublished(head, { parts, signal, onFinding: nothing, onEntry: nothing, onNamed: nothing, onUnpinned })
+  if (!isDoubted) return false
+  parts.state.put('isLiveDoubted', true)
+  await parts.state.queue.commit()
+  return true
 }
 
 /** @returns DIVERGED if another device is ahead; then nothing more can be repaired */

@@ -40,6 +40,8 @@ export interface TreeWalk {
   readonly onEntry: () => void
   /** Called for each damaged block that was reported with a path. */
   readonly onNamed: (digest: Digest) => void
+  /** Called for each block that the tree names and the live set lacks, so that it is in no pin. */
+  readonly onUnpinned?: () => void
 }
 
 /** @param head the version to read; parts that are gone because another version was published are skipped */
@@ -111,6 +113,7 @@ class PublishedTree {
   #chunk({ digest }: FileChunk, path: string, fileId: FileId): void {
     const { state } = this.walk.parts
     const damage = damageOf(digest, state)
+    noteUnpinned(digest, this.head, this.walk)
     const isLive = state.tables.live.get(digest) !== undefined
     if (damage === undefined ? isLive || this.#isReplaced : !isLive) return
     if (damage !== undefined) this.walk.onNamed(digest)
@@ -157,8 +160,10 @@ class LostNode extends Error {
 }
 
 /** Reads from the node, so that its copy is checked. If that fails, reads the local copy. */
-function fetchOf({ parts, signal }: TreeWalk, head: Head): FetchBlock {
+function fetchOf(walk: TreeWalk, head: Head): FetchBlock {
+  const { parts, signal } = walk
   return async (digest, codec) => {
+    noteUnpinned(digest, head, walk)
     const { kind, bytes } = await readFromNode(digest, codec, parts, signal)
     if (kind === 'good') return bytes
     if (!isReplaced(head, parts.state)) await noteDamage([{ digest, codec, state: 'open', kind }], parts)
@@ -166,4 +171,8 @@ function fetchOf({ parts, signal }: TreeWalk, head: Head): FetchBlock {
     if (here === undefined) throw new LostNode(digest, kind)
     return here
   }
+}
+
+function noteUnpinned(digest: Digest, head: Head, { parts: { state }, onUnpinned }: TreeWalk): void {
+  if (!isReplaced(head, state) && state.tables.live.get(digest) === undefined) onUnpinned?.()
 }

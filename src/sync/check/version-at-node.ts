@@ -13,7 +13,8 @@ import { goodCopyHere, readFromNode } from './copies.js'
 import { damagedIn, forget, noteDamage } from './damage.js'
 import { isReplaced } from './is-replaced.js'
 
-type Wrong = Pick<CheckFinding, 'kind' | 'what'>
+/** A defect of the parts that hold a version together. */
+export type Wrong = Pick<CheckFinding, 'kind' | 'what'>
 
 /**
  * Checks names and pin. A publish that is under way moves both, so they may also belong to the version of its plan.

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { DriveError, equalBytes, isDriveError } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
-import { cidOf, driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
+import { cidOf, driveSequence, LAST_SLOT, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { FoundDrive, KnownHead, OpenedDrive, Version } from '../contract.js'
 import { isBeyondReach, isCredible, isForged } from '../heads/credible.js'
@@ -15,7 +15,6 @@ export interface FindOptions {
   readonly signal?: AbortSignal
 }
 
-const LAST_SLOT = 255
 /** Slots are assigned in ascending order, so the search ends after this many unknown ones. */
 const UNKNOWN_SLOTS_IN_A_ROW = 2
 
@@ -50,7 +49,7 @@ export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
   const finder = finderOf(options)
   const { names } = finder
   const shown = await knownHeads(finder, signal)
-  const found = await byNames(shown, finder, { signal })
+  const found = await byNames(await driveName(finder, { signal }), shown, finder, signal)
   if (found === undefined) {
     throw new DriveError('NO_DRIVE', 'The node knows no drive of this recovery phrase.', {
       about: { name: names.drive },
@@ -69,7 +68,7 @@ export async function findVersion(
 ): Promise<FoundDrive | undefined> {
   const named = await driveName(finder, options)
   if (named === undefined) return undefined
-  return byNames(await knownHeads(finder, options.signal), finder, options)
+  return byNames(named, await knownHeads(finder, options.signal), finder, options.signal)
 }
 
 function finderOf({ node, keys }: FindOptions): Finder {
@@ -77,14 +76,14 @@ function finderOf({ node, keys }: FindOptions): Finder {
 }
 
 async function byNames(
+  named: NamedDrive,
   shown: ShownHeads,
   finder: Finder,
-  options: { readonly signal?: AbortSignal | undefined; readonly lenient?: boolean },
+  signal: AbortSignal | undefined,
 ): Promise<FoundDrive | undefined> {
-  const named = await driveName(finder, options)
   if (named !== undefined && named !== 'ignored' && !('missing' in named)) return named
   const missing = typeof named === 'object' ? named : undefined
-  const found = await byDevices(shown.devices, named === undefined, finder, options.signal)
+  const found = await byDevices(shown.devices, named === undefined, finder, signal)
   // A newer version may have been lost. One of at most this height was superseded, or never was.
   if (missing !== undefined && (found?.version.commit.height ?? 0) < missing.height) throw missing.missing
   // Records that are not credible are no proof that there is no drive.
@@ -99,11 +98,13 @@ interface MissingDrive {
   readonly height: number
 }
 
-/** The target of the drive name. */
+/** The target of the drive name, and what is wrong with it. */
+type NamedDrive = FoundDrive | MissingDrive | 'ignored' | undefined
+
 async function driveName(
   { node, names, fetch }: Finder,
   { signal, lenient = false }: { readonly signal?: AbortSignal | undefined; readonly lenient?: boolean },
-): Promise<FoundDrive | MissingDrive | 'ignored' | undefined> {
+): Promise<NamedDrive> {
   const head = await names.read(names.drive, node, { signal, lenient })
   if (head === undefined) return undefined
   if (head === UNUSABLE) return 'ignored'

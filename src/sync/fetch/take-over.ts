@@ -19,7 +19,9 @@ import { ROOT_INO } from '../../model/index.js'
 import { checkHeads, type CheckedHeads } from '../heads/check-heads.js'
 import { DEFAULT_SETTINGS, type KnownHead, type Newer, type FastForward } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
-import { DriveNames, UNUSABLE } from '../heads/heads.js'
+import { DriveNames } from '../heads/heads.js'
+import { recordIfBehind } from '../publish/claim-slot.js'
+import { putName } from '../publish/put-name.js'
 import { nodeIdentity } from '../schedule/node-health.js'
 import { NodeReader } from './node-reader.js'
 import { rememberHead, SyncState, type Head } from '../state/sync-state.js'
@@ -96,16 +98,13 @@ async function claim(
   { node, keys, deviceSlot, log, signal }: TakeOverOptions,
   { version }: FastForward,
 ): Promise<void> {
-  const { height } = version.commit
   const names = new DriveNames(keys)
-  const name = names.device(deviceSlot)
   try {
-    const now = await names.read(name, node, { signal, lenient: true })
-    if (now === UNUSABLE) return
-    if (now !== undefined && now.sequence >= driveSequence(height, deviceSlot)) return
+    const record = await recordIfBehind(version, { names, node, deviceSlot }, { signal })
+    if (record === undefined) return
     // An interrupted fast-forward may have started at another node.
     await node.getBlock(cidOf(version.root, 'dag-pb'), { signal })
-    await node.putName(name, names.makeRecords(version.root, { height, deviceSlot }).device, { signal })
+    await putName(names.device(deviceSlot), record, { names, node }, signal)
   } catch (error) {
     log.warn("this device's head does not point to the new version yet", { code: toWire(error).code })
   }

@@ -1,4 +1,5 @@
 /** Reads the drive name and the names of the known devices from a node. Sets aside records that no device writes. */
+import { LAST_SLOT } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { SyncState } from '../state/sync-state.js'
 import type { IgnoredHead } from './credible.js'
@@ -47,5 +48,3 @@ export async function readHeads(
 }
 
 type Shown = Awaited<ReturnType<DriveNames['read']>>
-
-const LAST_SLOT = 255

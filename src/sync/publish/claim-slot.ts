@@ -6,6 +6,7 @@ import { driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { CheckedHeads } from '../heads/check-heads.js'
 import { UNUSABLE, type DriveNames } from '../heads/heads.js'
+import type { Version } from '../contract.js'
 import { moveName, type NamePutter } from './put-name.js'
 import type { SyncState } from '../state/sync-state.js'
 
@@ -19,24 +20,30 @@ export interface SlotClaimer {
 
 /** Does nothing for a version that this device made, or before an upload that moves the head anyway. */
 export async function claimSlot(
-  { state, names, node, deviceSlot, notices }: SlotClaimer,
+  { state, notices, ...claimer }: SlotClaimer,
   { newer, ignored }: Pick<CheckedHeads, 'newer' | 'ignored'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { head, plan } = state
+  const { deviceSlot } = claimer
   if (head === undefined || head.commit.deviceSlot === deviceSlot || plan !== undefined) return
-  const name = names.device(deviceSlot)
-  const { height } = head.commit
-  const shown = await names.read(name, node, { signal, lenient: true })
-  const now = shown === UNUSABLE ? undefined : shown
-  if (now !== undefined && (newer !== undefined || now.sequence >= driveSequence(height, deviceSlot))) return
+  const record = await recordIfBehind(head, claimer, { isFirst: newer !== undefined, signal })
   // Without a claim two devices may have this slot. Their versions of one height have equal sequences of the drive
   // name, so the node accepts one of them.
-  await moveName(
-    deviceSlot,
-    names.makeRecords(head.root, { height, deviceSlot }).device,
-    ignored,
-    { names, node, notices },
-    signal,
-  )
+  if (record !== undefined) await moveName(deviceSlot, record, ignored, { ...claimer, notices }, signal)
+}
+
+/**
+ * The record that moves this device's head to a version; undefined when the node shows the head there or further.
+ * @param options `isFirst`: also undefined when the node shows any head of this device
+ */
+export async function recordIfBehind(
+  { root, commit: { height } }: Version,
+  { names, node, deviceSlot }: Pick<SlotClaimer, 'names' | 'node' | 'deviceSlot'>,
+  { isFirst = false, signal }: { readonly isFirst?: boolean; readonly signal: AbortSignal },
+): Promise<Uint8Array | undefined> {
+  const shown = await names.read(names.device(deviceSlot), node, { signal, lenient: true })
+  const now = shown === UNUSABLE ? undefined : shown
+  if (now !== undefined && (isFirst || now.sequence >= driveSequence(height, deviceSlot))) return undefined
+  return names.makeRecords(root, { height, deviceSlot }).device
 }

@@ -61,7 +61,8 @@ async function addPin(plan: PinnedPlan, { node, names, state }: Pinner, signal: 
   const to = cidOf(plan.version.root, 'dag-pb')
   const from = plan.base === undefined ? undefined : cidOf(plan.base, 'dag-pb')
   // Kubo does not check what it reads: from a damaged node it would go on to addresses nobody has, and wait for them.
-  if (from !== undefined && !isPinTreeDamaged(state.tables)) {
+  const isUsable = state.live?.isToBeReplaced !== true && !isPinTreeDamaged(state.tables)
+  if (from !== undefined && isUsable) {
     try {
       return await node.updatePin(from, to, { signal })
     } catch (error) {

@@ -44,7 +44,7 @@ export async function prepare(preparer: Preparer, signal: AbortSignal): Promise<
   // node, the version must be there first; see requireHeld.
   if (heads.newer !== undefined || !preparer.mayBeBehind) await claimSlot(preparer, heads, signal)
   if (heads.newer !== undefined) return heads
-  await importLive(state, fetch, signal)
+  await importLive({ state, fetch, log: preparer.log }, signal)
   return heads
 }
 

@@ -24,7 +24,9 @@ export async function requireHeld(
     named === undefined
       ? ignored.some(({ name }) => name === 'drive')
       : [head.root, head.namedRoot].some((root) => equalBytes(root, named.root))
-  if (!isNamed || !(await isPinned(head.root, publisher, signal))) {
+  // A node cannot pin a damaged pin tree. The next version gets a whole one, and is sent with all that the node lacks.
+  const isToBeHeld = state.live?.isToBeReplaced !== true
+  if (isToBeHeld && (!isNamed || !(await isPinned(head.root, publisher, signal)))) {
     await restoreVersion(publisher, ignored, signal)
   }
   const isElsewhere = state.isHeldElsewhere(nodeIdentity)

@@ -56,13 +56,16 @@ export interface DriveIdentity {
   readonly driveId: Uint8Array
 }
 
-/**
- * Whether `live` is complete for `head`. While false, it is being read from the pin tree of a version another device
- * made.
- */
+/** Whether `live` is complete for `head`. While false, it is being counted; see publish/import-live.ts. */
 export interface LiveState {
   readonly root: Digest
   readonly isComplete: boolean
+  /** While it is counted: which part is done. */
+  readonly step?: 'tree' | 'counts'
+  /** A part of the version cannot be decoded, or the node does not have it, so it was not counted. */
+  readonly gap?: 'undecodable' | 'missing'
+  /** The pin tree of the head lacks blocks of `live`, or its refcounts are unreadable: published without a change. */
+  readonly isToBeReplaced?: boolean
 }
 
 export class SyncState {
@@ -166,6 +169,11 @@ export class SyncState {
     return this.#read<RepairRounds>('repairs')
   }
 
+  /** Whether `live` may be wrong, and is to be counted again before the next version. */
+  get isLiveDoubted(): boolean {
+    return this.#read<boolean>('isLiveDoubted') === true
+  }
+
   get identity(): DriveIdentity | undefined {
     return this.#read<DriveIdentity>('identity')
   }
@@ -176,6 +184,7 @@ export class SyncState {
   put(name: 'bases', value: readonly Digest[]): void
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void
+  put(name: 'isLiveDoubted', value: boolean): void
   put(name: 'holder', value: string): void
   put(name: 'places', value: readonly ConfirmedAt[]): void
   put(name: 'pastHeads' | 'abandoned', value: readonly Digest[]): void

@@ -9,12 +9,12 @@ import {
   readChunkList,
   readDirectoryTable,
   readPinTree,
-  readLinks,
   readMapNodes,
   type EntryRecord,
   type FetchBlock,
   type TreeRef,
 } from '../../../src/dag/index.js'
+import { readLinks } from '../dag/read-links.js'
 import { openNode, type IpfsNode, type OpenNodeOptions } from '../../../src/node/index.js'
 import { createCore, type Core } from '../../../src/pipeline/index.js'
 import type { DrivePort } from '../../../src/tree-state/index.js'
