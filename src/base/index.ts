@@ -12,6 +12,7 @@ export {
   hex,
   KIB,
   MIB,
+  latin1,
   nameFromBytes,
   nameFromText,
   nameToBytes,

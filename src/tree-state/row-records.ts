@@ -20,7 +20,7 @@ export function encodeDentry(record: DentryRecord): Buffer {
 export function decodeDentry(bytes: Uint8Array): DentryRecord {
   if (bytes.length <= DENTRY_HEADER_BYTES) throw corrupt('directory entry')
   return {
-    name: nameFromBytes(bytes.subarray(DENTRY_HEADER_BYTES)),
+    name: nameFromBytes(bytes, DENTRY_HEADER_BYTES),
     ino: readBe64(bytes, 0),
     type: bytes[16]!,
     cookie: readBe64(bytes, 8),

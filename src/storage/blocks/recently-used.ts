@@ -1,7 +1,6 @@
 /** Remembers recently used blocks in memory, and moves them to the end of the eviction queue now and then. */
-import type { Digest } from '../../base/index.js'
+import { latin1, type Digest } from '../../base/index.js'
 import type { BlockRows } from './block-rows.js'
-import { latin1 } from '../kv/index.js'
 
 const MAX_REMEMBERED = 65_536
 

@@ -1,4 +1,5 @@
 /** Merges committed rows and pending layers into one ordered sequence. */
+import { latin1 } from '../../base/index.js'
 import type { PendingRow } from './overlay.js'
 
 export type Row = readonly [key: Uint8Array, value: Uint8Array]
@@ -52,16 +53,6 @@ export function* overlayRows<Value>(
     yield made
     if (--left <= 0) return
   }
-}
-
-/** A key as a string of one character per byte. */
-export function latin1(key: Uint8Array): string {
-  return latin1Slice.call(key, 0, key.length)
-}
-
-/** Missing in the types of Node: works on any Uint8Array, without creating a Buffer first. */
-const { latin1Slice } = Buffer.prototype as unknown as {
-  latin1Slice: (this: Uint8Array, start: number, end: number) => string
 }
 
 /** A copy, which the caller may change. */

@@ -3,7 +3,8 @@
  */
 import type { RangeOptions, Table } from './contract.js'
 import { type CommittedRows, MAX_KEY_BYTES, type Named } from './lmdb-database.js'
-import { copyOf, latin1, mergePending, overlayRows, type Row } from './merge-rows.js'
+import { latin1 } from '../../base/index.js'
+import { copyOf, mergePending, overlayRows, type Row } from './merge-rows.js'
 import { Overlay, type PendingRow } from './overlay.js'
 
 export class OverlaidTable implements Table {
