@@ -147,7 +147,7 @@ const COMMANDS: readonly (readonly string[])[] = [
 
 for (const [what, service] of Object.entries({ answers, failures: failing })) {
   test(`S-081 no command prints text that others chose without escaping it (${what})`, async (t) => {
-    t.timeout(170_000)
+    t.timeout(10 * 60_000)
     const path = await home(t, service)
     let seen = 0
     for (const args of COMMANDS) {

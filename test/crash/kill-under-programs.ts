@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { seededRandom, sleep } from '../../src/base/index.js'
 import { program, type TestDrive } from '../support/drive.js'
 import { projectRoot } from '../support/sources.js'
+import { until } from '../support/until.js'
 
 const LIVING = join(projectRoot, 'fixtures/programs/living.py')
 const KINDS = ['append', 'read', 'list', 'git', 'sqlite', 'unlinked'] as const
@@ -57,12 +58,8 @@ export async function killUnderPrograms(
 
 /** Whether daemons of this drive have taken the mount over this often. Waits up to 30 s. */
 export async function untilTakenOver(drive: TestDrive, times: number): Promise<boolean> {
-  for (let i = 0; i < 600; i++) {
-    const log = readFileSync(join(drive.home, 'daemon.log'), 'utf8')
-    if (log.split('the mount goes on').length - 1 >= times) return true
-    await sleep(50)
-  }
-  return false
+  const log = (): string => readFileSync(join(drive.home, 'daemon.log'), 'utf8')
+  return until(() => log().split('the mount goes on').length - 1 >= times, 50)
 }
 
 function runLiving([command, ...words]: readonly string[]): Promise<ProgramOutcome> {

@@ -6,6 +6,7 @@ import type { StatusReport } from '../../src/api/index.js'
 import type { Events, FileInfo, ListPage } from '../../src/files/client.js'
 import { testWhere } from '../support/available.js'
 import { programAside, testDrive, type TestDrive } from '../support/drive.js'
+import { until } from '../support/until.js'
 
 const test = testWhere('fuse')
 
@@ -132,9 +133,7 @@ test('S-070 an interrupted upload leaves the old content and no other file', asy
   cut.write(Buffer.alloc(3_000_000))
   await new Promise((resolve) => setTimeout(resolve, 300))
   cut.destroy()
-  for (let i = 0; i < 100 && names(await call<ListPage>(drive, 'list', { path: '/' })).length > 1; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+  await until(async () => names(await call<ListPage>(drive, 'list', { path: '/' })).length === 1, 50)
   t.deepEqual(names(await call<ListPage>(drive, 'list', { path: '/' })), ['f'])
   t.is((await send(drive, 'GET', 'content?path=f')).body.toString(), 'old')
 })

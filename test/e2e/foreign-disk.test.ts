@@ -25,7 +25,7 @@ const CLI = join(projectRoot, 'dist/src/cli/main.js')
 testWhere('fuse', 'root')(
   'S-040 a store whose daemon was killed in a container opens at once on another machine',
   async (t: ExecutionContext) => {
-    t.timeout(3 * 60_000)
+    t.timeout(10 * 60_000)
     const folder = temporaryFolder(t, 'container')
     const node = `file://${join(folder, 'node')}`
     const phrase = join(folder, 'phrase')
@@ -76,7 +76,7 @@ testWhere('fuse', 'root')(
 testWhere('fuse')(
   'S-041 S-080 a damaged or malicious disk: the command reports it, no process crashes, nothing outside is changed',
   async (t: ExecutionContext) => {
-    t.timeout(4 * 60_000)
+    t.timeout(10 * 60_000)
     const folder = temporaryFolder(t, 'foreign')
     const phrase = join(folder, 'phrase')
     const sound = join(folder, 'sound')

@@ -20,7 +20,7 @@ if ('before' in test) {
 }
 
 test('S-056 R-01 PostgreSQL works, and after a kill under load no committed transaction is lost', (t: ExecutionContext) => {
-  t.timeout(180_000)
+  t.timeout(10 * 60_000)
   const { mounted } = drives.folders(t, user)
   const work = temporaryFolder(t, 'postgresql')
   chmodSync(work, 0o777)
@@ -36,7 +36,7 @@ const storms = [
 
 for (const { caller, how, args } of storms) {
   test(`R-01 stress-ng finds no errors, ${how}: ${caller.name}`, (t: ExecutionContext) => {
-    t.timeout(240_000)
+    t.timeout(10 * 60_000)
     const { mounted } = drives.folders(t, caller)
     // A relative path: with an absolute one its io-uring stressor fails on every file system.
     const common = ['--verify', '--oomable', '--quiet', '--temp-path', '.']

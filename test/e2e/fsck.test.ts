@@ -53,7 +53,7 @@ for (const kind of ['the embedded store', 'a store in a folder'] as const) {
   testWhere('fuse')(
     `S-071 S-072 R-77 a block rots in ${kind}: fsck names the file, repairs it, and changes nothing else`,
     async (t: ExecutionContext) => {
-      t.timeout(5 * 60_000)
+      t.timeout(10 * 60_000)
       const folder = temporaryFolder(t, 'fsck')
       const store = kind === 'the embedded store' ? undefined : join(folder, 'node')
       const node = store === undefined ? [] : ['--node', `file://${store}`]
@@ -106,7 +106,7 @@ for (const version of ['0.40', '0.43'] as const) {
   testWhere('fuse', 'go')(
     `S-071 S-073 R-77 blocks rot in a real Kubo ${version}: they are republished under other CIDs, and the phrase reads everything`,
     async (t: ExecutionContext) => {
-      t.timeout(5 * 60_000)
+      t.timeout(10 * 60_000)
       const kubo = await startKubo({ version })
       t.teardown(() => kubo.stop())
       const node = ['--node', kubo.url]
@@ -150,7 +150,7 @@ for (const version of ['0.40', '0.43'] as const) {
 testWhere('fuse', 'go')(
   'S-071 S-072 R-77 local rot: fsck finds it while the node is away, and repairs it when the node is back',
   async (t: ExecutionContext) => {
-    t.timeout(5 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const drive = testDrive(t)
@@ -172,7 +172,7 @@ testWhere('fuse', 'go')(
 testWhere('fuse')(
   'S-071 R-77 a block without any copy: fsck names the file, and other files are readable',
   async (t: ExecutionContext) => {
-    t.timeout(5 * 60_000)
+    t.timeout(10 * 60_000)
     const folder = temporaryFolder(t, 'fsck')
     const phrase = join(folder, 'phrase')
     const node = ['--node', `file://${join(folder, 'node')}`]
@@ -202,7 +202,7 @@ testWhere('fuse')(
 testWhere('fuse', 'go')(
   'S-074 S-075 R-77 the scrub repairs a rotten block in a real Kubo by itself, and status shows no damage afterwards',
   async (t: ExecutionContext) => {
-    t.timeout(5 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const node = ['--node', kubo.url]
@@ -222,7 +222,7 @@ testWhere('fuse', 'go')(
     for (let tries = 0; ; tries++) {
       status = await drive.json(['status'])
       const isDone = status.scrub.endedMs !== undefined && status.publishedHeight > publishedHeight
-      if (isDone || tries === 60) break
+      if (isDone || tries === 300) break
       await sleep(500)
     }
     t.like(status.scrub, { open: 0, lost: 0 }, JSON.stringify(status))

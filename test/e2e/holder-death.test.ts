@@ -5,17 +5,10 @@ import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 import { projectRoot } from '../support/sources.js'
+import { until } from '../support/until.js'
 
 const test = testWhere('fuse')
 const WRITING = 'for i in $(seq 600); do echo line $i; sleep 0.01; done > written'
-
-async function until(what: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 400; i++) {
-    if (what()) return true
-    await sleep(50)
-  }
-  return false
-}
 
 /** A program is writing to a drive whose holder answers nothing. */
 async function writingToStoppedHolder(
@@ -182,7 +175,7 @@ def numbers():
         return []
 
 def next_number(count):
-    for _ in range(200):
+    for _ in range(6000):
         if len(numbers()) >= count:
             return numbers()[-1]
         time.sleep(0.02)

@@ -7,6 +7,7 @@ import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 import { projectRoot } from '../support/sources.js'
+import { until } from '../support/until.js'
 
 const test = testWhere('fuse')
 
@@ -14,14 +15,6 @@ interface Status {
   readonly state: string
   readonly mounts: readonly unknown[]
   readonly lastError?: string
-}
-
-async function until(what: () => boolean, tries = 400): Promise<boolean> {
-  for (let i = 0; i < tries; i++) {
-    if (what()) return true
-    await sleep(50)
-  }
-  return false
 }
 
 const isMounted = (drive: TestDrive): boolean =>
@@ -92,7 +85,7 @@ test('S-050 the death of the drive thread is also only a pause', async (t: Execu
 })
 
 test('S-050 after 30 s without a daemon programs get an error, and the next daemon makes a new mount', async (t: ExecutionContext) => {
-  t.timeout(3 * 60_000)
+  t.timeout(10 * 60_000)
   const drive = testDrive(t)
   await drive.up()
   program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })

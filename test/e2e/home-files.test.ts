@@ -11,7 +11,7 @@ for (const kind of ['pipe', 'link'] as const) {
   testWhere('fuse')(
     `S-093 with a ${kind} in place of a file of the home, commands fail with an error that names it`,
     async (t) => {
-      t.timeout(3 * 60_000)
+      t.timeout(10 * 60_000)
       const drive = testDrive(t)
       const other = join(temporaryFolder(t, 'other'), 'file')
       await drive.up()

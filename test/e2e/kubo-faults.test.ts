@@ -6,6 +6,7 @@ import { programAside, temporaryFolder, testDrive, type TestDrive } from '../sup
 import { listingAside } from '../support/workload.js'
 import { startFaultProxy } from '../kubo/fault-proxy.js'
 import { startKubo } from '../kubo/daemon.js'
+import { until } from '../support/until.js'
 
 interface Status {
   readonly levels: { readonly staged: { readonly files: number }; readonly published: { readonly files: number } }
@@ -19,7 +20,7 @@ const QUICK = { DAGDRIVE_DEBOUNCE_MS: '300' }
 const test = testWhere('fuse', 'go')
 
 test('S-007 R-21 a Kubo daemon that is killed during an upload and comes back: reported, retried, nothing lost', async (t: ExecutionContext) => {
-  t.timeout(6 * 60_000)
+  t.timeout(10 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())
   const proxy = await startFaultProxy(kubo.url)
@@ -34,7 +35,7 @@ test('S-007 R-21 a Kubo daemon that is killed during an upload and comes back: r
   proxy.inject({ kind: { dropUploadAfterBytes: 8 * MIB }, path: 'dag/import', times: 1 })
   await programAside('sh', ['-c', 'head -c 67108864 /dev/urandom > big'], top)
   await programAside('sh', ['-c', 'mkdir d; for i in $(seq 1 300); do seq 1 $i > d/$i; done; sync -f .'], top)
-  await until(t, () => proxy.hits > 0, 'the fault occurred')
+  t.true(await until(() => proxy.hits > 0, 250), 'the fault occurred')
   await kubo.kill()
   const down = await untilStatus(t, drive, (status) => status.queue.lastError !== undefined)
   t.true(down.levels.staged.files > 0)
@@ -57,7 +58,7 @@ test('S-007 R-21 a Kubo daemon that is killed during an upload and comes back: r
 })
 
 test('S-008 R-21 a Kubo daemon that answers 403 is reported as such, and publishing resumes once it grants access', async (t: ExecutionContext) => {
-  t.timeout(4 * 60_000)
+  t.timeout(10 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())
   const proxy = await startFaultProxy(kubo.url)
@@ -79,7 +80,7 @@ test('S-008 R-21 a Kubo daemon that answers 403 is reported as such, and publish
 })
 
 test('S-009 R-15 a truncated stream or a wrong block is never accepted: the reader gets an error, and later the right bytes', async (t: ExecutionContext) => {
-  t.timeout(4 * 60_000)
+  t.timeout(10 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())
   const proxy = await startFaultProxy(kubo.url)
@@ -131,14 +132,6 @@ async function untilStatus(
   isWanted: (status: Status) => boolean,
 ): Promise<Status> {
   let last: Status | undefined
-  await until(t, async () => isWanted((last = await drive.json<Status>(['status']))), 'status')
+  t.true(await until(async () => isWanted((last = await drive.json<Status>(['status']))), 250), 'status')
   return last!
-}
-
-async function until(t: ExecutionContext, condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let i = 0; i < 240; i++) {
-    if (await condition()) return
-    await sleep(250)
-  }
-  t.fail(`timed out: ${what}`)
 }

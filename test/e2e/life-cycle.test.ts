@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { until } from '../support/until.js'
 
 const test = testWhere('fuse')
 
@@ -195,7 +195,7 @@ test('a foreground mount ends when it is unmounted', async (t: ExecutionContext)
   await drive.must(['init', '--phrase-out', join(drive.home, '..', 'phrase')])
   let ended = false
   const foreground = drive.run(['mount', drive.mountpoint, '--foreground']).finally(() => (ended = true))
-  for (let i = 0; i < 200 && !isMounted(drive); i++) await sleep(50)
+  await until(() => isMounted(drive))
   t.true(isMounted(drive))
   t.false(ended)
   await drive.unmount()
@@ -209,7 +209,7 @@ test('SIGTERM stages, unmounts and loses nothing', async (t: ExecutionContext) =
   const pid = drive.daemonPid()
   t.truthy(pid)
   process.kill(pid!, 'SIGTERM')
-  for (let i = 0; i < 400 && existsSync(`/proc/${pid}/fd/0`); i++) await sleep(25)
+  await until(() => !existsSync(`/proc/${pid}/fd/0`))
   t.false(isMounted(drive))
   await drive.mount()
   t.is(read(drive, 'file'), 'unsynced\n')

@@ -13,7 +13,7 @@ interface Lost {
 
 /** A drive that was made and published here. Then its data are removed, and the disk of its node is replaced. */
 async function lost(t: ExecutionContext): Promise<Lost> {
-  t.timeout(3 * 60_000)
+  t.timeout(10 * 60_000)
   const folder = temporaryFolder(t, 'lost-data')
   const [store, phrase] = [join(folder, 'store'), join(folder, 'phrase')]
   const drive = testDrive(t)

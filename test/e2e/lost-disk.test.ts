@@ -8,7 +8,7 @@ import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
 testWhere('fuse')(
   'S-078 a disk that is not connected is waited for, and no store is created in its place',
   async (t) => {
-    t.timeout(3 * 60_000)
+    t.timeout(10 * 60_000)
     const folder = temporaryFolder(t, 'lost-disk')
     const [disk, phrase] = [join(folder, 'disk'), join(folder, 'phrase')]
     const node = `file://${join(disk, 'store')}`
@@ -40,7 +40,7 @@ testWhere('fuse')(
 )
 
 testWhere('fuse')('S-078 node set creates a new store in place of the disk', async (t) => {
-  t.timeout(3 * 60_000)
+  t.timeout(10 * 60_000)
   const folder = temporaryFolder(t, 'lost-disk')
   const [store, phrase] = [join(folder, 'store'), join(folder, 'phrase')]
   const drive = testDrive(t)

@@ -18,7 +18,7 @@ const WRONG = [
 testWhere('go')(
   'S-046 S-011 a false "not found" of any kind creates no drive, and a true one only with --new',
   async (t: ExecutionContext) => {
-    t.timeout(4 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const proxy = await startFaultProxy(kubo.url)

@@ -6,6 +6,7 @@ import { testWhere } from '../support/available.js'
 import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
 import { projectRoot } from '../support/sources.js'
 import { startKubo } from '../kubo/daemon.js'
+import { until } from '../support/until.js'
 
 const test = testWhere('fuse')
 
@@ -18,7 +19,7 @@ interface Status {
 testWhere('fuse', 'go')(
   'S-020 on a second device with the node away, a file that is not here can be appended to, and a new file survives',
   async (t: ExecutionContext) => {
-    t.timeout(4 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const phrase = join(temporaryFolder(t, 'away'), 'phrase')
@@ -60,7 +61,7 @@ testWhere('fuse', 'go')(
 )
 
 test('S-022 S-096 when the drive thread dies, status and log count the data that was only in its memory, also after a restart', async (t: ExecutionContext) => {
-  t.timeout(3 * 60_000)
+  t.timeout(10 * 60_000)
   const trigger = join(temporaryFolder(t, 'end'), 'now')
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/end-drive-thread.js')}`)
   const drive = testDrive(t, {
@@ -77,11 +78,10 @@ test('S-022 S-096 when the drive thread dies, status and log count the data that
   writeFileSync(trigger, '')
   await writing
   let status: Status = { mounts: [] }
-  for (let i = 0; i < 200; i++) {
+  await until(async () => {
     status = await drive.json<Status>(['status'])
-    if (status.mounts.length === 1 && /started again/.test(status.lastError ?? '')) break
-    await sleep(100)
-  }
+    return status.mounts.length === 1 && /started again/.test(status.lastError ?? '')
+  }, 100)
   t.regex(
     status.lastError ?? '',
     /ended by a test\. Lost, because not yet on disk: \d+ files? with \d+ bytes, .*started again\./,

@@ -23,7 +23,7 @@ interface World {
 
 /** A drive on a Kubo that requires a key, behind a proxy of this user. */
 async function locked(t: ExecutionContext): Promise<World> {
-  t.timeout(4 * 60_000)
+  t.timeout(10 * 60_000)
   const kubo = await startKubo({
     version: '0.43',
     authorizations: { drive: { AuthSecret: `bearer:${TOKEN}`, AllowedPaths: ['/api/v0'] } },

@@ -16,7 +16,7 @@ interface Status {
 testWhere('fuse', 'go')(
   'S-049 S-007 manual tries do not slow the queue; a failed read shows the outage; the return of the node is noticed',
   async (t: ExecutionContext) => {
-    t.timeout(4 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const proxy = await startFaultProxy(kubo.url)

@@ -16,7 +16,7 @@ const slotOf = ({ home }: TestDrive): number =>
   (JSON.parse(readFileSync(join(home, 'config.json'), 'utf8')) as { deviceSlot: number }).deviceSlot
 
 testWhere('fuse')('S-076 two devices continue after their drive moved to another disk and back', async (t) => {
-  t.timeout(5 * 60_000)
+  t.timeout(10 * 60_000)
   const folder = temporaryFolder(t, 'back')
   const [phrase, copy] = [join(folder, 'phrase'), join(folder, 'copy')]
   const [one, two] = [`file://${join(folder, 'one')}`, `file://${join(folder, 'two')}`]
@@ -64,7 +64,7 @@ testWhere('fuse')('S-076 two devices continue after their drive moved to another
 })
 
 testWhere('fuse', 'go')('S-076 node set to a node with an older version, in the middle of an upload', async (t) => {
-  t.timeout(5 * 60_000)
+  t.timeout(10 * 60_000)
   const [kubo, other] = [await startKubo({ version: '0.43' }), await startKubo({ version: '0.43' })]
   t.teardown(() => Promise.all([kubo.stop(), other.stop()]))
   const proxy = await startFaultProxy(other.url)
@@ -89,7 +89,7 @@ testWhere('fuse', 'go')('S-076 node set to a node with an older version, in the 
 })
 
 testWhere('fuse', 'go')('S-079 node set does not leave out the version of another device', async (t) => {
-  t.timeout(5 * 60_000)
+  t.timeout(10 * 60_000)
   const kubo = await startKubo({ version: '0.43' })
   t.teardown(() => kubo.stop())
   const folder = temporaryFolder(t, 'behind')

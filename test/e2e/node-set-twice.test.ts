@@ -8,7 +8,7 @@ import { testWhere } from '../support/available.js'
 import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
 
 testWhere('fuse', 'go')('S-079 of two concurrent node sets the second waits, and sync waits for both', async (t) => {
-  t.timeout(5 * 60_000)
+  t.timeout(10 * 60_000)
   const folder = temporaryFolder(t, 'twice')
   const [phrase, last] = [join(folder, 'phrase'), `file://${join(folder, 'last')}`]
   const kubo = await startKubo({ version: '0.43' })

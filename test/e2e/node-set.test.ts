@@ -8,6 +8,7 @@ import { program, programAside, temporaryFolder, testDrive, type TestDrive } fro
 import { startKubo, type KuboDaemon } from '../kubo/daemon.js'
 import { startFaultProxy, type FaultProxy } from '../kubo/fault-proxy.js'
 import { projectRoot } from '../support/sources.js'
+import { until } from '../support/until.js'
 
 interface Status {
   readonly node: { readonly where: string }
@@ -27,7 +28,7 @@ interface Two extends Nodes {
 }
 
 async function nodes(t: ExecutionContext): Promise<Nodes> {
-  t.timeout(8 * 60_000)
+  t.timeout(10 * 60_000)
   const [kubo, other] = [await startKubo({ version: '0.43' }), await startKubo({ version: '0.43' })]
   t.teardown(() => Promise.all([kubo.stop(), other.stop()]))
   const proxy = await startFaultProxy(other.url)
@@ -98,7 +99,7 @@ testWhere('fuse', 'go')('S-031 Ctrl-C during node set keeps the drive on its nod
   while (proxy.hits === 0) await sleep(50)
   child.kill('SIGINT')
   t.not(await ended, 0)
-  for (let i = 0; i < 100 && (await drive.json<Status>(['status'])).node.where !== kubo.url; i++) await sleep(100)
+  await until(async () => (await drive.json<Status>(['status'])).node.where === kubo.url, 100)
   await drive.must(['sync'])
   t.deepEqual((await drive.json<Status>(['status'])).warnings, [])
   await opensEqual(t, drive, kubo.url, phrase)

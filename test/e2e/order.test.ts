@@ -4,7 +4,7 @@ import { programAside, testDrive } from '../support/drive.js'
 testWhere('fuse')(
   'S-002 R-74 after a kill, everything written before a synced file or directory is there',
   async (t) => {
-    t.timeout(3 * 60_000)
+    t.timeout(10 * 60_000)
     const drive = testDrive(t)
     await drive.up()
     const top = drive.mountpoint

@@ -7,7 +7,7 @@ import { projectRoot } from '../support/sources.js'
 const test = testWhere('fuse', 'root')
 
 test('S-118 a request that ends the drive thread each time gets EIO after its second death in a replay, and status names it', async (t: ExecutionContext) => {
-  t.timeout(3 * 60_000)
+  t.timeout(10 * 60_000)
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/poison-request.js')}`)
   const drive = testDrive(t, {
     holder: true,

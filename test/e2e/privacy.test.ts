@@ -14,7 +14,7 @@ const SIZES = [3, 2_500, 5_001, 70_001, 262_143, 999_999]
 testWhere('fuse', 'go')(
   'S-006 R-40 the blocks of a real Kubo show no plaintext, name, exact size or tree shape',
   async (t: ExecutionContext) => {
-    t.timeout(5 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const folder = temporaryFolder(t, 'privacy')

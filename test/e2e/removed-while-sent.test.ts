@@ -12,7 +12,7 @@ import { startKubo } from '../kubo/daemon.js'
 testWhere('fuse', 'go')(
   'S-036 removing a directory during its upload, with a Kubo garbage collection, does not stop publishing',
   async (t: ExecutionContext) => {
-    t.timeout(4 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const proxy = await startFaultProxy(kubo.url)

@@ -12,7 +12,7 @@ const slotOf = (drive: TestDrive): number =>
 testWhere('fuse', 'go')(
   'S-126 a device whose head the node rejects opens nothing; the next device has its slot, and both work in turn',
   async (t: ExecutionContext) => {
-    t.timeout(5 * 60_000)
+    t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
     t.teardown(() => kubo.stop())
     const proxy = await startFaultProxy(kubo.url)

@@ -7,7 +7,7 @@ import { program, temporaryFolder, testDrive } from '../support/drive.js'
 const test = testWhere('fuse', 'root')
 
 test('S-115 truncating, zeroing and seeking in a sparse file of petabytes does not stop the drive for others', async (t: ExecutionContext) => {
-  t.timeout(3 * 60_000)
+  t.timeout(10 * 60_000)
   const drive = testDrive(t)
   await drive.up()
   for (const change of ['truncate -s 0 big', 'fallocate -p -o 0 -l 1P big', 'truncate -s +1M big']) {
@@ -18,7 +18,7 @@ test('S-115 truncating, zeroing and seeking in a sparse file of petabytes does n
 })
 
 test('S-117 a sparse file of a petabyte from another device is extended and zeroed by a daemon with little memory', async (t: ExecutionContext) => {
-  t.timeout(4 * 60_000)
+  t.timeout(10 * 60_000)
   const folder = temporaryFolder(t)
   const [node, phrase] = [`file://${join(folder, 'node')}`, join(folder, 'phrase')]
   const [here, other] = [testDrive(t), testDrive(t)]

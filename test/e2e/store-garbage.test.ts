@@ -9,7 +9,7 @@ const DISK_MIB = 64
 testWhere('fuse', 'root')(
   'S-042 a store on a small disk does not fill with garbage of earlier versions: it collects garbage by itself',
   async (t: ExecutionContext) => {
-    t.timeout(4 * 60_000)
+    t.timeout(10 * 60_000)
     const folder = temporaryFolder(t, 'garbage')
     const disk = join(folder, 'disk')
     mkdirSync(disk)

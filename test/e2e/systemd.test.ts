@@ -6,18 +6,11 @@ import { testWhere } from '../support/available.js'
 import { program, programAside, testDrive, type TestDrive } from '../support/drive.js'
 import { serviceManager, type ServiceManager } from '../support/service-manager.js'
 import { projectRoot } from '../support/sources.js'
+import { until } from '../support/until.js'
 
 /** They run a service manager, which makes control groups, so only on a machine that is there for that. */
 const test = process.env['DAGDRIVE_TEST_SYSTEMD'] === '1' ? testWhere('fuse', 'root', 'systemd') : undefined
 const WRITING = 'cd "$0"; for i in $(seq 1500); do echo line $i; sleep 0.01; done > written'
-
-async function until(what: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 600; i++) {
-    if (what()) return true
-    await sleep(50)
-  }
-  return false
-}
 
 const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1
 
@@ -51,7 +44,7 @@ ava('S-101 R-61 the unit leaves the holder alive when the daemon is killed, and 
 })
 
 test?.('S-101 R-61 under systemd, kills of the daemon, of the main process and of the holder are pauses', async (t) => {
-  t.timeout(170_000)
+  t.timeout(10 * 60_000)
   const { manager, drive } = await underManager(t)
   const holder = drive.holderPid()
   const writing = aside(manager, 'sh', '-c', WRITING, drive.mountpoint)
@@ -76,7 +69,7 @@ test?.('S-101 R-61 under systemd, kills of the daemon, of the main process and o
 })
 
 test?.('S-101 R-61 under systemd, a restart and a kill of the whole group bring the mount back', async (t) => {
-  t.timeout(170_000)
+  t.timeout(10 * 60_000)
   const { manager, drive } = await underManager(t)
   const isMounted = (): boolean => {
     const [first, ...rest] = [...manager.prefix, 'cat', '/proc/self/mountinfo']

@@ -25,7 +25,7 @@ async function publishedAbove(height: number, files: number, drive: TestDrive): 
 testWhere('fuse')(
   'S-090 R-13 changes in the mount of an idle drive are published automatically, again and again',
   async (t: ExecutionContext) => {
-    t.timeout(2 * 60_000)
+    t.timeout(10 * 60_000)
     const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '400' } })
     await drive.up()
     let height = 0

@@ -8,6 +8,7 @@ import { testWhere } from '../support/available.js'
 import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 import { hardLinks, listing, makeBigFile } from '../support/workload.js'
 import { startKubo } from '../kubo/daemon.js'
+import { until } from '../support/until.js'
 
 type OpenNode = (t: ExecutionContext, folder: string) => Promise<string>
 
@@ -144,7 +145,7 @@ testWhere('fuse', 'go')(
   async (t) => {
     const { folder, a, b } = await pair(t, kinds['a real Kubo daemon']!)
     const daemon = a.run(['daemon', 'run'], 300_000)
-    for (let tries = 0; tries < 400 && !existsSync(join(a.home, 'control.sock')); tries++) await sleep(50)
+    await until(() => existsSync(join(a.home, 'control.sock')))
     await a.mount()
     await a.unmount()
     const pid = a.daemonPid()

@@ -5,6 +5,7 @@ import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 import { projectRoot } from '../support/sources.js'
+import { until } from '../support/until.js'
 
 const test = testWhere('fuse')
 const WRITING = 'for i in $(seq 600); do echo line $i; sleep 0.01; done > written'
@@ -19,14 +20,6 @@ function install(folder: string, version: string): string {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...about, version }))
   symlinkSync(join(projectRoot, 'node_modules'), join(folder, 'node_modules'))
   return folder
-}
-
-async function until(what: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 800; i++) {
-    if (what()) return true
-    await sleep(50)
-  }
-  return false
 }
 
 const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1

@@ -17,7 +17,7 @@ const shell = (drive: TestDrive, script: string): string =>
 
 for (const nlink of [1, 2, 0xffff_ffff]) {
   test(`S-116 S-036 a version has the link count ${nlink} for each directory and linked file: all of them stay, and publishing goes on`, async (t: ExecutionContext) => {
-    t.timeout(5 * 60_000)
+    t.timeout(10 * 60_000)
     const folder = temporaryFolder(t)
     const phraseFile = join(folder, 'phrase')
     const node = `file://${join(folder, 'node')}`

@@ -12,6 +12,6 @@ export async function requireKubo(t: ExecutionContext, options?: KuboOptions): P
   t.timeout(900_000, 'building or starting Kubo')
   const daemon = await startKubo(options)
   t.teardown(() => daemon.stop())
-  t.timeout(120_000)
+  t.timeout(10 * 60_000)
   return daemon
 }

@@ -24,16 +24,16 @@ export const GROUPS = ['unit', 'system']
  */
 export function partsOf(names) {
   const named = names.filter((name) => name.endsWith('.ts'))
-  if (named.length > 0) return [{ files: compiled(named), concurrency: 1, longest: 480, needsKubo: needKubo(named) }]
+  if (named.length > 0) return [{ files: compiled(named), concurrency: 1, longest: 900, needsKubo: needKubo(named) }]
   const unit = names.length === 0 || names.includes('unit') ? testsBelow(UNIT) : []
   const system = names.length === 0 || names.includes('system') ? testsBelow(SYSTEM) : []
   const quick = unit.filter((file) => !needKubo([file]))
   const rest = [...unit, ...system].filter((file) => !quick.includes(file) && !ALONE.includes(file))
   const alone = system.filter((file) => ALONE.includes(file))
   return [
-    { files: compiled(quick), concurrency: 3, longest: 180, needsKubo: false },
-    { files: compiled(rest), concurrency: 3, longest: 480, needsKubo: true },
-    { files: compiled(alone), concurrency: 1, longest: 480, needsKubo: needKubo(alone) },
+    { files: compiled(quick), concurrency: 3, longest: 300, needsKubo: false },
+    { files: compiled(rest), concurrency: 3, longest: 900, needsKubo: true },
+    { files: compiled(alone), concurrency: 1, longest: 900, needsKubo: needKubo(alone) },
   ]
 }
 

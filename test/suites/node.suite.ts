@@ -35,7 +35,7 @@ export function nodeSuite(
       t.timeout(900_000, 'opening the node')
       opening ??= open()
       opened = await opening
-      t.timeout(60_000)
+      t.timeout(10 * 60_000)
       await run(t, opened.node, seed)
     })
   }

@@ -181,7 +181,7 @@ export class TestDrive {
 }
 
 function untilEnded(pid: number): void {
-  for (let i = 0; i < 500 && existsSync(`/proc/${pid}/fd/0`); i++)
+  for (let i = 0; i < 12_000 && existsSync(`/proc/${pid}/fd/0`); i++)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
 }
 

@@ -16,6 +16,7 @@ import { createJournal, type Journal } from './journal.js'
 import { RedoLog } from './redo-log.js'
 import { markUncommitted, replay } from './replay.js'
 import { SHARED_BYTES, SharedState } from './shared-state.js'
+import { until } from '../../../test/support/until.js'
 
 const UNIQUE = 2048
 const RESENT = 0x8000_0000
@@ -140,7 +141,7 @@ async function takeOver(scratch: Scratch, memory: ArrayBuffer, options: Partial<
 
 async function feed({ loopback }: Daemon, request: Buffer): Promise<Buffer> {
   const [now] = loopback.feed(request)
-  for (let i = 0; now === undefined && i < 500; i++) {
+  for (let i = 0; now === undefined && i < 12_000; i++) {
     await new Promise((resolve) => setTimeout(resolve, 10))
     const [late] = loopback.replies()
     if (late !== undefined) return late
@@ -200,8 +201,7 @@ test.serial('S-084 a change that had to wait is logged as requested, whatever is
     loopback.feed(encodeRequest(OP.MKNOD, ROOT_INO, body(words(0o10644, 0, 0, 0), text(`p${i}`))))
   await freezing
   await drive.port.resume()
-  for (let i = 0; i < 500 && loopback.replies().every((reply) => reply.length !== 24); i++)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+  await until(() => loopback.replies().some((reply) => reply.length === 24), 10)
   const logged = [...new RedoLog(state).entries()].map(({ request }) => Buffer.from(request))
   t.is(logged.filter((request) => request.equals(write)).length, 1)
   t.is(logged.filter((request) => request.readUInt32LE(4) === OP.MKNOD).length, 5)

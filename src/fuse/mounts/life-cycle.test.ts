@@ -7,6 +7,7 @@ import { findMount, parseMountInfo } from './mount-info.js'
 import { forceUnmount, isStale, probeMount } from './stale.js'
 import { programInside, serveMemoryTree, shell, temporaryMountpoint } from '../../../test/support/fuse/memory-mount.js'
 import { serveInProcess } from '../../../test/support/fuse/served-process.js'
+import { until } from '../../../test/support/until.js'
 
 test('R-05 a mount left by kill -9 is stale, and a new mount detaches it first', async (t) => {
   const directory = await temporaryMountpoint(t)
@@ -40,7 +41,15 @@ test('unmounting is refused with BUSY while a program uses the mount, and change
   const inside = await programInside(mount.directory, 'echo kept > f; cat f')
   await t.throwsAsync(mount.unmount(), { message: 'BUSY' })
   t.is(await inside.leave(), 'kept')
-  await mount.unmount()
+  // The kernel, or another test that looks at /proc, may hold the mount for a moment longer.
+  t.true(
+    await until(() =>
+      mount.unmount().then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
   t.is(await mount.ended, 'unmounted')
 })
 
@@ -230,7 +239,7 @@ test('with writeback a change from another device to a file with dirty pages doe
   await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"; echo dirty >> "$D/f"')
   const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
   await mount.ask({ do: 'invalidate', ino })
-  t.is(await shell(mount.directory, 'cat "$D/f"', 10_000), 'old\ndirty')
+  t.is(await shell(mount.directory, 'cat "$D/f"'), 'old\ndirty')
   await mount.unmount()
 })
 
@@ -243,8 +252,11 @@ onEventLoop(
     const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
     await mount.ask({ do: 'delay', ms: 600_000 })
     // Kept open, because closing would write the page back and wait.
-    const writer = `import os, time; f = os.open(os.environ['D'] + '/f', os.O_WRONLY); os.pwrite(f, b'dirty', 0); time.sleep(3)`
-    await shell(mount.directory, `(python3 -c "${writer}" > /dev/null 2>&1 &); sleep 0.5`)
+    const writer = `import os, time; f = os.open(os.environ['D'] + '/f', os.O_WRONLY); os.pwrite(f, b'dirty', 0); open(os.environ['D'] + '.dirty', 'w'); time.sleep(3)`
+    await shell(
+      mount.directory,
+      `(python3 -c "${writer}" > /dev/null 2>&1 &); while [ ! -e "$D.dirty" ]; do sleep 0.05; done`,
+    )
     await mount.ask({ do: 'invalidate', ino })
     await shell(mount.directory, 'sleep 0.3')
     t.is(await mount.worker.terminate(), 1)

@@ -6,6 +6,7 @@ import test from 'ava'
 import { serveMemoryTree, temporaryMountpoint } from '../../../test/support/fuse/memory-mount.js'
 import { serveInProcess } from '../../../test/support/fuse/served-process.js'
 import { findMount } from './mount-info.js'
+import { until } from '../../../test/support/until.js'
 
 /** Exchanges two names repeatedly until it is killed. */
 const EXCHANGE = `
@@ -70,8 +71,7 @@ testAsRoot(
     const writing = spawn('sh', ['-c', 'while :; do echo plaintext > "$0/secret"; done', place], { stdio: 'ignore' })
     t.teardown(() => writing.kill('SIGKILL'))
     const mount = await serveMemoryTree(t, { again: true, exact: true, guards: true }, place)
-    for (let i = 0; i < 100 && (await readdir(place)).length === 0; i++)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+    await until(async () => (await readdir(place)).length > 0)
     t.deepEqual(await readdir(place), ['secret'], 'the program writes to the new mount')
     t.deepEqual(await readdir(join(bare, 'place')), [])
     t.is((await stat(join(bare, 'place'))).mode & 0o777, 0o500)

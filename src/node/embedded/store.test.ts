@@ -146,7 +146,7 @@ test.serial('folders that are not a store stay unchanged', async (t) => {
 })
 
 test.serial('a store killed at any moment keeps every version it confirmed (R-74)', async (t) => {
-  t.timeout(120_000)
+  t.timeout(10 * 60_000)
   const path = join(await folder(t), 'store')
   let confirmed = 0
   let last: { seed: number; root: string } | undefined

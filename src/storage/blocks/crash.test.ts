@@ -50,7 +50,7 @@ async function killLoop(
   kind: 'environment' | 'blocks',
   check: (directory: string, acknowledged: number) => Promise<number>,
 ): Promise<void> {
-  t.timeout(120_000)
+  t.timeout(10 * 60_000)
   t.log(`seed ${String(seed)}`)
   const random = seededRandom(seed)
   const scratch = scratchDirectory()

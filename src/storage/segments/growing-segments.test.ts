@@ -31,7 +31,7 @@ for (const [name, allocate] of [
   ['through the page cache', undefined],
 ] as const) {
   test(`blocks of any length appended ${name} are read back, also after other blocks were discarded`, async (t) => {
-    t.timeout(60_000)
+    t.timeout(10 * 60_000)
     t.log(`seed ${seed}`)
     const random = seededRandom(seed)
     const { path, remove } = await folder()

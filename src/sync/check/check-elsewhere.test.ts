@@ -13,7 +13,7 @@ const CLEAN = { open: 0, healed: 0, lost: 0 }
 const LINKS = -1
 
 test('S-072 S-073 R-77 a second device that has read the whole drive repairs blocks that the first one published', async (t) => {
-  t.timeout(5 * 60_000)
+  t.timeout(10 * 60_000)
   const { world, device } = await drive(t, 930)
   await fill(world, device)
   const expected = await device.dump()
@@ -47,7 +47,7 @@ test('S-072 S-073 R-77 a second device that has read the whole drive repairs blo
 })
 
 test('S-002 S-072 after a kill at any call of a repair, the next repair finishes it and nothing is lost', async (t) => {
-  t.timeout(5 * 60_000)
+  t.timeout(10 * 60_000)
   const { world, device } = await drive(t, 931)
   await fill(world, device)
   const expected = await device.dump()

@@ -23,7 +23,7 @@ test('S-071 R-77 a check of an undamaged drive finds nothing and changes nothing
 })
 
 test('S-072 S-073 R-77 any single block that stays damaged on the node is found and replaced', async (t) => {
-  t.timeout(5 * 60_000)
+  t.timeout(10 * 60_000)
   const { world, device } = await drive(t, 901)
   await fill(world, device)
   const plain = world.node

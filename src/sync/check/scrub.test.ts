@@ -57,7 +57,7 @@ async function scrubbed(t: ExecutionContext, seed: number): Promise<Scrubbed> {
 
 /** Advances the clock until the condition holds. Disk reads take real time. */
 async function until(clock: VirtualClock, isSo: () => boolean): Promise<boolean> {
-  for (let turn = 0; turn < 2000 && !isSo(); turn++) {
+  for (let turn = 0; turn < 30_000 && !isSo(); turn++) {
     await clock.advance(100)
     await sleep(1)
   }

@@ -5,6 +5,7 @@ import { dumpOf, publish, two } from '../../../test/support/sync/turns.js'
 import { assertCountsAreExact, World } from '../../../test/support/sync/world.js'
 import { DriveNames } from './heads.js'
 import { findDrive } from '../fetch/open-existing.js'
+import { until } from '../../../test/support/until.js'
 
 let seed = 950
 async function world(t: ExecutionContext): Promise<World> {
@@ -125,7 +126,7 @@ test('an idle device detects a newer version without a request', async (t) => {
   await b.start()
   await b.drive.write('/from b', w.random.bytes(1000))
   await publish(b)
-  for (let i = 0; i < 200 && sync.status().newer === undefined; i++) await new Promise((r) => setTimeout(r, 20))
+  await until(() => sync.status().newer !== undefined)
   t.truthy(sync.status().newer)
   t.is(sync.status().lastError, undefined)
 })

@@ -3,6 +3,7 @@ import { MIB, sleep } from '../../base/index.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
 import type { Disk } from '../../platform/index.js'
 import { World } from '../../../test/support/sync/world.js'
+import { until } from '../../../test/support/until.js'
 
 async function start(t: ExecutionContext, seed: number, space?: Disk): Promise<{ world: World; device: RealDevice }> {
   const world = await World.open(seed)
@@ -101,7 +102,7 @@ test('R-63 on a disk that gets full the cache evicts without a request, and only
   await sleep(1500)
   t.is((await cacheOf(device)).used, used, 'there is room')
   availableBytes = 20 * MIB
-  for (let i = 0; i < 100 && (await cacheOf(device)).used > onlyCopy; i++) await sleep(50)
+  await until(async () => (await cacheOf(device)).used <= onlyCopy, 50)
   t.deepEqual(await cacheOf(device), { used: onlyCopy, onlyCopy })
   t.deepEqual(await device.dump(), dump)
 })

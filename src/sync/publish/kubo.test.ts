@@ -1,7 +1,8 @@
 import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
 import { assertCountsAreExact, World } from '../../../test/support/sync/world.js'
-import { isDriveError, sleep } from '../../base/index.js'
+import { isDriveError } from '../../base/index.js'
+import { until } from '../../../test/support/until.js'
 
 testWithKubo('R-21 R-22 through a real Kubo: published, changed, seen on a second device, one pin', async (t) => {
   const kubo = await requireKubo(t)
@@ -41,7 +42,7 @@ testWithKubo('Kubo killed in the middle of an upload: the rest is sent after it 
   for (let i = 0; i < 8; i++) await device.write(`/big ${i}`, 0, world.random.bytes(8_000_000))
   const interrupted = device.sync.syncNow()
   interrupted.catch(() => undefined)
-  for (let i = 0; i < 500 && device.sync.status().bytes.done === 0; i++) await sleep(5)
+  await until(() => device.sync.status().bytes.done > 0, 5)
   await kubo.kill()
   const error = await t.throwsAsync(interrupted)
   t.true(isDriveError(error) && error.retry !== 'never', error.message)

@@ -14,6 +14,7 @@ import {
   type OpenDrive,
 } from '../../../test/support/vfs/drive.js'
 import { ROOT_INO } from '../tree.js'
+import { until } from '../../../test/support/until.js'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -89,7 +90,7 @@ test('S-004 a block that a pending piece of a file needs stays when a version wi
   const { ino, handle } = await createFile(tree, 'new')
   await tree.write(ino, handle, 0, start, caller)
   await tree.write(ino, handle, 4 * MIB, end, caller)
-  for (let i = 0; i < 200 && (jobs < 2 || pipeline.load > 0); i++) await sleep(10)
+  await until(() => jobs >= 2 && pipeline.load === 0, 10)
   t.true(jobs >= 2)
   await sleep(50)
   await port.published(commitOf(drive, sequence, digests))

@@ -81,7 +81,7 @@ export async function serveMemoryTree(
 }
 
 /** Runs a shell script in `directory` and returns its output. A failing command fails the script. */
-export function shell(directory: string, script: string, timeoutMs = 60_000): Promise<string> {
+export function shell(directory: string, script: string, timeoutMs = 170_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const args = ['-euo', 'pipefail', '-c', script]
     execFile(
@@ -99,7 +99,7 @@ export function shell(directory: string, script: string, timeoutMs = 60_000): Pr
 /** A program whose working directory is the mount until `leave`; then it runs `script` there. */
 export async function programInside(directory: string, script: string): Promise<{ leave(): Promise<string> }> {
   const flag = `${directory}.flag`
-  const wait = (state: string): string => `for i in $(seq 600); do ${state} && break; sleep 0.05; done`
+  const wait = (state: string): string => `for i in $(seq 3000); do ${state} && break; sleep 0.05; done`
   const output = shell('', `cd '${directory}'; touch '${flag}'; ${wait(`[ ! -e '${flag}' ]`)}; ${script}`)
   output.catch(() => {}) // reported where it is awaited
   await shell('', wait(`[ -e '${flag}' ]`))
