@@ -3,6 +3,7 @@ import type { ExecutionContext } from 'ava'
 import { GIB, MIB, sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, programLater, temporaryFolder, testDrive } from '../support/drive.js'
+import { until } from '../support/until.js'
 import { makeBigFile } from '../support/workload.js'
 
 const COPY_GIB = 4
@@ -14,10 +15,8 @@ testWhere('fuse')(
     const folder = temporaryFolder(t, 'memory')
     const drive = testDrive(t)
     await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
-    await sleep(2_000)
-    const idle = drive.residentBytes()
-    t.log(`idle ${Math.round(idle / MIB)} MiB`)
-    t.true(idle < 150 * MIB, `idle ${Math.round(idle / MIB)} MiB`)
+    t.true(await until(() => drive.residentBytes() < 150 * MIB, 1000), 'idle memory')
+    t.log(`idle ${Math.round(drive.residentBytes() / MIB)} MiB`)
 
     makeBigFile(join(folder, 'big'), GIB, 'memory')
     let peak = 0

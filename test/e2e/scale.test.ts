@@ -1,13 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { GIB, MIB, seededRandom, sleep } from '../../src/base/index.js'
+import { GIB, MIB, seededRandom } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { programLater, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { until } from '../support/until.js'
 
 import type { ExecutionContext } from 'ava'
 
-/** A minute for daemons to collect garbage, drop reloadable data and release mapped pages. */
-const REST_MS = 60_000
 const PEAK_BYTES = 400 * MIB
 const IDLE_BYTES = 150 * MIB
 
@@ -106,10 +105,12 @@ async function python(
 
 async function rested(t: ExecutionContext, drive: TestDrive): Promise<void> {
   peak(t, drive)
-  await sleep(REST_MS)
-  const bytes = drive.residentBytes()
-  t.log(`idle ${Math.round(bytes / MIB)} MiB`)
-  t.true(bytes < IDLE_BYTES, `idle ${Math.round(bytes / MIB)} MiB`)
+  const began = performance.now()
+  // The daemon collects garbage, drops reloadable data and releases mapped pages; on a busy machine it takes longer.
+  const isSmall = await until(() => drive.residentBytes() < IDLE_BYTES, 1000)
+  const about = `idle ${Math.round(drive.residentBytes() / MIB)} MiB`
+  t.log(`${about} after ${Math.round((performance.now() - began) / 1000)} s`)
+  t.true(isSmall, about)
 }
 
 /** Peak resident memory of the running daemon. */

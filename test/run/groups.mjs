@@ -5,12 +5,13 @@ import { join } from 'node:path'
 const UNIT = ['src', 'test/meta', 'test/golden']
 const SYSTEM = ['test/contract', 'test/e2e', 'test/crash']
 
-/** They measure memory, pauses or speed, which others would disturb. */
+/** They measure memory, pauses or speed, which others would disturb, or leave the others no processor. */
 const ALONE = [
   'test/e2e/memory.test.ts',
   'test/e2e/scale.test.ts',
   'test/e2e/private-memory.test.ts',
   'test/crash/pause.test.ts',
+  'test/e2e/foreign-suites.test.ts',
 ]
 
 const NEEDS_KUBO = /kubo\/(require-kubo|daemon|build)\.js|crash\/cut-off|node\.suite/

@@ -18,12 +18,3 @@ if (run !== undefined) {
   const began = performance.now()
   process.once('exit', () => appendFileSync(marks, `end ${process.pid} ${Math.round(performance.now() - began)}\n`))
 }
-if (process.env.CPULOG) {
-  const b = performance.now()
-  process.once('exit', async () => {
-    const { readFileSync } = process.getBuiltinModule('node:fs')
-    const st = readFileSync('/proc/self/stat', 'latin1').split(') ')[1].split(' ')
-    const [u, s, cu, cs] = st.slice(11, 15).map((x) => Number(x) / 100)
-    appendFileSync(process.env.CPULOG, `${((performance.now() - b) / 1000).toFixed(1)} ${(u + s).toFixed(1)} ${(cu + cs).toFixed(1)} ${relative(process.cwd(), fileURLToPath(test.meta.file))}\n`)
-  })
-}
