@@ -2,7 +2,8 @@
  * The channel to the kernel: reads requests from /dev/fuse in batches, and writes each reply with one call. JavaScript
  * parses and answers.
  *
- * open(fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd) returns a channel object, or -errno:
+ * openChannel({fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd}) returns a channel object, or
+ * -errno (-EINVAL if a field is missing or wrong):
  *   memory             one ArrayBuffer: arenaBytes of requests, then maxBatch pairs (offset, length) of uint32, then
  *                      outBytes
  *   reply(length)      writes out[0 ... length); 0 or -errno
@@ -118,29 +119,19 @@ void channel_deliver(channel *ch, uint32_t count, int failure) {
   napi_close_handle_scope(ch->env, scope);
 }
 
-static bool is_function(napi_env env, napi_value value) {
-  napi_valuetype type;
-  return napi_typeof(env, value, &type) == napi_ok && type == napi_function;
-}
-
-static napi_value js_open(napi_env env, napi_callback_info info) {
-  napi_value arguments[8];
-  size_t count = 8;
-  int64_t fd, arena_bytes, request_bytes, max_batch, out_bytes, mode;
+static napi_value js_open_channel(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  size_t count = 1;
+  channel_settings given;
   instance *state = NULL;
-  if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != napi_ok || count < 8 ||
+  if (napi_get_cb_info(env, info, &count, &argument, NULL, NULL) != napi_ok || count < 1 ||
       napi_get_instance_data(env, (void **)&state) != napi_ok || state == NULL ||
-      !dd_get_integer(env, arguments[0], 0, INT32_MAX, &fd) ||
-      !dd_get_integer(env, arguments[1], 8192, 64 << 20, &arena_bytes) ||
-      !dd_get_integer(env, arguments[2], 8192, (double)arena_bytes, &request_bytes) ||
-      !dd_get_integer(env, arguments[3], 1, 1024, &max_batch) ||
-      !dd_get_integer(env, arguments[4], 512, 1 << 20, &out_bytes) || !dd_get_integer(env, arguments[5], 0, 1, &mode) ||
-      !is_function(env, arguments[6]) || !is_function(env, arguments[7]) || arena_bytes % 8 != 0 || out_bytes % 8 != 0)
+      !channel_settings_of(env, argument, &given))
     return dd_integer(env, -EINVAL);
-  int flags = fcntl((int)fd, F_GETFL);
-  if (flags < 0 || fcntl((int)fd, F_SETFL, flags | O_NONBLOCK) < 0) return dd_integer(env, -errno);
+  int flags = fcntl((int)given.fd, F_GETFL);
+  if (flags < 0 || fcntl((int)given.fd, F_SETFL, flags | O_NONBLOCK) < 0) return dd_integer(env, -errno);
 
-  size_t bytes = (size_t)(arena_bytes + max_batch * 8 + out_bytes);
+  size_t bytes = (size_t)(given.arena_bytes + given.max_batch * 8 + given.out_bytes);
   channel *ch = calloc(1, sizeof *ch);
   shared_memory *memory = calloc(1, sizeof *memory);
   if (ch == NULL || memory == NULL || posix_memalign((void **)&memory->bytes, 4096, bytes) != 0) {
@@ -148,14 +139,15 @@ static napi_value js_open(napi_env env, napi_callback_info info) {
     free(memory);
     return dd_integer(env, -ENOMEM);
   }
-  memset(memory->bytes + arena_bytes, 0, bytes - (size_t)arena_bytes);
+  memset(memory->bytes + given.arena_bytes, 0, bytes - (size_t)given.arena_bytes);
   atomic_store(&memory->users, 1);
-  *ch = (channel){.next = state->channels, .env = env, .fd = (int)fd, .mode = (int)mode, .memory = memory,
-                  .arena = memory->bytes, .index = (uint32_t *)(memory->bytes + arena_bytes),
-                  .out = memory->bytes + arena_bytes + max_batch * 8, .arena_bytes = (size_t)arena_bytes,
-                  .request_bytes = (size_t)request_bytes, .out_bytes = (size_t)out_bytes, .max_batch = (uint32_t)max_batch};
-  napi_value object = channel_object(ch, arguments[6], arguments[7], bytes);
-  int failure = object == NULL ? -ENOMEM : mode == MODE_POLL ? channel_start_poll(ch) : channel_start_thread(ch);
+  *ch = (channel){.next = state->channels, .env = env, .fd = (int)given.fd, .mode = (int)given.mode, .memory = memory,
+                  .arena = memory->bytes, .index = (uint32_t *)(memory->bytes + given.arena_bytes),
+                  .out = memory->bytes + given.arena_bytes + given.max_batch * 8,
+                  .arena_bytes = (size_t)given.arena_bytes, .request_bytes = (size_t)given.request_bytes,
+                  .out_bytes = (size_t)given.out_bytes, .max_batch = (uint32_t)given.max_batch};
+  napi_value object = channel_object(ch, given.on_batch, given.on_end, bytes);
+  int failure = object == NULL ? -ENOMEM : given.mode == MODE_POLL ? channel_start_poll(ch) : channel_start_thread(ch);
   if (failure != 0) {
     drop_javascript(ch);
     channel_release_memory(memory);
@@ -179,7 +171,7 @@ static void free_instance(napi_env env, void *data, void *hint) {
 NAPI_MODULE_INIT() {
   instance *state = calloc(1, sizeof *state);
   if (state == NULL || napi_set_instance_data(env, state, free_instance, NULL) != napi_ok) return NULL;
-  dd_export(env, exports, "open", js_open, NULL);
+  dd_export(env, exports, "openChannel", js_open_channel, NULL);
   napi_set_named_property(env, exports, "compiledUvMajor", dd_integer(env, UV_VERSION_MAJOR));
   napi_set_named_property(env, exports, "runtimeUvMajor", dd_integer(env, uv_version() >> 16));
   dd_export_mount(env, exports);

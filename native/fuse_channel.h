@@ -71,6 +71,16 @@ void channel_abort_connection(channel *ch);
 void channel_close(channel *ch);
 void channel_release_memory(shared_memory *memory);
 
+/* fuse_settings.c */
+
+typedef struct {
+  int64_t fd, arena_bytes, request_bytes, max_batch, out_bytes, mode;
+  napi_value on_batch, on_end;
+} channel_settings;
+
+/* false if any field is missing, of another type or out of its range. No exception is pending afterwards. */
+bool channel_settings_of(napi_env env, napi_value object, channel_settings *out);
+
 /* fuse_methods.c */
 
 /* The object of a new channel; NULL after a failure. bytes is the length of its memory. */

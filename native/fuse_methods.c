@@ -16,12 +16,18 @@ static channel *method(napi_env env, napi_callback_info info, size_t *count, nap
   return data;
 }
 
-static napi_value js_reply(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
+/* NULL without an argument. */
+static channel *method_of_one(napi_env env, napi_callback_info info, napi_value *argument) {
   size_t count = 1;
-  channel *ch = method(env, info, &count, arguments);
+  channel *ch = method(env, info, &count, argument);
+  return count < 1 ? NULL : ch;
+}
+
+static napi_value js_reply(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  channel *ch = method_of_one(env, info, &argument);
   uint32_t length;
-  if (ch == NULL || count < 1 || napi_get_value_uint32(env, arguments[0], &length) != napi_ok) return dd_integer(env, -EINVAL);
+  if (ch == NULL || napi_get_value_uint32(env, argument, &length) != napi_ok) return dd_integer(env, -EINVAL);
   if (ch->closed) return dd_integer(env, -EBADF);
   if (length < HEADER_BYTES || length > ch->out_bytes) return dd_integer(env, -EINVAL);
   ssize_t written;
@@ -96,11 +102,10 @@ static napi_value js_stop(napi_env env, napi_callback_info info) {
 }
 
 static napi_value js_guard(napi_env env, napi_callback_info info) {
-  napi_value arguments[1];
-  size_t count = 1;
-  channel *ch = method(env, info, &count, arguments);
+  napi_value argument;
+  channel *ch = method_of_one(env, info, &argument);
   bool on;
-  if (ch == NULL || count < 1 || napi_get_value_bool(env, arguments[0], &on) != napi_ok) return dd_integer(env, -EINVAL);
+  if (ch == NULL || napi_get_value_bool(env, argument, &on) != napi_ok) return dd_integer(env, -EINVAL);
   if (ch->closed) return dd_integer(env, -EBADF);
   return dd_integer(env, channel_guard(ch, on));
 }

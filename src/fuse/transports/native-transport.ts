@@ -34,6 +34,7 @@ const REQUEST_BYTES = MAX_WRITE_BYTES + 8192
 const ARENA_BYTES = 4 * REQUEST_BYTES
 const MAX_BATCH = 64
 const OUT_BYTES = 64 * 1024
+const SIZES = { arenaBytes: ARENA_BYTES, requestBytes: REQUEST_BYTES, maxBatch: MAX_BATCH, outBytes: OUT_BYTES }
 const DEFAULT_REQUEST_TIMEOUT_SECONDS = 600
 
 export function createNativeTransport(addon: FuseNative, mode: ChannelMode): FuseTransport {
@@ -190,7 +191,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
       onEnded(errno === ERRNO.ENODEV ? 'unmounted' : errno === ERRNO.ECONNABORTED ? 'aborted' : 'failed')
     })
   }
-  const opened = addon.open(fd, ARENA_BYTES, REQUEST_BYTES, MAX_BATCH, OUT_BYTES, mode, onBatch, onEnd)
+  const opened = addon.openChannel({ ...SIZES, fd, mode, onBatch, onEnd })
   if (typeof opened === 'number') {
     // Closing the last descriptor ends the connection; the caller removes the mount point.
     close(fd, () => {})

@@ -10,6 +10,23 @@ export interface NativeOutcome {
   readonly message: string
 }
 
+export interface ChannelSettings {
+  /** The connection to the kernel. The channel owns it, unless it cannot be opened. */
+  readonly fd: number
+  /** Room for requests: a multiple of 8, at most 64 MiB. */
+  readonly arenaBytes: number
+  /** The longest request, at least 8192. */
+  readonly requestBytes: number
+  /** The most requests delivered at once, 1 to 1024. */
+  readonly maxBatch: number
+  /** Room for replies: a multiple of 8, 512 to 1 MiB. */
+  readonly outBytes: number
+  readonly mode: ChannelMode
+  readonly onBatch: (count: number) => void
+  /** Called once, when reading fails permanently. */
+  readonly onEnd: (errno: number) => void
+}
+
 export interface NativeChannel {
   /** arena, then the index as pairs of uint32 (offset, length), then out. */
   readonly memory: ArrayBuffer
@@ -53,16 +70,8 @@ export interface FuseNative extends Partial<HolderCalls> {
   openBeneath?(path: string): Promise<NativeOutcome>
   /** Moves the mount at `beside` to `target`, where it replaces the existing mount. Root only. */
   placeBeneath?(beside: string, target: string): Promise<NativeOutcome>
-  open(
-    fd: number,
-    arenaBytes: number,
-    requestBytes: number,
-    maxBatch: number,
-    outBytes: number,
-    mode: ChannelMode,
-    onBatch: (count: number) => void,
-    onEnd: (errno: number) => void,
-  ): NativeChannel | number
+  /** @returns a negative error number on failure */
+  openChannel(settings: ChannelSettings): NativeChannel | number
 }
 
 /** On the event loop with uv_poll, or with a reader thread that needs no libuv. */
@@ -79,7 +88,9 @@ let failure: string | undefined
 export function loadFuseNative(): { addon: FuseNative } | { reason: string } {
   if (loaded === undefined && failure === undefined) {
     try {
-      loaded = createRequire(import.meta.url)(addonPath()) as FuseNative
+      const addon = createRequire(import.meta.url)(addonPath()) as Partial<FuseNative>
+      if (addon.openChannel === undefined) failure = 'it was built from older sources'
+      else loaded = addon as FuseNative
     } catch (error) {
       failure = error instanceof Error ? (error.message.split('\n')[0] ?? 'unknown') : String(error)
     }

@@ -63,6 +63,8 @@ const VALUES: readonly unknown[] = [
   new ArrayBuffer(8),
 ]
 
+const SIZES = { arenaBytes: 65_536, requestBytes: 8192, maxBatch: 8, outBytes: 4096 }
+
 const pick = (): unknown => VALUES[random.next(VALUES.length)]
 let calls = 0
 
@@ -82,6 +84,21 @@ function abuse(target: object, names: readonly string[], times: number): Promise
   return promises
 }
 
+/** The fields of the settings have wrong values, are missing, or throw when they are read. */
+function abuseSettings(addon: FuseNative, times: number): void {
+  const names = ['fd', ...Object.keys(SIZES), 'mode', 'onBatch', 'onEnd']
+  for (let i = 0; i < times; i++) {
+    const settings: object = random.next(20) === 0 ? hostile : { ...SIZES, mode: 0, onBatch: () => {}, onEnd: () => {} }
+    for (const name of names) if (random.next(3) === 0 && settings !== hostile) Reflect.set(settings, name, pick())
+    calls++
+    try {
+      ;(addon.openChannel as Anything)(settings)
+    } catch {
+      // Throwing is correct; crashing is not.
+    }
+  }
+}
+
 /** A channel on a FIFO that receives random bytes. Its memory is transferred away while it reads. */
 async function abuseChannel(addon: FuseNative, mode: ChannelMode): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'dagdrive-abuse-'))
@@ -95,7 +112,7 @@ async function abuseChannel(addon: FuseNative, mode: ChannelMode): Promise<void>
     batches += count
     if (batches === 3) throw new Error('a handler that throws')
   }
-  const channel = addon.open(fd, 65_536, 8192, 8, 4096, mode, onBatch, () => {}) as NativeChannel
+  const channel = addon.openChannel({ ...SIZES, fd, mode, onBatch, onEnd: () => {} }) as NativeChannel
   const methods = { ...channel }
   for (let round = 0; round < 20; round++) {
     writeSync(writer, random.bytes(1 + random.next(4000)))
@@ -124,7 +141,8 @@ async function main(): Promise<void> {
   process.on('uncaughtException', () => thrown++)
   const native = loadFuseNative()
   if (!('addon' in native)) throw new Error(native.reason)
-  await Promise.all(abuse(native.addon, ['open'], 20_000))
+  await Promise.all(abuse(native.addon, ['openChannel'], 10_000))
+  abuseSettings(native.addon, 10_000)
   await Promise.all(abuse(native.addon, ['mount', 'umount', 'fusermount', 'syncfs'], 2000))
   await abuseChannel(native.addon, CHANNEL_MODE.POLL)
   await abuseChannel(native.addon, CHANNEL_MODE.THREAD)

@@ -53,8 +53,8 @@ function recording(channel: NativeChannel, outAt: number, pending: string[]): Na
 function recordingAddon(addon: FuseNative): FuseNative {
   return {
     ...addon,
-    open(...given) {
-      const [fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onBatch, onEnd] = given
+    openChannel(settings) {
+      const { arenaBytes, maxBatch, onBatch } = settings
       const pending: string[] = []
       const onRequests = (count: number): void => {
         const index = new Uint32Array(channel.memory, arenaBytes, maxBatch * 2)
@@ -66,7 +66,7 @@ function recordingAddon(addon: FuseNative): FuseNative {
           if (request !== undefined) process.stdout.write(`${JSON.stringify({ request })}\n`)
         }
       }
-      const opened = addon.open(fd, arenaBytes, requestBytes, maxBatch, outBytes, mode, onRequests, onEnd)
+      const opened = addon.openChannel({ ...settings, onBatch: onRequests })
       if (typeof opened === 'number') return opened
       const channel = opened
       return recording(channel, arenaBytes + maxBatch * 8, pending)
