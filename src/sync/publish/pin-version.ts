@@ -17,6 +17,7 @@ import {
   LiveDelta,
 } from '../../commits/index.js'
 import { cidText } from './send-blocks.js'
+import { whileSent } from './watch-sent.js'
 import type { Plan, SyncState } from '../state/sync-state.js'
 
 export type PinnedPlan = Pick<Plan, 'version' | 'base'>
@@ -40,11 +41,13 @@ const CIDS_A_QUESTION = 1000
 export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
   for (let repairs = 0; ; repairs++) {
     try {
-      await addPin(plan, pinner, signal)
+      await whileSent((stop) => addPin(plan, pinner, stop), pinner, signal)
       return await requireListed(plan, pinner, signal)
     } catch (error) {
       if (!isHole(error) || repairs === MOST_REPAIRS) throw error
-      const missing = await markMissing(plan, pinner, signal)
+      // A collection during the upload removes what was sent. Only if that is there, everything else is looked for.
+      const sent = await markMissing(sentBlocks(pinner.state), pinner, signal)
+      const missing = sent > 0 ? sent : await markMissing(blocksOfVersion(plan, pinner.state), pinner, signal)
       if (missing === 0) throw error
       pinner.log.warn('the node lost blocks it had confirmed; sending them again', { blocks: missing })
       await pinner.sendAgain(signal)
@@ -92,11 +95,11 @@ export async function isPinned(
   return (await node.listPins({ signal, name: names.pin })).some(({ cid }) => cid === wanted)
 }
 
-/** Searches the node for every block of the version, and marks missing ones as unsent. @returns how many are missing */
-async function markMissing(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<number> {
+/** Searches the node for blocks of the version, and marks missing ones as unsent. @returns how many are missing */
+async function markMissing(blocks: Iterable<VersionBlock>, pinner: Pinner, signal: AbortSignal): Promise<number> {
   const { state, node } = pinner
   let found = 0
-  for (const batch of batches(blocksOfVersion(plan, state))) {
+  for (const batch of batches(blocks)) {
     const missing = new Set(
       await node.missing(
         batch.map(({ digest, kind }) => cidText(digest, kind)),
@@ -118,6 +121,11 @@ async function markMissing(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal
 interface VersionBlock {
   readonly digest: Uint8Array
   readonly kind: BlockKind
+}
+
+function* sentBlocks({ tables }: SyncState): Generator<VersionBlock> {
+  for (const rows of pagesOf(tables.outgoing))
+    for (const [digest, row] of rows) yield { digest: digestOf(digest), kind: decodeOutgoing(row).kind }
 }
 
 /**
