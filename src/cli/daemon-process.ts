@@ -17,6 +17,8 @@ import { daemonEnvironment } from './daemon-environment.js'
 const START_TIMEOUT_MS = 60_000
 /** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/run-daemon.ts. */
 export const STATUS_LOCKED = 12
+/** Under a service manager, the next daemon after a kill is given this long to start. */
+const MANAGER_MS = 10_000
 
 /** A small young generation, chosen by measurement (S-005). */
 const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']
@@ -43,7 +45,7 @@ export async function callDaemon<Name extends OperationName>(
  * phrases and passphrases are sent over it.
  */
 export async function findDaemon(paths: DrivePaths): Promise<string | undefined> {
-  for (const path of [paths.socket, await socketOfHolder(paths.lockFile)]) {
+  for (const path of [paths.socket, (await lastDaemon(paths.lockFile)).socket]) {
     if (path !== undefined && (await isOurs(path)) && (await controlAnswers(path))) return path
   }
   return undefined
@@ -54,6 +56,8 @@ async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<st
   if (running !== undefined) return running
   await preparePaths(paths)
   const deadline = systemClock.monotonicMs() + START_TIMEOUT_MS
+  const started = await startedByManager(paths)
+  if (started !== undefined) return started
   let child: ChildProcess | undefined
   while (systemClock.monotonicMs() < deadline) {
     child ??= await startDaemon(paths, options)
@@ -67,6 +71,22 @@ async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<st
     await sleep(100)
   }
   throw new DriveError('DAEMON_UNREACHABLE', `The daemon did not start. See its log: ${paths.logFile}.`)
+}
+
+/**
+ * After the kill of a daemon that a service manager runs, the manager starts the next one. Another daemon would keep the
+ * home from it, and the mount would outlive the service.
+ */
+async function startedByManager(paths: DrivePaths): Promise<string | undefined> {
+  if ((await lastDaemon(paths.lockFile)).isManaged !== true || process.env['NOTIFY_SOCKET'] !== undefined)
+    return undefined
+  const deadline = systemClock.monotonicMs() + MANAGER_MS
+  while (systemClock.monotonicMs() < deadline) {
+    await sleep(25)
+    const found = await findDaemon(paths)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Resolves when the process has ended (a zombie has), or after `timeoutMs`. */
@@ -127,15 +147,18 @@ async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<Ch
   }
 }
 
-/** The runtime folder may differ between sessions of one user; the lock file holds the path of the daemon's socket. */
-async function socketOfHolder(lockFile: string): Promise<string | undefined> {
+/**
+ * What the lock file says of the daemon that has the home, or was killed. The runtime folder may differ between sessions
+ * of one user, so it holds the path of the daemon's socket.
+ */
+async function lastDaemon(lockFile: string): Promise<{ readonly socket?: string; readonly isManaged?: boolean }> {
   // Without the file, no daemon has run here.
   const text = (await readHomeFile(lockFile))?.toString('utf8') ?? ''
   try {
-    const found = JSON.parse(text) as { socket?: unknown } | null
-    return typeof found?.socket === 'string' ? found.socket : undefined
+    const { socket, isManaged } = (JSON.parse(text) ?? {}) as { socket?: unknown; isManaged?: unknown }
+    return { ...(typeof socket === 'string' ? { socket } : {}), isManaged: isManaged === true }
   } catch {
-    // A daemon is starting.
-    return undefined
+    // A daemon is starting, or the last one has ended.
+    return {}
   }
 }

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
+import { smallDisk } from '../support/small-disk.js'
 import { program, temporaryFolder, testDrive } from '../support/drive.js'
 import { listing } from '../support/workload.js'
 
@@ -44,8 +45,7 @@ for (const isNodeThere of [false, true]) {
       const folder = temporaryFolder(t, 'disk')
       const disk = join(folder, 'disk')
       mkdirSync(disk)
-      program('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', disk])
-      t.teardown(() => program('umount', ['-l', disk]))
+      smallDisk(t, disk, DISK_MIB)
       // Nothing is published automatically, except for lack of space.
       const drive = testDrive(t, { home: join(disk, 'home'), environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
       const node = isNodeThere ? 'embedded' : `file://${join(folder, 'node')}`

@@ -1,9 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
+import { smallDisk } from '../support/small-disk.js'
 import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 import { startKubo, type KuboDaemon } from '../kubo/daemon.js'
 import { startFaultProxy, type FaultProxy } from '../kubo/fault-proxy.js'
@@ -132,8 +133,7 @@ testWhere(
 )('S-031 node set on a full disk keeps the drive on its node, and succeeds when there is space', async (t) => {
   const { kubo, proxy } = await nodes(t)
   const disk = temporaryFolder(t, 'small')
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', disk])
-  t.teardown(() => execFileSync('umount', ['-l', disk]))
+  smallDisk(t, disk, 96)
   const home = join(disk, 'home')
   const drive = testDrive(t, { home, environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
   const own = join(temporaryFolder(t, 'own'), 'phrase')

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
+import { smallDisk } from '../support/small-disk.js'
 import { program, temporaryFolder, testDrive } from '../support/drive.js'
 
 const DISK_MIB = 64
@@ -13,8 +14,7 @@ testWhere('fuse', 'root')(
     const folder = temporaryFolder(t, 'garbage')
     const disk = join(folder, 'disk')
     mkdirSync(disk)
-    program('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', disk])
-    t.teardown(() => program('umount', ['-l', disk]))
+    smallDisk(t, disk, DISK_MIB)
     const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
     await drive.up(['--node', `file://${join(disk, 'node')}`, '--phrase-out', join(folder, 'phrase')])
     const top = drive.mountpoint

@@ -1,5 +1,5 @@
 /** A real drive for tests: the command line, its daemon and a kernel mount, in temporary folders, always cleaned up. */
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,6 +64,14 @@ export class TestDrive {
           else resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
         },
       )
+    })
+  }
+
+  /** Starts `dagdrive …arguments` and does not wait for it. */
+  start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
+    return spawn(process.execPath, [join(this.installation, CLI), ...args], {
+      env: { ...this.environment, ...environment },
+      stdio: 'ignore',
     })
   }
 

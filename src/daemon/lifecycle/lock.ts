@@ -14,6 +14,8 @@ export interface HeldLock {
 export interface LockHolder {
   readonly pid: number
   readonly socket: string
+  /** A service manager started it, and starts the next one after a kill. */
+  readonly isManaged?: boolean
 }
 
 /**
@@ -30,7 +32,12 @@ export async function holdLock(path: string, holder: LockHolder): Promise<HeldLo
     await file.close()
     throw error
   }
-  return { release: () => file.close() }
+  return {
+    async release() {
+      // What is left after a kill says who starts the next daemon.
+      await file.truncate(0).finally(() => file.close())
+    },
+  }
 }
 
 export async function readLockHolder(path: string): Promise<LockHolder | undefined> {

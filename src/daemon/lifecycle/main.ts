@@ -3,12 +3,14 @@
  * thread loads its modules while the main thread loads its own.
  */
 import inspector from 'node:inspector'
+import { catchEndSignals } from './end-signals.js'
 import { prepareDriveThread } from '../drive-thread/prepare-drive-thread.js'
 
 // A debugger opened by options of Node would show the keys to every user of this machine.
 inspector.close()
 // Set once, before anything else runs, because the umask applies to the whole process.
 process.umask(0o077)
+const signals = catchEndSignals(process)
 const startThread = prepareDriveThread()
 const { runDaemon } = await import('./run-daemon.js')
-await runDaemon(startThread)
+await runDaemon(startThread, signals)

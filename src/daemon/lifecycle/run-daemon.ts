@@ -8,7 +8,8 @@ import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import { createControl } from '../control/control.js'
 import { createDaemon } from './daemon.js'
 import { collectWhenIdle } from './idle-memory.js'
-import { holdLock, type HeldLock } from './lock.js'
+import type { EndSignals } from './end-signals.js'
+import { holdLock, type HeldLock, type LockHolder } from './lock.js'
 import { boundedLog } from './log-file.js'
 
 const LOG_BYTES = 4 * MIB
@@ -21,7 +22,7 @@ const STATUS_LOCKED = 12
 const GRACE_MS = 1_000
 
 /** @param startThread its drive thread is already loading */
-export async function runDaemon(startThread: StartThread): Promise<void> {
+export async function runDaemon(startThread: StartThread, signals: EndSignals): Promise<void> {
   const startedMs = systemClock.monotonicMs()
   const words = process.argv.slice(2)
   const stay = words.includes('stay')
@@ -32,7 +33,7 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
   if (!isPrivate) log.warn('other programs of this user can read the memory of the daemon: the native core is missing')
   let lock: HeldLock
   try {
-    lock = await waitForLock(paths.lockFile, paths.socket)
+    lock = await waitForLock(paths.lockFile, { pid: process.pid, socket: paths.socket, isManaged: isManaged(words) })
   } catch (error) {
     log.warn('not started', { error: error instanceof Error ? error.message : String(error) })
     process.exitCode = isDriveError(error, 'LOCKED') ? STATUS_LOCKED : 1
@@ -43,12 +44,13 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
   let ending: Promise<void> | undefined
   let idleTimer: NodeJS.Timeout | undefined
   let server: ControlServer | undefined = undefined as ControlServer | undefined
+  const holder = await attachHolder({ paths, log, command: nextDaemon(words) })
   const daemon = createDaemon({
     paths,
     log,
     version: packageVersion(),
     leaveMounts: words.includes('leave-mounts'),
-    holder: await attachHolder({ paths, log, command: nextDaemon(words) }),
+    holder,
     startThread,
     onMountsChanged: () => considerEnd(),
   })
@@ -65,6 +67,7 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
         log.error('the drive did not close cleanly', { error: error instanceof Error ? error.message : String(error) })
         process.exitCode = 1
       }
+      await holder.close()
       await lock.release()
       log.info('ended')
       // Threads and sockets of libraries may remain; everything of this program is closed and durable.
@@ -94,7 +97,6 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
   if (isManaged(words)) dieWithParent(() => ending !== undefined)
   collectWhenIdle()
   guard(log, (what) => (daemon.lastError = what))
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal))
   // By default, this signal opens Node's debugger on a TCP port. Every user of this machine could read the keys there.
   process.on('SIGUSR1', () => log.warn('the debugger stays closed'))
   // Before the socket opens: an early `init` waits for it.
@@ -113,6 +115,8 @@ export async function runDaemon(startThread: StartThread): Promise<void> {
     }),
     onAnswered: considerEnd,
   })
+  // Not earlier: a daemon that ends before it has opened the drive leaves a held mount to nobody.
+  signals.listen((signal) => void end(signal))
   log.info('started', { pid: process.pid, version: daemon.version, node: process.version })
   await started
   if (isManaged(words)) spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)
@@ -145,14 +149,18 @@ function nextDaemon(words: readonly string[]): readonly string[] {
   return [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...again]
 }
 
-async function waitForLock(path: string, socket: string): Promise<HeldLock> {
+async function waitForLock(path: string, holder: LockHolder): Promise<HeldLock> {
   const deadline = systemClock.monotonicMs() + LOCK_PATIENCE_MS
   for (;;) {
     try {
-      return await holdLock(path, { pid: process.pid, socket })
+      return await holdLock(path, holder)
     } catch (error) {
       // A daemon that answers is not exiting, so it keeps the home.
-      if (!isDriveError(error, 'LOCKED') || systemClock.monotonicMs() > deadline || (await controlAnswers(socket)))
+      if (
+        !isDriveError(error, 'LOCKED') ||
+        systemClock.monotonicMs() > deadline ||
+        (await controlAnswers(holder.socket))
+      )
         throw error
       await sleep(50)
     }

@@ -26,4 +26,6 @@ export interface Holder {
   keep(channel: number, key: RootKey): void
   /** The mount has ended, or must not outlive its daemon. */
   drop(): void
+  /** Resolves when no holder is being started. None outlives the daemon without a mount. */
+  close(): Promise<void>
 }

@@ -49,6 +49,7 @@ class AttachedHolder implements Holder {
   #key: RootKey | undefined
   #startsMs: number[] = []
   #starting: Promise<boolean> | undefined
+  #isClosed = false
 
   constructor(native: HolderNative, options: HolderOptions) {
     this.#native = native
@@ -129,6 +130,11 @@ class AttachedHolder implements Holder {
     if (this.#link >= 0) this.#native.holderSend(this.#link, holderMessage('D'), -1)
   }
 
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#starting
+  }
+
   /** Sends key and channel. If one cannot be sent, both are withdrawn, because a key alone is useless. */
   #send(key: RootKey): boolean {
     const withKey = Buffer.concat([holderMessage('K'), key])
@@ -148,7 +154,8 @@ class AttachedHolder implements Holder {
       this.#options.log.warn('the holder died before the daemon')
     }
     const key = this.#key
-    if (this.#link >= 0 || this.#channel < 0 || key === undefined || this.#starting !== undefined) return
+    if (this.#isClosed || this.#link >= 0 || this.#channel < 0 || key === undefined || this.#starting !== undefined)
+      return
     void this.#start().then((isStarted) => {
       // The mount may have ended meanwhile.
       if (isStarted && this.#key === key && this.#send(key)) this.#options.log.info('another holder keeps the mount')

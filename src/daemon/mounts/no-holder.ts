@@ -10,4 +10,5 @@ export const NO_HOLDER: Holder = {
   prepare: () => Promise.resolve(undefined),
   keep: () => undefined,
   drop: () => undefined,
+  close: () => Promise.resolve(),
 }
