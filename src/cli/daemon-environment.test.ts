@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import test from 'ava'
 import { daemonEnvironment } from './daemon-environment.js'
 
@@ -14,6 +15,17 @@ test('S-060 variables of Node that open a debugger, write memory or traffic to f
   const names = Object.keys(kept).filter((name) => name.startsWith('NODE_') && kept[name] !== undefined)
   t.deepEqual(names, ['NODE_EXTRA_CA_CERTS'])
   t.is(kept['PATH'], '/bin')
+})
+
+test.serial('S-060 no coverage of the daemon is written, although Node passes that variable on by itself', (t) => {
+  const before = process.env['NODE_V8_COVERAGE']
+  process.env['NODE_V8_COVERAGE'] = '/nowhere'
+  t.teardown(() => {
+    if (before === undefined) delete process.env['NODE_V8_COVERAGE']
+    else process.env['NODE_V8_COVERAGE'] = before
+  })
+  const env = daemonEnvironment(process.env)
+  t.is(execFileSync('sh', ['-c', 'echo ${NODE_V8_COVERAGE-unset}'], { env, encoding: 'utf8' }), 'unset\n')
 })
 
 test('options of Node that load code or certificates of the user are passed on', (t) => {

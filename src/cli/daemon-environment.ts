@@ -24,7 +24,13 @@ const KEPT_OPTION = /^(--import=|--require=|--use-openssl-ca$|--use-system-ca$)/
 export function daemonEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !name.startsWith('NODE_') || KEPT_OF_NODE.has(name))
   const options = keptOptions(environment['NODE_OPTIONS'] ?? '')
-  return absoluteHome({ ...Object.fromEntries(kept), NODE_OPTIONS: options === '' ? undefined : options, ...BOUNDS })
+  return absoluteHome({
+    ...Object.fromEntries(kept),
+    // A variable that is missing here is added by `spawn`.
+    NODE_V8_COVERAGE: undefined,
+    NODE_OPTIONS: options === '' ? undefined : options,
+    ...BOUNDS,
+  })
 }
 
 function keptOptions(options: string): string {
