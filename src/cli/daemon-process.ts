@@ -74,8 +74,8 @@ async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<st
 }
 
 /**
- * After the kill of a daemon that a service manager runs, the manager starts the next one. Another daemon would keep the
- * home from it, and the mount would outlive the service.
+ * After the kill of a daemon that a service manager runs, the manager starts the next one. Another daemon would keep
+ * the home from it, and the mount would outlive the service.
  */
 async function startedByManager(paths: DrivePaths): Promise<string | undefined> {
   if ((await lastDaemon(paths.lockFile)).isManaged !== true || process.env['NOTIFY_SOCKET'] !== undefined)
@@ -148,8 +148,8 @@ async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<Ch
 }
 
 /**
- * What the lock file says of the daemon that has the home, or was killed. The runtime folder may differ between sessions
- * of one user, so it holds the path of the daemon's socket.
+ * What the lock file says of the daemon that has the home, or was killed. The runtime folder may differ between
+ * sessions of one user, so it holds the path of the daemon's socket.
  */
 async function lastDaemon(lockFile: string): Promise<{ readonly socket?: string; readonly isManaged?: boolean }> {
   // Without the file, no daemon has run here.
