@@ -1,4 +1,4 @@
-/** Each kind of operation that can need the node, answered by a daemon that is killed, replayed while the node is away. */
+/** Each kind of operation that can need the node, answered before a kill, and replayed while the node is away. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
