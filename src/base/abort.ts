@@ -1,5 +1,13 @@
+import { setMaxListeners } from 'node:events'
 import { systemClock, type Clock } from './clock.js'
 import { DriveError } from './errors.js'
+
+/** For a signal that any number of calls listen to at once. By default, Node warns of a leak from the eleventh on. */
+export function sharedAbort(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
+}
 
 /** Throws ABORTED when the signal has fired. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {

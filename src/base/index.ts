@@ -2,7 +2,7 @@
  * The foundation of every module: errors, time, randomness, logging, cancellation, bytes. Imports no other module of
  * ours.
  */
-export { aborted, sleep, throwIfAborted, unlessAborted } from './abort.js'
+export { aborted, sharedAbort, sleep, throwIfAborted, unlessAborted } from './abort.js'
 export { BoundedQueue, forEachBounded, type QueueOptions } from './bounded-queue.js'
 export {
   type Digest,

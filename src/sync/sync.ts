@@ -2,7 +2,7 @@
  * The loop of the upload queue: decides when to publish, handles failures, and reports the status. The work itself is
  * in other files.
  */
-import { aborted, DriveError } from '../base/index.js'
+import { aborted, DriveError, sharedAbort } from '../base/index.js'
 import type { RemoteSource } from '../tree-state/index.js'
 import { Checks } from './check/checks.js'
 import {
@@ -49,7 +49,7 @@ class DriveSync implements Sync {
   readonly #wake: Wake
   readonly #reporting: Reporting
   readonly #running: Promise<void>
-  #work = new AbortController()
+  #work = sharedAbort()
   #isPaused = false
   #isClosed = false
   /** The current turn is a requested try, or waits for the next try. */
@@ -177,7 +177,7 @@ class DriveSync implements Sync {
       this.#reporting.enter('paused')
       return Infinity
     }
-    this.#work = new AbortController()
+    this.#work = sharedAbort()
     const { signal } = this.#work
     this.#isByHand = !this.#requests.isEmpty
     if (!this.#isByHand && this.#backOff.isWaiting) return this.#waitOut(signal)

@@ -2,9 +2,8 @@
  * Calls between two threads over a MessagePort, in both directions. Arguments and results are plain data, errors are
  * DriveErrors, and abort signals are forwarded. It does not know the methods.
  */
-import { setMaxListeners } from 'node:events'
 import type { MessagePort, Worker } from 'node:worker_threads'
-import { aborted, DriveError, fromWire, toWire, type WireError } from '../../base/index.js'
+import { aborted, DriveError, fromWire, toWire, type WireError, sharedAbort } from '../../base/index.js'
 
 // A method of any signature. The typed interface checks the arguments.
 export type Handler = (...given: never[]) => unknown
@@ -60,9 +59,8 @@ export function connectRpc(port: MessagePort | Worker, handlers: Handlers): Rpc 
   const running = new Map<number, AbortController>()
 
   const run = async (id: number, method: string, given: readonly unknown[]): Promise<void> => {
-    const abort = new AbortController()
+    const abort = sharedAbort()
     // One call may fetch many blocks at once, and each adds a listener.
-    setMaxListeners(0, abort.signal)
     running.set(id, abort)
     let reply: Message
     let buffers: readonly ArrayBuffer[] = []

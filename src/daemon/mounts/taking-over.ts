@@ -3,8 +3,16 @@
  * for is asked until the node gives it, because an error would lose what programs were told is done. Meanwhile programs
  * on the mount wait, and commands answer. Only the user gives it up.
  */
-import { setMaxListeners } from 'node:events'
-import { deferred, DriveError, sleep, systemClock, toWire, unlessAborted, type Log } from '../../base/index.js'
+import {
+  deferred,
+  DriveError,
+  sleep,
+  systemClock,
+  toWire,
+  unlessAborted,
+  type Log,
+  sharedAbort,
+} from '../../base/index.js'
 
 /** Commands wait this long for a take-over before they say why they cannot go on. */
 const PATIENCE_MS = 3_000
@@ -19,7 +27,7 @@ export class TakingOver {
   readonly over = this.#over.promise
   /** It takes long, or has met a failure of the node. */
   readonly #late = deferred<void>()
-  readonly #givenUp = new AbortController()
+  readonly #givenUp = sharedAbort()
   /** Undefined before it can begin, and once it has begun. */
   #work: (() => Promise<void>) | undefined
   #isRunning = false
@@ -31,7 +39,6 @@ export class TakingOver {
   constructor(directory: string, log: Log) {
     this.#directory = directory
     this.#log = log
-    setMaxListeners(0, this.#givenUp.signal)
   }
 
   /** Whether the drive was opened before its end. */

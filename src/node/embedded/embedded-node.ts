@@ -3,7 +3,7 @@
  * a daemon and without a network. Only one process uses it at a time.
  */
 import { join } from 'node:path'
-import { DriveError, equalBytes, throwIfAborted, type Clock } from '../../base/index.js'
+import { DriveError, equalBytes, throwIfAborted, type Clock, sharedAbort } from '../../base/index.js'
 import { abortable } from '../abortable.js'
 import { withAnySignal } from '../any-signal.js'
 import { cidOf, parseCid, type Cid } from '../../dag/index.js'
@@ -51,7 +51,7 @@ class EmbeddedNode implements IpfsNode {
   readonly #nameUse = new SharedLock()
   readonly #source: BlockSource
   /** Aborts running imports, pins and collections, so `close` need not wait for a stuck source. */
-  readonly #closing = new AbortController()
+  readonly #closing = sharedAbort()
   /** A garbage scan takes as long as a walk of the trees, so slow scans are rare. */
   #nextLookMs = -Infinity
   #closed = false

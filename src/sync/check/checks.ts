@@ -1,7 +1,7 @@
 /**
  * The checks of one open drive: requested checks, one at a time, and the scrub, which pauses during a requested check.
  */
-import { DriveError, type Clock } from '../../base/index.js'
+import { DriveError, type Clock, sharedAbort } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { DriveNames } from '../heads/heads.js'
 import { withAnySignal } from '../../node/index.js'
@@ -21,7 +21,7 @@ interface CheckOptionsOf extends Omit<CheckParts, 'names'> {
 export class Checks {
   readonly #parts: CheckParts
   readonly #scrub: Scrub
-  readonly #closing = new AbortController()
+  readonly #closing = sharedAbort()
   #running: Promise<unknown> | undefined
 
   /** Starts the scrub. */

@@ -3,7 +3,7 @@
  * like `fsck`. Half of each step checks the blocks that will be evicted next, since they will soon exist only on the
  * node. Eviction does not depend on it, and nothing waits for it. Its position survives restarts.
  */
-import { isDriveError, toWire, type Clock, type Digest } from '../../base/index.js'
+import { isDriveError, toWire, type Clock, type Digest, sharedAbort } from '../../base/index.js'
 import { digestOf } from '../../commits/index.js'
 import { Wake } from '../schedule/wake.js'
 import type { ScrubPosition, ScrubStatus } from './contract.js'
@@ -41,9 +41,9 @@ export class Scrub {
   readonly #clock: Clock
   readonly #settings: ScrubSettings
   readonly #wake: Wake
-  readonly #stop = new AbortController()
+  readonly #stop = sharedAbort()
   /** Aborts the current step. */
-  #cut = new AbortController()
+  #cut = sharedAbort()
   #isPaused = false
   #step: Promise<unknown> = Promise.resolve()
   readonly #running: Promise<void>
@@ -108,7 +108,7 @@ export class Scrub {
       return Math.min(this.#settings.scrubEveryMs - sinceMs, LONGEST_TIMER_MS)
     const isReady = state.live?.isComplete === true && !this.#parts.publisher.isProvisional && !this.#isPaused
     if (!isReady) return RETRY_MS
-    this.#cut = new AbortController()
+    this.#cut = sharedAbort()
     try {
       await this.#doStep(this.#cut.signal)
       return LEAST_PAUSE_MS

@@ -2,7 +2,7 @@
  * Sends the blocks of a plan to the node in parts of bounded size, and records each part that the node confirmed.
  * Memory holds a few blocks per part, whatever the size of the upload.
  */
-import { aborted, DriveError, forEachBounded, throwIfAborted, type Digest } from '../../base/index.js'
+import { aborted, DriveError, forEachBounded, throwIfAborted, type Digest, sharedAbort } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { IpfsNode, NodeBlock } from '../../node/index.js'
 import type { SyncSettings } from '../contract.js'
@@ -61,7 +61,7 @@ export async function sendBlocks(
     countSent(sender)
     await markHeld(sender, signal)
   }
-  const stop = new AbortController()
+  const stop = sharedAbort()
   const onAbort = (): void => stop.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
   try {

@@ -2,7 +2,15 @@
  * The known state of the node and its age, from all other calls and from probes. While anything waits for the node, it
  * is probed often with one cheap call; otherwise rarely with a full one.
  */
-import { isDriveError, toWire, type Clock, type Log, type Random, type WireError } from '../../base/index.js'
+import {
+  isDriveError,
+  toWire,
+  type Clock,
+  type Log,
+  type Random,
+  type WireError,
+  sharedAbort,
+} from '../../base/index.js'
 import type { IpfsNode, NodeStatus } from '../../node/index.js'
 import type { SyncSettings } from '../contract.js'
 import { Wake } from './wake.js'
@@ -33,7 +41,7 @@ export class NodeHealth {
   #isAway = false
   readonly #wake: Wake
   readonly #options: HealthOptions
-  readonly #stop = new AbortController()
+  readonly #stop = sharedAbort()
   #running: Promise<void> = Promise.resolve()
   #identity: string | undefined
 
