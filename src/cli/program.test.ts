@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { testWhere } from '../../test/support/available.js'
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process'
 import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -131,7 +132,7 @@ test('a secret file is private, never overwrites a file, and is removed if no se
   await t.throwsAsync(claimSecretOutput(path))
 })
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip
+const asRoot = testWhere('root')
 
 asRoot('a socket that another user made in place of the daemon socket is never used', async (t) => {
   const { session, home } = await fresh(t)

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { testWhere } from '../../test/support/available.js'
 import { isDriveError, seededRandom } from '../base/index.js'
 import { createRecordSealer, RECORD_OVERHEAD } from './index.js'
 import { nativeSeal } from '../platform/index.js'
@@ -42,12 +43,8 @@ test('records open only with the same place and the same key', (t) => {
   }
 })
 
-test('both cores give the same record, and read each other’s', (t) => {
-  if (nativeSeal() === undefined) {
-    t.log('the native core is not built here')
-    t.pass()
-    return
-  }
+testWhere('nativeCore')('both cores give the same record, and read each other’s', (t) => {
+  t.not(nativeSeal(), undefined)
   const native = createRecordSealer(key, seededRandom(5))
   const javascript = javascriptSealer(seededRandom(5))
   for (let length = 0; length < 300; length += 7) {

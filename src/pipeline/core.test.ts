@@ -1,4 +1,5 @@
 import test from 'ava'
+import { testWhere } from '../../test/support/available.js'
 import { isDriveError, seededRandom, type Random } from '../base/index.js'
 import { CHUNK, type ContentKeys, type Core } from './contract.js'
 import { createCore } from './core.js'
@@ -176,13 +177,9 @@ test('keys of another drive give other cuts and other blocks', (t) => {
   )
 })
 
-test('the portable hashing of the native core gives the same bytes as its lanes', (t) => {
+testWhere('nativeCore')('the portable hashing of the native core gives the same bytes as its lanes', (t) => {
   const addon = nativeSeal()
-  if (addon === undefined || native === undefined) {
-    t.log('the native core is not built here')
-    t.pass()
-    return
-  }
+  if (addon === undefined || native === undefined) return t.fail('the native core does not load')
   try {
     for (const length of EDGES) {
       const plain = content(length)

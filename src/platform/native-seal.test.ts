@@ -4,14 +4,14 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
+import { testWhere } from '../../test/support/available.js'
 import { seededRandom } from '../base/index.js'
 import { nativeSeal, punchHole, readWithoutWaiting, type NativeSeal } from './index.js'
 
 const seed = Number(process.env['SEED'] ?? process.hrtime()[1] | 1)
 const random = seededRandom(seed)
 const addon = nativeSeal()
-const ifBuilt = addon === undefined ? test.skip : test
+const ifBuilt = testWhere('nativeCore')
 
 function detached(): Uint8Array {
   const bytes = new Uint8Array(5000)

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { testWhere } from '../support/available.js'
 import { DriveError, hex, seededRandom, type Digest } from '../../src/base/index.js'
 import { deriveDriveKeys, publicKeyOfSeed, rootKeyOfPhrase } from '../../src/crypto/index.js'
 import {
@@ -143,11 +144,7 @@ test('golden v1: a set of digests gives the same pin tree', (t) => {
   )
 })
 
-/** Python with this library is not required, not even in CI. */
-const hasPython = spawnSync('python3', ['-c', 'import cryptography']).status === 0
-const testWithPython = hasPython ? test : test.skip
-
-testWithPython('golden v1: a reader written only from docs/FORMAT.md gets the same result', (t) => {
+testWhere('python')('golden v1: a reader written only from docs/FORMAT.md gets the same result', (t) => {
   const reader = join(projectRoot, 'fixtures/golden/read_drive.py')
   const files = ['drive.car', 'drive.json'].map((name) => join(FOLDER, name))
   const { status, stdout, stderr } = spawnSync('python3', [reader, ...files], { encoding: 'utf8', timeout: 60_000 })

@@ -3,8 +3,10 @@
  * skipped here and fails in CI, where all features must exist.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { join } from 'node:path'
 import ava, { type TestFn } from 'ava'
+import { projectRoot } from './sources.js'
 
 function hasProgram(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
@@ -26,6 +28,10 @@ function canMount(): boolean {
 
 export const available = {
   fuse: canMount(),
+  nativeCore: existsSync(join(projectRoot, 'build', 'Release', 'dagdrive_seal.node')),
+  /** With the library that reads the golden drive. */
+  python: spawnSync('python3', ['-c', 'import cryptography']).status === 0,
+  x64: process.arch === 'x64',
   root: process.getuid?.() === 0,
   git: hasProgram('git'),
   sqlite3: hasProgram('sqlite3'),

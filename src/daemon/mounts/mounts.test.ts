@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { testWhere } from '../../../test/support/available.js'
 import { execFileSync } from 'node:child_process'
 import { DriveError, seededRandom, silentLog, sleep } from '../../base/index.js'
 import { createRootKey } from '../../crypto/index.js'
@@ -54,26 +55,27 @@ test('S-052 the directory of a restored mount stays guarded, and gets its mode b
   t.is(modeOf(directory), 0o750)
 })
 
-const whereRoot = process.geteuid?.() === 0 ? test : test.skip
-
-whereRoot('S-052 a mount that ends before its name is detached gives the directory its mode back', async (t) => {
-  const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
-  t.teardown(() => rmSync(base, { recursive: true, force: true }))
-  const [home, directory] = [join(base, 'home'), join(base, 'mount')]
-  for (const made of [home, directory]) mkdirSync(made)
-  chmodSync(directory, 0o750)
-  const mounts = mountsIn(home, {
-    unmount: async () => {
-      mounts.ended(directory, 'aborted')
-      await sleep(100)
-      execFileSync('umount', [directory])
-    },
-  })
-  await mounts.mount({ directory })
-  execFileSync('mount', ['-t', 'tmpfs', 'none', directory])
-  await mounts.unmount(directory, {})
-  t.is(modeOf(directory), 0o750)
-})
+testWhere('root')(
+  'S-052 a mount that ends before its name is detached gives the directory its mode back',
+  async (t) => {
+    const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
+    t.teardown(() => rmSync(base, { recursive: true, force: true }))
+    const [home, directory] = [join(base, 'home'), join(base, 'mount')]
+    for (const made of [home, directory]) mkdirSync(made)
+    chmodSync(directory, 0o750)
+    const mounts = mountsIn(home, {
+      unmount: async () => {
+        mounts.ended(directory, 'aborted')
+        await sleep(100)
+        execFileSync('umount', [directory])
+      },
+    })
+    await mounts.mount({ directory })
+    execFileSync('mount', ['-t', 'tmpfs', 'none', directory])
+    await mounts.unmount(directory, {})
+    t.is(modeOf(directory), 0o750)
+  },
+)
 
 test('S-096 a failed take-over is recorded before the mount and its log of operations end', async (t: ExecutionContext) => {
   const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))

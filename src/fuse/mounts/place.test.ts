@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdir, readdir, rm, symlink, writeFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'ava'
+import { testWhere } from '../../../test/support/available.js'
 import { serveMemoryTree, temporaryMountpoint } from '../../../test/support/fuse/memory-mount.js'
 import { serveInProcess } from '../../../test/support/fuse/served-process.js'
 import { findMount } from './mount-info.js'
@@ -17,7 +18,7 @@ print('on', flush=True)
 while True:
     libc.syscall(316, -100, names[0], -100, names[1], 2)
 `
-const testAsRoot = process.getuid?.() === 0 && process.arch === 'x64' ? test : test.skip
+const testAsRoot = testWhere('root', 'x64')
 
 /** A path to the directory beneath the mount, through a copy of its parent's mount. */
 async function beneath(t: { teardown(f: () => unknown): void }, parent: string): Promise<string> {

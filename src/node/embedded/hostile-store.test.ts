@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { testWhere } from '../../../test/support/available.js'
 import { pinTreeOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { DriveError, isDriveError, seededRandom, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { openNode, type IpfsNode } from '../index.js'
@@ -259,13 +260,14 @@ test('S-094 a pipe or a file in place of the folder of a store is refused', asyn
   for (const name of ['pipe', 'file']) await t.throwsAsync(openAt(join(base, name)), { code: 'INVALID' }, name)
 })
 
-const asRoot = process.getuid?.() === 0 ? test : test.skip
-
-asRoot('S-094 a folder of another user is refused, because its files could be exchanged at any time', async (t) => {
-  const store = join(await folder(t), 'store')
-  await (await openAt(store)).close()
-  await chown(store, 12_345, 12_345)
-  await t.throwsAsync(openAt(store), { code: 'INVALID', message: /another user.*chown/ })
-  await chown(store, 0, 0)
-  await (await openAt(store)).close()
-})
+testWhere('root')(
+  'S-094 a folder of another user is refused, because its files could be exchanged at any time',
+  async (t) => {
+    const store = join(await folder(t), 'store')
+    await (await openAt(store)).close()
+    await chown(store, 12_345, 12_345)
+    await t.throwsAsync(openAt(store), { code: 'INVALID', message: /another user.*chown/ })
+    await chown(store, 0, 0)
+    await (await openAt(store)).close()
+  },
+)

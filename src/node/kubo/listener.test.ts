@@ -5,6 +5,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { testWhere } from '../../../test/support/available.js'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { listenerOf, listenerWarning, openNode, originOf } from '../index.js'
 import { isLoopback } from './loopback.js'
@@ -101,9 +102,7 @@ test('an unreachable node with a recorded listener is OFFLINE', async (t) => {
   await node.close()
 })
 
-const asRoot = own === 0 ? test : test.skip
-
-asRoot("S-048 another user's listener is distinguished from ours", async (t) => {
+testWhere('root')("S-048 another user's listener is distinguished from ours", async (t) => {
   const program =
     "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })"
   const other = spawn(process.execPath, ['-e', program], { uid: 65_534, gid: 65_534, cwd: '/' })
