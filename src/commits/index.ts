@@ -7,14 +7,7 @@ export { type BuildContext, DROPPED, MADE } from './build/build-context.js'
 export { Pace } from './build/pace.js'
 export { buildDuplicates, buildPinTree, listOutgoing, storeBlock } from './build/build-live.js'
 export { countPublishedOut } from './build/count-anew.js'
-export {
-  countNode,
-  countUncounted,
-  isUnreadablePart,
-  MOST_USES,
-  putCount,
-  type VersionCounter,
-} from './build/count-version.js'
+export { countNode, countUncounted, isUnreadablePart, putCount, type VersionCounter } from './build/count-version.js'
 export { countRemoved } from './build/build-removed.js'
 export { buildTree } from './build/build-tree.js'
 export type { ChunkSealer } from './build/merge-pages.js'
@@ -26,4 +19,6 @@ export { LiveDelta } from './tables/live-delta.js'
 export * from './tables/damaged-blocks.js'
 export { nodesOf } from './tables/map-nodes.js'
 export * from './tables/queue-tables.js'
+export { pathIn, reachedPath, ReachedTrees } from './tables/reached-trees.js'
+export { isOnlyName } from './tables/directory-names.js'
 export { allUnreadable, forgetUnreadable, noteUnreadable } from './tables/unreadable-entries.js'

@@ -1,6 +1,6 @@
 /** Builds new versions of the affected directories, bottom-up, and of the link table. */
-import { DriveError, isDriveError } from '../../base/index.js'
-import { decodeEntry, directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
+import { DriveError, hex, type Digest } from '../../base/index.js'
+import { directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
 import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
 import { affectedDirectories, findAffected } from './affected.js'
@@ -10,6 +10,7 @@ import { countContent, countDirectory } from './count-anew.js'
 import { sortedEntries } from './sorted-entries.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import { entryRecordOf, isHardLinked, sharedEntryOf, treeContent } from '../entry-of.js'
+import { isSecondName, readableEntry } from '../tables/directory-names.js'
 import { joinRows } from '../tables/join-rows.js'
 import { digestOf } from '../tables/queue-tables.js'
 import { carryUnreadable, hasUnreadable, unreadableOf, withUnreadable } from '../tables/unreadable-entries.js'
@@ -48,11 +49,23 @@ async function buildDirectory(record: InodeRecord, context: BuildContext): Promi
   }
   const replaced = new Set<string>()
   const own = directoryRows(record.ino, context)
-  const rows = hasKept ? withUnreadable(own, unreadableOf(before, tables), replaced) : own
+  const rows = hasKept ? withUnreadable(own, keptRows(before, replaced, tables), replaced) : own
   const ref = await buildVersion(rows, record.ref, context)
   if (hasKept) carryUnreadable(before, ref.digest, replaced, tables)
   if (record.ref !== undefined && sameDigest(ref.digest, record.ref.digest)) return
   tables.refs.put(be64(record.ino), Buffer.concat([ref.digest, ref.key]))
+}
+
+/** Entries that cannot be decoded, but not second names of directories: the next version does not have those. */
+function* keptRows(
+  directory: Digest,
+  replaced: Set<string>,
+  tables: BuildContext['tables'],
+): Generator<MapRow, undefined> {
+  for (const row of unreadableOf(directory, tables)) {
+    if (isSecondName(directory, row, tables)) replaced.add(hex(row[0]))
+    else yield row
+  }
 }
 
 /** In byte order of the names. */
@@ -145,14 +158,8 @@ async function countUnseenLinks(context: BuildContext): Promise<void> {
 
 /** The content of an entry that cannot be decoded is unknown. */
 async function countEncoded(bytes: Uint8Array, context: BuildContext): Promise<void> {
-  let entry: EntryRecord
-  try {
-    entry = decodeEntry(bytes)
-  } catch (error) {
-    if (isDriveError(error, 'CORRUPT')) return
-    throw error
-  }
-  await countContent(entry, context)
+  const entry = readableEntry(bytes)
+  if (entry !== undefined) await countContent(entry, context)
 }
 
 async function linkTable(previous: TreeRef | undefined, context: BuildContext): Promise<TreeRef | undefined> {

@@ -21,13 +21,7 @@ import {
 } from '../../dag/index.js'
 import { isDirectory } from '../../model/index.js'
 import { be64, pagesOf, type Environment } from '../../storage/kv/index.js'
-import { decodeCount, digestOf, encodeCount, type QueueTables } from '../tables/queue-tables.js'
-
-/**
- * More than any tree has; a count that has grown still fits 31 bits. A block with this count is kept for ever, because
- * its references are not known exactly.
- */
-export const MOST_USES = 2 ** 30
+import { decodeCount, digestOf, encodeCount, MOST_USES, type QueueTables } from '../tables/queue-tables.js'
 
 const KINDS: readonly TableKind[] = ['directory', 'chunks', 'links', 'counts']
 const NODES_AT_ONCE = 16

@@ -4,6 +4,7 @@ import {
   decodeCount,
   decodeDelta,
   encodeDelta,
+  MOST_USES,
   type BlockKind,
   type DeltaRow,
   type QueueTables,
@@ -16,13 +17,14 @@ export class LiveDelta {
   add(digest: Digest, change: number, kind: BlockKind, sizeBytes = 0): void {
     const known = this.tables.delta.get(digest)
     const before: DeltaRow = known === undefined ? { change: 0, kind, sizeBytes } : decodeDelta(known)
-    const row = { change: before.change + change, kind: before.kind, sizeBytes: Math.max(before.sizeBytes, sizeBytes) }
+    const sum = Math.max(-MOST_USES, Math.min(before.change + change, MOST_USES))
+    const row = { change: sum, kind: before.kind, sizeBytes: Math.max(before.sizeBytes, sizeBytes) }
     this.tables.delta.put(digest, encodeDelta(row))
   }
 
   /** Refcounts before and after the commit. Never below 0, even if a node was removed twice. */
   uses(digest: Digest, row: DeltaRow): { before: number; after: number } {
     const before = decodeCount(this.tables.live.get(digest))
-    return { before, after: Math.max(0, before + row.change) }
+    return { before, after: Math.max(0, Math.min(before + row.change, MOST_USES)) }
   }
 }

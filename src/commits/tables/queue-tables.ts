@@ -27,6 +27,10 @@ export interface QueueTables {
 
   /** Root digest of a directory || name → the row of an entry that cannot be decoded; see unreadable-entries.ts. */
   readonly unreadable: Table
+  /** Root digest of a directory → where it was found when its parent was loaded; see directory-names.ts. */
+  readonly directories: Table
+  /** The trees that a check of the node has reached; see reached-trees.ts. */
+  readonly checking: Table
 
   /** digest → refcount change. */
   readonly delta: Table
@@ -42,6 +46,8 @@ export interface QueueTables {
   readonly adopted: Table
   readonly newShared: Table
   readonly newForest: Table
+  /** The trees that a build from scratch has reached; see reached-trees.ts. */
+  readonly reached: Table
   /** BE64(ino) → BE32(depth): directories that get a new version in this commit; see build/affected.ts. */
   readonly depths: Table
   /** BE32(-depth) || BE64(ino) → nothing: the same directories, deepest first. */
@@ -52,6 +58,7 @@ export interface QueueTables {
 export const PLAN_TABLES = [
   'depths',
   'order',
+  'reached',
   'newForest',
   'mapChanges',
   'newShared',
@@ -61,6 +68,8 @@ export const PLAN_TABLES = [
   'delta',
   'outgoing',
 ] as const
+/** Facts about the directories of the version that the tree was made from. */
+export const ENTRY_TABLES = ['unreadable', 'directories'] as const
 export const BASE_TABLES = ['live', 'repeated', 'uncounted', 'forest', 'maps', 'shared', 'nodes'] as const
 
 /** The tables with keys, names or inode numbers. */
@@ -75,14 +84,23 @@ const SEALED = new Set<string>([
   'depths',
   'unreadable',
   'uncounted',
+  'directories',
+  'checking',
+  'reached',
 ])
 
 export function openTables(queue: Environment): QueueTables {
-  const names = ['state', 'damaged', 'unreadable', ...BASE_TABLES, ...PLAN_TABLES] as const
+  const names = ['state', 'damaged', 'checking', ...ENTRY_TABLES, ...BASE_TABLES, ...PLAN_TABLES] as const
   return Object.fromEntries(
     names.map((name) => [name, queue.table(name, { sealed: SEALED.has(name) })]),
   ) as unknown as QueueTables
 }
+
+/**
+ * More than any tree has; a count that has grown still fits 31 bits. A block with this count is kept for ever, because
+ * its references are not known exactly.
+ */
+export const MOST_USES = 2 ** 30
 
 export type BlockKind = 'leaf' | 'node' | 'dag-pb'
 const KINDS: readonly BlockKind[] = ['leaf', 'node', 'dag-pb']

@@ -9,7 +9,7 @@ import { prefetch } from './prefetch.js'
 
 export interface ReadOptions {
   readonly signal?: AbortSignal
-  /** Nodes fetched at the same time below one interior node; 8 unless given. */
+  /** Leaves fetched at the same time below one interior node; 8 unless given. */
   readonly width?: number
   /** Yields only entries with a greater key. Nodes without such entries are not fetched. */
   readonly after?: Uint8Array
@@ -35,11 +35,8 @@ export async function* readMapLeaves(
   fetch: FetchBlock,
   options: ReadOptions = {},
 ): AsyncGenerator<MapLeaf['items'], void, undefined> {
-  let last: Uint8Array | undefined
   for await (const { node } of walk(ref, fetch, options)) {
     if (!isMapLeaf(node) || node.items.length === 0) continue
-    requireAscending(last, node.items[0]![0])
-    last = node.items.at(-1)![0]
     const { after } = options
     const items = after === undefined ? node.items : node.items.filter(([key]) => Buffer.compare(key, after) > 0)
     if (items.length > 0) yield items
@@ -51,11 +48,20 @@ export async function* readMapLeaves(
  */
 export async function readMapNodes(ref: TreeRef, fetch: FetchBlock, options: ReadOptions = {}): Promise<MapNode[]> {
   const nodes: MapNode[] = []
+  for await (const node of eachMapNode(ref, fetch, options)) nodes.push(node)
+  return nodes
+}
+
+/** The same, one node at a time. */
+export async function* eachMapNode(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  options: ReadOptions = {},
+): AsyncGenerator<MapNode, void, undefined> {
   for await (const { node, plain, ref: at } of walk(ref, fetch, options)) {
     const firstKey = (isMapLeaf(node) ? node.items[0]?.[0] : node.children[0]!.firstKey) ?? new Uint8Array(0)
-    nodes.push({ level: node.level, firstKey, plainHash: sha256(plain), ref: at })
+    yield { level: node.level, firstKey, plainHash: sha256(plain), ref: at }
   }
-  return nodes
 }
 
 /** The value of one key (a view), or undefined. Fetches one node per level. */
@@ -83,13 +89,24 @@ export interface LoadedMapNode {
   readonly ref: TreeRef
 }
 
-/** Walks depth first, children before their parent. The nodes below one parent are prefetched. */
+/**
+ * Walks depth first, children before their parent. The leaves below one parent are prefetched. Keys ascend across the
+ * whole map, so the walk of a map in which a node has two parents ends at the first leaf that is reached again.
+ */
 async function* walk(
   ref: TreeRef,
   fetch: FetchBlock,
   options: ReadOptions,
 ): AsyncGenerator<LoadedMapNode, void, undefined> {
-  yield* walkBelow(await loadMapNode(ref, fetch, options.signal), fetch, options)
+  let last: Uint8Array | undefined
+  for await (const loaded of walkBelow(await loadMapNode(ref, fetch, options.signal), fetch, options)) {
+    const { node } = loaded
+    if (isMapLeaf(node) && node.items.length > 0) {
+      requireAscending(last, node.items[0]![0])
+      last = node.items.at(-1)![0]
+    }
+    yield loaded
+  }
 }
 
 async function* walkBelow(
@@ -99,7 +116,8 @@ async function* walkBelow(
 ): AsyncGenerator<LoadedMapNode, void, undefined> {
   const { node } = loaded
   if (!isMapLeaf(node)) {
-    const width = options.width ?? DEFAULT_WIDTH
+    // On each level of an absurdly deep map, only one node is loaded ahead.
+    const width = node.level === 1 ? (options.width ?? DEFAULT_WIDTH) : 1
     const below = prefetch(childrenAfter(node.children, options.after), width, async (child) => {
       const next = await loadMapNode(child.ref, fetch, options.signal)
       checkedChild(node, child, next.node)

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { isDriveError, seededRandom } from '../../base/index.js'
 import { buildMap, MapBuilder, type BuiltMap } from './map-build.js'
-import { decodeMapNode } from './map-node.js'
-import { getFromMap, readMap, readMapNodes } from './map-read.js'
+import { decodeMapNode, MapNodeWriter, type MapChild } from './map-node.js'
+import { eachMapNode, getFromMap, readMap, readMapNodes } from './map-read.js'
 import { openPrivateNode, sealPrivateNode } from '../private-node.js'
 import { damaged, MemoryBlocks, type SeededRandom } from '../../../test/support/dag/blocks.js'
 
@@ -232,4 +232,29 @@ test('S-038 reading a map can resume after any key, and nodes before that key ar
   const between = Buffer.concat([entries[10]![0], Buffer.of(0)])
   const next = await readMap(built.ref, blocks.fetch, { after: between }).next()
   t.is(hexOf((next.value as Row)[0]), hexOf(entries[11]![0]))
+})
+
+test('S-130 a map in which nodes have two parents is CORRUPT, after as many reads as it has nodes', async (t) => {
+  const random = seededRandom(39)
+  const blocks = new MemoryBlocks()
+  const nodeOf = (level: number, firstKey: string, children: readonly MapChild[]): MapChild => {
+    const writer = new MapNodeWriter(level)
+    if (level === 0) writer.addEntry(Buffer.from(firstKey), random.bytes(1))
+    for (const child of children) writer.addChild(child)
+    const { ref, block } = sealPrivateNode(writer.take(), random)
+    blocks.add([block])
+    return { firstKey: Buffer.from(firstKey), ref }
+  }
+  // Each node has all nodes of the level below that may follow its own: three million paths.
+  const keys = Array.from({ length: 20 }, (_, i) => String.fromCharCode(97 + i))
+  let level = keys.map((key) => nodeOf(0, key, []))
+  for (let at = 1; at < 8; at++) level = keys.map((key, i) => nodeOf(at, key, level.slice(i)))
+  const top = nodeOf(8, 'a', level)
+  for (const read of [readMap, eachMapNode]) {
+    const reading = (async () => {
+      for await (const item of read(top.ref, blocks.fetch)) t.truthy(item)
+    })()
+    t.true(isDriveError(await t.throwsAsync(reading), 'CORRUPT'))
+  }
+  t.true(blocks.fetched < 2 * blocks.size, `${blocks.fetched} reads of ${blocks.size} nodes`)
 })

@@ -2,7 +2,7 @@ import type { Digest } from '../../base/index.js'
 import type { Cid } from '../cid.js'
 import type { FetchBlock } from '../contract.js'
 import { corrupt } from '../corrupt.js'
-import { bitsOf, MAX_DEPTH } from './pin-tree-shape.js'
+import { bitsOf, MAX_PIN_TREE_DEPTH } from './pin-tree-shape.js'
 import { decodeLinks } from './links-block.js'
 import type { ReadOptions } from '../map/map-read.js'
 import { prefetch } from '../map/prefetch.js'
@@ -47,7 +47,7 @@ async function* leavesBelow(
   const kinds = new Set(links.map((link) => link.codec))
   if (kinds.size > 1 || (links.length === 0 && depth > 1)) throw corrupt('a pin tree node mixes kinds of links')
   if (!kinds.has('dag-pb')) return yield { links, depth }
-  if (depth >= MAX_DEPTH) throw corrupt('a pin tree is too deep')
+  if (depth >= MAX_PIN_TREE_DEPTH) throw corrupt('a pin tree is too deep')
   const width = options.width ?? DEFAULT_WIDTH
   const children = prefetch(links, width, async ({ digest }) =>
     decodeLinks(await fetch(digest, 'dag-pb', options.signal)),

@@ -45,7 +45,7 @@ export function bitsOf(depth: number, rootChildren: number): number {
 }
 
 /** The greatest depth of a pin tree, in nodes from root to leaf. */
-export const MAX_DEPTH = levelsOf(MAX_BITS).length
+export const MAX_PIN_TREE_DEPTH = levelsOf(MAX_BITS).length
 
 export function prefixOf(digest: Digest, bits: number): number {
   if (bits === 0) return 0

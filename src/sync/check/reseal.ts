@@ -16,7 +16,7 @@ import { changedSlices, chunkSlices, inodeSlices, withView, type FileRow } from 
 
 const ROWS_A_SLICE = 256
 const KEY_BYTES = 32
-/** Blocks below a damaged pin tree node that are tried until one is found here. */
+/** Links below a damaged pin tree node that are tried until a block is found here. */
 const MOST_TRIED = 64
 /** With more damaged chunks than this, other damaged blocks are examined after these are repaired. */
 const MOST_CHUNKS = 10_000
@@ -158,7 +158,11 @@ async function chooseReplacements(parts: CheckParts): Promise<void> {
   await state.queue.commit()
 }
 
-async function* blocksBelow(row: DamagedRow, parts: CheckParts): AsyncGenerator<Digest, void, undefined> {
+async function* blocksBelow(
+  row: Pick<DamagedRow, 'digest' | 'after'>,
+  parts: CheckParts,
+  budget = { tries: MOST_TRIED },
+): AsyncGenerator<Digest, void, undefined> {
   const { live } = parts.state.tables
   const bytes = await goodCopyHere(row.digest, parts)
   if (bytes === undefined) {
@@ -167,11 +171,10 @@ async function* blocksBelow(row: DamagedRow, parts: CheckParts): AsyncGenerator<
     for (const [digest] of live.range({ start, limit: 1 })) yield digestOf(digest)
     return
   }
-  let tried = 0
   for (const { digest, codec } of decodeLinks(bytes)) {
-    if (tried++ >= MOST_TRIED) return
+    if (budget.tries-- <= 0) return
     if (codec === 'raw') yield digest
-    else yield* blocksBelow({ ...row, digest }, parts)
+    else yield* blocksBelow({ ...row, digest }, parts, budget)
   }
 }
 

@@ -3,7 +3,7 @@
  * over all live blocks.
  */
 import { equalBytes, isDriveError, sleep, type Digest } from '../../base/index.js'
-import { cidOf, decodeLinks } from '../../dag/index.js'
+import { cidOf, decodeLinks, MAX_PIN_TREE_DEPTH } from '../../dag/index.js'
 import { UNUSABLE } from '../heads/heads.js'
 import { isPinned } from '../publish/pin-version.js'
 import type { Head } from '../state/sync-state.js'
@@ -72,14 +72,14 @@ export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortS
   const walk = new PinTreeWalk(parts, signal)
   await walk.read(head.root, 'dag-pb')
   await walk.read(head.commitDigest, 'raw')
-  await walk.below(head.commit.forest)
+  await walk.below(head.commit.forest, 1)
   if (isReplaced(head, parts.state)) {
     for (const rows of damagedIn(['open'], parts.state))
       for (const { digest, codec } of rows) if (codec === 'dag-pb') forget(digest, parts.state)
     return []
   }
   const isWhole = walk.isCut || walk.live === head.commit.liveBlocks
-  return isWhole && walk.unknownLinks === 0 ? [] : [{ kind: 'damaged', what: 'pin tree' }]
+  return isWhole && walk.unknownLinks === 0 && !walk.isDisordered ? [] : [{ kind: 'damaged', what: 'pin tree' }]
 }
 
 class PinTreeWalk {
@@ -88,6 +88,11 @@ class PinTreeWalk {
   unknownLinks = 0
   /** Whether a node of the pin tree could not be read anywhere. */
   isCut = false
+  /**
+   * Whether digests do not ascend or the tree is too deep. The walk ends there, because a node with several parents
+   * could have any number of paths.
+   */
+  isDisordered = false
   #last: Digest = new Uint8Array(32)
 
   constructor(
@@ -103,20 +108,30 @@ class PinTreeWalk {
     return goodCopyHere(digest, this.parts)
   }
 
-  async below(digest: Digest): Promise<void> {
+  /** @param depth of the node, 1 for the root */
+  async below(digest: Digest, depth: number): Promise<void> {
     const bytes = await this.read(digest, 'dag-pb')
     if (bytes === undefined) {
       this.isCut = true
       return
     }
-    for (const link of decodeLinks(bytes)) {
-      if (link.codec === 'dag-pb') await this.below(link.digest)
-      else {
-        this.live++
-        this.#last = link.digest
-        if (this.parts.state.tables.live.get(link.digest) === undefined) this.unknownLinks++
-      }
+    const links = decodeLinks(bytes)
+    if (depth > MAX_PIN_TREE_DEPTH || (links.length === 0 && depth > 1)) this.isDisordered = true
+    for (const link of links) {
+      if (this.isDisordered) return
+      if (link.codec === 'dag-pb') await this.below(link.digest, depth + 1)
+      else this.#leaf(link.digest)
     }
+  }
+
+  #leaf(digest: Digest): void {
+    if (this.live > 0 && Buffer.compare(this.#last, digest) >= 0) {
+      this.isDisordered = true
+      return
+    }
+    this.live++
+    this.#last = digest
+    if (this.parts.state.tables.live.get(digest) === undefined) this.unknownLinks++
   }
 }
 

@@ -12,9 +12,11 @@ import {
   type FetchBlock,
   type FileChunk,
   type MapRow,
+  type TreeRef,
 } from '../../dag/index.js'
+import { isDirectory } from '../../model/index.js'
 import type { RemoteChild, RemoteSource } from '../../tree-state/index.js'
-import { inodeOf, noteUnreadable } from '../../commits/index.js'
+import { inodeOf, isOnlyName, noteUnreadable } from '../../commits/index.js'
 import type { NodeReader } from './node-reader.js'
 import { RecentNodes } from './recent-nodes.js'
 import type { SyncState } from '../state/sync-state.js'
@@ -23,6 +25,7 @@ import type { SyncState } from '../state/sync-state.js'
 const ROWS_A_PAGE = 1000
 const BYTES_A_PAGE = 1024 * 1024
 const CHUNK_BYTES = 100
+const MOST_PENDING_BYTES = 1024 * 1024
 
 /** @param fetch tree nodes, from this machine or the node */
 export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state: SyncState): RemoteSource {
@@ -53,6 +56,10 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
           isLast = false
           break
         }
+        if (!isNamedOnce(ref, name, entry, state)) {
+          onUnreadable(nameToBytes(name), encodeEntry(entry))
+          continue
+        }
         const whole = await resolve(entry, signal).catch((error: unknown) => {
           if (!isDriveError(error, 'CORRUPT')) throw error
           onUnreadable(nameToBytes(name), encodeEntry(entry))
@@ -65,7 +72,7 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
       }
       // Durable before the drive thread keeps the directory: the next version of it must have these rows.
       for (const row of unreadable) noteUnreadable(ref.digest, row, state.tables)
-      if (unreadable.length > 0) await state.queue.commit()
+      if (unreadable.length > 0 || state.queue.pendingBytes > MOST_PENDING_BYTES) await state.queue.commit()
       return { children, isLast }
     },
     async loadChunks({ ref, after }, signal) {
@@ -78,6 +85,12 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
       return { chunks, isLast: true }
     },
   }
+}
+
+/** Whether the entry is no directory, or the only known name of one. */
+function isNamedOnce(parent: TreeRef, name: PlainName, entry: EntryRecord, { tables }: SyncState): boolean {
+  if (entry.content.kind !== 'tree' || !isDirectory(entry)) return true
+  return isOnlyName(entry.content.ref.digest, { parent: parent.digest, name: nameToBytes(name) }, tables)
 }
 
 function childOf(name: PlainName, entry: EntryRecord, isShared: boolean): RemoteChild {

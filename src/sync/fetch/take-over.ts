@@ -14,7 +14,7 @@ import { cidOf, driveSequence, readDirectoryTable } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
 import { type Environment, clearTables } from '../../storage/kv/index.js'
-import { basesAfter, BASE_TABLES, PLAN_TABLES } from '../../commits/index.js'
+import { basesAfter, BASE_TABLES, ENTRY_TABLES, PLAN_TABLES } from '../../commits/index.js'
 import { ROOT_INO } from '../../model/index.js'
 import { checkHeads, type CheckedHeads } from '../heads/check-heads.js'
 import { DEFAULT_SETTINGS, type KnownHead, type Newer, type FastForward } from '../contract.js'
@@ -185,7 +185,7 @@ export async function finishTakeOver(queue: Environment): Promise<void> {
   if (takeOver === undefined) throw new DriveError('INTERNAL', 'There is no version to take over.')
   await clearTables(
     queue,
-    [...PLAN_TABLES, ...BASE_TABLES, 'unreadable' as const].map((name) => tables[name]),
+    [...PLAN_TABLES, ...BASE_TABLES, ...ENTRY_TABLES].map((name) => tables[name]),
   )
   const { version, nameSequence, namedRoot, devices } = takeOver
   state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, forestBits: undefined })

@@ -3,6 +3,7 @@ import { parentsAfter } from '../../../src/commits/index.js'
 import {
   buildMap,
   cidOf,
+  digestsWithin,
   readMap,
   readPinTree,
   sealCommit,
@@ -16,14 +17,14 @@ import { DriveNames } from '../../../src/sync/heads/heads.js'
 import type { World } from './world.js'
 
 /**
- * @param change adds and removes rows; keys are names as latin1
+ * @param change adds and removes rows; keys are names as latin1. It may return more blocks of the version
  * @param isRootWrong the root directory does not open
  * @param claims replaces fields of the commit
  */
 export async function publishForged(
   w: World,
   slot: number,
-  change: (rows: Map<string, Uint8Array>) => void,
+  change: (rows: Map<string, Uint8Array>) => readonly Block[] | void,
   isRootWrong = false,
   claims: Partial<Commit> = {},
 ): Promise<void> {
@@ -36,18 +37,18 @@ export async function publishForged(
   if (commit.root.content.kind === 'tree')
     for await (const [key, value] of readMap(commit.root.content.ref, w.fetch))
       rows.set(Buffer.from(key).toString('latin1'), Uint8Array.from(value))
-  change(rows)
+  const more = change(rows) ?? []
   const sorted = Array.from(rows, ([name, value]) => [Buffer.from(name, 'latin1'), value] as const)
   const map = buildMap(
     sorted.sort((a, b) => Buffer.compare(a[0], b[0])),
     { random: w.random },
   )
-  const blocks: Block[] = [...map.blocks]
-  for (const { digest } of map.blocks) live.set(Buffer.from(digest).toString('hex'), digest)
+  const blocks: Block[] = [...map.blocks, ...more]
+  for (const { digest } of blocks) live.set(Buffer.from(digest).toString('hex'), digest)
   const digests = [...live.values()].sort((a, b) => Buffer.compare(a, b))
   const pinTree = updatePinTree({
     count: digests.length,
-    digests: () => digests,
+    digests: digestsWithin(digests),
     previousBits: undefined,
     previousNode: () => undefined,
     changed: digests,
