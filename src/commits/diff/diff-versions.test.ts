@@ -103,7 +103,8 @@ class Builder {
     const record = (id: string): EntryRecord => {
       const file = model.files.get(id)!
       const attributes = { ...bareAttributes(file.id, file.isDirectory ? 0o040755 : 0o100644), mtimeSec: file.mtime }
-      if (!file.isDirectory) return { ...attributes, content: { kind: 'inline', bytes: Buffer.from(file.body) } }
+      const bytes = Buffer.from(file.body)
+      if (!file.isDirectory) return { ...attributes, size: bytes.length, content: { kind: 'inline', bytes } }
       if (file.names.size === 0) return { ...attributes, content: { kind: 'none' } }
       const rows = directoryRows([...file.names].map(([name, child]) => [nameFromText(name), entry(child)] as const))
       return { ...attributes, content: { kind: 'tree', ref: this.#map(rows) } }

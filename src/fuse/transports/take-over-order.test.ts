@@ -20,7 +20,7 @@ test('S-084 the resend request is sent before anything is read: a later request 
   let askedBefore = -1
   const addon = {
     mapShared: () => state.memory,
-    open: () => {
+    openChannel: () => {
       askedBefore = statSync(join(folder, 'channel')).size
       const memory = new ArrayBuffer(8 << 20)
       return { memory, reply: () => 0, replyWith: () => 0, abortAtExit: () => 0, guard: () => 0, stop: () => 0 }
