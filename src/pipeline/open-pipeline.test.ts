@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { testWhere } from '../../test/support/available.js'
+import { until } from '../../test/support/until.js'
 import { isDriveError, MIB, seededRandom, type Digest } from '../base/index.js'
 import { nativeSeal } from '../platform/index.js'
 import {
@@ -220,9 +220,9 @@ test('idle threads finish their segment and end, and come back with the next job
     const data = shared(10_000)
     const items: SealItem[] = [{ offset: 0, length: data.length, mode: 'content-defined', final: true }]
     await pipeline.seal({ data, items })
-    await wait(400)
-    const [segment] = readdirSync(directory)
-    t.true(readFileSync(join(directory, segment!)).length > 16_384)
+    const isFinished = (): boolean =>
+      readdirSync(directory).some((name) => statSync(join(directory, name)).size > 16_384)
+    t.true(await until(isFinished))
     t.is((await pipeline.seal({ data, items }))[0]!.chunks.length, 1)
   })
 })
