@@ -1,49 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
-import { caller, name, scratchDrive, type OpenDrive, type Scratch } from '../../test/support/vfs/drive.js'
+import { caller, name, scratchDrive } from '../../test/support/vfs/drive.js'
 import { isDriveError, KIB, MIB, nameFromBytes, seededRandom, type DriveErrorCode } from '../base/index.js'
 import { OPEN, ROOT_INO } from '../vfs/index.js'
-import { openFiles, type FilesOptions } from './open-files.js'
 import { readStream, writeStream, type FilesSession } from './index.js'
-
-interface World {
-  readonly scratch: Scratch
-  readonly drive: OpenDrive
-  readonly files: FilesSession
-  readonly forgotten: string[]
-}
-
-async function world(t: ExecutionContext): Promise<World> {
-  const scratch = scratchDrive()
-  const drive = await scratch.open()
-  const forgotten: string[] = []
-  const files = filesOf(drive, forgotten)
-  t.teardown(async () => {
-    await files.closeAll()
-    await drive.shut()
-    scratch.remove()
-  })
-  return { scratch, drive, files, forgotten }
-}
-
-function filesOf(drive: OpenDrive, forgotten: string[] = []): FilesSession {
-  return openFiles(optionsOf(drive, forgotten))
-}
-
-function optionsOf({ tree, unnamed, identities, changes }: OpenDrive, forgotten: string[] = []): FilesOptions {
-  return {
-    tree,
-    unnamed,
-    identities,
-    listen: (listener) => changes.listen(listener),
-    invalidate: (what) => forgotten.push(what.kind),
-    random: seededRandom(3),
-    uid: 7,
-    gid: 8,
-  }
-}
-
-const put = (files: FilesSession, path: string, text: string | Uint8Array, ifs: object = {}): Promise<{ id: string }> =>
-  writeStream(files, path, [Buffer.from(text)], { origin: 'test', ...ifs })
+import { world, filesOf, put } from '../../test/support/vfs/files-session.js'
 
 async function textAt(files: FilesSession, path: string): Promise<string> {
   const parts: Uint8Array[] = []
@@ -165,80 +125,6 @@ test('a name that is not UTF-8 is listed with its bytes and reached by id', asyn
   t.is((await files.stat({ path: 'plain' })).id, entry?.id ?? '')
 })
 
-test('every change is reported in order with its origin, and a reader resumes at its position', async (t) => {
-  const { files, drive } = await world(t)
-  const { next } = await files.events(0, { limit: 10, waitMs: 0 })
-  const waiting = files.events(next, { limit: 100, waitMs: 60_000 })
-  await files.makeDirectory('d', { parents: false }, 'me')
-  t.like((await waiting).events[0], { kind: 'added', name: 'd', origin: 'me', type: 'directory' })
-  const made = await drive.tree.create(ROOT_INO, name('k'), 0o600, OPEN.WRITE_ONLY, caller)
-  await drive.tree.write(made.attributes.ino, made.opened.handle, 0, Buffer.from('x'), caller)
-  drive.tree.release(made.attributes.ino, made.opened.handle)
-  await new Promise((resolve) => setImmediate(resolve))
-  await files.rename({ path: 'k' }, 'd/k', { replace: false }, 'me')
-  await files.remove({ path: 'd' }, { recursive: true }, 'me')
-  await new Promise((resolve) => setImmediate(resolve))
-  const all = (await files.events(next, { limit: 100, waitMs: 0 })).events
-  t.deepEqual(
-    all.map(({ kind, name: at, from, origin }) => [kind, at, from?.name, origin]),
-    [
-      ['added', 'd', undefined, 'me'],
-      ['added', 'k', undefined, 'kernel'],
-      ['changed', 'k', undefined, 'kernel'],
-      ['moved', 'k', 'k', 'me'],
-      ['removed', 'k', undefined, 'me'],
-      ['removed', 'd', undefined, 'me'],
-    ],
-  )
-  t.deepEqual(
-    all.map(({ sequence }) => sequence),
-    all.map((_, i) => next + i),
-  )
-  const later = await files.events(next + 2, { limit: 2, waitMs: 0 })
-  t.deepEqual(
-    later.events.map(({ sequence }) => sequence),
-    [next + 2, next + 3],
-  )
-  t.is(later.next, next + 4)
-})
-
-test('a reader that was away too long is told that events are missing', async (t) => {
-  const { drive } = await world(t)
-  let repeat = (): void => t.fail('nothing changed')
-  const files = openFiles({
-    ...optionsOf(drive),
-    listen: (listener) =>
-      drive.changes.listen((changes) => {
-        repeat = () => listener(changes)
-        listener(changes)
-      }),
-  })
-  const { next } = await files.events(0, { limit: 1, waitMs: 0 })
-  await files.makeDirectory('d', { parents: false }, 'me')
-  for (let i = 0; i < 20_000; i++) repeat()
-  const late = await files.events(next, { limit: 1, waitMs: 0 })
-  t.true(late.isIncomplete)
-  t.true((late.events[0]?.sequence ?? 0) > next)
-  await files.closeAll()
-})
-
-test('a reader from before a restart is told that events are missing', async (t) => {
-  const scratch = scratchDrive()
-  t.teardown(() => scratch.remove())
-  const first = await scratch.open()
-  const before = filesOf(first)
-  const { next } = await before.events(0, { limit: 1, waitMs: 0 })
-  await before.closeAll()
-  await first.shut()
-  const second = await scratch.open()
-  const after = openFiles({ ...optionsOf(second), random: seededRandom(4) })
-  await after.makeDirectory('d', { parents: false }, 'me')
-  const late = await after.events(next, { limit: 1, waitMs: 0 })
-  t.true(late.isIncomplete)
-  await after.closeAll()
-  await second.shut()
-})
-
 test('a stream reads ranges, and the number of pieces read ahead is bounded', async (t) => {
   const { files } = await world(t)
   const content = Buffer.from(seededRandom(9).bytes(9 * MIB + 123))
@@ -267,14 +153,6 @@ test('a failing source leaves the old content and no other file', async (t) => {
   await t.throwsAsync(writeStream(files, 'f', failing(), { origin: 'test' }), { message: 'gone' })
   t.is(await textAt(files, 'f'), 'old')
   t.is((await files.list({ path: '' }, { limit: 9 })).entries.length, 1)
-})
-
-test('every changed name is invalidated in the kernel', async (t) => {
-  const { files, forgotten } = await world(t)
-  await put(files, 'f', 'x')
-  await files.rename({ path: 'f' }, 'g', { replace: false }, 'test')
-  await files.remove({ path: 'g' }, { recursive: false }, 'test')
-  t.true(forgotten.filter((kind) => kind === 'entry').length >= 4)
 })
 
 test('S-082 new content keeps the mode, owner and extended attributes of the file it replaces', async (t) => {

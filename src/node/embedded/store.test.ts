@@ -1,44 +1,15 @@
-/** Promises of the embedded store beyond the contract: locks, crashes, full disks, damage, freed space. */
+/** Promises of the embedded store beyond the contract: crashes, full disks, damage, freed space. */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, open, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
-import { hostname, tmpdir } from 'node:os'
+import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import test, { type ExecutionContext } from 'ava'
+import { pathToFileURL } from 'node:url'
+import test from 'ava'
 import { failsWith } from '../../../test/suites/node.suite.js'
 import { pinTreeOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { testWhere } from '../../../test/support/available.js'
-import { DriveError, MIB, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { allocatePages } from '../../platform/index.js'
-import { openNode, type IpfsNode, type NodeBlock } from '../index.js'
-
-const CHILD = fileURLToPath(new URL('../../../test/suites/node-import-child.js', import.meta.url))
-
-async function folder(t: ExecutionContext): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'dagdrive-store-'))
-  t.teardown(() => rm(path, { recursive: true, force: true }))
-  return path
-}
-
-function openAt(path: string): Promise<IpfsNode> {
-  const common = {
-    dataDirectory: '/nonexistent',
-    clock: systemClock,
-    log: silentLog,
-    random: systemRandom,
-    allocatePages,
-  }
-  return openNode(pathToFileURL(path).href, common)
-}
-
-async function use<T>(path: string, work: (node: IpfsNode) => Promise<T>): Promise<T> {
-  const node = await openAt(path)
-  try {
-    return await work(node)
-  } finally {
-    await node.close()
-  }
-}
+import { MIB } from '../../base/index.js'
+import { type IpfsNode, type NodeBlock } from '../index.js'
+import { CHILD, folder, openAt, use, after } from '../../../test/support/node/embedded-store.js'
 
 test.serial('blocks, pins and names survive closing and reopening (R-20)', async (t) => {
   const path = join(await folder(t), 'store')
@@ -58,79 +29,6 @@ test.serial('blocks, pins and names survive closing and reopening (R-20)', async
     await node.importBlocks(rawBlocks(5, 100, 2), { roots: [] })
     t.is((await readdir(join(path, 'segments'))).length, 1, 'the last segment is continued')
   })
-})
-
-test.serial('a store has one user at a time; a second user gets the process and host of the holder', async (t) => {
-  const path = join(await folder(t), 'store')
-  const opened = await Promise.allSettled(Array.from({ length: 6 }, () => openAt(path)))
-  const nodes = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  t.is(nodes.length, 1)
-  const error = await t.throwsAsync(openAt(path))
-  t.true(error instanceof DriveError && error.code === 'LOCKED')
-  t.true(error?.message.includes(String(process.pid)) && error.message.includes(hostname()), error?.message)
-  await nodes[0]!.close()
-  await nodes[0]!.close()
-  await use(path, async (node) => t.deepEqual(await node.listPins(), []))
-})
-
-test.serial('S-040 the lock is the kernel\u2019s: no content of the lock file keeps anybody out', async (t) => {
-  const path = join(await folder(t), 'store')
-  await use(path, async () => undefined)
-  const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
-  const alive = { pid: process.ppid, host: hostname(), boot, pidNamespace: await readlink('/proc/self/ns/pid') }
-  for (const text of ['', 'no JSON', JSON.stringify(alive), JSON.stringify({ ...alive, host: 'another-machine' })]) {
-    await writeFile(join(path, 'lock'), text)
-    await t.notThrowsAsync(use(path, async () => undefined))
-  }
-  t.pass()
-})
-
-test.serial('S-040 the content of the lock file is shown only when it is a process id and a host name', async (t) => {
-  const path = join(await folder(t), 'store')
-  await use(path, async () => {
-    for (const text of [
-      JSON.stringify({ pid: 7, host: '\u001b]0;owned\u0007' }),
-      JSON.stringify({ pid: '\u001b[2J', host: 'here' }),
-      '\u001b[31m'.repeat(1_000_000),
-      '[]',
-      'null',
-    ]) {
-      await writeFile(join(path, 'lock'), text)
-      const error = await t.throwsAsync(openAt(path))
-      t.true(error instanceof DriveError && error.code === 'LOCKED')
-      t.regex(JSON.stringify([error?.message, (error as DriveError).about]), /^[\x20-\x7e]{1,400}$/)
-      t.notRegex(JSON.stringify([error?.message, (error as DriveError).about]), /\\u001b/)
-    }
-  })
-})
-
-testWhere('root')('S-040 a store whose user was killed in a container is free', async (t) => {
-  const path = join(await folder(t), 'store')
-  const command = [
-    '-c',
-    'hostname elsewhere && exec "$@"',
-    'sh',
-    process.execPath,
-    CHILD,
-    pathToFileURL(path).href,
-    '1',
-  ]
-  const child = spawn('unshare', ['--pid', '--uts', '--mount-proc', '--fork', '--kill-child', 'sh', ...command], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const gone = new Promise((resolve) => child.once('exit', resolve))
-  await new Promise((resolve) => child.stdout.once('data', resolve))
-  const error = await t.throwsAsync(openAt(path))
-  t.true(error?.message.includes('elsewhere'), error?.message)
-  child.kill('SIGKILL')
-  await gone
-  for (let tries = 0; tries < 100; tries++) {
-    const opened = await openAt(path).catch(() => undefined) // the inner process ends shortly after the outer one
-    if (opened === undefined) continue
-    t.true((await opened.listPins()).length > 0)
-    return opened.close()
-  }
-  t.fail('still locked')
 })
 
 test.serial('folders that are not a store stay unchanged', async (t) => {
@@ -335,12 +233,6 @@ async function pinMany(node: IpfsNode, round: number): Promise<void> {
     const key = await nameKey(10_000 * (round + 1) + at + 1)
     await node.putName(key.name, await key.record('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', 1n))
   }
-}
-
-function after(delayMs: number): AbortSignal {
-  const abort = new AbortController()
-  setTimeout(() => abort.abort(), delayMs)
-  return abort.signal
 }
 
 async function sizeOf(path: string): Promise<number> {

@@ -1,31 +1,13 @@
 import test from 'ava'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { isDriveError, seededRandom, silentLog } from '../../base/index.js'
+import { seededRandom, silentLog } from '../../base/index.js'
 import { be64 } from './key-integers.js'
 import { chunkKey, rowsBetween, rowsOf } from '../../tree-state/keys.js'
-import { openEnvironment, type CommitHook } from './environment.js'
-import type { Environment, Table } from './contract.js'
+import { openEnvironment } from './environment.js'
+import type { Table } from './contract.js'
 import { scratchDirectory, testSealer } from '../../../test/support/storage/storage.js'
+import { text, bytes, withEnvironment } from '../../../test/support/storage/with-environment.js'
 
 const seed = (process.pid * 2246822519) >>> 0 || 1
-const text = (value: Uint8Array | undefined): string | undefined => value && Buffer.from(value).toString('latin1')
-const bytes = (value: string): Buffer => Buffer.from(value, 'latin1')
-
-async function withEnvironment(
-  use: (environment: Environment, path: string) => Promise<void>,
-  hook?: CommitHook,
-): Promise<void> {
-  const scratch = scratchDirectory()
-  const { path } = scratch
-  const environment = openEnvironment({ path, sealer: testSealer(), log: silentLog, ...(hook && { commitHook: hook }) })
-  try {
-    await use(environment, path)
-    await environment.close()
-  } finally {
-    scratch.remove()
-  }
-}
 
 test('a put is read back at once, while its commit runs, after it and after reopening', async (t) => {
   await withEnvironment(async (environment, path) => {
@@ -182,52 +164,6 @@ test('a failed commit loses nothing: rows stay readable and a later commit write
   )
 })
 
-test('lmdb trap: changing, transferring or sharing a value after put does not change what is stored', async (t) => {
-  await withEnvironment(async (environment) => {
-    const table = environment.table('rows')
-    const changed = Buffer.alloc(5000, 1)
-    const transferred = new Uint8Array(300_000).fill(2)
-    const shared = new Uint8Array(new SharedArrayBuffer(300_000)).fill(3)
-    table.put(bytes('changed'), changed)
-    table.put(bytes('transferred'), transferred)
-    table.put(bytes('shared'), shared)
-    const committing = environment.commit()
-    changed.fill(9)
-    structuredClone(transferred, { transfer: [transferred.buffer] })
-    shared.fill(9)
-    await committing
-    t.deepEqual(table.get(bytes('changed')), Buffer.alloc(5000, 1))
-    t.deepEqual(table.get(bytes('transferred')), Buffer.alloc(300_000, 2))
-    t.deepEqual(table.get(bytes('shared')), Buffer.alloc(300_000, 3))
-  })
-})
-
-test('lmdb trap: values have their own length and memory, empty and large ones too', async (t) => {
-  await withEnvironment(async (environment) => {
-    for (const sealed of [false, true]) {
-      const table = environment.table(sealed ? 'sealed' : 'clear', { sealed })
-      for (const length of [0, 1, 100, 32_767, 32_768, 33_000, 70_000, 2_000_000])
-        table.put(be64(length), Buffer.alloc(length, 5))
-      await environment.commit()
-      const first = table.get(be64(100))!
-      for (const length of [0, 1, 32_767, 32_768, 33_000, 70_000, 2_000_000]) {
-        const value = table.get(be64(length))!
-        t.is(value.length, length)
-        t.is(value.byteLength, length)
-        t.is(Buffer.from(value).length, length)
-        t.true(Buffer.alloc(length, 5).equals(value))
-      }
-      t.deepEqual(Buffer.from(first), Buffer.alloc(100, 5))
-      const ranged = [...table.range()]
-      t.deepEqual(
-        ranged.map(([, value]) => value.byteLength),
-        [0, 1, 100, 32_767, 32_768, 33_000, 70_000, 2_000_000],
-      )
-      t.true(ranged.every(([, value]) => value.every((byte) => byte === 5)))
-    }
-  })
-})
-
 test('a range shows the rows at the time of the call, also when commits run during the iteration', async (t) => {
   await withEnvironment(async (environment) => {
     const table = environment.table('rows')
@@ -246,41 +182,6 @@ test('a range shows the rows at the time of the call, also when commits run duri
       seen,
       Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? 'new' : 'old')),
     )
-  })
-})
-
-test('sealed rows do not reveal values, and do not open under another key', async (t) => {
-  await withEnvironment(async (environment, path) => {
-    const table = environment.table('rows', { sealed: true })
-    table.put(bytes('k'), bytes('a-secret-canary'))
-    await environment.commit()
-    t.false(readFileSync(join(path, 'data.mdb')).includes('a-secret-canary'))
-    await environment.close()
-    const raw = openEnvironment({ path, log: silentLog })
-    const rows = raw.table('rows')
-    rows.put(bytes('moved'), rows.get(bytes('k'))!)
-    await raw.close()
-    const again = openEnvironment({ path, sealer: testSealer(), log: silentLog })
-    const sealed = again.table('rows', { sealed: true })
-    t.is(text(sealed.get(bytes('k'))), 'a-secret-canary')
-    t.true(
-      isDriveError(
-        t.throws(() => sealed.get(bytes('moved'))),
-        'CORRUPT',
-      ),
-    )
-    await again.close()
-  })
-})
-
-test('keys have 1 to 1,900 bytes', async (t) => {
-  await withEnvironment(async (environment) => {
-    const table = environment.table('rows', { sealed: true })
-    t.throws(() => table.put(Buffer.alloc(0), bytes('x')))
-    t.throws(() => table.put(Buffer.alloc(1901), bytes('x')))
-    table.put(Buffer.alloc(1900, 255), bytes('x'))
-    await environment.commit()
-    t.is(text(table.get(Buffer.alloc(1900, 255))), 'x')
   })
 })
 

@@ -1,61 +1,11 @@
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { DriveError, isDriveError, sleep } from '../../base/index.js'
 import { around } from '../../../test/support/sync/around.js'
-import { World, type Device } from '../../../test/support/sync/world.js'
+import { World } from '../../../test/support/sync/world.js'
 import { VirtualClock } from '../../../test/support/virtual-clock.js'
-import type { NodeBlock } from '../../node/index.js'
-import type { Sync, SyncPhase } from '../contract.js'
+import type { SyncPhase } from '../contract.js'
 import { DriveNames } from '../heads/heads.js'
-
-/** Time passes only while both sync and its node probe sleep, so a slow machine cannot break these schedules. */
-const SLEEPERS = 2
-
-let seed = 300
-interface Started {
-  readonly w: World
-  readonly device: Device
-  readonly sync: Sync
-  readonly clock: VirtualClock
-}
-
-async function started(
-  t: ExecutionContext,
-  settings: NonNullable<Parameters<Device['start']>[0]>['settings'],
-  node?: (w: World, clock: VirtualClock) => NonNullable<Parameters<Device['start']>[0]>['node'],
-): Promise<Started> {
-  const w = await World.open(seed++)
-  t.teardown(() => w.close())
-  const device = await w.firstDevice()
-  const clock = new VirtualClock()
-  const wrapped = node?.(w, clock)
-  const settled = { leastIntervalMs: 10, ...settings }
-  const sync = await device.start({ clock, settings: settled, ...(wrapped && { node: wrapped }) })
-  return { w, device, sync, clock }
-}
-
-/** Lets time pass until the condition holds, at most `ms` of it. */
-async function until(clock: VirtualClock, condition: () => boolean, ms = 7_200_000): Promise<void> {
-  const endMs = clock.monotonicMs() + ms
-  while (!condition()) {
-    if (clock.monotonicMs() > endMs) throw new Error('waited too long')
-    await step(clock)
-  }
-}
-
-async function pass(clock: VirtualClock, ms: number): Promise<void> {
-  const endMs = clock.monotonicMs() + ms
-  while (clock.monotonicMs() < endMs) await step(clock)
-}
-
-async function step(clock: VirtualClock): Promise<void> {
-  if (clock.waiting >= SLEEPERS) await clock.advance(5)
-  else await sleep(1)
-}
-
-const edit = async (w: World, { drive }: Device, clock: VirtualClock): Promise<void> => {
-  drive.clock = clock
-  await drive.write('/file', w.random.bytes(100))
-}
+import { nextSeed, started, until, pass, edit } from '../../../test/support/sync/scheduled.js'
 
 test('R-13 a change is published without a request after the debounce, not before', async (t) => {
   const { w, device, sync, clock } = await started(t, { debounceMs: 300 })
@@ -70,7 +20,7 @@ test('R-13 a change is published without a request after the debounce, not befor
 })
 
 test('the first version of a new drive waits for the debounce like any other, once there is more than the root', async (t) => {
-  const w = await World.open(seed++)
+  const w = await World.open(nextSeed())
   t.teardown(() => w.close())
   const device = await w.firstDevice()
   const clock = new VirtualClock()
@@ -85,7 +35,7 @@ test('the first version of a new drive waits for the debounce like any other, on
 })
 
 test('S-090 an idle drive is not polled; a change is signalled and published after the debounce', async (t) => {
-  const w = await World.open(seed++)
+  const w = await World.open(nextSeed())
   t.teardown(() => w.close())
   const device = await w.firstDevice()
   const { drive } = device
@@ -122,115 +72,6 @@ test('an empty new drive is published at once', async (t) => {
   const { sync, clock } = await started(t, { debounceMs: 3_600_000, maxDelayMs: 3_600_000 })
   await until(clock, () => sync.status().published?.height === 1)
   t.pass()
-})
-
-test('R-63 on a full disk a change is published at once, but not continuously', async (t) => {
-  const { w, device, sync, clock } = await started(t, {
-    debounceMs: 3_600_000,
-    maxDelayMs: 3_600_000,
-    spaceRetryMs: 400,
-  })
-  await until(clock, () => sync.status().published?.height === 1)
-  await edit(w, device, clock)
-  await pass(clock, 100)
-  t.is(sync.status().published?.height, 1)
-  device.drive.isShortOfSpace = true
-  await until(clock, () => sync.status().published?.height === 2)
-  const times = [sync.status().published!.timeMs]
-  // A program that retries forever.
-  while (times.length < 4) {
-    await edit(w, device, clock)
-    await pass(clock, 10)
-    const { timeMs } = sync.status().published!
-    if (timeMs !== times.at(-1)) times.push(timeMs)
-  }
-  for (let i = 1; i < times.length; i++) t.true(times[i]! - times[i - 1]! >= 400)
-  device.drive.isShortOfSpace = false
-  await pass(clock, 50)
-  await edit(w, device, clock)
-  device.drive.isShortOfSpace = true
-  const begin = clock.nowMs()
-  await until(clock, () => sync.status().published!.timeMs >= begin)
-  t.true(sync.status().published!.timeMs - begin < 400, 'the disk was not full in between: at once again')
-})
-
-test('R-63 on a full disk without a node, unpublished garbage is freed now and then', async (t) => {
-  let isOffline = false
-  const { w, device, sync, clock } = await started(
-    t,
-    { debounceMs: 20, spaceRetryMs: 300, firstRetryMs: 3_600_000 },
-    (world) =>
-      around(world.node, {
-        importBlocks: async (blocks, options) => {
-          if (isOffline) throw new DriveError('OFFLINE', 'The node cannot be reached.')
-          return world.node.importBlocks(blocks, options)
-        },
-      }),
-  )
-  await until(clock, () => sync.status().published?.height === 1)
-  isOffline = true
-  await edit(w, device, clock)
-  await until(clock, () => sync.status().lastError?.code === 'OFFLINE')
-  await pass(clock, 100)
-  t.is(device.drive.discards, 0)
-  device.drive.isShortOfSpace = true
-  await until(clock, () => device.drive.discards === 1)
-  const begin = clock.monotonicMs()
-  await until(clock, () => device.drive.discards === 3)
-  t.true(clock.monotonicMs() - begin >= 500)
-  t.is(sync.status().lastError?.code, 'OFFLINE')
-  device.drive.isShortOfSpace = false
-  isOffline = false
-  await sync.syncNow()
-  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
-})
-
-test('R-63 an upload that finds no space on this machine is abandoned to free the space of files removed since', async (t) => {
-  let isFull = false
-  const { w, device, sync, clock } = await started(t, { debounceMs: 20, firstRetryMs: 50 }, (world) =>
-    around(world.node, {
-      importBlocks: async (blocks, options) => {
-        const given: NodeBlock[] = []
-        for await (const block of blocks) given.push(block)
-        const bytes = given.reduce((sum, block) => sum + block.bytes.length, 0)
-        if (isFull && bytes > 1_000_000) throw new DriveError('NO_SPACE', 'The disk of the block store is full.')
-        return world.node.importBlocks(given, options)
-      },
-    }),
-  )
-  await until(clock, () => sync.status().published?.height === 1)
-  isFull = true
-  await device.drive.write('/filler', w.random.bytes(3_000_000))
-  await edit(w, device, clock)
-  await until(clock, () => sync.status().lastError?.code === 'NO_SPACE')
-  await device.drive.remove('/filler')
-  await until(clock, () => sync.status().published?.height === 2 && sync.status().lastError === undefined)
-  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
-})
-
-test('S-042 an upload that is too large for the disk of a node elsewhere is given up when the tree has changed', async (t) => {
-  let isFull = false
-  const { w, device, sync, clock } = await started(t, { debounceMs: 20, firstRetryMs: 50 }, (world) =>
-    around(world.node, {
-      capabilities: { ...world.node.capabilities, isBesideData: false, isOwnStore: false },
-      importBlocks: async (blocks, options) => {
-        const given: NodeBlock[] = []
-        for await (const block of blocks) given.push(block)
-        const bytes = given.reduce((sum, block) => sum + block.bytes.length, 0)
-        if (isFull && bytes > 1_000_000) throw new DriveError('NO_SPACE', 'The disk of the node is full.')
-        return world.node.importBlocks(given, options)
-      },
-    }),
-  )
-  await until(clock, () => sync.status().published?.height === 1)
-  isFull = true
-  await device.drive.write('/too large', w.random.bytes(3_000_000))
-  await edit(w, device, clock)
-  await until(clock, () => sync.status().lastError?.code === 'NO_SPACE')
-  await device.drive.remove('/too large')
-  await edit(w, device, clock)
-  await until(clock, () => sync.status().published?.height === 2 && sync.status().lastError === undefined)
-  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
 test('a drive that changes all the time is still published', async (t) => {

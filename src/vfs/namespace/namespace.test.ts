@@ -4,29 +4,18 @@ import {
   codeOf,
   createFile,
   find,
-  list,
   name,
   readInode,
   root,
   scratchDrive,
   writeFile,
-  type OpenDrive,
 } from '../../../test/support/vfs/drive.js'
 import { OPEN, RENAME, ROOT_INO, XATTR } from '../tree.js'
+import { withDrive } from '../../../test/support/vfs/with-drive.js'
 
 const DIRECTORY = 0o040000
-const FIFO = 0o010000
 
-async function withDrive(use: (drive: OpenDrive) => Promise<void>): Promise<void> {
-  const scratch = scratchDrive()
-  const drive = await scratch.open()
-  try {
-    await use(drive)
-  } finally {
-    await drive.abandon()
-    scratch.remove()
-  }
-}
+const FIFO = 0o010000
 
 test('names of any bytes up to 255 are found again, also after a restart (R-01)', async (t) => {
   const scratch = scratchDrive()
@@ -205,71 +194,6 @@ test('an unlinked file exists while it is open or known to the kernel, and is go
   await drive.shut()
   scratch.remove()
   crashed.remove()
-})
-
-test('listings continue from any cookie while entries are added and removed (R-01)', async (t) => {
-  await withDrive(async ({ tree }) => {
-    for (let i = 0; i < 100; i++) await tree.makeNode(ROOT_INO, name(`f${String(i)}`), 0o100644, 0, caller)
-    const { handle } = await tree.openDirectory(ROOT_INO, caller)
-    const seen: string[] = []
-    let cookie = 0
-    await tree.readDirectory(
-      ROOT_INO,
-      handle,
-      {
-        cookie: 0,
-        withAttributes: false,
-        visit: (entry) => {
-          if (seen.length === 50) return false
-          seen.push(entry.name)
-          cookie = entry.cookie
-          return true
-        },
-      },
-      caller,
-    )
-    for (let i = 40; i < 60; i++) await tree.unlink(ROOT_INO, name(`f${String(i)}`), caller)
-    await tree.readDirectory(
-      ROOT_INO,
-      handle,
-      {
-        cookie,
-        withAttributes: true,
-        visit: (entry) => {
-          t.is(entry.attributes!.ino, entry.ino)
-          seen.push(entry.name)
-          return true
-        },
-      },
-      caller,
-    )
-    t.deepEqual(seen, [
-      ...Array.from({ length: 50 }, (_, i) => `f${String(i)}`),
-      ...Array.from({ length: 40 }, (_, i) => `f${String(i + 60)}`),
-    ])
-    tree.releaseDirectory(ROOT_INO, handle)
-  })
-})
-
-test('10,000 entries list with attributes, warm and after a restart; the time is logged (R-73)', async (t) => {
-  const scratch = scratchDrive()
-  let drive = await scratch.open()
-  const directory = await drive.tree.makeDirectory(ROOT_INO, name('d'), 0o755, caller)
-  let start = performance.now()
-  for (let i = 0; i < 10_000; i++)
-    await drive.tree.makeNode(directory.ino, name(`file-${String(i)}`), 0o100644, 0, caller)
-  t.log(`create: ${((performance.now() - start) / 10).toFixed(1)} us each`)
-  await drive.shut()
-  drive = await scratch.open()
-  for (const what of ['cold', 'warm']) {
-    start = performance.now()
-    const entries = await list(drive.tree, directory.ino, true)
-    const took = performance.now() - start
-    t.log(`${what} listing: ${took.toFixed(0)} ms`)
-    t.is(entries.length, 10_000)
-  }
-  await drive.shut()
-  scratch.remove()
 })
 
 test('times, modes, xattrs, symlinks and device nodes are read back as they were set (R-01)', async (t) => {
