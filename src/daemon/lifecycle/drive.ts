@@ -5,24 +5,24 @@
 import { join } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
 import type { DriveConfig, DrivePaths } from '../../platform/index.js'
-import { DriveError, systemClock, systemRandom, toWire, type Log } from '../../base/index.js'
-import { deriveDriveKeys, type RootKey } from '../../crypto/index.js'
+import { type DriveError, systemClock, type Log } from '../../base/index.js'
+import { deriveDriveKeys, type DriveKeys, type RootKey } from '../../crypto/index.js'
 import type { Files } from '../../files/client.js'
 import type { IpfsNode } from '../../node/index.js'
-import { createCore } from '../../pipeline/index.js'
-import { openPlacedBlocks } from '../../storage/blocks/index.js'
-import { openEnvironment, openEnvironmentReader, shrinkEnvironment } from '../../storage/kv/index.js'
+import { openEnvironmentReader } from '../../storage/kv/index.js'
 import { type AtRisk, type DriveCounts } from '../../tree-state/index.js'
-import { finishTakeOver, inodeOf, LocalBlocks, openSync, type OpenedDrive, type Sync } from '../../sync/index.js'
-import { startDriveWorker } from '../drive-thread/drive-worker.js'
+import { type FastForward, finishTakeOver, inodeOf, type OpenedDrive, type Sync } from '../../sync/index.js'
+import { startDriveWorker, type DriveWorker } from '../drive-thread/drive-worker.js'
 import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
-import type { Holder } from '../mounts/contract.js'
+import type { HeldMount, Holder } from '../mounts/contract.js'
 import type { RecordedMount } from '../mounts/mount-record.js'
-import { createMounts, type MountsOptions } from '../mounts/mounts.js'
+import { createMounts, type Mounts, type MountsOptions } from '../mounts/mounts.js'
 import { TakingOver } from '../mounts/taking-over.js'
-import { ENVIRONMENTS, endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
+import { endFirstOpening, markFirstOpening } from './local-data.js'
+import { NodeAndSync } from './opening/node-and-sync.js'
+import { openLocalData, type LocalData } from './opening/open-local-data.js'
+import { OpenParts } from './opening/open-parts.js'
 import { describeRefusal, describeSkipped } from './deaths.js'
-import { markWhenPublished } from '../nodes/published-mark.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
 export interface OpenDriveOptions {
@@ -82,168 +82,150 @@ export interface Drive {
 }
 
 export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
-  const { paths, rootKey, log } = options
-  const keys = deriveDriveKeys(rootKey)
-  let node = options.node
-  let remember = false
-  const closers: (() => Promise<void>)[] = [() => node.close()]
-  let takingOver: TakingOver | undefined
+  const parts = new OpenParts(options.log)
   try {
-    const { dataDirectory } = paths
-    await prepareLocalData(dataDirectory, log)
-    for (const name of ENVIRONMENTS) await shrinkEnvironment(join(dataDirectory, name), { log })
-    const home = await homeOf(dataDirectory, systemRandom)
-    const sealer = localSealer(keys.localKey, home, 'meta', systemRandom)
-    const queueSealer = localSealer(keys.localKey, home, 'queue', systemRandom)
-    const queue = openEnvironment({ path: join(dataDirectory, 'queue'), sealer: queueSealer, log })
-    closers.push(() => queue.close())
-    const { deviceSlot } = await options.config()
-    let newerUnknown: string | undefined
-    const onUnknown = (code: string): void => {
-      newerUnknown = code
-    }
-    const held = options.holder.take()
-    const ongoing = held && new TakingOver(held.report.directory, log)
-    takingOver = ongoing
-    // Programs use the mounted tree, so it is not replaced by a newer version.
-    const newer =
-      held === undefined
-        ? await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
-        : undefined
-    let hearing: Sync | undefined
-    const worker = startDriveWorker({
-      dataDirectory,
-      home,
-      rootKey,
-      cacheBytes: options.cacheBytes,
-      log,
-      startThread: options.startThread,
-      insist: (request) => (ongoing === undefined ? request() : ongoing.insist(request)),
-      onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
-      onRefused: (what) => void losses.note(describeRefusal(what)),
-      onSkipped: (first, total) => losses.note(describeSkipped(first, total)),
-      onChanged: () => hearing?.changed(),
-    })
-    const { holder, losses, onMountsChanged: onChanged } = options
-    const mounts = createMounts({ worker, holder, losses, rootKey, paths, log, onChanged, takingOver: ongoing })
-    closers.push(() => worker.close())
-    const detach = (): Promise<void> => (worker.isDead ? mounts.leave() : mounts.detachAll(remember))
-    worker.onDeath(options.onDeath)
-    const fresh = newer === undefined && held === undefined && (await worker.thread.isFresh())
-    if (fresh) await markFirstOpening(dataDirectory)
-    const start = fresh ? await options.findStart() : undefined
-    const config = await options.config()
-    const root = newer?.version.commit.root ?? start?.root
-    await worker.thread.open({ root: root && inodeOf(root), living: held })
-    if (held !== undefined) {
-      ongoing?.prepare(() => mounts.takeOver(held))
-      remember = true
-      closers.push(detach)
-    }
-    if (newer !== undefined) await finishTakeOver(queue)
-    const meta = openEnvironmentReader(join(dataDirectory, 'meta'), sealer)
-    closers.push(() => meta.close())
-    const startSync = async (isProvisional: boolean, isPaused: boolean): Promise<Sync> => {
-      const opened = await openSync({
-        port: worker.thread,
-        blocks: new LocalBlocks(worker.thread, openPlacedBlocks(dataDirectory)),
-        meta,
-        queue,
-        node,
-        keys,
-        deviceSlot: config.deviceSlot,
-        deviceName: config.deviceName,
-        core: createCore(),
-        clock: systemClock,
-        random: systemRandom,
-        log,
-        ...(start === undefined ? {} : { start }),
-        isProvisional,
-        isPaused,
-        settings: { debounceMs: config.debounceMs, scrubBytesPerSecond: config.scrubBytesPerSecond },
-      })
-      worker.setRemote(opened.remote)
-      markWhenPublished(opened, paths.publishedFile, log)
-      hearing = opened
-      return opened
-    }
-    let isClosed = false
-    // A tree in the middle of a replay is not published. The replay may need what sync reads from the node.
-    let current = await startSync(false, held !== undefined)
-    closers.push(() => current.close())
-    if (fresh) await endFirstOpening(dataDirectory)
-    closers.push(detach)
-    // Commands have to answer however long it takes.
-    await ongoing?.begin()
-    void ongoing?.over.then(() => current.resume())
-    remember = false
-    return {
-      get node() {
-        return node
-      },
-      get sync() {
-        return current
-      },
-      get mounts() {
-        return mounts.list
-      },
-      files: worker.files,
-      openedMs: systemClock.monotonicMs(),
-      get takingOver() {
-        return ongoing?.isOver === false ? ongoing : undefined
-      },
-      newerUnknown,
-      counts: () => worker.thread.counts(),
-      flush: () => worker.thread.flush(),
-      mount: (request) => mounts.mount(request),
-      remount: (before) => mounts.remount(before),
-      unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
-      waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
-      async changeNode(next, isProvisional) {
-        const refuseWhenClosed = async (): Promise<void> => {
-          if (!isClosed) return
-          await next.close()
-          throw new DriveError('ABORTED', 'The drive is closing.')
-        }
-        await refuseWhenClosed()
-        await current.close()
-        // A failure of the previous node must not leave the drive without sync.
-        await node.close().catch((error: unknown) => {
-          log.warn('the previous node did not close cleanly', { code: toWire(error).code })
-        })
-        await refuseWhenClosed()
-        node = next
-        current = await startSync(isProvisional, false)
-      },
-      close: (rememberMounts) => {
-        isClosed = true
-        remember = rememberMounts
-        return closeInReverse(closers, log)
-      },
-      async closeDead() {
-        isClosed = true
-        remember = true
-        await mounts.leave()
-        await closeInReverse(closers, log)
-      },
-    }
+    return await openInto(parts, options)
   } catch (error) {
     // Programs lose the mount. What they were told is done is not lost, unless it needs the node.
-    await takingOver?.rescue()
-    await closeInReverse(closers, log).catch(() => {
+    await parts.takingOver?.rescue()
+    await parts.close(true).catch(() => {
       // Report the first failure; this one is in the log.
     })
     throw error
   }
 }
 
-async function closeInReverse(closers: (() => Promise<void>)[], log: Log): Promise<void> {
-  let failure: Error | undefined
-  for (const close of closers.splice(0).reverse()) {
-    await close().catch((error: unknown) => {
-      failure ??= error instanceof Error ? error : new Error(String(error))
-      log.error('a part of the drive did not close cleanly', { error: failure.message })
-    })
+async function openInto(parts: OpenParts, options: OpenDriveOptions): Promise<Drive> {
+  const { paths, log } = options
+  const { dataDirectory } = paths
+  const keys = deriveDriveKeys(options.rootKey)
+  const nodeAndSync = new NodeAndSync(options.node, log)
+  parts.push(() => nodeAndSync.closeNode())
+  const local = await openLocalData(dataDirectory, keys.localKey, log)
+  parts.push(() => local.queue.close())
+  const held = options.holder.take()
+  const takingOver = (parts.takingOver = held && new TakingOver(held.report.directory, log))
+  const newer = await findNewer(options, keys, local, held)
+  const { worker, mounts } = startThread(options, local.home, nodeAndSync, takingOver)
+  parts.detach = (remember) => (worker.isDead ? mounts.leave() : mounts.detachAll(remember))
+  parts.push(() => worker.close())
+  const { fresh, start } = await openTree(options, worker, newer.found, held)
+  if (held !== undefined) takingOver?.prepare(() => mounts.takeOver(held))
+  if (newer.found !== undefined) await finishTakeOver(local.queue)
+  const meta = openEnvironmentReader(join(dataDirectory, 'meta'), local.sealer)
+  parts.push(() => meta.close())
+  const environments = { meta, queue: local.queue }
+  const config = await options.config()
+  parts.push(() => nodeAndSync.closeSync())
+  // A tree in the middle of a replay is not published. The replay may need what sync reads from the node.
+  await nodeAndSync.start({ worker, ...environments, keys, config, start, paths }, held !== undefined)
+  if (fresh) await endFirstOpening(dataDirectory)
+  // Commands have to answer however long it takes.
+  await takingOver?.begin()
+  void takingOver?.over.then(() => nodeAndSync.sync.resume())
+  return driveOf({ parts, nodeAndSync, worker, mounts, takingOver, newerUnknown: newer.unknown })
+}
+
+/** Programs use the mounted tree, so it is not replaced by a newer version. */
+async function findNewer(
+  { paths, config, node, log }: OpenDriveOptions,
+  keys: DriveKeys,
+  { sealer, queue }: LocalData,
+  held: HeldMount | undefined,
+): Promise<{ found?: FastForward | undefined; unknown?: string | undefined }> {
+  if (held !== undefined) return {}
+  const { deviceSlot } = await config()
+  let unknown: string | undefined
+  const onUnknown = (code: string): void => {
+    unknown = code
   }
-  if (failure !== undefined) throw failure
+  const found = await takeOverNewer({ paths, keys, sealer, queue, node, deviceSlot, log, onUnknown })
+  return { found, unknown }
+}
+
+function startThread(
+  options: OpenDriveOptions,
+  home: LocalData['home'],
+  nodeAndSync: NodeAndSync,
+  takingOver: TakingOver | undefined,
+): { worker: DriveWorker; mounts: Mounts } {
+  const { paths, rootKey, log, cacheBytes, holder, losses } = options
+  const worker = startDriveWorker({
+    dataDirectory: paths.dataDirectory,
+    home,
+    rootKey,
+    cacheBytes,
+    log,
+    startThread: options.startThread,
+    insist: (request) => (takingOver === undefined ? request() : takingOver.insist(request)),
+    onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
+    onRefused: (what) => void losses.note(describeRefusal(what)),
+    onSkipped: (first, total) => losses.note(describeSkipped(first, total)),
+    onChanged: () => nodeAndSync.changed(),
+  })
+  const onChanged = options.onMountsChanged
+  const mounts = createMounts({ worker, holder, losses, rootKey, paths, log, onChanged, takingOver })
+  worker.onDeath(options.onDeath)
+  return { worker, mounts }
+}
+
+/** Opens the tree that is here, or that of a version. @returns whether it is new, and the version it starts from */
+async function openTree(
+  { paths, findStart }: OpenDriveOptions,
+  { thread }: DriveWorker,
+  newer: FastForward | undefined,
+  held: HeldMount | undefined,
+): Promise<{ fresh: boolean; start: OpenedDrive | undefined }> {
+  const fresh = newer === undefined && held === undefined && (await thread.isFresh())
+  if (fresh) await markFirstOpening(paths.dataDirectory)
+  const start = fresh ? await findStart() : undefined
+  const root = newer?.version.commit.root ?? start?.root
+  await thread.open({ root: root && inodeOf(root), living: held })
+  return { fresh, start }
+}
+
+interface DriveParts {
+  readonly parts: OpenParts
+  readonly nodeAndSync: NodeAndSync
+  readonly worker: DriveWorker
+  readonly mounts: Mounts
+  readonly takingOver: TakingOver | undefined
+  readonly newerUnknown: string | undefined
+}
+
+function driveOf({ parts, nodeAndSync, worker, mounts, takingOver, newerUnknown }: DriveParts): Drive {
+  const close = (rememberMounts: boolean): Promise<void> => {
+    nodeAndSync.refuseChanges()
+    return parts.close(rememberMounts)
+  }
+  return {
+    get node() {
+      return nodeAndSync.node
+    },
+    get sync() {
+      return nodeAndSync.sync
+    },
+    get mounts() {
+      return mounts.list
+    },
+    files: worker.files,
+    openedMs: systemClock.monotonicMs(),
+    get takingOver() {
+      return takingOver?.isOver === false ? takingOver : undefined
+    },
+    newerUnknown,
+    counts: () => worker.thread.counts(),
+    flush: () => worker.thread.flush(),
+    mount: (request) => mounts.mount(request),
+    remount: (before) => mounts.remount(before),
+    unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
+    waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
+    changeNode: (node, isProvisional) => nodeAndSync.change(node, isProvisional),
+    close,
+    async closeDead() {
+      nodeAndSync.refuseChanges()
+      await mounts.leave()
+      await close(true)
+    },
+  }
 }
