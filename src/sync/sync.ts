@@ -15,6 +15,7 @@ import {
 } from './contract.js'
 import { DrivePublisher } from './drive-publisher.js'
 import { NodeReader } from './fetch/node-reader.js'
+import { MissingAtNode } from './fetch/missing-at-node.js'
 import { createRemoteSource, localFirst } from './fetch/remote-source.js'
 import { beginAt } from './publish/prepare.js'
 import { BackOff } from './schedule/back-off.js'
@@ -72,7 +73,8 @@ class DriveSync implements Sync {
     const reader = (this.#reader = new NodeReader({ ...options, ...settings, health }))
     const fetch = localFirst(state, reader)
     const progress = new Progress(clock)
-    this.remote = createRemoteSource(reader, fetch, state)
+    const missing = new MissingAtNode()
+    this.remote = missing.named(createRemoteSource(reader, fetch, state))
     const backOff = (this.#backOff = new BackOff(clock, settings))
     const due = (this.#due = new Due(clock, settings))
     const room = (this.#room = new RoomMaker(options, state, due))
@@ -96,7 +98,7 @@ class DriveSync implements Sync {
       return this.syncNow({ signal })
     }
     const checks = (this.#checks = new Checks({ ...options, state, publisher, publish }, settings))
-    this.#reporting = new Reporting({ clock, state, publisher, progress, backOff, health, checks })
+    this.#reporting = new Reporting({ clock, state, publisher, progress, backOff, health, checks, missing })
     health.start()
     this.#running = this.#run()
   }

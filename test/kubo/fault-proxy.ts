@@ -16,6 +16,7 @@ export interface Fault {
     | { readonly dropUploadAfterBytes: number }
     /** Cuts the connection; with `cleanly` the answer ends as if it were complete. */
     | { readonly truncateAnswerAfterBytes: number; readonly cleanly?: boolean }
+    /** `{arg}` in the body stands for the argument of the request. */
     | { readonly status: number; readonly body?: string }
     /** Flips one bit of the answer's body, which makes it a wrong block. */
     | { readonly damageAnswer: true }
@@ -124,7 +125,9 @@ class Proxy implements FaultProxy {
     if (fault !== undefined && 'status' in fault) {
       answer
         .writeHead(fault.status, { 'content-type': 'text/plain', connection: 'close' })
-        .end(fault.body ?? 'injected fault')
+        .end(
+          (fault.body ?? 'injected fault').replace('{arg}', new URLSearchParams(path.split('?')[1]).get('arg') ?? ''),
+        )
       return
     }
     const wait = fault !== undefined && 'delayMs' in fault ? fault.delayMs : 0

@@ -122,3 +122,16 @@ async function contentOf(path: string): Promise<string[]> {
     ),
   )
 }
+
+test('S-138 environments that were never written are made again, and an empty one beside written ones is refused', async (t) => {
+  const directory = await folder(t)
+  for (const name of ['meta', 'queue']) {
+    await mkdir(join(directory, name))
+    await writeFile(join(directory, name, 'data.mdb'), '')
+  }
+  await prepareLocalData(directory, silentLog)
+  await use(directory, 'meta', put)
+  await writeFile(join(directory, 'queue', 'data.mdb'), '')
+  t.true(isDriveError(await t.throwsAsync(prepareLocalData(directory, silentLog)), 'CORRUPT'))
+  t.is(await use(directory, 'meta', get), 'value')
+})

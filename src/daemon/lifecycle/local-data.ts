@@ -3,7 +3,7 @@
  * whether the first opening was interrupted, and it keeps the home id that sealed rows are bound to.
  */
 import { existsSync } from 'node:fs'
-import { rm, unlink } from 'node:fs/promises'
+import { readdir, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, hex, type Log, type Random, type SecretKey } from '../../base/index.js'
 import { readHomeFile, syncDirectory, writePrivateFile } from '../../platform/index.js'
@@ -22,6 +22,7 @@ const TREE_TABLES = [TABLES.dentries, TABLES.links, TABLES.pages, TABLES.chunks]
  * @throws INVALID if a newer program wrote any of it; nothing is changed then
  */
 export async function prepareLocalData(directory: string, log: Log): Promise<void> {
+  await removeNeverWritten(directory)
   for (const name of ENVIRONMENTS) await requireKnownFormat(join(directory, name))
   if ((await readHomeFile(beginningFile(directory))) === undefined) return
   if (await hasRows(join(directory, 'meta'), TREE_TABLES)) {
@@ -33,6 +34,19 @@ export async function prepareLocalData(directory: string, log: Log): Promise<voi
   for (const name of [...ENVIRONMENTS, 'segments']) await rm(join(directory, name), { recursive: true, force: true })
   syncDirectory(directory)
   await endFirstOpening(directory)
+}
+
+/** Killed while the first environments were being made: their files are empty, and there is nothing else. */
+async function removeNeverWritten(directory: string): Promise<void> {
+  const files = ENVIRONMENTS.map((name) => join(directory, name, 'data.mdb'))
+  const sizes = await Promise.all(files.map((file) => stat(file).then(({ size }) => size, absent)))
+  const segments = await readdir(join(directory, 'segments')).catch(absent)
+  if (sizes.some((size) => size !== undefined && size > 0) || (segments ?? []).length > 0) return
+  for (const file of files) await rm(file, { force: true })
+}
+
+function absent(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
 }
 
 /**

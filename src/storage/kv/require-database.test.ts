@@ -9,6 +9,7 @@ import { be64 } from './key-integers.js'
 const DAMAGES: Readonly<Record<string, (file: string) => void>> = {
   zeros: (file) => writeFileSync(file, Buffer.alloc(readFileSync(file).length)),
   garbage: (file) => writeFileSync(file, Buffer.alloc(readFileSync(file).length, 0xa5)),
+  empty: (file) => truncateSync(file, 0),
   'cut off in the header': (file) => truncateSync(file, 100),
   'cut off after the headers': (file) => truncateSync(file, 8192),
   'cut off before its roots': (file) => truncateSync(file, 3 * 4096),

@@ -2,7 +2,7 @@
  * A look at the file of an environment before LMDB maps it: LMDB ends the process where the header is garbage or a page
  * is beyond the end of the file.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { DriveError } from '../../base/index.js'
 
@@ -30,6 +30,7 @@ export function requireDatabase(directory: string): void {
 }
 
 function isWhole(file: number): boolean {
+  if (!fstatSync(file).isFile()) return false
   const first = readHeader(file, 0)
   // Both headers have the page size; a damaged first one hides where the second is.
   const pageBytes = first?.readUInt32LE(AT.pageBytes) ?? 4096
@@ -37,7 +38,7 @@ function isWhole(file: number): boolean {
   const newest = headers.sort((a, b) => (numberAt(a, AT.transaction) < numberAt(b, AT.transaction) ? 1 : -1))[0]
   // Read after the headers: another thread may be writing a newer one.
   const sizeBytes = BigInt(fstatSync(file).size)
-  if (newest === undefined) return sizeBytes === 0n
+  if (newest === undefined) return false
   return [AT.freeRoot, AT.mainRoot]
     .map((at) => numberAt(newest, at))
     .every((page) => page === NO_PAGE || (page + 1n) * BigInt(pageBytes) <= sizeBytes)
@@ -55,7 +56,8 @@ function numberAt(header: Buffer, at: number): bigint {
 
 function open(path: string): number | undefined {
   try {
-    return openSync(path, 'r')
+    // Without O_NONBLOCK, a pipe in its place would block the process.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error

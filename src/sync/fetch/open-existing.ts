@@ -8,6 +8,7 @@ import type { FoundDrive, KnownHead, OpenedDrive, Version } from '../contract.js
 import { isBeyondReach, isCredible, isForged } from '../heads/credible.js'
 import { DriveNames, UNUSABLE, type NamedHead } from '../heads/heads.js'
 import { putName } from '../publish/put-name.js'
+import { requireReadableRoot } from './readable-root.js'
 
 export interface FindOptions {
   readonly node: IpfsNode
@@ -58,6 +59,8 @@ export async function openExisting(options: FindOptions): Promise<OpenedDrive> {
   const { devices } = shown
   const version = await newest(found.version, devices, finder, signal)
   const deviceSlot = await freeSlot([found.version.commit.deviceSlot, version.commit.deviceSlot], shown, finder, signal)
+  // One undecodable version must not stop every opening: its root directory answers with an error.
+  await requireReadableRoot(version.commit, finder.fetch, signal).catch(unlessCorrupt)
   return { ...found, version, root: version.commit.root, deviceSlot, devices }
 }
 
@@ -232,4 +235,8 @@ function fetcher(node: IpfsNode): FetchBlock {
     }
     return bytes
   }
+}
+
+function unlessCorrupt(error: unknown): void {
+  if (!isDriveError(error, 'CORRUPT')) throw error
 }

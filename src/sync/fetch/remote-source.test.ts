@@ -1,5 +1,5 @@
 import test from 'ava'
-import { nameFromText, silentLog, systemClock } from '../../base/index.js'
+import { DriveError, nameFromText, silentLog, systemClock } from '../../base/index.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
 import { MemoryEnvironment } from '../../../test/support/sync/memory-environment.js'
 import { World } from '../../../test/support/sync/world.js'
@@ -7,6 +7,7 @@ import type { RemoteChild } from '../../tree-state/index.js'
 import { SyncState } from '../state/sync-state.js'
 import { NodeReader } from './node-reader.js'
 import { openExisting } from './open-existing.js'
+import { MissingAtNode } from './missing-at-node.js'
 import { createRemoteSource } from './remote-source.js'
 
 const FILES = 2500
@@ -47,4 +48,33 @@ test('S-038 a published directory is listed in pages of bounded length, with eac
   const beginsAtTheEnd = await source.loadDirectory({ ref: ref!, after: nameFromText('999') })
   t.deepEqual(beginsAtTheEnd, { children: [], isLast: true })
   t.true(fetched < 40, `${fetched} nodes fetched: pages do not fetch nodes again`)
+})
+
+test('S-147 S-046 a block that the node does not have is a failure of the node for the drive, never a missing name', async (t) => {
+  const world = await World.open(92)
+  const device = await RealDevice.first(world)
+  t.teardown(async () => {
+    await device.close()
+    device.remove()
+    await world.close()
+  })
+  await device.symlink('/one', 'to it')
+  await device.sync.syncNow()
+  const { root } = await openExisting(world)
+  if (root.content.kind !== 'tree') return t.fail()
+  const { ref } = root.content
+  const node = { getBlock: () => Promise.reject(new DriveError('NOT_FOUND', 'The node has no such block.')) }
+  const options = { node, core: world.core, clock: systemClock, log: silentLog }
+  const reader = new NodeReader({ ...options, concurrentFetches: 8, offlineMs: 0 })
+  const missing = new MissingAtNode()
+  const source = missing.named(createRemoteSource(reader, reader.fetch, new SyncState(new MemoryEnvironment())))
+  t.deepEqual(missing.warnings, [])
+  const range = { ref, after: undefined }
+  for (const call of [
+    () => source.loadDirectory(range),
+    () => source.loadChunks(range),
+    () => source.fetchBlocks([ref.digest]),
+  ])
+    t.like(await t.throwsAsync<DriveError>(call()), { code: 'NODE_ERROR' })
+  t.regex(missing.warnings.join(), /3 times/)
 })

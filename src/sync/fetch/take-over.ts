@@ -10,7 +10,7 @@
  */
 import { DriveError, isDriveError, throwIfAborted, toWire, type Clock, type Log } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
-import { cidOf, driveSequence, readDirectoryTable } from '../../dag/index.js'
+import { cidOf, driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
 import { type Environment, clearTables } from '../../storage/kv/index.js'
@@ -24,6 +24,7 @@ import { recordIfBehind } from '../publish/claim-slot.js'
 import { putName } from '../publish/put-name.js'
 import { nodeIdentity } from '../schedule/node-health.js'
 import { NodeReader } from './node-reader.js'
+import { requireReadableRoot } from './readable-root.js'
 import { rememberHead, SyncState, type Head } from '../state/sync-state.js'
 
 export interface TakeOverOptions {
@@ -77,12 +78,8 @@ async function findNewer(options: TakeOverOptions, state: SyncState, head: Head)
       return checkHeads(checker, { signal, mayBeBehind: true })
     })
     if (heads.newer === undefined) return undefined
-    const { content } = heads.newer.version.commit.root
-    // A version whose root directory cannot be read is not taken over.
-    if (content.kind === 'tree') {
-      const options = { signal, onUnreadable: () => undefined }
-      await readDirectoryTable(content.ref, reader.fetch, options).next()
-    }
+    // A version that cannot be shown is not taken over.
+    await requireReadableRoot(heads.newer.version.commit, reader.fetch, signal)
     throwIfAborted(signal)
     return await writeDown(heads.newer, heads, head, state, deviceSlot)
   } finally {

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/index.js'
 import { allUnreadable } from '../../commits/index.js'
 import type { Checks } from '../check/checks.js'
+import type { MissingAtNode } from '../fetch/missing-at-node.js'
 import type { SyncPhase, SyncStatus } from '../contract.js'
 import type { DrivePublisher } from '../drive-publisher.js'
 import type { SyncState } from '../state/sync-state.js'
@@ -23,6 +24,7 @@ export interface ReportingParts {
   readonly backOff: BackOff
   readonly health: NodeHealth
   readonly checks: Pick<Checks, 'warnings' | 'status'>
+  readonly missing: Pick<MissingAtNode, 'warnings'>
 }
 
 export class Reporting {
@@ -37,7 +39,7 @@ export class Reporting {
   }
 
   status(): SyncStatus {
-    const { clock, state, publisher, checks, ...parts } = this.#parts
+    const { clock, state, publisher, checks, missing, ...parts } = this.#parts
     const implausible = implausibleClock(clock.nowMs())
     // The environment may be closed by then.
     if (this.#phase !== 'closed') this.#hasUnreadable = allUnreadable(state.tables).next().done !== true
@@ -51,6 +53,7 @@ export class Reporting {
         ...publisher.warnings,
         ...(this.#hasUnreadable ? [UNREADABLE] : []),
         ...checks.warnings,
+        ...missing.warnings,
       ],
       scrub: checks.status,
     })
