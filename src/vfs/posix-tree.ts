@@ -23,7 +23,6 @@ import { OpenHandles } from './open-handles.js'
 import { statistics, type StatisticsParts } from './statistics.js'
 import { TYPE } from '../tree-state/index.js'
 import {
-  OPEN,
   ROOT_INO,
   type AttributeChange,
   type Attributes,
@@ -152,8 +151,7 @@ export class PosixTree implements Tree {
   write(ino: number, handle: number, offset: number, data: Uint8Array, caller: Caller): Maybe<number> {
     const file = this.#handles.file(ino, handle)
     requireWritable(file)
-    const at = (file.flags & OPEN.APPEND) === 0 ? offset : Math.max(offset, file.inode.size)
-    return write(this.#parts, file.inode, at, data, caller)
+    return write(this.#parts, file.inode, offset, data, caller)
   }
 
   flush(ino: number, handle: number, _caller: Caller): void {

@@ -51,7 +51,6 @@ export const OPEN = {
   READ_WRITE: 2,
   ACCESS_MODE: 3,
   TRUNCATE: 0o1000,
-  APPEND: 0o2000,
 } as const
 export const RENAME = { NO_REPLACE: 1, EXCHANGE: 2 } as const
 export const FALLOCATE = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const
@@ -183,6 +182,8 @@ export interface Tree {
    */
   read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]>
   /**
+   * Writes at `offset`, whatever flags the file was opened with. For a write that appends, the kernel has put the end
+   * of the file there; O_APPEND of a descriptor can change after open, and does not apply to its mappings.
    * `data` is only valid until this returns (or returns its promise); a call that waits copies it first. Level reached:
    * `held`.
    * @returns the number of bytes written, always all of them

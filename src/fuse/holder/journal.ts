@@ -3,7 +3,7 @@
  * the change is durable. While the log is full, changes wait.
  */
 import { KIB, MIB } from '../../base/index.js'
-import { OPEN, type KeptPlace, type Redo, type Tree } from '../../vfs/index.js'
+import type { KeptPlace, Redo, Tree } from '../../vfs/index.js'
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
 import { LOG_BYTES, type SharedState } from './shared-state.js'
 import { entryBytes, RedoLog } from './redo-log.js'
@@ -152,8 +152,6 @@ export function createJournal(
     if (buffers === undefined || request.length < KEPT_FROM_BYTES) return undefined
     const head = Buffer.from(request.buffer, request.byteOffset, REQUEST_HEADER_BYTES + WRITE_IN.bytes)
     if (head.readUInt32LE(HEADER.opcode) !== OP.WRITE) return undefined
-    // The request of an append does not hold the offset.
-    if ((head.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.flags) & OPEN.APPEND) !== 0) return undefined
     const start = Number(head.readBigUInt64LE(REQUEST_HEADER_BYTES + WRITE_IN.offset))
     const size = head.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)
     const data = request.subarray(head.length, head.length + size)

@@ -140,6 +140,8 @@ export function replyWritten(s: MountSession, r: Request, count: number): void {
   s.send(r, REPLY_HEADER_BYTES + 8)
 }
 
+// The offset is exact, also for O_APPEND: under its lock of the file, the kernel puts the file's size there.
+// Its cached pages hold the bytes at that offset, so they must land there.
 export function answerWrite(s: MountSession, r: Request, at: number, end: number): void {
   const handle = readExact(s, at + WRITE_IN.handle)
   const offset = readExact(s, at + WRITE_IN.offset)

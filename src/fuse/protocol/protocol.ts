@@ -150,7 +150,7 @@ export const CREATE_IN = { flags: 0, mode: 4, umask: 8, openFlags: 12, bytes: 16
 export const RELEASE_IN = { handle: 0, bytes: 24 } as const
 export const FLUSH_IN = { handle: 0, bytes: 24 } as const
 export const READ_IN = { handle: 0, offset: 8, size: 16, readFlags: 20, bytes: 40 } as const
-export const WRITE_IN = { handle: 0, offset: 8, size: 16, writeFlags: 20, flags: 32, bytes: 40 } as const
+export const WRITE_IN = { handle: 0, offset: 8, size: 16, writeFlags: 20, bytes: 40 } as const
 export const FSYNC_IN = { handle: 0, flags: 8, bytes: 16 } as const
 /** With SETXATTR_EXT; 8 bytes without. */
 export const SETXATTR_IN = { size: 0, flags: 4, ownFlags: 8, bytes: 16, compatBytes: 8 } as const

@@ -91,6 +91,7 @@ export class PathAdapter {
       const bytes = Buffer.concat(await this.tree.read(ino, handle, offset, length, this.caller))
       return { result: bytes.length, value: bytes }
     },
+    // The kernel has resolved O_APPEND: the offset is exact.
     write: async (fd: number, data: Uint8Array, offset: number) => {
       const { ino, handle } = this.opened(fd)
       return { result: await this.tree.write(ino, handle, offset, data, this.caller) }
