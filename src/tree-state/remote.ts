@@ -22,6 +22,8 @@ export interface DirectoryPosition {
 export interface DirectoryPage {
   readonly children: readonly RemoteChild[]
   readonly isLast: boolean
+  /** The last name that was read, also one whose entry is not shown. Without it: that of the last child. */
+  readonly upTo?: PlainName
 }
 
 export interface ChunkPosition {

@@ -44,14 +44,20 @@ export interface DirectoryChild {
 /** Is given the row of a table that cannot be decoded; the rows after it are read. */
 export type OnUnreadable = (key: Uint8Array, value: Uint8Array) => void
 
+interface DirectoryOptions extends RowOptions<PlainName> {
+  readonly onUnreadable?: OnUnreadable
+  readonly isEnough?: () => boolean
+}
+
 /**
  * A directory's entries in byte order of their names.
- * @param options `after` a name: only entries after it. `onUnreadable`: without it an unreadable entry is CORRUPT
+ * @param options `after` a name: only entries after it. `onUnreadable`: without it an unreadable entry is CORRUPT.
+ * `isEnough` is asked after each unreadable entry, because the caller cannot stop between two of them
  */
 export async function* readDirectoryTable(
   ref: TreeRef,
   fetch: FetchBlock,
-  { onUnreadable, ...options }: RowOptions<PlainName> & { readonly onUnreadable?: OnUnreadable } = {},
+  { onUnreadable, isEnough, ...options }: DirectoryOptions = {},
 ): AsyncGenerator<DirectoryChild, void, undefined> {
   for await (const items of readMapLeaves(ref, fetch, rowOptions(options, nameToBytes))) {
     for (const [key, value] of items) {
@@ -60,6 +66,7 @@ export async function* readDirectoryTable(
         return { name: nameFromBytes(key), entry: decodeEntry(value) }
       })
       if (child !== undefined) yield child
+      else if (isEnough?.() === true) return
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The drive thread's requests for remote data: blocks, and entries of directories and chunk lists that are not loaded.
  */
-import { DriveError, isDriveError, nameToBytes, type PlainName } from '../../base/index.js'
+import { DriveError, isDriveError, nameFromBytes, nameToBytes, type PlainName } from '../../base/index.js'
 import {
   decodeEntry,
   encodeEntry,
@@ -46,16 +46,23 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
     fetchBlocks: (digests, signal) => reader.fetchBlocks(digests, signal),
     async loadDirectory({ ref, after }, signal) {
       const children: RemoteChild[] = []
-      let bytes = 0
       const unreadable: MapRow[] = []
-      const onUnreadable = (...row: MapRow): void => void unreadable.push(row)
-      const options = { ...(signal && { signal }), ...(after !== undefined && { after }), onUnreadable }
+      let bytes = 0
+      let upTo: PlainName | undefined
+      const isFull = (): boolean => children.length + unreadable.length >= ROWS_A_PAGE || bytes >= BYTES_A_PAGE
+      const onUnreadable = (...row: MapRow): void => {
+        unreadable.push(row)
+        bytes += row[0].length + row[1].length
+        upTo = nameFromBytes(row[0])
+      }
+      const from = { ...(signal && { signal }), ...(after !== undefined && { after }) }
       let isLast = true
-      for await (const { name, entry } of readDirectoryTable(ref, recent.fetch, options)) {
-        if (children.length >= ROWS_A_PAGE || bytes >= BYTES_A_PAGE) {
-          isLast = false
-          break
-        }
+      const isEnough = (): boolean => {
+        isLast = !isFull()
+        return !isLast
+      }
+      for await (const { name, entry } of readDirectoryTable(ref, recent.fetch, { ...from, onUnreadable, isEnough })) {
+        if (isEnough()) break
         if (!isNamedOnce(ref, name, entry, state)) {
           onUnreadable(nameToBytes(name), encodeEntry(entry))
           continue
@@ -69,11 +76,12 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
         const child = childOf(name, whole, entry.content.kind === 'shared')
         children.push(child)
         bytes += sizeOf(child)
+        upTo = name
       }
       // Durable before the drive thread keeps the directory: the next version of it must have these rows.
       for (const row of unreadable) noteUnreadable(ref.digest, row, state.tables)
       if (unreadable.length > 0 || state.queue.pendingBytes > MOST_PENDING_BYTES) await state.queue.commit()
-      return { children, isLast }
+      return { children, isLast, ...(upTo !== undefined && { upTo }) }
     },
     async loadChunks({ ref, after }, signal) {
       const chunks: FileChunk[] = []

@@ -83,7 +83,7 @@ export class RemoteDirectories {
     let after = loadedUpTo(state, inode.ino)
     let subdirectories = after === undefined ? 0 : await countSubdirectories(state, inode.ino)
     for (;;) {
-      const { children, isLast } = await remote.loadDirectory({ ref, after })
+      const { children, isLast, upTo } = await remote.loadDirectory({ ref, after })
       if (!inode.unloaded || inode.gone) return
       let cookie = Math.max(FIRST_COOKIE, inode.nextCookie)
       for (const child of children) {
@@ -91,7 +91,7 @@ export class RemoteDirectories {
         if (isDirectory(child.record)) subdirectories++
       }
       inode.nextCookie = cookie
-      after = children.at(-1)?.name
+      after = upTo ?? children.at(-1)?.name
       inodes.markUnwritten(inode)
       if (isLast || after === undefined) break
       writeLoadedUpTo(state, inode.ino, after)
