@@ -3,7 +3,7 @@
  * secrets.
  */
 import { DriveError, GIB, KIB } from '../base/index.js'
-import type { EnvironmentVariables } from './paths.js'
+import type { DrivePaths, EnvironmentVariables } from './paths.js'
 import { readHomeFile } from './home-file.js'
 import { writePrivateFile } from './private-file.js'
 
@@ -70,27 +70,42 @@ export function isNodeUrl(text: string): boolean {
 }
 
 /**
- * Reads the file and fills missing fields with the defaults. Without a file, all fields have their defaults. INVALID
- * names the wrong field.
+ * Reads the file and fills missing fields with the defaults. A home without a key has no drive yet: there a missing
+ * file means the defaults. In a home with a key the default node and slot may be those of another device, so neither is
+ * assumed.
+ * @throws INVALID with the name of the wrong field, CORRUPT if there is a key but no file
  */
-export async function readConfig(path: string): Promise<DriveConfig> {
+export async function readConfig({ configFile: path, keyFile }: ConfigFiles): Promise<DriveConfig> {
+  const hasDrive = (await readHomeFile(keyFile)) !== undefined
   const text = await readHomeFile(path)
+  if (text === undefined && hasDrive) throw new DriveError('CORRUPT', `${path} is missing. ${REMEDY}`)
   if (text === undefined) return DEFAULT_CONFIG
   let given: unknown
   try {
     given = JSON.parse(text.toString('utf8'))
   } catch (error) {
-    throw new DriveError('INVALID', `${path} is not JSON.`, { cause: error })
+    throw new DriveError('INVALID', `${path} is not JSON. ${REMEDY}`, { cause: error })
   }
   if (typeof given !== 'object' || given === null)
-    throw new DriveError('INVALID', `${path} does not hold a JSON object.`)
+    throw new DriveError('INVALID', `${path} does not hold a JSON object. ${REMEDY}`)
   for (const [name, value] of Object.entries(given)) {
     const allowed = Object.hasOwn(FIELDS, name) ? FIELDS[name as keyof DriveConfig] : undefined
     if (allowed === undefined) throw new DriveError('INVALID', `${path}: "${name}" is not a setting.`)
     if (!allowed(value)) throw new DriveError('INVALID', `${path}: the value of "${name}" is not valid.`)
   }
+  const absent = hasDrive ? OF_THE_DEVICE.find((name) => !Object.hasOwn(given, name)) : undefined
+  if (absent !== undefined) throw new DriveError('INVALID', `${path}: "${absent}" is missing. ${REMEDY}`)
   return { ...DEFAULT_CONFIG, ...(given as Partial<DriveConfig>) }
 }
+
+type ConfigFiles = Pick<DrivePaths, 'configFile' | 'keyFile'>
+
+/** Where and as which device the drive publishes. A wrong guess would take the names of another device. */
+const OF_THE_DEVICE = ['nodeUrl', 'deviceSlot'] as const
+
+const REMEDY =
+  'It names the node and the slot of this device, so nothing was changed. Restore it from a backup, or open the drive in another home: ' +
+  '"DAGDRIVE_HOME=HOME dagdrive up DIR --node URL --phrase-file FILE". Changes that were not published are only in this home.'
 
 /** The configuration, overridden by the environment: `DAGDRIVE_DEBOUNCE_MS`. */
 export function withEnvironment(config: DriveConfig, environment: EnvironmentVariables): DriveConfig {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { chmod, mkdtemp, rm, stat, readdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, stat, readdir, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DEFAULT_CONFIG, drivePaths, isNodeUrl, preparePaths, readConfig, writeConfig } from './index.js'
@@ -45,7 +45,7 @@ test('a configuration survives writing and reading, is private, and leaves no te
   const path = join(directory, 'config.json')
   const config = { ...DEFAULT_CONFIG, nodeUrl: 'http://127.0.0.1:5001', debounceMs: 250 }
   await writeConfig(path, config)
-  t.deepEqual(await readConfig(path), config)
+  t.deepEqual(await readConfig({ configFile: path, keyFile: join(directory, 'drive.key') }), config)
   t.is((await stat(path)).mode & 0o777, 0o600)
   t.deepEqual(await readdir(directory), ['config.json'])
 })
@@ -65,10 +65,39 @@ test('an unknown setting, a wrong value and broken JSON are refused by name', as
     ['7', 'JSON'],
   ] as const) {
     await writeFile(path, text)
-    const error = await t.throwsAsync(readConfig(path), { instanceOf: DriveError })
+    const error = await t.throwsAsync(readConfig({ configFile: path, keyFile: join(directory, 'drive.key') }), {
+      instanceOf: DriveError,
+    })
     t.true(error.message.includes(word), error.message)
   }
-  t.deepEqual(await readConfig(join(directory, 'absent.json')), DEFAULT_CONFIG)
+  await unlink(path)
+  t.deepEqual(await readConfig({ configFile: path, keyFile: join(directory, 'drive.key') }), DEFAULT_CONFIG)
+})
+
+test('S-145 in a home with a key, no node and no slot is assumed, and the error tells what to do', async (t) => {
+  const directory = await temporary(t)
+  const files = { configFile: join(directory, 'config.json'), keyFile: join(directory, 'drive.key') }
+  await writeFile(files.keyFile, 'key')
+  const refused = async (code: 'CORRUPT' | 'INVALID', word: string): Promise<void> => {
+    const error = await t.throwsAsync<DriveError>(readConfig(files), { instanceOf: DriveError })
+    t.is(error.code, code)
+    t.true(error.message.includes(word), error.message)
+    t.regex(error.message, /Restore it from a backup, or .*DAGDRIVE_HOME/)
+  }
+  await refused('CORRUPT', 'missing')
+  for (const [text, word] of [
+    ['', 'JSON'],
+    ['[', 'JSON'],
+    ['7', 'JSON'],
+    ['{}', 'nodeUrl'],
+    ['{"nodeUrl":"file:///store"}', 'deviceSlot'],
+    ['{"deviceSlot":1}', 'nodeUrl'],
+  ] as const) {
+    await writeFile(files.configFile, text)
+    await refused('INVALID', word)
+  }
+  await writeFile(files.configFile, '{"nodeUrl":"file:///store","deviceSlot":1}')
+  t.deepEqual(await readConfig(files), { ...DEFAULT_CONFIG, nodeUrl: 'file:///store', deviceSlot: 1 })
 })
 
 test('node addresses: the four kinds, never with credentials in them', (t) => {

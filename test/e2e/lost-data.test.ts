@@ -1,5 +1,5 @@
 /** A home whose local data are gone, and a node that knows no drive: no empty drive replaces the published one. */
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
@@ -39,11 +39,33 @@ testWhere('fuse')('S-078 a drive whose local data are lost is not replaced by an
   t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')
 })
 
-testWhere('fuse')('S-078 the same if config.json is lost as well', async (t) => {
-  const { drive } = await lost(t)
-  rmSync(join(drive.home, 'config.json'))
-  t.is((await drive.run(['mount', drive.mountpoint])).code, 10)
-})
+testWhere('fuse')(
+  'S-145 without its config.json a drive is neither opened nor moved, with or without its data',
+  async (t) => {
+    const { drive, store } = await lost(t)
+    const config = join(drive.home, 'config.json')
+    const refused = async (): Promise<void> => {
+      renameSync(config, `${config}.kept`)
+      for (const command of [
+        ['mount', drive.mountpoint],
+        ['node', 'set', `file://${store}.kept`],
+      ]) {
+        const { code, stderr } = await drive.run(command)
+        t.is(code, 30, stderr)
+        t.regex(stderr, /config\.json is missing.*DAGDRIVE_HOME/s)
+      }
+      t.false(existsSync(config))
+      renameSync(`${config}.kept`, config)
+    }
+    await refused()
+    await drive.must(['node', 'set', `file://${store}.kept`])
+    await drive.mount()
+    await drive.must(['daemon', 'stop'])
+    await refused()
+    await drive.mount()
+    t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')
+  },
+)
 
 testWhere('fuse')(
   'S-078 node set to the node that has the drive works; to another node it changes nothing',

@@ -82,7 +82,7 @@ async function sameDrive(session: Session, options: InitOptions): Promise<void> 
 
 /** @throws DRIVE_EXISTS if the options name another node, or a key for it: `up` does not move a drive. */
 async function requireSameNode({ paths }: Session, { node, nodeKeyFile }: InitOptions): Promise<void> {
-  const { nodeUrl } = await readConfig(paths.configFile)
+  const { nodeUrl } = await readConfig(paths)
   if (nodeKeyFile === undefined && node?.replace(/\/$/, '') === nodeUrl.replace(/\/$/, '')) return
   const key = nodeKeyFile === undefined ? '' : ` --key-file ${nodeKeyFile}`
   throw new DriveError(

@@ -165,7 +165,7 @@ const NODE_KINDS = { embedded: 'embedded node', folder: 'block store', kubo: 'Ku
 
 async function nodeReachable(paths: DrivePaths): Promise<Outcome> {
   const signal = AbortSignal.timeout(NODE_TIMEOUT_MS)
-  const config = await readConfig(paths.configFile)
+  const config = await readConfig(paths)
   try {
     // A running daemon has an embedded store open, so the daemon is asked.
     if (await controlAnswers(paths.socket)) {

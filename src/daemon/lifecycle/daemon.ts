@@ -236,7 +236,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       if (key === undefined) return readNodeKey(paths.nodeKeyFile, address)
       return { key, listener: await listenerOf(address) }
     },
-    config: () => readConfig(paths.configFile),
+    config: () => readConfig(paths),
     async close(rememberMounts) {
       await opening.catch(() => undefined)
       const open = drive

@@ -43,12 +43,12 @@ export async function openPublished(
 export async function findAgain(options: {
   readonly node: IpfsNode
   readonly rootKey: RootKey
-  readonly paths: Pick<DrivePaths, 'configFile' | 'publishedFile'>
+  readonly paths: Pick<DrivePaths, 'configFile' | 'keyFile' | 'publishedFile'>
   readonly log: Log
 }): Promise<OpenedDrive | undefined> {
   const { configFile, publishedFile } = options.paths
   const found = await openPublished(options.node, options.rootKey)
-  const config = await readConfig(configFile)
+  const config = await readConfig(options.paths)
   if (found !== undefined) {
     options.log.warn('there are no local data; opening the published drive')
     await writeConfig(configFile, { ...config, deviceSlot: found.deviceSlot, openedExisting: true })
