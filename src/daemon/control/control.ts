@@ -64,7 +64,10 @@ export function createControl(options: ControlOptions): ControlService {
         await moves.settled(signal)
         await drainAll()
       }
+      // First, because programs can free space on a mount, and see what they wrote.
+      if (given.force !== true) await drive.flush()
       for (const directory of directories) await drive.unmount(directory, { force: given.force === true })
+      // What cannot be staged keeps the daemon alive, which tries again.
       await drive.flush()
       // Changes made during the first drain.
       if (given.now !== true) await drainAll()

@@ -11,6 +11,7 @@ import { collectWhenIdle } from './idle-memory.js'
 import type { EndSignals } from './end-signals.js'
 import { holdLock, type HeldLock, type LockHolder } from './lock.js'
 import { boundedLog } from './log-file.js'
+import { canForget, stageBeforeEnd } from './stage-before-end.js'
 
 const LOG_BYTES = 4 * MIB
 /** Without mounts, requests and uploads, the daemon exits after this time. */
@@ -61,9 +62,12 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
       clearTimeout(idleTimer)
       // The socket closes first. A new client starts the next daemon, which waits for this lock.
       await server?.close(GRACE_MS)
+      await daemon.settled()
+      const lost = await stageBeforeEnd(daemon.drive, log)
       try {
         await daemon.close(stay)
       } catch (error) {
+        if (lost !== undefined) await daemon.losses.note(lost)
         log.error('the drive did not close cleanly', { error: error instanceof Error ? error.message : String(error) })
         process.exitCode = 1
       }
@@ -81,12 +85,12 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
       return
     }
     clearTimeout(idleTimer)
-    if (!stay) idleTimer = setTimeout(endWhenIdle, IDLE_MS)
+    if (!stay) idleTimer = setTimeout(() => void endWhenIdle(), IDLE_MS)
   }
-  const endWhenIdle = (): void => {
-    const busy =
-      (server?.active ?? 0) > 0 || (daemon.drive?.mounts.length ?? 0) > 0 || daemon.state === 'opening' || isUploading()
-    if (busy) considerEnd()
+  const isBusy = (): boolean =>
+    (server?.active ?? 0) > 0 || (daemon.drive?.mounts.length ?? 0) > 0 || daemon.state === 'opening' || isUploading()
+  const endWhenIdle = async (): Promise<void> => {
+    if (isBusy() || !(await canForget(daemon.drive)) || isBusy()) considerEnd()
     else void end('idle')
   }
   const isUploading = (): boolean => {

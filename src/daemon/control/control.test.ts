@@ -1,0 +1,22 @@
+import test, { type ExecutionContext } from 'ava'
+import { DriveError } from '../../base/index.js'
+import { createControl, type ControlOptions } from './control.js'
+
+const context = { signal: new AbortController().signal, progress: () => undefined }
+
+for (const force of [false, true]) {
+  test(`S-140 on a full disk, unmount --now${force ? ' --force ends the mount and not the daemon' : ' leaves the mount'}`, async (t: ExecutionContext) => {
+    const calls: string[] = []
+    const full = new DriveError('NO_SPACE', 'The disk is full.')
+    const drive = {
+      mounts: [{ directory: '/mounted' }],
+      flush: () => Promise.reject(full),
+      unmount: () => Promise.resolve(void calls.push('unmounted')),
+    }
+    const daemon = { requireDrive: () => Promise.resolve(drive), requireOpen: () => Promise.resolve(drive) }
+    const options = { daemon, startedMs: 0, stay: false, endSoon: () => void calls.push('ending') }
+    const control = createControl(options as unknown as ControlOptions)
+    await t.throwsAsync(control.unmount({ now: true, force }, context), { is: full })
+    t.deepEqual(calls, force ? ['unmounted'] : [])
+  })
+}

@@ -1,0 +1,34 @@
+import test, { type ExecutionContext } from 'ava'
+import { DriveError, silentLog } from '../../base/index.js'
+import { canForget, stageBeforeEnd, type Staged } from './stage-before-end.js'
+
+/** A drive whose disk is full for the first `failures` tries. */
+function onFullDisk(failures: number): Staged & { tries: number } {
+  return {
+    tries: 0,
+    flush() {
+      this.tries++
+      return this.tries > failures ? Promise.resolve() : Promise.reject(new DriveError('NO_SPACE', 'The disk is full.'))
+    },
+    counts: () => Promise.resolve({ held: { files: 3, bytes: 500 } } as never),
+    takingOver: undefined,
+  }
+}
+
+const noWait = (): Promise<void> => Promise.resolve()
+
+test('S-140 the end of the daemon waits for space, and says what is lost if there is none in a minute', async (t: ExecutionContext) => {
+  const soonFree = onFullDisk(5)
+  t.is(await stageBeforeEnd(soonFree, silentLog, noWait), undefined)
+  t.is(soonFree.tries, 6)
+  const full = onFullDisk(Infinity)
+  t.regex((await stageBeforeEnd(full, silentLog, noWait)) ?? '', /3 files with 500 bytes.*The disk is full/)
+  t.is(full.tries, 60)
+})
+
+test('S-140 a daemon with changes that cannot be staged does not end because it is idle', async (t: ExecutionContext) => {
+  const drive = onFullDisk(1)
+  t.false(await canForget(drive))
+  t.true(await canForget(drive))
+  t.true(await canForget(undefined))
+})

@@ -1,0 +1,50 @@
+/** Staging before the daemon ends: a full disk gets some time to become free, because the memory ends with the daemon. */
+import { sleep, toWire, type Log } from '../../base/index.js'
+import type { Drive } from './drive.js'
+
+/** One a second. The unit of systemd/ allows ten minutes. */
+const TRIES = 60
+const WAIT_MS = 1_000
+
+export type Staged = Pick<Drive, 'flush' | 'counts' | 'takingOver'>
+
+/**
+ * Makes everything `staged`, and tries again for a minute.
+ * @returns a sentence about what is lost if the daemon ends now; undefined if everything is staged
+ */
+export async function stageBeforeEnd(
+  drive: Staged | undefined,
+  log: Log,
+  wait: (ms: number) => Promise<void> = sleep,
+): Promise<string | undefined> {
+  // A replay that waits is given up by the closing, which records what is lost.
+  if (drive === undefined || drive.takingOver !== undefined) return undefined
+  for (let tries = 1; ; tries++) {
+    try {
+      await drive.flush()
+      return undefined
+    } catch (error) {
+      const { code, message } = toWire(error)
+      if (tries === 1) log.warn('the end waits: not everything could be staged', { code, error: message })
+      if (tries === TRIES) return describe(drive, message)
+    }
+    await wait(WAIT_MS)
+  }
+}
+
+async function describe(drive: Staged, why: string): Promise<string> {
+  const held = await drive.counts().then(
+    (counts) => `${counts.held.files} files with ${counts.held.bytes} bytes, and the last changes, `,
+    () => 'what was only in its memory ', // the drive thread is dead
+  )
+  return `When the daemon ended: ${held}could not be written to the disk. ${why}`
+}
+
+/** Whether the daemon can end by itself: true if nothing is only in its memory. Tries to stage what is. */
+export async function canForget(drive: Staged | undefined): Promise<boolean> {
+  if (drive === undefined) return true
+  return drive.flush().then(
+    () => true,
+    () => false, // its error is in the status
+  )
+}

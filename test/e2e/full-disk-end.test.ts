@@ -1,0 +1,73 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { testWhere } from '../support/available.js'
+import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { smallDisk } from '../support/small-disk.js'
+import { until } from '../support/until.js'
+import { listing } from '../support/workload.js'
+
+/** Writes files without `fsync`, then leaves no page of the disk to anybody. */
+const WRITE_AND_FILL = `
+import os, sys
+top, filler = sys.argv[1:]
+for i in range(30):
+    with open(f'{top}/{i}', 'wb') as file: file.write(os.urandom(50000))
+os.rename(f'{top}/old', f'{top}/new')
+with open(filler, 'wb', buffering=0) as file:
+    for size in (1 << 20, 4096, 1):
+        try:
+            while True: file.write(bytes(size))
+        except OSError: pass
+`
+
+interface Full {
+  readonly drive: TestDrive
+  readonly before: string
+  /** Frees the disk. */
+  readonly free: () => void
+}
+
+async function fullDisk(t: ExecutionContext): Promise<Full> {
+  t.timeout(10 * 60_000)
+  const folder = temporaryFolder(t, 'disk')
+  const disk = join(folder, 'disk')
+  mkdirSync(disk)
+  smallDisk(t, disk, 64)
+  const drive = testDrive(t, { home: join(disk, 'home'), environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
+  await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
+  program('sh', ['-c', 'echo old > old; sync old'], { cwd: drive.mountpoint })
+  const filler = join(disk, 'filler')
+  program('python3', ['-c', WRITE_AND_FILL, drive.mountpoint, filler])
+  return { drive, before: listing(drive.mountpoint), free: () => rmSync(filler) }
+}
+
+const isMounted = (drive: TestDrive): boolean =>
+  readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${drive.mountpoint} `)
+
+const test = testWhere('fuse', 'root')
+
+test('S-140 S-004 unmount --now on a full disk stages or leaves the mount, and nothing is lost', async (t: ExecutionContext) => {
+  const { drive, before, free } = await fullDisk(t)
+  const { code, stderr } = await drive.run(['unmount', '--now'])
+  // On a slow machine, everything may be staged before the disk is full.
+  t.true(code === 32 || code === 3, stderr)
+  t.is(isMounted(drive), code === 32)
+  if (code === 32) t.is(listing(drive.mountpoint), before)
+  free()
+  if (code === 32) t.is((await drive.run(['unmount', '--now'])).code, 3)
+  await drive.mount()
+  t.is(listing(drive.mountpoint), before, drive.log())
+})
+
+test('S-140 S-010 after SIGTERM on a full disk the daemon waits for space, and nothing is lost', async (t: ExecutionContext) => {
+  const { drive, before, free } = await fullDisk(t)
+  const pid = drive.daemonPid()!
+  process.kill(pid, 'SIGTERM')
+  const hasEnded = (): boolean => !existsSync(`/proc/${pid}/fd/0`)
+  t.true(await until(() => drive.log().includes('the end waits') || hasEnded()))
+  free()
+  t.true(await until(hasEnded))
+  await drive.mount()
+  t.is(listing(drive.mountpoint), before, drive.log())
+})
