@@ -11,7 +11,7 @@ import { collectWhenIdle } from './idle-memory.js'
 import type { EndSignals } from './end-signals.js'
 import { holdLock, type HeldLock, type LockHolder } from './lock.js'
 import { boundedLog } from './log-file.js'
-import { canForget, stageBeforeEnd } from './stage-before-end.js'
+import { canForget, stageBeforeEnd } from './ending/stage-before-end.js'
 
 const LOG_BYTES = 4 * MIB
 /** Without mounts, requests and uploads, the daemon exits after this time. */

@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
-import { DriveError, silentLog } from '../../base/index.js'
+import { DriveError, silentLog } from '../../../base/index.js'
 import { canForget, stageBeforeEnd, type Staged } from './stage-before-end.js'
 
 /** A drive whose disk is full for the first `failures` tries. */

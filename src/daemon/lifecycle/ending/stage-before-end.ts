@@ -1,6 +1,6 @@
-/** Staging before the daemon ends: a full disk gets some time to become free, because the memory ends with the daemon. */
-import { sleep, toWire, type Log } from '../../base/index.js'
-import type { Drive } from './drive.js'
+/** Staging before the daemon ends. A full disk gets time to become free: the memory ends with the daemon. */
+import { sleep, toWire, type Log } from '../../../base/index.js'
+import type { Drive } from '../drive.js'
 
 /** One a second. The unit of systemd/ allows ten minutes. */
 const TRIES = 60
