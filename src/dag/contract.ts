@@ -44,6 +44,8 @@ export interface Commit {
   readonly timeMs: number
   /** The root directory's own attributes; its content is a tree or none. */
   readonly root: EntryRecord
+  /** Attributes of the root beyond the limit were left out while reading. Not stored. */
+  readonly isRootCut?: true
   /** Hard-linked files: map fileId → EntryRecord. */
   readonly links: TreeRef | undefined
   /** Refcounts above one: map digest → number of references beyond the first. */

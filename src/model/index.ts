@@ -13,3 +13,4 @@ export {
 } from './attributes.js'
 export { INLINE_BYTES, type FileChunk, type TreeRef } from './content.js'
 export { isDirectory, isFile, ROOT_INO, S_IFMT, TYPE } from './file-type.js'
+export { MOST_XATTR_BYTES, xattrBytes } from './xattr-bytes.js'

@@ -171,7 +171,7 @@ function startThread(
 
 /** Opens the tree that is here, or that of a version. @returns whether it is new, and the version it starts from */
 async function openTree(
-  { paths, findStart }: OpenDriveOptions,
+  { paths, findStart, log }: OpenDriveOptions,
   { thread }: DriveWorker,
   newer: FastForward | undefined,
   held: HeldMount | undefined,
@@ -180,6 +180,8 @@ async function openTree(
   if (fresh) await markFirstOpening(paths.dataDirectory)
   const start = fresh ? await findStart() : undefined
   const root = newer?.version.commit.root ?? start?.root
+  if ((newer ?? start)?.version.commit.isRootCut)
+    log.warn('attributes of the root directory beyond the limit of a file were left out')
   await thread.open({ root: root && inodeOf(root), living: held })
   return { fresh, start }
 }

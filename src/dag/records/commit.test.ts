@@ -2,6 +2,7 @@ import test from 'ava'
 import { isDriveError, seededRandom } from '../../base/index.js'
 import { deriveDriveKeys } from '../../crypto/index.js'
 import { decodeCommit, encodeCommit, openCommit, sealCommit, type CommitKeys } from './commit.js'
+import { encodeEntry } from './entry-record.js'
 import type { Commit } from '../contract.js'
 import { damaged, randomEntry, type SeededRandom } from '../../../test/support/dag/blocks.js'
 
@@ -36,6 +37,24 @@ test('a commit opens to the sealed fields', (t) => {
     t.deepEqual(openCommit(block.bytes, keys), commit, `seed ${seed}`)
     t.deepEqual(encodeCommit(decodeCommit(encodeCommit(commit))), encodeCommit(commit))
   }
+})
+
+test('S-146 attributes of the root beyond the limit are left out, and the next version can be written', (t) => {
+  const random = seededRandom(65)
+  const plain = randomCommit(random)
+  const kept = { name: 'user.a', value: new Uint8Array(65_536) }
+  const withValue = (bytes: number): Commit => {
+    const zero = { atimeSec: 0, mtimeSec: 0, ctimeSec: 0, atimeNsec: 0, mtimeNsec: 0, ctimeNsec: 0 }
+    const { content } = plain.root
+    const xattrs = [kept, { name: 'user.b', value: new Uint8Array(bytes) }]
+    return { ...plain, root: { ...plain.root, ...zero, uid: 0, gid: 0, content, xattrs } }
+  }
+  // The longest root that was ever written.
+  const longest = 65_000 + 128 * 1024 - encodeEntry(withValue(65_000).root).length
+  const read = openCommit(sealCommit(withValue(longest), keys, random).bytes, keys)
+  t.deepEqual([read.root.xattrs, read.isRootCut], [[kept], true])
+  const later = { ...read, root: { ...read.root, mtimeSec: 2 ** 40, ctimeSec: 2 ** 40, ctimeNsec: 999_999_999 } }
+  t.is(openCommit(sealCommit(later, keys, random).bytes, keys).isRootCut, undefined)
 })
 
 test('a commit signed by another device than it names is CORRUPT', (t) => {

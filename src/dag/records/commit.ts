@@ -59,7 +59,9 @@ export function decodeCommit(bytes: Uint8Array): Commit {
   const deviceSlot = reader.int(0, 255)
   const deviceName = reader.text(MAX_DEVICE_NAME_BYTES)
   const timeMs = reader.int()
-  const root = decodeEntry(reader.view(0, MAX_ENTRY_BYTES))
+  // If the root were refused, the version would be, with all its files.
+  let isCut = false
+  const root = decodeEntry(reader.view(0, MAX_ENTRY_BYTES), () => (isCut = true))
   const links = readRef(reader)
   const duplicates = readRef(reader)
   const forest = reader.bytes(32)
@@ -67,7 +69,8 @@ export function decodeCommit(bytes: Uint8Array): Commit {
   reader.end()
   if (!isDirectory(root)) throw corrupt('the root of a commit is not a directory')
   const device = { deviceSlot, deviceName, timeMs }
-  return { version, driveId, height, parents, ...device, root, links, duplicates, forest, liveBlocks }
+  const commit = { version, driveId, height, parents, ...device, root, links, duplicates, forest, liveBlocks }
+  return isCut ? { ...commit, isRootCut: true } : commit
 }
 
 /** Signs with the head key of `commit.deviceSlot` and seals. The same commit sealed twice gives different blocks. */

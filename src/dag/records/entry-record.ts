@@ -3,7 +3,15 @@
  * unknown kinds and extra items are refused: a program that does not understand a record must not rewrite it.
  */
 import { DriveError, MIB } from '../../base/index.js'
-import { readStat, S_IFMT, type Mutable, type StatKind, writeStat } from '../../model/index.js'
+import {
+  MOST_XATTR_BYTES,
+  readStat,
+  S_IFMT,
+  type Mutable,
+  type StatKind,
+  writeStat,
+  xattrBytes,
+} from '../../model/index.js'
 import { CborReader } from '../cbor-reader.js'
 import { CborWriter } from '../cbor-writer.js'
 import type { EntryRecord, FileChunk, TreeRef } from '../contract.js'
@@ -22,9 +30,8 @@ const RANGES: Readonly<Record<StatKind, { readonly least: number; readonly most:
 /** The kernel's limits (xattr(7)). It gives names as bytes; here each byte is one character up to U+00FF. */
 const MAX_XATTR_NAME = 255
 const MAX_XATTR_VALUE_BYTES = 65_536
-/** Of all names of a file, each with the zero byte that ends it in the kernel's list. */
-const MAX_XATTR_LIST_BYTES = 65_536
-const MAX_XATTRS = MAX_XATTR_LIST_BYTES / 2
+/** No list of names in the kernel is longer: at most 64 KiB, each name with a zero byte. */
+const MAX_XATTRS = 32_768
 /** Longer file bodies are stored as chunks. A symlink's target is at most 4,095 bytes. */
 const MAX_INLINE_BYTES = 65_535
 /** A longer chunk list becomes a map of its own (`kind: 'tree'`). */
@@ -53,8 +60,11 @@ export function encodeEntry(entry: EntryRecord): Uint8Array {
   return writer.take()
 }
 
-/** The inverse of `encodeEntry`. Byte fields are copies. CORRUPT for anything else, including later format versions. */
-export function decodeEntry(bytes: Uint8Array): EntryRecord {
+/**
+ * The inverse of `encodeEntry`. Byte fields are copies. CORRUPT for anything else, including later format versions.
+ * @param onExcess is called for each attribute beyond the limit; if it returns, the attribute is left out
+ */
+export function decodeEntry(bytes: Uint8Array, onExcess: () => void = refuseExcess): EntryRecord {
   const reader = new CborReader(bytes)
   reader.tuple(FIELDS)
   reader.int(VERSION, VERSION)
@@ -65,7 +75,7 @@ export function decodeEntry(bytes: Uint8Array): EntryRecord {
     return reader.int(range.least, range.most)
   }) as Mutable<EntryRecord>
   entry.fileId = fileId
-  entry.xattrs = readXattrs(reader)
+  entry.xattrs = readXattrs(reader, onExcess)
   const { flags, content } = readContent(reader)
   reader.end()
   entry.fixedChunks = (flags & FLAG_FIXED_CHUNKS) !== 0
@@ -105,19 +115,26 @@ function writeXattrs(xattrs: EntryRecord['xattrs']): void {
   for (const { name, value } of sorted) writer.text(name).bytes(value)
 }
 
-function readXattrs(reader: CborReader): EntryRecord['xattrs'] {
+function refuseExcess(): never {
+  throw corrupt('an entry has too many attributes')
+}
+
+function readXattrs(reader: CborReader, onExcess: () => void): EntryRecord['xattrs'] {
   const count = reader.array(MAX_XATTRS * 2)
   if (count % 2 !== 0) throw corrupt('an attribute has no value')
   const xattrs: { name: string; value: Uint8Array }[] = []
-  let listBytes = 0
+  let bytes = 0
+  let before: string | undefined
   for (let i = 0; i < count; i += 2) {
     const name = reader.text(2 * MAX_XATTR_NAME)
     if (!XATTR_NAME.test(name)) throw corrupt('an attribute has an impossible name')
-    listBytes += name.length + 1
-    if (listBytes > MAX_XATTR_LIST_BYTES) throw corrupt('an entry has too many attributes')
-    const before = xattrs.at(-1)
-    if (before !== undefined && compareText(before.name, name) >= 0) throw corrupt('attributes are out of order')
-    xattrs.push({ name, value: reader.bytes(0, MAX_XATTR_VALUE_BYTES) })
+    if (before !== undefined && compareText(before, name) >= 0) throw corrupt('attributes are out of order')
+    before = name
+    const value = reader.bytes(0, MAX_XATTR_VALUE_BYTES)
+    bytes += xattrBytes(name, value)
+    // A later state of the entry has longer fields and must still fit into a block.
+    if (bytes > MOST_XATTR_BYTES) onExcess()
+    else xattrs.push({ name, value })
   }
   return xattrs
 }

@@ -1,7 +1,8 @@
 import { decode } from '@ipld/dag-cbor'
 import test from 'ava'
 import { isDriveError, nameFromBytes, seededRandom, type PlainName } from '../../base/index.js'
-import { decodeEntry, encodeEntry } from './entry-record.js'
+import type { EntryRecord } from '../contract.js'
+import { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS } from './entry-record.js'
 import { buildMap } from '../map/map-build.js'
 import {
   chunkRow,
@@ -231,7 +232,7 @@ test('S-114 a body that is not as long as the size, and attributes beyond the li
   const names = (count: number, length: number): string[] => {
     return Array.from({ length: count }, (_, i) => `user.${i}`.padEnd(length, 'é'))
   }
-  for (const good of [file, link, xattrs(names(256, 255)), xattrs(['user.a'], 65_536), xattrs(['user.\u00ff'])]) {
+  for (const good of [file, link, xattrs(names(186, 255)), xattrs(['user.a'], 65_536), xattrs(['user.\u00ff'])]) {
     t.deepEqual(decodeEntry(encodeEntry(good)).size, good.size)
   }
   const bad = {
@@ -241,7 +242,7 @@ test('S-114 a body that is not as long as the size, and attributes beyond the li
     'a size of a link': { ...link, size: 2 ** 40 },
     'a long name': xattrs(names(1, 256)),
     'a long value': xattrs(['user.a'], 65_537),
-    'a long list': xattrs(names(257, 255)),
+    'a long list': xattrs(names(187, 255)),
     'many short names': xattrs(names(8000, 10)),
     'a name that is not bytes': xattrs(['user.\u0101']),
     'a name with NUL': xattrs(['user.a\0user.b']),
@@ -249,6 +250,38 @@ test('S-114 a body that is not as long as the size, and attributes beyond the li
   for (const [what, entry] of Object.entries(bad)) {
     const error = t.throws(() => decodeEntry(encodeEntry(entry)), undefined, what)
     t.true(isDriveError(error, 'CORRUPT'), what)
+  }
+})
+
+test('S-146 an entry of any readable attributes fits into a block in all its later states', (t) => {
+  const random = seededRandom(53)
+  const digest = random.bytes(32)
+  const most = Number.MAX_SAFE_INTEGER
+  const chunks = Array.from({ length: MAX_EMBEDDED_CHUNKS }, (_, i) => {
+    return { offset: most - 2 ** 21 * (MAX_EMBEDDED_CHUNKS - i), digest, key: digest, length: 65_536, skip: 65_536 }
+  })
+  const full = (first: number, content: EntryRecord['content']): EntryRecord => {
+    const value = new Uint8Array(first)
+    const entry = { ...randomEntry(random, content), uid: 2 ** 32 - 1, gid: 2 ** 32 - 1, nlink: 2 ** 32 - 1 }
+    const times = { atimeSec: -most, mtimeSec: -most, ctimeSec: -most, btimeSec: -most }
+    return {
+      ...entry,
+      ...times,
+      xattrs: [
+        { name: 'user.a', value },
+        { name: 'user.b', value: new Uint8Array(40_000) },
+      ],
+    }
+  }
+  const limit = 96 * 1024 - 2 * 28 - 40_000
+  for (const content of [
+    { kind: 'chunks', chunks },
+    { kind: 'inline', bytes: random.bytes(65_535) },
+  ] as const) {
+    const bytes = encodeEntry(full(limit, content))
+    t.notThrows(() => decodeEntry(bytes))
+    t.true(bytes.length < 200 * 1024, String(bytes.length))
+    t.throws(() => decodeEntry(encodeEntry(full(limit + 1, content))), { code: 'CORRUPT' })
   }
 })
 

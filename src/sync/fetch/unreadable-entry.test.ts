@@ -71,6 +71,31 @@ test('S-114 a body that is not as long as its size, and attributes that no kerne
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
 
+test('S-146 an entry as large as a block, and a root as large as a commit takes, do not stop publishing', async (t) => {
+  const w = await World.open(763)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  await device.drive.write('/mine', w.random.bytes(20_000))
+  await (await device.start()).syncNow()
+  await device.stop()
+  const plain = randomEntry(w.random, { kind: 'inline', bytes: w.random.bytes(9) })
+  const values = (count: number): typeof plain.xattrs =>
+    Array.from({ length: count }, (_, i) => ({ name: `user.${i + 10}`, value: new Uint8Array(65_000) }))
+  await publishForged(w, 1, (rows) => void rows.set('full', encodeEntry({ ...plain, xattrs: values(16) })))
+  const { version } = await openExisting(w)
+  const root = { ...version.commit.root, xattrs: values(2) }
+  await publishForged(w, 1, () => undefined, false, { root })
+  t.true(await device.takeOver())
+  const sync = await device.start()
+  t.deepEqual(
+    Object.keys(await device.drive.dump()).filter((path) => path !== ''),
+    ['/mine'],
+  )
+  await device.drive.write('/new', w.random.bytes(1000))
+  await sync.syncNow()
+  t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
+})
+
 test('S-113 a version whose root directory cannot be decoded is not taken over, and the tree here stays', async (t) => {
   const w = await World.open(761)
   t.teardown(() => w.close())

@@ -1,5 +1,6 @@
 /** Extended attributes, kept in the inode's row. An access ACL and the mode always show the same permissions. */
 import { DriveError } from '../../base/index.js'
+import { MOST_XATTR_BYTES, xattrBytes } from '../../model/index.js'
 import { ACCESS_ACL, aclAfterChmod, applyAcl, checkAcl, DEFAULT_ACL, inheritedAcl, type AppliedAcl } from './acl.js'
 import { TYPE } from '../../tree-state/index.js'
 import type { Inode } from './inode.js'
@@ -15,12 +16,6 @@ export interface XattrParts {
 
 const MAX_NAME_BYTES = 255
 const MAX_VALUE_BYTES = 64 * 1024
-/**
- * Limit for all attributes of one file: its entry must fit into one block, and the entry of the root into the commit.
- */
-const MAX_TOTAL_BYTES = 96 * 1024
-/** The size of an attribute apart from its name (two bytes per character in UTF-8) and its value. */
-const OVERHEAD_BYTES = 16
 const NAMESPACES = ['user.', 'trusted.', 'security.']
 const PERMISSIONS = 0o777
 const S_ISGID = 0o2000
@@ -64,8 +59,8 @@ function put(inode: Inode, name: string, value: Uint8Array): void {
   const exists = inode.xattrs.some((xattr) => xattr.name === name)
   const added = { name, value: Uint8Array.prototype.slice.call(value) }
   const all = exists ? inode.xattrs.map((xattr) => (xattr.name === name ? added : xattr)) : [...inode.xattrs, added]
-  const total = all.reduce((sum, xattr) => sum + 2 * xattr.name.length + xattr.value.length + OVERHEAD_BYTES, 0)
-  if (total > MAX_TOTAL_BYTES) throw new DriveError('NO_SPACE', 'The attributes of the file are too many or too long.')
+  const total = all.reduce((sum, xattr) => sum + xattrBytes(xattr.name, xattr.value), 0)
+  if (total > MOST_XATTR_BYTES) throw new DriveError('NO_SPACE', 'The attributes of the file are too many or too long.')
   inode.xattrs = all
 }
 
