@@ -6,6 +6,7 @@ import { DriveError } from '../../base/index.js'
 import { decodeInode, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
 import type { InodeRecord, RiskGauge } from '../../tree-state/index.js'
 import { persistedSize } from '../content/persisted-size.js'
+import { readBe64 } from '../../storage/kv/index.js'
 import type { FileIds } from './file-ids.js'
 import { Inode } from './inode.js'
 import { InodeCache } from './inode-cache.js'
@@ -94,6 +95,15 @@ export class InodeTable {
     }
   }
 
+  /** Gives the inode an id of its own, which is published with its entry. The inode `keeper` keeps the one before. */
+  renewId(inode: Inode, keeper: number): void {
+    this.#fileIds.delete(inode.fileId, inode.ino)
+    this.#fileIds.put(inode.fileId, keeper)
+    inode.fileId = this.#fileIds.make(inode.ino)
+    this.#fileIds.put(inode.fileId, inode.ino)
+    this.markChanged(inode)
+  }
+
   /** Content, attributes or entries changed: written by the next commit, published by the next published commit. */
   markChanged(inode: Inode): void {
     this.markUnwritten(inode)
@@ -168,7 +178,9 @@ export class InodeTable {
       tables.state.delete(orphanKey(ino))
       markClipped(this.#state.tables, inode, false)
     }
-    if (!inode.isDirectory && tables.ids.get(inode.fileId) !== undefined) {
+    const linked = inode.isDirectory ? undefined : tables.ids.get(inode.fileId)
+    // Another device may have published another file with this id.
+    if (linked !== undefined && readBe64(linked) === ino) {
       this.#state.addRemoved({ kind: 'link', fileId: inode.fileId })
       tables.ids.delete(inode.fileId)
     }

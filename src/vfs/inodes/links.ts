@@ -3,7 +3,7 @@
  * directory that is not loaded yet may name the same file.
  */
 import { DriveError, type PlainName } from '../../base/index.js'
-import { be64 } from '../../storage/kv/index.js'
+import { be64, readBe64 } from '../../storage/kv/index.js'
 import { linkKey, rowsOf, secondOf } from '../../tree-state/index.js'
 import type { Inode } from './inode.js'
 import type { TreeState } from '../inodes/tree-state.js'
@@ -27,6 +27,9 @@ export function addLink(parts: LinkParts, inode: Inode, parent: number, name: Pl
   if (inode.nlink === 1) {
     const first = nameIn(parts, inode)
     if (first !== undefined) links.put(linkKey(inode.ino, inode.parent, parts.directories.hashOf(first)), PRESENT)
+    const known = ids.get(inode.fileId)
+    // Another device published two files with one id. One row of the link table cannot hold both.
+    if (known !== undefined && readBe64(known) !== inode.ino) parts.inodes.renewId(inode, readBe64(known))
     ids.put(inode.fileId, be64(inode.ino))
   }
   links.put(linkKey(inode.ino, parent, parts.directories.hashOf(name)), PRESENT)
