@@ -48,7 +48,7 @@ export type FreshRoot =
   | { readonly record: InodeRecord }
 
 export interface VfsOptions {
-  /** Environment `meta`; its owner closes it after the vfs. */
+  /** Environment `meta`; only the vfs commits it. Its owner closes it after the vfs. */
   readonly meta: Environment
   /** Its owner closes it after the vfs. */
   readonly blocks: BlockStore
@@ -95,8 +95,8 @@ export interface Vfs {
   /** Tells the kernel to drop cache entries that something other than the kernel changed. */
   readonly invalidations: Invalidations
   /**
-   * Stages and commits everything, then stops. Rejects with NO_SPACE when something could not be staged; it is closed
-   * nevertheless.
+   * Stages and commits everything, then stops. Rejects with NO_SPACE when something could not be staged or committed;
+   * it is closed nevertheless. If the commit failed, the last one before it stays: half a commit is never written.
    */
   close(): Promise<void>
 }

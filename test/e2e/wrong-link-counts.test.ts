@@ -63,5 +63,6 @@ async function writeLinkCounts(drive: TestDrive, phrase: string, nlink: number):
     if (isDirectory(record)) inodes.put(key, encodeInode({ ...record, nlink }))
     else if (record.nlink > 1) inodes.put(key, encodeInode({ ...record, nlink: Math.max(2, nlink) }))
   }
+  await meta.commit()
   await meta.close()
 }

@@ -116,7 +116,10 @@ async function openInto(parts: OpenParts, options: OpenDriveOptions): Promise<Dr
   parts.push(() => meta.close())
   const environments = { meta, queue: local.queue }
   const config = await options.config()
-  parts.push(() => nodeAndSync.closeSync())
+  parts.push(async () => {
+    await nodeAndSync.closeSync()
+    await local.queue.commit()
+  })
   // A tree in the middle of a replay is not published. The replay may need what sync reads from the node.
   await nodeAndSync.start({ worker, ...environments, keys, config, start, paths }, held !== undefined)
   if (fresh) await endFirstOpening(dataDirectory)

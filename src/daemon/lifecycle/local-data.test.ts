@@ -22,7 +22,9 @@ async function use<T>(directory: string, name: 'meta' | 'queue', work: (environm
   const sealer = localSealer(localKey, await homeOf(directory, systemRandom), name, systemRandom)
   const environment = openEnvironment({ path: join(directory, name), sealer, log: silentLog })
   try {
-    return work(environment)
+    const result = work(environment)
+    await environment.commit()
+    return result
   } finally {
     await environment.close()
   }
@@ -57,6 +59,7 @@ test('S-044 local data from before homes had an id still open', async (t) => {
   const sealer = localSealer(localKey, undefined, 'meta', systemRandom)
   const environment = openEnvironment({ path: join(path, 'meta'), sealer, log: silentLog })
   put(environment)
+  await environment.commit()
   await environment.close()
   t.is(await homeOf(path, systemRandom), undefined)
   t.is(await use(path, 'meta', get), 'value')

@@ -16,7 +16,7 @@ export interface Environment {
    * with NO_SPACE when the disk is full: the overlay keeps its writes, and a later commit retries them.
    */
   commit(): Promise<void>
-  /** Commits, then closes. */
+  /** Waits for commits that were asked for. Never commits: writes that no commit has are dropped, as by a kill. */
   close(): Promise<void>
 }
 

@@ -21,6 +21,7 @@ test('a put is read back at once, while its commit runs, after it and after reop
     await committing
     t.is(text(table.get(bytes('a'))), '2')
     t.is(environment.pendingCount, 1)
+    await environment.commit()
     await environment.close()
     const again = openEnvironment({ path, sealer: testSealer(), log: silentLog })
     t.is(text(again.table('rows', { sealed: true }).get(bytes('a'))), '2')
@@ -162,6 +163,40 @@ test('a failed commit loses nothing: rows stay readable and a later commit write
     },
     { frozen: () => (fail ? Promise.reject(new Error('not yet')) : Promise.resolve()) },
   )
+})
+
+test('S-139 closing drops what no commit has, also after a failed commit, and waits for commits that were asked for', async (t) => {
+  let fail = false
+  const isOld = (path: string): Promise<void> => {
+    const again = openEnvironment({ path, log: silentLog })
+    t.deepEqual(
+      [...again.table('rows').range()].map(([k, v]) => [text(k), text(v)]),
+      [['a', 'old']],
+    )
+    return again.close()
+  }
+  await withEnvironment(async (environment, path) => {
+    const table = environment.table('rows')
+    table.put(bytes('a'), bytes('older'))
+    const first = environment.commit()
+    table.put(bytes('a'), bytes('old'))
+    const second = environment.commit()
+    await environment.close()
+    await Promise.all([first, second])
+    await isOld(path)
+    const failing = openEnvironment({
+      path,
+      log: silentLog,
+      commitHook: { frozen: () => (fail ? Promise.reject(new Error('not yet')) : Promise.resolve()) },
+    })
+    fail = true
+    failing.table('rows').put(bytes('b'), bytes('half'))
+    await t.throwsAsync(failing.commit())
+    failing.table('rows').put(bytes('c'), bytes('half'))
+    fail = false
+    await failing.close()
+    await isOld(path)
+  })
 })
 
 test('a range shows the rows at the time of the call, also when commits run during the iteration', async (t) => {

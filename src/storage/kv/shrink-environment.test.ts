@@ -44,6 +44,7 @@ async function grown(t: ExecutionContext, kept: number): Promise<string> {
   environment.table('others').put(Buffer.of(1), Buffer.of(1))
   await environment.commit()
   for (let i = kept; i < 10_000; i++) table.delete(keyOf(i))
+  await environment.commit()
   await environment.close()
   return path
 }

@@ -100,6 +100,7 @@ test('pages of an earlier version, in one row each, are read, replaced and remov
   const page = (fill: number): Buffer => Buffer.alloc(4096, fill)
   const before = openEnvironment({ path, sealer: testSealer(), log: silentLog })
   for (let i = 0; i < 4; i++) before.table('pages', { sealed: true }).put(chunkKey(1, i), page(i))
+  await before.commit()
   await before.close()
   const environment = openEnvironment({ path, sealer: testSealer(), log: silentLog })
   try {
@@ -196,6 +197,7 @@ test('sealed rows do not reveal values, and do not open under another key', asyn
     const raw = openEnvironment({ path, log: silentLog })
     const rows = raw.table('rows')
     rows.put(bytes('moved'), rows.get(bytes('k'))!)
+    await raw.commit()
     await raw.close()
     const again = openEnvironment({ path, sealer: testSealer(), log: silentLog })
     const sealed = again.table('rows', { sealed: true })

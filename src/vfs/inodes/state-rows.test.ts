@@ -37,6 +37,7 @@ for (const [rows, isCounted] of [
     made.counters.dirtyFiles = rows
     made.counters.unpublishedBytes = rows * 10
     closeSequence(made)
+    await before.commit()
     await before.close()
 
     const after = open()

@@ -2,7 +2,7 @@ import test from 'ava'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { seededRandom, systemClock } from '../../base/index.js'
+import { DriveError, seededRandom, systemClock } from '../../base/index.js'
 import {
   caller,
   codeOf,
@@ -152,6 +152,31 @@ test('writers wait when memory is full, and all their bytes arrive', async (t) =
     t.true((await readInode(drive.tree, ino)).equals(stretch(0, 3 * 1024 * KIB)))
     drive.tree.release(ino, handle)
   }
+  await drive.shut()
+  scratch.remove()
+})
+
+test('S-139 closing while the block index cannot be committed leaves the tree of the last commit, not half of a newer one', async (t) => {
+  const scratch = scratchDrive()
+  let drive = await scratch.open()
+  const kept = await writeFile(drive.tree, 'kept', stretch(0, 50_000))
+  await drive.port.flush()
+  drive.blocks.commit = () => Promise.reject(new DriveError('NO_SPACE', 'The disk of the block index is full.'))
+  for (let i = 0; i < 20; i++) await writeFile(drive.tree, `new${String(i)}`, stretch(i, 50_000))
+  await drive.tree.setAttributes(kept, { size: 0 }, undefined, caller)
+  t.is(await codeOf(() => drive.tree.syncAll(caller)), 'NO_SPACE')
+  t.is(await codeOf(() => drive.close()), 'NO_SPACE')
+  // There is room again when the parts below are closed.
+  Reflect.deleteProperty(drive.blocks, 'commit')
+  await drive.abandon()
+  drive = await scratch.open()
+  const names = await list(drive.tree, ROOT_INO, true)
+  t.deepEqual(
+    names.map((entry) => String(entry.name)).filter((entry) => entry !== '.' && entry !== '..'),
+    ['kept'],
+  )
+  t.true((await readInode(drive.tree, kept)).equals(stretch(0, 50_000)))
+  await writeFile(drive.tree, 'after', stretch(0, 50_000))
   await drive.shut()
   scratch.remove()
 })

@@ -63,8 +63,9 @@ export class MemoryEnvironment implements Environment {
     this.#committed = next
   }
 
-  async close(): Promise<void> {
-    await this.commit()
+  close(): Promise<void> {
+    this.crash()
+    return Promise.resolve()
   }
 
   /** Simulates the death of the process: uncommitted writes are lost. */

@@ -125,6 +125,7 @@ export class RealDevice extends TreeByPath {
     this.sync = late.sync = sync
     this.#close = [
       () => sync.close(),
+      () => queue.commit(),
       () => vfs.close(),
       () => pipeline.close(),
       () => blocks.close(),
