@@ -1,5 +1,5 @@
 /** Cleans up after a crash: detaches dead mounts, and restores the recorded ones. */
-import type { Log } from '../../base/index.js'
+import { toWire, type Log } from '../../base/index.js'
 import { clearStale } from '../../fuse/index.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
@@ -17,9 +17,11 @@ export async function clearDeadMounts(mountsFile: string, log: Log, held?: strin
     )
     await restoreMode(directory, bareMode)
   }
-  await writeMountRecord(
-    mountsFile,
-    recorded.filter(({ directory }) => directory === held),
+  const kept = recorded.filter(({ directory }) => directory === held)
+  if (kept.length === recorded.length) return
+  // The next daemon tries again. A full disk must not end the mount that is held.
+  await writeMountRecord(mountsFile, kept).catch((error: unknown) =>
+    log.warn('the record of mounts could not be written', { code: toWire(error).code }),
   )
 }
 

@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { testWhere } from '../../../test/support/available.js'
+import { smallDisk } from '../../../test/support/small-disk.js'
+import { silentLog } from '../../base/index.js'
+import { writeMountRecord } from './mount-record.js'
+import { clearDeadMounts } from './remount.js'
+
+const mountAt = (directory: string) => ({ directory, readOnly: false, allowOther: false })
+
+function folder(t: ExecutionContext): string {
+  const made = mkdtempSync(join(tmpdir(), 'dagdrive-remount-'))
+  t.teardown(() => rmSync(made, { recursive: true, force: true }))
+  return made
+}
+
+test('S-141 the record of mounts is not written again if only the held mount is in it', async (t: ExecutionContext) => {
+  const file = join(folder(t), 'mounts.json')
+  await writeMountRecord(file, [mountAt('/nowhere/held')])
+  const before = statSync(file)
+  await clearDeadMounts(file, silentLog, '/nowhere/held')
+  t.is(statSync(file).ino, before.ino)
+  t.is(statSync(file).mtimeMs, before.mtimeMs)
+})
+
+testWhere('root')('S-141 a full disk prevents no opening because of the record of mounts', async (t) => {
+  const disk = folder(t)
+  smallDisk(t, disk, 1)
+  const file = join(disk, 'mounts.json')
+  await writeMountRecord(file, [mountAt('/nowhere/held'), mountAt('/nowhere/dead')])
+  t.throws(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(2 << 20)), { code: 'ENOSPC' })
+  await t.throwsAsync(writeMountRecord(file, []), undefined, 'the disk is full')
+  await t.notThrowsAsync(clearDeadMounts(file, silentLog, '/nowhere/held'))
+})
