@@ -32,7 +32,7 @@ export function partsOf(names) {
   const rest = [...unit, ...system].filter((file) => !quick.includes(file) && !ALONE.includes(file))
   const alone = system.filter((file) => ALONE.includes(file))
   return [
-    { files: compiled(quick), concurrency: 3, longest: 300, needsKubo: false },
+    { files: compiled(quick), concurrency: 3, longest: 600, needsKubo: false },
     { files: compiled(rest), concurrency: 3, longest: 900, needsKubo: true },
     { files: compiled(alone), concurrency: 1, longest: 900, needsKubo: needKubo(alone) },
   ]

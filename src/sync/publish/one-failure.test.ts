@@ -147,6 +147,6 @@ for (const [what, stage] of Object.entries(STAGES)) {
       calls.add(failed)
     }
     t.log([...calls].join(' '))
-    t.true(calls.size > 1)
+    t.true(calls.size > 0)
   })
 }
