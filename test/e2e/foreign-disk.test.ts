@@ -87,7 +87,7 @@ testWhere('fuse')(
     })
     const sums = program('sh', ['-c', 'sha256sum f1 f2 f3'], { cwd: drive.mountpoint })
     await drive.unmount()
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
 
     const victim = join(folder, 'victim')
     const prepared: Record<string, (store: string) => void> = {

@@ -168,7 +168,7 @@ test('R-41 with a sealed key file, nothing opens without the passphrase, and arg
 test('one daemon per home, even if many commands start at once; all its files are private', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.must(['init', '--phrase-out', join(drive.home, '..', 'phrase')])
-  await drive.must(['daemon', 'stop'])
+  await drive.stop()
   const results = await Promise.all([
     drive.run(['mount', drive.mountpoint]),
     drive.run(['mount', drive.mountpoint]),
@@ -258,7 +258,7 @@ test('an interrupted first opening is repeated', async (t: ExecutionContext) => 
   await first.unmount()
   const second = testDrive(t)
   await second.must(['init', ...node, '--phrase-file', phrase])
-  await second.must(['daemon', 'stop'])
+  await second.stop()
   program('rm', ['-r', join(second.home, 'data', 'queue')])
   writeFileSync(join(second.home, 'data', 'beginning'), '')
   await second.mount()

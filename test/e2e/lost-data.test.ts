@@ -60,7 +60,7 @@ testWhere('fuse')(
     await refused()
     await drive.must(['node', 'set', `file://${store}.kept`])
     await drive.mount()
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     await refused()
     await drive.mount()
     t.is(await programAside('cat', ['file'], drive.mountpoint), 'bytes\n')

@@ -29,10 +29,10 @@ testWhere('go')(
     const first = testDrive(t)
     await first.must(['init', ...node, '--phrase-out', phrase])
     await first.must(['sync'])
-    await first.must(['daemon', 'stop'])
+    await first.stop()
     const other = testDrive(t)
     await other.must(['init', '--phrase-out', unknown])
-    await other.must(['daemon', 'stop'])
+    await other.stop()
 
     const second = testDrive(t)
     const refused = async (args: readonly string[], code: number): Promise<void> => {

@@ -67,13 +67,13 @@ testWhere('go')(
   async (t: ExecutionContext) => {
     const { drive, proxy } = await locked(t)
     const other = await listeningNode(t)
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     configure(drive, other.url)
     t.is((await drive.run(['sync'])).code, NODE_DENIED)
     await drive.run(['node', 'test'])
     t.true(other.heard.length > 0, 'the other node got requests')
     t.false(other.heard.join().includes(TOKEN), other.heard.join())
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     configure(drive, proxy.url)
     await drive.must(['sync'])
   },
@@ -85,7 +85,7 @@ testWhere('go')(
     const { drive, keyFile, proxy } = await locked(t)
     const path = join(drive.home, 'node.key')
     const refused = async (what: RegExp): Promise<void> => {
-      await drive.must(['daemon', 'stop'])
+      await drive.stop()
       const { code, stderr } = await drive.run(['sync'])
       t.is(code, NODE_DENIED, stderr)
       t.regex(stderr, what)
@@ -126,7 +126,7 @@ testWhere('go', 'root')(
   async (t: ExecutionContext) => {
     const { drive, proxy, keyFile } = await locked(t)
     const { port } = new URL(proxy.url)
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     await proxy.goDown()
     const squatter = spawn(process.execPath, ['-e', SQUATTER, port], { uid: 65_534, gid: 65_534, cwd: '/' })
     t.teardown(() => void squatter.kill('SIGKILL'))
@@ -149,19 +149,19 @@ testWhere('go', 'root')(
     await drive.must(['sync'])
     // The node permanently moves to another user. Repeating the command records the new user.
     configureListener(drive, 12_345)
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     t.is((await drive.run(['sync'])).code, NODE_DENIED)
     await drive.must(['node', 'set', proxy.url, '--key-file', keyFile])
     await drive.must(['sync'])
     configureListener(drive, 12_345)
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     await drive.must(['node', 'set', proxy.url])
     await drive.must(['sync'])
     t.deepEqual((await drive.json<{ warnings: string[] }>(['status'])).warnings, [])
 
     // The record says that no process of this machine listens. Now a process of this machine does.
     configureListener(drive)
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     t.is((await drive.run(['sync'])).code, NODE_DENIED)
     const { warnings } = await drive.json<{ warnings: string[] }>(['status'])
     t.regex(warnings.join(), /No program of this machine listens.*unix:\/\/\/folder\/api\.sock/)

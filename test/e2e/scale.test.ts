@@ -47,7 +47,7 @@ testWhere('fuse')(
     await drive.must(['sync'], 600_000)
     peak(t, drive)
     await drive.unmount([], 600_000)
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     await drive.mount()
     const ends = `
       import os

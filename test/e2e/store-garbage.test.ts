@@ -41,7 +41,7 @@ testWhere('fuse', 'root')(
 
     const second = testDrive(t)
     await drive.unmount([], 60_000)
-    await drive.must(['daemon', 'stop'])
+    await drive.stop()
     await second.up(['--node', `file://${join(disk, 'node')}`, '--phrase-file', join(folder, 'phrase')])
     t.is(program('sha256sum', ['large', 'rewritten'], { cwd: second.mountpoint }), sum)
   },

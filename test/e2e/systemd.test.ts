@@ -26,7 +26,7 @@ async function underManager(t: ExecutionContext): Promise<{ manager: ServiceMana
   const unit = 'dagdrive.service'
   copyFileSync(join(projectRoot, 'systemd', unit), join(manager.home, '.config/systemd/user', unit))
   await drive.must(['init'])
-  await drive.must(['daemon', 'stop'])
+  await drive.stop()
   manager.control('daemon-reload')
   t.is(manager.control('start', 'dagdrive'), '')
   await drive.mount()

@@ -169,7 +169,7 @@ testWhere('fuse', 'go')(
     await b.mount()
     t.is(readFileSync(join(b.mountpoint, 'note'), 'utf8'), 'from b\nfrom a\n')
     await b.unmount([], 300_000)
-    await a.must(['daemon', 'stop'])
+    await a.stop()
     t.is((await daemon).code, 0)
   },
 )
@@ -219,7 +219,7 @@ testWhere('fuse')('S-013 mount reports that the node could not be asked for newe
   const { a, b } = await pair(t, kinds['a store on a disk']!)
   t.is((await b.json<MountReport>(['mount', b.mountpoint])).newerUnknown, undefined)
   await b.unmount()
-  await b.must(['daemon', 'stop'])
+  await b.stop()
   // A store on a disk has one user at a time.
   await a.mount()
   const mounted = await b.run(['mount', b.mountpoint])

@@ -101,6 +101,12 @@ export class TestDrive {
     return this.must(['unmount', this.mountpoint, ...args], timeoutMs)
   }
 
+  /** Ends the daemon. What is not published yet stays staged (status 3), such as the first version of a new drive. */
+  async stop(): Promise<void> {
+    const { code, stderr } = await this.run(['daemon', 'stop'])
+    if (code !== 0 && code !== 3) throw new Error(`dagdrive daemon stop: exit ${code}\n${stderr}\n${this.log()}`)
+  }
+
   /** The daemon's process id, or undefined when none runs for this home. */
   daemonPid(): number | undefined {
     for (const entry of readdirSync('/proc')) {
