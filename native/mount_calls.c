@@ -22,8 +22,11 @@ extern char **environ;
 
 int mount_fuse(char *const strings[4], unsigned long flags) {
   const char *source = strings[0], *target = strings[1], *type = strings[2], *options = strings[3];
-  int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  /* The descriptor of a live connection mounts the same file system again. */
+  bool is_again = strncmp(options, "fd=", 3) == 0;
+  int fd = is_again ? fcntl(atoi(options + 3), F_DUPFD_CLOEXEC, 3) : open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return -errno;
+  if (is_again) options += strcspn(options, ",") + (strchr(options, ',') != NULL);
   char data[MAX_STRING + 128];
   int length = snprintf(data, sizeof data, "fd=%d,rootmode=40000,user_id=%u,group_id=%u%s%s", fd, (unsigned)geteuid(),
                         (unsigned)getegid(), *options ? "," : "", options);

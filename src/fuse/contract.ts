@@ -85,6 +85,12 @@ export interface FuseMount {
   readonly beneath?: number
   /** The mode of the directory before it was guarded; undefined if it was not changed. */
   readonly bareMode?: number | undefined
+  /** Whether it is the topmost mount at its path. */
+  isShown(): Promise<boolean>
+  /** Mounts the same connection at `target`. @returns false if this user may not, or the connection has ended */
+  attach(target: string): Promise<boolean>
+  /** Ends the connection: every call of a program on the mount fails. */
+  abort(): Promise<void>
   /** From now on the mount dies with its server. */
   release(): void
   /** Resolves when the kernel has ended the mount, and every handle and reference is released. Never rejects. */

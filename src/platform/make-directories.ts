@@ -5,10 +5,11 @@ import { dirname } from 'node:path'
 /**
  * Like `mkdir` with `recursive`. But Node's call never returns when an existing parent answers ENOENT (as in /proc).
  * Existing directories stay unchanged.
- * @param mode of the new directories
+ * @param mode of the new directory
+ * @param parentMode of its new parents
  * @throws the error of the file system, EEXIST when something else is in the way
  */
-export async function makeDirectories(path: string, mode = 0o777): Promise<void> {
+export async function makeDirectories(path: string, mode = 0o777, parentMode = mode): Promise<void> {
   try {
     await mkdir(path, { mode })
   } catch (error) {
@@ -16,8 +17,8 @@ export async function makeDirectories(path: string, mode = 0o777): Promise<void>
     if (code === 'EEXIST' && (await isDirectory(path))) return
     const parent = dirname(path)
     if (code !== 'ENOENT' || parent === path || (await isDirectory(parent))) throw error
-    await makeDirectories(parent, mode)
-    await makeDirectories(path, mode)
+    await makeDirectories(parent, parentMode)
+    await makeDirectories(path, mode, parentMode)
   }
 }
 

@@ -17,7 +17,6 @@ export type {
   BlockPlace,
   DriveCounts,
   DrivePort,
-  FrozenCounts,
   LevelCounts,
   MergedFile,
   PublishedCommit,

@@ -57,6 +57,12 @@ export interface DriveThread extends DrivePort {
     readonly living?: { readonly highest: Highest; readonly sharedMemory: number } | undefined
   }): Promise<void>
   mount(directory: string, options: ThreadMountOptions): Promise<ThreadMount>
+  /**
+   * Puts the name of a mount back that was detached while programs use it.
+   * @returns whether its path shows it; otherwise the mount has ended
+   * @throws BUSY, NOT_EMPTY
+   */
+  showAgain(mountpoint: string, options: Pick<ThreadMountOptions, 'again'>): Promise<boolean>
   /** Serves a mount whose server died. The drive thread then owns its channel. */
   takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount>
   /** @throws BUSY if programs use it, unless `lazy` */
@@ -85,6 +91,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'isFresh',
   'open',
   'mount',
+  'showAgain',
   'takeOver',
   'unmount',
   'closeAll',

@@ -19,7 +19,14 @@ import {
 import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard, diskSpace } from '../../platform/index.js'
 import { deriveDriveKeys } from '../../crypto/index.js'
 import { FILES_METHODS, openFiles, type FilesSession } from '../../files/index.js'
-import { mountTree, prepareTakeOver, takeOverTree, type FuseMount, type LivingMount } from '../../fuse/index.js'
+import {
+  mountTree,
+  prepareTakeOver,
+  showAgain,
+  takeOverTree,
+  type FuseMount,
+  type LivingMount,
+} from '../../fuse/index.js'
 import { createCore, openPipeline } from '../../pipeline/index.js'
 import { openBlockStore } from '../../storage/blocks/index.js'
 import { openEnvironment } from '../../storage/kv/index.js'
@@ -87,6 +94,10 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   isFresh,
   open,
   mount,
+  showAgain: (mountpoint, options) => {
+    const served = mounts.get(mountpoint)
+    return served === undefined ? false : showAgain(served, options, log)
+  },
   takeOver,
   unmount,
   closeAll,

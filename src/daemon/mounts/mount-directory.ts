@@ -1,5 +1,5 @@
 /** Directories for mounts: resolved without accessing a mount, created if missing, and checked. */
-import { readdir, readlink, realpath } from 'node:fs/promises'
+import { readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { DriveError, diskFailure, isDriveError } from '../../base/index.js'
 import { clearStale, isStale } from '../../fuse/index.js'
@@ -23,11 +23,19 @@ export async function resolveFully(path: string, links = 0): Promise<string> {
   return target === undefined ? found : resolveFully(resolve(parent, target), links + 1)
 }
 
+/** The mode of a directory made for a mount: while nothing is mounted, nothing is saved there by mistake. */
+export const GUARDED = 0o500
+
 /**
  * Detaches a dead mount of this drive, and creates the directory if it is missing.
+ * @returns the mode of the directory, unless a dead mount is on it
  * @throws NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID if the drive cannot be mounted there
  */
-export async function requireMountable(directory: string, paths: DrivePaths, again: boolean): Promise<void> {
+export async function requireMountable(
+  directory: string,
+  paths: DrivePaths,
+  again: boolean,
+): Promise<number | undefined> {
   for (const own of paths.directories) {
     const home = await realpath(own)
     if (within(directory, home) || within(home, directory)) {
@@ -35,12 +43,12 @@ export async function requireMountable(directory: string, paths: DrivePaths, aga
     }
   }
   // A dead mount stays until the new one replaces it.
-  if (again && (await isStale(directory).catch(() => false))) return
+  if (again && (await isStale(directory).catch(() => false))) return undefined
   await clearStale(directory).catch((error: NodeJS.ErrnoException) => {
     // The directory does not exist, so nothing is mounted on it.
     if (error.code !== 'ENOENT') throw unusable(directory, error)
   })
-  const entries = await makeDirectories(directory)
+  const entries = await makeDirectories(directory, GUARDED, 0o777)
     .then(() => readdir(directory))
     .catch(async (error: unknown) => {
       // The mount died during this check, because its holder was resumed too late.
@@ -50,6 +58,10 @@ export async function requireMountable(directory: string, paths: DrivePaths, aga
   if (entries.length > 0 && !again) {
     throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide its content.`)
   }
+  return stat(directory).then(
+    ({ mode }) => mode & 0o7777,
+    () => undefined, // as above, the mount has died
+  )
 }
 
 function unusable(directory: string, error: unknown): DriveError {

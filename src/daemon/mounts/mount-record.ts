@@ -5,6 +5,7 @@ import { findMount } from '../../fuse/index.js'
 import { readHomeFile, writePrivateFile } from '../../platform/index.js'
 import { type Log } from '../../base/index.js'
 import type { MountReport } from '../../api/index.js'
+import { GUARDED } from './mount-directory.js'
 
 export interface RecordedMount extends MountReport {
   /** The original mode of the directory, to be restored after the unmount. */
@@ -33,9 +34,6 @@ export async function readMountRecord(path: string, log: Log): Promise<RecordedM
 export async function writeMountRecord(path: string, mounts: readonly RecordedMount[]): Promise<void> {
   await writePrivateFile(path, `${JSON.stringify(mounts)}\n`)
 }
-
-/** The mode of a guarded mountpoint. */
-const GUARDED = 0o500
 
 /**
  * Restores the mode of the directory, unless something is mounted on it. Something else may be at this path by now. The

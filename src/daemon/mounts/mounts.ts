@@ -7,7 +7,7 @@ import type { DriveWorker } from '../drive-thread/drive-worker.js'
 import type { TakingOver } from './taking-over.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { HeldMount, Holder } from './contract.js'
-import { requireMountable, resolveFully } from './mount-directory.js'
+import { GUARDED, requireMountable, resolveFully } from './mount-directory.js'
 import { mountAnswers } from './mount-answers.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
 import { busyMessage, usersOf } from './users-of.js'
@@ -96,15 +96,20 @@ export function createMounts(options: MountsOptions): Mounts {
     const directory = await resolveFully(request.directory)
     const existing = live.get(directory)
     if (existing !== undefined) {
-      if (existing.readOnly === wanted.readOnly && existing.allowOther === wanted.allowOther)
-        return { report: existing, beneath: 0 }
-      throw new DriveError('BUSY', `${directory} is mounted with other options; unmount it first.`)
+      if (existing.readOnly !== wanted.readOnly || existing.allowOther !== wanted.allowOther)
+        throw new DriveError('BUSY', `${directory} is mounted with other options; unmount it first.`)
+      // Its name may have been detached (`umount -l`).
+      if (await worker.thread.showAgain(directory, {})) return { report: existing, beneath: 0 }
+      forget(directory)
     }
     const other = [...live.keys()][0]
     if (other !== undefined) throw new DriveError('BUSY', `The drive is mounted at ${other}; unmount it there first.`)
     const again = before !== undefined
-    await requireMountable(directory, paths, again)
+    const bareMode = await requireMountable(directory, paths, again)
     const report: MountReport = { directory, ...wanted }
+    // A guarded directory may have an earlier mode to get back.
+    if (bareMode !== undefined && (bareMode !== GUARDED || !bareModes.has(directory)))
+      bareModes.set(directory, bareMode)
     if (again) await recallMode(directory)
     if (before?.bareMode !== undefined) bareModes.set(directory, before.bareMode)
     await writeMountRecord(paths.mountsFile, [...live.values(), report].map(recorded))
@@ -199,7 +204,7 @@ export function createMounts(options: MountsOptions): Mounts {
     ended(mountpoint, end) {
       if (live.has(mountpoint)) log.info('the mount has ended', { end })
       forget(mountpoint)
-      void restoreDirectory(mountpoint)
+      void oneAtATime(() => restoreDirectory(mountpoint))
     },
 
     async leave() {

@@ -40,7 +40,7 @@ export async function mountTree(request: MountTreeRequest): Promise<FuseMount> {
     const bareMode = options.guards === true ? await place.guard() : undefined
     return { ...mount, beneath: place.beneath, bareMode }
   } finally {
-    place.close()
+    await place.close()
   }
 }
 

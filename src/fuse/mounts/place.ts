@@ -19,10 +19,11 @@ export interface MountPlace {
   readonly beneath: number
   /**
    * Sets the mode of the directory so that only its owner can read it.
-   * @returns its previous mode, if that changed
+   * @returns the mode it had before the mount, if that was another one
    */
   guard(): Promise<number | undefined>
-  close(): void
+  /** Without a guard, the directory gets the mode back that it had. */
+  close(): Promise<void>
 }
 
 export interface PlaceOptions {
@@ -34,6 +35,7 @@ export interface PlaceOptions {
 }
 
 const READ_BY_OWNER = 0o500
+const WRITE_BY_OWNER = 0o200
 const WRITTEN_BY_OWNER = 0o700
 
 /** @throws NOT_FOUND, NOT_A_DIRECTORY, NOT_EMPTY, BUSY */
@@ -58,21 +60,22 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
   }
   const directory = await openDirectory(addon, mountpoint, replaces)
   const through = directory === undefined ? mountpoint : `/proc/self/fd/${directory}`
-  const end = (): void => {
+  const mode = new PlaceMode(through)
+  const close = async (): Promise<void> => {
+    await mode.restore()
     if (directory !== undefined) addon?.closeDescriptor?.(directory)
   }
   try {
-    if (!(await stat(through)).isDirectory()) {
-      throw new DriveError('NOT_A_DIRECTORY', 'The mountpoint is not a directory.')
-    }
+    const found = await stat(through)
+    if (!found.isDirectory()) throw new DriveError('NOT_A_DIRECTORY', 'The mountpoint is not a directory.')
     const beneath = (await readdir(through)).length
     if (beneath > 0 && !options.again && !replaces) throw new DriveError('NOT_EMPTY', 'The mountpoint is not empty.')
-    // fusermount3 requires write permission. A failure means that the directory belongs to another user.
-    if (options.again && process.geteuid?.() !== 0) await chmod(through, WRITTEN_BY_OWNER).catch(() => undefined)
+    // fusermount3 requires write permission.
+    if (process.geteuid?.() !== 0) await mode.widen(found.mode & 0o7777)
     const target = replaces ? mountpoint : through
-    return { mountpoint, target, replaces, beneath, guard: () => guard(through), close: end }
+    return { mountpoint, target, replaces, beneath, guard: () => mode.guard(), close }
   } catch (error) {
-    end()
+    await close()
     throw error
   }
 }
@@ -82,7 +85,8 @@ async function isDeadAlone(mountpoint: string): Promise<boolean> {
   return stacked.length === 1 && (await isStale(mountpoint))
 }
 
-const inert = { replaces: false, beneath: 0, guard: () => Promise.resolve(undefined), close: () => undefined }
+const nothing = (): Promise<undefined> => Promise.resolve(undefined)
+const inert = { replaces: false, beneath: 0, guard: nothing, close: nothing }
 
 /** Undefined if the addon does not support it. With `beneath`, opens the directory below any mount on it. */
 async function openDirectory(
@@ -97,17 +101,38 @@ async function openDirectory(
   throw new DriveError('NOT_A_DIRECTORY', `The mountpoint is not a directory: ${errnoName(-result)}`)
 }
 
-async function guard(through: string): Promise<number | undefined> {
-  if (!through.startsWith('/proc/')) return undefined
-  const mode = (await stat(through)).mode & 0o7777
-  if (mode === READ_BY_OWNER) return undefined
-  try {
-    await chmod(through, READ_BY_OWNER)
-  } catch {
-    // The directory belongs to another user, who manages its mode.
-    return undefined
+/** The mode of the directory beneath. Changed only through a descriptor: the path soon leads to the mount. */
+class PlaceMode {
+  /** The mode before it was widened. */
+  #narrow: number | undefined
+
+  constructor(private readonly through: string) {}
+
+  async widen(mode: number): Promise<void> {
+    if ((mode & WRITE_BY_OWNER) !== 0) return
+    if (await this.#change(WRITTEN_BY_OWNER)) this.#narrow = mode
   }
-  return mode
+
+  async guard(): Promise<number | undefined> {
+    const now = (await stat(this.through)).mode & 0o7777
+    if (now !== READ_BY_OWNER && !(await this.#change(READ_BY_OWNER))) return undefined
+    const before = this.#narrow ?? now
+    this.#narrow = undefined
+    return before === READ_BY_OWNER ? undefined : before
+  }
+
+  async restore(): Promise<void> {
+    if (this.#narrow !== undefined) await this.#change(this.#narrow)
+  }
+
+  /** @returns false if the directory belongs to another user, who manages its mode */
+  async #change(mode: number): Promise<boolean> {
+    if (!this.through.startsWith('/proc/')) return false
+    return chmod(this.through, mode).then(
+      () => true,
+      () => false,
+    )
+  }
 }
 
 /** Whether the directory was moved between its check and the mount, so that the mount is not at the requested path. */

@@ -54,7 +54,8 @@ async function ownMount(mountpoint: string): Promise<MountEntry | undefined> {
   return entry?.filesystem === FILESYSTEM_TYPE ? entry : undefined
 }
 
-async function abortConnection(minor: number): Promise<void> {
+/** Programs that wait for the mount get an error. @throws NOT_PERMITTED */
+export async function abortConnection(minor: number): Promise<void> {
   if (process.geteuid?.() === 0) await mountControlFilesystem()
   try {
     await writeFile(`${CONNECTIONS}/${minor}/abort`, '1')

@@ -11,6 +11,7 @@ import type { Tree } from '../../vfs/index.js'
 import type { FuseMount, FuseTransport, MountEnd, MountOptions } from '../contract.js'
 import type { ChildMessage, ParentMessage } from './fuse-native-child.js'
 import { PathAdapter } from './path-adapter.js'
+import { connectionOf } from '../mounts/connection.js'
 import { findMount } from '../mounts/mount-info.js'
 import { unmountServed } from '../mounts/unmount-served.js'
 
@@ -41,6 +42,8 @@ export const fuseNativeTransport: FuseTransport = {
       release: () => undefined,
       ended,
       onEnd: (listener) => void ended.then(listener),
+      ...connectionOf(mountpoint, entry),
+      attach: () => Promise.resolve(false),
       async unmount(how = {}) {
         // Without our addon a flush is not possible. libfuse 2 keeps no dirty pages, and umount writes dirty mapped
         // pages.

@@ -2,22 +2,16 @@
 import { close } from 'node:fs'
 import { DriveError, type Log } from '../../base/index.js'
 import { SLOT_BYTES, type Tree } from '../../vfs/index.js'
-import type { FuseMount, FuseTransport, MountEnd, MountOptions, MountTarget } from '../contract.js'
+import type { FuseMount, FuseTransport, MountEnd, MountOptions } from '../contract.js'
+import { connectionOf } from '../mounts/connection.js'
 import { detach } from '../mounts/detach.js'
 import { dispatch } from '../operations/dispatch.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { MAX_WRITE_BYTES } from '../operations/initialize.js'
-import { FILESYSTEM_TYPE, findMount } from '../mounts/mount-info.js'
-import { mountBeneath } from '../mounts/mount-beneath.js'
-import {
-  CHANNEL_MODE,
-  MS,
-  type ChannelMode,
-  type FuseNative,
-  type NativeChannel,
-  type NativeOutcome,
-} from './native.js'
+import { findMount } from '../mounts/mount-info.js'
+import { CHANNEL_MODE, type ChannelMode, type FuseNative, type NativeChannel } from './native.js'
 import { askToResend, createNotifier } from './notifier.js'
+import { checksPermissions, mountAgain, openMount } from './open-mount.js'
 import { createJournal, KEPT_LOG_BYTES } from '../holder/journal.js'
 import { keptBuffersOf } from '../holder/kept-buffers.js'
 import { LoggedAnswers } from '../holder/logged-answers.js'
@@ -39,7 +33,12 @@ const DEFAULT_REQUEST_TIMEOUT_SECONDS = 600
 
 export function createNativeTransport(addon: FuseNative, mode: ChannelMode): FuseTransport {
   const name = mode === CHANNEL_MODE.THREAD ? 'native-thread' : 'native'
-  const describe = async (tree: Tree, mountpoint: string, served: Served): Promise<FuseMount> => {
+  const describe = async (
+    tree: Tree,
+    mountpoint: string,
+    served: Served,
+    options: MountOptions,
+  ): Promise<FuseMount> => {
     const entry = await findMount(mountpoint)
     if (entry !== undefined) {
       const keeps = served.channelToHold() !== undefined
@@ -53,6 +52,8 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       release: () => served.release(),
       ended: served.ended,
       onEnd: (listener) => void served.ended.then(listener),
+      ...connectionOf(mountpoint, entry),
+      attach: (target) => mountAgain(addon, served.descriptor, target, options),
       unmount: (how = {}) => unmountServed(addon, tree, { mountpoint, minor: entry?.minor }, served, how),
     }
   }
@@ -65,7 +66,7 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
         const state = options.sharedMemory === undefined ? undefined : mapState(addon, options.sharedMemory)
         const served = serveDescriptor(addon, mode, fd, { tree, options, log, state })
         await served.ready
-        return describe(tree, mountpoint, served)
+        return describe(tree, mountpoint, served, options)
       })
     },
     async takeOver(tree, living, options, log) {
@@ -87,7 +88,7 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       const answers = new LoggedAnswers(new RedoLog(state))
       const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, answers })
       await served.ready
-      return describe(tree, living.mountpoint, served)
+      return describe(tree, living.mountpoint, served, options)
     },
   }
 }
@@ -112,47 +113,9 @@ async function detachOnFailure<T>(mountpoint: string, work: () => Promise<T>): P
   }
 }
 
-async function openMount(addon: FuseNative, place: MountTarget, options: MountOptions): Promise<number> {
-  const asRoot = process.geteuid?.() === 0
-  const source = options.source ?? 'dagdrive'
-  const checks = checksPermissions(options) ? ['default_permissions'] : []
-  const common = [...checks, ...(options.allowOther === true ? ['allow_other'] : [])].join(',')
-  const { mountpoint, target, replaces } = place
-  const mount = (at: string): Promise<NativeOutcome> =>
-    addon.mount(source, at, FILESYSTEM_TYPE, common, mountFlags(options))
-  const outcome = !asRoot
-    ? await addon.fusermount(mountpoint, helperOptions(options, source, common))
-    : replaces
-      ? await mountBeneath(addon, mountpoint, mount)
-      : await mount(target)
-  if (outcome.result >= 0) return outcome.result
-  const why = outcome.message !== '' ? outcome.message : errnoName(-outcome.result)
-  const hint = asRoot || outcome.result !== -ERRNO.ENOENT ? '' : ' (is fuse3 installed?)'
-  throw new DriveError('MOUNT_FAILED', `The drive could not be mounted: ${why}${hint}`, {
-    about: { errno: -outcome.result },
-  })
-}
-
-/**
- * Root passes every check except that of x bits, and operations/attributes.ts makes that one. With the kernel's checks,
- * each change in a directory costs one more GETATTR, because the kernel assumes that its mode changed.
- */
-function checksPermissions(options: MountOptions): boolean {
-  return options.allowOther === true || process.geteuid?.() !== 0
-}
-
-function mountFlags(options: MountOptions): number {
-  return MS.NOSUID | MS.NODEV | (options.readOnly === true ? MS.RDONLY : 0)
-}
-
-function helperOptions(options: MountOptions, source: string, common: string): string {
-  const escaped = source.replace(/[\\,]/g, (character) => `\\${character}`)
-  const access = options.readOnly === true ? 'ro' : 'rw'
-  return `${access},nosuid,nodev,fsname=${escaped},subtype=dagdrive,${common}`
-}
-
 /** A connection that is being served. */
 export interface Served {
+  readonly descriptor: number
   readonly channel: NativeChannel
   /** Resolves when the handshake is done or the connection is taken over. */
   readonly ready: Promise<void>
@@ -230,5 +193,13 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     resolve()
   })
   const channelToHold = (): number | undefined => (session.journal !== undefined && !over ? fd : undefined)
-  return { channel, ready, ended, hasEnded: () => over, channelToHold, release: () => session.withoutJournal() }
+  return {
+    descriptor: fd,
+    channel,
+    ready,
+    ended,
+    hasEnded: () => over,
+    channelToHold,
+    release: () => session.withoutJournal(),
+  }
 }
