@@ -18,6 +18,8 @@ export interface LevelsReport {
   readonly staged: LevelReport
   readonly stored: LevelReport
   readonly published: LevelReport
+  /** Files in directories that were not read on this machine are not counted: `published` is a minimum. */
+  readonly isPartial: boolean
 }
 
 export interface NodeReport {

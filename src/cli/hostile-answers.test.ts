@@ -20,7 +20,7 @@ const HOSTILE = 'owned\u001b]0;title\u0007\u009b2J\u202e\u2066\nforged line\r\u2
 const OBEYED = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 
 const level = { files: 1, bytes: 1 }
-const levels = { held: level, staged: level, stored: level, published: level }
+const levels = { held: level, staged: level, stored: level, published: level, isPartial: true }
 const node: NodeReport = {
   kind: 'kubo',
   where: HOSTILE,

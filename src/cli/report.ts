@@ -1,11 +1,16 @@
 /** The sentences of `status` and its relatives. Pure. */
 import { printable, printableLines, type WireError } from '../base/index.js'
-import type { LevelReport, NodeReport, QueueReport, StatusReport } from '../api/index.js'
+import type { LevelReport, LevelsReport, NodeReport, QueueReport, StatusReport } from '../api/index.js'
 import { formatBytes, formatCount, formatDuration } from './format.js'
 import type { Terminal } from './terminal.js'
 
 export function amount(level: LevelReport): string {
   return `${formatCount(level.files, 'file')}, ${formatBytes(level.bytes)}`
+}
+
+/** What is published, which may be more than this machine has seen; see `LevelsReport.isPartial`. */
+export function publishedAmount({ published, isPartial }: LevelsReport): string {
+  return isPartial ? `at least ${amount(published)}` : amount(published)
 }
 
 /** `not checked yet` is not a failure: the health check runs from time to time. */
@@ -68,13 +73,14 @@ const STATES: Readonly<Record<StatusReport['state'], string>> = {
 export function statusText(status: StatusReport): string {
   const lines = [`Drive: ${STATES[status.state]}`]
   if (status.levels !== undefined) {
-    const { held, staged, stored, published } = status.levels
+    const { held, staged, stored } = status.levels
     lines.push(
       `  held       ${amount(held)}   in memory only`,
       `  staged     ${amount(staged)}   on this machine only`,
       `  stored     ${amount(stored)}   on the node, not yet in a published version`,
-      `  published  ${amount(published)}`,
+      `  published  ${publishedAmount(status.levels)}`,
     )
+    if (status.levels.isPartial) lines.push('             Directories that were not read here yet are not counted.')
   }
   if (status.state === 'open') lines.push(...copiesLines(status))
   if (status.node !== undefined) lines.push(nodeLine(status.node))

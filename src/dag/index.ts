@@ -22,7 +22,7 @@ export { decodeLinks } from './pin-tree/links-block.js'
 export { digestsWithin } from './pin-tree/sorted-digests.js'
 export { type SealedNode } from './private-node.js'
 export { type CommitKeys, openCommit, sealCommit } from './records/commit.js'
-export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS } from './records/entry-record.js'
+export { decodeEntry, encodeEntry, MAX_EMBEDDED_CHUNKS, MAX_INLINE_BYTES } from './records/entry-record.js'
 export {
   chunkRow,
   diffDirectoryTables,

@@ -9,6 +9,6 @@ export type {
   NodeStatus,
 } from './contract.js'
 export { withAnySignal } from './any-signal.js'
-export { capabilitiesOf, listenerOf, listenerWarning, openNode, originOf } from './open-node.js'
+export { capabilitiesOf, isOfThisMachine, listenerOf, listenerWarning, openNode, originOf } from './open-node.js'
 export { DEFAULT_TIMEOUTS, type NodeTimeouts, type OpenNodeOptions } from './open-options.js'
 export type { Listener } from './kubo/socket-tables.js'

@@ -37,6 +37,11 @@ export function capabilitiesOf(address: string): NodeCapabilities {
   return { isOwnStore: isBesideData || /^file:/i.test(address), isBesideData }
 }
 
+/** Whether the address leads to this machine, as its text says: a copy there is lost with this machine. */
+export function isOfThisMachine(address: string): boolean {
+  return !/^https?:/i.test(address) || isLoopback(hostOf(parse(address)))
+}
+
 /**
  * The scope of a credential: scheme, host, port and path, or the socket. Undefined for addresses without credentials.
  */

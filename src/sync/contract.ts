@@ -170,6 +170,8 @@ export interface SyncStatus {
   readonly lastError: { readonly code: DriveErrorCode; readonly message: string } | undefined
   /** Wall clock time of the next try after a failure. */
   readonly nextTryMs: number | undefined
+  /** `freeze` of the version being published; undefined when none is. */
+  readonly sequence: number | undefined
   /** The newest version this device published or opened. */
   readonly published: PublishedVersion | undefined
   /**

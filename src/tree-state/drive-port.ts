@@ -12,13 +12,24 @@ export interface LevelCounts {
   readonly bytes: number
 }
 
+/** Staged files and bytes that are part of the version made of the freeze at `sequence`, and have not changed since. */
+export interface FrozenCounts extends LevelCounts {
+  /** 0 if there was no freeze since the drive was opened. */
+  readonly sequence: number
+}
+
+/** All of one moment. Each file with unpublished changes counts once, in `held` or in `staged`. */
 export interface DriveCounts {
-  /** Only in the daemon's memory. A file in no commit yet counts here with its staged pages. */
+  /** A part is only in the daemon's memory. A file in no commit yet counts here with its staged pages. */
   readonly held: LevelCounts
   /** Durable on this machine, not confirmed by a node. */
   readonly staged: LevelCounts
+  /** The part of `staged` that is in a version being published. */
+  readonly frozen: FrozenCounts
   /** Files and bytes of the whole tree, as far as this machine has loaded it. */
   readonly total: LevelCounts
+  /** There are directories that this machine has not loaded, so `total` is too low. */
+  readonly isPartial: boolean
   readonly cacheUsedBytes: number
   readonly cacheEvictableBytes: number
   /** The last background failure. The next success clears it. */

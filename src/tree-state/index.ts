@@ -17,6 +17,7 @@ export type {
   BlockPlace,
   DriveCounts,
   DrivePort,
+  FrozenCounts,
   LevelCounts,
   MergedFile,
   PublishedCommit,

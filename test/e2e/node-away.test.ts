@@ -17,7 +17,7 @@ interface Status {
 }
 
 testWhere('fuse', 'go')(
-  'S-020 on a second device with the node away, a file that is not here can be appended to, and a new file survives',
+  'S-020 S-166 S-167 on a second device with the node away, status says what is not known, a file that is not here can be appended to, and a new file survives',
   async (t: ExecutionContext) => {
     t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
@@ -25,7 +25,8 @@ testWhere('fuse', 'go')(
     const phrase = join(temporaryFolder(t, 'away'), 'phrase')
     const first = testDrive(t)
     await first.up(['--node', kubo.url, '--phrase-out', phrase])
-    const make = 'head -c 300000 /dev/urandom > file; cp file same; head -c 900 /dev/urandom > small'
+    const make =
+      'head -c 300000 /dev/urandom > file; cp file same; head -c 900 /dev/urandom > small; mkdir deep; echo > deep/x'
     await programAside('sh', ['-c', make], first.mountpoint)
     const sums = await programAside('sha256sum', ['file', 'same', 'small'], first.mountpoint)
     await first.must(['sync'])
@@ -35,6 +36,9 @@ testWhere('fuse', 'go')(
     await second.up(['--node', kubo.url, '--phrase-file', phrase])
     const top = second.mountpoint
     await programAside('ls', ['-l'], top)
+    t.regex(await second.must(['status']), /published {2}at least 3 files/, 'deep was not read')
+    await programAside('ls', ['deep'], top)
+    t.regex(await second.must(['status']), /published {2}4 files/)
     const pid = second.daemonPid()
     await kubo.kill()
     const work = `
@@ -48,6 +52,9 @@ testWhere('fuse', 'go')(
     t.is(await programAside('sh', ['-c', 'cat d/new; stat -c %s file same; sync d/new'], top), 'new\n300005\n1004\n')
     t.is(second.daemonPid(), pid)
     t.notRegex(second.log(), /drive thread failed|unhandled|uncaught/)
+    await second.stop()
+    await second.mount()
+    t.regex(await second.must(['status']), /No copy is on another machine/)
 
     await kubo.restart()
     await second.must(['sync'], 120_000)

@@ -1,11 +1,9 @@
 /** Each kind of operation that can need the node, answered before a kill, and replayed while the node is away. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
-import { program, programAside, temporaryFolder, testDrive } from '../support/drive.js'
-import { startKubo } from '../kubo/daemon.js'
+import { program, programAside } from '../support/drive.js'
+import { secondDevice } from '../support/second-device.js'
 
 const FILES = ['renamed', 'truncated', 'attributes', 'xattr', 'linked', 'copied', 'punched', 'patched', 'appended']
 const FOLDERS = ['to', 'from', 'gone', 'links']
@@ -37,21 +35,7 @@ testWhere('fuse', 'go')(
   'S-121 each kind of operation that can need the node is replayed, although the node was away at the kill',
   async (t: ExecutionContext) => {
     t.timeout(10 * 60_000)
-    const kubo = await startKubo({ version: '0.43' })
-    t.teardown(() => kubo.stop())
-    const folder = temporaryFolder(t, 'replay-kinds')
-    const [phrase, expected] = [join(folder, 'phrase'), join(folder, 'expected')]
-    const first = testDrive(t)
-    await first.up(['--node', kubo.url, '--phrase-out', phrase])
-    shell(PUBLISHED, first.mountpoint)
-    mkdirSync(expected)
-    shell(`cp -a . ${expected}`, first.mountpoint)
-    await first.must(['sync'])
-    await first.unmount()
-    const environment = { DAGDRIVE_DEBOUNCE_MS: '3600000' }
-    const drive = testDrive(t, { holder: true, environment })
-    await drive.up(['--node', kubo.url, '--phrase-file', phrase])
-    program('ls', ['-l', drive.mountpoint])
+    const { kubo, drive, expected } = await secondDevice(t, PUBLISHED, { DAGDRIVE_DEBOUNCE_MS: '3600000' })
 
     let waited = 0
     for (const [round, [kind, change]] of Object.entries(KINDS).entries()) {

@@ -1,10 +1,9 @@
 /** Kills of a daemon whose last operations needed blocks, chunk lists or directories of the node. */
-import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
-import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
-import { startKubo, type KuboDaemon } from '../kubo/daemon.js'
+import { program, programAside } from '../support/drive.js'
+import { secondDevice, type SecondDevice } from '../support/second-device.js'
 
 const test = testWhere('fuse', 'go')
 
@@ -34,36 +33,16 @@ const LEFT_STAGED = 3
 
 const shell = (script: string, cwd: string): string => program('bash', ['-c', script], { cwd })
 
-interface Scene {
-  readonly kubo: KuboDaemon
-  readonly drive: TestDrive
-  /** What the mount must hold after CHANGES. */
-  readonly expected: string
-}
-
-/** A second device that has looked at the names of the drive, and at nothing else. */
-async function secondDevice(t: ExecutionContext): Promise<Scene> {
-  const kubo = await startKubo({ version: '0.43' })
-  t.teardown(() => kubo.stop())
-  const folder = temporaryFolder(t, 'needs-node')
-  const [phrase, expected] = [join(folder, 'phrase'), join(folder, 'expected')]
-  const first = testDrive(t)
-  await first.up(['--node', kubo.url, '--phrase-out', phrase])
-  shell(PUBLISHED, first.mountpoint)
-  mkdirSync(expected)
-  shell(`cp -a . ${expected}`, first.mountpoint)
-  shell(CHANGES, expected)
-  await first.must(['sync'])
-  await first.unmount()
-  const drive = testDrive(t, { holder: true })
-  await drive.up(['--node', kubo.url, '--phrase-file', phrase])
-  program('ls', ['-l', drive.mountpoint])
-  return { kubo, drive, expected }
+/** `expected` is what the mount must hold after CHANGES. */
+async function published(t: ExecutionContext): Promise<SecondDevice> {
+  const device = await secondDevice(t, PUBLISHED)
+  shell(CHANGES, device.expected)
+  return device
 }
 
 test('S-120 a killed daemon goes on with changes of files that were not read here', async (t: ExecutionContext) => {
   t.timeout(10 * 60_000)
-  const { drive, expected } = await secondDevice(t)
+  const { drive, expected } = await published(t)
   shell(`${CHANGES}\nkill -9 ${drive.daemonPid()}`, drive.mountpoint)
   const differences = (): Promise<string> => programAside('timeout', ['60', 'diff', '-r', expected, drive.mountpoint])
   t.is(await differences(), '', drive.log())
@@ -74,7 +53,7 @@ const overwrite = (name: string): string =>
   `printf patch | dd of=${name} bs=1 seek=50001 conv=notrunc 2>/dev/null; echo last > last`
 
 /** Makes a change that needs the node, kills node and daemon. */
-async function killBoth({ kubo, drive }: Pick<Scene, 'kubo' | 'drive'>, name: string): Promise<void> {
+async function killBoth({ kubo, drive }: Pick<SecondDevice, 'kubo' | 'drive'>, name: string): Promise<void> {
   const pid = drive.daemonPid()!
   // Stopped, so that it makes no commit while the node ends.
   shell(`${overwrite(name)}; kill -STOP ${pid}`, drive.mountpoint)
@@ -84,7 +63,7 @@ async function killBoth({ kubo, drive }: Pick<Scene, 'kubo' | 'drive'>, name: st
 
 test('S-121 a replay that needs a node that is away waits for it, commands answer, and the user may give it up', async (t: ExecutionContext) => {
   t.timeout(10 * 60_000)
-  const scene = await secondDevice(t)
+  const scene = await published(t)
   const { kubo, drive, expected } = scene
   shell(CHANGES, drive.mountpoint)
   await drive.must(['sync'])

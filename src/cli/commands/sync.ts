@@ -1,5 +1,5 @@
 /** `dagdrive sync`: returns when everything written so far is published. */
-import { amount } from '../report.js'
+import { publishedAmount } from '../report.js'
 import { ask, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
 export async function syncCommand(
@@ -8,6 +8,6 @@ export async function syncCommand(
 ): Promise<void> {
   await requireOpenDrive(session, options)
   const report = await ask(session, 'sync', {})
-  const text = `Published version ${report.publishedHeight}: ${amount(report.levels.published)}.`
+  const text = `Published version ${report.publishedHeight}: ${publishedAmount(report.levels)}.`
   show(session, options.json, report, text)
 }

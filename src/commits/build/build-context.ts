@@ -54,7 +54,7 @@ export async function buildVersion(
   })
   for await (const [key, value] of rows) {
     builder.add(key, value)
-    await pace.step()
+    await pace.step(value.length)
   }
   const built = builder.finish()
   if (context.isAnew) for (const { ref } of built.nodes) delta.add(ref.digest, 1, 'node', NODE_BYTES)

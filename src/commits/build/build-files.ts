@@ -1,6 +1,13 @@
 /** The content of one file in a new version: counts new rows, merges staged pages, and builds the chunk list. */
 import { MIB } from '../../base/index.js'
-import { chunkRow, MAX_EMBEDDED_CHUNKS, type EntryRecord, type FileChunk, type MapRow } from '../../dag/index.js'
+import {
+  chunkRow,
+  MAX_EMBEDDED_CHUNKS,
+  MAX_INLINE_BYTES,
+  type EntryRecord,
+  type FileChunk,
+  type MapRow,
+} from '../../dag/index.js'
 import { be64, rowsIn } from '../../storage/kv/index.js'
 import {
   chunkKey,
@@ -84,11 +91,9 @@ async function currentContent(record: InodeRecord, context: BuildContext): Promi
 
 /** Readers refuse a body that is not as long as the size. A local row can have one if bytes could not be staged. */
 function ofSize(inline: Uint8Array, size: number): Uint8Array {
-  if (inline.length === size || size > LONGEST_BODY) return inline
+  if (inline.length === size || size > MAX_INLINE_BYTES) return inline
   return inline.length > size ? inline.subarray(0, size) : Buffer.concat([inline], size)
 }
-
-const LONGEST_BODY = 65_535
 
 /** Rows that overlap `from … to`. No row is longer than the longest block. */
 function* rowsOver(view: TreeView, ino: number, from: number, to: number): Generator<ChunkRecord, undefined> {

@@ -1,5 +1,5 @@
 /** Builds new versions of the affected directories, bottom-up, and of the link table. */
-import { DriveError, hex, type Digest } from '../../base/index.js'
+import { DriveError } from '../../base/index.js'
 import { directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
 import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
@@ -10,10 +10,10 @@ import { countContent, countDirectory } from './count-anew.js'
 import { sortedEntries } from './sorted-entries.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import { entryRecordOf, isHardLinked, sharedEntryOf, treeContent } from '../entry-of.js'
-import { isSecondName, readableEntry } from '../tables/directory-names.js'
+import { readableEntry } from '../tables/directory-names.js'
 import { joinRows } from '../tables/join-rows.js'
 import { digestOf } from '../tables/queue-tables.js'
-import { carryUnreadable, hasUnreadable, unreadableOf, withUnreadable } from '../tables/unreadable-entries.js'
+import { carryUnreadable, hasUnreadable, withUnreadable } from '../tables/unreadable-entries.js'
 
 export interface BuiltTree {
   readonly root: EntryRecord
@@ -47,25 +47,11 @@ async function buildDirectory(record: InodeRecord, context: BuildContext): Promi
     tables.refs.put(be64(record.ino), new Uint8Array(0))
     return
   }
-  const replaced = new Set<string>()
   const own = directoryRows(record.ino, context)
-  const rows = hasKept ? withUnreadable(own, keptRows(before, replaced, tables), replaced) : own
-  const ref = await buildVersion(rows, record.ref, context)
-  if (hasKept) carryUnreadable(before, ref.digest, replaced, tables)
-  if (record.ref !== undefined && sameDigest(ref.digest, record.ref.digest)) return
+  const ref = await buildVersion(hasKept ? withUnreadable(own, before, context) : own, record.ref, context)
+  if (before !== undefined && sameDigest(ref.digest, before)) return
+  if (hasKept) await carryUnreadable(before, ref.digest, context)
   tables.refs.put(be64(record.ino), Buffer.concat([ref.digest, ref.key]))
-}
-
-/** Entries that cannot be decoded, but not second names of directories: the next version does not have those. */
-function* keptRows(
-  directory: Digest,
-  replaced: Set<string>,
-  tables: BuildContext['tables'],
-): Generator<MapRow, undefined> {
-  for (const row of unreadableOf(directory, tables)) {
-    if (isSecondName(directory, row, tables)) replaced.add(hex(row[0]))
-    else yield row
-  }
 }
 
 /** In byte order of the names. */

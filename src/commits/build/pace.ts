@@ -4,11 +4,13 @@ import { MIB, throwIfAborted } from '../../base/index.js'
 import type { Environment } from '../../storage/kv/index.js'
 
 const STEPS_A_TURN = 64
+const MOST_BYTES_A_TURN = MIB
 /** Counts only keys and values; small rows take about four times as much memory. */
 const MOST_PENDING_BYTES = 4 * MIB
 
 export class Pace {
   #steps = 0
+  #bytes = 0
   readonly #queue: Pick<Environment, 'pendingBytes' | 'commit'>
   readonly #signal: AbortSignal
 
@@ -17,9 +19,14 @@ export class Pace {
     this.#signal = signal
   }
 
-  /** Call it about once per inode. Rows written before the call may become durable. */
-  async step(): Promise<void> {
-    if (++this.#steps % STEPS_A_TURN !== 0) return
+  /**
+   * Call it about once per inode. Rows written before the call may become durable.
+   * @param bytes of a row that may be large
+   */
+  async step(bytes = 0): Promise<void> {
+    this.#bytes += bytes
+    if (++this.#steps % STEPS_A_TURN !== 0 && this.#bytes < MOST_BYTES_A_TURN) return
+    this.#bytes = 0
     await setImmediate()
     throwIfAborted(this.#signal)
     if (this.#queue.pendingBytes > MOST_PENDING_BYTES) await this.#queue.commit()

@@ -48,6 +48,8 @@ export interface QueueTables {
   readonly newForest: Table
   /** The trees that a build from scratch has reached; see reached-trees.ts. */
   readonly reached: Table
+  /** Root digest of a directory || name → nothing: the rows of `unreadable` that its new version does not have. */
+  readonly replaced: Table
   /** BE64(ino) → BE32(depth): directories that get a new version in this commit; see build/affected.ts. */
   readonly depths: Table
   /** BE32(-depth) || BE64(ino) → nothing: the same directories, deepest first. */
@@ -58,6 +60,7 @@ export interface QueueTables {
 export const PLAN_TABLES = [
   'depths',
   'order',
+  'replaced',
   'reached',
   'newForest',
   'mapChanges',

@@ -1,7 +1,7 @@
 import test from 'ava'
 import type { SyncStatus } from '../../sync/index.js'
 import type { DriveCounts } from '../../tree-state/index.js'
-import { queueReportOf } from './status.js'
+import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf } from './status.js'
 
 const nothing = { files: 0, bytes: 0 }
 const sync = { phase: 'idle', nextTryMs: undefined, lastError: undefined } as unknown as SyncStatus
@@ -12,4 +12,48 @@ test('S-021 the queue is not idle while there are changes, even if sync has not 
   t.is(queueReportOf(countsWith(3), sync, 0).state, 'waiting')
   t.is(queueReportOf(countsWith(3), { ...sync, phase: 'paused' }, 0).state, 'stopped')
   t.is(queueReportOf(countsWith(0), sync, 0).state, 'idle')
+})
+
+test('S-165 only files of the version that is being published count as stored, and only when the node has all of it', (t) => {
+  const counts = {
+    held: { files: 1, bytes: 10 },
+    staged: { files: 5, bytes: 500 },
+    frozen: { sequence: 7, files: 3, bytes: 300 },
+    total: { files: 9, bytes: 1000 },
+    isPartial: false,
+  } as DriveCounts
+  const report = (
+    phase: SyncStatus['phase'],
+    sequence: number,
+    done: number,
+  ): readonly [staged: number, stored: number, storedBytes: number, published: number] => {
+    const { staged, stored, published } = levelsReportOf(counts, {
+      ...sync,
+      phase,
+      sequence,
+      bytes: { done, total: 4 },
+    })
+    return [staged.files, stored.files, stored.bytes, published.files]
+  }
+  t.deepEqual(report('idle', 7, 4), [5, 0, 0, 3])
+  t.deepEqual(report('uploading', 7, 2), [5, 0, 150, 3])
+  t.deepEqual(report('pinning', 7, 4), [2, 3, 300, 3])
+  t.deepEqual(report('pinning', 8, 4), [5, 0, 0, 3], 'of another version')
+})
+
+test('S-167 whether a copy is on this machine is known without an answer of the node', (t) => {
+  const head = { height: 1 } as SyncStatus['published']
+  const unheard = { ...sync, published: head, node: { state: 'unreachable' } } as SyncStatus
+  for (const [address, isHere] of [
+    ['http://127.0.0.1:5001', true],
+    ['http://[::1]:5001', true],
+    ['https://localhost/kubo', true],
+    ['unix:///run/kubo.sock', true],
+    ['file:///mnt/disk', true],
+    ['embedded', true],
+    ['https://home-server:5001', false],
+  ] as const) {
+    const node = nodeReportFrom(unheard, address, '/home/node')
+    t.deepEqual(copiesOf(unheard, node), [{ where: node.where, sameMachine: isHere }], address)
+  }
 })

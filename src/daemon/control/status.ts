@@ -1,24 +1,33 @@
 /** Builds the `status` report from the state of the parts. Pure. */
 import { fileURLToPath } from 'node:url'
-import type { CopyReport, LevelsReport, NodeReport, QueueReport } from '../../api/index.js'
+import type { CopyReport, LevelReport, LevelsReport, NodeReport, QueueReport } from '../../api/index.js'
 import type { WireError } from '../../base/index.js'
-import type { NodeStatus } from '../../node/index.js'
+import { isOfThisMachine, type NodeStatus } from '../../node/index.js'
 import type { DriveCounts } from '../../tree-state/index.js'
 import type { SyncStatus } from '../../sync/index.js'
 
 /** Counts every file and byte once, at the highest level it has reached. */
 export function levelsReportOf(counts: DriveCounts, sync: SyncStatus): LevelsReport {
-  const sent = SENT_PHASES.has(sync.phase) ? { files: sync.files.done, bytes: sync.bytes.done } : { files: 0, bytes: 0 }
-  // Confirmed blocks still count as staged until a published version includes them, so they are subtracted there.
-  const stored = { files: Math.min(sent.files, counts.staged.files), bytes: Math.min(sent.bytes, counts.staged.bytes) }
-  const rest = (which: 'files' | 'bytes'): number =>
-    Math.max(0, counts.total[which] - counts.held[which] - counts.staged[which])
+  const { held, staged, total, isPartial } = counts
+  const stored = storedOf(counts, sync)
+  const rest = (which: 'files' | 'bytes'): number => Math.max(0, total[which] - held[which] - staged[which])
   return {
-    held: { files: counts.held.files, bytes: counts.held.bytes },
-    staged: { files: counts.staged.files - stored.files, bytes: counts.staged.bytes - stored.bytes },
+    held: { files: held.files, bytes: held.bytes },
+    staged: { files: staged.files - stored.files, bytes: staged.bytes - stored.bytes },
     stored,
     published: { files: rest('files'), bytes: rest('bytes') },
+    isPartial,
   }
+}
+
+/**
+ * Confirmed blocks still count as staged until a published version includes them. A file is stored when the node has
+ * confirmed all blocks of the version: before that, any of its blocks may be missing.
+ */
+function storedOf({ frozen }: DriveCounts, { phase, sequence, bytes }: SyncStatus): LevelReport {
+  if (!SENT_PHASES.has(phase) || sequence !== frozen.sequence) return { files: 0, bytes: 0 }
+  if (phase !== 'uploading') return { files: frozen.files, bytes: frozen.bytes }
+  return { files: 0, bytes: bytes.total === 0 ? 0 : Math.floor((frozen.bytes * bytes.done) / bytes.total) }
 }
 
 const SENT_PHASES: ReadonlySet<SyncStatus['phase']> = new Set(['uploading', 'pinning', 'naming', 'settling'])
@@ -50,7 +59,7 @@ export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: st
       ? {
           kind: address === 'embedded' ? 'embedded' : isLocal ? 'folder' : 'kubo',
           where: address === 'embedded' ? embeddedAt : isLocal ? fileURLToPath(address) : address,
-          sameMachine: isLocal,
+          sameMachine: isOfThisMachine(address),
           state: 'unknown',
           version: undefined,
           peerId: undefined,

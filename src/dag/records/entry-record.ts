@@ -33,7 +33,7 @@ const MAX_XATTR_VALUE_BYTES = 65_536
 /** No list of names in the kernel is longer: at most 64 KiB, each name with a zero byte. */
 const MAX_XATTRS = 32_768
 /** Longer file bodies are stored as chunks. A symlink's target is at most 4,095 bytes. */
-const MAX_INLINE_BYTES = 65_535
+export const MAX_INLINE_BYTES = 65_535
 /** A longer chunk list becomes a map of its own (`kind: 'tree'`). */
 export const MAX_EMBEDDED_CHUNKS = 16
 /** No sealed leaf block is longer, so no extent inside a block is longer. */

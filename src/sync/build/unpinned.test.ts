@@ -1,4 +1,5 @@
 import test from 'ava'
+import { makeDeepTree } from '../../../test/support/sync/deep-tree.js'
 import { assertCountsAreExact, pinTreeOf, usesOf, World } from '../../../test/support/sync/world.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import { openExisting } from '../fetch/open-existing.js'
@@ -9,10 +10,7 @@ test('S-127 fsck --node --repair publishes a whole pin tree when blocks of the t
   t.teardown(() => w.close())
   const device = await w.firstDevice()
   const { drive } = device
-  for (const path of ['/a', '/a/b']) await drive.makeDirectory(path)
-  await drive.write('/a/b/long', w.random.bytes(6_000_000))
-  const same = w.random.bytes(50_000)
-  for (const path of ['/same', '/a/same', '/a/b/same']) await drive.write(path, same)
+  await makeDeepTree(device, w)
   await (await device.start()).syncNow()
   await device.stop()
   // A version as a program made it that believed an incomplete pin tree.

@@ -75,7 +75,8 @@ async function doubtLive(
   let isDoubted = wrong.some(({ what }) => what === 'pin tree')
   const nothing = (): void => undefined
   const onUnpinned = (): void => void (isDoubted = true)
-  await walkPublished(head, { parts, signal, onFinding: nothing, onEntry: nothing, onNamed: nothing, onUnpinned })
+  if (!isDoubted)
+    await walkPublished(head, { parts, signal, onFinding: nothing, onEntry: nothing, onNamed: nothing, onUnpinned })
   if (!isDoubted) return false
   parts.state.put('isLiveDoubted', true)
   await parts.state.queue.commit()

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { makeDeepTree } from '../../../test/support/sync/deep-tree.js'
 import { publishForged } from '../../../test/support/sync/forged-tree.js'
 import { assertCountsAreExact, pinTreeOf, usesOf, World, type Device } from '../../../test/support/sync/world.js'
 import { hex } from '../../base/index.js'
@@ -57,10 +58,7 @@ async function start(t: ExecutionContext, seed: number, { claims }: Lie): Promis
   t.teardown(() => w.close())
   const device = await w.firstDevice()
   const { drive } = device
-  for (const folder of ['/a', '/a/b']) await drive.makeDirectory(folder)
-  await drive.write('/a/b/long', w.random.bytes(6_000_000))
-  const same = w.random.bytes(50_000)
-  for (const path of ['/same', '/a/same', '/a/b/same']) await drive.write(path, same)
+  await makeDeepTree(device, w)
   await drive.write('/a/twin', w.random.bytes(40_000))
   await drive.link('/a/twin', '/a/b/twin')
   await (await device.start()).syncNow()

@@ -2,7 +2,9 @@ import test from 'ava'
 import { publishForged } from '../../../test/support/sync/forged-tree.js'
 import { World } from '../../../test/support/sync/world.js'
 import { randomEntry } from '../../../test/support/dag/blocks.js'
+import { MIB } from '../../base/index.js'
 import { encodeEntry, readMap } from '../../dag/index.js'
+import { SyncState } from '../state/sync-state.js'
 import { openExisting } from './open-existing.js'
 
 const BAD = Uint8Array.of(0x81, 2)
@@ -45,6 +47,35 @@ test('S-112 an entry that cannot be decoded fails alone: the others are there, a
     onFinding: ({ path, where }) => void (where === 'node' && findings.push(path)),
   })
   t.deepEqual(findings, ['bad', 'bad'])
+})
+
+test('S-153 the memory of a new version does not grow with the undecodable entries of its directory', async (t) => {
+  const w = await World.open(764)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  await device.drive.write('/mine', w.random.bytes(20_000))
+  await (await device.start()).syncNow()
+  await device.stop()
+  const names = Array.from({ length: 3000 }, (_, i) => `bad${i}`)
+  await publishForged(w, 1, (rows) => names.forEach((name) => rows.set(name, new Uint8Array(5000).fill(0x82))))
+  t.true(await device.takeOver())
+  const sync = await device.start()
+  for (const path of ['/new', '/newer']) {
+    await device.drive.write(path, w.random.bytes(1000))
+    await sync.syncNow()
+  }
+  const { root } = (await openExisting(w)).version.commit
+  const rows = new Set<string>()
+  if (root.content.kind === 'tree')
+    for await (const [key] of readMap(root.content.ref, w.fetch)) rows.add(Buffer.from(key).toString())
+  t.deepEqual(
+    [...names, 'mine', 'new', 'newer'].filter((name) => !rows.has(name)),
+    [],
+    'the new version has all of them',
+  )
+  const state = new SyncState(device.queue)
+  t.is([...state.tables.unreadable.keys()].length, names.length, 'those of older versions are gone')
+  t.true(device.queue.mostPendingBytes < 8 * MIB, `${device.queue.mostPendingBytes} bytes in one commit`)
 })
 
 test('S-114 a body that is not as long as its size, and attributes that no kernel lists, fail alone', async (t) => {

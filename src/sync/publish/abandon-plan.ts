@@ -1,6 +1,13 @@
 /** Abandons a commit that was being built or sent and cannot be finished. All its changes are still staged. */
 import { clearTables, pagesOf } from '../../storage/kv/index.js'
-import { decodeDelta, decodeOutgoing, PLAN_TABLES, giveBackAdopted, MADE } from '../../commits/index.js'
+import {
+  decodeDelta,
+  decodeOutgoing,
+  forgetUnreadable,
+  PLAN_TABLES,
+  giveBackAdopted,
+  MADE,
+} from '../../commits/index.js'
 import type { SyncState } from '../state/sync-state.js'
 import type { DrivePort } from '../../tree-state/index.js'
 
@@ -17,7 +24,11 @@ export async function abandonPlan(state: SyncState, port: Pick<DrivePort, 'giveB
   }
   await giveBackAdopted(tables, port)
   for (const rows of pagesOf(tables.mapChanges)) {
-    for (const [root, change] of rows) if (change[0] === MADE[0]) tables.maps.delete(root)
+    for (const [root, change] of rows) {
+      if (change[0] !== MADE[0]) continue
+      tables.maps.delete(root)
+      await forgetUnreadable(root, tables, queue)
+    }
     await queue.commit()
   }
   // Nodes of an unfinished build are only in `delta`; the pin tree's nodes are only in `outgoing`.

@@ -28,15 +28,16 @@ export async function settlePlan(plan: Plan, state: SyncState): Promise<void> {
       if (value.length === 0) tables.shared.delete(key)
       else tables.shared.put(key, value)
     }
+    await queue.commit()
   }
   for (const rows of pagesOf(tables.mapChanges)) {
     for (const [root, change] of rows) {
       if (change[0] !== DROPPED[0]) continue
       tables.maps.delete(root)
-      forgetUnreadable(root, tables)
+      await forgetUnreadable(root, tables, queue)
     }
+    await queue.commit()
   }
-  await queue.commit()
   await clearTables(
     queue,
     PLAN_TABLES.map((name) => tables[name]),

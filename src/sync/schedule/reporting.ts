@@ -18,7 +18,7 @@ const UNREADABLE =
 
 export interface ReportingParts {
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
-  readonly state: Pick<SyncState, 'head' | 'tables'>
+  readonly state: Pick<SyncState, 'head' | 'plan' | 'tables'>
   readonly publisher: Pick<DrivePublisher, 'newer' | 'warnings'>
   readonly progress: Progress
   readonly backOff: BackOff
@@ -47,6 +47,7 @@ export class Reporting {
       ...parts,
       phase: this.#phase,
       head: state.head,
+      plan: state.plan,
       newer: publisher.newer,
       warnings: [
         ...(implausible === undefined ? [] : [implausible]),

@@ -4,11 +4,12 @@ import type { BackOff } from './back-off.js'
 import type { Newer, ScrubStatus, SyncPhase, SyncStatus } from '../contract.js'
 import type { NodeHealth } from './node-health.js'
 import type { Progress } from './progress.js'
-import type { Head } from '../state/sync-state.js'
+import type { Head, Plan } from '../state/sync-state.js'
 
 export interface StatusParts {
   readonly phase: SyncPhase
   readonly head: Head | undefined
+  readonly plan: Plan | undefined
   readonly newer: Newer | undefined
   readonly progress: Progress
   readonly backOff: BackOff
@@ -18,13 +19,14 @@ export interface StatusParts {
 }
 
 export function statusOf(parts: StatusParts): SyncStatus {
-  const { phase, head, newer, progress, backOff, health, warnings, scrub } = parts
+  const { phase, head, plan, newer, progress, backOff, health, warnings, scrub } = parts
   const { lastError: error, nextTryMs } = backOff
   return {
     phase,
     ...progress.amounts,
     lastError: error && { code: error.code, message: error.message },
     nextTryMs,
+    sequence: plan?.sequence,
     published: head && {
       root: cidOf(head.root, 'dag-pb'),
       height: head.commit.height,

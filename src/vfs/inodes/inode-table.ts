@@ -89,10 +89,13 @@ export class InodeTable {
   putLoaded(record: InodeRecord): void {
     this.#state.tables.inodes.put(inodeKey(record.ino), encodeInode(record))
     this.#fileIds.put(record.fileId, record.ino)
-    if (record.mode >>> 12 === TYPE.FILE) {
-      this.#state.counters.totalFiles++
-      this.#state.counters.totalBytes += record.size
+    const type = record.mode >>> 12
+    const { counters } = this.#state
+    if (type === TYPE.FILE) {
+      counters.totalFiles++
+      counters.totalBytes += record.size
     }
+    if (type === TYPE.DIRECTORY && record.unloaded) counters.unloadedDirectories++
   }
 
   /** Gives the inode an id of its own, which is published with its entry. The inode `keeper` keeps the one before. */
@@ -169,6 +172,7 @@ export class InodeTable {
     if (this.#goesLater(inode)) return this.markUnwritten(inode)
     const { tables } = this.#state
     const { ino, ref } = inode
+    if (inode.isDirectory && inode.unloaded) this.#state.counters.unloadedDirectories--
     for (const leave of this.#departures) leave(inode)
     this.#fileIds.delete(inode.fileId, ino)
     if (ref !== undefined)

@@ -77,12 +77,15 @@ export function readState(state: TreeState): boolean {
   state.sequence = readBe48(sequence)
   state.published = published === undefined ? 0 : readBe48(published)
   const counts = rows.get(COUNTS)
-  const count = (index: number): number => (counts === undefined ? 0 : readBe64(counts, index * 8))
+  const count = (index: number, absent = 0): number =>
+    counts === undefined || counts.length < (index + 1) * 8 ? absent : readBe64(counts, index * 8)
   state.counters = {
     nextIno: number(NEXT_INO, 2),
     nextRemoved: number(NEXT_REMOVED, 1),
     totalFiles: count(0),
     totalBytes: count(1),
+    // An earlier program did not count them, so there may be one.
+    unloadedDirectories: count(5, 1),
     ...dirtyCounts(state, { dirtyFiles: count(3), unpublishedBytes: count(4) }),
   }
   return true
@@ -172,4 +175,5 @@ const countsOf = (counters: Counters): number[] => [
   counters.dirtyInodes,
   counters.dirtyFiles,
   counters.unpublishedBytes,
+  counters.unloadedDirectories,
 ]

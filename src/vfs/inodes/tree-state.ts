@@ -24,6 +24,8 @@ export interface Counters {
   nextRemoved: number
   totalFiles: number
   totalBytes: number
+  /** Directories whose entries are only on a node: files in them are not in the totals. */
+  unloadedDirectories: number
   dirtyInodes: number
   dirtyFiles: number
   unpublishedBytes: number
@@ -52,6 +54,7 @@ export class TreeState {
     nextRemoved: 1,
     totalFiles: 0,
     totalBytes: 0,
+    unloadedDirectories: 0,
     dirtyInodes: 0,
     dirtyFiles: 0,
     unpublishedBytes: 0,

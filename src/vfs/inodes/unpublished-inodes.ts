@@ -2,13 +2,17 @@
  * The inodes with changes that no version contains: the rows of `dirty`, and counters over them. A change has no row
  * before it is committed.
  */
-import { dirtyKey } from '../../tree-state/index.js'
+import { dirtyKey, type DriveCounts, type FrozenCounts, type LevelCounts } from '../../tree-state/index.js'
 import { decodeDirty, encodeDirty, type DirtyRow } from './dirty-row.js'
 import type { Inode } from './inode.js'
 import type { TreeState } from './tree-state.js'
 
+type UnpublishedLevels = Pick<DriveCounts, 'held' | 'staged' | 'frozen'>
+
 export class UnpublishedInodes {
   readonly #state: TreeState
+  /** Of the rows up to the last freeze, those that are neither changed nor published since. */
+  #frozen: FrozenCounts = { sequence: 0, files: 0, bytes: 0 }
 
   constructor(state: TreeState) {
     this.#state = state
@@ -36,6 +40,7 @@ export class UnpublishedInodes {
   write(inode: Inode): void {
     const { counters, tables, sequence } = this.#state
     this.load(inode)
+    this.#thaw(inode)
     if (inode.dirtySequence === 0) {
       counters.dirtyInodes++
       if (inode.isFile) counters.dirtyFiles++
@@ -49,6 +54,7 @@ export class UnpublishedInodes {
   leave(inode: Inode): void {
     const { counters, tables } = this.#state
     this.load(inode)
+    this.#thaw(inode)
     if (inode.dirtySequence > 0) {
       tables.dirty.delete(dirtyKey(inode.ino))
       counters.dirtyInodes--
@@ -67,6 +73,7 @@ export class UnpublishedInodes {
    */
   clear(ino: number, row: DirtyRow, inode: Inode | undefined): void {
     const { counters, tables } = this.#state
+    this.#subtract(row)
     tables.dirty.delete(dirtyKey(ino))
     counters.dirtyInodes--
     if (row.isFile) counters.dirtyFiles--
@@ -94,16 +101,50 @@ export class UnpublishedInodes {
     return 0
   }
 
-  /** Counts the files of `changed` without held bytes that no commit has yet, and their staged bytes. */
-  countUncommitted(changed: Iterable<Inode>): { files: number; bytes: number } {
-    const counts = { files: 0, bytes: 0 }
-    for (const inode of changed) {
-      // Bytes that are not staged are counted as held elsewhere.
-      if (!inode.isFile || (inode.content?.accounted ?? 0) > 0 || !this.#isUncommitted(inode)) continue
-      counts.files++
-      counts.bytes += inode.unpublishedBytes
+  /** All rows so far belong to the version that is made of commit `sequence`. */
+  freeze(sequence: number): void {
+    const { dirtyFiles: files, unpublishedBytes: bytes } = this.#state.counters
+    this.#frozen = { sequence, files, bytes }
+  }
+
+  /**
+   * Counts each file with unpublished changes once: in `held` if a part of it is in no commit, otherwise in `staged`.
+   * `frozen` is the part of `staged` that the version of the last freeze contains.
+   *
+   * @param changed inodes whose rows the next commit writes
+   * @param holding inodes with bytes that are only in memory
+   */
+  levels(changed: Iterable<Inode>, holding: Iterable<Inode>): UnpublishedLevels {
+    const { dirtyFiles, unpublishedBytes } = this.#state.counters
+    const held = { files: 0, bytes: 0 }
+    const staged = { files: dirtyFiles, bytes: unpublishedBytes }
+    const frozen = { ...this.#frozen }
+    const lift = (inode: Inode): void => {
+      this.load(inode)
+      held.files++
+      if (inode.nlink === 0 || inode.dirtySequence === 0) return
+      staged.files--
+      const row = this.#frozenRow(inode)
+      frozen.files -= row === undefined ? 0 : 1
+      frozen.bytes -= row?.unpublishedBytes ?? 0
     }
-    return counts
+    for (const inode of holding) {
+      lift(inode)
+      const bytes = inode.content?.accounted ?? 0
+      held.bytes += bytes
+      // Bytes that were staged before and are written again are counted as held only.
+      if (inode.nlink > 0)
+        staged.bytes -= Math.max(0, Math.min(inode.unpublishedBytes, bytes + inode.unpublishedBytes - inode.size))
+    }
+    for (const inode of changed) {
+      // Closed files are staged at once, but only in memory until the commit.
+      if (!inode.isFile || !inode.needsDirtyRow || (inode.content?.accounted ?? 0) > 0) continue
+      lift(inode)
+      const bytes = inode.unpublishedBytes - (this.#row(inode)?.unpublishedBytes ?? 0)
+      held.bytes += Math.max(0, bytes)
+      staged.bytes -= Math.max(0, bytes)
+    }
+    return { held, staged: atLeastZero(staged), frozen: { ...frozen, ...atLeastZero(frozen) } }
   }
 
   /** The inode changed and has no row yet. */
@@ -112,4 +153,31 @@ export class UnpublishedInodes {
     this.load(inode)
     return inode.dirtySequence === 0
   }
+
+  /** The row of the last freeze, if the inode has not changed since. */
+  #frozenRow(inode: Inode): DirtyRow | undefined {
+    const { files, sequence } = this.#frozen
+    return files > 0 && inode.isFile && inode.dirtySequence <= sequence ? this.#row(inode) : undefined
+  }
+
+  #row(inode: Inode): DirtyRow | undefined {
+    const row = inode.dirtySequence <= 0 ? undefined : this.#state.tables.dirty.get(dirtyKey(inode.ino))
+    return row && decodeDirty(row)
+  }
+
+  /** A later commit has changes of the inode, or it is removed. */
+  #thaw(inode: Inode): void {
+    const row = this.#frozenRow(inode)
+    if (row !== undefined) this.#subtract(row)
+  }
+
+  #subtract({ sequence, isFile, unpublishedBytes }: DirtyRow): void {
+    const { files, bytes, ...frozen } = this.#frozen
+    if (!isFile || sequence > frozen.sequence) return
+    this.#frozen = { ...frozen, files: files - 1, bytes: bytes - unpublishedBytes }
+  }
+}
+
+function atLeastZero({ files, bytes }: LevelCounts): LevelCounts {
+  return { files: Math.max(0, files), bytes: Math.max(0, bytes) }
 }

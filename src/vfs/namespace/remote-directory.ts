@@ -99,6 +99,7 @@ export class RemoteDirectories {
     }
     writeLoadedUpTo(state, inode.ino, undefined)
     inode.unloaded = false
+    state.counters.unloadedDirectories--
     this.#setLinks(inode, EMPTY_DIRECTORY_LINKS + subdirectories)
     directories.drop(inode)
     if (this.#keepsNumbers) await committer.commit()

@@ -42,6 +42,7 @@ test('a remote tree is loaded on use, and then works without a network (R-05, R-
     [0, 0, 3],
     'loaded entries are not uploaded',
   )
+  t.true(counts.isPartial, 'S-166 sub is not loaded')
   t.true(counts.cacheEvictableBytes > 0)
   setOnline(false)
   const sub = await find(drive.tree, 'sub')
@@ -50,9 +51,11 @@ test('a remote tree is loaded on use, and then works without a network (R-05, R-
   setOnline(true)
   const other = await find(drive.tree, 'other', sub!.ino)
   t.is(other!.ino, (await find(drive.tree, 'linked'))!.ino, 'names of one file are one inode')
+  t.false((await drive.port.counts()).isPartial)
   await drive.shut()
   setOnline(false)
   drive = await scratch.open({ remote: source, freshRoot })
+  t.false((await drive.port.counts()).isPartial, 'S-166 after opening again')
   t.deepEqual(await readInode(drive.tree, file!.ino), plain)
   await drive.tree.unlink(ROOT_INO, name('linked'), caller)
   t.is((await find(drive.tree, 'other', sub!.ino))!.nlink, 1)

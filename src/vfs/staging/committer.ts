@@ -208,6 +208,7 @@ export class Committer {
     this.#isJoinable = false
     if (isHolder) {
       parts.named.frozenAt(sequence)
+      parts.inodes.unpublished.freeze(sequence)
       if (this.#quiet !== undefined) this.#release(this.#quiet)
     }
     return { sequence, reservedIno: parts.state.reservedIno, committed }

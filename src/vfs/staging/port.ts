@@ -138,15 +138,13 @@ export class TreePort implements DrivePort {
     const { state, held, inodes, blocks, room, failures } = this.#parts
     const { counters, lastChangeMs } = state
     const dirtyInodes = inodes.unpublished.count(inodes.changed)
-    // Closed files are staged at once, but only in memory until the commit.
-    const uncommitted = inodes.unpublished.countUncommitted(inodes.changed)
     const { usedBytes, evictableBytes } = blocks.store.usage
     const isShortOfSpace = room.isShort
     state.signal.answered({ dirtyInodes, isShortOfSpace })
     return {
-      held: { files: held.files.size + uncommitted.files, bytes: held.bytes + uncommitted.bytes },
-      staged: { files: counters.dirtyFiles, bytes: counters.unpublishedBytes - uncommitted.bytes },
+      ...inodes.unpublished.levels(inodes.changed, held.files.keys()),
       total: { files: counters.totalFiles, bytes: Math.max(0, counters.totalBytes) },
+      isPartial: counters.unloadedDirectories > 0,
       cacheUsedBytes: usedBytes,
       cacheEvictableBytes: evictableBytes,
       lastError: failures.last,

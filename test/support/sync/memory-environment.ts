@@ -12,8 +12,13 @@ export class MemoryEnvironment implements Environment {
     return [...this.#overlays.values()].reduce((sum, { size }) => sum + size, 0)
   }
 
-  get pendingBytes(): number {
-    return this.pendingCount * 100
+  pendingBytes = 0
+  /** The most bytes that were ever pending. */
+  mostPendingBytes = 0
+
+  #add(bytes: number): void {
+    this.pendingBytes += bytes
+    this.mostPendingBytes = Math.max(this.mostPendingBytes, this.pendingBytes)
   }
 
   table(name: string): Table {
@@ -32,9 +37,18 @@ export class MemoryEnvironment implements Environment {
         const value = overlay().has(text) ? overlay().get(text) : this.#committed.get(name)?.get(text)
         return value && value.slice()
       },
-      put: (key, value) => void overlay().set(latin1(key), value.slice()),
-      give: (key, value) => void overlay().set(latin1(key), value),
-      delete: (key) => void overlay().set(latin1(key), undefined),
+      put: (key, value) => {
+        this.#add(key.length + value.length)
+        overlay().set(latin1(key), value.slice())
+      },
+      give: (key, value) => {
+        this.#add(key.length + value.length)
+        overlay().set(latin1(key), value)
+      },
+      delete: (key) => {
+        this.#add(key.length)
+        overlay().set(latin1(key), undefined)
+      },
       range: (options) => {
         const rows = new Map(this.#committed.get(name))
         for (const [key, value] of overlay()) {
@@ -59,7 +73,7 @@ export class MemoryEnvironment implements Environment {
       }
       next.set(name, rows)
     }
-    this.#overlays.clear()
+    this.crash()
     this.#committed = next
   }
 
@@ -71,6 +85,7 @@ export class MemoryEnvironment implements Environment {
   /** Simulates the death of the process: uncommitted writes are lost. */
   crash(): void {
     this.#overlays.clear()
+    this.pendingBytes = 0
   }
 
   /** The environment that a process finds after the death of this one. */

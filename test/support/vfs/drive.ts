@@ -211,8 +211,8 @@ export async function codeOf(action: () => unknown): Promise<string> {
  * held.
  */
 export async function countsAndTables(drive: OpenDrive): Promise<{ counted: object; inTables: object }> {
-  const { dirtyInodes, staged, total } = await drive.port.counts()
-  const inTables = { dirtyInodes: 0, staged: { files: 0, bytes: 0 }, total: { files: 0, bytes: 0 } }
+  const { dirtyInodes, staged, total, isPartial } = await drive.port.counts()
+  const inTables = { dirtyInodes: 0, staged: { files: 0, bytes: 0 }, total: { files: 0, bytes: 0 }, isPartial: false }
   const rows = (table: string): Iterable<readonly [Uint8Array, Uint8Array]> =>
     drive.meta.table(table, { sealed: true }).range()
   for (const [, value] of rows(TABLES.dirty)) {
@@ -222,10 +222,11 @@ export async function countsAndTables(drive: OpenDrive): Promise<{ counted: obje
     inTables.staged.bytes += unpublishedBytes
   }
   for (const [key, value] of rows(TABLES.inodes)) {
-    const { mode, nlink, size } = decodeInode(readBe64(key), value)
+    const { mode, nlink, size, unloaded } = decodeInode(readBe64(key), value)
+    if (mode >>> 12 === TYPE.DIRECTORY && unloaded) inTables.isPartial = true
     if (mode >>> 12 !== TYPE.FILE || nlink === 0) continue
     inTables.total.files++
     inTables.total.bytes += size
   }
-  return { counted: { dirtyInodes, staged, total }, inTables }
+  return { counted: { dirtyInodes, staged, total, isPartial }, inTables }
 }
