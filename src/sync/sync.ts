@@ -15,7 +15,7 @@ import {
 } from './contract.js'
 import { DrivePublisher } from './drive-publisher.js'
 import { NodeReader } from './fetch/node-reader.js'
-import { MissingAtNode } from './fetch/missing-at-node.js'
+import { MissingAtNode } from './lying-node/missing-blocks.js'
 import { createRemoteSource, localFirst } from './fetch/remote-source.js'
 import { beginAt } from './publish/prepare.js'
 import { BackOff } from './schedule/back-off.js'

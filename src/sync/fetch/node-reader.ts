@@ -6,7 +6,6 @@ import {
   aborted,
   BoundedQueue,
   DriveError,
-  equalBytes,
   hex,
   isDriveError,
   throwIfAborted,
@@ -16,6 +15,7 @@ import {
 import { cidOf, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
+import { requireBytesOf } from '../lying-node/wrong-bytes.js'
 import type { NodeHealth } from '../schedule/node-health.js'
 
 export interface NodeReaderOptions {
@@ -118,9 +118,7 @@ export class NodeReader {
     throwIfAborted(signal)
     try {
       const bytes = await node.getBlock(cidOf(digest, codec), { signal })
-      if (!equalBytes(core.sha256(bytes), digest)) {
-        throw new DriveError('WRONG_BLOCK', 'The node gave bytes that do not belong to the block asked for.')
-      }
+      requireBytesOf(digest, bytes, core)
       this.#offline = undefined
       this.#options.health?.answered()
       return bytes

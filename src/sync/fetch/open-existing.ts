@@ -8,7 +8,7 @@ import type { FoundDrive, KnownHead, OpenedDrive, Version } from '../contract.js
 import { isBeyondReach, isCredible, isForged } from '../heads/credible.js'
 import { DriveNames, UNUSABLE, type NamedHead } from '../heads/heads.js'
 import { putName } from '../publish/put-name.js'
-import { requireReadableRoot } from './readable-root.js'
+import { requireReadableRoot } from '../lying-node/missing-root.js'
 
 export interface FindOptions {
   readonly node: IpfsNode

@@ -7,7 +7,7 @@ import type { RemoteChild } from '../../tree-state/index.js'
 import { SyncState } from '../state/sync-state.js'
 import { NodeReader } from './node-reader.js'
 import { openExisting } from './open-existing.js'
-import { MissingAtNode } from './missing-at-node.js'
+import { MissingAtNode } from '../lying-node/missing-blocks.js'
 import { createRemoteSource } from './remote-source.js'
 
 const FILES = 2500

@@ -24,7 +24,7 @@ import { recordIfBehind } from '../publish/claim-slot.js'
 import { putName } from '../publish/put-name.js'
 import { nodeIdentity } from '../schedule/node-health.js'
 import { NodeReader } from './node-reader.js'
-import { requireReadableRoot } from './readable-root.js'
+import { requireReadableRoot } from '../lying-node/missing-root.js'
 import { rememberHead, SyncState, type Head } from '../state/sync-state.js'
 
 export interface TakeOverOptions {

@@ -11,7 +11,8 @@ import type { DriveNames, NamedHead } from './heads.js'
 import { readHeads } from './read-heads.js'
 import { isBeyondReach, isCredible, isForged, type IgnoredHead } from './credible.js'
 import { Incredible, Missing } from './head-faults.js'
-import { diverged, rolledBack } from './refusals.js'
+import { requireNotOlder } from '../lying-node/older-names.js'
+import { diverged } from './refusals.js'
 import type { SyncState } from '../state/sync-state.js'
 
 export interface HeadChecker {
@@ -91,9 +92,8 @@ export async function checkHeads(checker: HeadChecker, options: CheckOptions = {
     const known = now ?? device
     if (known !== undefined) devices.push({ slot, sequence: known.sequence, root: known.root })
     if (now === undefined || (device !== undefined && same(now.root, device.root))) continue
-    if (device !== undefined && now.sequence < device.sequence && options.mayBeBehind !== true) {
-      throw rolledBack('the head of another device')
-    }
+    const moved = { now: now.sequence, seen: device?.sequence }
+    requireNotOlder('the head of another device', moved, options.mayBeBehind)
     // This head was superseded by another version, or lost the race for the drive name. Its blocks may be gone from the
     // node. A device that opens the drive skips such heads too.
     const passed = [state.head, ...(options.all === true ? [] : ahead.map(({ version }) => version))]
@@ -137,9 +137,7 @@ async function checkDriveName(now: NamedHead, checker: HeadChecker, options: Che
     return undefined
   }
   if (head !== undefined && same(now.root, head.namedRoot) && now.sequence === head.nameSequence) return undefined
-  if (head !== undefined && now.sequence < head.nameSequence && options.mayBeBehind !== true) {
-    throw rolledBack('the drive name')
-  }
+  requireNotOlder('the drive name', { now: now.sequence, seen: head?.nameSequence }, options.mayBeBehind)
   return follow(now, true, checker, options)
 }
 
@@ -153,10 +151,9 @@ async function checkOwnName(now: NamedHead, checker: HeadChecker, options: Check
   if (left !== undefined && same(now.root, left.root)) return
   if (options.mayBeBehind === true && state.isPast(now.root)) return
   const seen = left?.sequence ?? (head && driveSequence(head.commit.height, deviceSlot))
-  const isBehind = options.mayBeBehind === true
-  if (seen !== undefined && now.sequence < seen && !isBehind) throw rolledBack('the head of this device')
+  requireNotOlder('the head of this device', { now: now.sequence, seen }, options.mayBeBehind)
   const { who, about, relation } = await judge(now, false, checker, options)
-  if (relation === 'older' && (left !== undefined || isBehind)) return
+  if (relation === 'older' && (left !== undefined || options.mayBeBehind === true)) return
   throw diverged(who, 'two copies of a device cannot build on each other', about)
 }
 

@@ -7,15 +7,6 @@ import { splitDriveSequence } from '../../dag/index.js'
 import type { Newer } from '../contract.js'
 import type { IgnoredHead } from './credible.js'
 
-/** @param what the name whose head moved backwards */
-export function rolledBack(what: string): DriveError {
-  return new DriveError(
-    'ROLLED_BACK',
-    `The node shows an older version of ${what} than this device has seen. Nothing was changed there; local changes stay staged. ` +
-      'If the node was restored from a backup, see docs/RECOVERY.md.',
-  )
-}
-
 const NOTHING_LOST = 'Nothing was overwritten; local changes stay staged on this device.'
 const WAY_OUT =
   'To continue: copy the changed files out of the mount, leave with `dagdrive unmount --now`, and open the drive in a new home (docs/RECOVERY.md).'

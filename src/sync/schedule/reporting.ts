@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/index.js'
 import { allUnreadable } from '../../commits/index.js'
 import type { Checks } from '../check/checks.js'
-import type { MissingAtNode } from '../fetch/missing-at-node.js'
+import type { MissingAtNode } from '../lying-node/missing-blocks.js'
 import type { SyncPhase, SyncStatus } from '../contract.js'
 import type { DrivePublisher } from '../drive-publisher.js'
 import type { SyncState } from '../state/sync-state.js'
