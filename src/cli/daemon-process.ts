@@ -13,6 +13,7 @@ import {
 import { DriveError, sleep, systemClock } from '../base/index.js'
 import { isOurs, openHomeFile, preparePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
 import { daemonEnvironment } from './daemon-environment.js'
+import { watchingDaemon } from './stopped-daemon.js'
 
 const START_TIMEOUT_MS = 60_000
 /** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/run-daemon.ts. */
@@ -30,14 +31,32 @@ export interface StartOptions {
   readonly stayWithoutMounts?: boolean
 }
 
+/** How a command calls the daemon. `onStopped` learns once that the daemon is stopped and does not answer. */
+export interface CallDaemonOptions extends StartOptions {
+  readonly onStopped: (error: DriveError) => void
+}
+
 /** Calls an operation. Starts the daemon first if none runs. */
 export async function callDaemon<Name extends OperationName>(
   paths: DrivePaths,
   name: Name,
   given: Operations[Name]['given'],
-  options: CallControlOptions<Name> & StartOptions = {},
+  options: CallControlOptions<Name> & CallDaemonOptions,
 ): Promise<Operations[Name]['answer']> {
-  return callControl(await reachDaemon(paths, options), name, given, options)
+  return callRunning(await reachDaemon(paths, options), paths, name, given, options)
+}
+
+/** Calls an operation of the daemon at a control socket of this home. */
+export function callRunning<Name extends OperationName>(
+  socket: string,
+  { lockFile }: DrivePaths,
+  name: Name,
+  given: Operations[Name]['given'],
+  options: CallControlOptions<Name> & Pick<CallDaemonOptions, 'onStopped'>,
+): Promise<Operations[Name]['answer']> {
+  const { onStopped } = options
+  const daemonPid = async (): Promise<number | undefined> => (await lastDaemon(lockFile)).pid
+  return watchingDaemon(() => callControl(socket, name, given, options), { daemonPid, onStopped })
 }
 
 /**
@@ -126,6 +145,12 @@ function commandOf(file: string, flags: readonly string[]): ProcessCommand {
   }
 }
 
+interface LastDaemon {
+  readonly pid?: number
+  readonly socket?: string
+  readonly isManaged?: boolean
+}
+
 async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<ChildProcess> {
   const command = daemonCommand(options)
   const log = await openHomeFile(paths.logFile, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
@@ -151,12 +176,16 @@ async function startDaemon(paths: DrivePaths, options: StartOptions): Promise<Ch
  * What the lock file says of the daemon that has the home, or was killed. The runtime folder may differ between
  * sessions of one user, so it holds the path of the daemon's socket.
  */
-async function lastDaemon(lockFile: string): Promise<{ readonly socket?: string; readonly isManaged?: boolean }> {
+async function lastDaemon(lockFile: string): Promise<LastDaemon> {
   // Without the file, no daemon has run here.
   const text = (await readHomeFile(lockFile))?.toString('utf8') ?? ''
   try {
-    const { socket, isManaged } = (JSON.parse(text) ?? {}) as { socket?: unknown; isManaged?: unknown }
-    return { ...(typeof socket === 'string' ? { socket } : {}), isManaged: isManaged === true }
+    const { pid, socket, isManaged } = (JSON.parse(text) ?? {}) as Readonly<Record<string, unknown>>
+    return {
+      ...(typeof socket === 'string' ? { socket } : {}),
+      ...(Number.isInteger(pid) ? { pid: pid as number } : {}),
+      isManaged: isManaged === true,
+    }
   } catch {
     // A daemon is starting, or the last one has ended.
     return {}

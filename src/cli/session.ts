@@ -1,8 +1,8 @@
 /** The environment of every command: paths, terminal, daemon, and unlocking of the drive. */
-import { callControl, type CallControlOptions, type OperationName, type Operations } from '../api/index.js'
+import type { CallControlOptions, OperationName, Operations } from '../api/index.js'
 import { DriveError } from '../base/index.js'
 import { drivePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
-import { callDaemon, findDaemon, type StartOptions } from './daemon-process.js'
+import { callDaemon, callRunning, findDaemon, type CallDaemonOptions, type StartOptions } from './daemon-process.js'
 import { readSecretFile } from './secret-file.js'
 import { openTerminal, type Terminal } from './terminal.js'
 
@@ -38,13 +38,13 @@ export async function requireOpenDrive(session: Session, options: UnlockOptions 
   if (!(await driveExists(session))) {
     throw new DriveError('NO_DRIVE', 'There is no drive here yet. Make one with "dagdrive up DIR" or "dagdrive init".')
   }
-  const { state } = await callDaemon(session.paths, 'status', {}, options)
+  const { state } = await callDaemon(session.paths, 'status', {}, { onStopped: noteStopped(session), ...options })
   if (state !== 'locked') return
   const passphrase =
     options.passphraseFile === undefined
       ? await session.terminal.askSecret('Passphrase: ', locked())
       : await readSecretFile(options.passphraseFile, 'passphrase', session.terminal)
-  await callDaemon(session.paths, 'unlock', { passphrase }, options)
+  await callDaemon(session.paths, 'unlock', { passphrase }, { onStopped: noteStopped(session), ...options })
 }
 
 function locked(): DriveError {
@@ -59,11 +59,11 @@ export async function ask<Name extends Exclude<OperationName, 'fsck'>>(
   session: Session,
   name: Name,
   given: Operations[Name]['given'],
-  options: Pick<CallControlOptions<Name>, 'signal'> & StartOptions = {},
+  options: Pick<CallControlOptions<Name>, 'signal'> & Partial<CallDaemonOptions> = {},
 ): Promise<Operations[Name]['answer']> {
   const onProgress = (what: Operations[Name]['progress']): void => session.terminal.progress(what)
   try {
-    return await callDaemon(session.paths, name, given, { ...options, onProgress })
+    return await callDaemon(session.paths, name, given, { onStopped: noteStopped(session), ...options, onProgress })
   } finally {
     session.terminal.endProgress()
   }
@@ -76,7 +76,13 @@ export async function askIfRunning<Name extends OperationName>(
   given: Operations[Name]['given'],
 ): Promise<Operations[Name]['answer'] | undefined> {
   const socket = await findDaemon(session.paths)
-  return socket === undefined ? undefined : callControl(socket, name, given)
+  if (socket === undefined) return undefined
+  return callRunning(socket, session.paths, name, given, { onStopped: noteStopped(session) })
+}
+
+/** A command waits for a stopped daemon, and says so. */
+export function noteStopped({ terminal }: Session): (error: DriveError) => void {
+  return ({ message }) => terminal.note(message)
 }
 
 /** The answer as one line of JSON, or as text. */

@@ -44,6 +44,27 @@ test('R-20 R-60 S-010 a fresh home: up, write, sync, unmount; the daemon exits, 
   await drive.unmount()
 })
 
+test('S-154 status fails while the daemon is stopped, and other commands wait until it is continued', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.up()
+  const pid = drive.daemonPid()!
+  process.kill(pid, 'SIGSTOP')
+  try {
+    const waiting = drive.run(['sync'])
+    const { code, stderr } = await drive.run(['status', '--json'])
+    t.is(code, 14)
+    const { error } = JSON.parse(stderr) as { error: { code: string; message: string; about: unknown } }
+    t.deepEqual([error.code, error.about], ['DAEMON_UNREACHABLE', { pid }])
+    t.regex(error.message, new RegExp(`stopped.*kill -CONT ${pid}$`))
+    process.kill(pid, 'SIGCONT')
+    const synced = await waiting
+    t.is(synced.code, 0, synced.stderr)
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+  await drive.unmount()
+})
+
 test('R-14 S-010 unmount --now reports staged changes and exits with 3, and the next unmount publishes them', async (t: ExecutionContext) => {
   const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
   await drive.up(['--phrase-out', join(drive.home, '..', 'phrase')])

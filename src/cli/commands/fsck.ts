@@ -4,7 +4,7 @@ import { printable } from '../../base/index.js'
 import { callDaemon } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { formatCount } from '../format.js'
-import { requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { noteStopped, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
 export interface FsckOptions extends UnlockOptions {
   readonly repair?: boolean
@@ -26,7 +26,7 @@ export async function fsck(session: Session, options: FsckOptions): Promise<void
   }
   let report: FsckReport
   try {
-    report = await callDaemon(session.paths, 'fsck', { repair, node }, { onProgress })
+    report = await callDaemon(session.paths, 'fsck', { repair, node }, { onProgress, onStopped: noteStopped(session) })
   } catch (error) {
     // What was found before the check ended.
     if (json === true && findings.length > 0) show(session, json, { findings }, '')

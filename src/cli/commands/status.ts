@@ -29,7 +29,14 @@ export async function queue(session: Session, options: ShowOptions): Promise<voi
 }
 
 async function readStatus(session: Session): Promise<StatusReport | undefined> {
-  return (await driveExists(session)) ? ask(session, 'status', {}) : undefined
+  if (!(await driveExists(session))) return undefined
+  // A stopped daemon cannot say how it is: that is the answer.
+  const stopped = new AbortController()
+  try {
+    return await ask(session, 'status', {}, { signal: stopped.signal, onStopped: (error) => stopped.abort(error) })
+  } catch (error) {
+    throw stopped.signal.aborted ? stopped.signal.reason : error
+  }
 }
 
 function noDrive(session: Session, options: ShowOptions): void {
