@@ -199,5 +199,7 @@ test('a failure names the node and the reason, once', (t) => {
     'The node cannot be reached: http://127.0.0.1:1, ECONNREFUSED.',
   )
   t.is(failureText({ code: 'OFFLINE', message, about: {} }), message)
+  t.is(failureText({ code: 'OFFLINE', message: 'A. Is B?', about: { where: 'c' } }), 'A. Is B? (c)')
+  t.is(failureText({ code: 'NODE_ERROR', message: 'A said: "b".', about: { where: 'c' } }), 'A said: "b". (c)')
   t.is(failureText({ code: 'OFFLINE', message: 'No answer at a.', about: { where: 'a' } }), 'No answer at a.')
 })

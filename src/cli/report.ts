@@ -99,8 +99,13 @@ export function statusText(status: StatusReport): string {
 /** A failure as a sentence, with the node's address and the system's error code where known. */
 export function failureText({ code, message, about }: WireError): string {
   const details = [about['where'], about['errno']].filter((it) => it !== undefined && !message.includes(String(it)))
-  const text = details.length === 0 ? message : `${message.replace(/\.$/, '')}: ${details.join(', ')}.`
+  const text = details.length === 0 ? message : withDetails(message, details.join(', '))
   return printable(code === 'MOUNT_FAILED' ? `${text.replace(/\.?$/, '.')} ${SEE_DOCTOR}` : text)
+}
+
+/** One sentence takes the details at its end. After several, or a quotation, they are in brackets. */
+function withDetails(message: string, details: string): string {
+  return /[.?"] |["?]\.?$/.test(message) ? `${message} (${details})` : `${message.replace(/\.$/, '')}: ${details}.`
 }
 
 const SEE_DOCTOR = '"dagdrive doctor" checks what a mount needs.'

@@ -5,25 +5,19 @@
 import type { IncomingMessage } from 'node:http'
 import { DriveError } from '../../base/index.js'
 import { LINE_BYTES } from './call-limits.js'
-import { connectionFailure, nodeFailure, refusal } from './failures.js'
+import { connectionFailure, nodeFailure, refusal, type FailedCall } from './failures.js'
 
 const REFUSAL_BYTES = 64 * 1024
 /** Of a response that is one object: Kubo's have some fields. */
 const OBJECT_BYTES = 64 * 1024
 
-interface Call {
-  readonly command: string
-  readonly where: string
-  /** The CID or name in the request, if it has exactly one. */
-  readonly argument: string | undefined
+interface Call extends FailedCall {
   /** The maximum size of the response in bytes. */
   readonly answerBytes: number
   /** The maximum number of its lines. */
   readonly answerLines: number
   /** The reason if this side ended the call: cancelled, or a time-out. */
   readonly gaveUp: () => DriveError | undefined
-  /** Removes our credentials from the node's messages. */
-  readonly hide: (said: string) => string
   /** Called once, when the response is read or given up. */
   readonly release: () => void
 }
@@ -43,7 +37,7 @@ export class RpcAnswer {
     // The connection may hold an unfinished body, so it is not reused.
     const text = await this.#text(REFUSAL_BYTES).catch(() => '')
     this.#message.destroy()
-    throw this.#call.gaveUp() ?? refusal(status, this.#call.hide(text), this.#call)
+    throw this.#call.gaveUp() ?? refusal(status, text, this.#call)
   }
 
   /** NODE_ERROR when it exceeds the limit of the command. */
@@ -95,7 +89,7 @@ export class RpcAnswer {
 
   /** Reads the body and then checks that it is complete: the last chunk arrived, and the trailer reports no failure. */
   async *#parts(limit = this.#call.answerBytes): AsyncGenerator<Uint8Array, void, undefined> {
-    const { command, where, gaveUp, hide } = this.#call
+    const { command, where, gaveUp } = this.#call
     const message = this.#message
     let length = 0
     try {
@@ -114,7 +108,7 @@ export class RpcAnswer {
       if (!message.complete) message.destroy()
     }
     const failure = message.trailers['x-stream-error']
-    if (failure !== undefined) throw nodeFailure(hide(failure), this.#call)
+    if (failure !== undefined) throw nodeFailure(failure, this.#call)
   }
 
   async #text(limit: number): Promise<string> {

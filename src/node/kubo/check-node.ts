@@ -2,7 +2,7 @@
 import { DriveError } from '../../base/index.js'
 import type { CallOptions, NodeStatus } from '../contract.js'
 import { countField } from './answer-fields.js'
-import { shorten } from './failures.js'
+import { shorten } from '../words.js'
 import type { KuboRpc } from './rpc.js'
 
 /** Version 0.40 added `name/put`, which accepts records signed by others. */

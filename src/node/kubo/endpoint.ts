@@ -10,6 +10,7 @@ import { guardedAgent, listenerBehind } from './listener.js'
 import { isLoopback } from './loopback.js'
 import type { Listener } from './socket-tables.js'
 import { OwnedSocketAgent, ownerOfSocket } from './unix-socket.js'
+import { hiding } from '../words.js'
 
 export interface Endpoint {
   /** The address without credentials, for display. */
@@ -117,15 +118,6 @@ function authorizationOf(credentials: string | undefined): string | undefined {
     return `Basic ${basic.includes(':') ? Buffer.from(basic).toString('base64') : basic}`
   }
   return `Bearer ${secret.startsWith('bearer:') ? secret.slice('bearer:'.length) : secret}`
-}
-
-/** The texts to remove: the token as sent, and for basic credentials also the decoded parts. */
-function hiding(authorization: string | undefined): (said: string) => string {
-  if (authorization === undefined) return (said) => said
-  const [scheme, sent = ''] = authorization.split(/ (.*)/s)
-  const said = scheme === 'Basic' ? Buffer.from(sent, 'base64').toString() : ''
-  const secrets = [sent, said, said.replace(/^[^:]*:/, '')].filter((secret) => secret !== '')
-  return (text) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '[hidden]'), text)
 }
 
 /** Node.js trusts only the authorities in `ca`, so the well-known ones are added. */

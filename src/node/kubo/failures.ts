@@ -1,5 +1,6 @@
 /** Converts failures of the connection and of the node to the error codes of the node contract. */
 import { DriveError, isDriveError, type DriveErrorCode } from '../../base/index.js'
+import { shorten, withWords } from '../words.js'
 
 /** A connection that failed or broke. @param where the node's address without credentials */
 export function connectionFailure(error: unknown, where: string): DriveError {
@@ -15,7 +16,15 @@ export function connectionFailure(error: unknown, where: string): DriveError {
       about,
     })
   }
-  return new DriveError('OFFLINE', 'The node cannot be reached.', { cause: error, about })
+  return new DriveError('OFFLINE', REASONS[errno ?? ''] ?? 'The node cannot be reached.', { cause: error, about })
+}
+
+/** By the system's error code. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'The node cannot be reached. Is the Kubo daemon running there?',
+  ENOENT: 'The socket of the node does not exist. Is the Kubo daemon running there?',
+  ENOTFOUND: 'The host name of the node is not known.',
+  EAI_AGAIN: 'The host name of the node cannot be looked up now.',
 }
 
 /** The failed call. */
@@ -24,6 +33,8 @@ export interface FailedCall {
   readonly where: string
   /** The CID or name in the request, if it has exactly one. */
   readonly argument: string | undefined
+  /** Removes our credentials from the node's messages. */
+  readonly hide: (said: string) => string
 }
 
 /**
@@ -34,35 +45,37 @@ export interface FailedCall {
 export function refusal(status: number, body: string, call: FailedCall): DriveError {
   const said = status === 500 ? wordsOfKubo(body) : undefined
   if (said !== undefined) return nodeFailure(said, call, status)
-  const heard = shorten(body)
+  const heard = shorten(call.hide(body))
   const { command, where } = call
   const about = { where, command, status, ...(heard === '' ? {} : { heard }) }
   if (status === 401 || status === 403) {
     return new DriveError(
       'NODE_DENIED',
-      'The node refused access: the node key is missing or wrong, or does not allow this call.',
+      withWords(`The node refused access: the node key is missing or wrong, or does not allow ${command}.`, heard),
       { about },
     )
   }
   if (status === 429 || status === 502 || status === 503 || status === 504) {
-    return new DriveError('NODE_BUSY', 'The node, or a proxy before it, is busy.', { about })
+    return new DriveError('NODE_BUSY', withWords('The node, or a proxy before it, is busy.', heard), { about })
   }
   if (status === 404 || status === 405) {
     return new DriveError(
       'NODE_ERROR',
-      'The server at this address is not a Kubo RPC API, or does not support this command.',
+      withWords(`The server at this address is not a Kubo RPC API, or does not support ${command}.`, heard),
       { about },
     )
   }
-  return new DriveError('NODE_ERROR', 'The node reported an error.', { about })
+  return new DriveError('NODE_ERROR', withWords(`The node failed in ${command}, with status ${status}.`, heard), {
+    about,
+  })
 }
 
 /** A failure with a message of Kubo: as status 500, or in the trailer after the response began. */
 export function nodeFailure(words: string, call: FailedCall, status?: number): DriveError {
-  const said = shorten(words)
+  const said = shorten(call.hide(words))
   const code = codeOf(said, call) ?? 'NODE_ERROR'
   const { where, command } = call
-  return new DriveError(code, SENTENCES[code] ?? 'The node reported an error.', {
+  return new DriveError(code, SENTENCES[code] ?? withWords(`The node failed in ${command}.`, said), {
     about: { where, command, ...(status === undefined ? {} : { status }), said },
   })
 }
@@ -103,10 +116,4 @@ function wordsOfKubo(body: string): string | undefined {
   } catch {
     return undefined // plain text, from Kubo's access check or a proxy
   }
-}
-
-/** One line without control characters, because a node's message may be shown on a terminal. */
-export function shorten(text: string): string {
-  const line = text.replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim()
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line
 }

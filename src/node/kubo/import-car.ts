@@ -7,7 +7,7 @@ import { DriveError } from '../../base/index.js'
 import { carStream } from '../../dag/index.js'
 import type { CallOptions, CidText, ImportResult, NodeBlock } from '../contract.js'
 import { countField, fieldOf, sentenceField } from './answer-fields.js'
-import { shorten } from './failures.js'
+import { shorten, withWords } from '../words.js'
 import type { KuboRpc } from './rpc.js'
 import { streamedFile } from './send-body.js'
 
@@ -43,10 +43,10 @@ export async function importCar(
   for await (const line of answer.lines<ImportLine>()) {
     stats = line.Stats ?? stats
     const pinError = sentenceField(fieldOf(line.Root, 'PinErrorMsg'))
-    if (pinError !== undefined)
-      throw new DriveError('NODE_ERROR', 'The node could not store the upload.', {
-        about: { said: shorten(rpc.endpoint.hide(pinError)) },
-      })
+    if (pinError !== undefined) {
+      const said = shorten(rpc.endpoint.hide(pinError))
+      throw new DriveError('NODE_ERROR', withWords('The node could not store the upload.', said), { about: { said } })
+    }
   }
   const confirmed = countField(fieldOf(stats, 'BlockCount'))
   if (confirmed !== sent.blocks || countField(fieldOf(stats, 'BlockBytesCount')) !== sent.bytes) {

@@ -20,11 +20,12 @@ import { matches } from '../verify-block.js'
 import { countField, fieldOf, listNames, sentenceField, textField } from './answer-fields.js'
 import { checkNode, probeNode } from './check-node.js'
 import { endpointOf } from './endpoint.js'
-import { saidBy, shorten } from './failures.js'
+import { saidBy } from './failures.js'
 import { importCar } from './import-car.js'
 import { pinned, pinTree, updatePin } from './pins.js'
 import { KuboRpc } from './rpc.js'
 import { smallFile } from './send-body.js'
+import { shorten, withWords } from '../words.js'
 
 /** Number of parallel `block/stat` calls. Each costs the node one index lookup. */
 const STAT_CALLS = 16
@@ -163,9 +164,8 @@ class KuboNode implements IpfsNode {
       else if (textField(fieldOf(line.Key, '/')) !== undefined) removedBlocks++
     }
     if (failure === undefined) return { removedBlocks }
-    throw new DriveError('NODE_ERROR', 'The node could not collect all garbage.', {
-      about: { said: shorten(this.#rpc.endpoint.hide(failure)) },
-    })
+    const said = shorten(this.#rpc.endpoint.hide(failure))
+    throw new DriveError('NODE_ERROR', withWords('The node could not collect all garbage.', said), { about: { said } })
   }
 
   check(options: CallOptions = {}): Promise<NodeStatus> {
