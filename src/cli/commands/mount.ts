@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { MountReport } from '../../api/index.js'
 import { DriveError, isDriveError, printable, printableLines } from '../../base/index.js'
-import { readConfig } from '../../platform/index.js'
+import { nodeUrlOf, readConfig } from '../../platform/index.js'
 import { calledAs } from '../called-as.js'
 import { readPhraseFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
@@ -83,7 +83,8 @@ async function sameDrive(session: Session, options: InitOptions): Promise<void> 
 /** @throws DRIVE_EXISTS if the options name another node, or a key for it: `up` does not move a drive. */
 async function requireSameNode({ paths }: Session, { node, nodeKeyFile }: InitOptions): Promise<void> {
   const { nodeUrl } = await readConfig(paths)
-  if (nodeKeyFile === undefined && node?.replace(/\/$/, '') === nodeUrl.replace(/\/$/, '')) return
+  const wanted = node === undefined ? undefined : nodeUrlOf(node).replace(/\/$/, '')
+  if (nodeKeyFile === undefined && wanted === nodeUrl.replace(/\/$/, '')) return
   const key = nodeKeyFile === undefined ? '' : ` --key-file ${nodeKeyFile}`
   throw new DriveError(
     'DRIVE_EXISTS',

@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { ControlService, FsckFinding, StatusReport, UnmountReport, UnmountRequest } from '../../api/index.js'
 import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
+import { nodeUrlOf } from '../../platform/index.js'
 import type { Daemon } from '../lifecycle/contract.js'
 import { drain, throttled } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
@@ -30,8 +31,9 @@ export function createControl(options: ControlOptions): ControlService {
   return {
     status: () => statusOf(options, moves),
 
-    async init(given, { signal }) {
-      const report = await initDrive(daemon, given, signal)
+    async init({ nodeUrl: wanted, ...given }, { signal }) {
+      const request = wanted === undefined ? given : { ...given, nodeUrl: nodeUrlOf(wanted) }
+      const report = await initDrive(daemon, request, signal)
       const { nodeUrl } = await daemon.config()
       return { ...report, node: await withNodeWarnings(daemon, nodeUrl, report.node) }
     },
@@ -103,9 +105,13 @@ export function createControl(options: ControlOptions): ControlService {
       return { matches: timingSafeEqual(rootKeyOfPhrase(phrase), requireKey(daemon)) }
     },
 
-    nodeSet: async (given, context) => withNodeWarnings(daemon, given.url, await moves.move(given, context)),
+    async nodeSet(given, context) {
+      const url = nodeUrlOf(given.url)
+      return withNodeWarnings(daemon, url, await moves.move({ ...given, url }, context))
+    },
 
-    nodeTest: (given, { signal }) => testNode(daemon, given, signal),
+    nodeTest: ({ url, ...given }, { signal }) =>
+      testNode(daemon, url === undefined ? given : { ...given, url: nodeUrlOf(url) }, { signal, withNames: true }),
 
     async stop() {
       await daemon.settled()

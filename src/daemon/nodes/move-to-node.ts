@@ -37,9 +37,9 @@ export async function moveToNode(
   if (given.url === before && drive.node.capabilities.isOwnStore) {
     await arrive(daemon, before)
     await changeTo(daemon, drive, before)
-    return testNode(daemon, given, context.signal)
+    return testNode(daemon, given, { signal: context.signal })
   }
-  const report = await testNode(daemon, given, context.signal, credential)
+  const report = await testNode(daemon, given, { signal: context.signal, credential })
   const { configFile, nodeKeyFile } = daemon.paths
   // A key is bound to its node, so the configured node keeps its own key during all these steps.
   await saveNodeKey(nodeKeyFile, given.url, credential)
