@@ -21,7 +21,7 @@ class LmdbReader implements EnvironmentReader {
   readonly #root: Root
   readonly #sealer: RowSealer | undefined
   readonly #databases = new Map<string, Named>()
-  readonly #countRead: () => void
+  readonly #countRead: (bytes: number) => void
   #open = 0
 
   constructor(path: string, sealer: RowSealer | undefined) {
@@ -59,7 +59,7 @@ class LmdbSnapshot implements Snapshot {
   constructor(
     private readonly databases: ReadonlyMap<string, Named>,
     private readonly sealer: RowSealer | undefined,
-    private readonly countRead: () => void,
+    private readonly countRead: (bytes: number) => void,
     private readonly transaction: Transaction,
     private readonly onClose: () => void,
   ) {}

@@ -51,7 +51,7 @@ class LmdbEnvironment implements Environment {
   readonly path: string
   readonly #root: Root
   readonly #mapped: MappedMemory
-  readonly #countRead: () => void
+  readonly #countRead: (bytes: number) => void
   /** Set until it is durable. */
   #formatRow: SealedRow | undefined
   readonly #options: EnvironmentOptions

@@ -63,19 +63,19 @@ export class CommittedRows {
   readonly #database: Named & FastReader
   readonly #sealer: RowSealer | undefined
   readonly #place: (key: Uint8Array) => Uint8Array
-  readonly #onRead: () => void
+  readonly #onRead: (bytes: number) => void
   readonly #keyBytes: number | undefined
 
   /**
    * @param sealer undefined for a plain table
-   * @param onRead called for each row that was read; see `countReads`
+   * @param onRead called with the size of each value that was read, 0 for none; see `countReads`
    * @param keyBytes of a table whose values may be split
    */
   constructor(
     database: Named,
     name: string,
     sealer: RowSealer | undefined,
-    onRead: () => void,
+    onRead: (bytes: number) => void,
     keyBytes: number | undefined,
   ) {
     this.#database = database
@@ -87,8 +87,8 @@ export class CommittedRows {
 
   get(key: Uint8Array, transaction?: Transaction): Uint8Array | undefined {
     const first = this.#read(key, transaction)
+    this.#onRead(first?.byteLength ?? 0)
     if (first === undefined) return undefined
-    this.#onRead()
     const value = this.#keyBytes === undefined ? first : wholeValue(first, () => this.#read(restKey(key), transaction))
     return this.#sealer === undefined ? Buffer.from(value) : this.#sealer.open(this.#place(key), value)
   }
@@ -106,13 +106,13 @@ export class CommittedRows {
     if (keyBytes !== undefined) {
       const stored = this.#database.getRange(rangeOf(storedRange(options), transaction))
       for (const [key, value] of wholeRows(stored, keyBytes, options.limit)) {
-        this.#onRead()
+        this.#onRead(value.byteLength)
         yield [key, this.#opened(key, value)]
       }
       return
     }
     for (const { key, value } of this.#database.getRange(rangeOf(options, transaction))) {
-      this.#onRead()
+      this.#onRead(value.byteLength)
       yield [key, this.#opened(key, value)]
     }
   }
@@ -130,7 +130,7 @@ export class CommittedRows {
     const range = keyBytes === undefined ? options : storedRange(options)
     const keys = this.#database.getKeys(rangeOf(range, transaction))
     for (const key of keyBytes === undefined ? keys : wholeKeys(keys, keyBytes, options.limit)) {
-      this.#onRead()
+      this.#onRead(0)
       yield key
     }
   }

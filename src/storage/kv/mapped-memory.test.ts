@@ -58,15 +58,53 @@ test('S-066 mapped pages leave the process during a load too, while the reading 
   t.is(seen, 6 * rows)
   if (nativeSeal()?.forgetMapped !== undefined) {
     t.true(least < totalKib / 2)
-    // The bound on all mapped files, and what 256 rows map.
-    t.true(most < (72 + 16 + 16) * 1024)
+    requireBounded(t, most)
   }
+})
+
+test('S-066 mapped pages leave the process while a thread looks for rows that are not there', async (t) => {
+  const { path, environment, table } = opened(t)
+  for (let i = 0; i < LOAD_ROWS; i++) {
+    table.put(keyOf(2 * i), Buffer.alloc(1900, i))
+    if (i % 20_000 === 0) await environment.commit()
+  }
+  await environment.commit()
+  let most = 0
+  // Neighbours are far apart.
+  const step = 7919
+  for (let i = 0, at = 0; i < LOAD_ROWS; i++, at = (at + step) % LOAD_ROWS) {
+    if (table.get(keyOf(2 * at + 1)) !== undefined) t.fail()
+    if (i % 1_000 === 0) most = Math.max(most, residentKib(join(path, 'data.mdb')))
+  }
+  requireBounded(t, most)
+})
+
+test('S-066 mapped pages of large values leave the process during a load', async (t) => {
+  const { path, environment, table } = opened(t)
+  const rows = 800
+  for (let i = 0; i < rows; i++) {
+    table.put(keyOf(i), Buffer.alloc(250_000, i))
+    if (i % 40 === 0) await environment.commit()
+  }
+  await environment.commit()
+  let most = 0
+  for (let i = 0; i < rows; i++) {
+    if (table.get(keyOf(i))?.byteLength !== 250_000) t.fail()
+    if (i % 10 === 0) most = Math.max(most, residentKib(join(path, 'data.mdb')))
+  }
+  requireBounded(t, most)
 })
 
 function keyOf(i: number): Buffer {
   const key = Buffer.alloc(4)
   key.writeUInt32BE(i)
   return key
+}
+
+/** The bound on all mapped files, and what is mapped between two looks. */
+function requireBounded(t: ExecutionContext, mostKib: number): void {
+  t.log(`at most ${Math.round(mostKib / 1024)} MiB`)
+  if (nativeSeal()?.forgetMapped !== undefined) t.true(mostKib < (72 + 16 + 16) * 1024)
 }
 
 /** Resident KiB of all mappings of a file, according to the system. */

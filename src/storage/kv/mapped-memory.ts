@@ -64,8 +64,10 @@ export class MappedMemory {
   }
 }
 
-/** Rows read between two checks: each may map 16 pages. */
-const READS_PER_LOOK = 256
+/** What may be mapped between two checks. */
+const BYTES_PER_LOOK = 16 * MIB
+/** Each read may map 16 pages, a miss too, and the pages of its value. */
+const BYTES_PER_READ = 16 * PAGE
 /** What others have mapped may be over the limit by itself: so much must come on top before the next try. */
 const STEP_BYTES = 16 * MIB
 
@@ -73,14 +75,16 @@ const STEP_BYTES = 16 * MIB
  * For a thread that reads many rows without a pause: it releases the pages itself, since no timer and perhaps no other
  * thread gets a turn. The environment must be open in this thread.
  * @param path the environment's directory
- * @returns to be called for each row that is read
+ * @returns to be called for each read, with the size of the value
  */
-export function countReads(path: string): () => void {
+export function countReads(path: string): (bytes: number) => void {
   const file = join(path, 'data.mdb')
-  let reads = 0
+  let unseen = 0
   let least = 0
-  return () => {
-    if (++reads % READS_PER_LOOK !== 0) return
+  return (bytes) => {
+    unseen += BYTES_PER_READ + bytes
+    if (unseen < BYTES_PER_LOOK) return
+    unseen = 0
     if (residentFileBytes() <= Math.max(MOST_BYTES_WATCHED, least + STEP_BYTES)) return
     forgetMapped(file)
     least = residentFileBytes()
