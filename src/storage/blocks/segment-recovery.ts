@@ -1,5 +1,5 @@
 /** Cleans up after a crash when the block store is opened. Runs while no segment writer is active. */
-import { readdir, stat, truncate, unlink } from 'node:fs/promises'
+import { lstat, readdir, truncate, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../base/index.js'
 import type { BlockRows } from './block-rows.js'
@@ -26,6 +26,8 @@ export async function recoverSegments(
   for (const name of await readdir(directory)) {
     const segment = RANDOM_NAMES.numberOf(name)
     if (segment === undefined) continue
+    // A link, pipe or directory in the place of a segment is not ours, and stays.
+    if (!(await lstat(join(directory, name))).isFile()) continue
     if (ledger.endOf(segment) === 0 || ledger.empty.has(segment)) await unlink(join(directory, name))
     else present.add(segment)
   }
@@ -42,7 +44,7 @@ export async function recoverSegments(
 }
 
 async function settle(path: string, segment: number, ledger: SegmentLedger, log: Log): Promise<void> {
-  const { size, blocks } = await stat(path)
+  const { size, blocks } = await lstat(path)
   const end = ledger.endOf(segment)
   if (size > end) await truncate(path, end)
   if (size < end) log.error('a block segment is shorter than its index says', { segment, size, end })

@@ -3,21 +3,14 @@
  * in use by an asynchronous read is closed only after the read, so its number cannot be reused for another file
  * meanwhile.
  */
-import {
-  closeSync,
-  constants,
-  fdatasync,
-  open as openCallback,
-  openSync,
-  read as readCallback,
-  readSync,
-} from 'node:fs'
+import { closeSync, constants, fdatasync, read as readCallback, readSync } from 'node:fs'
 import { unlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { DriveError } from '../../base/index.js'
 import type { BlockLocation } from './contract.js'
 import { RANDOM_NAMES, type SegmentNames } from './segment-names.js'
 import { isFinished } from './segment-writer.js'
+import { openSegment, openSegmentLater } from './open-segment.js'
 
 /**
  * System calls that Node lacks, from the native core. Without them, no holes are punched, no read completes
@@ -35,7 +28,7 @@ export interface FileCalls {
 interface OpenFile {
   readonly fd: number
   /** The same file, bypassing the page cache. */
-  directFd?: number
+  directFd?: number | undefined
   users: number
   /** Removed from the cache: closed when the last user is done. */
   doomed: boolean
@@ -48,7 +41,6 @@ const DIRECT_FROM_BYTES = 128 * 1024
 const FLAGS = { read: constants.O_RDONLY, change: constants.O_RDWR } as const
 const sync = promisify(fdatasync)
 const read = promisify(readCallback)
-const open = promisify(openCallback)
 
 export class SegmentFiles {
   readonly #open = new Map<number, OpenFile>()
@@ -67,7 +59,7 @@ export class SegmentFiles {
     private readonly names: SegmentNames = RANDOM_NAMES,
     access: keyof typeof FLAGS = 'change',
   ) {
-    this.#flags = FLAGS[access] | constants.O_NOFOLLOW
+    this.#flags = FLAGS[access]
   }
 
   /** Ranges inside a segment can be freed. */
@@ -120,13 +112,11 @@ export class SegmentFiles {
     if (!this.#readsDirect || offset % PAGE !== 0 || bytes.length % PAGE !== 0) return 0
     try {
       const flags = constants.O_RDONLY | constants.O_DIRECT
-      file.directFd ??= openSync(this.names.pathOf(this.directory, segment), flags | constants.O_NOFOLLOW)
+      file.directFd ??= openSegment(this.names.pathOf(this.directory, segment), flags)
+      if (file.directFd === undefined) return 0 // removed since it was opened
       return (await read(file.directFd, bytes, 0, bytes.length, offset)).bytesRead
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      // removed since it was opened
-      if (code === 'ENOENT') return 0
-      if (code !== 'EINVAL') throw error
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
       this.#readsDirect = false
       return 0
     }
@@ -161,7 +151,8 @@ export class SegmentFiles {
   async remove(segment: number): Promise<void> {
     this.#drop(segment)
     await unlink(this.names.pathOf(this.directory, segment)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
+      // A directory in its place is not ours.
+      if (error.code !== 'ENOENT' && error.code !== 'EISDIR') throw error
     })
   }
 
@@ -188,12 +179,8 @@ export class SegmentFiles {
   #file(segment: number): OpenFile | undefined {
     const known = this.#open.get(segment)
     if (known !== undefined) return known
-    try {
-      return this.#keep(segment, openSync(this.names.pathOf(this.directory, segment), this.#flags))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
-    }
+    const fd = openSegment(this.names.pathOf(this.directory, segment), this.#flags)
+    return fd === undefined ? undefined : this.#keep(segment, fd)
   }
 
   /** The same without blocking the thread: opening a file may be slow. */
@@ -210,16 +197,12 @@ export class SegmentFiles {
   }
 
   async #openLater(segment: number): Promise<OpenFile | undefined> {
-    try {
-      const fd = await open(this.names.pathOf(this.directory, segment), this.#flags)
-      const known = this.#open.get(segment)
-      if (known === undefined && !this.#isClosed) return this.#keep(segment, fd)
-      closeSync(fd)
-      return known
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
-    }
+    const fd = await openSegmentLater(this.names.pathOf(this.directory, segment), this.#flags)
+    if (fd === undefined) return undefined
+    const known = this.#open.get(segment)
+    if (known === undefined && !this.#isClosed) return this.#keep(segment, fd)
+    closeSync(fd)
+    return known
   }
 
   #keep(segment: number, fd: number): OpenFile {
