@@ -1,7 +1,9 @@
 // The README's test command: builds what is missing, reports missing requirements, runs every test and ends with
 // `N passed, N failed, N skipped`, whatever happens.
 //   npm test                      everything
-//   npm test -- unit              only the tests beside the sources, the meta tests and the golden drive
+//   npm test -- lint              only the linter
+//   npm test -- unit              only tests of one process, without mounts and daemons
+//   npm test -- integration       the other tests beside the sources: with processes, mounts and Kubo daemons
 //   npm test -- system            only contract, end-to-end and crash tests
 //   npm test -- path/to.test.ts   one file
 import { existsSync } from 'node:fs'
@@ -27,14 +29,16 @@ finish()
 
 async function main(names) {
   const unknown = names.filter((name) => !GROUPS.includes(name) && !(name.endsWith('.ts') && existsSync(name)))
-  if (unknown.length > 0) return fail(`no such tests: ${unknown.join(', ')}; give "unit", "system" or .test.ts files`)
+  if (unknown.length > 0)
+    return fail(`no such tests: ${unknown.join(', ')}; give ${GROUPS.join(', ')} or .test.ts files`)
   const missing = missingFeatures()
   if (missing.length > 0) console.log(`# missing, so some tests cannot run: ${missing.join(', ')}`)
   if (!(await build())) return
   // The linter and the build of Kubo need no test, and most tests need neither.
-  const linted = names.length === 0 || names.includes('unit') ? lint() : undefined
-  const kubo = names.some((name) => name.endsWith('.ts')) ? undefined : buildKubo()
-  for (const part of partsOf(names)) {
+  const linted = names.length === 0 || names.includes('lint') ? lint() : undefined
+  const parts = partsOf(names)
+  const kubo = parts.some(({ needsKubo }) => needsKubo) ? buildKubo() : undefined
+  for (const part of parts) {
     if (part.needsKubo) await kubo
     await runAva(part, run)
   }

@@ -13,7 +13,14 @@ export {
   type ReuseLookup,
 } from './map/map-build.js'
 export { eachMapNode, readMap, readMapNodes, type ReadOptions } from './map/map-read.js'
-export { makeNameRecord, type MakeOptions, type NameRecord, openNameRecord, signedContent } from './name-record.js'
+export {
+  decodeNameRecord,
+  makeNameRecord,
+  type MakeOptions,
+  type NameRecord,
+  openNameRecord,
+  signedContent,
+} from './name-record.js'
 export { type PinTreeNode, type PinTreeState, type UpdatedPinTree, updatePinTree } from './pin-tree/pin-tree-build.js'
 export { type PinTreeLeaf, readPinTree } from './pin-tree/pin-tree-read.js'
 export { MAX_PIN_TREE_DEPTH } from './pin-tree/pin-tree-shape.js'

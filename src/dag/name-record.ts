@@ -87,13 +87,22 @@ export function openNameRecord(
   bytes: Uint8Array,
   { nowMs }: { readonly nowMs?: number } = {},
 ): NameRecord {
-  const signed = decodeData(signedContent(name, bytes))
+  const record = decodeNameRecord(signedContent(name, bytes))
+  if (nowMs !== undefined && record.validUntilMs <= nowMs) throw corrupt('a name record has expired')
+  return record
+}
+
+/**
+ * @param content as `signedContent` returns it
+ * @returns the content of the record; CORRUPT when it is malformed
+ */
+export function decodeNameRecord(content: Uint8Array): NameRecord {
+  const signed = decodeData(content)
   const value = Buffer.from(signed.value).toString('latin1')
   if (!value.startsWith(PREFIX_VALUE)) throw corrupt('a name record does not point to a CID')
   const cid = value.slice(PREFIX_VALUE.length)
   parseCid(cid)
   const validUntilMs = parseNanoTime(Buffer.from(signed.validity).toString('latin1'))
-  if (nowMs !== undefined && validUntilMs <= nowMs) throw corrupt('a name record has expired')
   return { cid, sequence: signed.sequence, validUntilMs, ttlMs: Math.floor(signed.ttl / NS_PER_MS) }
 }
 

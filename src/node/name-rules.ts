@@ -29,13 +29,7 @@ function orInvalid<T>(name: CidText, check: () => T): T {
 
 /** The record has a content that a device writes. */
 export function isUsable(name: CidText, record: Uint8Array): boolean {
-  try {
-    openNameRecord(name, record)
-    return true
-  } catch (error) {
-    if (isDriveError(error, 'CORRUPT')) return false
-    throw error
-  }
+  return usable(name, record) !== undefined
 }
 
 /**
@@ -43,7 +37,17 @@ export function isUsable(name: CidText, record: Uint8Array): boolean {
  * replaces a record with a content that no device writes.
  */
 export function mayReplace(name: CidText, held: Uint8Array, record: NameRecord): boolean {
-  return !isUsable(name, held) || record.sequence > openNameRecord(name, held).sequence
+  const known = usable(name, held)
+  return known === undefined || record.sequence > known.sequence
+}
+
+function usable(name: CidText, record: Uint8Array): NameRecord | undefined {
+  try {
+    return openNameRecord(name, record)
+  } catch (error) {
+    if (isDriveError(error, 'CORRUPT')) return undefined
+    throw error
+  }
 }
 
 export function divergedRecord(name: CidText): DriveError {

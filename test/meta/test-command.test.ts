@@ -38,7 +38,7 @@ const ended = (child: ChildProcess): Promise<void> => new Promise((resolve) => c
 function begin({ directory }: Followed, pid: number, file: string): string {
   const folder = join(directory, String(pid))
   mkdirSync(folder)
-  appendFileSync(join(directory, 'marks'), `begin ${pid} ${file}\n`)
+  appendFileSync(join(directory, 'marks'), `begin ${pid} ${file} ${folder}\n`)
   return folder
 }
 
@@ -54,12 +54,12 @@ test('a process that a test file leaves behind is reported with the file, and en
   )
   const ends = Promise.all([ended(file), ended(left)])
   file.kill('SIGKILL')
-  appendFileSync(join(files.directory, 'marks'), `end ${file.pid} 1500\n`)
+  appendFileSync(join(files.directory, 'marks'), `end ${file.pid} 1500 1200\n`)
   await files.unfollow()
   await ends
   t.deepEqual(reports, [`test/one.test.ts left process ${left.pid} behind: sleep 600`])
   t.false(existsSync(folder))
-  t.deepEqual(files.slowest(10), ['    1.5 s  test/one.test.ts'])
+  t.deepEqual(files.slowest(10), ['    1.5 s,     1.2 s of CPU  test/one.test.ts'])
   t.deepEqual(files.describeRunning(), [])
   t.is(other.signalCode, null)
 })

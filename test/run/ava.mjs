@@ -9,16 +9,16 @@ const AVA = join('node_modules', 'ava', 'entrypoints', 'cli.mjs')
 const IDLE_MS = 120_000
 
 /**
- * @param group files, how many at a time, and the longest time for one file in seconds
+ * @param group files, how many at a time, the longest time for one file in seconds, and where its temporary files are
  * @param run the counts, the followed files, `fail(line)` and `child`, the process of ava while one runs
  */
-export async function runAva({ files, concurrency, longest }, run) {
+export async function runAva({ files, concurrency, longest, inMemory }, run) {
   if (files.length === 0) return
   // ava's own limit counts from the last result of any file; ours is for one file, and comes later.
   const args = [AVA, '--tap', '--timeout', `${longest}s`, '--concurrency', String(concurrency), ...files]
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...run.files.environment, FORCE_COLOR: '0' },
+    env: { ...process.env, ...run.files.environment(inMemory), FORCE_COLOR: '0' },
   })
   run.child = child
   run.files.follow((longest + 60) * 1000)

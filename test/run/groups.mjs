@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-const UNIT = ['src', 'test/meta', 'test/golden']
+const BESIDE_SOURCES = ['src', 'test/meta', 'test/golden', 'test/support']
 const SYSTEM = ['test/contract', 'test/e2e', 'test/crash']
 
 /** They measure memory, pauses or speed, which others would disturb, or leave the others no processor. */
@@ -16,26 +16,38 @@ const ALONE = [
 
 const NEEDS_KUBO = /kubo\/(require-kubo|daemon|build)\.js|crash\/cut-off|node\.suite/
 
-/** Names that `npm test -- NAME` knows. */
-export const GROUPS = ['unit', 'system']
+/** Of a test beside the sources that starts processes, mounts or daemons. */
+const INTEGRATION = new RegExp(
+  `${NEEDS_KUBO.source}|'node:child_process'|support/(available|drive|ordinary-user|small-disk|compile)\\.js|support/fuse/`,
+)
+
+/** Names that `npm test -- NAME` knows. The linter is not a test file; run.mjs runs it. */
+export const GROUPS = ['lint', 'unit', 'integration', 'system']
 
 /**
  * Parts that run one after the other, for the arguments of the command: group names and paths of test files.
  * `needsKubo`: its files start real daemons, so it has to wait for the build of Kubo.
+ * `inMemory`: its temporary files are in memory. One process has few of them.
  */
 export function partsOf(names) {
   const named = names.filter((name) => name.endsWith('.ts'))
-  if (named.length > 0) return [{ files: compiled(named), concurrency: 1, longest: 900, needsKubo: needKubo(named) }]
-  const unit = names.length === 0 || names.includes('unit') ? testsBelow(UNIT) : []
-  const system = names.length === 0 || names.includes('system') ? testsBelow(SYSTEM) : []
-  const quick = unit.filter((file) => !needKubo([file]))
-  const rest = [...unit, ...system].filter((file) => !quick.includes(file) && !ALONE.includes(file))
+  if (named.length > 0) return [part(named, { concurrency: 1, longest: 900 })]
+  const isWanted = (group) => names.length === 0 || names.includes(group)
+  const beside = testsBelow(BESIDE_SOURCES)
+  const unit = isWanted('unit') ? beside.filter((file) => !isIntegration(file)) : []
+  const integration = isWanted('integration') ? beside.filter(isIntegration) : []
+  const system = isWanted('system') ? testsBelow(SYSTEM) : []
   const alone = system.filter((file) => ALONE.includes(file))
+  const rest = [...integration, ...system.filter((file) => !ALONE.includes(file))]
   return [
-    { files: compiled(quick), concurrency: 3, longest: 600, needsKubo: false },
-    { files: compiled(rest), concurrency: 3, longest: 900, needsKubo: true },
-    { files: compiled(alone), concurrency: 1, longest: 900, needsKubo: needKubo(alone) },
-  ]
+    part(unit, { concurrency: 3, longest: 600, inMemory: true }),
+    part(rest, { concurrency: 3, longest: 900 }),
+    part(alone, { concurrency: 1, longest: 900 }),
+  ].filter(({ files }) => files.length > 0)
+}
+
+function part(files, { concurrency, longest, inMemory = false }) {
+  return { files: compiled(files), concurrency, longest, inMemory, needsKubo: needKubo(files) }
 }
 
 function testsBelow(folders) {
@@ -45,6 +57,10 @@ function testsBelow(folders) {
 
 function compiled(files) {
   return files.map((file) => join('dist', file.replace(/\.ts$/, '.js')))
+}
+
+function isIntegration(file) {
+  return INTEGRATION.test(readFileSync(file, 'utf8'))
 }
 
 function needKubo(files) {

@@ -1,20 +1,32 @@
-// Loaded into every test process before its file (package.json, "ava"). Under `npm test` it gives each file a folder of
-// its own for temporary files, by which everything that the file starts can be found, and marks its begin and its end.
+// Loaded into every test process before its file (ava.config.mjs). Under `npm test` it gives each file a folder of its
+// own for temporary files, by which everything that the file starts can be found, and marks its begin and its end.
 // Under plain `ava` it does nothing.
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 
+/** `times` counts so (proc(5)). */
+const TICK_MS = 10
+
 const run = process.env.DAGDRIVE_TEST_RUN
 if (run !== undefined) {
   const marks = `${run}/marks`
-  const folder = `${run}/${process.pid}`
+  const folder = `${process.env.DAGDRIVE_TEST_FOLDERS}/${process.pid}`
   const file = relative(process.cwd(), fileURLToPath(test.meta.file)).replace(/^dist\/(.*)\.js$/, '$1.ts')
   // Tests also run programs as other users.
   mkdirSync(folder, { mode: 0o755 })
   process.env.TMPDIR = folder
-  appendFileSync(marks, `begin ${process.pid} ${file}\n`)
+  appendFileSync(marks, `begin ${process.pid} ${file} ${folder}\n`)
   const began = performance.now()
-  process.once('exit', () => appendFileSync(marks, `end ${process.pid} ${Math.round(performance.now() - began)}\n`))
+  process.once('exit', () => {
+    appendFileSync(marks, `end ${process.pid} ${Math.round(performance.now() - began)} ${cpuMs()}\n`)
+  })
+}
+
+/** Processor time of this process and of the children it waited for. */
+function cpuMs() {
+  // After the name of the program, which may hold anything: the fields 14 to 17 (proc(5)).
+  const fields = readFileSync('/proc/self/stat', 'latin1').split(') ').at(-1).split(' ')
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * TICK_MS, 0)
 }

@@ -5,12 +5,12 @@ import { DriveError, isDriveError, type Digest } from '../../base/index.js'
 import { publicKeyOfSeed, type DriveKeys } from '../../crypto/index.js'
 import {
   cidOf,
+  decodeNameRecord,
   decodeVersionRoot,
   driveSequence,
   makeNameRecord,
   nameOfKey,
   openCommit,
-  openNameRecord,
   parseCid,
   signedContent,
   type Commit,
@@ -44,6 +44,8 @@ export const UNUSABLE = 'unusable'
 export class DriveNames {
   readonly drive: CidText
   readonly #keys: DriveKeys
+  /** Of the slots that were asked for. */
+  readonly #devices = new Map<number, CidText>()
 
   constructor(keys: DriveKeys) {
     this.#keys = keys
@@ -51,7 +53,9 @@ export class DriveNames {
   }
 
   device(slot: number): CidText {
-    return nameOfKey(publicKeyOfSeed(this.#keys.deviceSeed(slot)))
+    let name = this.#devices.get(slot)
+    if (name === undefined) this.#devices.set(slot, (name = nameOfKey(publicKeyOfSeed(this.#keys.deviceSeed(slot)))))
+    return name
   }
 
   /** The name of the drive's only pin. It reveals nothing: a node sees the drive name anyway. */
@@ -75,10 +79,7 @@ export class DriveNames {
 
   /** The content of a record, its signature verified. @throws CORRUPT when it does not point to a version */
   open(name: CidText, record: Uint8Array): NamedHead {
-    const { cid, sequence } = openNameRecord(name, record)
-    const { digest, codec } = parseCid(cid)
-    if (codec !== 'dag-pb') throw new DriveError('CORRUPT', 'A name of this drive does not point to a version.')
-    return { root: digest, sequence }
+    return headOf(signedContent(name, record))
   }
 
   /**
@@ -100,9 +101,9 @@ export class DriveNames {
       if (lenient && isDriveError(error, 'TIMEOUT') && 'said' in error.about) return undefined
       throw error
     }
-    signedContent(name, record)
+    const signed = signedContent(name, record)
     try {
-      return this.open(name, record)
+      return headOf(signed)
     } catch (error) {
       if (isDriveError(error, 'CORRUPT')) return UNUSABLE
       throw error
@@ -121,4 +122,12 @@ export class DriveNames {
     }
     return { root, commit, commitDigest }
   }
+}
+
+/** @param signed the content of a name record */
+function headOf(signed: Uint8Array): NamedHead {
+  const { cid, sequence } = decodeNameRecord(signed)
+  const { digest, codec } = parseCid(cid)
+  if (codec !== 'dag-pb') throw new DriveError('CORRUPT', 'A name of this drive does not point to a version.')
+  return { root: digest, sequence }
 }
