@@ -11,6 +11,8 @@ export interface Target {
   readonly program?: string | undefined
   /** Much slower than the others: one round, and tests that take over a minute count as failed. */
   readonly isSlow?: boolean
+  /** Left out unless it is named. */
+  readonly isExtra?: boolean
   /** Mounts below `folder`. Returns the directory to work in. */
   start(folder: string): Promise<string>
   stop(folder: string): Promise<void>
@@ -104,11 +106,18 @@ export const TARGETS: readonly Target[] = [
     },
   },
   dagdrive('dagdrive', CLI),
+  // Without the log of operations that survives a killed daemon.
+  { ...dagdrive('no-holder', CLI, { DAGDRIVE_HOLDER: '0' }), isExtra: true },
   ...(BEFORE === undefined ? [] : [dagdrive('before', join(BEFORE, 'dist/src/cli/main.js'))]),
 ]
 
-/** The drive, run with this build's command line. */
-function dagdrive(name: string, cli: string): Target {
+/** The drive, run with a build's command line. */
+function dagdrive(name: string, cli: string, settings: Readonly<Record<string, string>> = {}): Target {
+  const home = (folder: string): NodeJS.ProcessEnv => ({
+    ...process.env,
+    ...settings,
+    DAGDRIVE_HOME: join(folder, 'home'),
+  })
   return {
     name,
     start: async (folder) => {
@@ -127,10 +136,6 @@ function dagdrive(name: string, cli: string): Target {
       })
     },
   }
-}
-
-function home(folder: string): NodeJS.ProcessEnv {
-  return { ...process.env, DAGDRIVE_HOME: join(folder, 'home') }
 }
 
 function made(folder: string, name: string): string {

@@ -1,7 +1,7 @@
 /**
  * The mount against its peers over the same medium, in turn over several rounds. Prints medians and, paired by round,
  * how many times faster than each peer dagdrive is.
- *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive] [--record]
+ *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive,no-holder] [--record]
  * Each test starts with nothing left to upload, and cold tests with an empty page cache. Background work that a test
  * starts is counted. DAGDRIVE_KUBO is the `ipfs` binary for the Kubo mount; DAGDRIVE_BENCH_BEFORE is a built checkout
  * of an earlier version, the target `before`.
@@ -54,7 +54,10 @@ async function main(): Promise<void> {
 }
 
 function chosenTargets(): Target[] {
-  const asked = values.targets === '' ? TARGETS : TARGETS.filter(({ name }) => values.targets.split(',').includes(name))
+  const asked =
+    values.targets === ''
+      ? TARGETS.filter(({ isExtra }) => isExtra !== true)
+      : TARGETS.filter(({ name }) => values.targets.split(',').includes(name))
   return asked.filter(({ name, program }) => {
     const isThere = program === undefined || hasProgram(program)
     if (!isThere) process.stdout.write(`left out: ${name} is not on this machine\n`)
