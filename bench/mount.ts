@@ -1,7 +1,9 @@
 /**
  * The mount against its peers over the same medium, in turn over several rounds. Prints medians and, paired by round,
  * how many times faster than each peer dagdrive is.
- *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive,no-holder] [--record]
+ *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--tests PART,…] [--record]
+ *     [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive,no-holder,before]
+ * `--tests` names parts of test names.
  * Each test starts with nothing left to upload, and cold tests with an empty page cache. Background work that a test
  * starts is counted. DAGDRIVE_KUBO is the `ipfs` binary for the Kubo mount; DAGDRIVE_BENCH_BEFORE is a built checkout
  * of an earlier version, the target `before`.
@@ -27,9 +29,11 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     on: { type: 'string', default: tmpdir() },
     targets: { type: 'string', default: '' },
+    tests: { type: 'string', default: '' },
     record: { type: 'boolean', default: false },
   },
 })
+const tests = Object.keys(TESTS).filter((name) => values.tests.split(',').some((part) => name.includes(part)))
 await main()
 
 async function main(): Promise<void> {
@@ -69,7 +73,7 @@ async function runTarget(target: Target, folder: string, material: string, round
   mkdirSync(folder)
   const directory = await target.start(folder)
   try {
-    for (const name of Object.keys(TESTS)) {
+    for (const name of tests) {
       target.settle?.(folder)
       if (name.includes('cold')) dropCaches()
       const key = `${name}|${target.name}`
@@ -100,7 +104,6 @@ function runClient(name: string, directory: string, material: string, target: Ta
 }
 
 function report(targets: readonly Target[], taken: Taken): void {
-  const tests = Object.keys(TESTS)
   const names = targets.map(({ name }) => name)
   const of = (test: string, target: string): (number | undefined)[] => taken.get(`${test}|${target}`) ?? []
   const rows = tests.map((test) => [test, ...names.map((name) => middle(of(test, name)) ?? 'failed')])
