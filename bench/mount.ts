@@ -1,9 +1,10 @@
 /**
  * The mount against its peers over the same medium, in turn over several rounds. Prints medians and, paired by round,
  * how many times faster than each peer dagdrive is.
- *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--tests PART,…] [--record]
+ *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--tests PART,…] [--warm] [--record]
  *     [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive,no-holder,before]
- * `--tests` names parts of test names.
+ * `--tests` names parts of test names; some tests need the files of those before them. With `--warm`, all tests run
+ * once before they are measured, as in a daemon that has run for a while.
  * Each test starts with nothing left to upload, and cold tests with an empty page cache. Background work that a test
  * starts is counted. DAGDRIVE_KUBO is the `ipfs` binary for the Kubo mount; DAGDRIVE_BENCH_BEFORE is a built checkout
  * of an earlier version, the target `before`.
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     on: { type: 'string', default: tmpdir() },
     targets: { type: 'string', default: '' },
     tests: { type: 'string', default: '' },
+    warm: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
   },
 })
@@ -73,6 +75,12 @@ async function runTarget(target: Target, folder: string, material: string, round
   mkdirSync(folder)
   const directory = await target.start(folder)
   try {
+    if (values.warm) {
+      const apart = join(directory, 'warm')
+      mkdirSync(apart)
+      for (const name of tests) runClient(name, apart, material, target)
+      rmSync(apart, { recursive: true })
+    }
     for (const name of tests) {
       target.settle?.(folder)
       if (name.includes('cold')) dropCaches()
