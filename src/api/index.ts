@@ -16,7 +16,6 @@ export {
   type MountRequest,
   type NodeReport,
   type NodeRequest,
-  OPERATION_NAMES,
   type OperationContext,
   type OperationName,
   type Operations,
@@ -27,3 +26,4 @@ export {
   type UnmountReport,
   type UnmountRequest,
 } from './wire.js'
+export { OPERATION_NAMES } from './requests.js'

@@ -22,7 +22,16 @@ type RulesOf<Given> = {
 
 export const CONTROL_REQUESTS: { readonly [Name in OperationName]: RulesOf<Operations[Name]['given']> } = {
   status: {},
-  init: { nodeUrl: TEXT, nodeKey: TEXT, phrase: TEXT, isNew: FLAG, passphrase: TEXT, deviceName: TEXT, mountAt: TEXT },
+  init: {
+    nodeUrl: TEXT,
+    nodeKey: TEXT,
+    phrase: TEXT,
+    isNew: FLAG,
+    replaceEmpty: FLAG,
+    passphrase: TEXT,
+    deviceName: TEXT,
+    mountAt: TEXT,
+  },
   unlock: { passphrase: required(TEXT) },
   mount: { directory: required(PATH), readOnly: FLAG, allowOther: FLAG },
   unmount: { directory: PATH, now: FLAG, force: FLAG },
@@ -35,6 +44,8 @@ export const CONTROL_REQUESTS: { readonly [Name in OperationName]: RulesOf<Opera
   nodeTest: { url: TEXT, key: TEXT },
   stop: {},
 }
+
+export const OPERATION_NAMES = Object.keys(CONTROL_REQUESTS) as readonly OperationName[]
 
 /** Identifies a file by one of these. */
 export interface PlaceRequest {

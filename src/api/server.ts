@@ -9,9 +9,9 @@ import type { Files } from '../files/client.js'
 import { FILES_PREFIX, filesOperation, receiveContent, sendContent } from './files-routes.js'
 import { checkRequest } from './check-request.js'
 import { HTTP_STATUS } from './http-status.js'
-import { CONTROL_REQUESTS } from './requests.js'
+import { CONTROL_REQUESTS, OPERATION_NAMES } from './requests.js'
 import { socketAddress } from './socket-address.js'
-import { OPERATION_NAMES, type ControlService, type OperationName, type WireLine } from './wire.js'
+import { type ControlService, type OperationName, type WireLine } from './wire.js'
 
 const MOST_BODY_BYTES = MIB
 

@@ -107,6 +107,8 @@ export interface InitRequest {
   readonly phrase?: string
   /** With a phrase: makes a new drive with it. DRIVE_EXISTS if the node already has one. */
   readonly isNew?: boolean
+  /** With a phrase: if this home has an empty drive, that one is set aside. DRIVE_EXISTS if it is not empty. */
+  readonly replaceEmpty?: boolean
   /** Seals the key file with this passphrase. */
   readonly passphrase?: string
   readonly deviceName?: string
@@ -120,6 +122,8 @@ export interface InitReport {
   readonly phrase: string | undefined
   readonly node: NodeReport
   readonly publishedHeight: number
+  /** The folder that has the empty drive of before. */
+  readonly replaced?: string
 }
 
 export interface MountRequest {
@@ -212,22 +216,6 @@ export interface Operations {
 }
 
 export type OperationName = keyof Operations
-
-export const OPERATION_NAMES: readonly OperationName[] = [
-  'status',
-  'init',
-  'unlock',
-  'mount',
-  'unmount',
-  'waitUnmounted',
-  'sync',
-  'fsck',
-  'keyShow',
-  'keyVerify',
-  'nodeSet',
-  'nodeTest',
-  'stop',
-]
 
 export interface OperationContext<Name extends OperationName> {
   /** Fires when the caller disconnects. */

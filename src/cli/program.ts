@@ -14,6 +14,7 @@ function withInitOptions(command: Command): Command {
     .option('--node-key-file <file>', 'credential of the node (bearer:… or basic:…)')
     .option('--phrase-file <file>', 'open the drive of this recovery phrase')
     .option('--new', 'with --phrase-file: make a new, empty drive with that phrase')
+    .option('--replace-empty', 'with --phrase-file: set the drive of this home aside, if it is empty')
     .option('--phrase-out <file>', 'write the new recovery phrase here, 0600, instead of showing it')
     .option('--passphrase-file <file>', 'seal the key file with this passphrase')
     .option('--device-name <name>', 'how this device is called in the history')

@@ -13,6 +13,7 @@ export interface InitOptions {
   readonly phraseFile?: string
   readonly phraseOut?: string
   readonly new?: boolean
+  readonly replaceEmpty?: boolean
   readonly passphraseFile?: string
   readonly deviceName?: string
   readonly json?: boolean
@@ -29,7 +30,7 @@ export async function init(session: Session, options: InitOptions): Promise<void
  */
 export async function makeDrive(session: Session, options: InitOptions, mountAt?: string): Promise<InitReport> {
   // With a phrase and `--new` the daemon decides, because the data of this home's drive may be lost.
-  if ((await driveExists(session)) && !isForNew(options)) {
+  if ((await driveExists(session)) && !isForNew(options) && options.replaceEmpty !== true) {
     throw new DriveError(
       'DRIVE_EXISTS',
       `This home already has a drive (${session.paths.keyFile}). Nothing was changed.`,
@@ -40,6 +41,9 @@ export async function makeDrive(session: Session, options: InitOptions, mountAt?
   }
   if (options.new === true && options.phraseFile === undefined) {
     throw new DriveError('USAGE', '--new requires --phrase-file. Without a given phrase, the drive is always new.')
+  }
+  if (options.replaceEmpty === true && (options.phraseFile === undefined || options.new === true)) {
+    throw new DriveError('USAGE', '--replace-empty opens a published drive: it needs --phrase-file, without --new.')
   }
   const request = await readRequest(session, options)
   const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
@@ -84,6 +88,7 @@ async function readRequest(session: Session, options: InitOptions): Promise<Init
     ...(nodeKey === undefined ? {} : { nodeKey }),
     ...(phrase === undefined ? {} : { phrase }),
     ...(options.new === undefined ? {} : { isNew: options.new }),
+    ...(options.replaceEmpty === undefined ? {} : { replaceEmpty: options.replaceEmpty }),
     ...(passphrase === undefined ? {} : { passphrase }),
   }
 }
@@ -99,6 +104,8 @@ export function initText(report: InitReport, options: InitOptions): string {
       ? [`Opened the published drive, version ${report.publishedHeight}.`]
       : [options.phraseFile === undefined ? 'Made a new drive.' : 'Made a new, empty drive with the given phrase.']
   lines.push(nodeLine(report.node))
+  if (report.replaced !== undefined)
+    lines.push(`The empty drive that was here before, with its key, is in ${report.replaced}. You may delete it.`)
   if (options.phraseOut !== undefined) {
     lines.push(`The recovery phrase is in ${options.phraseOut}. Keep it away from this machine.`)
   } else if (report.phrase !== undefined) {

@@ -29,7 +29,7 @@ export async function up(
   options: MountCommandOptions & InitOptions,
 ): Promise<void> {
   const at = mountpoint(directory)
-  const made = (await isThere(session, options)) ? undefined : await makeDrive(session, options, at)
+  const made = (await isThere(session, at, options)) ? undefined : await makeDrive(session, options, at)
   // The phrase is shown only once, so it is printed before a later step can fail.
   if (made !== undefined && options.json !== true) session.terminal.print(initText(made, options))
   const report = await mountNow(session, directory, options)
@@ -52,44 +52,65 @@ function mountpoint(directory: string): string {
 /**
  * Whether this home has a drive to mount. False if its data and its node are lost and the user requests an empty drive.
  */
-async function isThere(session: Session, options: MountCommandOptions & InitOptions): Promise<boolean> {
+async function isThere(
+  session: Session,
+  directory: string,
+  options: MountCommandOptions & InitOptions,
+): Promise<boolean> {
   if (!(await driveExists(session))) return false
   try {
     await requireOpenDrive(session, options)
-    await sameDrive(session, options)
+    await sameDrive(session, directory, options)
     return true
   } catch (error) {
     if (isDriveError(error, 'NO_DRIVE') && isForNew(options)) return false
+    if (isDriveError(error, 'DRIVE_EXISTS') && options.replaceEmpty === true) return false
     throw error
   }
 }
 
 /** On a home with a drive, `--phrase-file` must hold that drive's phrase, and `--node` does not move the drive. */
-async function sameDrive(session: Session, options: InitOptions): Promise<void> {
+async function sameDrive(session: Session, directory: string, options: InitOptions): Promise<void> {
   if (options.phraseFile !== undefined) {
     const phrase = await readPhraseFile(options.phraseFile, session.terminal)
     if (!(await ask(session, 'keyVerify', { phrase })).matches) {
-      throw new DriveError('DRIVE_EXISTS', 'This home has another drive. Set DAGDRIVE_HOME to open a second one.')
+      throw new DriveError(
+        'DRIVE_EXISTS',
+        `This home has another drive. Nothing was changed. ${toReplace(directory, options)} For a second drive, set DAGDRIVE_HOME to another folder.`,
+      )
     }
   }
   if (options.phraseOut !== undefined) {
     session.terminal.note('note: the drive exists; "dagdrive key show --phrase-out FILE" writes its phrase')
   }
   if (options.node !== undefined || options.nodeKeyFile !== undefined) {
-    await requireSameNode(session, options)
+    await requireSameNode(session, directory, options)
   }
 }
 
 /** @throws DRIVE_EXISTS if the options name another node, or a key for it: `up` does not move a drive. */
-async function requireSameNode({ paths }: Session, { node, nodeKeyFile }: InitOptions): Promise<void> {
+async function requireSameNode({ paths }: Session, directory: string, options: InitOptions): Promise<void> {
+  const { node, nodeKeyFile, phraseFile } = options
   const { nodeUrl } = await readConfig(paths)
   const wanted = node === undefined ? undefined : nodeUrlOf(node).replace(/\/$/, '')
   if (nodeKeyFile === undefined && wanted === nodeUrl.replace(/\/$/, '')) return
   const key = nodeKeyFile === undefined ? '' : ` --key-file ${nodeKeyFile}`
+  const remedies = [
+    `To move it: "dagdrive node set ${node ?? nodeUrl}${key}".`,
+    'To mount it as it is, leave out --node and --node-key-file.',
+    ...(phraseFile === undefined ? [] : [toReplace(directory, options)]),
+  ]
   throw new DriveError(
     'DRIVE_EXISTS',
-    `The drive of this home publishes to ${nodeUrl}. Nothing was changed. To move it: "dagdrive node set ${node ?? nodeUrl}${key}". To mount it as it is, leave out --node and --node-key-file.`,
+    `The drive of this home publishes to ${nodeUrl}. Nothing was changed. ${remedies.join(' ')}`,
   )
+}
+
+/** The command that opens the drive of the phrase in place of an empty one. */
+function toReplace(directory: string, { node, nodeKeyFile, phraseFile }: InitOptions): string {
+  const key = nodeKeyFile === undefined ? '' : ` --node-key-file ${nodeKeyFile}`
+  const line = `dagdrive up ${directory} --node ${node ?? 'URL'}${key} --phrase-file ${phraseFile} --replace-empty`
+  return `If the drive here is empty, replace it: "${line}".`
 }
 
 async function mountNow(session: Session, directory: string, options: MountCommandOptions): Promise<MountReport> {

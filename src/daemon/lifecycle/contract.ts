@@ -51,6 +51,11 @@ export interface Daemon {
   open(rootKey: RootKey, node: IpfsNode, start: OpenedDrive | undefined): Promise<Drive>
   /** Closes the drive and opens it again, with the configuration on disk. */
   reopen(): Promise<Drive>
+  /**
+   * Closes the drive, which has no mounts, and its node. Then there is none here: `work` removes its files. If `work`
+   * fails, the drive is opened again when it is needed.
+   */
+  release(work: () => Promise<void>): Promise<void>
   /** Connects to the configured node, or to another address. */
   connectNode(
     address: string,

@@ -2,20 +2,20 @@
  * The daemon's own state: whether there is a drive and whether it is locked. Opens the drive once, closes it, and
  * decides when to exit. control.ts answers the requests on the socket.
  */
-import { dirname } from 'node:path'
-import { DriveError, fromWire, systemClock, systemRandom, toWire } from '../../base/index.js'
-import { readConfig, readHomeFile, withEnvironment, type DriveConfig, allocatePages } from '../../platform/index.js'
+import { DriveError, fromWire, systemClock, toWire } from '../../base/index.js'
+import { readConfig, readHomeFile, withEnvironment, type DriveConfig } from '../../platform/index.js'
 import type { DriveState, MountReport } from '../../api/index.js'
 import { readKeyFile } from '../keys/key-file.js'
 import { readNodeKey } from '../keys/node-keys.js'
 import type { RootKey } from '../../crypto/index.js'
-import { listenerOf, openNode, type IpfsNode } from '../../node/index.js'
+import { listenerOf, type IpfsNode } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
 import type { Daemon, DaemonOptions } from './contract.js'
 import { Deaths, describeLoss, hasLost, retryAfterDeath } from './deaths.js'
 import { openDrive, type Drive } from './drive.js'
 import { Losses } from './losses.js'
+import { connectNode } from '../nodes/connect-node.js'
 import { findAgain } from '../nodes/find-published.js'
 import { requireOutside } from '../nodes/outside-the-drive.js'
 import { storeMustExist } from '../nodes/published-mark.js'
@@ -218,19 +218,19 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await remount(opened, wanted)
         return opened
       }),
+    release: (work) =>
+      exclusively(async () => {
+        await drive?.close(false)
+        drive = undefined
+        rootKey = undefined
+        await work().catch((error: unknown) => {
+          throw fail(error)
+        })
+        state = 'no-drive'
+      }),
     connectNode: async (address, credential, how = {}) => {
       await requireOutside(address, drive?.mounts ?? [])
-      return openNode(address, {
-        ...how,
-        dataDirectory: dirname(paths.embeddedNodeDirectory),
-        clock: systemClock,
-        random: systemRandom,
-        log,
-        credentials: credential?.key,
-        listener: credential?.listener,
-        version: options.version,
-        allocatePages,
-      })
+      return connectNode(options, address, credential, how)
     },
     async nodeCredential(address, key) {
       if (key === undefined) return readNodeKey(paths.nodeKeyFile, address)

@@ -8,6 +8,7 @@ import { saveNodeKey } from '../keys/node-keys.js'
 import { requireFuse } from '../doctor/doctor.js'
 import { requireMountable, resolveFully } from '../mounts/mount-directory.js'
 import { createAgain } from './create-again.js'
+import { replaceEmpty } from './replacing/replace-empty.js'
 import type { Daemon } from './contract.js'
 import { findPublished, openPublished } from '../nodes/find-published.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
@@ -20,14 +21,17 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   if (daemon.state === 'failed' && request.phrase !== undefined && request.isNew === true) {
     return createAgain(daemon, request.phrase, signal)
   }
-  if (daemon.state !== 'no-drive' || (await readHomeFile(paths.keyFile)) !== undefined) {
+  const hasDrive = daemon.state !== 'no-drive' || (await readHomeFile(paths.keyFile)) !== undefined
+  if (hasDrive && request.replaceEmpty !== true) {
     throw new DriveError('DRIVE_EXISTS', 'There is already a drive here. Nothing was changed.')
   }
+  if (request.replaceEmpty === true && (request.phrase === undefined || request.isNew === true))
+    throw new DriveError('USAGE', '--replace-empty opens a published drive: it needs --phrase-file, without --new.')
   if (request.mountAt !== undefined) {
     await requireFuse()
     await requireMountable(await resolveFully(request.mountAt), paths, false)
   }
-  const config = await daemon.config()
+  const { movingTo: _, ...config } = await daemon.config()
   const nodeUrl = request.nodeUrl ?? config.nodeUrl
   requireNodeUrl(nodeUrl)
   if (request.deviceName !== undefined && !isDeviceName(request.deviceName)) {
@@ -35,6 +39,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   }
   const credential = await daemon.nodeCredential(nodeUrl, request.nodeKey)
   const rootKey = request.phrase === undefined ? createRootKey(systemRandom) : rootKeyOfPhrase(request.phrase)
+  const replaced = hasDrive ? await replaceEmpty(daemon, { nodeUrl, credential, rootKey }, signal) : undefined
   const node = await daemon.connectNode(nodeUrl, credential)
   let kept = false
   try {
@@ -43,7 +48,8 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
     const open = request.isNew === true ? findPublished : openPublished
     const found = request.phrase === undefined ? undefined : await open(node, rootKey, signal)
     if (request.phrase !== undefined) requireExpected(found !== undefined, request)
-    if (request.nodeKey !== undefined) await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
+    if (request.nodeKey !== undefined || replaced !== undefined)
+      await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
     await writeConfig(paths.configFile, {
       ...config,
       nodeUrl,
@@ -61,6 +67,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
       phrase: request.phrase === undefined ? phraseOfRootKey(rootKey) : undefined,
       node: nodeReportOf(status),
       publishedHeight: found?.version.commit.height ?? 0,
+      ...(replaced === undefined ? {} : { replaced }),
     }
   } finally {
     if (!kept) await node.close()
