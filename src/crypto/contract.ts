@@ -20,7 +20,7 @@ export interface DriveKeys {
   readonly localKey: SecretKey
   /** Ed25519 seed of the shared drive name. */
   readonly driveNameSeed: SecretKey
-  /** Ed25519 seed of one device's head name. @param deviceSlot 0 … 255 */
+  /** Ed25519 seed of one device's head name, the same object each time. @param deviceSlot 0 … 255 */
   deviceSeed(deviceSlot: number): SecretKey
 }
 

@@ -15,6 +15,7 @@ export function deriveDriveKeys(root: RootKey): DriveKeys {
   if (root.length !== 32) throw new DriveError('INVALID', 'A root key must have 32 bytes.')
   const child = (name: string): Uint8Array => hkdf(root, `dagdrive v1 ${name}`)
   const deviceKey = child('devices')
+  const deviceSeeds = new Map<number, Uint8Array>()
   return {
     superKey: child('super'),
     dedupKey: child('dedup'),
@@ -26,7 +27,9 @@ export function deriveDriveKeys(root: RootKey): DriveKeys {
       if (!Number.isInteger(deviceSlot) || deviceSlot < 0 || deviceSlot > 255) {
         throw new DriveError('OUT_OF_RANGE', 'A device slot must be 0 to 255.', { about: { deviceSlot } })
       }
-      return hkdf(deviceKey, `dagdrive v1 device ${deviceSlot}`)
+      let seed = deviceSeeds.get(deviceSlot)
+      if (seed === undefined) deviceSeeds.set(deviceSlot, (seed = hkdf(deviceKey, `dagdrive v1 device ${deviceSlot}`)))
+      return seed
     },
   }
 }

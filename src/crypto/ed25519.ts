@@ -6,13 +6,21 @@ import { DriveError, type SecretKey } from '../base/index.js'
 const SEED_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 const PUBLIC_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
 
-/** @returns the 32-byte public key */
+/** Keys of seeds in use. Both are slow to make, and a drive uses few. An entry goes with its seed. */
+const privateKeys = new WeakMap<SecretKey, KeyObject>()
+const publicKeys = new WeakMap<SecretKey, Uint8Array>()
+
+/** @param seed not changed afterwards @returns the 32-byte public key, not to be changed */
 export function publicKeyOfSeed(seed: SecretKey): Uint8Array {
-  const der = createPublicKey(privateKey(seed)).export({ format: 'der', type: 'spki' })
-  return new Uint8Array(der.subarray(der.length - 32))
+  let known = publicKeys.get(seed)
+  if (known === undefined) {
+    const der = createPublicKey(privateKey(seed)).export({ format: 'der', type: 'spki' })
+    publicKeys.set(seed, (known = new Uint8Array(der.subarray(der.length - 32))))
+  }
+  return known
 }
 
-/** @returns the 64-byte signature */
+/** @param seed not changed afterwards @returns the 64-byte signature */
 export function signEd25519(seed: SecretKey, message: Uint8Array): Uint8Array {
   return new Uint8Array(sign(null, message, privateKey(seed)))
 }
@@ -30,6 +38,12 @@ export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signat
 }
 
 function privateKey(seed: SecretKey): KeyObject {
+  let known = privateKeys.get(seed)
+  if (known === undefined) privateKeys.set(seed, (known = createKey(seed)))
+  return known
+}
+
+function createKey(seed: SecretKey): KeyObject {
   if (seed.length !== 32) throw new DriveError('INTERNAL', 'An Ed25519 seed must have 32 bytes.')
   const der = Buffer.concat([SEED_PREFIX, seed])
   try {

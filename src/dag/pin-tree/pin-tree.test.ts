@@ -83,7 +83,7 @@ async function readAll(root: Digest, blocks: MemoryBlocks): Promise<{ digests: D
 test('pin trees of any size give back exactly the live set and their depth', async (t) => {
   const seed = 81
   const random = seededRandom(seed)
-  for (const count of [0, 1, 2, 192, 193, 1000, 30_000, 120_000]) {
+  for (const count of [0, 1, 2, 192, 193, 1000, 30_000, 60_000]) {
     const set = new LiveSet().add(randomDigests(count, random))
     const forest = set.update()
     t.true(forest.rebuilt)
@@ -117,10 +117,10 @@ test('forest nodes are what @ipld/dag-pb reads: unnamed links, no sizes, no data
 test('an update rewrites only paths, and equals a new pin tree of the same set', async (t) => {
   const seed = 83
   const random = seededRandom(seed)
-  const set = new LiveSet().add(randomDigests(100_000, random))
+  const set = new LiveSet().add(randomDigests(40_000, random))
   const first = set.update()
   const blocks = new MemoryBlocks().add(first.blocks)
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 5; round++) {
     set.remove(Array.from({ length: 10 }, () => set.sorted[random.next(set.count)]!)).add(randomDigests(10, random))
     const before = set.nodeDigests
     const next = set.update()
@@ -135,7 +135,7 @@ test('an update rewrites only paths, and equals a new pin tree of the same set',
   }
   const read = await readAll(set.previousNode(0, 0)!, blocks)
   t.is(read.digests.length, set.count)
-  t.log(`100,000 digests: ${first.blocks.length} nodes`)
+  t.log(`40,000 digests: ${first.blocks.length} nodes`)
 })
 
 test('nothing changed: no new block, the same root', (t) => {

@@ -1,13 +1,13 @@
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, isDriveError, seededRandom, systemClock, type DriveErrorCode } from '../../base/index.js'
 import { FailOnce } from '../../../test/support/sync/fail-once.js'
+import { sweepStep } from '../../../test/support/sweep.js'
 import { publish, two } from '../../../test/support/sync/turns.js'
 import { assertCountsAreExact, World, type Device } from '../../../test/support/sync/world.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Sync } from '../contract.js'
 
-/** Every STEP-th call is tested; the seed picks the first. `1` tests every call. */
-const STEP = Number(process.env['DAGDRIVE_SWEEP_STEP'] ?? 5)
+const STEP = sweepStep(6)
 const CODES: readonly DriveErrorCode[] = ['OFFLINE', 'NODE_ERROR', 'TIMEOUT', 'NOT_FOUND', 'NODE_BUSY', 'WRONG_BLOCK']
 const AT_ONCE = { offlineMs: 0, partBlocks: 8 }
 

@@ -31,9 +31,9 @@ function bomb(count: number, asked: (from: number) => void): RemoteSource {
   return { ...world().source, loadDirectory }
 }
 
-test('S-038 a directory of 200,000 entries from another device loads page by page, with bounded memory', async (t) => {
+test('S-038 a directory of 80,000 entries from another device loads page by page, with bounded memory', async (t) => {
   t.timeout(10 * 60_000)
-  const count = 200_000
+  const count = 80_000
   const scratch = scratchDrive()
   let mostPending = 0
   let pages = 0
@@ -47,7 +47,7 @@ test('S-038 a directory of 200,000 entries from another device loads page by pag
   t.truthy(await find(drive.tree, nameOf(count - 1)))
   t.is(pages, count / PAGE)
   t.log(`${(mostPending / MIB).toFixed(1)} MiB pending at most`)
-  t.true(mostPending < 24 * MIB)
+  t.true(mostPending < 12 * MIB, 'all of it is above 15 MiB')
   t.is((await drive.port.counts()).total.files, count)
   await drive.shut()
   scratch.remove()

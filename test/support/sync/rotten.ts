@@ -60,7 +60,7 @@ export async function fill(world: World, device: RealDevice): Promise<void> {
   const twice = world.random.bytes(300_000)
   await device.write('/docs/one', 0, twice)
   await device.write('/docs/the same', 0, twice)
-  await device.write('/long', 0, world.random.bytes(9_000_000))
+  await device.write('/long', 0, world.random.bytes(5_000_000))
   await device.write('/linked', 0, world.random.bytes(100_000))
   await device.link('/linked', '/docs/other name')
   await device.symlink('/symlink', 'docs/one')
