@@ -1,4 +1,5 @@
 /** The control interface: the daemon's operations, the server, and the client. This module loads quickly. */
+export type { AdoptReport, MountRequest } from './mount-messages.js'
 export { callControl, type CallControlOptions, controlAnswers } from './client.js'
 export { type ControlServer, type ControlServerOptions, serveControl } from './server.js'
 export {
@@ -13,7 +14,6 @@ export {
   type LevelReport,
   type LevelsReport,
   type MountReport,
-  type MountRequest,
   type NodeReport,
   type NodeRequest,
   type OperationContext,

@@ -3,6 +3,7 @@
  * answer is lines of JSON (NDJSON): any number of `progress`, then one `done` or one `error`. Plain data only;
  * documented in docs/CLI.md.
  */
+import type { AdoptReport, MountRequest } from './mount-messages.js'
 import type { WireError } from '../base/index.js'
 import type { CheckProgress, CheckReport, CheckFinding, ScrubStatus } from '../sync/index.js'
 
@@ -114,6 +115,8 @@ export interface InitRequest {
   readonly deviceName?: string
   /** Absolute. Where the drive will be mounted: if that is not possible, no drive is made. */
   readonly mountAt?: string
+  /** With `mountAt`: as in MountRequest. */
+  readonly adopt?: boolean
 }
 
 export interface InitReport {
@@ -124,13 +127,6 @@ export interface InitReport {
   readonly publishedHeight: number
   /** The folder that has the empty drive of before. */
   readonly replaced?: string
-}
-
-export interface MountRequest {
-  /** Absolute. */
-  readonly directory: string
-  readonly readOnly?: boolean
-  readonly allowOther?: boolean
 }
 
 export interface UnmountRequest {
@@ -194,6 +190,8 @@ export interface Operations {
   init: { given: InitRequest; progress: never; answer: InitReport }
   unlock: { given: { readonly passphrase: string }; progress: never; answer: { readonly state: DriveState } }
   mount: { given: MountRequest; progress: never; answer: MountReport }
+  /** Moves the files beneath a mount that was made with `adopt` into the drive. */
+  adoptFiles: { given: { readonly directory: string }; progress: never; answer: AdoptReport }
   unmount: { given: UnmountRequest; progress: TransferProgress; answer: UnmountReport }
   /** Answers when nothing is mounted at `directory` any more. */
   waitUnmounted: { given: { readonly directory: string }; progress: never; answer: Record<string, never> }

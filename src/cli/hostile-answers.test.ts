@@ -54,6 +54,13 @@ const answers: ControlService = {
   init: async () => ({ outcome: 'created', phrase: HOSTILE, node, publishedHeight: 0 }),
   unlock: async () => ({ state: 'open' }),
   mount: async () => mount,
+  adoptFiles: async () => ({
+    moved: 1,
+    renamed: [{ from: HOSTILE, to: HOSTILE }],
+    moreRenamed: 1,
+    left: 1,
+    problem: HOSTILE,
+  }),
   unmount: async (_given, { progress }) => {
     progress({ phase: 'waiting', doneBytes: 1, totalBytes: 2, remainingMs: 3, lastError: HOSTILE })
     const stopped = { code: 'DIVERGED', message: HOSTILE, about: { where: HOSTILE } } as const

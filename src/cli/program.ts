@@ -47,6 +47,7 @@ export function buildProgram(session: Session, quiet = false): Command {
     .option(...json)
     .action(async (options) => (await import('./commands/init.js')).init(session, options))
   withMountOptions(withInitOptions(add(program, 'up <directory>', 'make a drive if there is none, and mount it')))
+    .option('--adopt', 'move the files that are in the directory into the drive')
     .option(...json)
     .action(async (directory, options) => (await import('./commands/mount.js')).up(session, directory, options))
   withMountOptions(add(program, 'mount <directory>', 'mount the drive; returns when the mount answers'))

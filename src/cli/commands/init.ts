@@ -16,6 +16,8 @@ export interface InitOptions {
   readonly replaceEmpty?: boolean
   readonly passphraseFile?: string
   readonly deviceName?: string
+  /** Only of `up`. */
+  readonly adopt?: boolean
   readonly json?: boolean
 }
 
@@ -52,7 +54,7 @@ export async function makeDrive(session: Session, options: InitOptions, mountAt?
   const onInterrupt = (): void => interrupt.abort()
   process.once('SIGINT', onInterrupt)
   try {
-    const given = mountAt === undefined ? request : { ...request, mountAt }
+    const given = mountAt === undefined ? request : { ...request, mountAt, adopt: options.adopt === true }
     report = await ask(session, 'init', given, { signal: interrupt.signal })
   } catch (error) {
     await output?.discard()

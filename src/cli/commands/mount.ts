@@ -6,12 +6,15 @@ import { nodeUrlOf, readConfig } from '../../platform/index.js'
 import { calledAs } from '../called-as.js'
 import { readPhraseFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { adoptFiles, adoptText } from './adopt.js'
 import { initText, isForNew, makeDrive, shownReport, type InitOptions } from './init.js'
 
 export interface MountCommandOptions extends UnlockOptions {
   readonly readOnly?: boolean
   readonly allowOther?: boolean
   readonly foreground?: boolean
+  /** Only of `up`. */
+  readonly adopt?: boolean
   readonly json?: boolean
 }
 
@@ -29,16 +32,20 @@ export async function up(
   options: MountCommandOptions & InitOptions,
 ): Promise<void> {
   const at = mountpoint(directory)
+  if (options.adopt === true && options.readOnly === true)
+    throw new DriveError('USAGE', '--adopt moves files into the drive, so it cannot be used with --read-only.')
   const made = (await isThere(session, at, options)) ? undefined : await makeDrive(session, options, at)
   // The phrase is shown only once, so it is printed before a later step can fail.
   if (made !== undefined && options.json !== true) session.terminal.print(initText(made, options))
   const report = await mountNow(session, directory, options)
+  const adopted = options.adopt === true ? await adoptFiles(session, report.directory) : undefined
   const init = made === undefined ? undefined : shownReport(made, options)
+  const about = adopted === undefined ? '' : `${adoptText(adopted, report.directory)}\n`
   show(
     session,
     options.json,
-    { ...(init === undefined ? {} : { init }), mount: report },
-    upText(report, made?.outcome === 'created'),
+    { ...(init === undefined ? {} : { init }), mount: report, ...(adopted === undefined ? {} : { adopted }) },
+    `${about}${upText(report, made?.outcome === 'created')}`,
   )
   if (options.foreground === true) await stay(session, report.directory)
 }
@@ -118,6 +125,7 @@ async function mountNow(session: Session, directory: string, options: MountComma
     directory: mountpoint(directory),
     readOnly: options.readOnly === true,
     allowOther: options.allowOther === true,
+    ...(options.adopt === true ? { adopt: true } : {}),
   })
   if (report.newerUnknown !== undefined) {
     const why = `the node did not say (${report.newerUnknown})`

@@ -55,6 +55,10 @@ export function createControl(options: ControlOptions): ControlService {
       return run
     },
 
+    async adoptFiles({ directory }, { signal }) {
+      return (await daemon.requireDrive()).adoptFiles(await resolveFully(directory), signal)
+    },
+
     async unmount(given, { signal, progress }) {
       const drive = await (given.force === true ? daemon.requireOpen() : daemon.requireDrive())
       const directories = await selected(drive, given)

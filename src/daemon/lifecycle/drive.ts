@@ -62,6 +62,7 @@ export interface Drive {
   flush(): Promise<void>
   /** Resolves when the mount answers requests. */
   mount(request: MountRequest): Promise<MountReport>
+  adoptFiles: Mounts['adoptFiles']
   /** Restores a mount after a crash; see Mounts. */
   remount(before: RecordedMount): Promise<{ readonly beneath: number }>
   /**
@@ -222,6 +223,7 @@ function driveOf({ parts, nodeAndSync, worker, mounts, takingOver, newerUnknown 
     counts: () => worker.thread.counts(),
     flush: () => worker.thread.flush(),
     mount: (request) => mounts.mount(request),
+    adoptFiles: (directory, signal) => mounts.adoptFiles(directory, signal),
     remount: (before) => mounts.remount(before),
     unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
     waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),

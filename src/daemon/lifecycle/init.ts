@@ -29,7 +29,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
     throw new DriveError('USAGE', '--replace-empty opens a published drive: it needs --phrase-file, without --new.')
   if (request.mountAt !== undefined) {
     await requireFuse()
-    await requireMountable(await resolveFully(request.mountAt), paths, false)
+    await requireMountable(await resolveFully(request.mountAt), paths, request)
   }
   const { movingTo: _, ...config } = await daemon.config()
   const nodeUrl = request.nodeUrl ?? config.nodeUrl

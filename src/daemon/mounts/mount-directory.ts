@@ -2,7 +2,7 @@
 import { readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { DriveError, diskFailure, isDriveError } from '../../base/index.js'
-import { clearStale, isStale } from '../../fuse/index.js'
+import { clearStale, isStale, notEmpty } from '../../fuse/index.js'
 import { makeDirectories, type DrivePaths } from '../../platform/index.js'
 
 /** Maximum number of symlinks in a row, as in Linux. */
@@ -28,13 +28,14 @@ export const GUARDED = 0o500
 
 /**
  * Detaches a dead mount of this drive, and creates the directory if it is missing.
+ * @param options `again`: after a crash; `adopt`: its files are moved into the drive. Both allow files
  * @returns the mode of the directory, unless a dead mount is on it
  * @throws NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID if the drive cannot be mounted there
  */
 export async function requireMountable(
   directory: string,
   paths: DrivePaths,
-  again: boolean,
+  { again = false, adopt = false }: { readonly again?: boolean; readonly adopt?: boolean },
 ): Promise<number | undefined> {
   for (const own of paths.directories) {
     const home = await realpath(own)
@@ -55,9 +56,7 @@ export async function requireMountable(
       if (again && (await isStale(directory).catch(() => false))) return []
       throw unusable(directory, error)
     })
-  if (entries.length > 0 && !again) {
-    throw new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide its content.`)
-  }
+  if (entries.length > 0 && !again && !adopt) throw notEmpty(directory)
   return stat(directory).then(
     ({ mode }) => mode & 0o7777,
     () => undefined, // as above, the mount has died

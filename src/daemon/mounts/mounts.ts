@@ -1,5 +1,5 @@
 /** The mounts of one drive: checks directories, mounts and unmounts, and keeps the record that survives a crash. */
-import type { MountReport, MountRequest } from '../../api/index.js'
+import type { AdoptReport, MountReport, MountRequest } from '../../api/index.js'
 import { aborted, DriveError, isDriveError, toWire, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import { forceUnmount, type MountEnd } from '../../fuse/index.js'
@@ -7,6 +7,7 @@ import type { DriveWorker } from '../drive-thread/drive-worker.js'
 import type { TakingOver } from './taking-over.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { HeldMount, Holder } from './contract.js'
+import { Beneath } from './adopt/beneath.js'
 import { GUARDED, requireMountable, resolveFully } from './mount-directory.js'
 import { mountAnswers } from './mount-answers.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
@@ -15,6 +16,8 @@ import { busyMessage, usersOf } from './users-of.js'
 export interface Mounts {
   readonly list: readonly MountReport[]
   mount(request: MountRequest): Promise<MountReport>
+  /** Moves the files beneath a mount that was made with `adopt` into the drive. */
+  adoptFiles(directory: string, signal: AbortSignal): Promise<AdoptReport>
   /** Restores a mount after a crash. Names beneath the mount are counted and do not prevent it. */
   remount(recorded: RecordedMount): Promise<{ readonly beneath: number }>
   /** Continues a mount whose daemon or drive thread died. */
@@ -54,6 +57,7 @@ export function createMounts(options: MountsOptions): Mounts {
   const { worker, holder, losses, rootKey, paths, log, takingOver } = options
   const live = new Map<string, MountReport>()
   const waiting = new Set<() => void>()
+  const hidden = new Beneath()
   let closing = false
   /** Whether the mounts will be restored: until then the directories stay guarded against writes. */
   let willReturn = false
@@ -77,6 +81,7 @@ export function createMounts(options: MountsOptions): Mounts {
   const forget = (mountpoint: string): void => {
     if (!live.delete(mountpoint)) return
     holder.drop()
+    void hidden.close()
     for (const wake of waiting) wake()
     options.onChanged()
     void record().catch((error: unknown) =>
@@ -92,21 +97,23 @@ export function createMounts(options: MountsOptions): Mounts {
   }
 
   const mountNow = async (request: MountRequest, before?: RecordedMount): Promise<Mounted> => {
-    const wanted = { readOnly: request.readOnly === true, allowOther: request.allowOther === true }
+    const { readOnly = false, allowOther = false, adopt = false } = request
+    const wanted = { readOnly, allowOther }
     const directory = await resolveFully(request.directory)
     const existing = live.get(directory)
     if (existing !== undefined) {
-      if (existing.readOnly !== wanted.readOnly || existing.allowOther !== wanted.allowOther)
+      if (existing.readOnly !== readOnly || existing.allowOther !== allowOther)
         throw new DriveError('BUSY', `${directory} is mounted with other options; unmount it first.`)
       // Its name may have been detached (`umount -l`).
-      if (await worker.thread.showAgain(directory, {})) return { report: existing, beneath: 0 }
+      if (await worker.thread.showAgain(directory, { again: adopt })) return { report: existing, beneath: 0 }
       forget(directory)
     }
-    const other = [...live.keys()][0]
+    const [other] = live.keys()
     if (other !== undefined) throw new DriveError('BUSY', `The drive is mounted at ${other}; unmount it there first.`)
     const again = before !== undefined
-    const bareMode = await requireMountable(directory, paths, again)
+    const bareMode = await requireMountable(directory, paths, { again, adopt })
     const report: MountReport = { directory, ...wanted }
+    if (adopt) await hidden.open(directory)
     // A guarded directory may have an earlier mode to get back.
     if (bareMode !== undefined && (bareMode !== GUARDED || !bareModes.has(directory)))
       bareModes.set(directory, bareMode)
@@ -116,21 +123,21 @@ export function createMounts(options: MountsOptions): Mounts {
     let beneath = 0
     try {
       const sharedMemory = await holder.prepare(report)
-      const mounted = await worker.thread.mount(directory, { ...wanted, sharedMemory, again })
-      const { channel } = mounted
+      const mounted = await worker.thread.mount(directory, { ...wanted, sharedMemory, again: again || adopt })
       beneath = mounted.beneath
       live.set(directory, report)
       if (mounted.bareMode !== undefined && !bareModes.has(directory)) bareModes.set(directory, mounted.bareMode)
       await record()
-      if (channel !== undefined) holder.keep(channel, rootKey)
+      if (mounted.channel !== undefined) holder.keep(mounted.channel, rootKey)
       await mountAnswers(directory)
     } catch (error) {
       live.delete(directory)
       holder.drop()
+      await hidden.close()
       await record()
       throw error
     }
-    log.info('mounted', { readOnly: wanted.readOnly })
+    log.info('mounted', { readOnly })
     options.onChanged()
     return { report, beneath }
   }
@@ -141,6 +148,8 @@ export function createMounts(options: MountsOptions): Mounts {
     },
 
     mount: (request) => oneAtATime(async () => (await mountNow(request)).report),
+
+    adoptFiles: (directory, signal) => hidden.adopt(directory, () => !live.has(directory), signal),
 
     remount: (before) => oneAtATime(() => mountNow(before, before)),
 

@@ -37,7 +37,7 @@ export async function remountAll(
       const { beneath } = await drive.remount(mount)
       log.info('a mount was restored', { beneath })
       if (beneath > 0)
-        problem = `${mount.directory} has ${beneath} names beneath the mount, written while the drive was not mounted.`
+        problem = `${mount.directory} has ${beneath} names beneath the mount, written while the drive was not mounted. To move them into the drive: "dagdrive unmount", then "dagdrive up --adopt DIR".`
     } catch (error) {
       const reason = error instanceof Error ? error.message : ''
       problem = `${mount.directory} could not be remounted: ${reason}`

@@ -34,6 +34,7 @@ export interface PlaceOptions {
   readonly canReplace: boolean
 }
 
+const PLAIN_PATH = /^[\w./@%+,:=-]+$/
 const READ_BY_OWNER = 0o500
 const WRITE_BY_OWNER = 0o200
 const WRITTEN_BY_OWNER = 0o700
@@ -69,7 +70,7 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
     const found = await stat(through)
     if (!found.isDirectory()) throw new DriveError('NOT_A_DIRECTORY', 'The mountpoint is not a directory.')
     const beneath = (await readdir(through)).length
-    if (beneath > 0 && !options.again && !replaces) throw new DriveError('NOT_EMPTY', 'The mountpoint is not empty.')
+    if (beneath > 0 && !options.again && !replaces) throw notEmpty(mountpoint)
     // fusermount3 requires write permission.
     if (process.geteuid?.() !== 0) await mode.widen(found.mode & 0o7777)
     const target = replaces ? mountpoint : through
@@ -78,6 +79,15 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
     await close()
     throw error
   }
+}
+
+/** The error for a directory with files, and what to do with them. */
+export function notEmpty(directory: string): DriveError {
+  const quoted = PLAIN_PATH.test(directory) ? directory : `'${directory.replaceAll("'", "'\\''")}'`
+  return new DriveError(
+    'NOT_EMPTY',
+    `${directory} is not empty; the mount would hide its content. To move it into the drive: "dagdrive up --adopt ${quoted}".`,
+  )
 }
 
 async function isDeadAlone(mountpoint: string): Promise<boolean> {
