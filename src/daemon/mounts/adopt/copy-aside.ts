@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { chmod, mkdir, open, rmdir, unlink } from 'node:fs/promises'
 import { DriveError, throwIfAborted } from '../../../base/index.js'
-import { namesIn, pathIn, statOf, typeOf } from './names.js'
+import { namesIn, entryPath, statOf, formatOf } from './names.js'
 import { isCopyOf } from './same-entry.js'
 
 const DIRECTORY = 0o040000n
@@ -12,9 +12,9 @@ const MOST_COMPLAINT_CHARACTERS = 4000
 
 /** Where copies are until they get their names. What an interrupted run left there are copies, and it is removed. */
 export async function emptyFolder(drive: Buffer, originals: Buffer): Promise<Buffer> {
-  if ((await statOf(pathIn(originals, FOLDER))) !== undefined)
+  if ((await statOf(entryPath(originals, FOLDER))) !== undefined)
     throw new DriveError('EXISTS', `A file beneath the mount is called ${FOLDER.toString()}. Rename it first.`)
-  const folder = pathIn(drive, FOLDER)
+  const folder = entryPath(drive, FOLDER)
   await removeFolder(folder)
   await mkdir(folder, { mode: 0o700 })
   return folder
@@ -25,9 +25,9 @@ export async function removeFolder(folder: Buffer): Promise<void> {
   if ((await statOf(folder)) === undefined) return
   await chmod(folder, 0o700)
   for await (const name of namesIn(folder)) {
-    const path = pathIn(folder, name)
+    const path = entryPath(folder, name)
     const found = await statOf(path)
-    if (found !== undefined && typeOf(found) === DIRECTORY) await removeFolder(path)
+    if (found !== undefined && formatOf(found) === DIRECTORY) await removeFolder(path)
     else await unlink(path)
   }
   await rmdir(folder)
@@ -62,16 +62,16 @@ function reasonIn(complaint: string): string {
 export async function stageCopies(copies: Buffer, originals: Buffer, signal: AbortSignal): Promise<void> {
   for await (const name of namesIn(copies)) {
     throwIfAborted(signal)
-    const [copy, original] = [pathIn(copies, name), pathIn(originals, name)]
+    const [copy, original] = [entryPath(copies, name), entryPath(originals, name)]
     const found = await statOf(copy)
     if (found === undefined) continue
-    if (typeOf(found) === DIRECTORY) {
+    if (formatOf(found) === DIRECTORY) {
       const mode = Number(found.mode & 0o7777n)
       if ((mode & 0o700) !== 0o700) await chmod(copy, mode | 0o700)
       await stageCopies(copy, original, signal)
       if ((mode & 0o700) !== 0o700) await chmod(copy, mode)
     } else if (!(await isCopyOf(copy, original))) await unlink(copy)
-    else if (typeOf(found) === REGULAR) await makeStaged(copy)
+    else if (formatOf(found) === REGULAR) await makeStaged(copy)
   }
   await makeStaged(copies)
 }

@@ -2,7 +2,7 @@
 import { chmod, link, rename, rmdir, unlink } from 'node:fs/promises'
 import { throwIfAborted } from '../../../base/index.js'
 import { makeStaged } from './copy-aside.js'
-import { candidates, namesIn, pathIn, statOf, typeOf } from './names.js'
+import { candidates, namesIn, entryPath, statOf, formatOf } from './names.js'
 import { isCopyOf, isIdentical } from './same-entry.js'
 
 const DIRECTORY = 0o040000n
@@ -32,7 +32,7 @@ export async function moveIntoPlace(copies: Buffer, drive: Buffer, originals: Bu
   }
   for await (const name of namesIn(copies)) {
     throwIfAborted(mover.signal)
-    const [from, to, original] = [pathIn(copies, name), pathIn(drive, name), pathIn(originals, name)]
+    const [from, to, original] = [entryPath(copies, name), entryPath(drive, name), entryPath(originals, name)]
     if ((await isDirectory(from)) && (await isDirectory(to))) {
       await chmod(from, 0o700)
       await moveIntoPlace(from, to, original, mover)
@@ -41,8 +41,8 @@ export async function moveIntoPlace(copies: Buffer, drive: Buffer, originals: Bu
       continue
     }
     const found = await place(from, drive, name)
-    if (!found.equals(name)) mover.onRenamed(to, pathIn(drive, found))
-    batch.push({ original, copy: pathIn(drive, found) })
+    if (!found.equals(name)) mover.onRenamed(to, entryPath(drive, found))
+    batch.push({ original, copy: entryPath(drive, found) })
     if (batch.length >= BATCH) await finish()
   }
   await finish()
@@ -54,7 +54,7 @@ async function place(from: Buffer, drive: Buffer, name: Buffer): Promise<Buffer>
   const names = candidates(name)
   for (;;) {
     const candidate = names.next().value
-    const to = pathIn(drive, candidate)
+    const to = entryPath(drive, candidate)
     const taken = await statOf(to)
     if (taken === undefined && (isFolder ? await moveDirectory(from, to) : await moveFile(from, to))) return candidate
     // An interrupted run had placed it already.
@@ -96,7 +96,8 @@ async function moveDirectory(from: Buffer, to: Buffer): Promise<boolean> {
 async function removeOriginal(original: Buffer, copy: Buffer, mover: Mover): Promise<void> {
   if (await isDirectory(original)) {
     if (!(await isDirectory(copy))) return
-    for await (const name of namesIn(original)) await removeOriginal(pathIn(original, name), pathIn(copy, name), mover)
+    for await (const name of namesIn(original))
+      await removeOriginal(entryPath(original, name), entryPath(copy, name), mover)
     await rmdir(original).catch(() => undefined) // something is left in it
   } else if (await isCopyOf(copy, original)) {
     // In a directory that this user cannot change, it is left.
@@ -109,5 +110,5 @@ async function removeOriginal(original: Buffer, copy: Buffer, mover: Mover): Pro
 
 async function isDirectory(path: Buffer): Promise<boolean> {
   const found = await statOf(path)
-  return found !== undefined && typeOf(found) === DIRECTORY
+  return found !== undefined && formatOf(found) === DIRECTORY
 }

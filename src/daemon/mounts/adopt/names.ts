@@ -6,7 +6,7 @@ const MOST_NAME_BYTES = 255
 const DOT = 0x2e
 
 /** The path of a name in a directory. */
-export function pathIn(directory: Buffer, name: Buffer): Buffer {
+export function entryPath(directory: Buffer, name: Buffer): Buffer {
   return Buffer.concat([directory, Buffer.from('/'), name])
 }
 
@@ -24,7 +24,7 @@ export async function statOf(path: Buffer): Promise<BigIntStats | undefined> {
   })
 }
 
-export const typeOf = ({ mode }: BigIntStats | Stats): bigint => BigInt(mode) & 0o170000n
+export const formatOf = ({ mode }: BigIntStats | Stats): bigint => BigInt(mode) & 0o170000n
 
 /** `name`, then `name (2)`, `name (3)` and so on, before the last extension. Never longer than a name may be. */
 export function* candidates(name: Buffer): Generator<Buffer, never> {

@@ -1,7 +1,7 @@
 /** Whether two names have the same thing: what `cp -a` makes of a file that nobody changes. */
 import type { BigIntStats } from 'node:fs'
 import { open, readlink, type FileHandle } from 'node:fs/promises'
-import { statOf, typeOf } from './names.js'
+import { statOf, formatOf } from './names.js'
 
 const REGULAR = 0o100000n
 const SYMLINK = 0o120000n
@@ -10,13 +10,13 @@ const PIECE_BYTES = 1024 * 1024
 /** Size and time of a copy are those that its original had before it was read. */
 export async function isCopyOf(copy: Buffer, original: Buffer): Promise<boolean> {
   const [made, found] = await Promise.all([statOf(copy), statOf(original)])
-  if (made === undefined || found === undefined || typeOf(made) !== typeOf(found)) return false
+  if (made === undefined || found === undefined || formatOf(made) !== formatOf(found)) return false
   return isSame(made, found, copy, original)
 }
 
 async function isSame(one: BigIntStats, other: BigIntStats, path: Buffer, otherPath: Buffer): Promise<boolean> {
-  if (typeOf(one) === REGULAR) return one.size === other.size && one.mtimeNs === other.mtimeNs
-  if (typeOf(one) !== SYMLINK) return one.rdev === other.rdev
+  if (formatOf(one) === REGULAR) return one.size === other.size && one.mtimeNs === other.mtimeNs
+  if (formatOf(one) !== SYMLINK) return one.rdev === other.rdev
   const [target, otherTarget] = await Promise.all([path, otherPath].map((each) => readlink(each, 'buffer')))
   return target!.equals(otherTarget!)
 }
@@ -26,7 +26,7 @@ export async function isIdentical(path: Buffer, other: Buffer): Promise<boolean>
   const [one, two] = await Promise.all([statOf(path), statOf(other)])
   if (one === undefined || two === undefined || one.mode !== two.mode) return false
   if (!(await isSame(one, two, path, other))) return false
-  return typeOf(one) !== REGULAR || sameBytes(path, other)
+  return formatOf(one) !== REGULAR || sameBytes(path, other)
 }
 
 async function sameBytes(path: Buffer, other: Buffer): Promise<boolean> {
