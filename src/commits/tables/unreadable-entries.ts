@@ -27,10 +27,15 @@ export function noteUnreadable(directory: Digest, [name, value]: MapRow, { unrea
   if (name.length <= MOST_NAME_BYTES) unreadable.put(keyOf(directory, name), value)
 }
 
-/** The names of all of them, as bytes. Reads no values. */
-export function* allUnreadable({ unreadable }: Unreadable): Generator<Uint8Array, undefined> {
-  const end = Buffer.alloc(DIGEST_BYTES + MOST_NAME_BYTES + 1, 0xff)
-  for (const key of keysIn(unreadable, { start: Buffer.of(0), end })) yield nameOf(key)
+/** Their names in a directory, as bytes. Reads no values. */
+export function* unreadableNames(directory: Digest, { unreadable }: Unreadable): Generator<Uint8Array, undefined> {
+  for (const key of keysIn(unreadable, rangeOf(directory))) yield nameOf(key)
+}
+
+/** Whether any directory has one. */
+export function isAnyUnreadable({ unreadable }: Unreadable): boolean {
+  for (const _ of unreadable.keys({ limit: 1 })) return true
+  return false
 }
 
 /** The directory has been replaced by a newer version. Rows deleted before may become durable. */

@@ -6,8 +6,8 @@ import { setImmediate } from 'node:timers/promises'
 import { equalBytes, isDriveError, nameFromBytes, nameToText, throwIfAborted, type Digest } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
-import type { TreeView } from '../../tree-state/index.js'
-import { allUnreadable, decodeNode, digestOf, encodeNode } from '../../commits/index.js'
+import type { InodeRecord, TreeView } from '../../tree-state/index.js'
+import { decodeNode, digestOf, encodeNode, unreadableNames } from '../../commits/index.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import type { CheckRequest, CheckFinding } from './contract.js'
 import type { CheckParts } from './parts.js'
@@ -35,18 +35,12 @@ type Request = Pick<CheckRequest, 'repair' | 'signal' | 'onFinding'>
  */
 export async function checkHere(parts: CheckParts, request: Request, onRead: (blocks: number) => void): Promise<void> {
   await checkRecords(parts, request)
-  reportUnreadable(parts, request)
   await checkBlocks(parts, request, onRead)
   await checkNodes(parts, request, onRead)
 }
 
-/** Entries of other devices that cannot be decoded. Only the digests of their directories are known. */
-function reportUnreadable({ state }: CheckParts, { onFinding }: Request): void {
-  for (const name of allUnreadable(state.tables))
-    onFinding({ ...of('here', 'damaged', 'entry', 'lost'), path: nameToText(nameFromBytes(name)) })
-}
-
-async function checkRecords({ meta }: CheckParts, { signal, onFinding }: Request): Promise<void> {
+async function checkRecords(parts: CheckParts, { signal, onFinding }: Request): Promise<void> {
+  const { meta } = parts
   const onDamaged = (ino: number): void => {
     // Others are reported with their name, by the directory that has it.
     if (ino === ROOT_INO) onFinding({ ...of('here', 'damaged', 'record', 'lost'), path: '' })
@@ -57,6 +51,23 @@ async function checkRecords({ meta }: CheckParts, { signal, onFinding }: Request
     const found = withView(meta, (view) => records.flatMap(({ ino }) => brokenAt(ino, view)))
     for (const { what, path } of found)
       onFinding({ ...of('here', what === 'entry' ? 'name' : 'damaged', what, 'lost'), path })
+    for (const record of records) if (isDirectory(record)) await reportUnreadable(record, parts, onFinding)
+  }
+}
+
+/** Entries that cannot be decoded, of a directory that another device made. */
+async function reportUnreadable(
+  { ino, ref }: InodeRecord,
+  { meta, state }: CheckParts,
+  onFinding: Request['onFinding'],
+): Promise<void> {
+  if (ref === undefined) return
+  let path: string | undefined
+  let named = 0
+  for (const name of unreadableNames(ref.digest, state.tables)) {
+    if (named++ % INODES_A_SLICE === 0) await setImmediate()
+    path ??= withView(meta, (view) => unlessCorrupt(() => pathOf(ino, view)))
+    onFinding({ ...of('here', 'damaged', 'entry', 'lost'), path: below(path, nameToText(nameFromBytes(name))) })
   }
 }
 

@@ -3,11 +3,12 @@ import { publishForged } from '../../../test/support/sync/forged-tree.js'
 import { World } from '../../../test/support/sync/world.js'
 import { randomEntry } from '../../../test/support/dag/blocks.js'
 import { MIB } from '../../base/index.js'
-import { encodeEntry, readMap } from '../../dag/index.js'
+import { buildMap, encodeEntry, readMap, type Block } from '../../dag/index.js'
 import { SyncState } from '../state/sync-state.js'
 import { openExisting } from './open-existing.js'
 
 const BAD = Uint8Array.of(0x81, 2)
+const BAD_ROW = [Buffer.from('bad'), BAD] as const
 
 test('S-112 an entry that cannot be decoded fails alone: the others are there, and new versions keep its bytes', async (t) => {
   const w = await World.open(760)
@@ -76,6 +77,36 @@ test('S-153 the memory of a new version does not grow with the undecodable entri
   const state = new SyncState(device.queue)
   t.is([...state.tables.unreadable.keys()].length, names.length, 'those of older versions are gone')
   t.true(device.queue.mostPendingBytes < 8 * MIB, `${device.queue.mostPendingBytes} bytes in one commit`)
+})
+
+test('S-156 fsck names an undecodable entry with its folder, once, also after new versions', async (t) => {
+  const w = await World.open(765)
+  t.teardown(() => w.close())
+  const device = await w.firstDevice()
+  await device.drive.write('/mine', w.random.bytes(20_000))
+  await (await device.start()).syncNow()
+  await device.stop()
+  await publishForged(w, 1, (rows) => {
+    const good = encodeEntry(randomEntry(w.random, { kind: 'inline', bytes: w.random.bytes(9) }))
+    const within = (name: string): readonly Block[] => {
+      const map = buildMap([BAD_ROW, [Buffer.from('good'), good]], { random: w.random })
+      const folder = randomEntry(w.random, { kind: 'tree', ref: map.ref }, 0o040000)
+      rows.set(name, encodeEntry({ ...folder, size: 0, nlink: 2 }))
+      return map.blocks
+    }
+    return ['folder', 'other'].flatMap(within)
+  })
+  t.true(await device.takeOver())
+  const sync = await device.start()
+  await device.drive.dump()
+  for (const name of ['/folder/new', '/folder/newer']) {
+    await device.drive.write(name, w.random.bytes(1000))
+    await sync.syncNow()
+    const findings: (string | undefined)[] = []
+    const request = { repair: false, node: false, signal: new AbortController().signal, onProgress: () => undefined }
+    await sync.check({ ...request, onFinding: ({ path }) => void findings.push(path) })
+    t.deepEqual(findings.sort(), ['folder/bad', 'other/bad'])
+  }
 })
 
 test('S-114 a body that is not as long as its size, and attributes that no kernel lists, fail alone', async (t) => {

@@ -1,6 +1,6 @@
 /** The current phase of sync, and the listeners to changes of the status. */
 import type { Clock } from '../../base/index.js'
-import { allUnreadable } from '../../commits/index.js'
+import { isAnyUnreadable } from '../../commits/index.js'
 import type { Checks } from '../check/checks.js'
 import type { MissingAtNode } from '../lying-node/missing-blocks.js'
 import type { SyncPhase, SyncStatus } from '../contract.js'
@@ -42,7 +42,7 @@ export class Reporting {
     const { clock, state, publisher, checks, missing, ...parts } = this.#parts
     const implausible = implausibleClock(clock.nowMs())
     // The environment may be closed by then.
-    if (this.#phase !== 'closed') this.#hasUnreadable = allUnreadable(state.tables).next().done !== true
+    if (this.#phase !== 'closed') this.#hasUnreadable = isAnyUnreadable(state.tables)
     return statusOf({
       ...parts,
       phase: this.#phase,
