@@ -2,7 +2,7 @@
  * POSIX ACLs in the format of their extended attributes (linux/posix_acl_xattr.h): version 2 as uint32, then entries
  * with tag and permissions (uint16 each) and an id (uint32), all little-endian, sorted by tag. Pure: no inode, no tree.
  */
-import { DriveError } from '../../base/index.js'
+import { DriveError, isDriveError } from '../../base/index.js'
 
 export const ACCESS_ACL = 'system.posix_acl_access'
 export const DEFAULT_ACL = 'system.posix_acl_default'
@@ -12,6 +12,8 @@ const HEADER_BYTES = 4
 const ENTRY_BYTES = 8
 const TAG = { USER_OBJ: 1, USER: 2, GROUP_OBJ: 4, GROUP: 8, MASK: 16, OTHER: 32 } as const
 const PERMISSIONS = 0o777
+/** The kernel reads no longer ACL of a FUSE file (fs/fuse/acl.c); it would refuse every access with E2BIG. */
+const MOST_ACL_BYTES = 4096
 
 interface Entry {
   readonly tag: number
@@ -23,6 +25,37 @@ interface Entry {
 export interface AppliedAcl {
   readonly value: Uint8Array | undefined
   readonly permissions: number
+}
+
+/**
+ * The ACL that counts for an attribute that another device may have made; it allows nobody more than the attribute.
+ * Without the named users and groups if it is too long: their rights then limit those of the group and of others.
+ * @returns undefined for bytes that are not an ACL: the mode alone counts
+ */
+export function effectiveAcl(value: Uint8Array): Uint8Array | undefined {
+  if (!isAclValue(value)) return undefined
+  if (value.length <= MOST_ACL_BYTES) return value
+  const entries = parse(value)
+  const isNamed = ({ tag }: Entry): boolean => tag === TAG.USER || tag === TAG.GROUP
+  const common = entries.filter(isNamed).reduce((rights, { permissions }) => rights & permissions, 7)
+  const rest = entries.filter((entry) => !isNamed(entry))
+  for (const entry of rest) if (entry.tag === TAG.GROUP_OBJ || entry.tag === TAG.OTHER) entry.permissions &= common
+  return encode(rest)
+}
+
+/** Throws NO_SPACE for an ACL that is too long for the kernel. */
+export function requireShortAcl(value: Uint8Array): void {
+  if (value.length > MOST_ACL_BYTES) throw new DriveError('NO_SPACE', 'The access control list is too long.')
+}
+
+function isAclValue(value: Uint8Array): boolean {
+  try {
+    checkAcl(value)
+    return true
+  } catch (error) {
+    if (isDriveError(error, 'INVALID')) return false
+    throw error
+  }
 }
 
 /** The mode that results from this access ACL. Throws INVALID for bytes that are not an ACL. */

@@ -1,7 +1,17 @@
 /** Extended attributes, kept in the inode's row. An access ACL and the mode always show the same permissions. */
 import { DriveError } from '../../base/index.js'
 import { MOST_XATTR_BYTES, xattrBytes } from '../../model/index.js'
-import { ACCESS_ACL, aclAfterChmod, applyAcl, checkAcl, DEFAULT_ACL, inheritedAcl, type AppliedAcl } from './acl.js'
+import {
+  ACCESS_ACL,
+  aclAfterChmod,
+  applyAcl,
+  checkAcl,
+  DEFAULT_ACL,
+  effectiveAcl,
+  inheritedAcl,
+  requireShortAcl,
+  type AppliedAcl,
+} from './acl.js'
 import { TYPE } from '../../tree-state/index.js'
 import type { Inode } from './inode.js'
 import { XATTR, type Caller } from '../tree.js'
@@ -23,14 +33,20 @@ const S_ISGID = 0o2000
 /** Throws NO_DATA, INVALID for a bare namespace, and NOT_SUPPORTED for other namespaces. */
 export function getXattr(inode: Inode, name: string): Uint8Array {
   requireNamespace(name)
+  const value = valueOf(inode, name)
+  if (value === undefined) throw noData()
+  return value
+}
+
+/** Of an ACL, what counts of it. */
+function valueOf(inode: Inode, name: string): Uint8Array | undefined {
   const found = inode.xattrs.find((xattr) => xattr.name === name)
-  if (found === undefined) throw noData()
-  return found.value
+  return found !== undefined && isAcl(name) ? effectiveAcl(found.value) : found?.value
 }
 
 /** The names that the caller may see. */
 export function listXattrs(inode: Inode, caller: Caller): readonly string[] {
-  const names = inode.xattrs.map(({ name }) => name)
+  const names = inode.xattrs.map(({ name }) => name).filter((name) => valueOf(inode, name) !== undefined)
   return caller.uid === 0 ? names : names.filter((name) => !name.startsWith('trusted.'))
 }
 
@@ -79,6 +95,7 @@ export function removeXattr(parts: XattrParts, inode: Inode, name: string): void
 
 function setAcl(parts: XattrParts, inode: Inode, name: string, value: Uint8Array, flags: number): void {
   if (inode.type === TYPE.SYMLINK) throw new DriveError('NOT_SUPPORTED', 'A symbolic link has no access control list.')
+  requireShortAcl(value)
   if (name === DEFAULT_ACL) {
     if (!inode.isDirectory) throw new DriveError('ACCESS_DENIED', 'Only a directory has a default ACL.')
     checkAcl(value)
@@ -99,23 +116,23 @@ function setAccess(inode: Inode, { value, permissions }: AppliedAcl): void {
 
 /** Updates the access ACL, if there is one, after a change of the mode. */
 export function followMode(inode: Inode): void {
-  const access = inode.xattrs.find(({ name }) => name === ACCESS_ACL)
-  if (access !== undefined) put(inode, ACCESS_ACL, aclAfterChmod(access.value, inode.mode))
+  const access = valueOf(inode, ACCESS_ACL)
+  if (access !== undefined) put(inode, ACCESS_ACL, aclAfterChmod(access, inode.mode))
 }
 
 /**
- * A new inode inherits its ACLs from the directory's default ACL. Without one, the caller's umask is applied to its
- * mode.
+ * A new inode inherits its ACLs from the directory's default ACL. Without one that counts, the caller's umask is
+ * applied to its mode.
  */
 export function inheritAcl(inode: Inode, parent: Inode, umask: number): void {
   if (inode.type === TYPE.SYMLINK) return
-  const inherited = parent.xattrs.find(({ name }) => name === DEFAULT_ACL)
+  const inherited = valueOf(parent, DEFAULT_ACL)
   if (inherited === undefined) {
     inode.mode &= ~(umask & PERMISSIONS)
     return
   }
-  if (inode.isDirectory) put(inode, DEFAULT_ACL, inherited.value)
-  setAccess(inode, inheritedAcl(inherited.value, inode.mode))
+  if (inode.isDirectory) put(inode, DEFAULT_ACL, inherited)
+  setAccess(inode, inheritedAcl(inherited, inode.mode))
 }
 
 function isAcl(name: string): boolean {
