@@ -3,7 +3,7 @@
 //   npm test                      everything
 //   npm test -- lint              only the linter
 //   npm test -- unit              only tests of one process, without mounts and daemons
-//   npm test -- integration       the other tests beside the sources: with processes, mounts and Kubo daemons
+//   npm test -- integration       the other tests beside the sources: processes, mounts, Kubo daemons, whole devices
 //   npm test -- system            only contract, end-to-end and crash tests
 //   npm test -- path/to.test.ts   one file
 import { existsSync } from 'node:fs'

@@ -14,12 +14,18 @@ const ALONE = [
   'test/e2e/foreign-suites.test.ts',
 ]
 
+/** Their subject is a real disk. */
+const ON_DISK = ['src/storage/kv/mapped-memory.test.ts']
+
 const NEEDS_KUBO = /kubo\/(require-kubo|daemon|build)\.js|crash\/cut-off|node\.suite/
 
 /** Of a test beside the sources that starts processes, mounts or daemons. */
-const INTEGRATION = new RegExp(
+const PROCESSES = new RegExp(
   `${NEEDS_KUBO.source}|'node:child_process'|support/(available|drive|ordinary-user|small-disk|compile)\\.js|support/fuse/`,
 )
+
+/** Of a test beside the sources that runs whole devices: real databases, threads and time. */
+const DEVICES = /support\/sync\/(real-device|rotten|started-device)\.js/
 
 /** Names that `npm test -- NAME` knows. The linter is not a test file; run.mjs runs it. */
 export const GROUPS = ['lint', 'unit', 'integration', 'system']
@@ -34,13 +40,15 @@ export function partsOf(names) {
   if (named.length > 0) return [part(named, { concurrency: 1, longest: 900 })]
   const isWanted = (group) => names.length === 0 || names.includes(group)
   const beside = testsBelow(BESIDE_SOURCES)
-  const unit = isWanted('unit') ? beside.filter((file) => !isIntegration(file)) : []
-  const integration = isWanted('integration') ? beside.filter(isIntegration) : []
+  const processes = beside.filter((file) => ON_DISK.includes(file) || contains(file, PROCESSES))
+  const devices = beside.filter((file) => contains(file, DEVICES) && !processes.includes(file))
+  const unit = beside.filter((file) => !processes.includes(file) && !devices.includes(file))
+  const quick = [...(isWanted('unit') ? unit : []), ...(isWanted('integration') ? devices : [])]
   const system = isWanted('system') ? testsBelow(SYSTEM) : []
   const alone = system.filter((file) => ALONE.includes(file))
-  const rest = [...integration, ...system.filter((file) => !ALONE.includes(file))]
+  const rest = [...(isWanted('integration') ? processes : []), ...system.filter((file) => !ALONE.includes(file))]
   return [
-    part(unit, { concurrency: 3, longest: 600, inMemory: true }),
+    part(quick, { concurrency: 3, longest: 600, inMemory: true }),
     part(rest, { concurrency: 3, longest: 900 }),
     part(alone, { concurrency: 1, longest: 900 }),
   ].filter(({ files }) => files.length > 0)
@@ -59,10 +67,10 @@ function compiled(files) {
   return files.map((file) => join('dist', file.replace(/\.ts$/, '.js')))
 }
 
-function isIntegration(file) {
-  return INTEGRATION.test(readFileSync(file, 'utf8'))
+function needKubo(files) {
+  return files.some((file) => contains(file, NEEDS_KUBO))
 }
 
-function needKubo(files) {
-  return files.some((file) => NEEDS_KUBO.test(readFileSync(file, 'utf8')))
+function contains(file, pattern) {
+  return pattern.test(readFileSync(file, 'utf8'))
 }
