@@ -112,6 +112,7 @@ export interface InitRequest {
   readonly replaceEmpty?: boolean
   /** Seals the key file with this passphrase. */
   readonly passphrase?: string
+  /** Absent: the host name; for a device that opens a published drive, with its number among the devices. */
   readonly deviceName?: string
   /** Absolute. Where the drive will be mounted: if that is not possible, no drive is made. */
   readonly mountAt?: string
@@ -148,9 +149,9 @@ export interface UnmountReport {
   readonly endingPid: number | undefined
 }
 
-/** Progress of an operation that waits for the node. */
+/** Progress of an operation that waits for the node. `restoring`: sends again what the node has lost. */
 export interface TransferProgress {
-  readonly phase: 'staging' | 'preparing' | 'uploading' | 'publishing' | 'waiting' | 'unmounting'
+  readonly phase: 'staging' | 'preparing' | 'restoring' | 'uploading' | 'publishing' | 'waiting' | 'unmounting'
   readonly doneBytes: number
   readonly totalBytes: number
   /** An estimate; undefined when unknown. */

@@ -1,7 +1,8 @@
 /** Connects to the daemon of this home. Starts it in the background if none runs. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, unlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   callControl,
@@ -10,7 +11,7 @@ import {
   type OperationName,
   type Operations,
 } from '../api/index.js'
-import { DriveError, sleep, systemClock } from '../base/index.js'
+import { diskFailure, DriveError, KIB, sleep, systemClock } from '../base/index.js'
 import { isOurs, openHomeFile, preparePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
 import { daemonEnvironment } from './daemon-environment.js'
 import { watchingDaemon } from './stopped-daemon.js'
@@ -89,8 +90,24 @@ async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<st
     child = undefined
     await sleep(100)
   }
+  await requireSpace(dirname(paths.logFile))
   throw new DriveError('DAEMON_UNREACHABLE', `The daemon did not start. See its log: ${paths.logFile}.`)
 }
+
+/** On a full or read-only disk the daemon can neither start nor log why. @throws NO_SPACE, QUOTA or READ_ONLY */
+async function requireSpace(directory: string): Promise<void> {
+  const path = join(directory, `.space-${process.pid}`)
+  try {
+    await writeFile(path, Buffer.alloc(PROBE_BYTES, 1), { flag: 'wx', mode: 0o600, flush: true })
+  } catch (error) {
+    const disk = diskFailure(error)
+    if (disk !== undefined) throw disk
+  } finally {
+    await unlink(path).catch(() => undefined) // not made
+  }
+}
+
+const PROBE_BYTES = 64 * KIB
 
 /**
  * After the kill of a daemon that a service manager runs, the manager starts the next one. Another daemon would keep

@@ -47,4 +47,12 @@ test('progress shows the share done, the time left and the reason for waiting', 
     }),
     'waiting · The node is away.',
   )
+  const restoring = {
+    phase: 'restoring',
+    doneBytes: 0,
+    totalBytes: 0,
+    remainingMs: undefined,
+    lastError: undefined,
+  } as const
+  t.is(progressLine(restoring), 'sending again what the node has lost')
 })

@@ -113,7 +113,7 @@ test('a directory given as a secret file is refused, and no advice changes its m
 })
 
 test('an empty directory argument is refused before anything is made', async (t) => {
-  for (const command of ['up', 'mount']) {
+  for (const command of ['up', 'mount', 'unmount']) {
     const { session, home } = await fresh(t)
     t.is(await runCommandLine([command, ''], session), EXIT_STATUS.USAGE)
     await t.throwsAsync(stat(join(home, 'daemon.lock')), { code: 'ENOENT' })

@@ -1,6 +1,6 @@
 /** Secrets come from files or a prompt and go to files; never through arguments or the environment. */
 import { open, stat, unlink, type FileHandle } from 'node:fs/promises'
-import { DriveError, KIB } from '../base/index.js'
+import { diskFailure, DriveError, KIB } from '../base/index.js'
 import type { Terminal } from './terminal.js'
 
 const MOST_BYTES = 64 * KIB
@@ -21,6 +21,7 @@ export async function readPhraseFile(path: string, terminal: Terminal): Promise<
 }
 
 async function readText(path: string, what: string, terminal: Terminal): Promise<string> {
+  if (path === '') throw new DriveError('USAGE', `The name of the file with the ${what} is empty.`)
   try {
     if (path !== '-') await checkSource(path, terminal)
     return await readShort(path === '-' ? '/dev/stdin' : path)
@@ -69,12 +70,10 @@ export async function claimSecretOutput(path: string): Promise<SecretOutput> {
   try {
     file = await open(path, 'wx', 0o600)
   } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
-    throw new DriveError(
-      exists ? 'EXISTS' : 'USAGE',
-      exists ? `${path} exists; it is not overwritten.` : `${path} could not be made.`,
-      { cause: error },
-    )
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') throw new DriveError('EXISTS', `${path} exists; it is not overwritten.`, { cause: error })
+    const why = code === 'ENOENT' ? 'its folder does not exist' : (code ?? 'unknown error')
+    throw diskFailure(error) ?? new DriveError('USAGE', `${path} could not be made: ${why}.`, { cause: error })
   }
   return {
     async write(secret) {

@@ -57,7 +57,7 @@ export function openTerminal(): Terminal {
 
 /** One line that describes a transfer, with the time left if it is known. */
 export function progressLine(what: TransferProgress): string {
-  const parts = [what.phase as string]
+  const parts: string[] = [what.phase === 'restoring' ? 'sending again what the node has lost' : what.phase]
   if (what.totalBytes > 0) {
     const share = Math.floor((100 * Math.min(what.doneBytes, what.totalBytes)) / what.totalBytes)
     parts.push(`${formatBytes(what.doneBytes)} of ${formatBytes(what.totalBytes)} (${share}%)`)

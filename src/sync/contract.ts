@@ -138,13 +138,14 @@ export const DEFAULT_SETTINGS: SyncSettings = {
 }
 
 /**
- * `idle`: nothing to do. `waiting`: changes wait for the debounce. Then the steps of one publish. `retrying`: after a
- * failure, see `nextTryMs`. `refused`: a head on the node is not ours to replace, see `lastError`. `paused`: by the
- * user.
+ * `idle`: nothing to do. `waiting`: changes wait for the debounce. `restoring`: sends the published version again to a
+ * node that lost it. Then the steps of one publish. `retrying`: after a failure, see `nextTryMs`. `refused`: a head on
+ * the node is not ours to replace, see `lastError`. `paused`: by the user.
  */
 export type SyncPhase =
   | 'idle'
   | 'waiting'
+  | 'restoring'
   | 'preparing'
   | 'building'
   | 'uploading'
@@ -174,6 +175,8 @@ export interface SyncStatus {
   readonly sequence: number | undefined
   /** The newest version this device published or opened. */
   readonly published: PublishedVersion | undefined
+  /** The node was found without that version, and does not have it again yet. */
+  readonly isLostByNode: boolean
   /**
    * Remote ahead: another device has published this version on top of ours, and this device has no unpublished changes.
    * When the drive is opened again, it takes this version over.

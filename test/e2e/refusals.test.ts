@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
 import { program, temporaryFolder, testDrive } from '../support/drive.js'
 import { ordinaryUser } from '../support/ordinary-user.js'
@@ -98,14 +99,21 @@ test('R-60 unmount called inside the mount is not stopped by itself', async (t) 
   t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(drive.mountpoint))
 })
 
-testAsRoot('R-60 a read-only disk is named as one', async (t) => {
-  const folder = temporaryFolder(t)
-  const disk = join(folder, 'disk')
-  mkdirSync(disk)
-  program('mount', ['-t', 'tmpfs', '-o', 'ro,size=1m', 'tmpfs', disk])
-  t.teardown(() => program('umount', [disk]))
-  const drive = testDrive(t, { home: join(disk, 'home') })
-  const { code, stderr } = await drive.run(['up', drive.mountpoint])
-  t.is(code, 49, stderr)
-  t.regex(stderr, /read-only/)
-})
+for (const { kind, mount, status, words } of [
+  { kind: 'read-only', mount: 'ro,size=1m', status: 49, words: /read-only/ },
+  { kind: 'full', mount: 'size=64k', status: 32, words: /disk is full/ },
+]) {
+  testAsRoot(`R-60 a ${kind} disk is named as one`, async (t: ExecutionContext) => {
+    const folder = temporaryFolder(t)
+    const disk = join(folder, 'disk')
+    mkdirSync(disk)
+    program('mount', ['-t', 'tmpfs', '-o', mount, 'tmpfs', disk])
+    t.teardown(() => program('umount', [disk]))
+    if (kind === 'full')
+      program('sh', ['-c', 'mkdir home; dd if=/dev/zero of=fill bs=4k 2>/dev/null || true'], { cwd: disk })
+    const drive = testDrive(t, { home: join(disk, 'home') })
+    const { code, stderr } = await drive.run(['up', drive.mountpoint])
+    t.is(code, status, stderr)
+    t.regex(stderr, words)
+  })
+}

@@ -1,8 +1,9 @@
 /** A second device on which a flag was forgotten: the way back from an empty drive to the real one. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { testWhere } from '../support/available.js'
-import { temporaryFolder, testDrive } from '../support/drive.js'
+import { temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 
 const STATUS = { NO_DRIVE: 10, DRIVE_EXISTS: 11, BUSY: 17 }
 
@@ -68,6 +69,9 @@ testWhere('fuse')('S-169 a drive that another device uses is not replaced, altho
   await there.up(['--node', `file://${shared}-node`, '--phrase-file', shared])
   writeFileSync(join(there.mountpoint, 'theirs'), 'of another device')
   await there.unmount()
+  const nameOf = ({ home }: TestDrive): string =>
+    (JSON.parse(readFileSync(join(home, 'config.json'), 'utf8')) as { deviceName: string }).deviceName
+  t.deepEqual([nameOf(here), nameOf(there)], [hostname(), `${hostname()} (2)`], 'two devices of one host')
   const { code, stderr } = await here.run(
     ['up', here.mountpoint, '--node', `file://${real}-node`, '--phrase-file', real, '--replace-empty'], //
   )

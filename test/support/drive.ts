@@ -199,8 +199,8 @@ function untilEnded(pid: number): void {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
 }
 
-/** What a daemon logs about failures that nobody handled, on any thread. */
-const UNHANDLED = /.*(?:an unhandled failure|an uncaught failure|the drive thread failed).*/
+/** What a daemon logs about failures that nobody handled, on any thread, and about listeners that pile up. */
+const UNHANDLED = /.*(?:an unhandled failure|an uncaught failure|the drive thread failed|MaxListenersExceeded).*/
 
 /** A drive that is destroyed when the test ends. */
 export function testDrive(t: ExecutionContext, options?: DriveOptions): TestDrive {

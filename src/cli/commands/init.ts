@@ -1,5 +1,4 @@
 /** `dagdrive init`: a new drive, or a published one from its recovery phrase. */
-import { hostname } from 'node:os'
 import type { InitReport, InitRequest } from '../../api/index.js'
 import { DriveError, printableLines } from '../../base/index.js'
 import { passphraseWarning } from '../passphrase-strength.js'
@@ -85,7 +84,7 @@ async function readRequest(session: Session, options: InitOptions): Promise<Init
   const warning = passphrase === undefined ? undefined : passphraseWarning(passphrase)
   if (warning !== undefined) session.terminal.note(warning)
   return {
-    deviceName: options.deviceName ?? hostname(),
+    ...(options.deviceName === undefined ? {} : { deviceName: options.deviceName }),
     ...(options.node === undefined ? {} : { nodeUrl: options.node }),
     ...(nodeKey === undefined ? {} : { nodeKey }),
     ...(phrase === undefined ? {} : { phrase }),

@@ -21,6 +21,8 @@ export async function unmount(
   directory: string | undefined,
   options: UnmountCommandOptions,
 ): Promise<void> {
+  // An empty argument, such as an unset shell variable, does not mean the current directory.
+  if (directory === '') throw new DriveError('USAGE', 'The directory to unmount is empty. Nothing was done.')
   const wanted = directory === undefined ? undefined : resolve(directory)
   const leaveMounts = options.now === true || options.force === true
   if (await isLockedUnmounted(session)) return nothingMounted(session, wanted, options)

@@ -39,6 +39,7 @@ export async function drain(sync: Pick<Sync, 'syncNow' | 'status'>, options: Dra
 }
 
 const PHASES: Readonly<Partial<Record<SyncStatus['phase'], TransferProgress['phase']>>> = {
+  restoring: 'restoring',
   uploading: 'uploading',
   pinning: 'publishing',
   naming: 'publishing',

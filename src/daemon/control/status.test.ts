@@ -55,5 +55,6 @@ test('S-167 whether a copy is on this machine is known without an answer of the 
   ] as const) {
     const node = nodeReportFrom(unheard, address, '/home/node')
     t.deepEqual(copiesOf(unheard, node), [{ where: node.where, sameMachine: isHere }], address)
+    t.deepEqual(copiesOf({ ...unheard, isLostByNode: true }, node), [], 'the node has lost it')
   }
 })

@@ -34,7 +34,7 @@ const SENT_PHASES: ReadonlySet<SyncStatus['phase']> = new Set(['uploading', 'pin
 
 /** Places that hold everything published. The local cache is not one, because it may be evicted. */
 export function copiesOf(sync: SyncStatus, node: NodeReport): CopyReport[] {
-  return sync.published === undefined ? [] : [{ where: node.where, sameMachine: node.sameMachine }]
+  return sync.published === undefined || sync.isLostByNode ? [] : [{ where: node.where, sameMachine: node.sameMachine }]
 }
 
 export function nodeReportOf(status: NodeStatus): NodeReport {
@@ -101,6 +101,7 @@ const QUEUE_STATES: Readonly<Record<SyncStatus['phase'], QueueReport['state']>> 
   idle: 'idle',
   waiting: 'waiting',
   preparing: 'uploading',
+  restoring: 'uploading',
   building: 'uploading',
   uploading: 'uploading',
   pinning: 'uploading',

@@ -1,4 +1,5 @@
 /** Creates a drive, or opens a published one from its phrase. Never overwrites a local key or a published head. */
+import { hostname } from 'node:os'
 import type { InitReport, InitRequest } from '../../api/index.js'
 import { DEFAULT_CONFIG, isDeviceName, readHomeFile, writeConfig } from '../../platform/index.js'
 import { DriveError, systemRandom } from '../../base/index.js'
@@ -54,7 +55,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
       ...config,
       nodeUrl,
       deviceSlot: found?.deviceSlot ?? DEFAULT_CONFIG.deviceSlot,
-      deviceName: request.deviceName ?? config.deviceName,
+      deviceName: request.deviceName ?? ownName(found?.deviceSlot),
       openedExisting: found !== undefined,
     })
     if (found === undefined) await unmarkPublished(paths.publishedFile)
@@ -72,6 +73,13 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   } finally {
     if (!kept) await node.close()
   }
+}
+
+/** The host name, which several machines may share. Of the slots, each device has its own. */
+function ownName(deviceSlot: number | undefined): string {
+  const host = hostname()
+  const name = host !== '' && isDeviceName(host) ? host : DEFAULT_CONFIG.deviceName
+  return deviceSlot === undefined ? name : `${name} (${deviceSlot + 1})`
 }
 
 /** A phrase usually means that a drive exists. An empty one must not replace it because of a wrong node address. */

@@ -194,7 +194,7 @@ test('R-04 without root, fusermount3 mounts and unmounts', async (t) => {
   const line = parseMountInfo(await readFile(`/proc/${pid}/mountinfo`, 'latin1')).find(
     (m) => m.mountpoint === directory,
   )
-  t.like(line, { filesystem: 'fuse.dagdrive', source: 'dagdrive' })
+  t.like(line, { filesystem: 'fuse.dagdrive', source: 'dagdrive:drive' })
   const inNamespace = `nsenter -t ${pid} -m setpriv --reuid 65534 --regid 65534 --clear-groups bash -c`
   t.is(await shell(directory, `${inNamespace} 'echo mine > "$D/f"; stat -c %u "$D/f"; cat "$D/f"'`), '65534\nmine')
   served.say('unmount')

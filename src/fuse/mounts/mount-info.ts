@@ -4,6 +4,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 
 /** The filesystem type of dagdrive mounts. */
 export const FILESYSTEM_TYPE = 'fuse.dagdrive'
+/** The source in the mount table. The colon keeps `df`, `umount` and others from reading it as a relative path. */
+export const MOUNT_SOURCE = 'dagdrive:drive'
 
 export interface MountEntry {
   readonly mountpoint: string

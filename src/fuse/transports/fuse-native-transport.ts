@@ -12,7 +12,7 @@ import type { FuseMount, FuseTransport, MountEnd, MountOptions } from '../contra
 import type { ChildMessage, ParentMessage } from './fuse-native-child.js'
 import { PathAdapter } from './path-adapter.js'
 import { connectionOf } from '../mounts/connection.js'
-import { findMount } from '../mounts/mount-info.js'
+import { findMount, MOUNT_SOURCE } from '../mounts/mount-info.js'
 import { unmountServed } from '../mounts/unmount-served.js'
 
 const CHILD = fileURLToPath(new URL('./fuse-native-child.js', import.meta.url))
@@ -56,7 +56,7 @@ export const fuseNativeTransport: FuseTransport = {
 }
 
 function childOptions(options: MountOptions): string {
-  const source = (options.source ?? 'dagdrive').replace(/[\\,]/g, (character) => `\\${character}`)
+  const source = (options.source ?? MOUNT_SOURCE).replace(/[\\,]/g, (character) => `\\${character}`)
   const believed = `entry_timeout=${SECONDS_BELIEVED},attr_timeout=${SECONDS_BELIEVED},auto_cache`
   const access = `${options.readOnly === true ? 'ro' : 'rw'}${options.allowOther === true ? ',allow_other' : ''}`
   return `${access},nosuid,nodev,default_permissions,use_ino,big_writes,${believed},fsname=${source},subtype=dagdrive`

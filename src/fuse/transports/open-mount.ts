@@ -1,7 +1,7 @@
 /** The mount call of the native transport, and its options. */
 import { DriveError } from '../../base/index.js'
 import type { MountOptions, MountTarget } from '../contract.js'
-import { FILESYSTEM_TYPE } from '../mounts/mount-info.js'
+import { FILESYSTEM_TYPE, MOUNT_SOURCE } from '../mounts/mount-info.js'
 import { mountBeneath } from '../mounts/mount-beneath.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { MS, type FuseNative, type NativeOutcome } from './native.js'
@@ -9,7 +9,7 @@ import { MS, type FuseNative, type NativeOutcome } from './native.js'
 /** Mounts on the place, with mount(2) as root and through fusermount3 otherwise. @returns the descriptor */
 export async function openMount(addon: FuseNative, place: MountTarget, options: MountOptions): Promise<number> {
   const asRoot = process.geteuid?.() === 0
-  const source = options.source ?? 'dagdrive'
+  const source = options.source ?? MOUNT_SOURCE
   const common = commonOptions(options)
   const { mountpoint, target, replaces } = place
   const mount = (at: string): Promise<NativeOutcome> =>
@@ -39,7 +39,13 @@ export async function mountAgain(
 ): Promise<boolean> {
   if (process.geteuid?.() !== 0) return false
   const all = [`fd=${String(descriptor)}`, commonOptions(options)].filter((option) => option !== '').join(',')
-  const { result } = await addon.mount(options.source ?? 'dagdrive', target, FILESYSTEM_TYPE, all, mountFlags(options))
+  const { result } = await addon.mount(
+    options.source ?? MOUNT_SOURCE,
+    target,
+    FILESYSTEM_TYPE,
+    all,
+    mountFlags(options),
+  )
   if (result >= 0) addon.closeDescriptor?.(result) // a copy
   return result >= 0
 }

@@ -186,7 +186,7 @@ test('a node that replays an old drive name cannot roll a new device back behind
   t.deepEqual(opened.version.root, (await openExisting({ keys: w.keys, node: w.node })).version.root)
 })
 
-test('an emptied node gets the whole version again', async (t) => {
+test('an emptied node gets the whole version again, and until then the status says that it lacks it', async (t) => {
   const w = await world(t)
   const device = await published(w)
   for (let i = 0; i < 20; i++) await device.drive.write(`/file ${i}`, w.random.bytes(20_000))
@@ -195,7 +195,10 @@ test('an emptied node gets the whole version again', async (t) => {
   await w.node.close()
   w.node = await w.openNode('another')
   const sync = await device.start()
-  await sync.syncNow()
+  const lost = new Set<string>()
+  await sync.syncNow({ onProgress: ({ phase, isLostByNode }) => isLostByNode && lost.add(phase) })
+  t.deepEqual([...lost], ['restoring', 'naming'])
+  t.false(sync.status().isLostByNode)
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
   await device.drive.write('/later', w.random.bytes(1000))
   await sync.syncNow()
@@ -223,8 +226,10 @@ test('an emptied node and evicted blocks: the loss is reported, nothing is publi
   await device.drive.evict()
   await w.node.close()
   w.node = await w.openNode('another')
-  const error = await t.throwsAsync((await device.start()).syncNow())
+  const sync = await device.start()
+  const error = await t.throwsAsync(sync.syncNow())
   t.true(isDriveError(error, 'NOT_FOUND'))
+  t.true(sync.status().isLostByNode)
   t.is(await findDrive(w), undefined)
 })
 

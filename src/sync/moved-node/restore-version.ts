@@ -23,7 +23,8 @@ export async function restoreVersion(
   log.warn('the node no longer knows the drive; sending the published version again', {
     height: head.commit.height,
   })
-  onPhase('uploading')
+  // The node that the drive is to move to never had it.
+  onPhase(publisher.isProvisional ? 'uploading' : 'restoring')
   const version = { version: head, base: undefined }
   try {
     await pinVersion(

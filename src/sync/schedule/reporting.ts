@@ -16,6 +16,11 @@ const PROGRESS_EVERY_MS = 200
 const UNREADABLE =
   'Entries that another device published cannot be read and are not shown. New versions keep them as they are. `dagdrive fsck` names them.'
 
+/** In these phases, the node has the published version. */
+const WITH_BASE: ReadonlySet<SyncPhase> = new Set(['idle', 'waiting', 'building', 'settling'])
+const LOST_BY_NODE =
+  'The node no longer has the published version. It is sent again from this machine; until then it is not safe there.'
+
 export interface ReportingParts {
   readonly clock: Pick<Clock, 'monotonicMs' | 'nowMs'>
   readonly state: Pick<SyncState, 'head' | 'plan' | 'tables'>
@@ -31,6 +36,7 @@ export class Reporting {
   readonly #parts: ReportingParts
   readonly #listeners = new Set<(status: SyncStatus) => void>()
   #phase: SyncPhase = 'idle'
+  #isLostByNode = false
   #lastEmitMs = -Infinity
   #hasUnreadable = false
 
@@ -49,9 +55,11 @@ export class Reporting {
       head: state.head,
       plan: state.plan,
       newer: publisher.newer,
+      isLostByNode: this.#isLostByNode,
       warnings: [
         ...(implausible === undefined ? [] : [implausible]),
         ...publisher.warnings,
+        ...(this.#isLostByNode ? [LOST_BY_NODE] : []),
         ...(this.#hasUnreadable ? [UNREADABLE] : []),
         ...checks.warnings,
         ...missing.warnings,
@@ -69,6 +77,8 @@ export class Reporting {
     // A failure stays visible until the next success.
     if ((phase === 'idle' || phase === 'waiting') && this.#parts.backOff.lastError !== undefined) return
     this.#phase = phase
+    if (phase === 'restoring') this.#isLostByNode = true
+    else if (WITH_BASE.has(phase)) this.#isLostByNode = false
     this.#parts.health.look()
     this.changed()
   }

@@ -10,6 +10,7 @@ export interface StatusParts {
   readonly phase: SyncPhase
   readonly head: Head | undefined
   readonly plan: Plan | undefined
+  readonly isLostByNode: boolean
   readonly newer: Newer | undefined
   readonly progress: Progress
   readonly backOff: BackOff
@@ -19,7 +20,7 @@ export interface StatusParts {
 }
 
 export function statusOf(parts: StatusParts): SyncStatus {
-  const { phase, head, plan, newer, progress, backOff, health, warnings, scrub } = parts
+  const { phase, head, plan, isLostByNode, newer, progress, backOff, health, warnings, scrub } = parts
   const { lastError: error, nextTryMs } = backOff
   return {
     phase,
@@ -34,6 +35,7 @@ export function statusOf(parts: StatusParts): SyncStatus {
       deviceSlot: head.commit.deviceSlot,
       liveBlocks: head.commit.liveBlocks,
     },
+    isLostByNode,
     newer: newer && { height: newer.version.commit.height, deviceName: newer.version.commit.deviceName },
     warnings,
     scrub,
