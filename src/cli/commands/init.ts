@@ -1,6 +1,6 @@
 /** `dagdrive init`: a new drive, or a published one from its recovery phrase. */
 import type { InitReport, InitRequest } from '../../api/index.js'
-import { DriveError, printableLines } from '../../base/index.js'
+import { DriveError, isDriveError, printableLines } from '../../base/index.js'
 import { passphraseWarning } from '../passphrase-strength.js'
 import { nodeLine, noteWarnings } from '../report.js'
 import { claimSecretOutput, readPhraseFile, readSecretFile } from '../secret-file.js'
@@ -59,13 +59,24 @@ export async function makeDrive(session: Session, options: InitOptions, mountAt?
     await output?.discard()
     if (interrupt.signal.aborted)
       session.terminal.note('note: if the drive was made before this failure, "dagdrive key show" shows its phrase')
-    throw error
+    throw isDriveError(error, 'NO_DRIVE') && options.node === undefined ? withLine(error, options, mountAt) : error
   } finally {
     process.off('SIGINT', onInterrupt)
   }
   if (report.phrase !== undefined) await output?.write(report.phrase)
   noteWarnings(session, report.node)
   return report
+}
+
+/** A phrase was given without its node: the command to use. */
+function withLine(
+  { message, about }: DriveError,
+  { phraseFile }: InitOptions,
+  mountAt: string | undefined,
+): DriveError {
+  const command = mountAt === undefined ? 'init' : `up ${mountAt}`
+  const line = `dagdrive ${command} --node URL --phrase-file ${phraseFile ?? 'FILE'}`
+  return new DriveError('NO_DRIVE', `${message} The whole command: "${line}".`, { about })
 }
 
 /** Whether the user requests a new, empty drive with a given phrase. */

@@ -46,6 +46,6 @@ export function requireNodeUrl(address: string): void {
   if (isNodeUrl(address)) return
   throw new DriveError(
     'USAGE',
-    'This is not a node address: use http(s)://host:port, unix:///socket, file:///path or a multiaddr (/ip4/127.0.0.1/tcp/5001), without a password in it.',
+    'This is not a node address: use http(s)://host:port, unix:///socket, file:///path or a multiaddr (/ip4/127.0.0.1/tcp/5001), without a password in it. Only localhost:port needs no http://.',
   )
 }

@@ -1,15 +1,15 @@
 /** Creates a drive, or opens a published one from its phrase. Never overwrites a local key or a published head. */
 import { hostname } from 'node:os'
 import type { InitReport, InitRequest } from '../../api/index.js'
-import { DEFAULT_CONFIG, isDeviceName, readHomeFile, writeConfig } from '../../platform/index.js'
-import { DriveError, systemRandom } from '../../base/index.js'
+import { DEFAULT_CONFIG, isDeviceName, readHomeFile, writeConfig, type DriveConfig } from '../../platform/index.js'
+import { DriveError, systemRandom, toWire } from '../../base/index.js'
 import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
 import { requireFuse } from '../doctor/doctor.js'
 import { requireMountable, resolveFully } from '../mounts/mount-directory.js'
 import { createAgain } from './create-again.js'
-import { replaceEmpty } from './replacing/replace-empty.js'
+import { replaceEmpty, type WantedDrive } from './replacing/replace-empty.js'
 import type { Daemon } from './contract.js'
 import { findPublished, openPublished } from '../nodes/find-published.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
@@ -40,7 +40,30 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   }
   const credential = await daemon.nodeCredential(nodeUrl, request.nodeKey)
   const rootKey = request.phrase === undefined ? createRootKey(systemRandom) : rootKeyOfPhrase(request.phrase)
-  const replaced = hasDrive ? await replaceEmpty(daemon, { nodeUrl, credential, rootKey }, signal) : undefined
+  const wanted = { nodeUrl, credential, rootKey }
+  if (!hasDrive) return makeDrive(daemon, request, { ...wanted, config, isReplacing: false }, signal)
+  const replaced = await replaceEmpty(daemon, wanted, signal)
+  try {
+    return { ...(await makeDrive(daemon, request, { ...wanted, config, isReplacing: true }, signal)), replaced }
+  } catch (error) {
+    const { code, message, about } = toWire(error)
+    throw new DriveError(code, `${message} The empty drive that was here is in ${replaced}.`, { cause: error, about })
+  }
+}
+
+interface Preparation extends WantedDrive {
+  readonly config: DriveConfig
+  /** The credential of the node was in the home of the drive before. */
+  readonly isReplacing: boolean
+}
+
+async function makeDrive(
+  daemon: Daemon,
+  request: InitRequest,
+  { nodeUrl, credential, rootKey, config, isReplacing }: Preparation,
+  signal: AbortSignal,
+): Promise<InitReport> {
+  const { paths } = daemon
   const node = await daemon.connectNode(nodeUrl, credential)
   let kept = false
   try {
@@ -49,8 +72,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
     const open = request.isNew === true ? findPublished : openPublished
     const found = request.phrase === undefined ? undefined : await open(node, rootKey, signal)
     if (request.phrase !== undefined) requireExpected(found !== undefined, request)
-    if (request.nodeKey !== undefined || replaced !== undefined)
-      await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
+    if (request.nodeKey !== undefined || isReplacing) await saveNodeKey(paths.nodeKeyFile, nodeUrl, credential)
     await writeConfig(paths.configFile, {
       ...config,
       nodeUrl,
@@ -68,7 +90,6 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
       phrase: request.phrase === undefined ? phraseOfRootKey(rootKey) : undefined,
       node: nodeReportOf(status),
       publishedHeight: found?.version.commit.height ?? 0,
-      ...(replaced === undefined ? {} : { replaced }),
     }
   } finally {
     if (!kept) await node.close()
@@ -98,5 +119,4 @@ function requireExpected(isFound: boolean, { isNew = false, nodeUrl }: InitReque
 }
 
 const NODE_WITHOUT = 'The node knows no drive of this recovery phrase: is it on another node?'
-const NODE_LEFT_OUT =
-  'No drive of this recovery phrase is on this machine. Name its node: "dagdrive up DIR --node URL --phrase-file FILE".'
+const NODE_LEFT_OUT = 'No drive of this recovery phrase is on this machine. Name its node with --node URL.'
