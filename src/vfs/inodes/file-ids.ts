@@ -53,6 +53,11 @@ export class FileIds {
     return row === undefined ? this.#ownOf(id) : readBe64(row)
   }
 
+  /** Whether it was made by `make`, since the tree was made. */
+  isOwn(id: FileId): boolean {
+    return id.length === ID_BYTES && this.#ownOf(id) !== undefined
+  }
+
   #ownOf(id: FileId): number | undefined {
     const plain = this.#decipher(id)
     if (!equalBytes(plain.subarray(ID_BYTES - MARK_BYTES), this.#mark)) return undefined

@@ -2,7 +2,7 @@
  * All inodes: loading, numbering, the kernel's references, changed inodes, and removal. The kernel's reference counts
  * are kept apart, so a million cached kernel dentries cost a few bytes each and no object.
  */
-import { DriveError } from '../../base/index.js'
+import { DriveError, type FileId } from '../../base/index.js'
 import { decodeInode, encodeInode, inodeKey, TYPE } from '../../tree-state/index.js'
 import type { InodeRecord, RiskGauge } from '../../tree-state/index.js'
 import { persistedSize } from '../content/persisted-size.js'
@@ -98,10 +98,19 @@ export class InodeTable {
     if (type === TYPE.DIRECTORY && record.unloaded) counters.unloadedDirectories++
   }
 
-  /** Gives the inode an id of its own, which is published with its entry. The inode `keeper` keeps the one before. */
-  renewId(inode: Inode, keeper: number): void {
+  /** Whether the id was made for this tree, so that no directory still to be loaded names it. */
+  isOwnId(id: FileId): boolean {
+    return this.#fileIds.isOwn(id)
+  }
+
+  /**
+   * Gives the inode an id of its own, which is published with its entry. A hard-linked file with the one before keeps
+   * that.
+   */
+  renewId(inode: Inode): void {
     this.#fileIds.delete(inode.fileId, inode.ino)
-    this.#fileIds.put(inode.fileId, keeper)
+    const keeper = this.#state.tables.ids.get(inode.fileId)
+    if (keeper !== undefined) this.#fileIds.put(inode.fileId, readBe64(keeper))
     inode.fileId = this.#fileIds.make(inode.ino)
     this.#fileIds.put(inode.fileId, inode.ino)
     this.markChanged(inode)

@@ -27,14 +27,21 @@ export function addLink(parts: LinkParts, inode: Inode, parent: number, name: Pl
   if (inode.nlink === 1) {
     const first = nameIn(parts, inode)
     if (first !== undefined) links.put(linkKey(inode.ino, inode.parent, parts.directories.hashOf(first)), PRESENT)
-    const known = ids.get(inode.fileId)
-    // Another device published two files with one id. One row of the link table cannot hold both.
-    if (known !== undefined && readBe64(known) !== inode.ino) parts.inodes.renewId(inode, readBe64(known))
+    if (!isOnlyWithId(parts, inode)) parts.inodes.renewId(inode)
     ids.put(inode.fileId, be64(inode.ino))
   }
   links.put(linkKey(inode.ino, parent, parts.directories.hashOf(name)), PRESENT)
   if (inode.nlink === 0) inode.parent = parent
   inode.nlink++
+}
+
+/**
+ * Whether no other file can have the id. Another device may have published two files with one id, and the other one may
+ * be in a directory that is not loaded yet: a row of the link table holds one file.
+ */
+function isOnlyWithId({ state, inodes }: LinkParts, { ino, fileId }: Inode): boolean {
+  const known = state.tables.ids.get(fileId)
+  return known === undefined ? inodes.isOwnId(fileId) : readBe64(known) === ino
 }
 
 /** Removes a name of `inode`. With the last name the inode leaves the tree. */

@@ -119,13 +119,14 @@ const MOST_PENDING_BYTES = 8 * MIB
 function putChild(parts: RemoteDirectoryParts, parent: number, child: RemoteChild, cookie: number): void {
   const { tables } = parts.state
   const { record } = child
-  const isShared = (record.nlink > 1 || child.isShared === true) && !isDirectory(record)
+  const isFolder = isDirectory(record)
+  const isShared = child.isShared === true && !isFolder
   const known = isShared ? inoOf(parts, record.fileId) : undefined
   const ino = known ?? parts.inodes.nextIno()
   const hash = parts.directories.hashOf(child.name)
   if (known === undefined) {
     // The entry is a name. A record with nlink 0 would be removed as soon as it is unused.
-    const nlink = namedLinkCount(record)
+    const nlink = isShared || isFolder ? namedLinkCount(record) : 1
     parts.inodes.putLoaded({
       ...record,
       holes: holesOf(child),

@@ -81,7 +81,7 @@ export function world(): RemoteWorld {
           record: record(0o100644, { size: plain.length, ref: ref(50), unloaded: true, fileId: Buffer.alloc(16, 3) }),
           chunks: undefined,
         },
-        { name: name('linked'), record: shared, chunks: undefined },
+        { name: name('linked'), record: shared, chunks: undefined, isShared: true },
         {
           name: name('sub'),
           record: record(0o040755, { nlink: 2, ref: ref(2), unloaded: true, fileId: Buffer.alloc(16, 4) }),
@@ -89,7 +89,7 @@ export function world(): RemoteWorld {
         },
       ],
     ],
-    [2, [{ name: name('other'), record: shared, chunks: undefined }]],
+    [2, [{ name: name('other'), record: shared, chunks: undefined, isShared: true }]],
   ])
   const asked: string[] = []
   let online = true
