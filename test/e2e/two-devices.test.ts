@@ -122,7 +122,7 @@ testWhere('fuse')('S-013 R-74 after a kill during a fast-forward, the home repea
   const seed = process.pid
   const random = seededRandom(seed)
   t.log(`seed ${seed}`)
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 5; round++) {
     await b.mount()
     shell(
       b,

@@ -21,11 +21,13 @@ const NEEDS_KUBO = /kubo\/(require-kubo|daemon|build)\.js|crash\/cut-off|node\.s
 
 /** Of a test beside the sources that starts processes, mounts or daemons. */
 const PROCESSES = new RegExp(
-  `${NEEDS_KUBO.source}|'node:child_process'|support/(available|drive|ordinary-user|small-disk|compile)\\.js|support/fuse/`,
+  [NEEDS_KUBO.source, "'node:child_process'", 'support/(available|drive|ordinary-user|small-disk|compile)\\.js']
+    .concat('support/fuse/')
+    .join('|'),
 )
 
-/** Of a test beside the sources that runs whole devices: real databases, threads and time. */
-const DEVICES = /support\/sync\/(real-device|rotten|started-device)\.js/
+/** Of a test that runs devices with real databases, threads and time, or kills them at many steps. */
+const DEVICES = /support\/sync\/(real-device|rotten|started-device|crash|fail-once|cut-off)\.js/
 
 /** Names that `npm test -- NAME` knows. The linter is not a test file; run.mjs runs it. */
 export const GROUPS = ['lint', 'unit', 'integration', 'system']

@@ -1,7 +1,7 @@
 // Loaded into every test process before its file (ava.config.mjs). Under `npm test` it gives each file a folder of its
 // own for temporary files, by which everything that the file starts can be found, and marks its begin and its end.
 // Under plain `ava` it does nothing.
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -12,16 +12,27 @@ const TICK_MS = 10
 const run = process.env.DAGDRIVE_TEST_RUN
 if (run !== undefined) {
   const marks = `${run}/marks`
-  const folder = `${process.env.DAGDRIVE_TEST_FOLDERS}/${process.pid}`
+  const folder = makeFolder(`${process.env.DAGDRIVE_TEST_FOLDERS}/${process.pid}`)
   const file = relative(process.cwd(), fileURLToPath(test.meta.file)).replace(/^dist\/(.*)\.js$/, '$1.ts')
-  // Tests also run programs as other users.
-  mkdirSync(folder, { mode: 0o755 })
   process.env.TMPDIR = folder
   appendFileSync(marks, `begin ${process.pid} ${file} ${folder}\n`)
   const began = performance.now()
   process.once('exit', () => {
     appendFileSync(marks, `end ${process.pid} ${Math.round(performance.now() - began)} ${cpuMs()}\n`)
   })
+}
+
+/** Short, since paths of sockets are limited; longer only if an earlier process with this number left its folder. */
+function makeFolder(path) {
+  let folder = path
+  try {
+    mkdirSync(path)
+  } catch {
+    folder = mkdtempSync(`${path}-`)
+  }
+  // Tests also run programs as other users.
+  chmodSync(folder, 0o755)
+  return folder
 }
 
 /** Processor time of this process and of the children it waited for. */

@@ -7,7 +7,7 @@ import { assertCountsAreExact, World, type Device } from '../../../test/support/
 import type { IpfsNode } from '../../node/index.js'
 import type { Sync } from '../contract.js'
 
-const STEP = sweepStep(6)
+const STEP = sweepStep(8)
 const CODES: readonly DriveErrorCode[] = ['OFFLINE', 'NODE_ERROR', 'TIMEOUT', 'NOT_FOUND', 'NODE_BUSY', 'WRONG_BLOCK']
 const AT_ONCE = { offlineMs: 0, partBlocks: 8 }
 
