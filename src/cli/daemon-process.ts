@@ -3,7 +3,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:fs'
 import { readFile, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import {
   callControl,
   controlAnswers,
@@ -12,7 +11,16 @@ import {
   type Operations,
 } from '../api/index.js'
 import { diskFailure, DriveError, KIB, sleep, systemClock } from '../base/index.js'
-import { isOurs, openHomeFile, preparePaths, readHomeFile, type DrivePaths } from '../platform/index.js'
+import {
+  copiesFolder,
+  copyProgram,
+  isOurs,
+  openHomeFile,
+  programRoot,
+  preparePaths,
+  readHomeFile,
+  type DrivePaths,
+} from '../platform/index.js'
 import { daemonEnvironment } from './daemon-environment.js'
 import { watchingDaemon } from './stopped-daemon.js'
 
@@ -147,15 +155,19 @@ export function daemonCommand(options: StartOptions): ProcessCommand {
     ...(options.leaveMounts === true ? ['leave-mounts'] : []),
     ...(options.stayWithoutMounts === true ? ['stay'] : []),
   ]
-  return commandOf('lifecycle/main.js', flags)
+  const root = programRoot()
+  const folder = copiesFolder(process.env)
+  const copy = folder === undefined ? undefined : copyProgram(root, folder)
+  const from = copy === undefined ? [] : [`origin:${root}`]
+  return commandOf(copy ?? root, 'lifecycle/main.js', [...flags, ...from])
 }
 
 export function doctorCommand(): ProcessCommand {
-  return commandOf('doctor/doctor-main.js', [])
+  return commandOf(programRoot(), 'doctor/doctor-main.js', [])
 }
 
-function commandOf(file: string, flags: readonly string[]): ProcessCommand {
-  const entry = fileURLToPath(new URL(`../daemon/${file}`, import.meta.url))
+function commandOf(program: string, file: string, flags: readonly string[]): ProcessCommand {
+  const entry = join(program, 'dist/src/daemon', file)
   return {
     arguments: [...NODE_FLAGS, entry, ...flags],
     environment: daemonEnvironment(process.env),

@@ -57,6 +57,8 @@ test('S-100 a program in another folder takes a mounted drive over, and the hold
   const writing = programAside('sh', ['-c', WRITING], drive.mountpoint)
   await sleep(500)
   rmSync(installation, { recursive: true })
+  // Otherwise the holder starts the copy of the old program first.
+  process.kill(drive.holderPid()!, 'SIGSTOP')
   drive.killDaemon()
   t.is((await drive.run(['status'])).code, 0)
   t.true(await until(() => timesIn(drive, 'the mount goes on') === 1), drive.log())
@@ -66,6 +68,20 @@ test('S-100 a program in another folder takes a mounted drive over, and the hold
   t.true(await until(() => timesIn(drive, 'the mount goes on') === 2), drive.log())
   t.is(timesIn(drive, 'version="2.0.0"'), 2, drive.log())
   await drive.run(['unmount', '--now'])
+})
+
+test('S-163 a daemon needs nothing of the folder it was started from: neither to go on, nor to be started again', async (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'upgrade')
+  const drive = await mounted(t, install(join(folder, 'program'), '1.0.0'))
+  drive.installation = projectRoot
+  rmSync(join(folder, 'program'), { recursive: true })
+  const write = 'head -c 20000000 /dev/zero | tee $0 > $0.more; sync $0 $0.more'
+  program('sh', ['-c', write, 'before'], { cwd: drive.mountpoint })
+  drive.killDaemon()
+  program('sh', ['-c', write, 'after'], { cwd: drive.mountpoint })
+  t.is(timesIn(drive, 'the mount goes on'), 1, drive.log())
+  t.is(timesIn(drive, 'ERR_MODULE_NOT_FOUND'), 0)
+  await drive.unmount()
 })
 
 const OTHER_MEMORY = {

@@ -40,7 +40,12 @@ export class TestFiles {
 
   /** Environment of a process that runs tests. @param inMemory where the temporary files of its tests are */
   environment(inMemory) {
-    return { DAGDRIVE_TEST_RUN: this.directory, DAGDRIVE_TEST_FOLDERS: inMemory ? this.memory : this.directory }
+    return {
+      DAGDRIVE_TEST_RUN: this.directory,
+      DAGDRIVE_TEST_FOLDERS: inMemory ? this.memory : this.directory,
+      // One copy of the program serves all drives of the run.
+      DAGDRIVE_PROGRAMS: join(this.directory, 'programs'),
+    }
   }
 
   /** Looks each second, until `unfollow`. */

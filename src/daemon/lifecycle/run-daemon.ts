@@ -9,6 +9,7 @@ import { createControl } from '../control/control.js'
 import { createDaemon } from './daemon.js'
 import { collectWhenIdle } from './idle-memory.js'
 import type { EndSignals } from './end-signals.js'
+import { keepOwnCopy } from './keep-copy.js'
 import { holdLock, type HeldLock, type LockHolder } from './lock.js'
 import { boundedLog } from './log-file.js'
 import { canForget, stageBeforeEnd } from './ending/stage-before-end.js'
@@ -100,6 +101,7 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
 
   if (isManaged(words)) dieWithParent(() => ending !== undefined)
   collectWhenIdle()
+  keepOwnCopy()
   guard(log, (what) => (daemon.lastError = what))
   // By default, this signal opens Node's debugger on a TCP port. Every user of this machine could read the keys there.
   process.on('SIGUSR1', () => log.warn('the debugger stays closed'))
