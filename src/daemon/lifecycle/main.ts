@@ -5,7 +5,7 @@
 import inspector from 'node:inspector'
 import { fileURLToPath } from 'node:url'
 import { catchEndSignals } from './end-signals.js'
-import { startNewerProgram } from './newer-program.js'
+import { startNewerProgram } from './program/newer-program.js'
 import { prepareDriveThread } from '../drive-thread/prepare-drive-thread.js'
 
 // A debugger opened by options of Node would show the keys to every user of this machine.

@@ -20,7 +20,7 @@ export async function startNewerProgram(words: readonly string[], ownPackage: st
   if (origin === undefined || origin === dirname(ownPackage)) return false
   const version = versionIn(join(origin, 'package.json'))
   if (version === undefined || version === versionIn(ownPackage)) return false
-  const { copiesFolder, copyProgram } = await import('../../platform/index.js')
+  const { copiesFolder, copyProgram } = await import('../../../platform/index.js')
   const folder = copiesFolder(process.env)
   const copy = folder === undefined ? undefined : copyProgram(origin, folder)
   if (copy === undefined || (existsSync(join(dirname(ownPackage), NATIVE)) && !existsSync(join(copy, NATIVE))))

@@ -1,8 +1,8 @@
 /** Keeps the copy of the program that this daemon runs from, and removes others that nobody uses. */
 import { utimes } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { systemClock } from '../../base/index.js'
-import { copiesFolder, programRoot, removeOldCopies } from '../../platform/index.js'
+import { systemClock } from '../../../base/index.js'
+import { copiesFolder, programRoot, removeOldCopies } from '../../../platform/index.js'
 
 const HOUR_MS = 3_600_000
 
