@@ -31,9 +31,9 @@ function bomb(count: number, asked: (from: number) => void): RemoteSource {
   return { ...world().source, loadDirectory }
 }
 
-test('S-038 a directory of 80,000 entries from another device loads page by page, with bounded memory', async (t) => {
+test('S-038 a directory of 60,000 entries from another device loads page by page, with bounded memory', async (t) => {
   t.timeout(10 * 60_000)
-  const count = 80_000
+  const count = 60_000
   const scratch = scratchDrive()
   let mostPending = 0
   let pages = 0
@@ -47,18 +47,18 @@ test('S-038 a directory of 80,000 entries from another device loads page by page
   t.truthy(await find(drive.tree, nameOf(count - 1)))
   t.is(pages, count / PAGE)
   t.log(`${(mostPending / MIB).toFixed(1)} MiB pending at most`)
-  t.true(mostPending < 12 * MIB, 'all of it is above 15 MiB')
+  t.true(mostPending < 10 * MIB)
   t.is((await drive.port.counts()).total.files, count)
   await drive.shut()
   scratch.remove()
 })
 
 test('S-038 a load interrupted by a crash continues where it stopped: no entry twice, none missing', async (t) => {
-  const count = 30_000
+  const count = 12_000
   const scratch = scratchDrive()
   const first = await scratch.open({
     remote: bomb(count, (from) => {
-      if (from >= 25_000) throw new Error('The node is away.')
+      if (from >= 9_000) throw new Error('The node is away.')
     }),
     freshRoot,
   })
@@ -68,7 +68,7 @@ test('S-038 a load interrupted by a crash continues where it stopped: no entry t
   const begins: number[] = []
   const second = await crashed.open({ remote: bomb(count, (from) => begins.push(from)), freshRoot })
   t.truthy(await find(second.tree, nameOf(0)))
-  t.deepEqual(begins, [25_000, 26_000, 27_000, 28_000, 29_000])
+  t.deepEqual(begins, [9_000, 10_000, 11_000])
   const seen = new Set<string>()
   const root = await second.tree.openDirectory(1, caller)
   let cookie = 0
