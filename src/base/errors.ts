@@ -107,11 +107,17 @@ export function toWire(error: unknown): WireError {
 /** A full or read-only disk by its own code; undefined for any other failure. */
 export function diskFailure(error: unknown): DriveError | undefined {
   if (!(error instanceof Error)) return undefined
-  const disk = DISK_FAILURES[(error as NodeJS.ErrnoException).code ?? '']
+  const { code, errno } = error as { readonly code?: unknown; readonly errno?: unknown }
+  // LMDB gives only the system's number, and Node.js has no name for EDQUOT.
+  const number = typeof code === 'number' ? code : typeof errno === 'number' ? -errno : 0
+  const disk = DISK_FAILURES[SYSTEM_ERRORS[number] ?? String(code)]
   return disk && new DriveError(disk[0], `${disk[1]}: ${error.message}`, { cause: error })
 }
 
-/** By the code of Node's system errors. */
+/** By the number of Linux. */
+const SYSTEM_ERRORS: Readonly<Record<number, string>> = { 28: 'ENOSPC', 30: 'EROFS', 122: 'EDQUOT' }
+
+/** By the name of the system's error. */
 const DISK_FAILURES: Readonly<Record<string, readonly [DriveErrorCode, string]>> = {
   ENOSPC: ['NO_SPACE', 'The disk is full'],
   EDQUOT: ['QUOTA', 'The disk quota is full'],

@@ -103,7 +103,7 @@ async function reachDaemon(paths: DrivePaths, options: StartOptions): Promise<st
 }
 
 /** On a full or read-only disk the daemon can neither start nor log why. @throws NO_SPACE, QUOTA or READ_ONLY */
-async function requireSpace(directory: string): Promise<void> {
+export async function requireSpace(directory: string): Promise<void> {
   const path = join(directory, `.space-${process.pid}`)
   try {
     await writeFile(path, Buffer.alloc(PROBE_BYTES, 1), { flag: 'wx', mode: 0o600, flush: true })

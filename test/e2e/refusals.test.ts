@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
@@ -99,9 +99,10 @@ test('R-60 unmount called inside the mount is not stopped by itself', async (t) 
   t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(drive.mountpoint))
 })
 
-for (const { kind, mount, status, words } of [
-  { kind: 'read-only', mount: 'ro,size=1m', status: 49, words: /read-only/ },
-  { kind: 'full', mount: 'size=64k', status: 32, words: /disk is full/ },
+for (const { kind, mount, fill, status, words } of [
+  { kind: 'read-only', mount: 'ro,size=1m', fill: 0, status: 49, words: /read-only/ },
+  { kind: 'full', mount: 'size=64k', fill: 64, status: 32, words: /disk is full/ },
+  { kind: 'nearly full', mount: 'size=16m', fill: 16_000, status: 32, words: /disk is full/ },
 ]) {
   testAsRoot(`R-60 a ${kind} disk is named as one`, async (t: ExecutionContext) => {
     const folder = temporaryFolder(t)
@@ -109,11 +110,21 @@ for (const { kind, mount, status, words } of [
     mkdirSync(disk)
     program('mount', ['-t', 'tmpfs', '-o', mount, 'tmpfs', disk])
     t.teardown(() => program('umount', [disk]))
-    if (kind === 'full')
-      program('sh', ['-c', 'mkdir home; dd if=/dev/zero of=fill bs=4k 2>/dev/null || true'], { cwd: disk })
     const drive = testDrive(t, { home: join(disk, 'home') })
+    const filled = join(disk, 'filled')
+    if (fill > 0) {
+      mkdirSync(drive.home)
+      program('sh', ['-c', `head -c ${fill * 1024} /dev/zero > "$1" || true`, 'sh', filled])
+    }
     const { code, stderr } = await drive.run(['up', drive.mountpoint])
     t.is(code, status, stderr)
     t.regex(stderr, words)
+    t.false(existsSync(join(drive.home, 'drive.key')))
+    if (kind === 'full') t.is((await drive.run(['daemon', 'run'])).code, status)
+    if (kind !== 'nearly full') return
+    rmSync(filled)
+    await drive.up()
+    await drive.must(['key', 'show'])
+    await drive.run(['unmount', '--now'])
   })
 }

@@ -1,9 +1,10 @@
 /** `dagdrive daemon run` and `dagdrive daemon stop`. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DriveError } from '../../base/index.js'
 import { preparePaths } from '../../platform/index.js'
-import { daemonCommand, processEnded, STATUS_LOCKED } from '../daemon-process.js'
+import { daemonCommand, processEnded, requireSpace, STATUS_LOCKED } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
 import { ask, askIfRunning, show, type Session } from '../session.js'
@@ -27,6 +28,7 @@ export async function daemonRun(session: Session): Promise<void> {
   })
   process.off('SIGTERM', pass)
   process.off('SIGINT', pass)
+  if (session.status !== 0) await requireSpace(dirname(session.paths.logFile))
   if (session.status !== STATUS_LOCKED) return
   throw new DriveError('LOCKED', 'Another daemon of this home is running. To end it: "dagdrive daemon stop".')
 }

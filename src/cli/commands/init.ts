@@ -57,8 +57,9 @@ export async function makeDrive(session: Session, options: InitOptions, mountAt?
     report = await ask(session, 'init', given, { signal: interrupt.signal })
   } catch (error) {
     await output?.discard()
-    if (interrupt.signal.aborted)
-      session.terminal.note('note: if the drive was made before this failure, "dagdrive key show" shows its phrase')
+    const isMade = options.phraseFile === undefined && (await driveExists(session))
+    if (isMade)
+      session.terminal.note('note: the drive was made before this failure; "dagdrive key show" shows its phrase')
     throw isDriveError(error, 'NO_DRIVE') && options.node === undefined ? withLine(error, options, mountAt) : error
   } finally {
     process.off('SIGINT', onInterrupt)

@@ -1,8 +1,16 @@
 /** Creates a drive, or opens a published one from its phrase. Never overwrites a local key or a published head. */
 import { hostname } from 'node:os'
+import { dirname } from 'node:path'
 import type { InitReport, InitRequest } from '../../api/index.js'
-import { DEFAULT_CONFIG, isDeviceName, readHomeFile, writeConfig, type DriveConfig } from '../../platform/index.js'
-import { DriveError, systemRandom, toWire } from '../../base/index.js'
+import {
+  DEFAULT_CONFIG,
+  isDeviceName,
+  readHomeFile,
+  spaceOf,
+  writeConfig,
+  type DriveConfig,
+} from '../../platform/index.js'
+import { DriveError, MIB, systemRandom, toWire } from '../../base/index.js'
 import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
@@ -32,6 +40,7 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
     await requireFuse()
     await requireMountable(await resolveFully(request.mountAt), paths, request)
   }
+  await requireRoom(dirname(paths.dataDirectory))
   const { movingTo: _, ...config } = await daemon.config()
   const nodeUrl = request.nodeUrl ?? config.nodeUrl
   requireNodeUrl(nodeUrl)
@@ -50,6 +59,15 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
     throw new DriveError(code, `${message} The empty drive that was here is in ${replaced}.`, { cause: error, about })
   }
 }
+
+/** A drive that is made half would be left with a key whose phrase nobody has seen. */
+async function requireRoom(directory: string): Promise<void> {
+  const { availableBytes } = await spaceOf(directory)
+  if (availableBytes < LEAST_ROOM_BYTES)
+    throw new DriveError('NO_SPACE', `The disk is full: ${directory} needs 4 MiB for a new drive. Nothing was made.`)
+}
+
+const LEAST_ROOM_BYTES = 4 * MIB
 
 interface Preparation extends WantedDrive {
   readonly config: DriveConfig
