@@ -11,7 +11,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runAva } from './run/ava.mjs'
 import { GROUPS, partsOf } from './run/groups.mjs'
-import { missingFeatures, removeStale, step } from './run/steps.mjs'
+import { endSteps, missingFeatures, removeStale, step } from './run/steps.mjs'
 import { TestFiles } from './run/test-files.mjs'
 
 process.chdir(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -65,7 +65,11 @@ async function lint() {
 
 /** Once for each machine. Without Go, the tests that need Kubo are skipped with a message. */
 function buildKubo() {
-  return step('Kubo 0.40 and 0.43 (the first time some minutes)', ['dist/test/kubo/build.js'], 2_400_000)
+  return step(
+    'Kubo 0.40 and 0.43 (the first time some minutes, and about 230 MB of Go modules)',
+    ['dist/test/kubo/build.js'],
+    2_400_000,
+  )
 }
 
 function fail(line) {
@@ -91,6 +95,7 @@ function finish() {
   if (slowest.length > 1) console.log(`# slowest test files\n${slowest.map((line) => `# ${line}`).join('\n')}`)
   console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
   run.child?.kill('SIGKILL')
+  endSteps()
   run.files.remove()
   process.exit(counts.failed > 0 || counts.passed === 0 ? 1 : 0)
 }

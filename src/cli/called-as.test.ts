@@ -3,6 +3,8 @@ import { calledAs, withCommand } from './called-as.js'
 
 test('hints name the command as it was called: installed, through npx, or the file itself', (t) => {
   t.is(calledAs('/usr/local/bin/dagdrive', {}), 'dagdrive')
+  t.is(calledAs('/usr/local/bin/dagdrive', { PATH: '/bin:/usr/local/bin' }), 'dagdrive')
+  t.is(calledAs('/a b/bin/dagdrive', { PATH: '/bin' }), "'/a b/bin/dagdrive'")
   t.is(calledAs('/project/dist/src/cli/main.js', { npm_command: 'exec' }), 'npx dagdrive')
   t.is(calledAs(`${process.cwd()}/dist/src/cli/main.js`, {}), 'node dist/src/cli/main.js')
   t.is(calledAs('/a b/main.js', {}), "node '/a b/main.js'")

@@ -1,5 +1,5 @@
 /** How this command was called. Hints print commands in the form that worked for the user. */
-import { basename, relative } from 'node:path'
+import { basename, dirname, relative } from 'node:path'
 
 /** Quoted in messages of every layer, for example: "dagdrive node set". */
 const COMMAND = /(?<=["`])dagdrive(?= [a-z])/g
@@ -8,10 +8,17 @@ const PLAIN_ARGUMENT = /^[\w./@%+,:=-]+$/
 /** @param script the path of the script that node was started with */
 export function calledAs(script = process.argv[1] ?? '', environment: NodeJS.ProcessEnv = process.env): string {
   if (environment['npm_command'] === 'exec') return 'npx dagdrive'
-  if (basename(script) === 'dagdrive') return 'dagdrive'
+  if (basename(script) === 'dagdrive' && isInPath(dirname(script), environment['PATH'])) return 'dagdrive'
   const path = relative(process.cwd(), script)
   const shown = path !== '' && !path.startsWith('..') ? path : script
-  return `node ${PLAIN_ARGUMENT.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`}`
+  const quoted = PLAIN_ARGUMENT.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
+  if (basename(script) !== 'dagdrive') return `node ${quoted}`
+  return quoted.includes('/') ? quoted : `./${quoted}`
+}
+
+/** An installed command may be in a folder that the shell does not search. */
+function isInPath(folder: string, path: string | undefined): boolean {
+  return path === undefined || path.split(':').includes(folder)
 }
 
 /** Replaces the command in the hints of a message for a person. */

@@ -6,9 +6,9 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sleep, systemClock } from '../../src/base/index.js'
 
@@ -35,6 +35,9 @@ export async function buildKubo(version: KuboVersion, say: (line: string) => voi
   const release = await takeBuildLock(join(directory, 'building'))
   try {
     if (!existsSync(program)) {
+      // Of builds that were killed.
+      for (const name of await readdir(directory))
+        if (name.startsWith(`${basename(program)}.`)) await rm(join(directory, name), { force: true })
       say(`building Kubo ${version} (once; a few minutes)`)
       await build(fixtureOf(version), program)
       say(`built ${program}`)

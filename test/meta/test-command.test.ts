@@ -1,10 +1,12 @@
 /** What `npm test` does about a test file that hangs or leaves something behind: the parts of test/run. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { temporaryFolder } from '../support/drive.js'
 import { projectRoot } from '../support/sources.js'
+import { until } from '../support/until.js'
 
 interface Followed {
   readonly directory: string
@@ -82,4 +84,28 @@ test('when the run ends, no process and no folder of it is left', async (t) => {
   files.remove()
   await ends
   t.false(existsSync(files.directory))
+})
+
+interface Steps {
+  step(name: string, args: readonly string[], timeoutMs: number): Promise<boolean>
+  endSteps(): void
+}
+
+const STEP = `
+  const { spawn } = require('node:child_process')
+  const { pid } = spawn('sleep', ['600'], { stdio: 'ignore' })
+  require('node:fs').writeFileSync(process.argv[1], pid + ' ')
+  setInterval(() => undefined, 1000)`
+
+test('Ctrl-C ends a step of the build with everything that it started', async (t) => {
+  const path = pathToFileURL(join(projectRoot, 'test/run/steps.mjs')).href
+  const { step, endSteps } = (await import(path)) as Steps
+  const note = join(temporaryFolder(t), 'pid')
+  const done = step('a step', ['-e', STEP, note], 600_000)
+  const started = (): string => (existsSync(note) ? readFileSync(note, 'utf8') : '')
+  t.true(await until(() => started().endsWith(' ')))
+  endSteps()
+  t.false(await done)
+  const state = `/proc/${started().trim()}/stat`
+  t.true(await until(() => !existsSync(state) || / [ZX] /.test(readFileSync(state, 'utf8'))))
 })

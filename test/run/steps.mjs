@@ -13,7 +13,6 @@ const PROGRAMS = {
   gcc: 'gcc',
   psql: 'postgresql',
   'stress-ng': 'stress-ng',
-  go: 'golang (1.26 or newer, to build Kubo)',
 }
 
 /**
@@ -23,14 +22,34 @@ const PROGRAMS = {
 export function step(name, args, timeout) {
   console.log(`# ${name}`)
   const began = performance.now()
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  running.add(child.pid)
+  const timer = setTimeout(() => endGroup(child.pid), timeout)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
   return new Promise((resolve) => child.on('error', () => resolve(1)).on('close', resolve)).then((code) => {
+    clearTimeout(timer)
+    running.delete(child.pid)
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     console.log(`${output}# ${name}: ${code === 0 ? 'done' : 'failed'} after ${seconds} s`)
     return code === 0
   })
+}
+
+/** Each step is a process group, with what it starts: a compiler, Go. */
+const running = new Set()
+
+/** Ends the steps that have not ended, for Ctrl-C. */
+export function endSteps() {
+  for (const pid of running) endGroup(pid)
+}
+
+function endGroup(pid) {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // it has ended
+  }
 }
 
 /** Removes build results without a source, and the compiler's incremental state if a result is missing. */
@@ -52,8 +71,13 @@ export function missingFeatures() {
   const missing = Object.entries(PROGRAMS)
     .filter(([program]) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0)
     .map(([program, source]) => `${program} (package ${source})`)
+  if (!hasGo()) missing.push('Go 1.26.5 or newer, to build Kubo (https://go.dev/dl)')
   if (!canMount()) missing.push('/dev/fuse readable and writable (kernel module fuse)')
   return missing
+}
+
+function hasGo() {
+  return spawnSync('sh', ['-c', 'command -v go || ls /usr/local/go/bin/go ~/go/bin/go']).status === 0
 }
 
 function canMount() {
