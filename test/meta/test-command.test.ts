@@ -87,8 +87,8 @@ test('when the run ends, no process and no folder of it is left', async (t) => {
 })
 
 interface Steps {
-  step(name: string, args: readonly string[], timeoutMs: number): Promise<boolean>
-  endSteps(): void
+  readonly step: (name: string, args: readonly string[], timeoutMs: number) => Promise<boolean>
+  readonly endSteps: () => void
 }
 
 const STEP = `
