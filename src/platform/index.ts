@@ -34,6 +34,7 @@ export {
 export { drivePaths, type DrivePaths, type EnvironmentVariables, preparePaths } from './paths.js'
 export { openRegularFile, readRegularFile, requireDirectory, statRegularFile } from './regular-file.js'
 export { openHomeFile, readHomeFile } from './home-file.js'
+export { ReservedFile } from './reserved-file.js'
 export { isOurs, writePrivateFile } from './private-file.js'
 export { readPrivateText } from './read-private.js'
 export { keepMemoryPrivate } from './private-memory.js'

@@ -60,6 +60,7 @@ export function createControl(options: ControlOptions): ControlService {
     },
 
     async unmount(given, { signal, progress }) {
+      if (given.force === true) await daemon.giveUpWaiting()
       const drive = await (given.force === true ? daemon.requireOpen() : daemon.requireDrive())
       const directories = await selected(drive, given)
       const drainAll = (): Promise<void> =>
@@ -118,6 +119,7 @@ export function createControl(options: ControlOptions): ControlService {
       testNode(daemon, url === undefined ? given : { ...given, url: nodeUrlOf(url) }, { signal, withNames: true }),
 
     async stop() {
+      await daemon.giveUpWaiting()
       await daemon.settled()
       const drive = daemon.drive
       await drive?.flush()
@@ -181,11 +183,11 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
       node: undefined,
       queue: undefined,
       cache: undefined,
-      mounts: [],
+      mounts: daemon.space.held,
       publishedHeight: undefined,
       publishedAtMs: undefined,
       newer: undefined,
-      warnings: losses,
+      warnings: daemon.space.problem === undefined ? losses : [...losses, daemon.space.problem.message],
       lastError: daemon.lastError,
     }
   }

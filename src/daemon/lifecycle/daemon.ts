@@ -5,19 +5,18 @@
 import { DriveError, fromWire, systemClock, toWire } from '../../base/index.js'
 import { readConfig, readHomeFile, withEnvironment, type DriveConfig } from '../../platform/index.js'
 import type { DriveState, MountReport } from '../../api/index.js'
-import { readKeyFile } from '../keys/key-file.js'
-import { readNodeKey } from '../keys/node-keys.js'
+import { unlockedKey } from '../keys/unlocked-key.js'
 import type { RootKey } from '../../crypto/index.js'
-import { listenerOf, type IpfsNode } from '../../node/index.js'
+import type { IpfsNode } from '../../node/index.js'
 import type { OpenedDrive } from '../../sync/index.js'
 import type { AtRisk } from '../../tree-state/index.js'
 import type { Daemon, DaemonOptions } from './contract.js'
 import { Deaths, describeLoss, hasLost, retryAfterDeath } from './deaths.js'
 import { openDrive, type Drive } from './drive.js'
 import { Losses } from './losses.js'
-import { connectNode } from '../nodes/connect-node.js'
+import { SpaceWait } from './opening/wait-for-space.js'
+import { connectNode, nodeCredential } from '../nodes/connect-node.js'
 import { findAgain } from '../nodes/find-published.js'
-import { requireOutside } from '../nodes/outside-the-drive.js'
 import { storeMustExist } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { dropHeldMount } from '../mounts/drop-held-mount.js'
@@ -35,6 +34,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let opening: Promise<unknown> = Promise.resolve()
   const deaths = new Deaths(systemClock)
   const losses = new Losses({ file: paths.lossesFile, clock: systemClock, log })
+  const space = new SpaceWait({ directory: paths.dataDirectory, log, held: () => holder.held })
 
   const fail = (error: unknown): DriveError => {
     failure = error instanceof DriveError ? error : fromWire(toWire(error))
@@ -56,6 +56,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     try {
       const config = async (): Promise<DriveConfig> => withEnvironment(await daemon.config(), process.env)
       const { cacheBytes } = await config()
+      await losses.prepare()
       const findStart = async (): Promise<OpenedDrive | undefined> =>
         start ?? (isNew ? undefined : findAgain({ node, rootKey: key, paths, log }))
       opened = await openDrive({
@@ -114,23 +115,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
   }
 
   const openFromDisk = (passphrase?: string): Promise<Drive | undefined> =>
-    retryAfterDeath(() => openOnce(passphrase), died, deaths)
+    space.insist(() => retryAfterDeath(() => openOnce(passphrase), died, deaths))
 
   const openOnce = async (passphrase?: string): Promise<Drive | undefined> => {
     if ((await readHomeFile(paths.keyFile)) === undefined) {
       state = 'no-drive'
       return undefined
     }
-    let key: RootKey
-    try {
-      key =
-        rootKey ??
-        holder.takeKey() ??
-        (await readKeyFile(paths.keyFile, passphrase === undefined ? {} : { passphrase }))
-    } catch (error) {
-      if (!(error instanceof DriveError) || error.code !== 'WRONG_KEY') throw error
+    const key = rootKey ?? holder.takeKey() ?? (await unlockedKey(paths.keyFile, passphrase))
+    if (key === undefined) {
       state = 'locked'
-      if (passphrase !== undefined) throw new DriveError('WRONG_KEY', 'The passphrase is wrong.', { cause: error })
       return undefined
     }
     const config = await daemon.config()
@@ -156,6 +150,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   /** One opening at a time; `requireDrive` waits for it. */
   const exclusively = <T>(action: () => Promise<T>): Promise<T> => {
+    if (space.problem !== undefined) return Promise.reject(space.problem)
     const run = opening.catch(() => undefined).then(action)
     opening = run.catch(() => undefined)
     return run
@@ -163,10 +158,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   const daemon: Daemon = {
     get state() {
-      return state
+      return space.problem === undefined ? state : 'opening'
     },
     lastError: undefined,
     losses,
+    space,
     paths,
     log,
     version: options.version,
@@ -181,7 +177,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return this.requireOpen()
     },
     async requireOpen() {
-      await opening
+      await Promise.race([opening, space.begun])
+      if (space.problem !== undefined) throw space.problem
       // The cause may be gone, for example a full disk or a missing directory.
       if (state === 'failed') await exclusively(openFromDisk)
       if (drive !== undefined && state === 'open') return drive
@@ -202,6 +199,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
         if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log)
       }),
     settled: async () => void (await opening),
+    async giveUpWaiting() {
+      if (space.problem === undefined) return
+      space.giveUp()
+      await opening.catch(() => undefined)
+      await dropHeldMount(holder, losses)
+    },
     unlock: (passphrase) =>
       exclusively(async () => {
         if (state !== 'locked') return
@@ -228,14 +231,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
         })
         state = 'no-drive'
       }),
-    connectNode: async (address, credential, how = {}) => {
-      await requireOutside(address, drive?.mounts ?? [])
-      return connectNode(options, address, credential, how)
-    },
-    async nodeCredential(address, key) {
-      if (key === undefined) return readNodeKey(paths.nodeKeyFile, address)
-      return { key, listener: await listenerOf(address) }
-    },
+    connectNode: (address, credential, how = {}) =>
+      connectNode({ paths, log, version: options.version, mounts: drive?.mounts ?? [] }, address, credential, how),
+    nodeCredential: (address, key) => nodeCredential(paths.nodeKeyFile, address, key),
     config: () => readConfig(paths),
     async close(rememberMounts) {
       await opening.catch(() => undefined)

@@ -2,6 +2,7 @@
  * One open drive on the main thread: connects the drive thread, the node and sync, and manages the mounts and their
  * record. Requests and the daemon's exit are handled elsewhere.
  */
+import { closeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MountReport, MountRequest } from '../../api/index.js'
 import type { DriveConfig, DrivePaths } from '../../platform/index.js'
@@ -22,6 +23,7 @@ import { endFirstOpening, markFirstOpening } from './local-data.js'
 import { NodeAndSync } from './opening/node-and-sync.js'
 import { openLocalData, type LocalData } from './opening/open-local-data.js'
 import { OpenParts } from './opening/open-parts.js'
+import { isFullDisk } from './opening/wait-for-space.js'
 import { describeRefusal, describeSkipped } from './deaths.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
@@ -87,8 +89,9 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
   try {
     return await openInto(parts, options)
   } catch (error) {
-    // Programs lose the mount. What they were told is done is not lost, unless it needs the node.
-    await parts.takingOver?.rescue()
+    // Without space the daemon tries again. Otherwise programs lose the mount. What they were told is done is not lost,
+    // unless it needs the node.
+    if (!isFullDisk(error)) await parts.takingOver?.rescue()
     await parts.close(true).catch(() => {
       // Report the first failure; this one is in the log.
     })
@@ -106,6 +109,8 @@ async function openInto(parts: OpenParts, options: OpenDriveOptions): Promise<Dr
   parts.push(() => local.queue.close())
   const held = options.holder.take()
   const takingOver = (parts.takingOver = held && new TakingOver(held.report.directory, log))
+  // Whoever takes the mount over owns the channel from then on.
+  if (held !== undefined) parts.push(async () => void (takingOver?.hasBegun === false && closeSync(held.channel)))
   const newer = await findNewer(options, keys, local, held)
   const { worker, mounts } = startThread(options, local.home, nodeAndSync, takingOver)
   parts.detach = (remember) => (worker.isDead ? mounts.leave() : mounts.detachAll(remember))

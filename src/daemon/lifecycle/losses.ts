@@ -3,13 +3,15 @@
  * Losses are kept in a file of the home until the user has had time to see them, because an open drive looks intact
  * again.
  */
-import { toWire, type Clock, type Log } from '../../base/index.js'
-import { readHomeFile, writePrivateFile } from '../../platform/index.js'
+import { KIB, toWire, type Clock, type Log } from '../../base/index.js'
+import { readHomeFile, ReservedFile } from '../../platform/index.js'
 
 /** Counted from the first `status` that contains the loss. */
 const SHOWN_FOR_MS = 7 * 24 * 3_600_000
 /** The oldest ones are dropped. */
 const MOST_KEPT = 20
+/** Reserved on the disk. A sentence is shorter than a twentieth of it. */
+const RECORD_BYTES = 16 * KIB
 
 interface Loss {
   readonly atMs: number
@@ -26,10 +28,17 @@ export interface LossesOptions {
 
 export class Losses {
   readonly #options: LossesOptions
+  readonly #record: ReservedFile
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: LossesOptions) {
     this.#options = options
+    this.#record = new ReservedFile(options.file, RECORD_BYTES)
+  }
+
+  /** Reserves the space of the record, so that a loss on a full disk is recorded. A failure is logged. */
+  prepare(): Promise<void> {
+    return this.#oneAtATime(undefined, async (known) => this.#record.reserve(textOf(known)))
   }
 
   /** Durable when it resolves. @param what a sentence without names. A failure is logged, with the sentence */
@@ -77,9 +86,11 @@ export class Losses {
   }
 
   async #write(losses: readonly Loss[]): Promise<void> {
-    await writePrivateFile(this.#options.file, `${JSON.stringify(losses)}\n`)
+    await this.#record.write(textOf(losses))
   }
 }
+
+const textOf = (losses: readonly Loss[]): string => `${JSON.stringify(losses)}\n`
 
 const MOST_DATE_MS = 8.64e15
 

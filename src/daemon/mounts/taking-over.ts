@@ -30,7 +30,7 @@ export class TakingOver {
   readonly #givenUp = sharedAbort()
   /** Undefined before it can begin, and once it has begun. */
   #work: (() => Promise<void>) | undefined
-  #isRunning = false
+  #hasBegun = false
   #isLate = false
   #isOver = false
   /** The last failure of the node. */
@@ -44,6 +44,11 @@ export class TakingOver {
   /** Whether the drive was opened before its end. */
   get isLate(): boolean {
     return this.#isLate
+  }
+
+  /** Whether the mount is served, or being taken over. */
+  get hasBegun(): boolean {
+    return this.#hasBegun
   }
 
   get isOver(): boolean {
@@ -72,7 +77,7 @@ export class TakingOver {
     const work = this.#work
     if (work === undefined) return
     this.#work = undefined
-    this.#isRunning = true
+    this.#hasBegun = true
     const cancel = systemClock.after(PATIENCE_MS, () => this.#late.resolve())
     try {
       await work()
@@ -114,9 +119,9 @@ export class TakingOver {
 
   /** What cannot be replayed soon is lost. Resolves when it is over. */
   async giveUp(): Promise<void> {
-    if (this.#isRunning && !this.#isOver) await Promise.race([this.#over.promise, this.#late.promise])
+    if (this.#hasBegun && !this.#isOver) await Promise.race([this.#over.promise, this.#late.promise])
     this.#givenUp.abort()
-    if (this.#isRunning) await this.#over.promise
+    if (this.#hasBegun) await this.#over.promise
   }
 
   #failed(message: string): void {

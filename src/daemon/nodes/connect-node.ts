@@ -1,22 +1,29 @@
-/** Opens a node for this daemon. */
+/** Connects to a node with what the daemon knows of this machine, and finds the credential of a node. */
 import { dirname } from 'node:path'
+import type { MountReport } from '../../api/index.js'
 import { systemClock, systemRandom, type Log } from '../../base/index.js'
-import { openNode, type IpfsNode, type OpenNodeOptions } from '../../node/index.js'
+import { listenerOf, openNode, type IpfsNode, type OpenNodeOptions } from '../../node/index.js'
 import { allocatePages, type DrivePaths } from '../../platform/index.js'
-import type { NodeCredential } from '../keys/node-keys.js'
+import { readNodeKey, type NodeCredential } from '../keys/node-keys.js'
+import { requireOutside } from './outside-the-drive.js'
 
-export interface NodeConnector {
-  readonly paths: DrivePaths
+/** What a connection takes from the daemon. */
+export interface NodeSurroundings {
+  readonly paths: Pick<DrivePaths, 'embeddedNodeDirectory'>
   readonly log: Log
   readonly version: string
+  /** Of the drive. A store in one of them would contain itself. */
+  readonly mounts: readonly MountReport[]
 }
 
-export function connectNode(
-  { paths, log, version }: NodeConnector,
+/** See `Daemon.connectNode`. */
+export async function connectNode(
+  { paths, log, version, mounts }: NodeSurroundings,
   address: string,
   credential: NodeCredential | undefined,
   how: Pick<OpenNodeOptions, 'mustExist'>,
 ): Promise<IpfsNode> {
+  await requireOutside(address, mounts)
   return openNode(address, {
     ...how,
     dataDirectory: dirname(paths.embeddedNodeDirectory),
@@ -28,4 +35,14 @@ export function connectNode(
     version,
     allocatePages,
   })
+}
+
+/** See `Daemon.nodeCredential`. @param key one that the user has just given */
+export async function nodeCredential(
+  file: string,
+  address: string,
+  key: string | undefined,
+): Promise<NodeCredential | undefined> {
+  if (key === undefined) return readNodeKey(file, address)
+  return { key, listener: await listenerOf(address) }
 }

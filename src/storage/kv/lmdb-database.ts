@@ -16,7 +16,7 @@
  *   commit ends the process with an unhandled rejection. Every write of ours is in a batch anyway.
  * - The root database only holds the names of the others: it is never cleared (lmdb-js #317).
  */
-import { makeDurableDirectory, syncDirectory } from '../../platform/index.js'
+import { makeDurableDirectory, syncDirectory, writeFailure } from '../../platform/index.js'
 import { open } from 'lmdb'
 import type { Database, RangeOptions as LmdbRange, RootDatabase, Transaction } from 'lmdb'
 import type { RangeOptions } from './contract.js'
@@ -40,18 +40,28 @@ const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
 export function openRoot(path: string, mapSize: number): Root {
   makeDurableDirectory(path)
   requireDatabase(path)
-  const root = open<Uint8Array, Uint8Array>({
-    path,
-    ...DATABASE,
-    noSubdir: false,
-    overlappingSync: false,
-    eventTurnBatching: false,
-    maxDbs: 32,
-    mapSize,
-    ...{ safeRestore: true, remapChunks: false },
-  })
+  const root = openWritable(path, mapSize)
   syncDirectory(path)
   return root
+}
+
+function openWritable(path: string, mapSize: number): Root {
+  try {
+    return open<Uint8Array, Uint8Array>({
+      path,
+      ...DATABASE,
+      noSubdir: false,
+      overlappingSync: false,
+      eventTurnBatching: false,
+      maxDbs: 32,
+      mapSize,
+      ...{ safeRestore: true, remapChunks: false },
+    })
+  } catch (error) {
+    // A new one writes its first pages. LMDB's error has a number of its own in place of a system code.
+    const failure = writeFailure(error, path, 0)
+    throw failure.code === 'NO_SPACE' ? failure : error
+  }
 }
 
 export function openNamed(root: Root, name: string): Named {

@@ -1,0 +1,111 @@
+/** Kills of the daemon while the disk of its home has no byte free. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import { open } from 'lmdb'
+import { testWhere } from '../support/available.js'
+import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
+import { smallDisk } from '../support/small-disk.js'
+import { until } from '../support/until.js'
+
+/** Writes files without `fsync`, and stops the daemon before it can stage them. */
+const WRITE_AND_STOP = `
+import os, signal, sys
+top, pid = sys.argv[1], int(sys.argv[2])
+for i in range(30):
+    with open(f'{top}/{i}', 'wb') as file: file.write(os.urandom(50000))
+os.rename(f'{top}/old', f'{top}/new')
+os.kill(pid, signal.SIGSTOP)
+`
+
+/** Leaves no page of the disk to anybody. */
+const FILL = `
+import sys
+with open(sys.argv[1], 'wb', buffering=0) as file:
+    for size in (1 << 20, 4096, 1):
+        try:
+            while True: file.write(bytes(size))
+        except OSError: pass
+`
+
+interface Killed {
+  readonly drive: TestDrive
+  /** Frees the disk. */
+  readonly free: () => void
+}
+
+/** After it, each commit needs new pages of the disk. */
+async function removeFreePages(directory: string): Promise<void> {
+  const root = open({ path: directory, noSubdir: false, maxDbs: 32, readOnly: true })
+  mkdirSync(`${directory}.compact`)
+  await root.backup(`${directory}.compact`, true)
+  await root.close()
+  renameSync(join(`${directory}.compact`, 'data.mdb'), join(directory, 'data.mdb'))
+  rmSync(`${directory}.compact`, { recursive: true })
+}
+
+/** A drive whose daemon is killed with changes that are only in the log, and whose disk is full when the next one starts. */
+async function killedOnFullDisk(t: ExecutionContext): Promise<Killed> {
+  t.timeout(10 * 60_000)
+  const folder = temporaryFolder(t, 'disk')
+  const disk = join(folder, 'disk')
+  mkdirSync(disk)
+  smallDisk(t, disk, 64)
+  const drive = testDrive(t, { home: join(disk, 'home'), environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
+  await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
+  program('sh', ['-c', 'echo old > old; sync old'], { cwd: drive.mountpoint })
+  const pid = drive.daemonPid()!
+  program('python3', ['-c', WRITE_AND_STOP, drive.mountpoint, String(pid)])
+  const holder = drive.holderPid()!
+  process.kill(holder, 'SIGSTOP')
+  process.kill(pid, 'SIGKILL')
+  // Until it has ended, it keeps space of files that are replaced below.
+  t.true(await until(() => !existsSync(`/proc/${pid}/fd/0`)))
+  const data = join(drive.home, 'data')
+  for (const name of ['meta', 'index', 'queue']) await removeFreePages(join(data, name))
+  const filler = join(disk, 'filler')
+  program('python3', ['-c', FILL, filler])
+  process.kill(holder, 'SIGCONT')
+  return { drive, free: () => rmSync(filler) }
+}
+
+const isMounted = (drive: TestDrive): boolean =>
+  readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${drive.mountpoint} `)
+
+testWhere('fuse', 'root')(
+  'S-148 a daemon killed on a full disk leaves its mount waiting for space: commands answer, and nothing is lost',
+  async (t) => {
+    const { drive, free } = await killedOnFullDisk(t)
+    // It enters the waiting mount itself: a spawn with that directory would wait for it in this process.
+    const list = 'cd "$0"; for i in $(seq 0 29); do wc -c < $i; done; cat new'
+    const sizes = programAside('sh', ['-ec', list, drive.mountpoint])
+    const { code, stdout } = await drive.run(['status'])
+    t.is(code, 0, drive.log())
+    t.regex(stdout, /Drive: opening.*waits for space: the disk of .* is full/s, drive.log())
+    t.regex(stdout, new RegExp(`Mounted: ${drive.mountpoint}`))
+    for (const command of [['sync'], ['mount', drive.mountpoint], ['unmount', '--now']]) {
+      const refused = await drive.run(command)
+      t.is(refused.code, 32, command.join(' '))
+      t.regex(refused.stderr, /waits for space.*unmount --force/, command.join(' '))
+    }
+    free()
+    t.is(await sizes, `${'50000\n'.repeat(30)}old\n`, drive.log())
+    const { state, warnings } = await drive.json<{ state: string; warnings: string[] }>(['status'])
+    t.deepEqual([state, warnings], ['open', []])
+  },
+)
+
+testWhere('fuse', 'root')(
+  'S-148 S-096 a mount that waits for space ends on the word of the user, and status names the loss',
+  async (t) => {
+    const { drive, free } = await killedOnFullDisk(t)
+    const { code, stderr } = await drive.run(['unmount', '--force'])
+    t.is(code, 32, stderr)
+    t.false(isMounted(drive))
+    t.regex(await drive.run(['status']).then(({ stdout }) => stdout), /up to \d+ operations .* are lost/, drive.log())
+    free()
+    await drive.mount()
+    t.is(program('cat', ['old'], { cwd: drive.mountpoint }), 'old\n')
+    t.regex(await drive.must(['status']), /up to \d+ operations .* are lost/)
+  },
+)
