@@ -200,6 +200,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       }),
     settled: async () => void (await opening),
     async giveUpWaiting() {
+      await Promise.race([opening, space.begun])
       if (space.problem === undefined) return
       space.giveUp()
       await opening.catch(() => undefined)
