@@ -44,7 +44,7 @@ async function removeFreePages(directory: string): Promise<void> {
   rmSync(`${directory}.compact`, { recursive: true })
 }
 
-/** A drive whose daemon is killed with changes that are only in the log, and whose disk is full when the next one starts. */
+/** A drive whose daemon is killed with changes that only the log has. The disk is full when the next one starts. */
 async function killedOnFullDisk(t: ExecutionContext): Promise<Killed> {
   t.timeout(10 * 60_000)
   const folder = temporaryFolder(t, 'disk')

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
-import { DriveError, silentLog } from '../../../base/index.js'
-import { NEEDED_BYTES, SpaceWait } from './wait-for-space.js'
+import { DriveError, MIB, silentLog } from '../../../base/index.js'
+import { SpaceWait } from './wait-for-space.js'
 
 const full = (): Promise<never> => Promise.reject(new DriveError('NO_SPACE', 'The disk is full.'))
 
@@ -13,7 +13,7 @@ function waiting(looks: number): SpaceWait {
     directory: '/home',
     log: silentLog,
     held: () => held,
-    freeBytes: () => Promise.resolve(++looked < looks ? 0 : NEEDED_BYTES),
+    freeBytes: () => Promise.resolve(++looked < looks ? 0 : MIB),
     wait: () => new Promise((resolve) => setImmediate(resolve)),
   })
 }

@@ -1,13 +1,14 @@
 /**
- * An opening that the full disk of the home prevents while a holder keeps the mount of a killed daemon. Its log has what
- * programs were told is done, so the opening waits for space instead of giving the mount up. Meanwhile commands answer.
+ * An opening that the full disk of the home prevents while a holder keeps the mount of a killed daemon. Its log has
+ * what programs were told is done, so the opening waits for space instead of giving the mount up. Meanwhile commands
+ * answer.
  */
 import type { MountReport } from '../../../api/index.js'
 import { deferred, DriveError, MIB, sharedAbort, sleep, toWire, type Log } from '../../../base/index.js'
 import { spaceOf } from '../../../platform/index.js'
 
 /** With less, not even the first commit of an opening is tried. */
-export const NEEDED_BYTES = MIB
+const NEEDED_BYTES = MIB
 /** Between two looks at the disk. */
 const LOOK_MS = 500
 /** The opening is tried after so many looks anyway: a quota is not in the free space of a disk. */
