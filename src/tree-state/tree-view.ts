@@ -103,9 +103,14 @@ export class TreeView {
     return false
   }
 
-  /** Every stored inode, also orphans, in order of inode numbers. @param from the smallest number to yield */
-  *inodes(from = 0): Generator<InodeRecord, undefined> {
-    for (const [key, value] of rowsIn(this.#inodes, { start: inodeKey(from) })) yield decodeInode(readBe64(key), value)
+  /**
+   * Every stored inode, also orphans, in order of inode numbers.
+   * @param from the smallest number to yield
+   * @param pageRows rows read at once
+   */
+  *inodes(from = 0, pageRows?: number): Generator<InodeRecord, undefined> {
+    const range = { start: inodeKey(from), ...(pageRows !== undefined && { pageRows }) }
+    for (const [key, value] of rowsIn(this.#inodes, range)) yield decodeInode(readBe64(key), value)
   }
 
   /** The numbers of the same inodes. Reads no row, so a damaged one does not matter. */
@@ -136,9 +141,16 @@ export class TreeView {
     for (const [key, value] of rowsIn(this.#chunks, rowsBetween(ino, from, to))) yield decodeChunk(secondOf(key), value)
   }
 
-  /** Rows of all files in order of inode number and offset, from the given position on. */
-  *chunksFrom(ino: number, offset: number): Generator<ChunkRecord & { readonly ino: number }, undefined> {
-    for (const [key, value] of rowsIn(this.#chunks, { start: chunkKey(ino, offset) }))
+  /**
+   * Rows of all files in order of inode number and offset, from the given position on.
+   * @param pageRows rows read at once: as many as the caller takes
+   */
+  *chunksFrom(
+    ino: number,
+    offset: number,
+    pageRows: number,
+  ): Generator<ChunkRecord & { readonly ino: number }, undefined> {
+    for (const [key, value] of rowsIn(this.#chunks, { start: chunkKey(ino, offset), pageRows }))
       yield { ino: readBe64(key), ...decodeChunk(secondOf(key), value) }
   }
 

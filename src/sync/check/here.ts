@@ -3,7 +3,15 @@
  * for repairs.
  */
 import { setImmediate } from 'node:timers/promises'
-import { equalBytes, isDriveError, nameFromBytes, nameToText, throwIfAborted, type Digest } from '../../base/index.js'
+import {
+  equalBytes,
+  hex,
+  isDriveError,
+  nameFromBytes,
+  nameToText,
+  throwIfAborted,
+  type Digest,
+} from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import type { InodeRecord, TreeView } from '../../tree-state/index.js'
@@ -14,6 +22,7 @@ import type { CheckParts } from './parts.js'
 import { readFromNode } from './copies.js'
 import { FileFindings, type FileOf } from './file-findings.js'
 import {
+  CheckedBlocks,
   chunkSlices,
   hasParent,
   inodeSlices,
@@ -110,21 +119,31 @@ async function checkBlocks(parts: CheckParts, request: Request, onRead: (blocks:
     const finding = { where: 'here', kind: 'damaged', what: 'record', cid: undefined, outcome: 'lost' } as const
     files.add(ino, finding, () => fileOf(ino, meta))
   }
+  const checked = new CheckedBlocks()
   for (const rows of chunkSlices(meta, ROWS_A_SLICE, onDamaged)) {
     throwIfAborted(request.signal)
     const published = withView(meta, (view) => view.published)
-    const blocks = await port.readBlocks(rows.map(({ digest }) => digestOf(digest)))
-    for (const [i, row] of rows.entries()) {
+    const unread = rows.filter((row) => checked.of(row) === undefined)
+    const blocks = await readOnce(unread, port)
+    for (const row of rows) {
       await setImmediate()
-      const bytes = blocks[i]
-      if (bytes !== undefined) onRead(1)
+      const known = checked.of(row)
+      const failed = typeof known === 'object' ? known : undefined
+      const bytes = blocks.get(hex(row.digest))
+      if (known === undefined && bytes !== undefined) onRead(1)
       // A block that is not here is on the node, unless no version contains it yet.
-      if (bytes === undefined ? row.born <= published : isGood(row, bytes, parts)) continue
+      const isMissing = known === undefined && bytes === undefined
+      const length = bytes === undefined || known !== undefined ? known : plainLength(row, bytes, parts)
+      if (typeof length === 'number') checked.note(row, length)
+      if (isMissing ? row.born <= published : typeof length === 'number' && row.skip + row.length <= length) continue
       // A block published a moment ago may be evicted by now. After the flush, the tables are current.
-      if (bytes === undefined) await port.flush()
-      if (unlessCorrupt(() => isStillReferenced(row, meta, bytes === undefined)) === false) continue
-      const kind = bytes === undefined ? 'missing' : 'damaged'
-      const outcome = await healBlock(row.digest, parts, request)
+      if (isMissing) await port.flush()
+      if (unlessCorrupt(() => isStillReferenced(row, meta, isMissing)) === false) continue
+      const kind = isMissing ? 'missing' : 'damaged'
+      // The block itself is good if only the row asks for more than it has.
+      const outcome =
+        typeof length === 'number' ? 'lost' : (failed?.outcome ?? (await healBlock(row.digest, parts, request)))
+      if (!isMissing && length === undefined) checked.note(row, { outcome })
       const cid = cidOf(row.digest, 'raw')
       files.add(row.ino, { where: 'here', kind, what: 'block', cid, outcome }, () => fileOf(row.ino, meta))
     }
@@ -139,13 +158,23 @@ function fileOf(ino: number, meta: CheckParts['meta']): FileOf {
   }))
 }
 
-/** Whether the bytes match the row's digest, decrypt with its key, and are long enough for its range. */
-function isGood(row: FileRow, bytes: Uint8Array, { core }: CheckParts): boolean {
-  if (!equalBytes(core.sha256(bytes), row.digest)) return false
+/** The blocks that are here, by digest. */
+async function readOnce(
+  rows: readonly FileRow[],
+  port: Pick<CheckParts['port'], 'readBlocks'>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const wanted = new Map(rows.map(({ digest }) => [hex(digest), digestOf(digest)]))
+  const blocks = await port.readBlocks([...wanted.values()])
+  return new Map([...wanted.keys()].flatMap((name, i) => (blocks[i] === undefined ? [] : [[name, blocks[i]]])))
+}
+
+/** Of a block that matches the row's digest and opens with its key. */
+function plainLength(row: FileRow, bytes: Uint8Array, { core }: CheckParts): number | undefined {
+  if (!equalBytes(core.sha256(bytes), row.digest)) return undefined
   try {
-    return row.skip + row.length <= core.openLeaf(bytes, row.key).length
+    return core.openLeaf(bytes, row.key).length
   } catch (error) {
-    if (isDriveError(error, 'CORRUPT')) return false
+    if (isDriveError(error, 'CORRUPT')) return undefined
     throw error
   }
 }

@@ -3,10 +3,11 @@
  * disk, and a snapshot held that long prevents the database from reusing space. A row may therefore have changed since
  * its slice was read.
  */
-import { equalBytes, isDriveError, nameToText } from '../../base/index.js'
+import { equalBytes, isDriveError, latin1, nameToText } from '../../base/index.js'
 import { isDirectory, ROOT_INO } from '../../model/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import { TreeView, type ChunkRecord, type InodeRecord } from '../../tree-state/index.js'
+import type { CheckFinding } from './contract.js'
 
 export type FileRow = ChunkRecord & { readonly ino: number }
 
@@ -33,7 +34,7 @@ export function* chunkSlices(
   for (;;) {
     const { items, last, isLast } = withView(meta, (view) =>
       sliceOf<ChunkPlace, FileRow>(limit, {
-        rows: () => view.chunksFrom(at.ino, at.offset),
+        rows: () => view.chunksFrom(at.ino, at.offset, limit),
         places: () => view.chunkPlaces(at.ino, at.offset),
         read: ({ ino, offset }) => {
           const row = view.chunk(ino, offset)
@@ -66,7 +67,7 @@ export function* inodeSlices(
   for (let from = 0; ;) {
     const { items, last, isLast } = withView(meta, (view) =>
       sliceOf<{ readonly ino: number }, InodeRecord>(limit, {
-        rows: () => view.inodes(from),
+        rows: () => view.inodes(from, limit),
         places: function* () {
           for (const ino of view.inodeNumbers(from)) yield { ino }
         },
@@ -175,4 +176,32 @@ export function hasParent(record: InodeRecord, view: TreeView): boolean {
   if (record.ino === ROOT_INO || record.nlink === 0 || record.parent === 0) return true
   const parent = view.inode(record.parent)
   return parent !== undefined && isDirectory(parent)
+}
+
+/** The length of its plaintext, or how it is damaged. */
+type Verdict = number | { readonly outcome: CheckFinding['outcome'] }
+
+/** About 2 MB. */
+const MOST_REMEMBERED = 16_384
+
+/**
+ * What a check found of the blocks it read last. Another device may publish a file in which very many rows refer to few
+ * blocks: each block is then read and opened once, not once a row.
+ */
+export class CheckedBlocks {
+  readonly #found = new Map<string, Verdict>()
+
+  of(row: FileRow): Verdict | undefined {
+    return this.#found.get(nameOf(row))
+  }
+
+  note(row: FileRow, verdict: Verdict): void {
+    if (this.#found.size >= MOST_REMEMBERED) this.#found.delete(this.#found.keys().next().value!)
+    this.#found.set(nameOf(row), verdict)
+  }
+}
+
+/** A wrong key makes a block of a row unreadable, and not those of others. */
+function nameOf({ digest, key }: FileRow): string {
+  return latin1(Buffer.concat([digest, key]))
 }
