@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { DriveError } from '../base/index.js'
 import type { IpfsNode, NodeCapabilities } from './contract.js'
 import { openEmbeddedNode } from './embedded/embedded-node.js'
-import { isLoopback } from './kubo/loopback.js'
 import type { Listener } from './kubo/socket-tables.js'
+import { isOwnHost } from './kubo/this-machine.js'
 import { DEFAULT_TIMEOUTS, type OpenNodeOptions } from './open-options.js'
 
 /**
@@ -37,9 +37,9 @@ export function capabilitiesOf(address: string): NodeCapabilities {
   return { isOwnStore: isBesideData || /^file:/i.test(address), isBesideData }
 }
 
-/** Whether the address leads to this machine, as its text says: a copy there is lost with this machine. */
+/** Whether the address leads to this machine, without an answer of it: a copy there is lost with this machine. */
 export function isOfThisMachine(address: string): boolean {
-  return !/^https?:/i.test(address) || isLoopback(hostOf(parse(address)))
+  return !/^https?:/i.test(address) || isOwnHost(hostOf(parse(address)))
 }
 
 /**
@@ -69,7 +69,7 @@ export async function listenerOf(address: string): Promise<Listener | undefined>
 
 /** A warning for a key that is sent to a port whose listener could not be recorded; otherwise undefined. */
 export function listenerWarning(address: string, listener: Listener | undefined): string | undefined {
-  if (!/^http:/i.test(address) || !isLoopback(hostOf(parse(address))) || (listener?.length ?? 0) > 0) return undefined
+  if (!/^http:/i.test(address) || !isOwnHost(hostOf(parse(address))) || (listener?.length ?? 0) > 0) return undefined
   const why =
     listener === undefined
       ? "This machine does not show which program listens at the node's port, so the node key is sent to any program there."

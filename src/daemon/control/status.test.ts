@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import test from 'ava'
 import type { SyncStatus } from '../../sync/index.js'
 import type { DriveCounts } from '../../tree-state/index.js'
@@ -47,11 +48,14 @@ test('S-167 whether a copy is on this machine is known without an answer of the 
   for (const [address, isHere] of [
     ['http://127.0.0.1:5001', true],
     ['http://[::1]:5001', true],
+    ['http://0.0.0.0:5001', true],
+    ['http://[::]:5001', true],
+    [`http://${hostname()}:5001`, true],
     ['https://localhost/kubo', true],
     ['unix:///run/kubo.sock', true],
     ['file:///mnt/disk', true],
     ['embedded', true],
-    ['https://home-server:5001', false],
+    ['https://home-server.example:5001', false],
   ] as const) {
     const node = nodeReportFrom(unheard, address, '/home/node')
     t.deepEqual(copiesOf(unheard, node), [{ where: node.where, sameMachine: isHere }], address)

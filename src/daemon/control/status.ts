@@ -66,7 +66,7 @@ export function nodeReportFrom(sync: SyncStatus, address: string, embeddedAt: st
           lastError: undefined,
           knownForMs: undefined,
         }
-      : nodeReportOf(known)
+      : { ...nodeReportOf(known), sameMachine: isOfThisMachine(address) }
   const { state, error, ageMs } = sync.node
   return { ...base, state, lastError: error, knownForMs: ageMs === undefined ? undefined : Math.round(ageMs) }
 }

@@ -126,12 +126,14 @@ test('an address with credentials or of an unknown form is refused, and the erro
 
 test('detects nodes on this machine, and keys that would be sent unencrypted over the network', (t) => {
   const at = (address: string) => endpointOf(new URL(address), { credentials: 'k' })
-  for (const here of ['http://127.0.0.1:5001', 'http://localhost:5001', 'http://[::1]:5001', 'unix:///run/kubo.sock']) {
-    t.true(at(here).sameMachine, here)
-    t.false(at(here).exposed, here)
+  for (const host of ['127.0.0.1', 'localhost', '[::1]', '0.0.0.0', '[::]']) {
+    t.true(at(`http://${host}:5001`).sameMachine, host)
+    t.false(at(`http://${host}:5001`).exposed, host)
   }
-  t.false(at('http://192.168.1.2:5001').sameMachine)
-  t.true(at('http://192.168.1.2:5001').exposed)
+  t.true(at('unix:///run/kubo.sock').sameMachine)
+  t.false(at('unix:///run/kubo.sock').exposed)
+  t.false(at('http://203.0.113.2:5001').sameMachine)
+  t.true(at('http://203.0.113.2:5001').exposed)
   t.false(at('https://node.example').exposed)
   t.is(at('https://node.example/kubo/').where, 'https://node.example/kubo')
   t.is(at('https://node.example/kubo/').basePath, '/kubo')

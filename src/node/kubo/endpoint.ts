@@ -7,8 +7,8 @@ import { Agent as HttpsAgent } from 'node:https'
 import { rootCertificates } from 'node:tls'
 import { DriveError } from '../../base/index.js'
 import { guardedAgent, listenerBehind } from './listener.js'
-import { isLoopback } from './loopback.js'
 import type { Listener } from './socket-tables.js'
+import { isOwnHost } from './this-machine.js'
 import { OwnedSocketAgent, ownerOfSocket } from './unix-socket.js'
 import { hiding } from '../words.js'
 
@@ -55,20 +55,22 @@ export function endpointOf(url: URL, options: EndpointOptions): Endpoint {
   const secure = url.protocol === 'https:'
   const agentOptions = { keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' } as const
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
-  const sameMachine = isLoopback(hostname)
   const where = url.origin + withoutSlash(url.pathname)
-  const guard = authorization !== undefined && sameMachine ? options.listener : undefined
+  // A recorded listener is required also if the address has moved to another machine since: the key is then withheld.
+  const guard = authorization === undefined ? undefined : options.listener
   const agent = secure
     ? new HttpsAgent({ ...agentOptions, ...trust(options.certificateAuthority) })
     : plainAgent(where, guard, agentOptions)
   return {
     where,
-    sameMachine,
+    get sameMachine() {
+      return isOwnHost(hostname)
+    },
     secure,
     target: { protocol: url.protocol, hostname, port: url.port || (secure ? 443 : 80), agent },
     basePath: withoutSlash(url.pathname),
     authorization,
-    exposed: authorization !== undefined && !secure && !sameMachine,
+    exposed: authorization !== undefined && !secure && guard === undefined && !isOwnHost(hostname),
     hide: hiding(authorization),
     close: () => agent.destroy(),
   }
@@ -132,7 +134,7 @@ function trust(certificateAuthority: string | undefined): { ca?: string[] } {
 export async function listenerFor(url: URL): Promise<Listener | undefined> {
   if (url.protocol === 'unix:') return ownerOfSocket(socketPathOf(url))
   const hostname = url.hostname.replace(/^\[(.*)\]$/, '$1')
-  if (url.protocol !== 'http:' || !isLoopback(hostname)) return undefined
+  if (url.protocol !== 'http:' || !isOwnHost(hostname)) return undefined
   return listenerBehind(hostname, Number(url.port || 80), CONNECT_MS)
 }
 

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { hostname, networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { testWhere } from '../../../test/support/available.js'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { listenerOf, listenerWarning, openNode, originOf } from '../index.js'
-import { isLoopback } from './loopback.js'
+import { isOfThisMachine, listenerOf, listenerWarning, openNode, originOf } from '../index.js'
 import { listenerAt, otherEndOf } from './socket-tables.js'
+import { isOwnAddress, isOwnHost } from './this-machine.js'
 
 const own = process.getuid?.() ?? 0
 const common = { dataDirectory: '/nonexistent', clock: systemClock, log: silentLog, random: systemRandom }
@@ -44,7 +44,7 @@ test('S-048 the listener is found for one address, for all addresses, and for IP
   t.deepEqual(await listenerOf(`http://[::1]:${six1.port}`), [own])
   t.deepEqual(await listenerOf(`http://localhost:${exact.port}`), [own])
   t.is(await listenerOf('https://127.0.0.1:1'), undefined)
-  t.is(await listenerOf('http://192.0.2.1:5001'), undefined)
+  t.is(await listenerOf('http://203.0.113.1:5001'), undefined)
   t.is((await t.throwsAsync<DriveError>(listenerOf('http://127.0.0.1:1')))?.code, 'OFFLINE')
 })
 
@@ -196,8 +196,8 @@ test('S-048 a listener that has ended does not match the recorded one, also whil
 })
 
 test('S-048 loopback names lead only to this machine, to the address at which the node listens', async (t) => {
-  t.true(['localhost', 'localhost.', 'kubo.localhost', '127.9.9.9', '::1', '::ffff:7f00:1'].every(isLoopback))
-  t.false(['localhost.example', '128.0.0.1', '::2', '10.0.0.1', 'x127.0.0.1'].some(isLoopback))
+  t.true(['localhost', 'localhost.', 'kubo.localhost', '127.9.9.9', '::1', '::ffff:7f00:1'].every(isOwnHost))
+  t.false(['localhost.example', '128.0.0.1', '2001:db8::2', '203.0.113.1', 'x127.0.0.1'].some(isOwnHost))
   const six = await listening(t, '::1')
   const node = await openNode(`http://kubo.localhost:${six.port}`, { ...common, credentials: 'token', listener: [own] })
   t.teardown(() => node.close())
@@ -213,10 +213,40 @@ test('S-048 loopback names lead only to this machine, to the address at which th
   t.false(six.heard().includes('token-five'))
 })
 
+test('S-048 the key is withheld from another listener at every address of this machine, not only at loopback', async (t) => {
+  const [four, six] = [await listening(t, '0.0.0.0'), await listening(t, '::')]
+  const interfaces = Object.values(networkInterfaces()).flatMap((one) => one ?? [])
+  // Only the first two: later ones may be of containers that end now. A link-local address does not fit into a URL.
+  const own4 = interfaces.filter(({ family }) => family === 'IPv4').slice(0, 2)
+  const own6 = interfaces.filter(({ family, scopeid }) => family === 'IPv6' && scopeid === 0).slice(0, 2)
+  const places = [
+    ...['0.0.0.0', '0', '[::ffff:0.0.0.0]', '127.1'].map((host) => `${host}:${four.port}`),
+    ...own4.map(({ address }) => `${address}:${four.port}`),
+    `[::]:${six.port}`,
+    ...own6.map(({ address }) => `[${address}]:${six.port}`),
+  ]
+  t.true([...own4, ...own6].every(({ address }) => isOwnAddress(address)))
+  t.true(isOwnHost(hostname()), 'its own name')
+  for (const place of places) {
+    const address = `http://${place}`
+    t.deepEqual(await listenerOf(address), [own], address)
+    t.true(isOfThisMachine(address), address)
+    t.regex(listenerWarning(address, []) ?? '', /container/, address)
+    const taken = await openNode(address, { ...common, credentials: 'token-six', listener: [own + 1] })
+    t.is((await t.throwsAsync<DriveError>(taken.check(), undefined, address))?.code, 'NODE_DENIED', address)
+    await taken.close()
+  }
+  t.notRegex(four.heard() + six.heard(), /token-six/)
+  const known = await openNode(`http://0.0.0.0:${four.port}`, { ...common, credentials: 'token-7', listener: [own] })
+  await t.throwsAsync(known.check())
+  await known.close()
+  t.regex(four.heard(), /token-7/)
+})
+
 test('S-048 if the listener cannot be recorded, a warning says so and names a safer address', (t) => {
   t.is(listenerWarning('http://127.0.0.1:5001', [1000]), undefined)
   t.is(listenerWarning('https://127.0.0.1:5001', undefined), undefined)
-  t.is(listenerWarning('http://10.0.0.1:5001', undefined), undefined)
+  t.is(listenerWarning('http://203.0.113.1:5001', undefined), undefined)
   t.is(listenerWarning('unix:///run/api.sock', undefined), undefined)
   t.is(listenerWarning('embedded', undefined), undefined)
   t.regex(listenerWarning('http://[::1]:5001', []) ?? '', /container.*unix:\/\/\/folder\/api\.sock/)

@@ -1,14 +1,14 @@
 /**
- * Checks whether the node or another program listens at a port of this machine. Any user can bind a loopback port while
- * the node is down. The uid of the listener distinguishes the node from such a program. If no program of this machine
+ * Checks whether the node or another program listens at a port of this machine. Any user can bind a port of it
+ * while the node is down. The uid of the listener distinguishes the node from such a program. If no program of this machine
  * listens, as with a forwarded container port, the peer of a connection must not be a socket of this machine.
  */
 import { Agent, type AgentOptions } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { DriveError } from '../../base/index.js'
-import { addressesOf, isLoopbackAddress } from './loopback.js'
 import { otherEndOf, type Ends, type Listener, type OtherEnd } from './socket-tables.js'
+import { addressesOf, isOwnAddress } from './this-machine.js'
 
 /** An agent that sends data only if exactly `expected` listens at the peer; otherwise NODE_DENIED. */
 export function guardedAgent(expected: Listener, where: string, connectMs: number, options: AgentOptions): Agent {
@@ -16,8 +16,8 @@ export function guardedAgent(expected: Listener, where: string, connectMs: numbe
 }
 
 /**
- * The current listener at a host and port; undefined if this machine's socket tables do not list it. OFFLINE when
- * nothing answers.
+ * The current listener at a host and port; undefined if this machine's socket tables do not list it, or if the name
+ * leads to another machine. OFFLINE when nothing answers.
  */
 export async function listenerBehind(hostname: string, port: number, connectMs: number): Promise<Listener | undefined> {
   let failure: unknown
@@ -25,8 +25,9 @@ export async function listenerBehind(hostname: string, port: number, connectMs: 
     try {
       const socket = await connected(address, port, connectMs)
       try {
-        const { isListed, listener } = await otherEndOf(endsOf(socket))
-        return isListed ? listener : undefined
+        const ends = endsOf(socket)
+        const { isListed, listener } = await otherEndOf(ends)
+        return isListed && isOwnAddress(ends.remoteAddress) ? listener : undefined
       } finally {
         socket.destroy()
       }
@@ -84,7 +85,7 @@ class GuardedAgent extends Agent {
     const ends = endsOf(socket)
     const end = await otherEndOf(ends)
     if (socket.destroyed || ends.remoteAddress === '') throw new DriveError('OFFLINE', 'The node cannot be reached.')
-    if (isLoopbackAddress(ends.remoteAddress) && isExpected(end, this.expected)) return socket
+    if (isOwnAddress(ends.remoteAddress) && isExpected(end, this.expected)) return socket
     socket.destroy()
     const uids = end.isHere && end.listener.length === 0 ? 'a program of this machine' : end.listener.join()
     throw new DriveError(

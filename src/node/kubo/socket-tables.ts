@@ -3,7 +3,7 @@
  * is a socket of this machine. Source: /proc/net/tcp and tcp6 (Linux, Documentation/networking/proc_net_tcp.rst).
  */
 import { readFile } from 'node:fs/promises'
-import { isIPv4 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { endianness } from 'node:os'
 
 /**
@@ -88,9 +88,19 @@ async function rowsOf(table: string): Promise<Row[]> {
  */
 function placesOf(address: string, port: number): string[] {
   const v4 = address.replace(/^::ffff:/i, '')
-  if (!isIPv4(v4)) return address === '::1' ? [at(zeros(3) + word([0, 0, 0, 1]), port)] : []
+  if (!isIPv4(v4)) return isIPv6(address) ? [at(wordsOfIPv6(address), port)] : []
   const own = word(v4.split('.').map(Number))
   return [at(own, port), at(zeros(2) + word([0, 0, 0xff, 0xff]) + own, port)]
+}
+
+/** @param address may have a zone, which the tables do not have */
+function wordsOfIPv6(address: string): string {
+  // URL writes every IPv6 address in one form: hexadecimal groups, at most one run of zeros left out.
+  const plain = new URL(`http://[${address.replace(/%.*/s, '')}]`).hostname.slice(1, -1)
+  const [before = [], after = []] = plain.split('::').map((part) => part.split(':').filter((group) => group !== ''))
+  const groups = [...before, ...Array<string>(8 - before.length - after.length).fill('0'), ...after]
+  const bytes = groups.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff])
+  return [0, 4, 8, 12].map((from) => word(bytes.slice(from, from + 4))).join('')
 }
 
 /** The addresses of sockets that accept connections to all addresses. An IPv6 socket accepts IPv4 connections too. */
