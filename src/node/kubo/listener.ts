@@ -1,6 +1,6 @@
 /**
- * Checks whether the node or another program listens at a port of this machine. Any user can bind a port of it
- * while the node is down. The uid of the listener distinguishes the node from such a program. If no program of this machine
+ * Checks whether the node or another program listens at a port of this machine. Any user can bind a port of it while
+ * the node is down. The uid of the listener distinguishes the node from such a program. If no program of this machine
  * listens, as with a forwarded container port, the peer of a connection must not be a socket of this machine.
  */
 import { Agent, type AgentOptions } from 'node:http'
