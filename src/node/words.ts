@@ -13,30 +13,61 @@ export function shorten(text: string, most = MOST_SHORTENED): string {
   return line.length > most ? `${line.slice(0, most).replace(/\p{Cs}$/u, '')}…` : line
 }
 
-/** Our sentence, followed by the words of the node, if there are any. */
+/** Our sentence, followed by the words of the node, if there are any. @param words after `hiding` */
 export function withWords(sentence: string, words: string): string {
   const line = shorten(withoutCredentials(words.replace(/<[^<>]*>/g, ' ')), MOST_QUOTED).replaceAll('"', "'")
   return line === '' ? sentence : `${sentence} It said: "${line}".`
 }
 
-/** Credentials of others, such as those of a proxy for the server behind it. Ours are removed before; see `hiding`. */
+const HIDDEN = '[hidden]'
+
+/**
+ * Credentials of others, such as those of a proxy for the server behind it. A header that holds one is hidden with the
+ * rest of its line, because its value may have any form.
+ */
+const FOREIGN: readonly (readonly [RegExp, string])[] = [
+  [/((?:authorization|cookie2?)["'\\]*\s*[:=])\s*[^\r\n]*/gi, `$1 ${HIDDEN}`],
+  [/((?:[-_](?:key|token|auth)|secret|passw(?:or)?d)["'\\]*\s*:)\s*[^\r\n]*/gi, `$1 ${HIDDEN}`],
+  [/((?:token|key)["'\\]+\s*:)\s*[^,}\r\n]*/gi, `$1 ${HIDDEN}`],
+  [
+    /((?:token|key|secret|pass(?:w(?:or)?d)?|pwd|auth|sig|signature|session|jwt|credential)=)[^\s&#"'<>]*/gi,
+    `$1${HIDDEN}`,
+  ],
+  [/(\/\\*\/)[^\s/]*@/g, `$1${HIDDEN}@`],
+  [/\b(bearer|basic)[\s:]+(?!\[hidden])\S+/gi, `$1 ${HIDDEN}`],
+]
+
 function withoutCredentials(words: string): string {
-  return words
-    .replace(/\/\/[^\s/@]*@/g, '//[hidden]@')
-    .replace(/\b(bearer|basic)[\s:]+(?!\[hidden])\S+/gi, '$1 [hidden]')
+  return FOREIGN.reduce((shown, [form, instead]) => shown.replace(form, instead), words)
 }
 
 /**
- * Removes our credentials from texts of the node: some servers repeat a request's headers in their errors.
+ * Removes everything that looks like a credential from texts of the node, ours first: some servers repeat a request's
+ * headers in their errors, whole or cut. Apply it to the whole text: a cut one may end within a credential.
  * @param authorization the header as sent: the scheme, and a token or the base64 of user and password
  */
 export function hiding(authorization: string | undefined): (said: string) => string {
-  if (authorization === undefined) return (said) => said
+  if (authorization === undefined) return withoutCredentials
   const [scheme, sent = ''] = authorization.split(/ (.*)/s)
   const basic = scheme === 'Basic' ? Buffer.from(sent, 'base64').toString() : ''
   const secrets = [sent, basic, basic.replace(/^[^:]*:/, '')].filter((secret) => secret !== '')
   const hidden = [...new Set(secrets.flatMap(writtenForms))].sort((a, b) => b.length - a.length)
-  return (text) => hidden.reduce((shown, secret) => shown.replaceAll(secret, '[hidden]'), text)
+  return (text) => withoutCredentials(hidden.reduce(withoutSecret, text))
+}
+
+/** The shortest beginning of a secret that is hidden like the whole. */
+const LEAST_BEGINNING = 8
+
+function withoutSecret(text: string, secret: string): string {
+  const beginning = secret.slice(0, LEAST_BEGINNING)
+  let shown = ''
+  let done = 0
+  for (let at = text.indexOf(beginning); at >= 0; at = text.indexOf(beginning, done)) {
+    shown += text.slice(done, at) + HIDDEN
+    done = at + beginning.length
+    while (done - at < secret.length && text[done] === secret[done - at]) done++
+  }
+  return shown + text.slice(done)
 }
 
 /** The forms in which a server may repeat a text: plain, in JSON, in Go's JSON, in HTML, in a URL, and in base64. */
@@ -44,7 +75,9 @@ function writtenForms(secret: string): string[] {
   const inJson = JSON.stringify(secret).slice(1, -1)
   const inGo = inJson.replace(/[<>&]/g, (one) => `\\u00${one.charCodeAt(0).toString(16)}`)
   const inHtml = secret.replace(/[<>&"']/g, (one) => HTML[one] ?? one)
-  return [secret, inJson, inGo, inHtml, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]
+  const bytes = Buffer.from(secret)
+  const [inBase64, inBase64Url] = [bytes.toString('base64'), bytes.toString('base64url')]
+  return [secret, inJson, inGo, inHtml, encodeURIComponent(secret), inBase64, inBase64Url]
 }
 
 const HTML: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&#34;', "'": '&#39;' }

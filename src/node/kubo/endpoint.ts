@@ -24,7 +24,7 @@ export interface Endpoint {
   readonly authorization: string | undefined
   /** Credentials are sent unencrypted over a network. */
   readonly exposed: boolean
-  /** Removes our credentials from a node's message: some servers repeat a request's headers in their errors. */
+  /** Removes credentials, ours first, from a node's message: some servers repeat the headers of a request. */
   readonly hide: (said: string) => string
   close(): void
 }

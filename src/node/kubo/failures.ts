@@ -33,7 +33,7 @@ export interface FailedCall {
   readonly where: string
   /** The CID or name in the request, if it has exactly one. */
   readonly argument: string | undefined
-  /** Removes our credentials from the node's messages. */
+  /** Removes credentials from the node's messages, before anything of them is cut or stored. */
   readonly hide: (said: string) => string
 }
 
@@ -73,16 +73,22 @@ export function refusal(status: number, body: string, call: FailedCall): DriveEr
 /** A failure with a message of Kubo: as status 500, or in the trailer after the response began. */
 export function nodeFailure(words: string, call: FailedCall, status?: number): DriveError {
   const said = shorten(call.hide(words))
-  const code = codeOf(said, call) ?? 'NODE_ERROR'
+  const exact = shorten(words)
+  const code = codeOf(exact, call) ?? 'NODE_ERROR'
   const { where, command } = call
-  return new DriveError(code, SENTENCES[code] ?? withWords(`The node failed in ${command}.`, said), {
+  const error = new DriveError(code, SENTENCES[code] ?? withWords(`The node failed in ${command}.`, said), {
     about: { where, command, ...(status === undefined ? {} : { status }), said },
   })
+  exactWords.set(error, exact)
+  return error
 }
 
-/** Kubo's own message in a failure; empty for other failures. */
+/** Kubo's exact messages. Compared, never shown: a key that resembles a message must not change its meaning. */
+const exactWords = new WeakMap<DriveError, string>()
+
+/** Kubo's own message in a failure, only to be compared; empty for other failures. */
 export function saidBy(error: unknown): string {
-  return isDriveError(error) && typeof error.about['said'] === 'string' ? error.about['said'] : ''
+  return isDriveError(error) ? (exactWords.get(error) ?? '') : ''
 }
 
 /**
