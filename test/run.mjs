@@ -6,7 +6,7 @@
 //   npm test -- integration       the other tests beside the sources: processes, mounts, Kubo daemons, whole devices
 //   npm test -- system            only contract, end-to-end and crash tests
 //   npm test -- path/to.test.ts   one file
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runAva } from './run/ava.mjs'
@@ -54,6 +54,7 @@ async function build() {
     step('TypeScript', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], 600_000),
   ])
   if (built.includes(false)) fail('the build failed')
+  else chmodSync('dist/src/cli/main.js', 0o755) // the compiler makes files that cannot be executed
   return !built.includes(false)
 }
 
