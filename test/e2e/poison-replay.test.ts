@@ -23,7 +23,8 @@ test('S-134 an answered operation that ends the drive thread in each replay is s
   const preload = new URL(`file://${join(projectRoot, 'dist/test/support/poison-replay.js')}`)
   const drive = testDrive(t, {
     mayFail: true,
-    environment: { NODE_OPTIONS: `--import=${preload.href}`, DAGDRIVE_TEST_POISON: trigger },
+    // In place: it changes the modules of this folder.
+    environment: { NODE_OPTIONS: `--import=${preload.href}`, DAGDRIVE_TEST_POISON: trigger, DAGDRIVE_PROGRAMS: '' },
   })
   await drive.up()
   const shell = (script: string): string => program('sh', ['-c', script], { cwd: drive.mountpoint })

@@ -12,7 +12,8 @@ test('S-118 a request that ends the drive thread each time gets EIO after its se
   const drive = testDrive(t, {
     holder: true,
     mayFail: true,
-    environment: { NODE_OPTIONS: `--import=${preload.href}` },
+    // In place: it changes the modules of this folder.
+    environment: { NODE_OPTIONS: `--import=${preload.href}`, DAGDRIVE_PROGRAMS: '' },
   })
   await drive.up()
   program('sh', ['-c', 'echo kept > note; echo poison > file'], { cwd: drive.mountpoint })
