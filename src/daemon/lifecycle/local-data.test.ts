@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { open } from 'lmdb'
 import { isDriveError, silentLog, systemRandom } from '../../base/index.js'
+import { putObstacle } from '../../../test/support/not-a-file.js'
 import { openEnvironment, type Environment } from '../../storage/kv/index.js'
 import { TABLES } from '../../tree-state/index.js'
 import { endFirstOpening, homeOf, localSealer, markFirstOpening, prepareLocalData } from './local-data.js'
@@ -137,4 +138,22 @@ test('S-138 environments that were never written are made again, and an empty on
   await writeFile(join(directory, 'queue', 'data.mdb'), '')
   t.true(isDriveError(await t.throwsAsync(prepareLocalData(directory, silentLog)), 'CORRUPT'))
   t.is(await use(directory, 'meta', get), 'value')
+})
+
+test('S-093 anything but a folder in the place of a folder of the local data is refused by its name', async (t) => {
+  const path = join(await folder(t), 'data')
+  for (const name of ['', 'meta', 'index', 'queue', 'segments']) {
+    const place = join(path, name)
+    if (name !== '') await mkdir(path, { recursive: true })
+    for (const kind of ['file', 'link', 'loop', 'pipe', 'socket'] as const) {
+      await putObstacle(t, place, kind)
+      const error = await t.throwsAsync(prepareLocalData(path, silentLog), undefined, `${kind} ${name}`)
+      t.like(error, { code: 'ACCESS_DENIED' })
+      t.true(error.message.startsWith(`${place} is not a folder`), error.message)
+      await rm(place)
+    }
+  }
+  await mkdir(join(path, '..', 'elsewhere'))
+  await symlink(join(path, '..', 'elsewhere'), join(path, 'segments'))
+  await t.notThrowsAsync(prepareLocalData(path, silentLog), 'a link to a folder of another disk')
 })

@@ -2,8 +2,8 @@
  * Prepares the folder of local data before anything in it is opened. It checks whether this program may write it and
  * whether the first opening was interrupted, and it keeps the home id that sealed rows are bound to.
  */
-import { existsSync } from 'node:fs'
-import { readdir, rm, stat, unlink } from 'node:fs/promises'
+import { existsSync, type Stats } from 'node:fs'
+import { lstat, readdir, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, hex, type Log, type Random, type SecretKey } from '../../base/index.js'
 import { readHomeFile, syncDirectory, writePrivateFile } from '../../platform/index.js'
@@ -19,9 +19,12 @@ const TREE_TABLES = [TABLES.dentries, TABLES.links, TABLES.pages, TABLES.chunks]
 
 /**
  * Checks and cleans the folder.
- * @throws INVALID if a newer program wrote any of it; nothing is changed then
+ * @throws INVALID if a newer program wrote any of it, ACCESS_DENIED if something else is in the place of a folder or a
+ * database of it; nothing is changed then
  */
 export async function prepareLocalData(directory: string, log: Log): Promise<void> {
+  for (const path of [directory, ...[...ENVIRONMENTS, 'segments'].map((name) => join(directory, name))])
+    await requireFolder(path)
   await removeNeverWritten(directory)
   for (const name of ENVIRONMENTS) await requireKnownFormat(join(directory, name))
   if ((await readHomeFile(beginningFile(directory))) === undefined) return
@@ -36,14 +39,28 @@ export async function prepareLocalData(directory: string, log: Log): Promise<voi
   await endFirstOpening(directory)
 }
 
+/** A missing one is made later. A link to a folder on another disk is one. */
+async function requireFolder(path: string): Promise<void> {
+  if ((await lstat(path).catch(absent)) === undefined) return
+  const found = await stat(path).catch(() => undefined) // a link to nothing, or a loop of links
+  if (found?.isDirectory() === true) return
+  throw new DriveError(
+    'ACCESS_DENIED',
+    `${path} is not a folder, or a link to none. Move it away, and put back the folder with the local data of the drive.`,
+  )
+}
+
 /** Killed while the first environments were being made: their files are empty, and there is nothing else. */
 async function removeNeverWritten(directory: string): Promise<void> {
   const files = ENVIRONMENTS.map((name) => join(directory, name, 'data.mdb'))
-  const sizes = await Promise.all(files.map((file) => stat(file).then(({ size }) => size, absent)))
+  const sizes = await Promise.all(files.map((file) => lstat(file).then(sizeOf, absent)))
   const segments = await readdir(join(directory, 'segments')).catch(absent)
   if (sizes.some((size) => size !== undefined && size > 0) || (segments ?? []).length > 0) return
   for (const file of files) await rm(file, { force: true })
 }
+
+/** Anything but a file was not made by this program; it is refused later. */
+const sizeOf = (found: Stats): number => (found.isFile() ? found.size : 1)
 
 function absent(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error

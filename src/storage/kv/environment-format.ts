@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { DriveError } from '../../base/index.js'
 import type { Named, Root } from './lmdb-database.js'
-import { requireDatabase } from './require-database.js'
+import { requireDatabase, requireDatabaseFiles } from './require-database.js'
 
 /**
  * The format that this program writes. Environments without this row have format 1. Format 2 has split values
@@ -21,7 +21,7 @@ const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
 
 /**
  * @param path directory of an environment that is not open in this process; a missing one is accepted
- * @throws INVALID when a newer program wrote it
+ * @throws INVALID when a newer program wrote it; ACCESS_DENIED or CORRUPT if it is not a database
  */
 export async function requireKnownFormat(path: string): Promise<void> {
   const format = await reading(path, (root) => formatOf(table(root, TABLE)))
@@ -58,6 +58,7 @@ function table(root: Root, name: string): Named | undefined {
 }
 
 async function reading<T>(path: string, read: (root: Root) => T): Promise<T | undefined> {
+  requireDatabaseFiles(path)
   if (!existsSync(join(path, 'data.mdb'))) return undefined
   requireDatabase(path)
   const root: Root = open({ path, ...DATABASE, noSubdir: false, readOnly: true, maxDbs: 32 })

@@ -1,8 +1,10 @@
 import test from 'ava'
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { silentLog } from '../../base/index.js'
+import { putObstacle } from '../../../test/support/not-a-file.js'
 import { scratchDirectory } from '../../../test/support/storage/storage.js'
+import { requireKnownFormat } from './environment-format.js'
 import { openEnvironment } from './environment.js'
 import { be64 } from './key-integers.js'
 
@@ -27,6 +29,44 @@ for (const [damage, apply] of Object.entries(DAMAGES)) {
     const error = t.throws(() => openEnvironment({ path, log: silentLog }), { message: /not a whole database/ })
     t.like(error, { code: 'CORRUPT' })
     writeFileSync(file, whole)
+    const again = openEnvironment({ path, log: silentLog })
+    t.deepEqual(again.table('rows').get(be64(7)), Buffer.alloc(3000, 7))
+    await again.close()
+  })
+}
+
+for (const name of ['data.mdb', 'lock.mdb']) {
+  test(`S-093 S-138 anything but a file in the place of ${name} is refused by its name, and nothing follows it`, async (t) => {
+    const scratch = scratchDirectory()
+    const { path } = scratch
+    t.teardown(() => scratch.remove())
+    await fill(path)
+    const file = join(path, name)
+    const refused = async (what: string): Promise<void> => {
+      const expected = {
+        code: 'ACCESS_DENIED',
+        message: `${file} is not a regular file; it was not opened. Move it away.`,
+      }
+      t.like(
+        t.throws(() => openEnvironment({ path, log: silentLog })),
+        expected,
+        what,
+      )
+      t.like(await t.throwsAsync(requireKnownFormat(path)), expected, what)
+    }
+    renameSync(file, `${file}-whole`)
+    for (const kind of ['link', 'loop', 'directory', 'pipe', 'socket'] as const) {
+      await putObstacle(t, file, kind)
+      await refused(kind)
+      t.false(lstatSync(file).isFile())
+      rmSync(file, { recursive: true })
+    }
+    t.false(existsSync(`${file}-target`), 'a dangling link made nothing')
+    await putObstacle(t, file, 'link')
+    writeFileSync(`${file}-target`, 'of another program')
+    await refused('a link to a file')
+    t.is(readFileSync(`${file}-target`, 'utf8'), 'of another program')
+    renameSync(`${file}-whole`, file)
     const again = openEnvironment({ path, log: silentLog })
     t.deepEqual(again.table('rows').get(be64(7)), Buffer.alloc(3000, 7))
     await again.close()

@@ -1,8 +1,8 @@
 /**
- * A look at the file of an environment before LMDB maps it: LMDB ends the process where the header is garbage or a page
- * is beyond the end of the file.
+ * A look at the files of an environment before LMDB opens them. LMDB ends the process where the header is garbage, a
+ * page is beyond the end of the file, or the lock file is no file. It follows links, and overwrites what they name.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { DriveError } from '../../base/index.js'
 
@@ -13,10 +13,31 @@ const MAGIC = 0xbeefc0de
 /** The root of a tree without rows. */
 const NO_PAGE = 0xffff_ffff_ffff_ffffn
 
-/** @throws CORRUPT if neither header is one of LMDB, or the file ends before the roots that the newer one names */
+/**
+ * The files may be missing.
+ * @throws ACCESS_DENIED if anything but a regular file of this user is in the place of one. Nothing is opened then.
+ */
+export function requireDatabaseFiles(directory: string): void {
+  for (const name of ['data.mdb', 'lock.mdb']) {
+    const path = join(directory, name)
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (found === undefined) continue
+    if (!found.isFile())
+      throw new DriveError('ACCESS_DENIED', `${path} is not a regular file; it was not opened. Move it away.`)
+    if (found.uid !== (process.getuid?.() ?? found.uid))
+      throw new DriveError('ACCESS_DENIED', `${path} belongs to another user; it was not opened.`)
+  }
+}
+
+/**
+ * Both files may be missing; they are made when they are opened.
+ * @throws ACCESS_DENIED as `requireDatabaseFiles`
+ * @throws CORRUPT if neither header is one of LMDB, or the file ends before the roots that the newer one names
+ */
 export function requireDatabase(directory: string): void {
+  requireDatabaseFiles(directory)
   const file = open(join(directory, 'data.mdb'))
-  if (file === undefined) return // made when it is opened
+  if (file === undefined) return
   try {
     if (!isWhole(file)) {
       throw new DriveError(
@@ -56,8 +77,8 @@ function numberAt(header: Buffer, at: number): bigint {
 
 function open(path: string): number | undefined {
   try {
-    // Without O_NONBLOCK, a pipe in its place would block the process.
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    // Without O_NONBLOCK, a pipe that was put there just now would block the process.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
