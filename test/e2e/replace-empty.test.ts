@@ -1,7 +1,11 @@
 /** A second device on which a flag was forgotten: the way back from an empty drive to the real one. */
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { request, type IncomingMessage } from 'node:http'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { startKubo } from '../kubo/daemon.js'
+import { startFaultProxy } from '../kubo/fault-proxy.js'
 import { testWhere } from '../support/available.js'
 import { temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 
@@ -81,3 +85,54 @@ testWhere('fuse')('S-169 a drive that another device uses is not replaced, altho
   t.is(readFileSync(join(here.mountpoint, 'theirs'), 'utf8'), 'of another device')
   await here.unmount()
 })
+
+testWhere('fuse')('S-169 a drive that is used while the other one is looked for is not replaced', async (t) => {
+  const kubo = await startKubo({ version: '0.43' })
+  t.teardown(() => kubo.stop())
+  const proxy = await startFaultProxy(kubo.url)
+  t.teardown(() => proxy.close())
+  const phrase = join(temporaryFolder(t), 'phrase')
+  const first = testDrive(t)
+  await first.must(['init', '--node', kubo.url, '--phrase-out', phrase])
+  await first.must(['sync'])
+  await first.stop()
+  const here = testDrive(t)
+  await here.up()
+  const note = join(here.mountpoint, 'note')
+  const key = readFileSync(join(here.home, 'drive.key'))
+  const replacing = ['up', here.mountpoint, '--node', proxy.url, '--phrase-file', phrase, '--replace-empty']
+  const refused = async (status: number, words: RegExp, use: () => Promise<unknown>): Promise<void> => {
+    let used = false
+    const before = async (): Promise<void> => {
+      await use()
+      used = true
+    }
+    proxy.inject({ path: 'repo/stat', times: 1, kind: { before } })
+    const { code, stderr } = await here.run(replacing)
+    t.true(used)
+    t.is(code, status, stderr)
+    t.regex(stderr, words)
+    t.deepEqual(readFileSync(join(here.home, 'drive.key')), key, 'nothing was changed')
+  }
+  await here.unmount()
+  await refused(STATUS.DRIVE_EXISTS, /not empty/, () => makeDirectory(here, 'folder'))
+  await here.mount()
+  rmdirSync(join(here.mountpoint, 'folder'))
+  await here.unmount()
+  await refused(STATUS.BUSY, /dagdrive unmount/, async () => {
+    await here.mount()
+    writeFileSync(note, 'precious')
+  })
+  t.is(readFileSync(note, 'utf8'), 'precious', 'the mount stays')
+  await here.unmount()
+})
+
+/** Over the socket, so that nothing is mounted. */
+async function makeDirectory({ home }: TestDrive, path: string): Promise<void> {
+  const socketPath = join(home, 'control.sock')
+  const call = request({ socketPath, method: 'POST', path: '/v1/files/makeDirectory', agent: false })
+  call.end(JSON.stringify({ path }))
+  const [response] = (await once(call, 'response')) as [IncomingMessage]
+  response.resume()
+  await once(response, 'end')
+}

@@ -22,6 +22,8 @@ export interface Fault {
     | { readonly damageAnswer: true }
     /** Delays the answer; if longer than the client's timeout, the node hangs. */
     | { readonly delayMs: number }
+    /** Runs to its end before the request is passed on. */
+    | { readonly before: () => Promise<unknown> }
 }
 
 export interface FaultProxy {
@@ -129,6 +131,10 @@ class Proxy implements FaultProxy {
           (fault.body ?? 'injected fault').replace('{arg}', new URLSearchParams(path.split('?')[1]).get('arg') ?? ''),
         )
       return
+    }
+    if (fault !== undefined && 'before' in fault) {
+      const pass = (): void => this.#forward(incoming, answer, expectsContinue, undefined)
+      return void fault.before().then(pass, pass)
     }
     const wait = fault !== undefined && 'delayMs' in fault ? fault.delayMs : 0
     const timer = setTimeout(() => this.#forward(incoming, answer, expectsContinue, fault), wait)

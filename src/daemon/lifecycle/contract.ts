@@ -58,10 +58,12 @@ export interface Daemon {
   /** Closes the drive and opens it again, with the configuration on disk. */
   reopen(): Promise<Drive>
   /**
-   * Closes the drive, which has no mounts, and its node. Then there is none here: `work` removes its files. If `work`
-   * fails, the drive is opened again when it is needed.
+   * Closes the drive and its node. Then there is none here: `work` removes its files. If `work` fails, the drive is
+   * opened again when it is needed.
+   * @param prove called with the closed files, which nothing changes any more. If it rejects, the drive is opened again
+   * @throws BUSY if anything is mounted, or `drive` is not the open one any more; or as `prove`. Then the drive stays
    */
-  release(work: () => Promise<void>): Promise<void>
+  release(drive: Drive, prove: () => Promise<void>, work: () => Promise<void>): Promise<void>
   /** Connects to the configured node, or to another address. */
   connectNode(
     address: string,

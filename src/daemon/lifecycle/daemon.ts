@@ -16,6 +16,8 @@ import { openDrive, type Drive } from './drive.js'
 import { Losses } from './losses.js'
 import { SpaceWait } from './opening/wait-for-space.js'
 import { connectNode, nodeCredential } from '../nodes/connect-node.js'
+import { notOpen } from './not-open.js'
+import { closeProven } from './replacing/close-proven.js'
 import { findAgain } from '../nodes/find-published.js'
 import { storeMustExist } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
@@ -74,7 +76,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
           else onDeath(reason, lost)
         },
         startThread: options.startThread,
-        onMountsChanged,
+        onMountsChanged: options.onMountsChanged,
       })
       drive = opened
       state = 'open'
@@ -86,7 +88,6 @@ export function createDaemon(options: DaemonOptions): Daemon {
       throw fail(error)
     }
   }
-  const { onMountsChanged } = options
 
   /** The tree died with its thread; staged data is on disk. Closes the other parts and opens the drive again. */
   const onDeath = (reason: DriveError, lost: AtRisk): void => {
@@ -182,9 +183,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       // The cause may be gone, for example a full disk or a missing directory.
       if (state === 'failed') await exclusively(openFromDisk)
       if (drive !== undefined && state === 'open') return drive
-      if (state === 'no-drive') throw new DriveError('NO_DRIVE', 'There is no drive here yet.')
-      if (state === 'locked') throw new DriveError('LOCKED', 'The drive is locked; its passphrase is needed.')
-      throw failure ?? new DriveError('INTERNAL', 'The drive is not open.')
+      throw notOpen(state, failure)
     },
     start: () =>
       exclusively(async () => {
@@ -222,10 +221,12 @@ export function createDaemon(options: DaemonOptions): Daemon {
         await remount(opened, wanted)
         return opened
       }),
-    release: (work) =>
+    release: (wanted, prove, work) =>
       exclusively(async () => {
-        await drive?.close(false)
+        if (drive !== wanted) throw new DriveError('BUSY', 'The drive was opened again meanwhile. Try again.')
+        await wanted.refuseMounts()
         drive = undefined
+        await closeProven(wanted, prove, openFromDisk)
         rootKey = undefined
         await work().catch((error: unknown) => {
           throw fail(error)

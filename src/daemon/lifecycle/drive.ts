@@ -73,6 +73,8 @@ export interface Drive {
    */
   unmount(mountpoint: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
+  /** See Mounts. */
+  refuseMounts(): Promise<void>
   /**
    * Publishes to another node from now on and closes the previous node. The mounts stay. While the node is provisional,
    * its confirmations do not make blocks evictable, until `sync.keepNode`.
@@ -232,6 +234,7 @@ function driveOf({ parts, nodeAndSync, worker, mounts, takingOver, newerUnknown 
     remount: (before) => mounts.remount(before),
     unmount: (mountpoint, how) => mounts.unmount(mountpoint, how),
     waitUnmounted: (directory, signal) => mounts.waitUnmounted(directory, signal),
+    refuseMounts: () => mounts.refuseNew(),
     changeNode: (node, isProvisional) => nodeAndSync.change(node, isProvisional),
     close,
     async closeDead() {

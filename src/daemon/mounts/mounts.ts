@@ -1,6 +1,6 @@
 /** The mounts of one drive: checks directories, mounts and unmounts, and keeps the record that survives a crash. */
 import type { AdoptReport, MountReport, MountRequest } from '../../api/index.js'
-import { aborted, DriveError, isDriveError, toWire, type Log } from '../../base/index.js'
+import { DriveError, isDriveError, toWire, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import { forceUnmount, type MountEnd } from '../../fuse/index.js'
 import type { DriveWorker } from '../drive-thread/drive-worker.js'
@@ -8,10 +8,11 @@ import type { TakingOver } from './taking-over.js'
 import type { RootKey } from '../../crypto/index.js'
 import type { HeldMount, Holder } from './contract.js'
 import { Beneath } from './adopt/beneath.js'
+import { explainBusy, mountedAt } from './busy.js'
 import { GUARDED, requireMountable, resolveFully } from './mount-directory.js'
 import { mountAnswers } from './mount-answers.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
-import { busyMessage, usersOf } from './users-of.js'
+import { woken } from './woken.js'
 
 export interface Mounts {
   readonly list: readonly MountReport[]
@@ -24,6 +25,11 @@ export interface Mounts {
   takeOver(held: HeldMount): Promise<void>
   /** Called after the drive thread died. A mount that a holder keeps is left for the next one, others are aborted. */
   leave(): Promise<void>
+  /**
+   * Afterwards nothing can be mounted, so that the drive can be closed.
+   * @throws BUSY if something is mounted; then nothing is changed
+   */
+  refuseNew(): Promise<void>
   unmount(directory: string, options: { lazy?: boolean; force?: boolean }): Promise<void>
   waitUnmounted(directory: string, signal: AbortSignal): Promise<void>
   /** Called by the drive thread. */
@@ -97,6 +103,7 @@ export function createMounts(options: MountsOptions): Mounts {
   }
 
   const mountNow = async (request: MountRequest, before?: RecordedMount): Promise<Mounted> => {
+    if (closing) throw new DriveError('BUSY', 'The drive is being closed. Mount it again afterwards.')
     const { readOnly = false, allowOther = false, adopt = false } = request
     const wanted = { readOnly, allowOther }
     const directory = await resolveFully(request.directory)
@@ -174,13 +181,21 @@ export function createMounts(options: MountsOptions): Mounts {
       log.info('the mount goes on')
     },
 
+    refuseNew: () =>
+      oneAtATime(() => {
+        const [directory] = live.keys()
+        if (directory !== undefined) throw mountedAt(directory)
+        closing = true
+        return Promise.resolve()
+      }),
+
     async unmount(directory, { lazy = false, force = false }) {
       if (!live.has(directory)) throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
       if (force) {
         // What its log has is replayed first, if it can be. A mount whose log is given up has ended with that.
         await takingOver?.giveUp()
         if (live.has(directory)) await forceUnmount(directory)
-      } else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explain(error, directory))
+      } else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explainBusy(error, directory))
       log.info('unmounted', { lazy, force })
       forget(directory)
       await restoreDirectory(directory)
@@ -190,23 +205,7 @@ export function createMounts(options: MountsOptions): Mounts {
     async waitUnmounted(requested, signal) {
       const directory = await resolveFully(requested)
       while (live.has(directory)) {
-        await new Promise<void>((resolve, reject) => {
-          const settle = (): void => {
-            waiting.delete(wake)
-            signal.removeEventListener('abort', onAbort)
-          }
-          const wake = (): void => {
-            settle()
-            resolve()
-          }
-          const onAbort = (): void => {
-            settle()
-            reject(aborted(signal))
-          }
-          waiting.add(wake)
-          signal.addEventListener('abort', onAbort, { once: true })
-          if (signal.aborted) onAbort()
-        })
+        await woken(waiting, signal)
       }
     },
 
@@ -241,10 +240,4 @@ export function createMounts(options: MountsOptions): Mounts {
       if (!remember) await writeMountRecord(paths.mountsFile, [])
     },
   }
-}
-
-/** Adds the names of the programs to a BUSY error. */
-async function explain(error: unknown, directory: string): Promise<never> {
-  if (!isDriveError(error, 'BUSY')) throw error
-  throw new DriveError('BUSY', busyMessage(directory, await usersOf(directory)), { cause: error })
 }

@@ -1,9 +1,14 @@
 /**
  * Makes room for the drive of a recovery phrase in a home that has an empty drive, such as one made by an `up` without
- * `--phrase-file`. That drive is proven empty, and the other one found, before anything is changed.
+ * `--phrase-file`. That drive is proven empty, and the other one found, before anything is changed. Other commands may
+ * use it while its node and the other one are asked, so its files are looked at again when it is closed.
  */
+import { join } from 'node:path'
 import { DriveError, systemClock } from '../../../base/index.js'
 import type { RootKey } from '../../../crypto/index.js'
+import { hasRows } from '../../../storage/kv/index.js'
+import { TABLES } from '../../../tree-state/index.js'
+import { mountedAt } from '../../mounts/busy.js'
 import { findPublished } from '../../nodes/find-published.js'
 import type { NodeCredential } from '../../keys/node-keys.js'
 import type { Daemon } from '../contract.js'
@@ -28,17 +33,24 @@ export async function replaceEmpty(daemon: Daemon, wanted: WantedDrive, signal: 
   await requireEmpty(daemon, drive, signal)
   await requirePublished(daemon, drive, wanted, signal)
   let folder = ''
-  await daemon.release(async () => {
-    folder = await setAside(daemon.paths, systemClock.nowMs())
-  })
+  await daemon.release(
+    drive,
+    () => requireNoEntries(daemon.paths.dataDirectory),
+    async () => {
+      folder = await setAside(daemon.paths, systemClock.nowMs())
+    },
+  )
   return folder
+}
+
+/** Of a closed drive that was open before: so its root directory is loaded. */
+async function requireNoEntries(dataDirectory: string): Promise<void> {
+  if (await hasRows(join(dataDirectory, 'meta'), [TABLES.dentries])) throw notEmpty()
 }
 
 async function requireEmpty(daemon: Daemon, drive: Drive, signal: AbortSignal): Promise<void> {
   const [mount] = drive.mounts
-  if (mount !== undefined) {
-    throw new DriveError('BUSY', `The drive here is mounted. First: "dagdrive unmount ${mount.directory}".`)
-  }
+  if (mount !== undefined) throw mountedAt(mount.directory)
   const { openedExisting, deviceSlot } = await daemon.config()
   const { entries } = await drive.files.list({ path: '' }, { limit: 1 })
   const { held, staged } = await drive.counts()
