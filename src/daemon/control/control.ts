@@ -183,11 +183,11 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
       node: undefined,
       queue: undefined,
       cache: undefined,
-      mounts: daemon.space.held,
+      mounts: daemon.waiting.held,
       publishedHeight: undefined,
       publishedAtMs: undefined,
       newer: undefined,
-      warnings: daemon.space.problem === undefined ? losses : [...losses, daemon.space.problem.message],
+      warnings: daemon.waiting.problem === undefined ? losses : [...losses, daemon.waiting.problem.message],
       lastError: daemon.lastError,
     }
   }

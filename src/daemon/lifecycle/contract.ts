@@ -10,7 +10,7 @@ import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/contract.js'
 import type { Drive } from './drive.js'
 import type { Losses } from './losses.js'
-import type { SpaceWait } from './opening/wait-for-space.js'
+import type { OpeningWait } from './opening/opening-wait.js'
 
 export interface DaemonOptions {
   readonly paths: DrivePaths
@@ -38,15 +38,15 @@ export interface Daemon {
   /**
    * Waits for an opening in progress, and for a mount to be taken over.
    * @throws NO_DRIVE, LOCKED, or the reason why the drive could not be opened; BUSY if the take-over takes long;
-   * NO_SPACE while the opening waits for space
+   * NO_SPACE or BUSY while the opening waits
    */
   requireDrive(): Promise<Drive>
   /** As `requireDrive`, also while a mount is taken over. Its callers do not change the tree. */
   requireOpen(): Promise<Drive>
   /** Opens the drive of the key file. A failure becomes part of the state. */
   start(): Promise<void>
-  /** Whether the opening waits for space on the disk of the home. */
-  readonly space: Pick<SpaceWait, 'problem' | 'held'>
+  /** Whether the opening waits for space, or after deaths of the drive thread. */
+  readonly waiting: Pick<OpeningWait, 'problem' | 'held'>
   /** Ends such a wait: the held mount ends, and what only its log has is recorded as a loss. */
   giveUpWaiting(): Promise<void>
   /** Waits for an opening in progress, so that `state` is up to date. */

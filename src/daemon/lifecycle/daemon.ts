@@ -14,7 +14,7 @@ import type { Daemon, DaemonOptions } from './contract.js'
 import { Deaths, describeLoss, hasLost, retryAfterDeath } from './deaths.js'
 import { openDrive, type Drive } from './drive.js'
 import { Losses } from './losses.js'
-import { SpaceWait } from './opening/wait-for-space.js'
+import { OpeningWait } from './opening/opening-wait.js'
 import { connectNode, nodeCredential } from '../nodes/connect-node.js'
 import { notOpen } from './not-open.js'
 import { closeProven } from './replacing/close-proven.js'
@@ -36,7 +36,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
   let opening: Promise<unknown> = Promise.resolve()
   const deaths = new Deaths(systemClock)
   const losses = new Losses({ file: paths.lossesFile, clock: systemClock, log })
-  const space = new SpaceWait({ directory: paths.dataDirectory, log, held: () => holder.held })
+  const hasDied = (): boolean => died.length > 0
+  const waiting = new OpeningWait({ directory: paths.dataDirectory, log, held: () => holder.held, hasDied })
 
   const fail = (error: unknown): DriveError => {
     failure = error instanceof DriveError ? error : fromWire(toWire(error))
@@ -104,19 +105,16 @@ export function createDaemon(options: DaemonOptions): Daemon {
       await dead
         ?.closeDead()
         .catch((error: unknown) => log.warn('closing failed after a failure', { error: String(error) }))
-      // After repeated deaths: stop, report it, and let the next command try again.
-      if (!isRestarted) {
-        await dropHeldMount(holder, losses)
-        throw reason
-      }
-      const again = await openFromDisk()
+      // After repeated deaths: wait if there is a mount to be served, else let the next command try again.
+      if (!isRestarted && holder.held === undefined) throw reason
+      const again = await openFromDisk(undefined, isRestarted ? undefined : reason)
       if (again !== undefined) await remount(again, wanted)
       daemon.lastError = `${what} It was started again.`
     })().catch(fail)
   }
 
-  const openFromDisk = (passphrase?: string): Promise<Drive | undefined> =>
-    space.insist(() => retryAfterDeath(() => openOnce(passphrase), died, deaths))
+  const openFromDisk = (passphrase?: string, death?: DriveError): Promise<Drive | undefined> =>
+    waiting.insist(() => retryAfterDeath(() => openOnce(passphrase), died, deaths), death)
 
   const openOnce = async (passphrase?: string): Promise<Drive | undefined> => {
     if ((await readHomeFile(paths.keyFile)) === undefined) {
@@ -151,7 +149,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   /** One opening at a time; `requireDrive` waits for it. */
   const exclusively = <T>(action: () => Promise<T>): Promise<T> => {
-    if (space.problem !== undefined) return Promise.reject(space.problem)
+    if (waiting.problem !== undefined) return Promise.reject(waiting.problem)
     const run = opening.catch(() => undefined).then(action)
     opening = run.catch(() => undefined)
     return run
@@ -159,11 +157,11 @@ export function createDaemon(options: DaemonOptions): Daemon {
 
   const daemon: Daemon = {
     get state() {
-      return space.problem === undefined ? state : 'opening'
+      return waiting.problem === undefined ? state : 'opening'
     },
     lastError: undefined,
     losses,
-    space,
+    waiting,
     paths,
     log,
     version: options.version,
@@ -178,8 +176,8 @@ export function createDaemon(options: DaemonOptions): Daemon {
       return this.requireOpen()
     },
     async requireOpen() {
-      await Promise.race([opening, space.begun])
-      if (space.problem !== undefined) throw space.problem
+      await Promise.race([opening, waiting.begun])
+      if (waiting.problem !== undefined) throw waiting.problem
       // The cause may be gone, for example a full disk or a missing directory.
       if (state === 'failed') await exclusively(openFromDisk)
       if (drive !== undefined && state === 'open') return drive
@@ -199,9 +197,9 @@ export function createDaemon(options: DaemonOptions): Daemon {
       }),
     settled: async () => void (await opening),
     async giveUpWaiting() {
-      await Promise.race([opening, space.begun])
-      if (space.problem === undefined) return
-      space.giveUp()
+      await Promise.race([opening, waiting.begun])
+      if (waiting.problem === undefined) return
+      waiting.giveUp()
       await opening.catch(() => undefined)
       await dropHeldMount(holder, losses)
     },

@@ -23,7 +23,7 @@ import { endFirstOpening, markFirstOpening } from './local-data.js'
 import { NodeAndSync } from './opening/node-and-sync.js'
 import { openLocalData, type LocalData } from './opening/open-local-data.js'
 import { OpenParts } from './opening/open-parts.js'
-import { isFullDisk } from './opening/wait-for-space.js'
+import { isFullDisk } from './opening/opening-wait.js'
 import { describeRefusal, describeSkipped } from './deaths.js'
 import { takeOverNewer } from '../nodes/take-over-newer.js'
 
