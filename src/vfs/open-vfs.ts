@@ -164,6 +164,7 @@ function makeParts(options: VfsOptions) {
   const content = { state, blocks, named, inodes, reader, held }
   const sealing = new SealQueue({ ...content, pipeline, gate, failures })
   const committer = new Committer({ ...content, sealing, gate, failures })
+  inodes.changed.onMany(() => committer.begin())
   const remoteDirectories = new RemoteDirectories({ state, inodes, directories, remote, committer, invalidations })
   const removals = new Removals({ state, held, sealing, inodes, committer, failures })
   inodes.onLateDeparture((inode) => removals.takes(inode))

@@ -37,6 +37,7 @@ import {
   type Tree,
 } from './tree.js'
 import type { Redo } from './redo-contract.js'
+import { withRoomForChange } from './memory/room-for-changes.js'
 import { getXattr, listXattrs, removeXattr, setXattr } from './inodes/xattrs.js'
 import type { TruncateParts } from './content/truncate.js'
 import type { Invalidations } from './inodes/invalidations.js'
@@ -87,7 +88,8 @@ export class PosixTree implements Tree {
 
   setAttributes(ino: number, change: AttributeChange, handle: number | undefined, caller: Caller): Maybe<Attributes> {
     if (change.size !== undefined && handle !== undefined) requireWritable(this.#handles.file(ino, handle))
-    return setAttributes(this.#parts, this.#parts.inodes.get(ino), change, caller)
+    const inode = this.#parts.inodes.get(ino)
+    return withRoomForChange(this.#parts, inode, () => setAttributes(this.#parts, inode, change, caller))
   }
 
   dropSetId(ino: number, caller: Caller): void {
@@ -222,12 +224,14 @@ export class PosixTree implements Tree {
     return listXattrs(this.#parts.inodes.get(ino), caller)
   }
 
-  setXattr(ino: number, name: string, value: Uint8Array, flags: number, _caller: Caller): void {
-    setXattr(this.#parts, this.#parts.inodes.get(ino), name, value, flags)
+  setXattr(ino: number, name: string, value: Uint8Array, flags: number, _caller: Caller): Maybe<void> {
+    const inode = this.#parts.inodes.get(ino)
+    return withRoomForChange(this.#parts, inode, () => setXattr(this.#parts, inode, name, value, flags))
   }
 
-  removeXattr(ino: number, name: string, _caller: Caller): void {
-    removeXattr(this.#parts, this.#parts.inodes.get(ino), name)
+  removeXattr(ino: number, name: string, _caller: Caller): Maybe<void> {
+    const inode = this.#parts.inodes.get(ino)
+    return withRoomForChange(this.#parts, inode, () => removeXattr(this.#parts, inode, name))
   }
 
   statistics(_caller: Caller): FilesystemStatistics {

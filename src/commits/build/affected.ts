@@ -29,7 +29,10 @@ export interface AffectedContext {
  * @param changed additional inodes whose entries change although they are not dirty
  * @returns the number of changed inodes, for progress
  */
-export async function findAffected(changed: Iterable<InodeRecord>, context: AffectedContext): Promise<number> {
+export async function findAffected(
+  changed: Iterable<Pick<InodeRecord, 'parent'>>,
+  context: AffectedContext,
+): Promise<number> {
   const { view, pace } = context
   let count = 0
   for (const record of context.isAnew ? view.inodes() : changedInodes(view)) {

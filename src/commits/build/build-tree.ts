@@ -78,9 +78,9 @@ function newRef({ ino, ref }: InodeRecord, { refs }: BuildContext['tables']): Tr
  * Removes from the link table the files that are gone or have one name left. @returns the files with one name left:
  * their full record moves to the directory of that name
  */
-async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
+async function dropUnlinked(context: BuildContext): Promise<Pick<InodeRecord, 'parent'>[]> {
   const { view, tables, pace } = context
-  const single: InodeRecord[] = []
+  const single: Pick<InodeRecord, 'parent'>[] = []
   const changed = await linkedNoMore(context)
   for (const rows of pagesOf(tables.shared)) {
     for (const [fileId, value] of rows) {
@@ -89,7 +89,7 @@ async function dropUnlinked(context: BuildContext): Promise<InodeRecord[]> {
       const record = ino === 0 ? undefined : view.inode(ino)
       if (ino === 0 || (record !== undefined && isHardLinked(record))) continue
       tables.newShared.put(fileId, new Uint8Array(0))
-      if (record !== undefined) single.push(record)
+      if (record !== undefined) single.push({ parent: record.parent })
     }
   }
   // Loaded and removed since the published version: the table does not have their inode numbers.

@@ -1,12 +1,15 @@
 /** Reads and clears tables, with a bounded number of rows at a time. */
+import { MIB } from '../../base/index.js'
 import type { Environment, Table } from './contract.js'
 
 const ROWS_A_PAGE = 4096
+/** A row may have 100 KiB. A page ends with the row that reaches this. */
+const BYTES_A_PAGE = MIB
 const ROWS_A_COMMIT = 20_000
 
 /**
- * All rows in key order, some thousands at a time, so that the table may change and be committed in between: rows added
- * after the cursor are seen, rows added before it are not.
+ * All rows in key order, some thousands or 1 MiB at a time, so that the table may change and be committed in between:
+ * rows added after the cursor are seen, rows added before it are not.
  */
 export function* pagesOf(
   table: Pick<Table, 'range'>,
@@ -16,10 +19,15 @@ export function* pagesOf(
   let start = options.start
   for (;;) {
     const bounds = { ...(start && { start }), ...(options.end && { end: options.end }), limit }
-    const rows = [...table.range(bounds)]
+    const rows: (readonly [Uint8Array, Uint8Array])[] = []
+    let bytes = 0
+    for (const row of table.range(bounds)) {
+      rows.push(row)
+      if ((bytes += row[1].length) >= BYTES_A_PAGE) break
+    }
     if (rows.length > 0) yield rows
     const last = rows.at(-1)
-    if (last === undefined || rows.length < limit) return
+    if (last === undefined || (rows.length < limit && bytes < BYTES_A_PAGE)) return
     start = Buffer.concat([last[0], Buffer.of(0)])
   }
 }

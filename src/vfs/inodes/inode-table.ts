@@ -7,6 +7,7 @@ import { decodeInode, encodeInode, inodeKey, TYPE } from '../../tree-state/index
 import type { InodeRecord, RiskGauge } from '../../tree-state/index.js'
 import { persistedSize } from '../content/persisted-size.js'
 import { readBe64 } from '../../storage/kv/index.js'
+import { ChangedInodes } from '../memory/changed-inodes.js'
 import type { FileIds } from './file-ids.js'
 import { Inode } from './inode.js'
 import { InodeCache } from './inode-cache.js'
@@ -29,7 +30,7 @@ export class InodeTable {
   readonly cache: InodeCache
   readonly unpublished: UnpublishedInodes
   /** Inodes whose row the next commit writes. */
-  readonly changed = new Set<Inode>()
+  readonly changed = new ChangedInodes()
 
   constructor(state: TreeState, fileIds: FileIds, risk: RiskGauge, limit?: number) {
     this.#state = state
@@ -219,6 +220,7 @@ export class InodeTable {
   writeChanged(): void {
     const { tables } = this.#state
     for (const inode of this.changed) {
+      this.cache.weigh(inode)
       const size = persistedSize(inode)
       markClipped(this.#state.tables, inode, size !== inode.size)
       tables.inodes.put(inodeKey(inode.ino), encodeInode(inode, size))

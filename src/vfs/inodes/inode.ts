@@ -33,6 +33,10 @@ export class Inode extends AttributeRecord implements InodeRecord {
   hint: PlainName | undefined
   /** Looked up since the last sweep of the table. */
   used = false
+  /** Of attributes and an inline body, when it was last weighed; see `InodeCache.weigh`. */
+  heavyBytes = 0
+  /** The count of uses of the cache at its last one. */
+  usedAt = 0
   /** A row exists in `inodes`. */
   persisted: boolean
   /** A file that gets its first name when it is complete; see namespace/unnamed.ts. */

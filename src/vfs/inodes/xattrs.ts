@@ -17,6 +17,7 @@ import type { Inode } from './inode.js'
 import { XATTR, type Caller } from '../tree.js'
 import type { Changes } from './changes.js'
 import type { InodeTable } from './inode-table.js'
+import { weighChanged } from '../memory/room-for-changes.js'
 
 /** The parts that extended attributes use. */
 export interface XattrParts {
@@ -67,6 +68,7 @@ export function setXattr(parts: XattrParts, inode: Inode, name: string, value: U
   if (exists && (flags & XATTR.CREATE) !== 0) throw new DriveError('EXISTS', 'The attribute exists.')
   if (!exists && (flags & XATTR.REPLACE) !== 0) throw noData()
   put(inode, name, value)
+  weighChanged(parts, inode)
   parts.inodes.stampChange(inode, false)
   parts.changes.changed(inode)
 }
@@ -89,6 +91,7 @@ export function removeXattr(parts: XattrParts, inode: Inode, name: string): void
     throw noData()
   }
   inode.xattrs = kept
+  weighChanged(parts, inode)
   parts.inodes.stampChange(inode, false)
   parts.changes.changed(inode)
 }
