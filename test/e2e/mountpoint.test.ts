@@ -76,6 +76,9 @@ test('S-161 after umount -l with a shell inside, up shows the mount again, and t
   const [said] = (await once(shell.stdout, 'data')) as [Buffer]
   t.regex(said.toString(), /outside/)
   t.true(await until(() => readFileSync(join(drive.mountpoint, 'inside'), 'utf8') === 'inside\nmore\n'))
+  const busy = await drive.run(['unmount'])
+  t.regex(busy.stderr, /Programs still use/)
+  await drive.up()
   shell.stdin.end('exit\n')
   await once(shell, 'exit')
   drive.killDaemon()

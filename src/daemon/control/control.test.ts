@@ -13,7 +13,8 @@ for (const force of [false, true]) {
       flush: () => Promise.reject(full),
       unmount: () => Promise.resolve(void calls.push('unmounted')),
     }
-    const daemon = { requireDrive: () => Promise.resolve(drive), requireOpen: () => Promise.resolve(drive) }
+    const open = (): Promise<typeof drive> => Promise.resolve(drive)
+    const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve() }
     const options = { daemon, startedMs: 0, stay: false, endSoon: () => void calls.push('ending') }
     const control = createControl(options as unknown as ControlOptions)
     await t.throwsAsync(control.unmount({ now: true, force }, context), { is: full })

@@ -5,7 +5,7 @@ import { detach, runHelper } from './detach.js'
 import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, type MountEntry } from './mount-info.js'
 
 const PROBE_TIMEOUT_MS = 3000
-const CONNECTIONS = '/sys/fs/fuse/connections'
+export const CONNECTIONS = '/sys/fs/fuse/connections'
 
 /**
  * `dead`: every access fails with ENOTCONN. `hung`: the server did not answer a statfs within 3 s. The probe runs in a

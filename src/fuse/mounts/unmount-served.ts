@@ -1,10 +1,12 @@
 /** Unmounts from the serving process: flushes, detaches, waits for the kernel, and makes the tree durable. */
+import { existsSync } from 'node:fs'
 import { DriveError, sleep } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
 import type { MountEnd, UnmountOptions } from '../contract.js'
 import { detach } from './detach.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { findMount, mounts } from './mount-info.js'
+import { CONNECTIONS } from './stale.js'
 import type { FuseNative } from '../transports/native.js'
 
 /** Time for the kernel to end a connection whose name is detached. */
@@ -31,10 +33,15 @@ export async function unmountServed(
   if (there !== undefined && outcome === 'busy') {
     if (!lazy) throw new DriveError('BUSY', 'Programs still use the drive.')
     await detach(there.mountpoint, true)
-  } else if (outcome === 'detached') await served.ended
-  // The name was already detached; programs inside may still be served.
+  } else if (outcome === 'detached' && !isConnected(minor)) await served.ended
+  // Programs may still be served inside a mount of this connection that was detached before.
   else if (!lazy) await endSoon(served.ended)
   await tree.syncAll({ uid: 0, gid: 0, pid: 0, signal: new AbortController().signal })
+}
+
+/** Whether some mount of the connection is left. False also where the system does not show connections. */
+function isConnected(minor: number | undefined): boolean {
+  return minor !== undefined && existsSync(`${CONNECTIONS}/${minor}`)
 }
 
 async function flush(addon: Pick<FuseNative, 'syncfs'>, mountpoint: string): Promise<void> {
