@@ -124,3 +124,9 @@ test('a symlink target that no kernel takes, and a directory in the link table, 
   const { fetch } = new MemoryBlocks().add(built.blocks)
   t.true(isDriveError(await t.throwsAsync(findLink(built.ref, directory.fileId, fetch)), 'CORRUPT'))
 })
+
+test('an owner that no system can show is read as nobody', (t) => {
+  const entry = { ...randomEntry(seededRandom(59), { kind: 'none' }), mode: 0o010644 }
+  const { uid, gid } = decodeEntry(encodeEntry({ ...entry, uid: 2 ** 32 - 1, gid: 2 ** 32 - 1 }))
+  t.deepEqual([uid, gid], [65534, 65534])
+})

@@ -60,6 +60,10 @@ export function encodeEntry(entry: EntryRecord): Uint8Array {
   return writer.take()
 }
 
+/** (uid_t)-1: every change of a file that shows it fails with EOVERFLOW. */
+const NO_OWNER = 0xffffffff
+const NOBODY = 65534
+
 /**
  * The inverse of `encodeEntry`. Byte fields are copies. CORRUPT for anything else, including later format versions.
  * @param onExcess is called for each attribute beyond the limit; if it returns, the attribute is left out
@@ -80,6 +84,8 @@ export function decodeEntry(bytes: Uint8Array, onExcess: () => void = refuseExce
   reader.end()
   entry.fixedChunks = (flags & FLAG_FIXED_CHUNKS) !== 0
   entry.content = content
+  if (entry.uid === NO_OWNER) entry.uid = NOBODY
+  if (entry.gid === NO_OWNER) entry.gid = NOBODY
   if (entry.mode > MAX_MODE) throw corrupt('the mode of an entry is out of range')
   if (!contentFitsType(entry)) throw corrupt('the content of an entry does not fit its type')
   if (content.kind === 'inline' && content.bytes.length !== entry.size)
