@@ -119,7 +119,7 @@ testWhere('fuse')('S-169 a drive that is used while the other one is looked for 
   await here.mount()
   rmdirSync(join(here.mountpoint, 'folder'))
   await here.unmount()
-  await refused(STATUS.BUSY, /dagdrive unmount/, async () => {
+  await refused(STATUS.BUSY, /is mounted\. First: .*unmount/, async () => {
     await here.mount()
     writeFileSync(note, 'precious')
   })
