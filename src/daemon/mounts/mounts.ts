@@ -111,6 +111,8 @@ export function createMounts(options: MountsOptions): Mounts {
     if (existing !== undefined) {
       if (existing.readOnly !== readOnly || existing.allowOther !== allowOther)
         throw new DriveError('BUSY', `${directory} is mounted with other options; unmount it first.`)
+      // During a take-over the thread does not serve it yet.
+      if (takingOver?.isOver === false) return { report: existing, beneath: 0 }
       // Its name may have been detached (`umount -l`).
       if (await worker.thread.showAgain(directory, { again: adopt })) return { report: existing, beneath: 0 }
       forget(directory)
