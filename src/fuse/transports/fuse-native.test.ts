@@ -23,7 +23,7 @@ mounted('R-01 through fuse-native programs copy, archive, link, rename and remov
     setfattr -n user.a -v value d/3; getfattr --only-values -n user.a d/3; echo; getfattr d/3 | grep -c user
     git init -q -b main r; cd r; echo a > b; git add b; git -c user.name=a -c user.email=b commit -qm one; git fsck 2>/dev/null; cd ..
     ls d | wc -l; rm -rf d r three s; rm f*; ls -A | wc -l`
-  t.is(await shell(mount.directory, script), 'dagdrive\n640\nx\n1\n1 more\n1\n33\nvalue\n1\n49\n0')
+  t.is(await shell(mount.directory, script), 'dagdrive:drive\n640\nx\n1\n1 more\n1\n33\nvalue\n1\n49\n0')
   await mount.unmount()
   t.is(await mount.ended, 'unmounted')
   t.like(await mount.ask({ do: 'counts' }), { handles: 0, inodes: 1 })
