@@ -1,27 +1,21 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, rmSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
 import { drivePaths } from '../../src/platform/index.js'
 import { testWhere } from '../support/available.js'
-import { program, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
-import { smallDisk } from '../support/small-disk.js'
+import { program, type TestDrive } from '../support/drive.js'
+import { driveOnSmallDisk, FILL_DISK, isMounted } from '../support/small-disk.js'
 import { until } from '../support/until.js'
 import { listing } from '../support/workload.js'
 
 /** Writes files without `fsync`, then leaves no page of the disk to anybody. */
 const WRITE_AND_FILL = `
 import os, sys
-top, filler = sys.argv[1:]
+top = sys.argv[1]
 for i in range(30):
     with open(f'{top}/{i}', 'wb') as file: file.write(os.urandom(50000))
 os.rename(f'{top}/old', f'{top}/new')
-with open(filler, 'wb', buffering=0) as file:
-    for size in (1 << 20, 4096, 1):
-        try:
-            while True: file.write(bytes(size))
-        except OSError: pass
-`
+${FILL_DISK}`
 
 interface Full {
   readonly drive: TestDrive
@@ -31,21 +25,10 @@ interface Full {
 }
 
 async function fullDisk(t: ExecutionContext): Promise<Full> {
-  t.timeout(10 * 60_000)
-  const folder = temporaryFolder(t, 'disk')
-  const disk = join(folder, 'disk')
-  mkdirSync(disk)
-  smallDisk(t, disk, 64)
-  const drive = testDrive(t, { home: join(disk, 'home'), environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
-  await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
-  program('sh', ['-c', 'echo old > old; sync old'], { cwd: drive.mountpoint })
-  const filler = join(disk, 'filler')
+  const { drive, filler } = await driveOnSmallDisk(t)
   program('python3', ['-c', WRITE_AND_FILL, drive.mountpoint, filler])
   return { drive, before: listing(drive.mountpoint), free: () => rmSync(filler) }
 }
-
-const isMounted = (drive: TestDrive): boolean =>
-  readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${drive.mountpoint} `)
 
 const test = testWhere('fuse', 'root')
 

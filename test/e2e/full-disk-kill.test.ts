@@ -1,11 +1,11 @@
 /** Kills of the daemon while the disk of its home has no byte free. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { open } from 'lmdb'
 import { testWhere } from '../support/available.js'
-import { program, programAside, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
-import { smallDisk } from '../support/small-disk.js'
+import { program, programAside, type TestDrive } from '../support/drive.js'
+import { driveOnSmallDisk, FILL_DISK, isMounted } from '../support/small-disk.js'
 import { until } from '../support/until.js'
 
 /** Writes files without `fsync`, and stops the daemon before it can stage them. */
@@ -16,16 +16,6 @@ for i in range(30):
     with open(f'{top}/{i}', 'wb') as file: file.write(os.urandom(50000))
 os.rename(f'{top}/old', f'{top}/new')
 os.kill(pid, signal.SIGSTOP)
-`
-
-/** Leaves no page of the disk to anybody. */
-const FILL = `
-import sys
-with open(sys.argv[1], 'wb', buffering=0) as file:
-    for size in (1 << 20, 4096, 1):
-        try:
-            while True: file.write(bytes(size))
-        except OSError: pass
 `
 
 interface Killed {
@@ -46,14 +36,7 @@ async function removeFreePages(directory: string): Promise<void> {
 
 /** A drive whose daemon is killed with changes that only the log has. The disk is full when the next one starts. */
 async function killedOnFullDisk(t: ExecutionContext): Promise<Killed> {
-  t.timeout(10 * 60_000)
-  const folder = temporaryFolder(t, 'disk')
-  const disk = join(folder, 'disk')
-  mkdirSync(disk)
-  smallDisk(t, disk, 64)
-  const drive = testDrive(t, { home: join(disk, 'home'), environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
-  await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
-  program('sh', ['-c', 'echo old > old; sync old'], { cwd: drive.mountpoint })
+  const { drive, filler } = await driveOnSmallDisk(t)
   const pid = drive.daemonPid()!
   program('python3', ['-c', WRITE_AND_STOP, drive.mountpoint, String(pid)])
   const holder = drive.holderPid()!
@@ -63,14 +46,10 @@ async function killedOnFullDisk(t: ExecutionContext): Promise<Killed> {
   t.true(await until(() => !existsSync(`/proc/${pid}/fd/0`)))
   const data = join(drive.home, 'data')
   for (const name of ['meta', 'index', 'queue']) await removeFreePages(join(data, name))
-  const filler = join(disk, 'filler')
-  program('python3', ['-c', FILL, filler])
+  program('python3', ['-c', FILL_DISK, filler])
   process.kill(holder, 'SIGCONT')
   return { drive, free: () => rmSync(filler) }
 }
-
-const isMounted = (drive: TestDrive): boolean =>
-  readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${drive.mountpoint} `)
 
 testWhere('fuse', 'root')(
   'S-148 a daemon killed on a full disk leaves its mount waiting for space: commands answer, and nothing is lost',

@@ -22,8 +22,8 @@ const LOCK_PATIENCE_MS = 10_000
 /** The exit status if another daemon holds the home; src/cli/daemon-process.ts expects it. */
 const STATUS_LOCKED = 12
 const GRACE_MS = 1_000
-/** An opening that waits for space gets this long before the end gives it up. */
-const SPACE_PATIENCE_MS = 60_000
+/** An opening that waits (for space, or after deaths of the drive thread) gets this long before the end gives it up. */
+const WAIT_PATIENCE_MS = 60_000
 
 /** @param startThread its drive thread is already loading */
 export async function runDaemon(startThread: StartThread, signals: EndSignals): Promise<void> {
@@ -65,7 +65,7 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
       clearTimeout(idleTimer)
       // The socket closes first. A new client starts the next daemon, which waits for this lock.
       await server?.close(GRACE_MS)
-      const cancel = systemClock.after(SPACE_PATIENCE_MS, () => void daemon.giveUpWaiting())
+      const cancel = systemClock.after(WAIT_PATIENCE_MS, () => void daemon.giveUpWaiting())
       await daemon.settled().finally(cancel)
       const lost = await stageBeforeEnd(daemon.drive, log)
       try {

@@ -82,6 +82,13 @@ function make(copy: string, parts: readonly ProgramPart[], packages: readonly Pr
   rmSync(beside, { recursive: true, force: true })
   try {
     mkdirSync(beside, { mode: 0o700 })
+    const folders = new Set<string>()
+    const place = (from: string, to: string, put: (from: string, to: string) => void): void => {
+      const parent = dirname(to)
+      if (!folders.has(parent)) mkdirSync(parent, { recursive: true, mode: 0o700 })
+      folders.add(parent)
+      put(from, to)
+    }
     for (const { from, to } of parts) place(from, join(beside, to), copyFileSync)
     // A package is replaced as a whole, never written in place.
     for (const { from, to } of packages)
@@ -92,15 +99,6 @@ function make(copy: string, parts: readonly ProgramPart[], packages: readonly Pr
     // Another command has made it meanwhile.
     if (!isUsable(copy)) throw error
   }
-}
-
-const made = new Set<string>()
-
-function place(from: string, to: string, put: (from: string, to: string) => void): void {
-  const folder = dirname(to)
-  if (!made.has(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 })
-  made.add(folder)
-  put(from, to)
 }
 
 function linkOrCopy(from: string, to: string): void {

@@ -1,6 +1,5 @@
 import test from 'ava'
 import { DriveError, seededRandom } from '../../base/index.js'
-import type { PublishedCommit } from '../../tree-state/index.js'
 import {
   caller,
   chunkDigests,
@@ -8,6 +7,7 @@ import {
   createFile,
   find,
   name,
+  publishedCommit,
   readInode,
   scratchDrive,
   writeFile,
@@ -20,12 +20,6 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const random = seededRandom(91)
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-function commitOf(drive: OpenDrive, sequence: number, discarded: readonly Uint8Array[]): PublishedCommit {
-  const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
-  const removedBefore = Number(Buffer.from(counter).readBigUInt64BE())
-  return { sequence, removedBefore, refs: [], merged: [], confirmed: [], discarded }
-}
 
 async function frozen(drive: OpenDrive): Promise<number> {
   const { sequence } = await drive.port.freeze()
@@ -93,7 +87,7 @@ test('S-004 a block that a pending piece of a file needs stays when a version wi
   await until(() => jobs >= 2 && pipeline.load === 0, 10)
   t.true(jobs >= 2)
   await sleep(50)
-  await port.published(commitOf(drive, sequence, digests))
+  await port.published(publishedCommit(drive, sequence, digests))
   await tree.sync(ino, false, caller)
   t.true((await readInode(tree, ino)).equals(Buffer.concat([start, end])))
   tree.release(ino, handle)
@@ -130,7 +124,7 @@ test('S-002 a block that a file references again while an older version is settl
     void writing.then((ino) => tree.sync(ino, false, caller))
     return range(...given)
   }
-  await port.published(commitOf(drive, sequence, digests))
+  await port.published(publishedCommit(drive, sequence, digests))
   await port.flush()
   const ino = await writing!
   t.deepEqual(await readInode(tree, ino), plain)

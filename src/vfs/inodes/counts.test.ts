@@ -1,11 +1,11 @@
 import test from 'ava'
 import { seededRandom } from '../../base/index.js'
-import type { PublishedCommit } from '../../tree-state/index.js'
 import {
   caller,
   countsAndTables,
   createFile,
   name,
+  publishedCommit,
   scratchDrive,
   seedOf,
   writeFile,
@@ -18,16 +18,10 @@ const FILES = 50
 /** More than one page of rows, so that other work runs in between. */
 const MANY = 2500
 
-function published(drive: OpenDrive, sequence: number): PublishedCommit {
-  const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
-  const removedBefore = Number(Buffer.from(counter).readBigUInt64BE())
-  return { sequence, removedBefore, refs: [], merged: [], confirmed: [], discarded: [] }
-}
-
 async function publish(drive: OpenDrive, during: () => Promise<void>): Promise<void> {
   const { sequence } = await drive.port.freeze()
   await drive.port.resume()
-  const settling = drive.port.published(published(drive, sequence))
+  const settling = drive.port.published(publishedCommit(drive, sequence))
   await during()
   await settling
   await drive.port.flush()

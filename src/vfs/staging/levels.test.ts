@@ -1,26 +1,19 @@
 /** The levels that `counts` reports at every moment: a change is never counted as published before it is. */
 import test from 'ava'
 import { seededRandom } from '../../base/index.js'
-import type { DriveCounts, PublishedCommit } from '../../tree-state/index.js'
+import type { DriveCounts } from '../../tree-state/index.js'
 import {
   caller,
   createFile,
   name,
+  publishedCommit,
   scratchDrive,
   seedOf,
   writeFile,
-  type OpenDrive,
 } from '../../../test/support/vfs/drive.js'
 import { OPEN, ROOT_INO } from '../tree.js'
 
 const KIB = 1024
-
-function settled(drive: OpenDrive, sequence: number): Promise<void> {
-  const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
-  const removedBefore = Number(Buffer.from(counter).readBigUInt64BE())
-  const commit: PublishedCommit = { sequence, removedBefore, refs: [], merged: [], confirmed: [], discarded: [] }
-  return drive.port.published(commit)
-}
 
 const publishedFiles = ({ total, held, staged }: DriveCounts): number => total.files - held.files - staged.files
 
@@ -54,7 +47,7 @@ test('S-165 a changed file is counted once and as unpublished, from its first wr
       since.clear()
       await port.resume()
     } else {
-      await settled(drive, frozen)
+      await drive.port.published(publishedCommit(drive, frozen))
       for (const one of [...unpublished]) if (!since.has(one)) unpublished.delete(one)
       frozen = undefined
     }
@@ -86,7 +79,7 @@ test('S-165 a file counts as unpublished right after its write, and while its ve
   await drive.port.flush()
   const { staged, frozen } = await drive.port.counts()
   t.deepEqual([staged.files, frozen], [2, { sequence, files: 1, bytes: 10 * KIB }])
-  await settled(drive, sequence)
+  await drive.port.published(publishedCommit(drive, sequence))
   const after = await drive.port.counts()
   t.deepEqual([after.staged.files, after.frozen.files, publishedFiles(after)], [1, 0, 1])
   await drive.tree.unlink(ROOT_INO, name('first'), caller)

@@ -15,7 +15,15 @@ import {
 import { createCore, openPipeline, type Pipeline } from '../../../src/pipeline/index.js'
 import { openBlockStore, type BlockStore } from '../../../src/storage/blocks/index.js'
 import { openEnvironment, readBe64, type Environment, type RowSealer } from '../../../src/storage/kv/index.js'
-import { decodeChunk, decodeInode, secondOf, TABLES, TYPE, type RemoteSource } from '../../../src/tree-state/index.js'
+import {
+  decodeChunk,
+  decodeInode,
+  secondOf,
+  TABLES,
+  TYPE,
+  type PublishedCommit,
+  type RemoteSource,
+} from '../../../src/tree-state/index.js'
 import { decodeDirty } from '../../../src/vfs/inodes/dirty-row.js'
 import { openVfs, type Vfs, type VfsOptions } from '../../../src/vfs/open-vfs.js'
 import { OPEN, ROOT_INO, type Attributes, type Caller, type DirectoryEntry, type Tree } from '../../../src/vfs/tree.js'
@@ -52,6 +60,17 @@ export interface Scratch {
   /** The state that a crash at this moment would leave. */
   crashCopy(): Scratch
   remove(): void
+}
+
+/** What sync tells the drive thread of a version of commit `sequence` without merged pages. */
+export function publishedCommit(
+  { meta }: Pick<OpenDrive, 'meta'>,
+  sequence: number,
+  discarded: PublishedCommit['discarded'] = [],
+): PublishedCommit {
+  const counter = meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
+  const removedBefore = Number(Buffer.from(counter).readBigUInt64BE())
+  return { sequence, removedBefore, refs: [], merged: [], confirmed: [], discarded }
 }
 
 export const contentKeys = { dedupKey: Buffer.alloc(32, 1), gearKey: Buffer.alloc(32, 2) }
