@@ -24,6 +24,8 @@ export interface DirectoryPage {
   readonly isLast: boolean
   /** The last name that was read, also one whose entry is not shown. Without it: that of the last child. */
   readonly upTo?: PlainName
+  /** The page has entries that cannot be read, which are not shown. */
+  readonly hasUnreadable?: boolean
 }
 
 export interface ChunkPosition {

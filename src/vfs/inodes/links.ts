@@ -9,6 +9,7 @@ import type { Inode } from './inode.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { Directories } from '../namespace/directories.js'
+import { foundName, loseLastName } from '../namespace/nameless.js'
 
 /** The parts that hard links use. */
 export interface LinkParts {
@@ -33,6 +34,7 @@ export function addLink(parts: LinkParts, inode: Inode, parent: number, name: Pl
   links.put(linkKey(inode.ino, parent, parts.directories.hashOf(name)), PRESENT)
   if (inode.nlink === 0) inode.parent = parent
   inode.nlink++
+  foundName(parts.state, inode.ino)
 }
 
 /**
@@ -54,7 +56,9 @@ export function dropLink(parts: LinkParts, inode: Inode, parent: number, name: P
     if (inode.nlink === 1) inode.nlink = Math.max(1, countLinks(parts, inode.ino))
     const next = firstLink(parts, inode.ino)
     inode.parent = next?.parent ?? 0
-    if (inode.nlink === 1 && next !== undefined) links.delete(next.key)
+    // It may also have been too high, so that it never falls to 0.
+    if (next === undefined) loseLastName(parts, inode)
+    else if (inode.nlink === 1) links.delete(next.key)
     return
   }
   inode.nlink = 0

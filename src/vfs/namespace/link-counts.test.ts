@@ -89,7 +89,7 @@ test('S-116 the subdirectories of a directory whose load was interrupted are cou
   await again.shut()
 })
 
-for (const nlink of [0, 1, 2, 3, 4]) {
+for (const nlink of [0, 1, 2, 3, 4, 0xffff_ffff]) {
   test(`S-116 a file with three names, published with the link count ${nlink}, stays until the last known name is removed`, async (t) => {
     const scratch = scratchDrive()
     t.teardown(() => scratch.remove())
@@ -112,7 +112,39 @@ for (const nlink of [0, 1, 2, 3, 4]) {
       t.is((await readInode(drive.tree, left!.ino)).toString(), 'hi')
     }
     await drive.tree.unlink(d, name('z'), caller)
-    if (nlink <= 3) t.is(await codeOf(() => drive.tree.getAttributes(inos[0]!.ino, caller)), 'STALE')
+    t.is(await codeOf(() => drive.tree.getAttributes(inos[0]!.ino, caller)), 'STALE')
+    t.is((await drive.port.counts()).total.files, 0, 'it counts no longer')
+    await drive.shut()
+  })
+}
+
+for (const hasUnreadable of [false, true]) {
+  test(`S-116 a linked file whose last known name is removed ${hasUnreadable ? 'stays while a folder has entries that cannot be read' : 'counts until every directory is loaded'}`, async (t) => {
+    const scratch = scratchDrive()
+    t.teardown(() => scratch.remove())
+    const options = publishedTree(
+      new Map([
+        [1, [directory('d', 2, 2), directory('e', 3, 2), shared('x', 0xffff_ffff), shared('y', 0xffff_ffff)]],
+        [2, []],
+        [3, []],
+      ]),
+    )
+    const loadDirectory: RemoteSource['loadDirectory'] = async (from) => {
+      const page = await options.remote.loadDirectory(from)
+      return from.ref.digest[0] === 2 ? { ...page, hasUnreadable } : page
+    }
+    const drive = await scratch.open({ ...options, remote: { ...options.remote, loadDirectory } })
+    const files = async (): Promise<number> => (await drive.port.counts()).total.files
+    const x = (await find(drive.tree, 'x'))!.ino
+    for (const text of ['x', 'y']) await drive.tree.unlink(ROOT_INO, name(text), caller)
+    t.is(await files(), 1)
+    for (const text of ['d', 'e']) {
+      t.is(await files(), 1, 'a directory that is not loaded may name it')
+      const { ino } = (await find(drive.tree, text))!
+      await codeOf(() => find(drive.tree, 'none', ino))
+    }
+    t.is(await files(), hasUnreadable ? 1 : 0)
+    t.is(await codeOf(() => drive.tree.getAttributes(x, caller)), hasUnreadable ? 'ok' : 'STALE')
     await drive.shut()
   })
 }

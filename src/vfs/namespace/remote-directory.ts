@@ -25,6 +25,7 @@ import { addLink } from '../inodes/links.js'
 import { FIRST_COOKIE } from '../inodes/new-record.js'
 import type { Inode } from '../inodes/inode.js'
 import type { Invalidations } from '../inodes/invalidations.js'
+import { foundName, noteUnreadableEntries, removeNameless } from './nameless.js'
 import { loadedUpTo, writeLoadedUpTo } from '../inodes/state-rows.js'
 import type { Caller } from '../tree.js'
 import type { TreeState } from '../inodes/tree-state.js'
@@ -83,8 +84,9 @@ export class RemoteDirectories {
     let after = loadedUpTo(state, inode.ino)
     let subdirectories = after === undefined ? 0 : await countSubdirectories(state, inode.ino)
     for (;;) {
-      const { children, isLast, upTo } = await remote.loadDirectory({ ref, after })
+      const { children, isLast, upTo, hasUnreadable } = await remote.loadDirectory({ ref, after })
       if (!inode.unloaded || inode.gone) return
+      if (hasUnreadable === true) noteUnreadableEntries(state)
       let cookie = Math.max(FIRST_COOKIE, inode.nextCookie)
       for (const child of children) {
         putChild(this.#parts, inode.ino, child, cookie++)
@@ -102,6 +104,7 @@ export class RemoteDirectories {
     state.counters.unloadedDirectories--
     this.#setLinks(inode, EMPTY_DIRECTORY_LINKS + subdirectories)
     directories.drop(inode)
+    await removeNameless(this.#parts)
     if (this.#keepsNumbers) await committer.commit()
   }
 
@@ -160,6 +163,7 @@ function adoptName(parts: RemoteDirectoryParts, ino: number, parent: number, nam
   else {
     if (inode.nlink > 1)
       parts.state.tables.links.put(linkKey(ino, parent, parts.directories.hashOf(name)), Buffer.of(1))
+    foundName(parts.state, ino)
     if (inode.parent !== 0) return
     inode.parent = parent
   }

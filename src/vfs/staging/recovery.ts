@@ -3,6 +3,7 @@ import { countBlocks, openContent } from '../content/load-content.js'
 import { replaceRows, type RowParts } from '../chunks/rows.js'
 import { cutPages } from '../content/truncate.js'
 import { beingRemoved, clipped, clippedKey, orphans, orphanKey, removingKey } from '../inodes/state-rows.js'
+import { namelessRemoved } from '../namespace/nameless.js'
 import type { Invalidations } from '../inodes/invalidations.js'
 import type { InodeTable } from '../inodes/inode-table.js'
 import type { ComposeParts } from '../content/compose.js'
@@ -26,6 +27,8 @@ export function recover(parts: RecoveryParts, keepsOrphans = false): void {
     if (inode === undefined) parts.state.tables.state.delete(removingKey(ino))
     else parts.inodes.removeUnreferenced(inode)
   }
+  // A kill interrupted their removal after the last directory was loaded.
+  for (const _ of namelessRemoved(parts)) continue
   if (keepsOrphans) return
   for (const ino of orphans(parts.state)) {
     const inode = parts.inodes.find(ino)
