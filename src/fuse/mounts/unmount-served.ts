@@ -3,21 +3,30 @@ import { existsSync } from 'node:fs'
 import { DriveError, sleep } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
 import type { MountEnd, UnmountOptions } from '../contract.js'
+import { connectionUsers } from './connection-users.js'
 import { detach } from './detach.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { findMount, mounts } from './mount-info.js'
-import { CONNECTIONS } from './stale.js'
+import { abortConnection, CONNECTIONS } from './stale.js'
 import type { FuseNative } from '../transports/native.js'
 
 /** Time for the kernel to end a connection whose name is detached. */
 const GRACE_MS = 2000
+const MOMENTS_MS = [50, 100, 200, 400]
+
+export interface ServedMount {
+  readonly ended: Promise<MountEnd>
+  readonly hasEnded: () => boolean
+  /** Called before the connection is aborted. */
+  readonly noteDetached?: () => void
+}
 
 /** @param minor the number of the connection, so that a mount on top of it is not unmounted */
 export async function unmountServed(
   addon: Pick<FuseNative, 'syncfs'>,
   tree: Tree,
   { mountpoint, minor }: { readonly mountpoint: string; readonly minor: number | undefined },
-  served: { readonly ended: Promise<MountEnd>; readonly hasEnded: () => boolean },
+  served: ServedMount,
   how: UnmountOptions,
 ): Promise<void> {
   const lazy = how.lazy === true
@@ -29,13 +38,14 @@ export async function unmountServed(
   // A parent directory may have been renamed. Then the old path belongs to another mount.
   const there = top ?? (await mounts()).find((mount) => minor !== undefined && mount.minor === minor)
   if (there !== undefined) await flush(addon, there.mountpoint)
-  const outcome = there === undefined ? 'absent' : await detach(there.mountpoint, false)
+  if (!lazy && (await isUsedElsewhere(minor))) throw new DriveError('BUSY', 'Programs still use the drive.')
+  const outcome = there === undefined ? 'absent' : await detachPatiently(there.mountpoint, lazy)
   if (there !== undefined && outcome === 'busy') {
     if (!lazy) throw new DriveError('BUSY', 'Programs still use the drive.')
     await detach(there.mountpoint, true)
   } else if (outcome === 'detached' && !isConnected(minor)) await served.ended
   // Programs may still be served inside a mount of this connection that was detached before.
-  else if (!lazy) await endSoon(served.ended)
+  else if (!lazy) await endUnused(minor, served)
   await tree.syncAll({ uid: 0, gid: 0, pid: 0, signal: new AbortController().signal })
 }
 
@@ -49,6 +59,38 @@ async function flush(addon: Pick<FuseNative, 'syncfs'>, mountpoint: string): Pro
   if (result === 0 || result === -ERRNO.ENOTCONN || result === -ERRNO.ECONNABORTED) return
   const code = result === -ERRNO.ENOSPC ? 'NO_SPACE' : result === -ERRNO.EDQUOT ? 'QUOTA' : 'BUSY'
   throw new DriveError(code, `Written data could not be flushed: ${errnoName(-result)}`)
+}
+
+/** Programs that only look, such as `df` or a search for open files, hold a mount for a moment. */
+async function detachPatiently(mountpoint: string, lazy: boolean): ReturnType<typeof detach> {
+  for (const wait of lazy ? [] : MOMENTS_MS) {
+    const outcome = await detach(mountpoint, false)
+    if (outcome !== 'busy') return outcome
+    await sleep(wait)
+  }
+  return detach(mountpoint, false)
+}
+
+/** Whether programs use a copy of the mount in another mount namespace, which does not make the mount here busy. */
+async function isUsedElsewhere(minor: number | undefined): Promise<boolean> {
+  if (minor === undefined) return false
+  const { copied, pids } = await connectionUsers(minor)
+  return copied && pids.length > 0
+}
+
+/**
+ * Waits for the end of a connection whose mount here is detached. Copies in other mount namespaces that nobody uses keep
+ * it alive; then it is ended here.
+ */
+async function endUnused(minor: number | undefined, served: ServedMount): Promise<void> {
+  if (minor !== undefined) {
+    const { copied, pids } = await connectionUsers(minor)
+    if (copied && pids.length === 0) {
+      served.noteDetached?.()
+      await abortConnection(minor)
+    }
+  }
+  await endSoon(served.ended)
 }
 
 async function endSoon(ended: Promise<MountEnd>): Promise<void> {

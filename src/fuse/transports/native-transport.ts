@@ -121,6 +121,8 @@ export interface Served {
   readonly ready: Promise<void>
   readonly ended: Promise<MountEnd>
   readonly hasEnded: () => boolean
+  /** An abort from now on is the end of an unmount. */
+  readonly noteDetached: () => void
   /** The descriptor, if another server could continue the connection. */
   readonly channelToHold: () => number | undefined
   /** Ends the holding of the connection. */
@@ -140,6 +142,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
   const { tree, options, log, state, answers } = serving
   let onEnded: (end: MountEnd) => void = () => {}
   let over = false
+  let isDetached = false
   const ended = new Promise<MountEnd>((resolve) => {
     onEnded = resolve
   })
@@ -151,7 +154,8 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     session.end()
     void notifier.close().then(() => {
       channel.stop()
-      onEnded(errno === ERRNO.ENODEV ? 'unmounted' : errno === ERRNO.ECONNABORTED ? 'aborted' : 'failed')
+      const isUnmount = errno === ERRNO.ENODEV || (isDetached && errno === ERRNO.ECONNABORTED)
+      onEnded(isUnmount ? 'unmounted' : errno === ERRNO.ECONNABORTED ? 'aborted' : 'failed')
     })
   }
   const opened = addon.openChannel({ ...SIZES, fd, mode, onBatch, onEnd })
@@ -199,6 +203,9 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     ready,
     ended,
     hasEnded: () => over,
+    noteDetached: () => {
+      isDetached = true
+    },
     channelToHold,
     release: () => session.withoutJournal(),
   }
