@@ -51,7 +51,6 @@ const FOR_TESTS: Readonly<Record<string, readonly string[]>> = {
   'a pure part that is tested separately, because its edge needs the kernel': [
     'src/cli/terminal.ts progressLine',
     'src/daemon/lifecycle/lock.ts readLockHolder',
-    'src/fuse/mounts/mount-info.ts parseMountInfo',
     'src/fuse/mounts/stale.ts probeMount',
     'src/fuse/operations/pending-kill.ts hasPendingKill',
     'src/fuse/operations/pending-kill.ts masksHaveKill',

@@ -1,6 +1,6 @@
 /**
- * Which programs use a connection, in any mount namespace and also after its name was detached. Reads /proc; of the mount
- * itself it asks nothing but the attributes of directories and files that a program in a detached mount has open.
+ * Which programs use a connection, in any mount namespace and also after its name was detached. Reads /proc. Of the
+ * mount itself it asks only the attributes of what a program in a detached mount has open.
  */
 import { constants } from 'node:fs'
 import { open, readdir, readFile, readlink } from 'node:fs/promises'

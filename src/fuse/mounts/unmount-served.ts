@@ -79,8 +79,8 @@ async function isUsedElsewhere(minor: number | undefined): Promise<boolean> {
 }
 
 /**
- * Waits for the end of a connection whose mount here is detached. Copies in other mount namespaces that nobody uses keep
- * it alive; then it is ended here.
+ * Waits for the end of a connection whose mount here is detached. Copies in other mount namespaces that nobody uses
+ * keep it alive; then it is ended here.
  */
 async function endUnused(minor: number | undefined, served: ServedMount): Promise<void> {
   if (minor !== undefined) {
