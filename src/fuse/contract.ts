@@ -39,6 +39,8 @@ export interface MountOptions {
    * can be taken over when its server dies; without it, the mount dies with its server.
    */
   readonly sharedMemory?: number | undefined
+  /** The file that says whether that memory has operations that are not on disk; see log-mark.ts. */
+  readonly logMarkFile?: string | undefined
   /** Called when a request is answered with EIO because it ended two drive threads. @param what the operation */
   readonly onRefused?: (what: string) => void
   /** Called during a take-over for operations that are not replayed, because their replay ended two drive threads. */

@@ -25,6 +25,8 @@ export interface DrivePaths {
   readonly embeddedNodeDirectory: string
   /** Mounts to restore after a crash. */
   readonly mountsFile: string
+  /** Whether the log of a mount has operations that are not on disk; see log-mark.ts. */
+  readonly logMarkFile: string
   /** Record of losses for the user; see losses.ts. */
   readonly lossesFile: string
   readonly lockFile: string
@@ -88,6 +90,7 @@ function layout(base: { config: string; data: string; state: string; run: string
     dataDirectory: join(base.data, 'data'),
     embeddedNodeDirectory: join(base.data, 'node'),
     mountsFile: join(base.state, 'mounts.json'),
+    logMarkFile: join(base.state, 'log-mark.json'),
     lossesFile: join(base.state, 'losses.json'),
     // Beside the data it guards, not in the runtime folder: two sessions may have different runtime folders.
     lockFile: join(base.data, 'daemon.lock'),

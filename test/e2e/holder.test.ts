@@ -94,11 +94,18 @@ test('S-050 S-022 the death of the drive thread is also only a pause, and four o
   await drive.run(['unmount', '--now'])
 })
 
-test('S-050 after 30 s without a daemon programs get an error, and the next daemon makes a new mount', async (t: ExecutionContext) => {
+/** A change that only the log has: its daemon is stopped at once, before it can stage it. */
+const writeAndStop = (drive: TestDrive): string =>
+  program('sh', ['-c', 'echo new > new; kill -STOP "$0"', String(drive.daemonPid())], { cwd: drive.mountpoint })
+
+const LOST = /changes that programs made since .*Z.* may be lost/
+
+test('S-050 S-172 after 30 s without a daemon programs get an error, the next daemon makes a new mount, and status names the loss', async (t: ExecutionContext) => {
   t.timeout(10 * 60_000)
   const drive = testDrive(t)
   await drive.up()
   program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
+  writeAndStop(drive)
   // The owner of the lock prevents other daemons of this home.
   drive.killDaemon()
   const taking = 'import fcntl, sys, time; file = open(sys.argv[1]); fcntl.flock(file, fcntl.LOCK_EX); time.sleep(120)'
@@ -107,6 +114,7 @@ test('S-050 after 30 s without a daemon programs get an error, and the next daem
   const read = await programAside('cat', [join(drive.mountpoint, 'note')]).catch((error: Error) => error.message)
   if (read === 'kept\n') {
     t.log('the next daemon was faster than the lock')
+    t.deepEqual((await drive.json<Status>(['status'])).warnings, [])
     return
   }
   t.regex(read, /not connected|connection abort/)
@@ -115,6 +123,7 @@ test('S-050 after 30 s without a daemon programs get an error, and the next daem
   await once(lock, 'exit')
   await drive.mount()
   t.is(program('cat', [join(drive.mountpoint, 'note')]), 'kept\n')
+  t.regex((await drive.json<Status>(['status'])).warnings.join(), LOST)
   await drive.run(['unmount', '--now'])
 })
 
@@ -156,15 +165,17 @@ test('S-052 without a holder, a program that keeps writing after a kill never wr
   t.is(statSync(drive.mountpoint).mode, before, 'the mode of the directory is restored')
 })
 
-test('S-052 files written to the directory beneath are reported, and the drive is restored anyway', async (t: ExecutionContext) => {
+test('S-052 S-172 after a kill of daemon and holder, files beneath and the lost log are reported, and the drive is restored', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.up()
+  writeAndStop(drive)
   drive.killAll()
   program('umount', ['-l', drive.mountpoint])
   writeFileSync(join(drive.mountpoint, 'left'), 'plaintext')
   const status = await drive.json<Status>(['status'])
   t.is(status.mounts.length, 1)
   t.regex(status.lastError ?? '', /1 names? beneath the mount/)
+  t.regex(status.warnings.join(), LOST)
   await drive.run(['unmount', '--now'])
   t.deepEqual(readdirSync(drive.mountpoint), ['left'])
 })

@@ -29,6 +29,8 @@ export interface ThreadMountOptions {
   /** As in the mount's own options. */
   readonly sharedMemory?: number | undefined
   /** As in the mount's own options. */
+  readonly logMarkFile?: string
+  /** As in the mount's own options. */
   readonly again?: boolean
 }
 

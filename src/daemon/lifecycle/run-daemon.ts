@@ -4,6 +4,7 @@ import { controlAnswers, serveControl, type ControlServer } from '../../api/inde
 import { createLog, isDriveError, MIB, packageVersion, sleep, systemClock, type Log } from '../../base/index.js'
 import { drivePaths, keepMemoryPrivate, preparePaths } from '../../platform/index.js'
 import { attachHolder } from '../mounts/holder.js'
+import { noteLostLog } from '../mounts/note-lost-log.js'
 import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import { createControl } from '../control/control.js'
 import { createDaemon } from './daemon.js'
@@ -58,6 +59,7 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
     startThread,
     onMountsChanged: () => considerEnd(),
   })
+  await noteLostLog(holder, daemon.losses)
 
   const end = (why: string): Promise<void> =>
     (ending ??= (async () => {

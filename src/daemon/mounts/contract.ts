@@ -16,6 +16,11 @@ export interface Holder {
   readonly held: MountReport | undefined
   /** Operations in the log of that mount. Some of them may be on disk. */
   readonly logged: number
+  /**
+   * If the holder of the last mount is gone with its log: since when operations that were answered may be lost, in
+   * milliseconds since 1970.
+   */
+  readonly lostSinceMs: number | undefined
   /** Returns the mount for a take-over. */
   take(): HeldMount | undefined
   /** Returns the unlocked key that came with the mount. */

@@ -5,10 +5,19 @@
  */
 import { closeSync } from 'node:fs'
 import type { MountReport } from '../../api/index.js'
-import { systemClock, type Log } from '../../base/index.js'
+import { systemClock, toWire, type Log } from '../../base/index.js'
 import type { DrivePaths } from '../../platform/index.js'
 import type { RootKey } from '../../crypto/index.js'
-import { countLogged, holderNative, SHARED_BYTES, SharedState, type HolderNative } from '../../fuse/index.js'
+import {
+  clearLogMark,
+  countLogged,
+  holderNative,
+  markedSince,
+  reserveLogMark,
+  SHARED_BYTES,
+  SharedState,
+  type HolderNative,
+} from '../../fuse/index.js'
 import type { HeldMount, Holder } from './contract.js'
 import { holderLives, connectHolder, holderMessage, type HolderHandshake } from './holder-link.js'
 import { continueHolder } from './continue-holder.js'
@@ -25,7 +34,7 @@ const MOST_STARTS = 5
 const MINUTE_MS = 60_000
 
 export interface HolderOptions {
-  readonly paths: Pick<DrivePaths, 'holderSocket' | 'lockFile' | 'logFile'>
+  readonly paths: Pick<DrivePaths, 'holderSocket' | 'lockFile' | 'logFile' | 'logMarkFile'>
   readonly log: Log
   /** Starts the next daemon; empty under a service manager. */
   readonly command: readonly string[]
@@ -50,6 +59,9 @@ class AttachedHolder implements Holder {
   #startsMs: number[] = []
   #starting: Promise<boolean> | undefined
   #isClosed = false
+  /** The last removal of the mark. */
+  #unmarked: Promise<unknown> = Promise.resolve()
+  lostSinceMs: number | undefined
 
   constructor(native: HolderNative, options: HolderOptions) {
     this.#native = native
@@ -69,6 +81,10 @@ class AttachedHolder implements Holder {
       if (this.held !== undefined) log.info('taking over the mount of a killed daemon')
       else if (met.channel >= 0) this.#letGo(met)
     }
+    if (this.held === undefined) this.lostSinceMs = await markedSince(paths.logMarkFile)
+    await reserveLogMark(paths.logMarkFile).catch((error: unknown) =>
+      log.warn('the loss of a log would not be noticed', { code: toWire(error).code }),
+    )
     setInterval(() => this.#check(), CHECK_EVERY_MS).unref()
   }
 
@@ -103,6 +119,7 @@ class AttachedHolder implements Holder {
 
   async prepare(report: MountReport): Promise<number | undefined> {
     this.#check()
+    await this.#unmarked
     if (this.#link < 0) await this.#start()
     if (this.#link < 0 || this.#shared === undefined) {
       this.#options.log.warn('there is no holder: a killed daemon will leave a dead mount')
@@ -128,11 +145,12 @@ class AttachedHolder implements Holder {
     this.#found?.fill(0)
     this.#found = undefined
     if (this.#link >= 0) this.#native.holderSend(this.#link, holderMessage('D'), -1)
+    this.#unmarked = clearLogMark(this.#options.paths.logMarkFile).catch(() => undefined) // the next mount writes it
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#starting
+    await Promise.all([this.#starting, this.#unmarked])
   }
 
   /** Sends key and channel. If one cannot be sent, both are withdrawn, because a key alone is useless. */

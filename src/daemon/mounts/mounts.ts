@@ -132,7 +132,8 @@ export function createMounts(options: MountsOptions): Mounts {
     let beneath = 0
     try {
       const sharedMemory = await holder.prepare(report)
-      const mounted = await worker.thread.mount(directory, { ...wanted, sharedMemory, again: again || adopt })
+      const how = { ...wanted, sharedMemory, logMarkFile: paths.logMarkFile, again: again || adopt }
+      const mounted = await worker.thread.mount(directory, how)
       beneath = mounted.beneath
       live.set(directory, report)
       if (mounted.bareMode !== undefined && !bareModes.has(directory)) bareModes.set(directory, mounted.bareMode)
@@ -164,7 +165,7 @@ export function createMounts(options: MountsOptions): Mounts {
 
     async takeOver({ report, channel, sharedMemory }) {
       const { directory, readOnly, allowOther } = report
-      const how = { readOnly, allowOther, sharedMemory }
+      const how = { readOnly, allowOther, sharedMemory, logMarkFile: paths.logMarkFile }
       live.set(directory, report)
       await recallMode(directory)
       const living = { mountpoint: directory, channel, sharedMemory }

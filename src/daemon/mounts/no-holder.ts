@@ -5,6 +5,7 @@ import type { Holder } from './contract.js'
 export const NO_HOLDER: Holder = {
   held: undefined,
   logged: 0,
+  lostSinceMs: undefined,
   take: () => undefined,
   takeKey: () => undefined,
   prepare: () => Promise.resolve(undefined),

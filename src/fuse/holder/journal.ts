@@ -6,6 +6,7 @@ import { KIB, MIB } from '../../base/index.js'
 import type { KeptPlace, Redo, Tree } from '../../vfs/index.js'
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
 import { LOG_BYTES, type SharedState } from './shared-state.js'
+import type { LogMark } from './log-mark.js'
 import { entryBytes, RedoLog } from './redo-log.js'
 
 const TRIM_MS = 200
@@ -73,6 +74,8 @@ export interface JournalOptions {
   readonly isTakenOver?: boolean
   /** Buffers of the shared memory, for streams. Without them, the log copies everything that is written. */
   readonly buffers?: readonly Uint8Array[] | undefined
+  /** Says on disk whether the log has operations that are not there. */
+  readonly mark?: LogMark | undefined
 }
 
 /** Opens the journal of a mount. Its log may already have entries. */
@@ -82,7 +85,7 @@ export function createJournal(
   redo: Redo,
   options: JournalOptions,
 ): Journal {
-  const { releaseMemory, releaseBuffer = () => undefined, isTakenOver = false, buffers } = options
+  const { releaseMemory, releaseBuffer = () => undefined, isTakenOver = false, buffers, mark } = options
   const log = new RedoLog(state)
   redo.keepNumbers()
   /** Inodes freed since the last entry; logged after the operation that freed them. */
@@ -116,6 +119,7 @@ export function createJournal(
   const tick = (): void => {
     if (keepsAnswers) return
     trim()
+    mark?.trimmed(state)
     emptyTrims = log.usedBytes === 0 ? emptyTrims + 1 : 0
     if (!hasGrown || emptyTrims < RESTING_TRIMS) return
     hasGrown = false
@@ -208,6 +212,7 @@ export function createJournal(
       return run
     },
     record(request, ino, handle) {
+      mark?.logged()
       const { sec, nsec } = redo.stamp
       const place = keptPlace(request)
       log.append(request, { sequence: redo.sequence, ino, handle, sec, nsec }, place)

@@ -15,6 +15,7 @@ import { checksPermissions, mountAgain, openMount } from './open-mount.js'
 import { createJournal, KEPT_LOG_BYTES } from '../holder/journal.js'
 import { keptBuffersOf } from '../holder/kept-buffers.js'
 import { LoggedAnswers } from '../holder/logged-answers.js'
+import { openLogMark, type OpenedLogMark } from '../holder/log-mark.js'
 import { RedoLog } from '../holder/redo-log.js'
 import { replay } from '../holder/replay.js'
 import { HEADER_BYTES, KEPT_BUFFERS_AT, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
@@ -64,7 +65,8 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       const fd = await openMount(addon, place, options)
       return detachOnFailure(mountpoint, async () => {
         const state = options.sharedMemory === undefined ? undefined : mapState(addon, options.sharedMemory)
-        const served = serveDescriptor(addon, mode, fd, { tree, options, log, state })
+        const logMark = await openLogMark(options.logMarkFile)
+        const served = serveDescriptor(addon, mode, fd, { tree, options, log, state, logMark })
         await served.ready
         return describe(tree, mountpoint, served, options)
       })
@@ -86,7 +88,8 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       }
       await askToResend(living.channel)
       const answers = new LoggedAnswers(new RedoLog(state))
-      const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, answers })
+      const logMark = await openLogMark(options.logMarkFile)
+      const served = serveDescriptor(addon, mode, living.channel, { tree, options, log, state, logMark, answers })
       await served.ready
       return describe(tree, living.mountpoint, served, options)
     },
@@ -134,12 +137,13 @@ interface Serving {
   readonly options: MountOptions
   readonly log: Log
   readonly state: SharedState | undefined
+  readonly logMark: OpenedLogMark | undefined
   /** Present for a connection that was taken over. */
   readonly answers?: LoggedAnswers
 }
 
 function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, serving: Serving): Served {
-  const { tree, options, log, state, answers } = serving
+  const { tree, options, log, state, logMark, answers } = serving
   let onEnded: (end: MountEnd) => void = () => {}
   let over = false
   let isDetached = false
@@ -152,6 +156,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
   const onEnd = (errno: number): void => {
     over = true
     session.end()
+    logMark?.close()
     void notifier.close().then(() => {
       channel.stop()
       const isUnmount = errno === ERRNO.ENODEV || (isDetached && errno === ERRNO.ECONNABORTED)
@@ -181,7 +186,8 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     const releaseBuffer = (buffer: number): void =>
       void addon.releaseShared?.(state.memory, KEPT_BUFFERS_AT + buffer * SLOT_BYTES, SLOT_BYTES)
     const isTakenOver = answers !== undefined
-    session.journal = createJournal(state, tree, tree.redo, { releaseMemory, releaseBuffer, isTakenOver, buffers })
+    const memory = { releaseMemory, releaseBuffer, buffers }
+    session.journal = createJournal(state, tree, tree.redo, { ...memory, isTakenOver, mark: logMark?.mark })
   }
   const notifier = createNotifier(fd, (on) => void channel.guard(on), log)
   session.dropAttributes = (ino) => notifier.dropAttributes(ino)
