@@ -227,6 +227,7 @@ class DriveSync implements Sync {
   #succeeded(): void {
     this.#backOff.succeeded()
     this.#health.succeeded()
+    this.#checks.look()
     if (this.#reporting.phase !== 'waiting') this.#reporting.enter('idle')
   }
 

@@ -70,6 +70,11 @@ export class Checks {
     }
   }
 
+  /** See `Scrub.look`. */
+  look(): void {
+    this.#scrub.look()
+  }
+
   async close(): Promise<void> {
     this.#closing.abort(new DriveError('ABORTED', 'The drive is closing.'))
     await Promise.all([this.#running, this.#scrub.close()])

@@ -53,6 +53,8 @@ export interface CheckReport {
 
 /** Durable progress of the current scrub pass. */
 export interface ScrubPosition {
+  /** The node that is read; a pass at another node starts from the beginning. */
+  readonly node?: string | undefined
   /** Blocks with an eviction tick up to this one were checked. */
   readonly evictedAfter: number
   /** Digests up to this one were checked. */

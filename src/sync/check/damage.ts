@@ -13,6 +13,11 @@ export interface DamagedRow extends DamagedBlock {
 
 const ROWS_A_PAGE = 64
 
+/** Whether damaged blocks were found at the node that holds the version now. Another node is asked for them anew. */
+export function isDamageHere({ damageNode, holder }: Pick<SyncState, 'damageNode' | 'holder'>): boolean {
+  return damageNode === undefined || damageNode === holder
+}
+
 export function damageOf(digest: Digest, { tables }: Pick<SyncState, 'tables'>): DamagedBlock | undefined {
   const row = tables.damaged.get(digest)
   return row === undefined ? undefined : decodeDamaged(row)
@@ -72,6 +77,7 @@ export async function noteDamage(rows: readonly DamagedRow[], { state, port, log
     const known = damageOf(row.digest, state)?.state
     if (row.state === 'exchange' || known === undefined || known === 'healed') putDamage(row, state)
   }
+  state.put('damageNode', state.holder)
   await state.queue.commit()
   await port.keepBlocks(rows.filter(({ codec }) => codec === 'raw').map(({ digest }) => digest))
   log.warn('the node holds damaged blocks or lacks blocks', { blocks: rows.length })
@@ -98,6 +104,7 @@ export async function recheckDamage(parts: CheckParts, signal: AbortSignal): Pro
   for (const rows of damagedIn(isHeld ? ['open', 'lost', 'replaced'] : [], state)) {
     for (const row of rows) await recheckRow(row, parts, signal)
   }
+  if (isHeld) state.put('damageNode', state.holder)
   await state.queue.commit()
 }
 

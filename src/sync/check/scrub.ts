@@ -8,7 +8,7 @@ import { digestOf } from '../../commits/index.js'
 import { Wake } from '../schedule/wake.js'
 import type { ScrubPosition, ScrubStatus } from './contract.js'
 import type { CheckParts } from './parts.js'
-import { damagedIn, isOfVersion, recheckDamage, readPending } from './damage.js'
+import { damagedIn, isDamageHere, isOfVersion, recheckDamage, readPending } from './damage.js'
 import { classifyDamage } from './classify-damage.js'
 import { checkAtNode } from './live-blocks.js'
 import { beginRound, forgetRounds, isNodeUseless } from './repair-rounds.js'
@@ -47,7 +47,7 @@ export class Scrub {
   #isPaused = false
   #step: Promise<unknown> = Promise.resolve()
   readonly #running: Promise<void>
-  #damage = { open: 0, lost: 0 }
+  #damage = NO_DAMAGE
   #nextSealMs = -Infinity
 
   /** Starts immediately; `close` ends it. */
@@ -62,7 +62,7 @@ export class Scrub {
 
   get status(): ScrubStatus {
     const { isRunning, checked, endedMs } = this.#position
-    return { isRunning, checked, endedMs, ...this.#damage }
+    return { isRunning, checked, endedMs, ...(isDamageHere(this.#parts.state) ? this.#damage : NO_DAMAGE) }
   }
 
   /** Aborts the current step. No other starts before `goOn`. */
@@ -79,6 +79,11 @@ export class Scrub {
     this.#wake.now()
   }
 
+  /** The version may be at another node now: what was found at the one before has to be looked at there. */
+  look(): void {
+    if (this.#isAtOtherNode) this.#wake.now()
+  }
+
   async close(): Promise<void> {
     this.#stop.abort()
     this.#cut.abort()
@@ -87,7 +92,12 @@ export class Scrub {
   }
 
   get #position(): ScrubPosition {
-    return this.#parts.state.scrub ?? BEGINNING
+    return this.#isAtOtherNode ? BEGINNING : (this.#parts.state.scrub ?? BEGINNING)
+  }
+
+  get #isAtOtherNode(): boolean {
+    const { scrub, holder } = this.#parts.state
+    return scrub?.node !== undefined && scrub.node !== holder
   }
 
   async #run(): Promise<void> {
@@ -122,8 +132,10 @@ export class Scrub {
   async #doStep(signal: AbortSignal): Promise<void> {
     const parts = this.#parts
     const before = this.#position
+    const node = parts.state.holder
     if (!before.isRunning) {
       await recheckDamage(parts, signal)
+      this.#damage = this.#count()
       await classifyDamage(parts, true)
       if (parts.state.head !== undefined) await checkPinTree(parts.state.head, parts, signal)
     }
@@ -134,6 +146,7 @@ export class Scrub {
     const isRunning = live.length > 0 || next.digests.length > 0
     if (found > 0 || !before.isRunning || !isRunning) await this.#heal(!isRunning, signal)
     parts.state.put('scrub', {
+      node,
       evictedAfter: next.after,
       liveAfter: live.at(-1) ?? before.liveAfter,
       checked: (before.isRunning ? before.checked : 0) + evicted.length + live.length,
@@ -191,6 +204,7 @@ export class Scrub {
   }
 }
 
+const NO_DAMAGE = { open: 0, lost: 0 }
 const LEAST_PAUSE_MS = 100
 /** Maximum delay of a timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1

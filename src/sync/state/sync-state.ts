@@ -164,6 +164,11 @@ export class SyncState {
     return this.#read<ScrubPosition>('scrub')
   }
 
+  /** The node that the table of damaged blocks is about. */
+  get damageNode(): string | undefined {
+    return this.#read<string>('damageNode')
+  }
+
   /** The repairs of the scrub at this node; undefined if none was necessary. */
   get repairs(): RepairRounds | undefined {
     return this.#read<RepairRounds>('repairs')
@@ -185,7 +190,7 @@ export class SyncState {
   put(name: 'devices', value: readonly KnownHead[]): void
   put(name: 'live', value: LiveState): void
   put(name: 'isLiveDoubted', value: boolean): void
-  put(name: 'holder', value: string): void
+  put(name: 'holder' | 'damageNode', value: string | undefined): void
   put(name: 'places', value: readonly ConfirmedAt[]): void
   put(name: 'pastHeads' | 'abandoned', value: readonly Digest[]): void
   put(name: 'scrub', value: ScrubPosition): void
