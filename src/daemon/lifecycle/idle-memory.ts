@@ -3,7 +3,7 @@
  * it frees from the C heap stays with the process.
  */
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
-import { garbageCollector } from './collect-garbage.js'
+import { garbageCollector, type GarbageCollector } from './collect-garbage.js'
 import { Pressure } from './memory-pressure.js'
 
 const CHECK_EVERY_MS = 5_000
@@ -17,8 +17,8 @@ const IDLE_BELOW = 0.02
  * @returns a function that stops it
  */
 export function collectWhenIdle(): () => void {
-  const collect = garbageCollector()
-  const stopRelieving = relieveUnderPressure(collect)
+  const collector = garbageCollector()
+  const stopRelieving = relieveUnderPressure(collector)
   let since: EventLoopUtilization = performance.eventLoopUtilization()
   let hasWorked = true
   const timer = setInterval(() => {
@@ -28,7 +28,7 @@ export function collectWhenIdle(): () => void {
     if (utilization > IDLE_BELOW) hasWorked = true
     else if (hasWorked) {
       hasWorked = false
-      collect(true)
+      collector.collectAtRest()
       // The collection itself does not count as work.
       since = performance.eventLoopUtilization()
     }
@@ -41,11 +41,14 @@ export function collectWhenIdle(): () => void {
 }
 
 /** V8 underestimates the memory of unused buffers and lets hundreds of MiB of them accumulate under load. */
-function relieveUnderPressure(collect: (isIdle: boolean) => void): () => void {
+function relieveUnderPressure(collector: GarbageCollector): () => void {
   const pressure = new Pressure()
+  let hasBegun = false
   const timer = setInterval(() => {
-    if (!pressure.isTooMuch(process.memoryUsage.rss(), ownBytes)) return
-    collect(false)
+    if (hasBegun) collector.finish()
+    hasBegun = pressure.isTooMuch(process.memoryUsage.rss(), ownBytes)
+    if (!hasBegun) return
+    collector.begin()
     pressure.collected(ownBytes())
   }, PRESSURE_EVERY_MS)
   timer.unref()
