@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "memory_calls.h"
+#include "single_faults.h"
 
 enum { WATCHED_FILES = 16, CHECK_MS = 1000, BUSY_CHECK_MS = 10, HURRIED_CHECK_MS = 3 };
 /* This growth since the last check counts as load. */
@@ -44,16 +45,34 @@ static bool is_any_watched(void) {
   return false;
 }
 
+static double single_faults(const char *path) { return each_mapping(path, fault_singly); }
+
+static void each_watched(double (*act)(const char *path)) {
+  for (int i = 0; i < WATCHED_FILES; i++)
+    if (watched[i]) (void)act(watched[i]);
+}
+
+/* A map that has outgrown its address space is mapped anew. Looks at most once a second: a look is not cheap. */
+static void watch_new_maps(void) {
+  static time_t looked;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (now.tv_sec == looked) return;
+  looked = now.tv_sec;
+  each_watched(single_faults);
+}
+
 static void *watch_maps(void *none) {
   int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
   double last = 0, least = 0;
   pthread_mutex_lock(&watch_lock);
   while (status >= 0 && is_any_watched()) {
     double now = resident_file_bytes(status);
-    int next_ms = now > last + BUSY_BYTES ? BUSY_CHECK_MS : CHECK_MS;
+    bool grows = now > last + BUSY_BYTES;
+    int next_ms = grows ? BUSY_CHECK_MS : CHECK_MS;
+    if (grows) watch_new_maps();
     if (now > watch_most && now > least + STEP_BYTES) {
-      for (int i = 0; i < WATCHED_FILES; i++)
-        if (watched[i]) forget_file(watched[i]);
+      each_watched(forget_file);
       now = least = resident_file_bytes(status);
       next_ms = BUSY_CHECK_MS;
     }
@@ -111,6 +130,7 @@ static napi_value watch_mapped(napi_env env, napi_callback_info info) {
     if (!watched[i]) slot = i;
   if (slot >= 0) watched[slot] = strdup(path);
   if (slot >= 0 && !watched[slot]) slot = -1;
+  if (slot >= 0) (void)single_faults(path);
   watch_most = most;
   if (slot >= 0 && !watch_runs) {
     watch_runs = start_watching();

@@ -14,11 +14,10 @@
 #include "napi_args.h"
 
 /*
- * Unmaps the resident pages of every shared mapping of this file. They stay in the page cache and are mapped again when
- * touched. The caller ensures that the file is not unmapped meanwhile. Returns the bytes of address space examined, or
- * a negative errno.
+ * Calls `visit` for every shared mapping of this file. The caller ensures that the file is not unmapped meanwhile.
+ * Returns the bytes of address space visited, or a negative errno.
  */
-static double forget_file(const char *path) {
+static double each_mapping(const char *path, void (*visit)(unsigned long start, unsigned long end)) {
   struct stat file;
   if (stat(path, &file) < 0) return -errno;
   const char *slash = strrchr(path, '/');
@@ -27,7 +26,7 @@ static double forget_file(const char *path) {
   if (!maps) return -errno;
   char *line = NULL;
   size_t room = 0;
-  double looked = 0;
+  double visited = 0;
   while (getline(&line, &room, maps) > 0) {
     unsigned long start, end, inode;
     char flags[5];
@@ -37,12 +36,20 @@ static double forget_file(const char *path) {
     if (flags[3] != 's' || inode != (unsigned long)file.st_ino || at == 0) continue;
     const char *mapped = strrchr(line + at, '/');
     if (!mapped || strncmp(mapped + 1, name, strlen(name)) != 0) continue;
-    if (madvise((void *)start, end - start, MADV_DONTNEED) == 0) looked += (double)(end - start);
+    visit(start, end);
+    visited += (double)(end - start);
   }
   free(line);
   fclose(maps);
-  return looked;
+  return visited;
 }
+
+static void forget_range(unsigned long start, unsigned long end) {
+  (void)madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
+/* Unmaps the resident pages of the file. They stay in the page cache and are mapped again when touched. */
+static double forget_file(const char *path) { return each_mapping(path, forget_range); }
 
 /* forgetMapped(path): see forget_file. */
 static napi_value forget_mapped(napi_env env, napi_callback_info info) {

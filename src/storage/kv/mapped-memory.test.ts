@@ -79,6 +79,21 @@ test('S-066 mapped pages leave the process while a thread looks for rows that ar
   requireBounded(t, most)
 })
 
+test('S-066 a row that is read maps its own pages and not their neighbours, where the kernel can do so', async (t) => {
+  const { path, environment, table } = opened(t)
+  const [rows, reads] = [20_000, 200]
+  for (let i = 0; i < rows; i++) table.put(keyOf(i), Buffer.alloc(1900, i))
+  await environment.commit()
+  const file = join(path, 'data.mdb')
+  forgetMapped(file)
+  const before = residentKib(file)
+  for (let i = 0; i < reads; i++) if (table.get(keyOf(i * (rows / reads))) === undefined) t.fail()
+  const each = (residentKib(file) - before) / reads
+  t.log(`${each.toFixed(1)} KiB a row`)
+  // A leaf, and the branches that lead to it; the neighbours are 64 KiB or more.
+  t.true(each <= 16 || !faultsSingly(file))
+})
+
 test('S-066 mapped pages of large values leave the process during a load', async (t) => {
   const { path, environment, table } = opened(t)
   const rows = 800
@@ -105,6 +120,12 @@ function keyOf(i: number): Buffer {
 function requireBounded(t: ExecutionContext, mostKib: number): void {
   t.log(`at most ${Math.round(mostKib / 1024)} MiB`)
   if (nativeSeal()?.forgetMapped !== undefined) t.true(mostKib < (72 + 16 + 16) * 1024)
+}
+
+/** Whether the map is registered for asynchronous write protection; see native/single_faults.h. */
+function faultsSingly(path: string): boolean {
+  const [, ours = ''] = readFileSync('/proc/self/smaps', 'latin1').split(` ${path}\n`)
+  return /^VmFlags:.* uw( |$)/m.exec(ours) !== null
 }
 
 /** Resident KiB of all mappings of a file, according to the system. */
