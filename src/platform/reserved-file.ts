@@ -28,12 +28,17 @@ export class ReservedFile {
     if (!(await this.#isWhole(this.#spare))) await writePrivateFile(this.#spare, this.#padded(''))
   }
 
-  /** Replaces the content atomically and durably. Needs no space after `reserve`. */
+  /**
+   * Replaces the content atomically and durably. After `reserve`, only a content that is longer needs space.
+   * @throws ACCESS_DENIED for anything but a regular file in its place
+   */
   async write(content: string): Promise<void> {
-    if (!(await this.#isWhole(this.#spare))) return writePrivateFile(this.#path, this.#padded(content))
+    const padded = this.#padded(content)
+    await this.#isWhole(this.#path)
+    if (padded.length > this.#bytes || !(await this.#isWhole(this.#spare))) return writePrivateFile(this.#path, padded)
     const file = await openHomeFile(this.#spare, constants.O_RDWR)
     try {
-      await file.write(this.#padded(content), 0, undefined, 0)
+      await file.write(padded, 0, undefined, 0)
       await file.sync()
     } finally {
       await file.close()

@@ -23,7 +23,7 @@ import { storeMustExist } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { dropHeldMount } from '../mounts/drop-held-mount.js'
 import { clearDeadMounts, remountAll } from '../mounts/remount.js'
-import { readMountRecord, type RecordedMount } from '../mounts/mount-record.js'
+import { readMountRecord, reserveMountRecord, type RecordedMount } from '../mounts/mount-record.js'
 
 export function createDaemon(options: DaemonOptions): Daemon {
   const { paths, log, holder } = options
@@ -60,6 +60,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
       const config = async (): Promise<DriveConfig> => withEnvironment(await daemon.config(), process.env)
       const { cacheBytes } = await config()
       await losses.prepare()
+      await reserveMountRecord(paths.mountsFile, log)
       const findStart = async (): Promise<OpenedDrive | undefined> =>
         start ?? (isNew ? undefined : findAgain({ node, rootKey: key, paths, log }))
       opened = await openDrive({

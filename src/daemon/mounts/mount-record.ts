@@ -1,11 +1,14 @@
 /** The record of requested mounts, for repairs after a crash. Written before a mount, removed by its unmount. */
 import { constants } from 'node:fs'
-import { open, readlink } from 'node:fs/promises'
+import { open, readlink, unlink } from 'node:fs/promises'
 import { findMount } from '../../fuse/index.js'
-import { readHomeFile, writePrivateFile } from '../../platform/index.js'
-import { type Log } from '../../base/index.js'
+import { readHomeFile, ReservedFile } from '../../platform/index.js'
+import { KIB, toWire, type Log } from '../../base/index.js'
 import type { MountReport } from '../../api/index.js'
 import { GUARDED } from './mount-directory.js'
+
+/** Reserved on the disk. A longer record, of a very long path, needs space of its own. */
+const RECORD_BYTES = 8 * KIB
 
 export interface RecordedMount extends MountReport {
   /** The original mode of the directory, to be restored after the unmount. */
@@ -31,9 +34,39 @@ export async function readMountRecord(path: string, log: Log): Promise<RecordedM
   }
 }
 
-export async function writeMountRecord(path: string, mounts: readonly RecordedMount[]): Promise<void> {
-  await writePrivateFile(path, `${JSON.stringify(mounts)}\n`)
+/** One change of a record at a time: its spare is written over. */
+let last: Promise<unknown> = Promise.resolve()
+
+const oneAtATime = <T>(change: () => Promise<T>): Promise<T> => {
+  const run = last.then(change)
+  last = run.catch(() => undefined) // the caller gets the error
+  return run
 }
+
+/** Reserves space, so that the record can be written on a full disk. A failure is logged. */
+export async function reserveMountRecord(path: string, log: Log): Promise<void> {
+  await oneAtATime(async () =>
+    new ReservedFile(path, RECORD_BYTES).reserve(textOf(await readMountRecord(path, log))),
+  ).catch((error: unknown) => log.warn('no space is reserved for the record of mounts', { code: toWire(error).code }))
+}
+
+/**
+ * Needs no space after `reserveMountRecord`, and none to record that there is no mount. Without that, a full disk
+ * leaves a mount unrecorded, and it would not be restored after a crash: this is logged.
+ * @throws ACCESS_DENIED if something else is in the place of the file; other failures as they are
+ */
+export async function writeMountRecord(path: string, mounts: readonly RecordedMount[], log: Log): Promise<void> {
+  try {
+    await oneAtATime(() => new ReservedFile(path, RECORD_BYTES).write(textOf(mounts)))
+  } catch (error) {
+    const { code } = toWire(error)
+    if (code !== 'NO_SPACE' && code !== 'QUOTA') throw error
+    if (mounts.length === 0) return unlink(path)
+    log.warn('the record of mounts could not be written', { code })
+  }
+}
+
+const textOf = (mounts: readonly RecordedMount[]): string => `${JSON.stringify(mounts)}\n`
 
 /**
  * Restores the mode of the directory, unless something is mounted on it. Something else may be at this path by now. The

@@ -1,13 +1,16 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { testWhere } from '../../../test/support/available.js'
+import { program } from '../../../test/support/drive.js'
+import { FILL_DISK, smallDisk } from '../../../test/support/small-disk.js'
 import { execFileSync } from 'node:child_process'
 import { DriveError, seededRandom, silentLog, sleep } from '../../base/index.js'
 import { createRootKey } from '../../crypto/index.js'
 import { drivePaths } from '../../platform/index.js'
 import type { Holder } from './contract.js'
+import { readMountRecord, reserveMountRecord } from './mount-record.js'
 import { createMounts, type Mounts, type MountsOptions } from './mounts.js'
 
 const GUARDED = 0o500
@@ -93,3 +96,67 @@ test('S-096 a failed take-over is recorded before the mount and its log of opera
   await t.throwsAsync(mounts.takeOver({ report, channel: -1, sharedMemory: -1 } as never), { is: reason })
   t.deepEqual(noted, ['After the daemon was killed: Up to 3 operations are lost.'])
 })
+
+const recordOf = async (home: string): Promise<string[]> =>
+  (await readMountRecord(drivePaths({ DAGDRIVE_HOME: home }).mountsFile, silentLog)).map(({ directory }) => directory)
+
+for (const isReserved of [true, false]) {
+  testWhere('root')(
+    `S-173 a drive is mounted and unmounted on a full disk, ${isReserved ? 'with' : 'without'} space for the record`,
+    async (t) => {
+      const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
+      t.teardown(() => rmSync(base, { recursive: true, force: true }))
+      const [home, directory] = [join(base, 'home'), join(base, 'mount')]
+      for (const made of [home, directory]) mkdirSync(made)
+      chmodSync(directory, 0o750)
+      smallDisk(t, home, 1)
+      const { mountsFile } = drivePaths({ DAGDRIVE_HOME: home })
+      // As an earlier program left it.
+      writeFileSync(mountsFile, '[{"directory":"/before"}]')
+      if (isReserved) await reserveMountRecord(mountsFile, silentLog)
+      t.deepEqual(await recordOf(home), ['/before'])
+      program('python3', ['-c', FILL_DISK, join(home, 'filler')])
+      const mounts = mountsIn(home)
+      for (let round = 0; round < 2; round++) {
+        await mounts.mount({ directory })
+        t.deepEqual(await recordOf(home), isReserved ? [directory] : ['/before'])
+        await mounts.unmount(directory, {})
+        t.deepEqual(mounts.list, [])
+        t.is(modeOf(directory), 0o750)
+        t.deepEqual(await recordOf(home), [], 'removing the record needs no space')
+        if (!isReserved) break
+      }
+      await mounts.mount({ directory })
+      await mounts.detachAll(false)
+      t.deepEqual(await recordOf(home), [])
+    },
+  )
+}
+
+for (const kind of ['folder', 'link', 'pipe'] as const) {
+  test(`S-173 S-093 with a ${kind} in place of the record of mounts nothing is mounted, and a mount can be ended`, async (t) => {
+    const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
+    t.teardown(() => rmSync(base, { recursive: true, force: true }))
+    const [home, directory] = [join(base, 'home'), join(base, 'mount')]
+    for (const made of [home, directory]) mkdirSync(made)
+    chmodSync(directory, 0o750)
+    const { mountsFile } = drivePaths({ DAGDRIVE_HOME: home })
+    const mounts = mountsIn(home)
+    await mounts.mount({ directory })
+    rmSync(mountsFile)
+    if (kind === 'folder') mkdirSync(mountsFile)
+    else if (kind === 'link') symlinkSync(join(base, 'other'), mountsFile)
+    else execFileSync('mkfifo', [mountsFile])
+    await mounts.unmount(directory, {})
+    t.deepEqual(mounts.list, [])
+    t.is(modeOf(directory), 0o750)
+    const { message } = await t.throwsAsync(mounts.mount({ directory }), { code: 'ACCESS_DENIED' })
+    t.true(message.includes('mounts.json'), message)
+    t.is(modeOf(directory), 0o750)
+    await mounts.detachAll(false)
+    rmSync(mountsFile, { recursive: true })
+    const again = mountsIn(home)
+    await again.mount({ directory })
+    t.deepEqual(await recordOf(home), [directory])
+  })
+}

@@ -71,8 +71,12 @@ export function createMounts(options: MountsOptions): Mounts {
   /** Original modes of the directories. */
   const bareModes = new Map<string, number>()
   const recorded = (report: MountReport): RecordedMount => ({ ...report, bareMode: bareModes.get(report.directory) })
+  const write = (mounts: RecordedMount[]): Promise<void> => writeMountRecord(paths.mountsFile, mounts, log)
+  const notWritten = (error: unknown): void =>
+    log.error('the record of mounts could not be written', { error: toWire(error).message })
+  /** After a change is made, a failure is only logged. The next change writes the whole record. */
   const record = async (): Promise<void> => {
-    if (!closing) await writeMountRecord(paths.mountsFile, [...live.values()].map(recorded))
+    if (!closing) await write([...live.values()].map(recorded)).catch(notWritten)
   }
   const recallMode = async (directory: string): Promise<void> => {
     for (const { directory: known, bareMode } of await readMountRecord(paths.mountsFile, log)) {
@@ -90,9 +94,7 @@ export function createMounts(options: MountsOptions): Mounts {
     void hidden.close()
     for (const wake of waiting) wake()
     options.onChanged()
-    void record().catch((error: unknown) =>
-      log.error('the record of mounts could not be written', { error: String(error) }),
-    )
+    void record()
   }
 
   let last: Promise<unknown> = Promise.resolve()
@@ -128,7 +130,8 @@ export function createMounts(options: MountsOptions): Mounts {
       bareModes.set(directory, bareMode)
     if (again) await recallMode(directory)
     if (before?.bareMode !== undefined) bareModes.set(directory, before.bareMode)
-    await writeMountRecord(paths.mountsFile, [...live.values(), report].map(recorded))
+    // A mount that cannot be recorded is refused, unless only space is missing.
+    await write([...live.values(), report].map(recorded))
     let beneath = 0
     try {
       const sharedMemory = await holder.prepare(report)
@@ -240,7 +243,7 @@ export function createMounts(options: MountsOptions): Mounts {
       if (live.size > 0) holder.drop()
       live.clear()
       for (const wake of waiting) wake()
-      if (!remember) await writeMountRecord(paths.mountsFile, [])
+      if (!remember) await write([]).catch(notWritten)
     },
   }
 }

@@ -20,7 +20,7 @@ export async function clearDeadMounts(mountsFile: string, log: Log, held?: strin
   const kept = recorded.filter(({ directory }) => directory === held)
   if (kept.length === recorded.length) return
   // The next daemon tries again. A full disk must not end the mount that is held.
-  await writeMountRecord(mountsFile, kept).catch((error: unknown) =>
+  await writeMountRecord(mountsFile, kept, log).catch((error: unknown) =>
     log.warn('the record of mounts could not be written', { code: toWire(error).code }),
   )
 }
