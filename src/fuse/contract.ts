@@ -91,6 +91,11 @@ export interface FuseMount {
   isShown(): Promise<boolean>
   /** Mounts the same connection at `target`. @returns false if this user may not, or the connection has ended */
   attach(target: string): Promise<boolean>
+  /**
+   * Makes the kernel send what programs wrote through shared mappings so far. Needs no name of the mount, unlike
+   * syncfs(2). Takes some seconds at most.
+   */
+  writeBack(): Promise<void>
   /** Ends the connection: every call of a program on the mount fails. */
   abort(): Promise<void>
   /** From now on the mount dies with its server. */

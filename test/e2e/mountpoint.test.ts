@@ -62,6 +62,50 @@ function detachUnderShell(drive: TestDrive, prefix: readonly string[], detach: r
   return { shell, ready: once(shell.stdout, 'data').then(() => void program(helper, args)) }
 }
 
+/** Maps a file, closes it, and writes through the mapping without msync when it gets a line. */
+const MAP = `
+import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.truncate(file, 9000)
+mapping = mmap.mmap(file, 9000)
+os.close(file)
+print('ready', flush=True)
+sys.stdin.readline()
+mapping[0:6] = b'mapped'
+mapping[8994:9000] = b'to end'
+print('written', flush=True)
+sys.stdin.readline()
+`
+
+/** A program that has written through a mapping of a file of a mount that is detached then. */
+async function mappedUnderDetached(
+  t: ExecutionContext,
+  drive: TestDrive,
+  prefix: readonly string[],
+  detach: readonly string[],
+): Promise<void> {
+  const [command, ...words] = [...prefix, 'python3', '-c', MAP, join(drive.mountpoint, 'mapped')]
+  const mapping = spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' })
+  t.teardown(() => mapping.kill('SIGKILL'))
+  await once(mapping.stdout, 'data')
+  const [helper, ...args] = [...prefix, ...detach, drive.mountpoint]
+  program(helper, args)
+  mapping.stdin.write('\n')
+  await once(mapping.stdout, 'data')
+}
+
+const MAPPED = `mapped${'\0'.repeat(8988)}to end`
+
+test('S-179 bytes of a mapping that was never synced are there after a daemon stop under a detached mount', async (t: ExecutionContext) => {
+  const drive = testDrive(t)
+  await drive.up()
+  await mappedUnderDetached(t, drive, [], ['umount', '-l'])
+  await drive.run(['daemon', 'stop'])
+  await drive.up()
+  t.is(readFileSync(join(drive.mountpoint, 'mapped'), 'latin1'), MAPPED, drive.log())
+  await drive.run(['unmount', '--now'])
+})
+
 test('S-161 after umount -l with a shell inside, up shows the mount again, and the shell shares it', async (t: ExecutionContext) => {
   const drive = testDrive(t)
   await drive.up()
@@ -88,15 +132,17 @@ test('S-161 after umount -l with a shell inside, up shows the mount again, and t
 })
 
 testAsRoot(
-  'S-161 an ordinary user gets a new mount there: the shell inside the old one gets errors, and nothing is lost',
+  'S-161 S-179 an ordinary user gets a new mount there: the shell inside the old one gets errors, and nothing is lost',
   async (t: ExecutionContext) => {
     const user = await ordinaryUser(t)
     const drive = testDrive(t, { user })
     await drive.up()
-    const { shell, ready } = detachUnderShell(drive, user.prefix, ['fusermount3', '-u', '-z'])
+    const { shell, ready } = detachUnderShell(drive, user.prefix, ['true'])
     t.teardown(() => shell.kill('SIGKILL'))
     await ready
+    await mappedUnderDetached(t, drive, user.prefix, ['fusermount3', '-u', '-z'])
     await drive.up()
+    t.is(asUser(user, 'cat "$1"', join(drive.mountpoint, 'mapped')), MAPPED)
     t.is(asUser(user, 'cat "$1"', join(drive.mountpoint, 'inside')), 'inside\n', drive.log())
     shell.stdin.end('echo lost > inside || echo failed\n')
     const [said] = (await once(shell.stdout, 'data')) as [Buffer]

@@ -10,7 +10,7 @@ import { openPlace } from './place.js'
  * @throws BUSY (something else is mounted there), NOT_EMPTY, NOT_FOUND, NOT_A_DIRECTORY
  */
 export async function showAgain(
-  mount: Pick<FuseMount, 'mountpoint' | 'isShown' | 'attach' | 'abort' | 'ended'>,
+  mount: Pick<FuseMount, 'mountpoint' | 'isShown' | 'attach' | 'writeBack' | 'abort' | 'ended'>,
   { again = false }: Pick<MountOptions, 'again'>,
   log: Log,
 ): Promise<boolean> {
@@ -26,6 +26,7 @@ export async function showAgain(
     await place.close()
   }
   log.warn('a detached mount is ended: programs that still use it get errors')
+  await mount.writeBack()
   await mount.abort()
   await mount.ended
   return false

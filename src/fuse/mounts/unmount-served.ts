@@ -19,6 +19,8 @@ export interface ServedMount {
   readonly hasEnded: () => boolean
   /** Called before the connection is aborted. */
   readonly noteDetached?: () => void
+  /** See `FuseMount.writeBack`. */
+  readonly writeBack?: () => Promise<void>
 }
 
 /** @param minor the number of the connection, so that a mount on top of it is not unmounted */
@@ -46,6 +48,8 @@ export async function unmountServed(
   } else if (outcome === 'detached' && !isConnected(minor)) await served.ended
   // Programs may still be served inside a mount of this connection that was detached before.
   else if (!lazy) await endUnused(minor, served)
+  // The server may end before them.
+  if (lazy && !served.hasEnded()) await served.writeBack?.()
   await tree.syncAll({ uid: 0, gid: 0, pid: 0, signal: new AbortController().signal })
 }
 

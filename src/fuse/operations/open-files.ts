@@ -42,6 +42,11 @@ export class OpenFiles {
     return this.#inodes
   }
 
+  /** The inodes that have a handle. */
+  inodes(): Iterable<number> {
+    return this.#files.keys()
+  }
+
   clear(): void {
     this.#inodes.clear()
     this.#files.clear()

@@ -44,6 +44,7 @@ export const fuseNativeTransport: FuseTransport = {
       onEnd: (listener) => void ended.then(listener),
       ...connectionOf(mountpoint, entry),
       attach: () => Promise.resolve(false),
+      writeBack: () => Promise.resolve(),
       async unmount(how = {}) {
         // Without our addon a flush is not possible. libfuse 2 keeps no dirty pages, and umount writes dirty mapped
         // pages.

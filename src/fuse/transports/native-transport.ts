@@ -23,6 +23,7 @@ import { Suspects } from '../holder/suspects.js'
 import { MountSession } from '../operations/session.js'
 import { tuneMount } from '../mounts/tune-mount.js'
 import { unmountServed } from '../mounts/unmount-served.js'
+import { writeBack } from '../mounts/write-back.js'
 import { Words } from '../protocol/words.js'
 
 const REQUEST_BYTES = MAX_WRITE_BYTES + 8192
@@ -55,7 +56,12 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       onEnd: (listener) => void served.ended.then(listener),
       ...connectionOf(mountpoint, entry),
       attach: (target) => mountAgain(addon, served.descriptor, target, options),
-      unmount: (how = {}) => unmountServed(addon, tree, { mountpoint, minor: entry?.minor }, served, how),
+      writeBack: () => served.writeBack(entry?.minor),
+      unmount: (how = {}) => {
+        const { ended, hasEnded, noteDetached } = served
+        const detached = { ended, hasEnded, noteDetached, writeBack: () => served.writeBack(entry?.minor) }
+        return unmountServed(addon, tree, { mountpoint, minor: entry?.minor }, detached, how)
+      },
     }
   }
   return {
@@ -126,6 +132,7 @@ export interface Served {
   readonly hasEnded: () => boolean
   /** An abort from now on is the end of an unmount. */
   readonly noteDetached: () => void
+  readonly writeBack: (minor: number | undefined) => Promise<void>
   /** The descriptor, if another server could continue the connection. */
   readonly channelToHold: () => number | undefined
   /** Ends the holding of the connection. */
@@ -212,6 +219,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     noteDetached: () => {
       isDetached = true
     },
+    writeBack: (minor) => writeBack({ openFiles: () => session.files.inodes(), dropPages: session.dropPages }, minor),
     channelToHold,
     release: () => session.withoutJournal(),
   }
