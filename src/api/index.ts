@@ -6,6 +6,7 @@ export {
   type ControlService,
   type CopyReport,
   type DriveState,
+  type ForgetReport,
   type FsckFinding,
   type FsckProgress,
   type FsckReport,

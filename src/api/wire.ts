@@ -170,6 +170,16 @@ export interface NodeRequest {
   readonly key?: string
 }
 
+export interface ForgetReport {
+  /** False: there was none. */
+  readonly removed: boolean
+  readonly freedBytes: number
+  /** Files in the folder that are not the store's. They stay there. */
+  readonly left: number
+  /** The folder where they are. */
+  readonly where: string | undefined
+}
+
 export interface FsckRequest {
   /** Repairs damage in the checked parts. */
   readonly repair?: boolean
@@ -205,6 +215,8 @@ export interface Operations {
     progress: TransferProgress
     answer: NodeReport
   }
+  /** Removes the embedded store that `nodeSet` left. */
+  nodeForget: { given: Record<string, never>; progress: never; answer: ForgetReport }
   nodeTest: { given: NodeRequest; progress: never; answer: NodeReport }
   /** Makes everything `staged`, unmounts, and ends the daemon. */
   stop: {

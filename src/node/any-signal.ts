@@ -1,4 +1,5 @@
 /** Combines several abort signals into one. */
+import { sharedAbort } from '../base/index.js'
 
 /**
  * Runs `work` with a signal that fires with the first of `signals`. Listens only while `work` runs: AbortSignal.any
@@ -8,7 +9,7 @@ export async function withAnySignal<T>(
   signals: readonly (AbortSignal | undefined)[],
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const stop = new AbortController()
+  const stop = sharedAbort()
   const listeners = signals
     .filter((signal) => signal !== undefined)
     .map((signal) => ({ signal, onAbort: () => stop.abort(signal.reason) }))

@@ -4,10 +4,10 @@
  */
 import type { Clock, Digest, DriveErrorCode, Log, Random } from '../base/index.js'
 import type { DriveKeys } from '../crypto/index.js'
-import type { CheckReport, CheckRequest, ScrubStatus } from './check/contract.js'
+import type { CheckReport, CheckRequest, ScrubStatus, Unconfirmed } from './check/contract.js'
 import type { Version } from '../commits/index.js'
 import type { EntryRecord } from '../dag/index.js'
-import type { CidText, IpfsNode, NodeStatus } from '../node/index.js'
+import type { CidText, IpfsNode, LeftStore, NodeStatus } from '../node/index.js'
 import type { Core } from '../pipeline/index.js'
 import type { LocalBlockReader } from './fetch/local-blocks.js'
 import type { DrivePort, RemoteSource } from '../tree-state/index.js'
@@ -228,6 +228,11 @@ export interface Sync {
   keepNode(): void
   /** Remembers the heads of devices this one has not heard of, as the node shows them now. */
   hearOfDevices(signal: AbortSignal): Promise<void>
+  /** Asks the node for everything that the store keeps. BUSY while the drive moves; OFFLINE and similar errors. */
+  readonly unconfirmed: (
+    store: Pick<LeftStore, 'pins' | 'names' | 'getBlock'>,
+    signal: AbortSignal,
+  ) => Promise<Unconfirmed>
   /**
    * Call it when something changed after `DrivePort.counts` last reported no change, or when a write found no space:
    * sync does not poll for either.

@@ -16,6 +16,7 @@ export {
   type FastForward,
   type Version,
 } from './contract.js'
+export type { Unconfirmed } from './check/contract.js'
 export { LocalBlocks } from './fetch/local-blocks.js'
 export { claimOpened } from './fetch/claim-opened.js'
 export { type FindOptions, openExisting } from './fetch/open-existing.js'

@@ -1,5 +1,6 @@
-/** `dagdrive node set` and `dagdrive node test`. */
+/** `dagdrive node set`, `dagdrive node forget` and `dagdrive node test`. */
 import { isDriveError, printable, printableLines } from '../../base/index.js'
+import { formatBytes, formatCount } from '../format.js'
 import { nodeLine, noteWarnings } from '../report.js'
 import { readSecretFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
@@ -22,6 +23,21 @@ export async function nodeSet(session: Session, url: string, options: NodeOption
     printableLines([nodeLine(report), 'It holds the published version, and new versions will be published to it.']),
   )
   noteWarnings(session, report)
+}
+
+/** Fails, and removes nothing, while the configured node has not confirmed all that the store holds. */
+export async function nodeForget(
+  session: Session,
+  options: UnlockOptions & { readonly json?: boolean },
+): Promise<void> {
+  await requireOpenDrive(session, options)
+  const report = await ask(session, 'nodeForget', {})
+  const { removed, freedBytes, left, where } = report
+  const lines = removed
+    ? [`The embedded store was removed; ${formatBytes(freedBytes)} are free.`]
+    : ['There is no embedded store of an earlier node here.']
+  if (left > 0) lines.push(`${formatCount(left, 'name')} in its folder not of the store stay there: ${where ?? ''}`)
+  show(session, options.json, report, printableLines(lines))
 }
 
 /** Needs no drive. Fails with the node's own error when the node cannot be used. */

@@ -9,6 +9,7 @@ import { drain, throttled } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mount-directory.js'
+import { forgetStore } from '../nodes/forget-store.js'
 import { createMoves, type Moves } from '../nodes/moves.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
 import { nodeWarnings, withNodeWarnings } from './node-warnings.js'
@@ -114,6 +115,8 @@ export function createControl(options: ControlOptions): ControlService {
       const url = nodeUrlOf(given.url)
       return withNodeWarnings(daemon, url, await moves.move({ ...given, url }, context))
     },
+
+    nodeForget: (_given, { signal }) => moves.between(() => forgetStore(daemon, signal), signal),
 
     nodeTest: ({ url, ...given }, { signal }) =>
       testNode(daemon, url === undefined ? given : { ...given, url: nodeUrlOf(url) }, { signal, withNames: true }),

@@ -14,6 +14,8 @@ export interface Moves {
   readonly isMoving: boolean
   /** Resolves when none is under way; rejects with ABORTED. */
   settled(signal: AbortSignal): Promise<void>
+  /** Runs between two of them. */
+  between<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T>
   /** In the order asked. Who gives up waiting is out of it at once. */
   move(given: NodeRequest & { readonly url: string }, context: Context): Promise<NodeReport>
 }
@@ -29,6 +31,12 @@ export function createMoves(daemon: Daemon): Moves {
       return moving > 0
     },
     settled,
+    between(work, signal) {
+      const before = last
+      const run = unlessAborted(before, signal).then(work)
+      last = Promise.allSettled([before, run])
+      return run
+    },
     async move(given, context) {
       const { signal, progress } = context
       const before = last

@@ -143,6 +143,10 @@ export class BlockIndex {
     return this.#roots.now.names.get(name)
   }
 
+  records(): ReadonlyMap<CidText, Uint8Array> {
+    return this.#roots.now.names
+  }
+
   /** Roots that were pinned earlier but are not pinned now. */
   get formerRoots(): readonly CidText[] {
     return this.#roots.now.former

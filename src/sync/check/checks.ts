@@ -6,8 +6,9 @@ import type { DriveKeys } from '../../crypto/index.js'
 import { DriveNames } from '../heads/heads.js'
 import { withAnySignal } from '../../node/index.js'
 import { isNothingDamaged } from '../../commits/index.js'
+import { unconfirmedOf, type ComparedStore } from '../moved-node/unconfirmed.js'
 import { checkDrive } from './check.js'
-import type { CheckReport, CheckRequest, ScrubStatus } from './contract.js'
+import type { CheckReport, CheckRequest, ScrubStatus, Unconfirmed } from './contract.js'
 import type { CheckParts } from './parts.js'
 import { isNodeUseless } from './repair-rounds.js'
 import { resealChanged } from './reseal.js'
@@ -56,7 +57,7 @@ export class Checks {
 
   async run(request: CheckRequest): Promise<CheckReport> {
     if (this.#running !== undefined) throw new DriveError('BUSY', 'The drive is already being checked.')
-    if (this.#parts.publisher.isProvisional) throw new DriveError('BUSY', 'The drive is moving to another node.')
+    this.#requireSettled()
     const run = withAnySignal([request.signal, this.#closing.signal], async (signal) => {
       await this.#scrub.pause()
       return checkDrive(this.#parts, { ...request, signal })
@@ -73,6 +74,19 @@ export class Checks {
   /** See `Scrub.look`. */
   look(): void {
     this.#scrub.look()
+  }
+
+  /** See `Sync.unconfirmed`. */
+  async unconfirmed(store: ComparedStore, signal: AbortSignal): Promise<Unconfirmed> {
+    this.#requireSettled()
+    const signals = [signal, this.#closing.signal]
+    const found = await withAnySignal(signals, (both) => unconfirmedOf(store, this.#parts, both))
+    if (found.heads + found.versions + found.blocks > 0) this.#parts.publisher.forgetHeld()
+    return found
+  }
+
+  #requireSettled(): void {
+    if (this.#parts.publisher.isProvisional) throw new DriveError('BUSY', 'The drive is moving to another node.')
   }
 
   async close(): Promise<void> {

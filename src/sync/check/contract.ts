@@ -87,3 +87,12 @@ export interface ScrubStatus {
   /** Blocks that are damaged on the node and have no good copy here. */
   readonly lost: number
 }
+
+/** What of a store that the drive left the configured node has not confirmed: numbers, all 0 if nothing is missing. */
+export interface Unconfirmed {
+  readonly heads: number
+  /** Versions that are kept, and are neither pinned on the node nor replaced by one that is. */
+  readonly versions: number
+  /** Blocks of the published version that the node lacks, or returns damaged. */
+  readonly blocks: number
+}

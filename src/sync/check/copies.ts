@@ -12,6 +12,11 @@ export interface NodeCopy {
   readonly failure?: DriveError
 }
 
+interface NodeParts {
+  readonly node: Pick<CheckParts['node'], 'getBlock' | 'probe'>
+  readonly core: CheckParts['core']
+}
+
 const NO_BYTES = new Uint8Array(0)
 
 /**
@@ -21,7 +26,7 @@ const NO_BYTES = new Uint8Array(0)
 export async function readFromNode(
   digest: Digest,
   codec: Codec,
-  parts: Pick<CheckParts, 'node' | 'core'>,
+  parts: NodeParts,
   signal: AbortSignal,
 ): Promise<NodeCopy> {
   for (let tries = 1; ; tries++) {
@@ -46,7 +51,7 @@ const OF_ONE_BLOCK: ReadonlySet<DriveErrorCode> = new Set(['NODE_ERROR', 'OFFLIN
 async function readOnce(
   digest: Digest,
   codec: Codec,
-  { node, core }: Pick<CheckParts, 'node' | 'core'>,
+  { node, core }: NodeParts,
   signal: AbortSignal,
 ): Promise<NodeCopy> {
   try {

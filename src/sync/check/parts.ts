@@ -35,5 +35,7 @@ export interface CheckParts {
     readonly newer: unknown
     /** Whether the node is not the configured one yet. Then its blocks must not make local copies evictable. */
     readonly isProvisional: boolean
+    /** The node was found without something: the next publish asks it for the version first. */
+    forgetHeld(): void
   }
 }

@@ -1,0 +1,59 @@
+/** `node forget`: the embedded store goes when the node of the drive has everything, and not before. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ForgetReport } from '../../src/api/index.js'
+import { testWhere } from '../support/available.js'
+import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
+import { startKubo } from '../kubo/daemon.js'
+
+testWhere('fuse', 'go')(
+  'S-184 node forget removes the store that node set left, once the node has confirmed all of it',
+  async (t) => {
+    t.timeout(10 * 60_000)
+    const kubo = await startKubo({ version: '0.43' })
+    t.teardown(() => kubo.stop())
+    const rpc = async (call: string): Promise<string> =>
+      (await fetch(`${kubo.url}/api/v0/${call}`, { method: 'POST' })).text()
+    const copy = join(temporaryFolder(t, 'forget'), 'copy')
+    const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '3600000' } })
+    const store = join(drive.home, 'node')
+    await drive.up()
+    await programAside(
+      'sh',
+      ['-ec', 'mkdir d; head -c 3000000 /dev/urandom > d/big; echo small > small'],
+      drive.mountpoint,
+    )
+    await programAside('cp', ['-a', drive.mountpoint, copy])
+    await drive.must(['sync'])
+    t.is((await drive.run(['node', 'forget'])).stderr.match(/is the node of this drive/)?.length, 1)
+    await drive.must(['node', 'set', kubo.url])
+
+    // The node loses the pin of the version.
+    const { Keys } = JSON.parse(await rpc('pin/ls?type=recursive')) as { Keys: Record<string, unknown> }
+    for (const cid of Object.keys(Keys)) await rpc(`pin/rm?arg=${cid}`)
+    const { code, stderr } = await drive.run(['node', 'forget'])
+    t.not(code, 0)
+    t.regex(stderr, /2 heads, [1-9]\d* versions and 0 blocks/)
+    t.notRegex(stderr, /big|small/, 'no names')
+    t.true(existsSync(join(store, 'segments', '00000001.seg')))
+    await kubo.kill()
+    t.not((await drive.run(['node', 'forget'])).code, 0, 'the node is away')
+    t.true(existsSync(join(store, 'segments', '00000001.seg')))
+    await kubo.restart()
+
+    await drive.must(['sync'])
+    const report = await drive.json<ForgetReport>(['node', 'forget'])
+    t.true(report.removed && report.freedBytes > 3_000_000 && report.left === 0)
+    t.false(existsSync(store))
+    await drive.unmount()
+    await drive.mount()
+    t.is(await programAside('diff', ['-r', copy, drive.mountpoint]), '')
+    t.deepEqual(await drive.json<ForgetReport>(['node', 'forget']), { removed: false, freedBytes: 0, left: 0 })
+
+    // What a kill in the middle of a removal leaves.
+    mkdirSync(join(`${store}.forgotten`, 'segments'), { recursive: true })
+    writeFileSync(join(`${store}.forgotten`, 'segments', '00000001.seg'), 'x')
+    t.regex(await drive.must(['node', 'forget']), /was removed/)
+    t.false(existsSync(`${store}.forgotten`))
+  },
+)
