@@ -2,8 +2,8 @@
 export interface Clock {
   /** Milliseconds since 1970, UTC; may jump. */
   nowMs(): number
-  /** Nanoseconds since 1970, UTC, at the best resolution the host gives; may jump. */
-  nowNs(): bigint
+  /** Since 1970, UTC, at the best resolution the host gives; may jump. Without a BigInt: each change takes a time. */
+  now(): { readonly sec: number; readonly nsec: number }
   /** Milliseconds that never run backwards; for durations and time-outs. */
   monotonicMs(): number
   /**
@@ -15,7 +15,11 @@ export interface Clock {
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  nowNs: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n,
+  now() {
+    const us = Math.round((performance.timeOrigin + performance.now()) * 1000)
+    const sec = Math.floor(us / 1_000_000)
+    return { sec, nsec: (us - sec * 1_000_000) * 1000 }
+  },
   monotonicMs: () => performance.now(),
   after(delayMs, action) {
     const timer = setTimeout(action, delayMs)

@@ -2,7 +2,7 @@
 export type { FuseMount, LivingMount, MountEnd, MountOptions, TransportName, UnmountOptions } from './contract.js'
 export type { SkippedOperation } from './holder/replay.js'
 export { clearLogMark, markedSince, reserveLogMark } from './holder/log-mark.js'
-export { countLogged } from './holder/redo-log.js'
+export { countLogged } from './holder/count-logged.js'
 export { SHARED_BYTES, SharedState } from './holder/shared-state.js'
 export { findMount, type MountEntry } from './mounts/mount-info.js'
 export {

@@ -14,8 +14,9 @@ export class VirtualClock implements Clock {
     return 1_800_000_000_000 + this.#ms
   }
 
-  nowNs(): bigint {
-    return BigInt(this.nowMs()) * 1_000_000n
+  now(): { readonly sec: number; readonly nsec: number } {
+    const ms = this.nowMs()
+    return { sec: Math.floor(ms / 1000), nsec: (ms % 1000) * 1_000_000 }
   }
 
   monotonicMs(): number {

@@ -52,15 +52,17 @@ export interface Journal {
   close(): void
 }
 
-const NO_RESULT = { ino: 0, handle: 0, sec: 0, nsec: 0 } as const
+const TWO_32 = 4_294_967_296
 
-/** A log entry saying that the kernel no longer refers to this inode. */
+const FORGET = Buffer.alloc(REQUEST_HEADER_BYTES)
+FORGET.writeUInt32LE(REQUEST_HEADER_BYTES, HEADER.length)
+FORGET.writeUInt32LE(OP.FORGET, HEADER.opcode)
+
+/** A log entry saying that the kernel no longer refers to this inode. Valid until the next call. */
 function forgetOf(ino: number): Buffer {
-  const request = Buffer.alloc(REQUEST_HEADER_BYTES)
-  request.writeUInt32LE(REQUEST_HEADER_BYTES, HEADER.length)
-  request.writeUInt32LE(OP.FORGET, HEADER.opcode)
-  request.writeBigUInt64LE(BigInt(ino), HEADER.nodeId)
-  return request
+  FORGET.writeUInt32LE(ino >>> 0, HEADER.nodeId)
+  FORGET.writeUInt32LE(Math.floor(ino / TWO_32), HEADER.nodeId + 4)
+  return FORGET
 }
 
 const NOBODY = { uid: 0, gid: 0, pid: 0, signal: new AbortController().signal }
@@ -92,10 +94,9 @@ export function createJournal(
   let gone: number[] = []
   redo.onGone((ino) => gone.push(ino))
   const noteGone = (): void => {
-    for (const ino of gone) {
-      const request = forgetOf(ino)
-      if (log.hasRoom(request.length, promised())) log.append(request, { ...NO_RESULT, sequence: redo.sequence })
-    }
+    if (gone.length === 0) return
+    const result = { sequence: redo.sequence, ino: 0, handle: 0, sec: 0, nsec: 0 }
+    for (const ino of gone) if (log.hasRoom(REQUEST_HEADER_BYTES, promised())) log.append(forgetOf(ino), result)
     gone = []
   }
   let last: Promise<void> = Promise.resolve()

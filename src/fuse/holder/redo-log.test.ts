@@ -1,7 +1,8 @@
 import test from 'ava'
 import { seededRandom } from '../../base/index.js'
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
-import { RedoLog, type CommitProgress } from './redo-log.js'
+import type { CommitProgress } from './commit-progress.js'
+import { RedoLog } from './redo-log.js'
 import { LOG_BYTES, SHARED_BYTES, SharedState } from './shared-state.js'
 
 const LARGE = 1 << 20

@@ -6,19 +6,9 @@
 import { MIB } from '../../base/index.js'
 import { HEADER, OP, REQUEST_HEADER_BYTES, WRITE_IN } from '../protocol/protocol.js'
 import { SLOT_BYTES, type KeptPlace } from '../../vfs/index.js'
+import type { CommitProgress } from './commit-progress.js'
+import { Words } from '../protocol/words.js'
 import { HEADER_BYTES, KEPT_BUFFERS, KEPT_BUFFERS_AT, LOG_BYTES, type SharedState } from './shared-state.js'
-
-/** State of commits and buffers of the tree. */
-export interface CommitProgress {
-  /** Sequence of the commit that will contain the current changes. */
-  readonly sequence: number
-  /** The newest durable commit. It contains all earlier changes, except bytes that are only in memory. */
-  readonly durable: number
-  /** Whether changes wait for the next commit. */
-  readonly isPending: boolean
-  /** Whether bytes of this range of a file are only in memory. */
-  isHeld(ino: number, start: number, end: number): boolean
-}
 
 /** The result of an operation; 0 for absent values. */
 export interface LoggedResult {
@@ -46,6 +36,8 @@ const WRITE_HEAD_BYTES = REQUEST_HEADER_BYTES + WRITE_IN.bytes
 const WRAPS = -1
 /** In place of a buffer number: the entry holds the complete request. */
 const NOWHERE = -1
+/** In place of a position: there is no entry. */
+const NONE = -1
 /** In place of a commit sequence: the operation is never replayed. */
 export const SKIPPED = -1
 /** From here on the head returns to the start of the ring if this much is free there. */
@@ -58,6 +50,7 @@ export class RedoLog {
   readonly #state: SharedState
   readonly #numbers: Float64Array
   readonly #bytes: Buffer
+  readonly #words: Words
   /** Number of entries that refer to each buffer. */
   readonly #references = new Uint32Array(KEPT_BUFFERS)
   /** Bytes that `goBack` left unused, and their end. */
@@ -69,6 +62,7 @@ export class RedoLog {
     this.#state = state
     this.#numbers = new Float64Array(state.memory, HEADER_BYTES, LOG_BYTES / 8)
     this.#bytes = Buffer.from(state.memory, HEADER_BYTES, LOG_BYTES)
+    this.#words = new Words(state.memory, HEADER_BYTES, LOG_BYTES)
     for (const { place } of this.entries()) if (place !== undefined) this.#references[place.buffer]!++
   }
 
@@ -130,9 +124,9 @@ export class RedoLog {
     const start = this.#staged.at(-1)?.position ?? this.#state.tail
     let position = start
     for (let looks = 0; looks < ENTRIES_A_TRIM; looks++) {
-      const entry = this.#at(position)
-      if (entry === undefined || isHeld(entry.request, progress)) break
-      position = entry.position + entryBytes(entry.request.length)
+      const at = this.#startOf(position)
+      if (at === NONE || this.#isHeld(at % LOG_BYTES, progress)) break
+      position = at + this.#bytesAt(at)
     }
     const { sequence, durable } = progress
     // When the drive is idle, no later commit comes, and none is needed.
@@ -165,13 +159,17 @@ export class RedoLog {
     let upTo: number | undefined
     while (this.#staged[0] !== undefined && this.#staged[0].sequence <= durable) upTo = this.#staged.shift()!.position
     if (upTo === undefined) return
-    for (const { position, place } of this.entries()) {
-      if (position >= upTo) break
-      if (place !== undefined) this.#references[place.buffer]!--
+    for (
+      let at = this.#startOf(this.#state.tail);
+      at !== NONE && at < upTo;
+      at = this.#startOf(at + this.#bytesAt(at))
+    ) {
+      const buffer = this.#numbers[(at % LOG_BYTES) / 8 + 6]!
+      if (buffer !== NOWHERE) this.#references[buffer]!--
     }
     this.#state.tail = upTo
     // An empty log restarts at the beginning of the ring, so that an idle drive touches few pages.
-    if (this.#at(upTo) !== undefined) return
+    if (this.#startOf(upTo) !== NONE) return
     const next = Math.ceil(head / LOG_BYTES) * LOG_BYTES
     this.#state.tail = next
     this.#state.head = next
@@ -190,14 +188,35 @@ export class RedoLog {
     this.#numbers[(entry.position % LOG_BYTES) / 8 + 1] = sequence
   }
 
-  #at(position: number): RedoEntry | undefined {
-    if (position >= this.#state.head) return undefined
-    let place = position % LOG_BYTES
-    if (this.#numbers[place / 8] === WRAPS) {
-      position += LOG_BYTES - place
-      place = 0
-      if (position >= this.#state.head) return undefined
-    }
+  /** The position of the first entry from `position` on; NONE at the head. */
+  #startOf(position: number): number {
+    const { head } = this.#state
+    if (position >= head) return NONE
+    const place = position % LOG_BYTES
+    if (this.#numbers[place / 8] !== WRAPS) return position
+    const next = position + LOG_BYTES - place
+    return next >= head ? NONE : next
+  }
+
+  /** Size of the entry at this position. */
+  #bytesAt(position: number): number {
+    return this.#numbers[(position % LOG_BYTES) / 8]!
+  }
+
+  /** Whether the entry at this place of the ring is a WRITE with bytes that are only in memory. Makes no object. */
+  #isHeld(place: number, progress: CommitProgress): boolean {
+    const at = place + ENTRY_HEADER_BYTES
+    const words = this.#words
+    if (words.u32(at + HEADER.opcode) !== OP.WRITE) return false
+    const start = words.u64(at + REQUEST_HEADER_BYTES + WRITE_IN.offset)
+    const size = words.u32(at + REQUEST_HEADER_BYTES + WRITE_IN.size)
+    return progress.isHeld(words.u64(at + HEADER.nodeId), start, start + size)
+  }
+
+  #at(from: number): RedoEntry | undefined {
+    const position = this.#startOf(from)
+    if (position === NONE) return undefined
+    const place = position % LOG_BYTES
     const n = this.#numbers.subarray(place / 8, place / 8 + ENTRY_HEADER_BYTES / 8)
     const start = place + ENTRY_HEADER_BYTES
     const kept = n[6] === NOWHERE ? undefined : { buffer: n[6]!, at: n[7]! }
@@ -221,21 +240,7 @@ export class RedoLog {
   }
 }
 
-/** Number of operations in the log. */
-export function countLogged(state: SharedState): number {
-  let count = 0
-  for (const { request } of new RedoLog(state).entries()) if (request.readUInt32LE(HEADER.opcode) !== OP.FORGET) count++
-  return count
-}
-
 /** Size of the entry of a request of this length; a multiple of 8. */
 export function entryBytes(requestBytes: number): number {
   return ENTRY_HEADER_BYTES + ((requestBytes + 7) & ~7)
-}
-
-function isHeld(request: Buffer, progress: CommitProgress): boolean {
-  if (request.readUInt32LE(HEADER.opcode) !== OP.WRITE) return false
-  const start = Number(request.readBigUInt64LE(REQUEST_HEADER_BYTES + WRITE_IN.offset))
-  const size = request.readUInt32LE(REQUEST_HEADER_BYTES + WRITE_IN.size)
-  return progress.isHeld(Number(request.readBigUInt64LE(HEADER.nodeId)), start, start + size)
 }

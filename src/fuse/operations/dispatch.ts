@@ -107,10 +107,11 @@ export function dispatch(session: MountSession, start: number, length: number): 
   request.isReadOnly = operation.isReadOnly
   if (session.answers !== undefined && isAnswered(session, session.answers, request, at)) return
   if (session.suspects !== undefined && isRefused(session, session.suspects, request)) return
-  if (session.journal !== undefined && isLate(session, session.journal, request, length)) return
+  const { journal } = session
   try {
-    if (session.journal === undefined) operation.run(session, request, at, end)
-    else session.journal.make(() => operation.run(session, request, at, end))
+    if (journal === undefined || !session.isJournaled(request)) operation.run(session, request, at, end)
+    else if (journal.isReady(length)) journal.make(() => operation.run(session, request, at, end))
+    else runLater(session, journal, request, length)
   } catch (error) {
     session.fail(request, error)
   }
@@ -146,16 +147,14 @@ function isRefused(session: MountSession, suspects: Suspects, request: Request):
   return true
 }
 
-/** Whether the request, a change, has to wait for the log. It then runs later. */
-function isLate(session: MountSession, journal: Journal, request: Request, length: number): boolean {
-  if (journal.isReady(length) || !session.isJournaled(request)) return false
+/** The request, a change, has to wait for the log. */
+function runLater(session: MountSession, journal: Journal, request: Request, length: number): void {
   const { start } = request
   const bytes = Buffer.from(session.in.bytes.subarray(start, start + length))
   journal.whenReady(length).then(
     () => session.dispatchCopy(bytes, dispatch),
     (error: unknown) => session.fail(request, error),
   )
-  return true
 }
 
 /** Requests without a reply. */

@@ -104,7 +104,12 @@ testWhere('root')(
   async (t) => {
     await onSmallDisk(8 * MIB, async (disk) => {
       let nowMs = 0
-      const clock = { nowMs: () => nowMs, nowNs: () => 0n, monotonicMs: () => nowMs, after: () => () => undefined }
+      const clock = {
+        nowMs: () => nowMs,
+        now: () => ({ sec: 0, nsec: 0 }),
+        monotonicMs: () => nowMs,
+        after: () => () => undefined,
+      }
       const guard = createSpaceGuard({ path: disk, reserveBytes: 4 * MIB, clock })
       guard.check(MIB)
       t.true(

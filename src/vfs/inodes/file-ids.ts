@@ -5,12 +5,14 @@
  */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto'
 import { equalBytes, type FileId, type Random, type SecretKey } from '../../base/index.js'
-import { be64, readBe64 } from '../../storage/kv/index.js'
+import { be64, readBe64, writeBe64 } from '../../storage/kv/index.js'
 import type { TreeTables } from './tree-state.js'
 
 const MARK_ROW = Buffer.from('fileIds', 'latin1')
 const MARK_BYTES = 8
 const ID_BYTES = 16
+/** Ids enciphered at once: numbers are given in order, and one call for each costs more than all of the rest. */
+const AT_ONCE = 64
 /** Each id is one AES block. All ids have different plaintexts, so neither mode nor nonce is needed. */
 const CIPHER = 'aes-128-ecb'
 
@@ -19,6 +21,11 @@ export class FileIds {
   readonly #mark: Buffer
   readonly #encipher: (block: Buffer) => Buffer
   readonly #decipher: (block: Uint8Array) => Buffer
+  /** The ids of the inodes from `#first` on. */
+  #made = new Uint8Array(0)
+  #first = 0
+  /** Whether an id from elsewhere was ever recorded, so that `foreign` may have rows. */
+  #hasForeign = false
 
   /** @param nameKey DriveKeys.nameKey, from which the key of the ids is derived */
   constructor(tables: Pick<TreeTables, 'foreign' | 'state'>, nameKey: SecretKey, random: Random) {
@@ -29,33 +36,52 @@ export class FileIds {
     const decipher = createDecipheriv(CIPHER, key, null).setAutoPadding(false)
     this.#encipher = (block) => encipher.update(block)
     this.#decipher = (block) => decipher.update(block)
+    for (const _ of tables.foreign.keys({ limit: 1 })) this.#hasForeign = true
   }
 
   make(ino: number): FileId {
-    return this.#encipher(Buffer.concat([be64(ino), this.#mark]))
+    if (ino < this.#first || (ino - this.#first) * ID_BYTES >= this.#made.length) this.#makeFrom(ino)
+    const at = (ino - this.#first) * ID_BYTES
+    return this.#made.slice(at, at + ID_BYTES)
+  }
+
+  #makeFrom(first: number): void {
+    const blocks = Buffer.allocUnsafe(AT_ONCE * ID_BYTES)
+    for (let i = 0; i < AT_ONCE; i++) {
+      writeBe64(blocks, first + i, i * ID_BYTES)
+      blocks.set(this.#mark, (i + 1) * ID_BYTES - MARK_BYTES)
+    }
+    this.#made = new Uint8Array(this.#encipher(blocks))
+    this.#first = first
   }
 
   /** Call it when an inode with an id from elsewhere, or with the id of another inode, was added to the tables. */
   put(id: FileId, ino: number): void {
-    if (this.#ownOf(id) !== ino) this.#tables.foreign.put(id, be64(ino))
+    if (this.#ownOf(id) === ino) return
+    this.#hasForeign = true
+    this.#tables.foreign.put(id, be64(ino))
   }
 
   /** Call it when the inode left the tables, or its id moved to another inode. */
   delete(id: FileId, ino: number): void {
-    const row = this.#tables.foreign.get(id)
+    const row = this.#rowOf(id)
     if (row !== undefined && readBe64(row) === ino) this.#tables.foreign.delete(id)
   }
 
   /** The inode number encoded in this id. Only the inode's row shows whether it exists and has this id. */
   inoOf(id: FileId): number | undefined {
     if (id.length !== ID_BYTES) return undefined
-    const row = this.#tables.foreign.get(id)
+    const row = this.#rowOf(id)
     return row === undefined ? this.#ownOf(id) : readBe64(row)
   }
 
   /** Whether it was made by `make`, since the tree was made. */
   isOwn(id: FileId): boolean {
     return id.length === ID_BYTES && this.#ownOf(id) !== undefined
+  }
+
+  #rowOf(id: FileId): Uint8Array | undefined {
+    return this.#hasForeign ? this.#tables.foreign.get(id) : undefined
   }
 
   #ownOf(id: FileId): number | undefined {

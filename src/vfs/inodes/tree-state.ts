@@ -93,8 +93,7 @@ export class TreeState {
 
   now(): Timestamp {
     if (this.fixedStamp !== undefined) return this.fixedStamp
-    const ns = this.#clock.nowNs()
-    return (this.lastStamp = { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) })
+    return (this.lastStamp = this.#clock.now())
   }
 
   noteChange(): void {

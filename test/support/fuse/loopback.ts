@@ -8,7 +8,7 @@ import { Words } from '../../../src/fuse/protocol/words.js'
 /** Always 2026-01-02T03:04:05.000000006Z. */
 export const STOPPED_CLOCK: Clock = {
   nowMs: () => 1_767_323_045_000,
-  nowNs: () => 1_767_323_045_000_000_006n,
+  now: () => ({ sec: 1_767_323_045, nsec: 6 }),
   monotonicMs: () => 0,
   after: () => () => undefined,
 }

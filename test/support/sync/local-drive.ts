@@ -195,7 +195,7 @@ export class LocalDrive extends DriveByPath {
       core,
       remote: this.#remote,
       nameKey: keys.nameKey,
-      clock: { ...systemClock, nowMs: () => this.clock.nowMs(), nowNs: () => this.clock.nowNs() },
+      clock: { ...systemClock, nowMs: () => this.clock.nowMs(), now: () => this.clock.now() },
       random: this.#random,
       log: silentLog,
       tellSync: () => this.onChange(),

@@ -54,8 +54,7 @@ export class MemoryInodes {
   }
 
   protected now(): MemoryTime {
-    const ns = this.clock.nowNs()
-    return { sec: Number(ns / 1_000_000_000n), nsec: Number(ns % 1_000_000_000n) }
+    return this.clock.now()
   }
 
   protected make({ mode, uid, gid, parent, rdev = 0, target }: Made): MemoryInode {
