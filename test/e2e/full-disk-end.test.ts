@@ -1,7 +1,5 @@
 import { existsSync, rmSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
-import { sleep } from '../../src/base/index.js'
-import { drivePaths } from '../../src/platform/index.js'
 import { testWhere } from '../support/available.js'
 import { program, type TestDrive } from '../support/drive.js'
 import { driveOnSmallDisk, FILL_DISK, isMounted } from '../support/small-disk.js'
@@ -45,14 +43,23 @@ test('S-140 S-004 unmount --now on a full disk stages or leaves the mount, and n
   t.is(listing(drive.mountpoint), before, drive.log())
 })
 
-test('S-140 S-010 after SIGTERM on a full disk the daemon waits for space, and nothing is lost', async (t: ExecutionContext) => {
+test('S-140 S-010 after SIGTERM on a full disk the daemon waits for space and says so, and nothing is lost', async (t: ExecutionContext) => {
   const { drive, before, free } = await fullDisk(t)
   const pid = drive.daemonPid()!
   process.kill(pid, 'SIGTERM')
   const hasEnded = (): boolean => !existsSync(`/proc/${pid}/fd/0`)
-  // The log is on the full disk as well. The end begins with the socket, and has some time for its first try.
-  t.true(await until(() => !existsSync(drivePaths({ DAGDRIVE_HOME: drive.home }).socket) || hasEnded()))
-  await sleep(1_500)
+  let said: string | undefined
+  const saysWhy = async (): Promise<boolean> => {
+    if (hasEnded()) return true
+    const { code, stdout } = await drive.run(['status', '--json'])
+    // A daemon that could stage everything ends at once: the next one answers.
+    const status = JSON.parse(stdout) as { lastError?: string; daemon: { pid: number } }
+    if (code === 0 && status.daemon.pid === pid && /is ending/.test(status.lastError ?? '')) said = status.lastError
+    return said !== undefined
+  }
+  t.true(await until(saysWhy))
+  if (said !== undefined) t.regex(said, /is ending, and waits .*disk/)
+  t.log(`it waited: ${said !== undefined}`)
   free()
   t.true(await until(hasEnded))
   await drive.mount()

@@ -3,8 +3,12 @@
  * way, and a stale pid does not matter. The content of the file only names the holder.
  */
 import { constants } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
 import { openHomeFile, readHomeFile, tryLockFile } from '../../platform/index.js'
+
+/** The file always has this size, so its block stays on the disk, and no full disk keeps a daemon from its lock. */
+const LOCK_BYTES = 512
 
 export interface HeldLock {
   release(): Promise<void>
@@ -23,11 +27,10 @@ export interface LockHolder {
  * @throws LOCKED if another process holds it
  */
 export async function holdLock(path: string, holder: LockHolder): Promise<HeldLock> {
-  const file = await openHomeFile(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND)
+  const file = await openHomeFile(path, constants.O_RDWR | constants.O_CREAT)
   try {
     if (!(await tryLockFile(file))) throw new DriveError('LOCKED', `Another dagdrive daemon uses this home (${path}).`)
-    await file.truncate(0)
-    await file.writeFile(`${JSON.stringify(holder)}\n`)
+    await writeOver(file, JSON.stringify(holder))
   } catch (error) {
     await file.close()
     throw error
@@ -35,9 +38,15 @@ export async function holdLock(path: string, holder: LockHolder): Promise<HeldLo
   return {
     async release() {
       // What is left after a kill says who starts the next daemon.
-      await file.truncate(0).finally(() => file.close())
+      await writeOver(file, '').finally(() => file.close())
     },
   }
+}
+
+async function writeOver(file: FileHandle, text: string): Promise<void> {
+  const bytes = Buffer.from(`${text.padEnd(LOCK_BYTES - 1)}\n`)
+  await file.write(bytes, 0, bytes.length, 0)
+  await file.truncate(bytes.length)
 }
 
 export async function readLockHolder(path: string): Promise<LockHolder | undefined> {

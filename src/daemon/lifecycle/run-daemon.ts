@@ -12,7 +12,7 @@ import { collectWhenIdle } from './idle-memory.js'
 import type { EndSignals } from './end-signals.js'
 import { keepOwnCopy } from './program/keep-copy.js'
 import { holdLock, type HeldLock, type LockHolder } from './lock.js'
-import { boundedLog } from './log-file.js'
+import { boundedLog, loseOutputOfFullDisk } from './log/log-file.js'
 import { canForget, stageBeforeEnd } from './ending/stage-before-end.js'
 
 const LOG_BYTES = 4 * MIB
@@ -34,6 +34,7 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
   const paths = drivePaths()
   const isPrivate = keepMemoryPrivate()
   await preparePaths(paths)
+  loseOutputOfFullDisk()
   const log = createLog(boundedLog(paths.logFile, LOG_BYTES), 'info', () => systemClock.nowMs())
   if (!isPrivate) log.warn('other programs of this user can read the memory of the daemon: the native core is missing')
   let lock: HeldLock
@@ -61,15 +62,27 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
   })
   await noteLostLog(holder, daemon.losses)
 
-  const end = (why: string): Promise<void> =>
+  const settled = (): Promise<void> => {
+    const cancel = systemClock.after(WAIT_PATIENCE_MS, () => {
+      // What only the log has is lost then.
+      if (daemon.waiting.problem !== undefined) process.exitCode = 1
+      void daemon.giveUpWaiting()
+    })
+    return daemon.settled().finally(cancel)
+  }
+  const end = (why: string, isSignal = false): Promise<void> =>
     (ending ??= (async () => {
       log.info('ending', { why })
       clearTimeout(idleTimer)
+      let lost: string | undefined
+      // After a signal, what waits for space waits while the socket answers, and tells of it.
+      if (isSignal && daemon.waiting.problem !== undefined) await settled()
+      if (isSignal && !(await canForget(daemon.drive)))
+        lost = await stageBeforeEnd(daemon.drive, log, (reason) => (daemon.lastError = reason))
       // The socket closes first. A new client starts the next daemon, which waits for this lock.
       await server?.close(GRACE_MS)
-      const cancel = systemClock.after(WAIT_PATIENCE_MS, () => void daemon.giveUpWaiting())
-      await daemon.settled().finally(cancel)
-      const lost = await stageBeforeEnd(daemon.drive, log)
+      await settled()
+      lost ??= await stageBeforeEnd(daemon.drive, log)
       try {
         await daemon.close(stay)
       } catch (error) {
@@ -127,7 +140,7 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
     onAnswered: considerEnd,
   })
   // Not earlier: a daemon that ends before it has opened the drive leaves a held mount to nobody.
-  signals.listen((signal) => void end(signal))
+  signals.listen((signal) => void end(signal, true))
   log.info('started', { pid: process.pid, version: daemon.version, node: process.version })
   await started
   if (isManaged(words)) spawn('systemd-notify', ['--ready'], { stdio: 'ignore' }).on('error', () => undefined)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { DriveError } from '../../base/index.js'
 import type { Named, Root } from './lmdb-database.js'
-import { requireDatabase, requireDatabaseFiles } from './require-database.js'
+import { isUnfinished, requireDatabase, requireDatabaseFiles } from './require-database.js'
 
 /**
  * The format that this program writes. Environments without this row have format 1. Format 2 has split values
@@ -59,7 +59,7 @@ function table(root: Root, name: string): Named | undefined {
 
 async function reading<T>(path: string, read: (root: Root) => T): Promise<T | undefined> {
   requireDatabaseFiles(path)
-  if (!existsSync(join(path, 'data.mdb'))) return undefined
+  if (!existsSync(join(path, 'data.mdb')) || isUnfinished(path)) return undefined
   requireDatabase(path)
   const root: Root = open({ path, ...DATABASE, noSubdir: false, readOnly: true, maxDbs: 32 })
   try {

@@ -16,12 +16,12 @@
  *   commit ends the process with an unhandled rejection. Every write of ours is in a batch anyway.
  * - The root database only holds the names of the others: it is never cleared (lmdb-js #317).
  */
-import { makeDurableDirectory, syncDirectory, writeFailure } from '../../platform/index.js'
+import { makeDurableDirectory, writeFailure } from '../../platform/index.js'
 import { open } from 'lmdb'
 import type { Database, RangeOptions as LmdbRange, RootDatabase, Transaction } from 'lmdb'
 import type { RangeOptions } from './contract.js'
 import type { Row } from './merge-rows.js'
-import { requireDatabase } from './require-database.js'
+import { openOrMake, requireDatabase, requireDatabaseFiles } from './require-database.js'
 import { rowAad, type RowSealer } from './record-sealer.js'
 import { restKey, splitRows, storedLimit, wholeKeys, wholeRows, wholeValue, type StoredRow } from './split-values.js'
 
@@ -39,10 +39,11 @@ const DATABASE = { encoding: 'binary', keyEncoding: 'binary' } as const
 /** @param mapSize initial bytes of address space; the map grows automatically */
 export function openRoot(path: string, mapSize: number): Root {
   makeDurableDirectory(path)
-  requireDatabase(path)
-  const root = openWritable(path, mapSize)
-  syncDirectory(path)
-  return root
+  requireDatabaseFiles(path)
+  return openOrMake(path, () => {
+    requireDatabase(path)
+    return openWritable(path, mapSize)
+  })
 }
 
 function openWritable(path: string, mapSize: number): Root {

@@ -1,7 +1,21 @@
 import test from 'ava'
-import { existsSync, lstatSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { silentLog } from '../../base/index.js'
+import { testWhere } from '../../../test/support/available.js'
+import { program } from '../../../test/support/drive.js'
+import { FILL_DISK, smallDisk } from '../../../test/support/small-disk.js'
 import { putObstacle } from '../../../test/support/not-a-file.js'
 import { scratchDirectory } from '../../../test/support/storage/storage.js'
 import { requireKnownFormat } from './environment-format.js'
@@ -16,6 +30,44 @@ const DAMAGES: Readonly<Record<string, (file: string) => void>> = {
   'cut off after the headers': (file) => truncateSync(file, 8192),
   'cut off before its roots': (file) => truncateSync(file, 3 * 4096),
 }
+
+testWhere('root')('S-176 on a full disk a database is made whole or not at all, however little is free', async (t) => {
+  const scratch = scratchDirectory()
+  t.teardown(() => scratch.remove())
+  smallDisk(t, scratch.path, 1)
+  const filler = join(scratch.path, 'filler')
+  const path = join(scratch.path, 'environment')
+  for (let pages = 0; pages < 8; pages++) {
+    program('python3', ['-c', FILL_DISK, filler])
+    const file = openSync(filler, 'r+')
+    ftruncateSync(file, lstatSync(filler).size - pages * 4096)
+    closeSync(file)
+    t.throws(() => openEnvironment({ path, log: silentLog }), { code: 'NO_SPACE' }, `${pages} pages`)
+    await requireKnownFormat(path)
+    t.false(existsSync(join(path, 'data.mdb')))
+    rmSync(filler)
+  }
+  await fill(path)
+  const again = openEnvironment({ path, log: silentLog })
+  t.deepEqual(again.table('rows').get(be64(7)), Buffer.alloc(3000, 7))
+  await again.close()
+})
+
+test('S-176 a database whose making was interrupted is made anew, and only that one', async (t) => {
+  const scratch = scratchDirectory()
+  const { path } = scratch
+  t.teardown(() => scratch.remove())
+  for (const length of [0, 4096]) {
+    writeFileSync(join(path, 'unfinished'), '')
+    writeFileSync(join(path, 'data.mdb'), Buffer.alloc(length))
+    await requireKnownFormat(path)
+    await fill(path)
+    t.false(existsSync(join(path, 'unfinished')))
+    const again = openEnvironment({ path, log: silentLog })
+    t.deepEqual(again.table('rows').get(be64(7)), Buffer.alloc(3000, 7))
+    await again.close()
+  }
+})
 
 for (const [damage, apply] of Object.entries(DAMAGES)) {
   test(`S-138 a damaged environment is refused and does not end the process: ${damage}`, async (t) => {

@@ -1,10 +1,22 @@
 /**
  * A look at the files of an environment before LMDB opens them. LMDB ends the process where the header is garbage, a
- * page is beyond the end of the file, or the lock file is no file. It follows links, and overwrites what they name.
+ * page is beyond the end of the file, the lock file is no file, or the disk gets full while it makes them. It follows
+ * links, and overwrites what they name.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { DriveError } from '../../base/index.js'
+import { DriveError, KIB, systemClock } from '../../base/index.js'
+import { diskSpace, syncDirectory } from '../../platform/index.js'
 
 /** Of one of the two headers of the file, which LMDB writes in turn (lmdb-js 3.5, little-endian machines). */
 const AT = { magic: 24, pageBytes: 48, freeRoot: 88, mainRoot: 136, transaction: 152 } as const
@@ -12,6 +24,45 @@ const HEADER_BYTES = 160
 const MAGIC = 0xbeefc0de
 /** The root of a tree without rows. */
 const NO_PAGE = 0xffff_ffff_ffff_ffffn
+
+/** For the first pages of a new database, and its tables. */
+const NEW_BYTES = 256 * KIB
+/** LMDB maps its lock file and writes there: without blocks for it, a full disk would end the process. */
+const LOCK_BYTES = 12 * KIB
+
+/** Whether the making of the database was interrupted: then nothing was ever written to it. */
+export function isUnfinished(directory: string): boolean {
+  return lstatSync(markOf(directory), { throwIfNoEntry: false })?.isFile() === true
+}
+
+/**
+ * Opens the database, and makes it if there is none: whole, or not at all.
+ * @param open makes the files if they are missing
+ * @throws NO_SPACE if the disk has too little space for a new one; other failures as they are
+ */
+export function openOrMake<T>(directory: string, open: () => T): T {
+  const files = ['data.mdb', 'lock.mdb'].map((name) => join(directory, name))
+  const removeAll = (): void => files.forEach((file) => rmSync(file, { force: true }))
+  if (isUnfinished(directory)) removeAll()
+  else if (existsSync(files[0]!)) return open()
+  if (diskSpace(directory, systemClock).space().availableBytes < NEW_BYTES)
+    throw new DriveError('NO_SPACE', 'The disk that holds the drive’s local data is full.')
+  try {
+    writeFileSync(markOf(directory), '', { mode: 0o600 })
+    syncDirectory(directory)
+    writeFileSync(files[1]!, Buffer.alloc(LOCK_BYTES), { mode: 0o600 })
+    return open()
+  } catch (error) {
+    removeAll()
+    throw error
+  } finally {
+    rmSync(markOf(directory), { force: true })
+    syncDirectory(directory)
+  }
+}
+
+/** There from before the making until its end. Its removal is durable before anything is written to the database. */
+const markOf = (directory: string): string => join(directory, 'unfinished')
 
 /**
  * The files may be missing.

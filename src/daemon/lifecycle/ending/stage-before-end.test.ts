@@ -18,11 +18,14 @@ function onFullDisk(failures: number): Staged & { tries: number } {
 const noWait = (): Promise<void> => Promise.resolve()
 
 test('S-140 the end of the daemon waits for space, and says what is lost if there is none in a minute', async (t: ExecutionContext) => {
+  const said: string[] = []
   const soonFree = onFullDisk(5)
-  t.is(await stageBeforeEnd(soonFree, silentLog, noWait), undefined)
+  t.is(await stageBeforeEnd(soonFree, silentLog, (reason) => said.push(reason), noWait), undefined)
   t.is(soonFree.tries, 6)
+  t.is(said.length, 1)
+  t.regex(said[0]!, /is ending, and waits.*The disk is full/)
   const full = onFullDisk(Infinity)
-  t.regex((await stageBeforeEnd(full, silentLog, noWait)) ?? '', /3 files with 500 bytes.*The disk is full/)
+  t.regex((await stageBeforeEnd(full, silentLog, undefined, noWait)) ?? '', /3 files with 500 bytes.*The disk is full/)
   t.is(full.tries, 60)
 })
 

@@ -10,11 +10,13 @@ export type Staged = Pick<Drive, 'flush' | 'counts' | 'takingOver'>
 
 /**
  * Makes everything `staged`, and tries again for a minute.
+ * @param onWait gets the reason once, if that is necessary
  * @returns a sentence about what is lost if the daemon ends now; undefined if everything is staged
  */
 export async function stageBeforeEnd(
   drive: Staged | undefined,
   log: Log,
+  onWait: (reason: string) => void = () => undefined,
   wait: (ms: number) => Promise<void> = sleep,
 ): Promise<string | undefined> {
   // A replay that waits is given up by the closing, which records what is lost.
@@ -25,7 +27,12 @@ export async function stageBeforeEnd(
       return undefined
     } catch (error) {
       const { code, message } = toWire(error)
-      if (tries === 1) log.warn('the end waits: not everything could be staged', { code, error: message })
+      if (tries === 1) {
+        log.warn('the end waits: not everything could be staged', { code, error: message })
+        onWait(
+          `The daemon is ending, and waits up to ${TRIES} s because not everything can be written to the disk. ${message}`,
+        )
+      }
       if (tries === TRIES) return describe(drive, message)
     }
     await wait(WAIT_MS)

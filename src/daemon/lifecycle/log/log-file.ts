@@ -35,6 +35,14 @@ export function boundedLog(path: string, mostBytes: number): (line: string) => v
   }
 }
 
+/**
+ * What libraries print goes to the same file, through the standard error of this process. A full disk loses it, without
+ * a failure of the daemon.
+ */
+export function loseOutputOfFullDisk(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+}
+
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
