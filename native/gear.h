@@ -1,5 +1,5 @@
 /*
- * FastCDC with a 32-bit keyed gear hash. The cuts equal those of src/pipeline/gear.ts. Defined in
+ * FastCDC with a 32-bit keyed gear hash. The cuts equal those of src/pipeline/cut-chunks.ts. Defined in
  * docs/format/keys-and-leaves.md.
  */
 #ifndef DAGDRIVE_GEAR_H

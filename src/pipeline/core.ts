@@ -1,9 +1,12 @@
-/** The synchronous core of the contract, native where the addon is built. */
+/**
+ * The synchronous core of the contract, native where the addon is built. Chunks are sealed in seal-chunks.ts, here only
+ * single ones.
+ */
 import { DriveError, type Digest, type SecretKey } from '../base/index.js'
 import { nativeSeal, type NativeSeal } from '../platform/index.js'
-import { createBatchSealer, javascriptSealer, MODE_NUMBERS, type BatchSealer } from './batch-sealer.js'
+import { createBatchSealer, javascriptSealer, MODE_NUMBERS, type BatchSealer } from './seal-chunks.js'
 import { CHUNK, type ChunkMode, type ContentKeys, type Core } from './contract.js'
-import { cutChunks, gearBytes, gearWords } from './gear.js'
+import { cutChunks, gearBytes, gearWords } from './cut-chunks.js'
 import { badLeaf, openLeafJavaScript, sha256JavaScript } from './leaf-javascript.js'
 import { SEALED_PAGE_BYTES, sealedSize, TAG_BYTES } from './padding.js'
 import { rowCapacity, Rows } from './rows.js'

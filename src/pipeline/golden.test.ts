@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { createRecordSealer, deriveDriveKeys, keyOfPassphrase, unwrapRootKey, wrapRootKey } from '../crypto/index.js'
 import { nativeSeal } from '../platform/index.js'
-import { gearBytes } from './gear.js'
+import { gearBytes } from './cut-chunks.js'
 import { createCore } from './index.js'
 
 interface Vectors {

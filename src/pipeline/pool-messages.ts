@@ -1,6 +1,6 @@
 /** The messages between the pipeline and its pool threads. */
 import type { WireError } from '../base/index.js'
-import type { BatchItem } from './batch-sealer.js'
+import type { BatchItem } from './seal-chunks.js'
 import type { ContentKeys } from './contract.js'
 
 /** `workerData` of a pool thread. */

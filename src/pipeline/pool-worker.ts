@@ -5,7 +5,7 @@ import { workerData } from 'node:worker_threads'
 import { DriveError, toWire, type WireError } from '../base/index.js'
 import { allocatePages } from '../platform/thread.js'
 import { openSegmentWriter, type SegmentWriter } from '../storage/segments/thread.js'
-import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchSealer } from './batch-sealer.js'
+import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchSealer } from './seal-chunks.js'
 import { claim, type PoolAnswer, type PoolTask, type WorkerSetup } from './pool-messages.js'
 import { ROW_BYTES, rowCapacity, Rows } from './rows.js'
 

@@ -3,7 +3,7 @@
  */
 import { DriveError, type Clock, sharedAbort } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
-import { DriveNames } from '../heads/heads.js'
+import { DriveNames } from '../heads/drive-names.js'
 import { withAnySignal } from '../../node/index.js'
 import { isNothingDamaged } from '../../commits/index.js'
 import { unconfirmedOf, type ComparedStore } from '../moved-node/unconfirmed.js'

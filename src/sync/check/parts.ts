@@ -4,7 +4,7 @@ import type { IpfsNode } from '../../node/index.js'
 import type { Core } from '../../pipeline/index.js'
 import type { EnvironmentReader } from '../../storage/kv/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
-import type { DriveNames } from '../heads/heads.js'
+import type { DriveNames } from '../heads/drive-names.js'
 import type { SyncState } from '../state/sync-state.js'
 
 export interface CheckParts {

@@ -4,7 +4,7 @@
  */
 import { equalBytes, isDriveError, sleep, type Digest } from '../../base/index.js'
 import { cidOf, decodeLinks, MAX_PIN_TREE_DEPTH } from '../../dag/index.js'
-import { UNUSABLE } from '../heads/heads.js'
+import { UNUSABLE } from '../heads/drive-names.js'
 import { isPinned } from '../publish/pin-version.js'
 import type { Head } from '../state/sync-state.js'
 import type { CheckFinding } from './contract.js'

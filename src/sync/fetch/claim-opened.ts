@@ -3,7 +3,7 @@
  * opens the drive takes the same slot, and two devices in one slot cannot build on each other.
  */
 import type { OpenedDrive } from '../contract.js'
-import { DriveNames } from '../heads/heads.js'
+import { DriveNames } from '../heads/drive-names.js'
 import { putName } from '../publish/put-name.js'
 import type { FindOptions } from './open-existing.js'
 

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { around } from '../../../test/support/sync/around.js'
 import { World } from '../../../test/support/sync/world.js'
-import { DriveNames } from '../heads/heads.js'
+import { DriveNames } from '../heads/drive-names.js'
 import { findVersion, openExisting } from './open-existing.js'
 
 test('S-033 finding a version reads the drive name once, so that what is decided about it is decided about one record', async (t) => {

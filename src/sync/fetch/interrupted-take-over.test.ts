@@ -5,7 +5,7 @@ import { Killer } from '../../../test/support/sync/crash.js'
 import { sweepStep } from '../../../test/support/sweep.js'
 import { dumpOf, publish, two } from '../../../test/support/sync/turns.js'
 import { assertCountsAreExact } from '../../../test/support/sync/world.js'
-import { DriveNames, UNUSABLE } from '../heads/heads.js'
+import { DriveNames, UNUSABLE } from '../heads/drive-names.js'
 import { SyncState } from '../state/sync-state.js'
 import { world, same } from '../../../test/support/sync/take-over-world.js'
 

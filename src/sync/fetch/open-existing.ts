@@ -1,14 +1,15 @@
 /** Finds a drive on a node from its keys alone, and opens it for a new device. */
 import { createHash } from 'node:crypto'
-import { DriveError, equalBytes, isDriveError } from '../../base/index.js'
+import { DriveError, isDriveError, type Digest } from '../../base/index.js'
 import type { DriveKeys } from '../../crypto/index.js'
 import { cidOf, driveSequence, LAST_SLOT, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { FoundDrive, KnownHead, OpenedDrive, Version } from '../contract.js'
 import { isBeyondReach, isCredible, isForged } from '../heads/credible.js'
-import { DriveNames, UNUSABLE, type NamedHead } from '../heads/heads.js'
+import { DriveNames, UNUSABLE, type NamedHead } from '../heads/drive-names.js'
 import { putName } from '../publish/put-name.js'
 import { requireReadableRoot } from '../lying-node/missing-root.js'
+import { requireBytesOf } from '../lying-node/wrong-bytes.js'
 
 export interface FindOptions {
   readonly node: IpfsNode
@@ -227,12 +228,12 @@ async function newest(
   return named
 }
 
+const hash = (bytes: Uint8Array): Digest => createHash('sha256').update(bytes).digest()
+
 function fetcher(node: IpfsNode): FetchBlock {
   return async (digest, codec, signal) => {
     const bytes = await node.getBlock(cidOf(digest, codec), signal === undefined ? {} : { signal })
-    if (!equalBytes(createHash('sha256').update(bytes).digest(), digest)) {
-      throw new DriveError('WRONG_BLOCK', 'The node gave bytes that do not belong to the block asked for.')
-    }
+    requireBytesOf(digest, bytes, { sha256: hash })
     return bytes
   }
 }

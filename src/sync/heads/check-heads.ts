@@ -7,7 +7,7 @@ import { driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/in
 import type { IpfsNode } from '../../node/index.js'
 import { relationOf, type Relation } from '../../commits/index.js'
 import type { KnownHead, Newer, Version } from '../contract.js'
-import type { DriveNames, NamedHead } from './heads.js'
+import type { DriveNames, NamedHead } from './drive-names.js'
 import { readHeads } from './read-heads.js'
 import { isBeyondReach, isCredible, isForged, type IgnoredHead } from './credible.js'
 import { Incredible, Missing } from './head-faults.js'

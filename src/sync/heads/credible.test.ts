@@ -3,7 +3,7 @@ import type { Digest } from '../../base/index.js'
 import { cidOf, driveSequence, makeNameRecord, sealCommit, versionRootBlock } from '../../dag/index.js'
 import { openExisting } from '../fetch/open-existing.js'
 import { World, type Device } from '../../../test/support/sync/world.js'
-import { DriveNames } from './heads.js'
+import { DriveNames } from './drive-names.js'
 
 let seed = 700
 

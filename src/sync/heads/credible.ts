@@ -8,7 +8,7 @@ import { equalBytes, isDriveError } from '../../base/index.js'
 import { cidOf, driveSequence, splitDriveSequence, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { Version } from '../contract.js'
-import type { DriveNames, NamedHead } from './heads.js'
+import type { DriveNames, NamedHead } from './drive-names.js'
 
 export interface Evidence {
   readonly names: Pick<DriveNames, 'openVersion'>

@@ -3,7 +3,7 @@ import { DriveError, isDriveError } from '../../base/index.js'
 import { around } from '../../../test/support/sync/around.js'
 import { dumpOf, publish, two } from '../../../test/support/sync/turns.js'
 import { assertCountsAreExact, World } from '../../../test/support/sync/world.js'
-import { DriveNames } from './heads.js'
+import { DriveNames } from './drive-names.js'
 import { findDrive } from '../fetch/open-existing.js'
 import { until } from '../../../test/support/until.js'
 

@@ -3,7 +3,7 @@ import { LAST_SLOT } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { SyncState } from '../state/sync-state.js'
 import type { IgnoredHead } from './credible.js'
-import { UNUSABLE, type DriveNames, type NamedHead } from './heads.js'
+import { UNUSABLE, type DriveNames, type NamedHead } from './drive-names.js'
 
 export interface HeadReader {
   readonly state: SyncState

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { DriveError, isDriveError } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
-import { DriveNames } from '../heads/heads.js'
+import { DriveNames } from '../heads/drive-names.js'
 import { around } from '../../../test/support/sync/around.js'
 import { CutOff } from '../../../test/support/sync/cut-off.js'
 import { publish, two } from '../../../test/support/sync/turns.js'

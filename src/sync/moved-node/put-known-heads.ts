@@ -6,7 +6,7 @@ import { equalBytes, isDriveError } from '../../base/index.js'
 import { splitDriveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { KnownHead, Version } from '../contract.js'
-import { UNUSABLE, type DriveNames, type NamedHead } from '../heads/heads.js'
+import { UNUSABLE, type DriveNames, type NamedHead } from '../heads/drive-names.js'
 import type { SyncState } from '../state/sync-state.js'
 import { putName } from '../publish/put-name.js'
 

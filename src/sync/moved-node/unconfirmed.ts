@@ -11,7 +11,7 @@ import type { Core } from '../../pipeline/index.js'
 import { readFromNode } from '../check/copies.js'
 import { damagedIn, isOfVersion } from '../check/damage.js'
 import type { Unconfirmed } from '../check/contract.js'
-import { UNUSABLE, type DriveNames } from '../heads/heads.js'
+import { UNUSABLE, type DriveNames } from '../heads/drive-names.js'
 import type { SyncState } from '../state/sync-state.js'
 
 export interface ComparedNode {

@@ -5,7 +5,7 @@
 import { driveSequence } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import type { CheckedHeads } from '../heads/check-heads.js'
-import { UNUSABLE, type DriveNames } from '../heads/heads.js'
+import { UNUSABLE, type DriveNames } from '../heads/drive-names.js'
 import type { Version } from '../contract.js'
 import { moveName, type NamePutter } from './put-name.js'
 import type { SyncState } from '../state/sync-state.js'

@@ -8,7 +8,7 @@ import { cidOf, parseCid, type FetchBlock } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { relationOf } from '../../commits/index.js'
 import type { Version } from '../contract.js'
-import type { DriveNames } from '../heads/heads.js'
+import type { DriveNames } from '../heads/drive-names.js'
 import type { SyncState } from '../state/sync-state.js'
 
 export interface PinDropper {

@@ -5,7 +5,7 @@
 import { DriveError, isDriveError, type Digest, type Log } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { IpfsNode } from '../../node/index.js'
-import type { DriveNames } from '../heads/heads.js'
+import type { DriveNames } from '../heads/drive-names.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import {
   decodeDelta,

@@ -5,7 +5,7 @@
 import { DriveError, isDriveError } from '../../base/index.js'
 import type { CidText, IpfsNode } from '../../node/index.js'
 import type { IgnoredHead } from '../heads/credible.js'
-import { UNUSABLE, type DriveNames, type NamedHead } from '../heads/heads.js'
+import { UNUSABLE, type DriveNames, type NamedHead } from '../heads/drive-names.js'
 import type { NameNotices } from '../heads/name-notices.js'
 
 export interface NamePutter {

@@ -2,7 +2,7 @@ import test from 'ava'
 import { systemClock } from '../../base/index.js'
 import { World } from '../../../test/support/sync/world.js'
 import { openNameRecord } from '../../dag/index.js'
-import { DriveNames } from '../heads/heads.js'
+import { DriveNames } from '../heads/drive-names.js'
 import { implausibleClock } from './implausible-clock.js'
 
 test('S-034 a version made while the clock says 1970 has records that no node considers expired, and status reports the clock', async (t) => {

@@ -4,7 +4,7 @@ import { around } from '../../../test/support/sync/around.js'
 import { World } from '../../../test/support/sync/world.js'
 import { VirtualClock } from '../../../test/support/virtual-clock.js'
 import type { SyncPhase } from '../contract.js'
-import { DriveNames } from '../heads/heads.js'
+import { DriveNames } from '../heads/drive-names.js'
 import { nextSeed, started, until, pass, edit } from '../../../test/support/sync/scheduled.js'
 
 test('R-13 a change is published without a request after the debounce, not before', async (t) => {

@@ -2,7 +2,7 @@
 import type { Clock } from '../../base/index.js'
 import type { Environment, Table } from '../../storage/kv/index.js'
 import { encodeRemoved, removedKey, tableOptions, TABLES, type RemovedRecord } from '../../tree-state/index.js'
-import type { SyncSignal } from '../staging/sync-signal.js'
+import type { SyncSignal } from '../staging/wake-publisher.js'
 import type { Timestamp } from '../../model/index.js'
 
 export interface TreeTables {

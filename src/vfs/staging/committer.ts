@@ -1,7 +1,7 @@
 /**
- * Group commits of `meta`, always after a commit of the blocks that their rows refer to. Everything the tree did before
- * the overlay is taken belongs to the commit, including file bytes. The stored size of a file excludes bytes that
- * cannot be staged.
+ * fsync(2) waits here (see PosixTree.sync). Group commits of `meta`, always after a commit of the blocks that their
+ * rows refer to. Everything the tree did before the overlay is taken belongs to the commit, including file bytes. The
+ * stored size of a file excludes bytes that cannot be staged.
  */
 import { deferred, DriveError, MIB } from '../../base/index.js'
 import { stageNow, type StageParts } from './stage.js'

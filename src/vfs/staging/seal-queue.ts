@@ -1,6 +1,7 @@
 /**
- * Pieces in the pipeline: full tails are sealed at once, small closed files together in one job. Results are applied in
- * the order of the file's pieces, when the apply gate is open.
+ * Written bytes on their way to blocks: pieces in the pipeline (src/pipeline/seal-chunks.ts). Full tails are sealed at
+ * once, small closed files together in one job. Results are applied in the order of the file's pieces, when the apply
+ * gate is open.
  */
 import { DriveError, isDriveError, MIB } from '../../base/index.js'
 import type { Pipeline, SealedItem } from '../../pipeline/index.js'
@@ -10,7 +11,7 @@ import type { Inode } from '../inodes/inode.js'
 import type { ApplyGate } from './apply-gate.js'
 import type { Failures } from './failures.js'
 import type { HeldMemory } from './held-memory.js'
-import { pieceJobOf, type SealWork } from './piece-job.js'
+import { pieceJobOf, type SealWork } from './pipeline-input.js'
 
 const BATCH_BYTES = 1 * MIB
 const BATCH_DELAY_MS = 30

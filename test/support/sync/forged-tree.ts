@@ -13,7 +13,7 @@ import {
   type Commit,
 } from '../../../src/dag/index.js'
 import { openExisting } from '../../../src/sync/fetch/open-existing.js'
-import { DriveNames } from '../../../src/sync/heads/heads.js'
+import { DriveNames } from '../../../src/sync/heads/drive-names.js'
 import type { World } from './world.js'
 
 /**

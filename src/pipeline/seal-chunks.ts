@@ -1,9 +1,12 @@
-/** Seals many chunks at once into reused memory; runs on the pool threads. Two back-ends produce the same bytes. */
+/**
+ * Here bytes become blocks: chunks are cut, encrypted and hashed. Seals many chunks at once into reused memory; runs on
+ * the pool threads. Two back-ends produce the same bytes.
+ */
 import { createHash } from 'node:crypto'
 import { KIB } from '../base/index.js'
 import { nativeSeal, type NativeSeal } from '../platform/thread.js'
 import { CHUNK, type ContentKeys, type SealItem } from './contract.js'
-import { cutChunks, gearBytes, gearWords } from './gear.js'
+import { cutChunks, gearBytes, gearWords } from './cut-chunks.js'
 import { encryptPadded, leafKeys } from './leaf-javascript.js'
 import { padChunk, sealedSize } from './padding.js'
 import type { Rows } from './rows.js'

@@ -1,7 +1,7 @@
 import test from 'ava'
 import { seededRandom } from '../base/index.js'
 import { nativeSeal } from '../platform/index.js'
-import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchItem } from './batch-sealer.js'
+import { createBatchSealer, javascriptSealer, sealedCapacity, type BatchItem } from './seal-chunks.js'
 import { rowCapacity, Rows } from './rows.js'
 
 const seed = Number(process.env['SEED'] ?? process.hrtime()[1] | 1)

@@ -3,7 +3,7 @@ import { isDriveError } from '../../base/index.js'
 import { around } from '../../../test/support/sync/around.js'
 import { MemoryEnvironment } from '../../../test/support/sync/memory-environment.js'
 import { assertCountsAreExact, World, type Device } from '../../../test/support/sync/world.js'
-import { DriveNames } from './heads.js'
+import { DriveNames } from './drive-names.js'
 import { findDrive, openExisting } from '../fetch/open-existing.js'
 
 let seed = 100
