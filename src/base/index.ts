@@ -37,4 +37,5 @@ export { createLog, type Log, type LogFields, type LogLevel, silentLog } from '.
 export { lowerBound } from './lower-bound.js'
 export { jsonLine, printable, printableLines } from './printable.js'
 export { type Random, seededRandom, systemRandom } from './random.js'
+export { shellWord } from './shell-word.js'
 export { packageVersion } from './version.js'

@@ -1,9 +1,9 @@
 /** How this command was called. Hints print commands in the form that worked for the user. */
 import { basename, dirname, relative } from 'node:path'
+import { shellWord } from '../base/index.js'
 
 /** Quoted in messages of every layer, for example: "dagdrive node set". */
 const COMMAND = /(?<=["`])dagdrive(?= [a-z])/g
-const PLAIN_ARGUMENT = /^[\w./@%+,:=-]+$/
 
 /** @param script the path of the script that node was started with */
 export function calledAs(script = process.argv[1] ?? '', environment: NodeJS.ProcessEnv = process.env): string {
@@ -11,7 +11,7 @@ export function calledAs(script = process.argv[1] ?? '', environment: NodeJS.Pro
   if (basename(script) === 'dagdrive' && isInPath(dirname(script), environment['PATH'])) return 'dagdrive'
   const path = relative(process.cwd(), script)
   const shown = path !== '' && !path.startsWith('..') ? path : script
-  const quoted = PLAIN_ARGUMENT.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
+  const quoted = shellWord(shown)
   if (basename(script) !== 'dagdrive') return `node ${quoted}`
   return quoted.includes('/') ? quoted : `./${quoted}`
 }

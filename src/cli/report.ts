@@ -84,7 +84,13 @@ export function statusText(status: StatusReport): string {
   }
   if (status.state === 'open') lines.push(...copiesLines(status))
   if (status.node !== undefined) lines.push(nodeLine(status.node))
-  if (status.queue !== undefined) lines.push(queueLine(status.queue))
+  // One failure is reported in many places, and shown once.
+  const shown = [undefined, status.node?.lastError]
+  if (status.queue !== undefined) {
+    const { lastError, ...queue } = status.queue
+    lines.push(queueLine({ ...queue, lastError: shown.includes(lastError) ? undefined : lastError }))
+    shown.push(lastError)
+  }
   if (status.newer !== undefined) lines.push(newerLine(status.newer))
   if (status.cache !== undefined) {
     lines.push(`Cache: ${formatBytes(status.cache.usedBytes)} of ${formatBytes(status.cache.limitBytes)}`)
@@ -92,7 +98,7 @@ export function statusText(status: StatusReport): string {
   if (status.mounts.length === 0) lines.push('Mounts: none')
   for (const mount of status.mounts) lines.push(`Mounted: ${mount.directory}${mount.readOnly ? ' (read-only)' : ''}`)
   for (const warning of status.warnings ?? []) lines.push(`Warning: ${warning}`)
-  if (status.lastError !== undefined) lines.push(`Last error: ${status.lastError}`)
+  if (!shown.includes(status.lastError)) lines.push(`Last error: ${status.lastError}`)
   return printableLines(lines)
 }
 

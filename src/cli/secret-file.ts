@@ -1,6 +1,6 @@
 /** Secrets come from files or a prompt and go to files; never through arguments or the environment. */
 import { open, stat, unlink, type FileHandle } from 'node:fs/promises'
-import { diskFailure, DriveError, KIB } from '../base/index.js'
+import { diskFailure, DriveError, KIB, shellWord } from '../base/index.js'
 import type { Terminal } from './terminal.js'
 
 const MOST_BYTES = 64 * KIB
@@ -20,14 +20,19 @@ export async function readPhraseFile(path: string, terminal: Terminal): Promise<
   return words.join(' ')
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  EISDIR: 'it is a directory',
+  ENOENT: 'there is no such file',
+  EACCES: 'this user may not read it',
+}
+
 async function readText(path: string, what: string, terminal: Terminal): Promise<string> {
   if (path === '') throw new DriveError('USAGE', `The name of the file with the ${what} is empty.`)
   try {
     if (path !== '-') await checkSource(path, terminal)
     return await readShort(path === '-' ? '/dev/stdin' : path)
   } catch (error) {
-    const isFolder = (error as NodeJS.ErrnoException).code === 'EISDIR'
-    const why = isFolder ? 'it is a directory' : undefined
+    const why = REASONS[(error as NodeJS.ErrnoException).code ?? '']
     throw new DriveError('USAGE', `The ${what} could not be read from ${path}${why === undefined ? '' : `: ${why}`}.`, {
       cause: error,
     })
@@ -38,7 +43,7 @@ async function checkSource(path: string, terminal: Terminal): Promise<void> {
   const found = await stat(path)
   if (found.isDirectory()) throw Object.assign(new Error('Is a directory'), { code: 'EISDIR' })
   if ((found.mode & 0o077) === 0) return
-  terminal.note(`warning: other users may read ${path}; run: chmod 600 ${path}`)
+  terminal.note(`warning: other users may read ${path}; run: chmod 600 ${shellWord(path)}`)
 }
 
 /** Reads to the end, also from a pipe. A file longer than any secret, such as an endless device, is an error. */

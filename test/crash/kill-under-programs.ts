@@ -1,22 +1,12 @@
 /** Runs programs on a mount while its daemon is killed repeatedly; for the test and the bench. */
-import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { seededRandom, sleep } from '../../src/base/index.js'
 import { program, type TestDrive } from '../support/drive.js'
-import { projectRoot } from '../support/sources.js'
+import { runLiving, type ProgramOutcome } from '../support/living.js'
 import { until } from '../support/until.js'
 
-const LIVING = join(projectRoot, 'fixtures/programs/living.py')
 const KINDS = ['append', 'read', 'list', 'git', 'sqlite', 'unlinked'] as const
-
-/** The report that a program prints at its end. */
-export interface ProgramOutcome {
-  readonly kind: string
-  readonly operations: number
-  readonly errors: readonly string[]
-  readonly longestMs: number
-}
 
 export interface KillOptions {
   /** Folder of the file that ends the programs. */
@@ -42,7 +32,7 @@ export async function killUnderPrograms(
   const stop = join(folder, 'stop')
   const running = KINDS.map((kind) => {
     const directory = kind === 'git' ? join(mountpoint, 'git') : mountpoint
-    return runLiving([...prefix, 'python3', LIVING, kind, directory, stop])
+    return runLiving({ kind, directory, stop, prefix })
   })
   let kills = 0
   for (let round = 0; round < rounds; round++) {
@@ -60,16 +50,4 @@ export async function killUnderPrograms(
 export async function untilTakenOver(drive: TestDrive, times: number): Promise<boolean> {
   const log = (): string => readFileSync(join(drive.home, 'daemon.log'), 'utf8')
   return until(() => log().split('the mount goes on').length - 1 >= times, 50)
-}
-
-function runLiving([command, ...words]: readonly string[]): Promise<ProgramOutcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command!, words, { stdio: ['ignore', 'pipe', 'inherit'] })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', (piece: string) => (output += piece))
-    child.on('error', reject).on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output) as ProgramOutcome)
-      else reject(new Error(`${words.join(' ')} ended with ${code}`))
-    })
-  })
 }

@@ -1,6 +1,6 @@
 /** `dagdrive init`: a new drive, or a published one from its recovery phrase. */
 import type { InitReport, InitRequest } from '../../api/index.js'
-import { DriveError, isDriveError, printableLines } from '../../base/index.js'
+import { DriveError, isDriveError, printableLines, shellWord } from '../../base/index.js'
 import { passphraseWarning } from '../passphrase-strength.js'
 import { nodeLine, noteWarnings } from '../report.js'
 import { claimSecretOutput, readPhraseFile, readSecretFile } from '../secret-file.js'
@@ -75,8 +75,8 @@ function withLine(
   { phraseFile }: InitOptions,
   mountAt: string | undefined,
 ): DriveError {
-  const command = mountAt === undefined ? 'init' : `up ${mountAt}`
-  const line = `dagdrive ${command} --node URL --phrase-file ${phraseFile ?? 'FILE'}`
+  const command = mountAt === undefined ? 'init' : `up ${shellWord(mountAt)}`
+  const line = `dagdrive ${command} --node URL --phrase-file ${shellWord(phraseFile ?? 'FILE')}`
   return new DriveError('NO_DRIVE', `${message} The whole command: "${line}".`, { about })
 }
 

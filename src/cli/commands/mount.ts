@@ -1,7 +1,7 @@
 /** `dagdrive up` and `dagdrive mount`. */
 import { resolve } from 'node:path'
 import type { MountReport } from '../../api/index.js'
-import { DriveError, isDriveError, printable, printableLines } from '../../base/index.js'
+import { DriveError, isDriveError, printable, printableLines, shellWord } from '../../base/index.js'
 import { nodeUrlOf, readConfig } from '../../platform/index.js'
 import { calledAs } from '../called-as.js'
 import { readPhraseFile } from '../secret-file.js'
@@ -101,22 +101,23 @@ async function requireSameNode({ paths }: Session, directory: string, options: I
   const { nodeUrl } = await readConfig(paths)
   const wanted = node === undefined ? undefined : nodeUrlOf(node).replace(/\/$/, '')
   if (nodeKeyFile === undefined && wanted === nodeUrl.replace(/\/$/, '')) return
-  const key = nodeKeyFile === undefined ? '' : ` --key-file ${nodeKeyFile}`
+  const key = nodeKeyFile === undefined ? '' : ` --key-file ${shellWord(nodeKeyFile)}`
   const remedies = [
-    `To move it: "dagdrive node set ${node ?? nodeUrl}${key}".`,
+    `To move it: "dagdrive node set ${shellWord(node ?? nodeUrl)}${key}".`,
     'To mount it as it is, leave out --node and --node-key-file.',
     ...(phraseFile === undefined ? [] : [toReplace(directory, options)]),
   ]
   throw new DriveError(
     'DRIVE_EXISTS',
-    `The drive of this home publishes to ${nodeUrl}. Nothing was changed. ${remedies.join(' ')}`,
+    `The drive of this home publishes to ${nodeUrl === 'embedded' ? 'the embedded node' : nodeUrl}. Nothing was changed. ${remedies.join(' ')}`,
   )
 }
 
 /** The command that opens the drive of the phrase in place of an empty one. */
 function toReplace(directory: string, { node, nodeKeyFile, phraseFile }: InitOptions): string {
-  const key = nodeKeyFile === undefined ? '' : ` --node-key-file ${nodeKeyFile}`
-  const line = `dagdrive up ${directory} --node ${node ?? 'URL'}${key} --phrase-file ${phraseFile} --replace-empty`
+  const key = nodeKeyFile === undefined ? '' : ` --node-key-file ${shellWord(nodeKeyFile)}`
+  const [at, from] = [shellWord(node ?? 'URL'), shellWord(phraseFile ?? 'FILE')]
+  const line = `dagdrive up ${shellWord(directory)} --node ${at}${key} --phrase-file ${from} --replace-empty`
   return `If the drive here is empty, replace it: "${line}".`
 }
 

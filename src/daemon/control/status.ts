@@ -1,7 +1,7 @@
 /** Builds the `status` report from the state of the parts. Pure. */
 import { fileURLToPath } from 'node:url'
 import type { CopyReport, LevelReport, LevelsReport, NodeReport, QueueReport } from '../../api/index.js'
-import type { WireError } from '../../base/index.js'
+import { shellWord, type WireError } from '../../base/index.js'
 import { isOfThisMachine, type NodeStatus } from '../../node/index.js'
 import type { DriveCounts } from '../../tree-state/index.js'
 import type { SyncStatus } from '../../sync/index.js'
@@ -93,7 +93,7 @@ export function warningsOf(sync: SyncStatus, movingTo: string | undefined): stri
   if (movingTo === undefined) return [...sync.warnings]
   return [
     ...sync.warnings,
-    `Moving the drive to ${movingTo} was interrupted, so it keeps its node. To continue: \`dagdrive node set ${movingTo}\`.`,
+    `Moving the drive to ${movingTo} was interrupted, so it keeps its node. To continue: \`dagdrive node set ${shellWord(movingTo)}\`.`,
   ]
 }
 

@@ -8,6 +8,7 @@ import {
   MIB,
   isDriveError,
   packageVersion,
+  shellWord,
   silentLog,
   systemClock,
   systemRandom,
@@ -148,7 +149,8 @@ async function staleMounts(paths: DrivePaths): Promise<Outcome> {
     if (stale)
       return [
         'problem',
-        `${directory} is a dead mount of this drive: run "dagdrive mount ${directory}" or "dagdrive unmount --now"`,
+        `${directory} is a dead mount of this drive: ` +
+          `run "dagdrive mount ${shellWord(directory)}" or "dagdrive unmount --now"`,
       ]
   }
   return ['ok', 'none']

@@ -3,7 +3,7 @@
  * even if paths are renamed meanwhile. A dead mount of a drive on it is replaced.
  */
 import { chmod, readdir, readlink, stat } from 'node:fs/promises'
-import { DriveError, type Log } from '../../base/index.js'
+import { DriveError, shellWord, type Log } from '../../base/index.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { loadFuseNative, type FuseNative } from '../transports/native.js'
 import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
@@ -34,7 +34,6 @@ export interface PlaceOptions {
   readonly canReplace: boolean
 }
 
-const PLAIN_PATH = /^[\w./@%+,:=-]+$/
 const READ_BY_OWNER = 0o500
 const WRITE_BY_OWNER = 0o200
 const WRITTEN_BY_OWNER = 0o700
@@ -83,10 +82,9 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
 
 /** The error for a directory with files, and what to do with them. */
 export function notEmpty(directory: string): DriveError {
-  const quoted = PLAIN_PATH.test(directory) ? directory : `'${directory.replaceAll("'", "'\\''")}'`
   return new DriveError(
     'NOT_EMPTY',
-    `${directory} is not empty; the mount would hide its content. To move it into the drive: "dagdrive up --adopt ${quoted}".`,
+    `${directory} is not empty; the mount would hide its content. To move it into the drive: "dagdrive up --adopt ${shellWord(directory)}".`,
   )
 }
 
