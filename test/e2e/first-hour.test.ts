@@ -1,5 +1,5 @@
 /** The first hour of a new user: the lines of the README and the lines that messages offer, typed as they are. */
-import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, chmodSync, constants, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import ava, { type ExecutionContext } from 'ava'
@@ -20,6 +20,7 @@ const TROUBLE = /npm error|could not be built|left .* behind|ERR_MODULE_NOT_FOUN
 
 let checkout: Promise<string> | undefined
 const folder = mkdtempSync(join(tmpdir(), 'dagdrive-first-hour-'))
+chmodSync(folder, 0o755)
 ava.after.always(() => rmSync(folder, { recursive: true, force: true }))
 
 /** A fresh clone, built by the first command of the README. */

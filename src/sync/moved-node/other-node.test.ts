@@ -71,6 +71,18 @@ test('S-031 blocks confirmed by a node that is not yet configured are not evicta
   t.deepEqual(Object.keys(whole), Object.keys(whole))
 })
 
+test('S-190 S-031 a node that lacks a published version gets its blocks first, and is not asked to pin what it lacks', async (t) => {
+  const { device, other } = await moving(t)
+  let pins = 0
+  const pin: IpfsNode['pin'] = async (cid, options) => {
+    pins++
+    t.deepEqual(await other.missing([cid]), [], 'a pin would search the network of the node')
+    return other.pin(cid, options)
+  }
+  await (await device.start({ node: around(other, { pin }), isProvisional: true })).syncNow()
+  t.true(pins > 0)
+})
+
 test('S-031 once the other node is the configured one, its confirmations count', async (t) => {
   const { world, device, other } = await moving(t)
   const there = await device.start({ node: other, isProvisional: true })

@@ -1,6 +1,6 @@
 /** Sends the published version again to a node that no longer knows the drive, because it was emptied or replaced. */
 import { DriveError } from '../../base/index.js'
-import { pinVersion } from '../publish/pin-version.js'
+import { pinVersion, sendMissing } from '../publish/pin-version.js'
 import type { Publisher } from '../publish/publish.js'
 import type { IgnoredHead } from '../heads/credible.js'
 import { moveName, noNameMoves } from '../publish/put-name.js'
@@ -27,11 +27,9 @@ export async function restoreVersion(
   onPhase(publisher.isProvisional ? 'uploading' : 'restoring')
   const version = { version: head, base: undefined }
   try {
-    await pinVersion(
-      version,
-      { ...publisher, sendAgain: (stop) => sendBlocks(version, publisher, false, stop) },
-      signal,
-    )
+    const pinner = { ...publisher, sendAgain: (stop: AbortSignal) => sendBlocks(version, publisher, false, stop) }
+    await sendMissing(version, pinner, signal)
+    await pinVersion(version, pinner, signal)
   } catch (error) {
     if (!(error instanceof LostBlock)) throw error
     throw new DriveError(

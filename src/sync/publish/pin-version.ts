@@ -55,6 +55,16 @@ export async function pinVersion(plan: PinnedPlan, pinner: Pinner, signal: Abort
   }
 }
 
+/**
+ * Sends what the node lacks of a version that it did not get from this device. A pin of it would only fail after the
+ * node has searched its network for the first block.
+ */
+export async function sendMissing(plan: PinnedPlan, pinner: Pinner, signal: AbortSignal): Promise<void> {
+  const root = cidText(plan.version.root, 'dag-pb')
+  if ((await pinner.node.missing([root], { signal })).length === 0) return
+  if ((await markMissing(blocksOfVersion(plan, pinner.state), pinner, signal)) > 0) await pinner.sendAgain(signal)
+}
+
 /** A block is missing, or the node's bytes do not match its CID. Both are handled in the same way. */
 function isHole(error: unknown): boolean {
   return isDriveError(error, 'NODE_ERROR') || isDriveError(error, 'WRONG_BLOCK')
