@@ -21,4 +21,10 @@ export { nodesOf } from './tables/map-nodes.js'
 export * from './tables/queue-tables.js'
 export { pathIn, reachedPath, ReachedTrees } from './tables/reached-trees.js'
 export { isOnlyName } from './tables/directory-names.js'
-export { forgetUnreadable, isAnyUnreadable, noteUnreadable, unreadableNames } from './tables/unreadable-entries.js'
+export {
+  forgetUnreadable,
+  hideUnreadableNames,
+  isAnyUnreadable,
+  noteUnreadable,
+  unreadableNames,
+} from './tables/unreadable-entries.js'

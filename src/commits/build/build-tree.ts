@@ -1,5 +1,5 @@
 /** Builds new versions of the affected directories, bottom-up, and of the link table. */
-import { DriveError } from '../../base/index.js'
+import { DriveError, type PlainName } from '../../base/index.js'
 import { directoryRow, encodeEntry, type EntryRecord, type MapRow, type TreeRef } from '../../dag/index.js'
 import { be64, pagesOf, readBe64, rowsIn } from '../../storage/kv/index.js'
 import type { InodeRecord } from '../../tree-state/index.js'
@@ -57,7 +57,10 @@ async function buildDirectory(record: InodeRecord, context: BuildContext): Promi
 /** In byte order of the names. */
 async function* directoryRows(directory: number, context: BuildContext): AsyncGenerator<MapRow, undefined> {
   const { view, pace } = context
-  for await (const { name, ino } of sortedEntries(() => view.entries(directory), pace))
+  const entries = function* (): Generator<{ name: PlainName; ino: number }> {
+    for (const { name, ino } of view.entries(directory)) yield { name, ino }
+  }
+  for await (const { name, ino } of sortedEntries(entries, pace))
     yield directoryRow(name, await childEntry(required(view.inode(ino)), context))
 }
 

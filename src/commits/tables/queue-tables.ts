@@ -25,8 +25,10 @@ export interface QueueTables {
   /** digest → the damage on the node and the state of its repair; see damaged-blocks.ts. */
   readonly damaged: Table
 
-  /** Root digest of a directory || name → the row of an entry that cannot be decoded; see unreadable-entries.ts. */
+  /** Root digest of a directory || keyed hash of a name → name and row of an entry; see unreadable-entries.ts. */
   readonly unreadable: Table
+  /** Of earlier programs: root digest of a directory || name → the row. Emptied when sync is opened. */
+  readonly unreadableByName: Table
   /** Root digest of a directory → where it was found when its parent was loaded; see directory-names.ts. */
   readonly directories: Table
   /** The trees that a check of the node has reached; see reached-trees.ts. */
@@ -48,7 +50,7 @@ export interface QueueTables {
   readonly newForest: Table
   /** The trees that a build from scratch has reached; see reached-trees.ts. */
   readonly reached: Table
-  /** Root digest of a directory || name → nothing: the rows of `unreadable` that its new version does not have. */
+  /** A key of `unreadable` → nothing: the rows of `unreadable` that its new version does not have. */
   readonly replaced: Table
   /** BE64(ino) → BE32(depth): directories that get a new version in this commit; see build/affected.ts. */
   readonly depths: Table
@@ -72,7 +74,7 @@ export const PLAN_TABLES = [
   'outgoing',
 ] as const
 /** Facts about the directories of the version that the tree was made from. */
-export const ENTRY_TABLES = ['unreadable', 'directories'] as const
+export const ENTRY_TABLES = ['unreadable', 'unreadableByName', 'directories'] as const
 export const BASE_TABLES = ['live', 'repeated', 'uncounted', 'forest', 'maps', 'shared', 'nodes'] as const
 
 /** The tables with keys, names or inode numbers. */
@@ -86,16 +88,23 @@ const SEALED = new Set<string>([
   'newShared',
   'depths',
   'unreadable',
+  'unreadableByName',
   'uncounted',
   'directories',
   'checking',
   'reached',
 ])
 
+/** Earlier programs have tables of these names with other keys. */
+const STORED_AS: Readonly<Partial<Record<string, string>>> = {
+  unreadable: 'unreadableByHash',
+  unreadableByName: 'unreadable',
+}
+
 export function openTables(queue: Environment): QueueTables {
   const names = ['state', 'damaged', 'checking', ...ENTRY_TABLES, ...BASE_TABLES, ...PLAN_TABLES] as const
   return Object.fromEntries(
-    names.map((name) => [name, queue.table(name, { sealed: SEALED.has(name) })]),
+    names.map((name) => [name, queue.table(STORED_AS[name] ?? name, { sealed: SEALED.has(name) })]),
   ) as unknown as QueueTables
 }
 

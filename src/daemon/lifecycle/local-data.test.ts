@@ -80,7 +80,7 @@ test('S-045 local data of a newer program are refused, and nothing is written', 
   })
   await root
     .openDB<Buffer, Buffer>({ name: 'environment', encoding: 'binary', keyEncoding: 'binary' })
-    .put(Buffer.from('format'), Buffer.of(0, 3))
+    .put(Buffer.from('format'), Buffer.of(0, 4))
   await root.close()
   await markFirstOpening(path)
   const before = await contentOf(path)

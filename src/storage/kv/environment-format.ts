@@ -11,9 +11,10 @@ import { isUnfinished, requireDatabase, requireDatabaseFiles } from './require-d
 
 /**
  * The format that this program writes. Environments without this row have format 1. Format 2 has split values
- * (split-values.ts); rows of format 1 can be read unchanged.
+ * (split-values.ts); rows of format 1 can be read unchanged. Format 3 has no names in the keys of the upload queue;
+ * rows of format 2 are moved.
  */
-const ENVIRONMENT_FORMAT = 2
+const ENVIRONMENT_FORMAT = 3
 
 const TABLE = 'environment'
 const KEY = Buffer.from('format')

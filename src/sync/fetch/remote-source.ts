@@ -81,7 +81,8 @@ export function createRemoteSource(reader: NodeReader, fetch: FetchBlock, state:
       // Durable before the drive thread keeps the directory: the next version of it must have these rows.
       for (const row of unreadable) noteUnreadable(ref.digest, row, state.tables)
       if (unreadable.length > 0 || state.queue.pendingBytes > MOST_PENDING_BYTES) await state.queue.commit()
-      return { children, isLast, hasUnreadable: unreadable.length > 0, ...(upTo !== undefined && { upTo }) }
+      const hasUnreadable = unreadable.length > 0
+      return { children, isLast, ...(hasUnreadable && { hasUnreadable }), ...(upTo !== undefined && { upTo }) }
     },
     async loadChunks({ ref, after }, signal) {
       const chunks: FileChunk[] = []

@@ -3,6 +3,7 @@
  * is complete, and our slot is claimed.
  */
 import { DriveError, equalBytes } from '../../base/index.js'
+import { hideUnreadableNames } from '../../commits/index.js'
 import { checkHeads, type CheckedHeads, type HeadChecker } from '../heads/check-heads.js'
 import type { OpenedDrive } from '../contract.js'
 import { TreeView } from '../../tree-state/index.js'
@@ -23,8 +24,12 @@ export interface Preparer extends HeadChecker {
   readonly mayBeBehind: boolean
 }
 
-/** Stores the base of a device that opened an existing drive. It is stored at once, so that a restart uses it too. */
+/**
+ * Stores the base of a device that opened an existing drive. It is stored at once, so that a restart uses it too. Rows
+ * of an earlier program get the keys of this one.
+ */
 export async function beginAt(start: OpenedDrive | undefined, deviceSlot: number, state: SyncState): Promise<void> {
+  await hideUnreadableNames(state.tables, state.queue)
   if (start === undefined || state.head !== undefined) return
   const { version, nameSequence, namedRoot, devices } = start
   state.put('head', { ...version, nameSequence, namedRoot, sequence: 0, forestBits: undefined })
