@@ -45,6 +45,8 @@ export interface MountOptions {
   readonly onRefused?: (what: string) => void
   /** Called during a take-over for operations that are not replayed, because their replay ended two drive threads. */
   readonly onSkipped?: NoteSkipped
+  /** Called during a take-over on a full disk; see ReplayHelp. */
+  readonly untilSpace?: () => Promise<boolean>
 }
 
 /** The directory that a transport mounts on. */

@@ -106,6 +106,8 @@ export interface MainThread extends RemoteSource {
   requestRefused(what: string): Promise<void>
   /** Operations of a killed daemon are not replayed. Resolves when that is recorded. */
   operationsSkipped(first: readonly SkippedOperation[], total: number): Promise<void>
+  /** The replay of operations needs space. @returns whether to try again; false if they are given up */
+  untilSpace(): Promise<boolean>
   /** As `Sync.changed`. */
   changed(): Promise<void>
   log(level: LogLevel, message: string, fields: LogFields): Promise<void>
@@ -118,6 +120,7 @@ export const MAIN_THREAD_METHODS: readonly (keyof MainThread)[] = [
   'mountEnded',
   'requestRefused',
   'operationsSkipped',
+  'untilSpace',
   'changed',
   'log',
 ]

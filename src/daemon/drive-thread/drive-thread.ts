@@ -198,12 +198,13 @@ async function mount(directory: string, options: ThreadMountOptions): Promise<Th
 }
 
 async function takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount> {
+  const untilSpace = (): Promise<boolean> => main.untilSpace()
   const onRefused = (what: string): void => void main.requestRefused(what).catch(() => undefined) // it is ending
   return watch(
     await takeOverTree({
       tree: opened().tree,
       living,
-      options: { ...options, onRefused, onSkipped: (first, total) => main.operationsSkipped(first, total) },
+      options: { ...options, onRefused, onSkipped: (first, total) => main.operationsSkipped(first, total), untilSpace },
       log,
     }),
   )

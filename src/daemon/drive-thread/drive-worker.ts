@@ -30,12 +30,14 @@ export interface DriveWorkerOptions extends Omit<DriveThreadData, 'riskMemory'> 
   readonly onRefused: (what: string) => void
   /** Called when operations of a killed daemon are not replayed. Resolves when that is recorded. */
   readonly onSkipped: (first: readonly SkippedOperation[], total: number) => Promise<void>
+  /** See MainThread. */
+  readonly untilSpace: () => Promise<boolean>
   /** Called when sync has work to do; see `Sync.changed`. */
   readonly onChanged: () => void
 }
 
 export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
-  const { log, startThread, onMountEnded, onRefused, onSkipped, onChanged, insist, ...rest } = options
+  const { log, startThread, onMountEnded, onRefused, onSkipped, untilSpace, onChanged, insist, ...rest } = options
   const data: DriveThreadData = { ...rest, riskMemory: makeRiskMemory() }
   const worker = startThread(data)
   let remote: RemoteSource | undefined
@@ -56,6 +58,7 @@ export function startDriveWorker(options: DriveWorkerOptions): DriveWorker {
     mountEnded: async (mountpoint, end) => onMountEnded(mountpoint, end),
     requestRefused: async (what) => onRefused(what),
     operationsSkipped: onSkipped,
+    untilSpace,
     changed: async () => onChanged(),
     log: async (level, message, fields) => log[level](message, fields),
   }

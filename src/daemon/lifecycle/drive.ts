@@ -171,6 +171,7 @@ function startThread(
     insist: (request) => (takingOver === undefined ? request() : takingOver.insist(request)),
     onMountEnded: (mountpoint, end) => mounts.ended(mountpoint, end),
     onRefused: (what) => void losses.note(describeRefusal(what)),
+    untilSpace: () => takingOver?.untilSpace() ?? Promise.resolve(false),
     onSkipped: (first, total) => losses.note(describeSkipped(first, total)),
     onChanged: () => nodeAndSync.changed(),
   })

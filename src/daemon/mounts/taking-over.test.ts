@@ -32,6 +32,21 @@ test('S-121 requests of a replay that is given up fail', async (t: ExecutionCont
   t.like(failed, [{ code: 'ABORTED' }])
 })
 
+test('S-174 a replay that needs space waits, says so, and ends on the word of the user', async (t: ExecutionContext) => {
+  const taking = new TakingOver('/mount', silentLog)
+  const answers: boolean[] = []
+  taking.prepare(async () => {
+    do answers.push(await taking.untilSpace())
+    while (answers.at(-1) === true)
+  })
+  await taking.begin()
+  t.true(taking.isLate)
+  t.regex(taking.warning ?? '', /\/mount waits.*needs space: the disk of the home is full.*unmount --force/)
+  await t.throwsAsync(taking.settled(), { code: 'BUSY' })
+  await taking.giveUp()
+  t.is(answers.at(-1), false)
+})
+
 test('S-120 a take-over that fails at once fails the opening of the drive', async (t: ExecutionContext) => {
   const taking = new TakingOver('/mount', silentLog)
   taking.prepare(() => Promise.reject(new DriveError('MOUNT_FAILED', 'The mount cannot continue.')))

@@ -1,7 +1,7 @@
 /**
- * A mount that is being taken over from a killed daemon. The replay of its operations may need the node. What they ask
- * for is asked until the node gives it, because an error would lose what programs were told is done. Meanwhile programs
- * on the mount wait, and commands answer. Only the user gives it up.
+ * A mount that is being taken over from a killed daemon. The replay of its operations may need the node, or space. What
+ * they ask for is asked until the node gives it, and what does not fit is tried again, because an error would lose what
+ * programs were told is done. Meanwhile programs on the mount wait, and commands answer. Only the user gives it up.
  */
 import {
   deferred,
@@ -18,6 +18,8 @@ import {
 const PATIENCE_MS = 3_000
 const FIRST_RETRY_MS = 200
 const LAST_RETRY_MS = 2_000
+/** Between two tries of an operation that needs space. */
+const SPACE_RETRY_MS = 500
 
 export class TakingOver {
   readonly #directory: string
@@ -33,7 +35,7 @@ export class TakingOver {
   #hasBegun = false
   #isLate = false
   #isOver = false
-  /** The last failure of the node. */
+  /** What the replay waits for, in sentences. */
   #problem: string | undefined
 
   constructor(directory: string, log: Log) {
@@ -111,10 +113,18 @@ export class TakingOver {
         this.#problem = undefined
         return answer
       } catch (error) {
-        if (!this.#givenUp.signal.aborted) this.#failed(toWire(error).message)
+        if (!this.#givenUp.signal.aborted) this.#failed(`This needs the node. ${toWire(error).message}`)
         await sleep(waitMs, this.#givenUp.signal)
       }
     }
+  }
+
+  /** The replay needs space. @returns whether to try again; false when the take-over is given up */
+  async untilSpace(): Promise<boolean> {
+    const { signal } = this.#givenUp
+    if (!signal.aborted) this.#failed('This needs space: the disk of the home is full.')
+    await sleep(SPACE_RETRY_MS, signal).catch(() => undefined) // given up
+    return !signal.aborted
   }
 
   /** What cannot be replayed soon is lost. Resolves when it is over. */
@@ -125,13 +135,13 @@ export class TakingOver {
   }
 
   #failed(message: string): void {
-    if (this.#problem === undefined) this.#log.warn('the replay of operations waits for the node', { error: message })
+    if (this.#problem === undefined) this.#log.warn('the replay of operations waits', { why: message })
     this.#problem = message
     this.#late.resolve()
   }
 
   #reason(): string {
-    const why = this.#problem === undefined ? '' : ` This needs the node. ${this.#problem}`
+    const why = this.#problem === undefined ? '' : ` ${this.#problem}`
     return (
       `The mount at ${this.#directory} waits: operations of a killed daemon are being replayed.${why} ` +
       'To give up those that are not on disk yet: `dagdrive unmount --force`.'

@@ -141,6 +141,38 @@ test.serial('S-050 if replaying an operation fails, the later ones are not repla
   for (const each of [scratch, copy]) each.remove()
 })
 
+test.serial(
+  'S-174 an operation that has no space when it is replayed is tried again until it has, or is given up',
+  async (t) => {
+    const { first, state, scratch, wanted } = await answeredCopy()
+    const copy = scratch.crashCopy()
+    const shared = new SharedState(state.memory.slice(0))
+    const onFound = (durable: number): void => markUncommitted(shared, durable)
+    const place = { ino: shared.highestIno, handle: shared.highestHandle, onFound }
+    const drive = await copy.open({ takeOver: place })
+    const { tree } = drive
+    const create = tree.create.bind(tree)
+    let tries = 0
+    const onFullDisk = (...given: Parameters<typeof create>): ReturnType<typeof create> => {
+      if (++tries <= 4) throw new DriveError('NO_SPACE', 'The disk is full.')
+      return create(...given)
+    }
+    Object.assign(tree, { create: onFullDisk })
+    const count = [...new RedoLog(shared).entries()].length
+    const givenUp = await replay(shared, tree, tree.redo!, silentLog, { untilSpace: () => Promise.resolve(false) })
+    t.like(givenUp, { done: 0, failure: { errno: 28, left: count } })
+    let waits = 0
+    const untilSpace = (): Promise<boolean> => Promise.resolve(++waits > 0)
+    const replayed = await replay(shared, tree, tree.redo!, silentLog, { untilSpace })
+    t.is(replayed.failure, undefined)
+    t.is(waits, 3)
+    t.deepEqual(await show(drive), wanted)
+    first.journal.close()
+    for (const each of [first.drive, drive]) await each.shut()
+    for (const each of [scratch, copy]) each.remove()
+  },
+)
+
 test.serial('S-050 replay accepts that an attribute was already removed by a commit', async (t) => {
   const { scratch, state, first, numbers } = await served()
   for (const kind of ['setxattr', 'removexattr', 'write']) expectDone(await feed(first, KINDS[kind]!(numbers)))

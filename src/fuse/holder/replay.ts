@@ -41,6 +41,16 @@ export interface SkippedOperation {
 /** Records lost operations; durable when it resolves. @param total with those that `first` leaves out */
 export type NoteSkipped = (first: readonly SkippedOperation[], total: number) => Promise<void>
 
+/** What a replay tells, and asks for. */
+export interface ReplayHelp {
+  readonly onSkipped?: NoteSkipped | undefined
+  /**
+   * An operation needs space, and the disk is full. Resolves when it is worth another try. @returns false if the
+   * operations are given up. Without it, an operation without space fails.
+   */
+  readonly untilSpace?: (() => Promise<boolean>) | undefined
+}
+
 /** Operations that are named when many are skipped. */
 const MOST_NAMED = 8
 
@@ -69,7 +79,7 @@ export async function replay(
   tree: Tree,
   redo: Redo,
   log: Log,
-  noteSkipped: NoteSkipped = () => Promise.resolve(),
+  { onSkipped = () => Promise.resolve(), untilSpace }: ReplayHelp = {},
 ): Promise<Replayed> {
   const journal = new RedoLog(state)
   const tries = new ReplayTries(state.replayTries, process.pid)
@@ -92,14 +102,16 @@ export async function replay(
       }
       if ((copiedTo.get(ino) ?? -1) > entry.position && changesContent(entry.request)) continue
       if (tries.skips(entry.position)) {
-        await noteSkipped([named(entry)], 1)
+        await onSkipped([named(entry)], 1)
         journal.setSequence(entry, SKIPPED)
         isIncomplete = true
         continue
       }
       redo.begin(isCopy(opcode) ? { ...entry, handle: 0 } : entry)
-      const reply = await player.play(journal.wholeRequest(entry))
-      const errno = -reply.readInt32LE(4)
+      const play = async (): Promise<number> => -(await player.play(journal.wholeRequest(entry))).readInt32LE(4)
+      let errno = await play()
+      // An operation that fails has changed nothing.
+      while (isFull(errno) && !isOutdated(entry, errno) && (await untilSpace?.()) === true) errno = await play()
       if (errno !== 0 && isIncomplete && !isOutdated(entry, errno)) {
         failed.push(entry)
         continue
@@ -111,7 +123,7 @@ export async function replay(
       journal.setSequence(entry, redo.sequence)
       done++
     }
-    if (failed.length > 0) await noteSkipped(failed.slice(0, MOST_NAMED).map(named), failed.length)
+    if (failed.length > 0) await onSkipped(failed.slice(0, MOST_NAMED).map(named), failed.length)
     for (const entry of failed) journal.setSequence(entry, SKIPPED)
     tries.done()
   } finally {
@@ -121,6 +133,8 @@ export async function replay(
   }
   return { done, failure }
 }
+
+const isFull = (errno: number): boolean => errno === ERRNO.ENOSPC || errno === ERRNO.EDQUOT
 
 function isReplayed({ request, sequence }: RedoEntry): boolean {
   return sequence !== SKIPPED && (!isByName(request) || sequence === NOT_COMMITTED)

@@ -82,7 +82,7 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       const state = mapState(addon, living.sharedMemory)
       if (state === undefined || redo === undefined)
         throw new DriveError('MOUNT_FAILED', 'The mount cannot be taken over.')
-      const { done, failure } = await replay(state, tree, redo, log, options.onSkipped)
+      const { done, failure } = await replay(state, tree, redo, log, options)
       log.info('operations of a killed daemon were replayed', { done })
       if (failure !== undefined) {
         log.error('an operation could not be replayed', { ...failure })
