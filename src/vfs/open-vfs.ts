@@ -2,7 +2,7 @@
  * Opens the tree over local storage: reads or creates the state, cleans up after a crash, and starts the background
  * work.
  */
-import type { Clock, Log, Random, SecretKey } from '../base/index.js'
+import { MIB, type Clock, type Log, type Random, type SecretKey } from '../base/index.js'
 import { type Disk, unlimitedSpace } from '../platform/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
 import type { BlockStore } from '../storage/blocks/index.js'
@@ -79,6 +79,9 @@ export interface VfsOptions {
   readonly takeOver?: TakeOver | undefined
 }
 
+/** With less, a tree at rest is opened without a commit. */
+const LEAST_FREE_BYTES = MIB
+
 export interface TakeOver extends Highest {
   /** Called with the newest commit of the previous daemon, before a new commit. */
   onFound(durable: number): void
@@ -105,14 +108,20 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
   const parts = makeParts(options)
   const { state, inodes, directories, committer } = parts
   const { takeOver } = options
-  if (readState(state)) {
+  const isKnown = readState(state)
+  if (isKnown) {
     state.durable = state.sequence - 1
     if (takeOver !== undefined) expectReferences(parts, takeOver)
     recover(parts, takeOver !== undefined)
   } else makeRoot(inodes, directories, options.freshRoot)
   if (state.counters.dirtyInodes > 0) state.noteChange()
-  writeClean(state, false)
-  await committer.commit()
+  // A full disk keeps nobody from reading: a tree at rest is opened without a commit. The first change makes one.
+  const isFull = parts.space.space().availableBytes < LEAST_FREE_BYTES
+  const restsAt = isFull && isKnown && takeOver === undefined && !state.hasPending ? state.sequence : undefined
+  if (restsAt === undefined) {
+    writeClean(state, false)
+    await committer.commit()
+  }
 
   const { cacheLimitBytes = Infinity } = options
   const limit = typeof cacheLimitBytes === 'function' ? cacheLimitBytes : (): number => cacheLimitBytes
@@ -125,7 +134,7 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
     unnamed: createUnnamedFiles(parts),
     changes: parts.changes,
     invalidations: parts.invalidations,
-    close: () => (closing ??= close(parts, background)),
+    close: () => (closing ??= close(parts, background, restsAt)),
   }
 }
 
@@ -215,7 +224,8 @@ function makeRoot(inodes: InodeTable, directories: Directories, root: FreshRoot)
   inodes.putLoaded({ ...record, nlink, ino: ROOT_INO, parent: 0, nextCookie: FIRST_COOKIE })
 }
 
-async function close(parts: Parts, background: Background): Promise<void> {
+/** @param restsAt the sequence of a tree that was opened without a commit */
+async function close(parts: Parts, background: Background, restsAt: number | undefined): Promise<void> {
   const { committer, sealing, state, removals } = parts
   committer.resume()
   await background.close()
@@ -224,7 +234,8 @@ async function close(parts: Parts, background: Background): Promise<void> {
     await stageAll(parts)
   } finally {
     await sealing.idle()
-    writeClean(state, true)
+    const isAtRest = state.sequence === restsAt && !committer.isPending
+    if (!isAtRest) writeClean(state, true)
     await committer.commit()
   }
 }

@@ -75,13 +75,18 @@ testWhere('fuse', 'root')(
 )
 
 testWhere('fuse', 'root')(
-  'S-148 S-096 a mount that waits for space ends on the word of the user, and status names the loss',
+  'S-148 S-096 S-175 a mount that waits for space ends on the word of the user, status names the loss, and the drive can be read',
   async (t) => {
     const { drive, free } = await killedOnFullDisk(t)
     const { code, stderr } = await drive.run(['unmount', '--force'])
     t.is(code, 32, stderr)
     t.false(isMounted(drive))
     t.regex(await drive.run(['status']).then(({ stdout }) => stdout), /up to \d+ operations .* are lost/, drive.log())
+    await drive.mount(['--read-only'])
+    t.is(program('cat', ['old'], { cwd: drive.mountpoint }), 'old\n')
+    t.regex(await drive.must(['status']), /disk of .* is full: the drive can be read/)
+    await drive.run(['unmount', '--force', '--now'])
+    t.false(isMounted(drive))
     free()
     await drive.mount()
     t.is(program('cat', ['old'], { cwd: drive.mountpoint }), 'old\n')

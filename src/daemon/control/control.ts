@@ -12,6 +12,7 @@ import { resolveFully } from '../mounts/mount-directory.js'
 import { forgetStore } from '../nodes/forget-store.js'
 import { createMoves, type Moves } from '../nodes/moves.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
+import { diskWarnings } from './disk-warning.js'
 import { nodeWarnings, withNodeWarnings } from './node-warnings.js'
 import { testNode } from './test-node.js'
 import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf, stoppedBy, warningsOf } from './status.js'
@@ -218,6 +219,7 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
       ...(drive.takingOver?.warning === undefined ? [] : [drive.takingOver.warning]),
       ...warningsOf(sync, isMoving ? undefined : config.movingTo),
       ...(await nodeWarnings(daemon, config.nodeUrl)),
+      ...(await diskWarnings(daemon.paths.dataDirectory)),
     ],
     scrub: sync.scrub,
     lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DriveError, seededRandom, systemClock } from '../../base/index.js'
 import {
@@ -281,4 +281,30 @@ test('a commit that is under way while a file is renamed over another has all of
   t.true(bytes.equals(stretch(0, 1_500_002)))
   await again.shut()
   scratch.remove()
+})
+
+test('S-175 a tree at rest is opened, read and closed on a full disk without a commit, and the first change makes one', async (t) => {
+  const scratch = scratchDrive()
+  t.teardown(() => scratch.remove())
+  const first = await scratch.open()
+  await createFile(first.tree, 'file')
+  await first.shut()
+  const database = join(scratch.path, 'meta', 'data.mdb')
+  const before = readFileSync(database)
+  let availableBytes = 0
+  const disk = { space: () => ({ availableBytes, totalBytes: 2 ** 30 }) }
+  const reading = await scratch.open({ disk })
+  t.truthy(await find(reading.tree, 'file'))
+  await reading.port.flush()
+  await reading.shut()
+  t.true(readFileSync(database).equals(before))
+  const writing = await scratch.open({ disk })
+  availableBytes = 2 ** 29
+  await createFile(writing.tree, 'later')
+  await writing.port.flush()
+  const copy = scratch.crashCopy()
+  t.teardown(() => copy.remove())
+  const after = await copy.open()
+  t.truthy(await find(after.tree, 'later'))
+  for (const drive of [writing, after]) await drive.shut()
 })
