@@ -9,8 +9,8 @@ import { programAside, temporaryFolder, testDrive, type TestDrive } from '../sup
 import { projectRoot } from '../support/sources.js'
 
 /** Approximate duration of all rounds on an idle machine. */
-const SECONDS = Number(process.env['DAGDRIVE_DIFFERENTIAL_SECONDS'] ?? 40)
-const SECONDS_A_ROUND = 6
+const SECONDS = Number(process.env['DAGDRIVE_DIFFERENTIAL_SECONDS'] ?? 26)
+const SECONDS_A_ROUND = 4
 const PROGRAM = join(projectRoot, 'fixtures/programs/differential.py')
 
 testWhere('fuse')(

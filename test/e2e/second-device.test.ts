@@ -1,7 +1,7 @@
 import { rmSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { GIB, MIB } from '../../src/base/index.js'
+import { MIB } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, temporaryFolder, testDrive } from '../support/drive.js'
 import {
@@ -33,7 +33,7 @@ const kinds: Readonly<Record<string, Kind>> = {
       t.teardown(() => kubo.stop())
       return ['--node', kubo.url]
     },
-    bigFileBytes: GIB,
+    bigFileBytes: 512 * MIB,
   },
 }
 
@@ -79,7 +79,7 @@ for (const [kind, { open, bigFileBytes }] of Object.entries(kinds)) {
 
       const second = testDrive(t)
       await second.up([...node, '--phrase-file', phrase])
-      program('diff', ['-r', '--no-dereference', '-x', 'fifo', reference, second.mountpoint], { timeoutMs: 600_000 })
+      // With the hash of every file.
       t.is(listing(second.mountpoint), expected, 'the mount of the second device')
       t.is(hardLinks(second.mountpoint), hardLinks(reference))
       t.is(checkDatabase(join(second.mountpoint, 'database.sqlite')), database)
