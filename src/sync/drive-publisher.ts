@@ -15,6 +15,7 @@ import { prepare, type Preparer } from './publish/prepare.js'
 import { publishPlan, settleBefore, type Publisher } from './publish/publish.js'
 import { moveName } from './publish/put-name.js'
 import { requireHeld } from './publish/require-held.js'
+import { Looks } from './schedule/looks.js'
 import { LostBlock, notHere, unreadable } from './publish/send-blocks.js'
 import type { Due } from './schedule/due.js'
 import type { RoomMaker } from './schedule/make-room.js'
@@ -30,7 +31,8 @@ export interface DrivePublisherParts {
   readonly reader: NodeReader
   readonly fetch: FetchBlock
   readonly progress: Progress
-  readonly health: Pick<NodeHealth, 'identity'>
+  readonly health: Pick<NodeHealth, 'identity' | 'forgetIdentity'>
+  readonly wake: () => void
   readonly room: Pick<RoomMaker, 'hasGivenUp'>
   readonly due: Pick<Due, 'begun'>
   readonly requests: Requests
@@ -47,6 +49,7 @@ const MOST_REBUILDS = 2
 export class DrivePublisher {
   /** Remote ahead: another device has published on top of our version. */
   newer: Newer | undefined
+  readonly looks: Looks
   readonly #notices = new NameNotices()
   /** At the last look. */
   #ignored: CheckedHeads['ignored'] = []
@@ -55,15 +58,13 @@ export class DrivePublisher {
   #isProvisional: boolean
   /** The plan's names have moved on a node that is not the configured one yet. */
   #isPlanNamed = false
-  /** The head, and the node that was verified to hold it since this sync was opened. */
-  #held: string | undefined
-  /** Clock.monotonicMs of the next read of the heads, and of the next republish of the names. */
-  #nextLookMs = -Infinity
+  /** Clock.monotonicMs of the next republish of the names. */
   #nextRefreshMs: number
 
   constructor(parts: DrivePublisherParts) {
     const { options, settings } = parts
     this.#parts = parts
+    this.looks = new Looks(options.clock, parts.wake)
     this.#names = new DriveNames(options.keys)
     this.#isProvisional = options.isProvisional === true
     this.#nextRefreshMs = options.clock.monotonicMs() + settings.refreshNamesMs
@@ -88,7 +89,7 @@ export class DrivePublisher {
   /** The node is the configured one from now on. */
   keepNode(): void {
     this.#isProvisional = false
-    this.#held = undefined
+    this.looks.forget()
   }
 
   /** See `Sync.hearOfDevices`. */
@@ -103,9 +104,9 @@ export class DrivePublisher {
     await options.queue.commit()
   }
 
-  /** After a failure, the state of the node is unknown. */
   forgetHeld(): void {
-    this.#held = undefined
+    this.looks.forget()
+    this.#parts.health.forgetIdentity()
   }
 
   /** One publish of everything up to now; an unfinished plan is finished first. Settles all earlier requests. */
@@ -143,7 +144,7 @@ export class DrivePublisher {
    */
   async keepUp(signal: AbortSignal): Promise<boolean> {
     const nowMs = this.#parts.options.clock.monotonicMs()
-    if (nowMs >= this.#nextLookMs) await this.#look(signal)
+    if (nowMs >= this.looks.nextMs) await this.#look(signal)
     else if (nowMs >= this.#nextRefreshMs) await this.#refreshNames(signal)
     else return false
     return true
@@ -151,7 +152,7 @@ export class DrivePublisher {
 
   /** Milliseconds until `keepUp` is due. */
   get keepUpInMs(): number {
-    return Math.max(0, Math.min(this.#nextLookMs, this.#nextRefreshMs) - this.#parts.options.clock.monotonicMs())
+    return Math.max(0, Math.min(this.looks.nextMs, this.#nextRefreshMs) - this.#parts.options.clock.monotonicMs())
   }
 
   async #publishNew(signal: AbortSignal): Promise<void> {
@@ -188,17 +189,16 @@ export class DrivePublisher {
       this.#isPlanNamed = state.plan !== undefined
     } else if (unfinished === undefined) await this.#requireHeld(heads, publisher, signal)
     this.newer = newer
-    // Reading the heads again costs only a few name look-ups.
-    this.#nextLookMs = options.clock.monotonicMs() + settings.healthCheckMs
+    this.looks.nextMs = options.clock.monotonicMs() + settings.healthCheckMs
     return newer === undefined
   }
 
   /** Runs once for each head and node, and again after each failure. */
   async #requireHeld(heads: CheckedHeads, publisher: Publisher, signal: AbortSignal): Promise<void> {
     const held = `${publisher.nodeIdentity} ${hex(this.#parts.state.head?.root ?? Buffer.alloc(0))}`
-    if ((heads.isKnown || this.#notices.isUnmovable('drive')) && this.#held === held) return
+    if ((heads.isKnown || this.#notices.isUnmovable('drive')) && this.looks.isHeld(held)) return
     await requireHeld(heads, publisher, signal)
-    this.#held = held
+    this.looks.foundHeld(held)
   }
 
   async #refreshNames(signal: AbortSignal): Promise<void> {

@@ -74,7 +74,7 @@ class DriveSync implements Sync {
     const reader = (this.#reader = new NodeReader({ ...options, ...settings, health }))
     const fetch = localFirst(state, reader)
     const progress = new Progress(clock)
-    const missing = new MissingAtNode()
+    const missing = new MissingAtNode(() => this.#publisher.looks.doubt())
     this.remote = missing.named(createRemoteSource(reader, fetch, state))
     const backOff = (this.#backOff = new BackOff(clock, settings))
     const due = (this.#due = new Due(clock, settings))
@@ -87,6 +87,7 @@ class DriveSync implements Sync {
       reader,
       progress,
       health,
+      wake: () => this.#wake.now(),
       room,
       due,
       requests: this.#requests,
@@ -220,7 +221,7 @@ class DriveSync implements Sync {
     if (this.#health.state === 'reachable') this.#reader.online()
     if (isBack) {
       this.#backOff.tryNow()
-      this.#wake.now()
+      this.#publisher.looks.doubt()
     }
     this.#reporting.changed()
   }
@@ -238,7 +239,6 @@ class DriveSync implements Sync {
   #failed(error: unknown): number {
     if (this.#isClosed || this.#isPaused) return 0
     this.#publisher.forgetHeld()
-    this.#health.forgetIdentity()
     const retryInMs = this.#backOff.failed(error, { byHand: this.#isByHand })
     const { code, message } = this.#backOff.lastError!
     this.#health.failed(error)

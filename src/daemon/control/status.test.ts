@@ -42,6 +42,20 @@ test('S-165 only files of the version that is being published count as stored, a
   t.deepEqual(report('pinning', 8, 4), [5, 0, 0, 3], 'of another version')
 })
 
+test('S-181 while the node lacks the published version, no file counts as published', (t) => {
+  const counts = {
+    held: { files: 1, bytes: 10 },
+    staged: { files: 5, bytes: 500 },
+    frozen: { sequence: 7, files: 0, bytes: 0 },
+    total: { files: 9, bytes: 1000 },
+    isPartial: false,
+  } as DriveCounts
+  const report = (isLostByNode: boolean): Partial<ReturnType<typeof levelsReportOf>> =>
+    levelsReportOf(counts, { ...sync, isLostByNode })
+  t.like(report(false), { staged: { files: 5, bytes: 500 }, published: { files: 3, bytes: 490 } })
+  t.like(report(true), { staged: { files: 8, bytes: 990 }, published: { files: 0, bytes: 0 } })
+})
+
 test('S-167 whether a copy is on this machine is known without an answer of the node', (t) => {
   const head = { height: 1 } as SyncStatus['published']
   const unheard = { ...sync, published: head, node: { state: 'unreachable' } } as SyncStatus

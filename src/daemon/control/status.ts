@@ -11,14 +11,19 @@ export function levelsReportOf(counts: DriveCounts, sync: SyncStatus): LevelsRep
   const { held, staged, total, isPartial } = counts
   const stored = storedOf(counts, sync)
   const rest = (which: 'files' | 'bytes'): number => Math.max(0, total[which] - held[which] - staged[which])
+  const others = { files: rest('files'), bytes: rest('bytes') }
+  // What the node has lost is at most here.
+  const [lost, published] = sync.isLostByNode ? [others, NONE] : [NONE, others]
   return {
     held: { files: held.files, bytes: held.bytes },
-    staged: { files: staged.files - stored.files, bytes: staged.bytes - stored.bytes },
+    staged: { files: staged.files - stored.files + lost.files, bytes: staged.bytes - stored.bytes + lost.bytes },
     stored,
-    published: { files: rest('files'), bytes: rest('bytes') },
+    published,
     isPartial,
   }
 }
+
+const NONE: LevelReport = { files: 0, bytes: 0 }
 
 /**
  * Confirmed blocks still count as staged until a published version includes them. A file is stored when the node has

@@ -66,7 +66,7 @@ test('S-147 S-046 a block that the node does not have is a failure of the node f
   const node = { getBlock: () => Promise.reject(new DriveError('NOT_FOUND', 'The node has no such block.')) }
   const options = { node, core: world.core, clock: systemClock, log: silentLog }
   const reader = new NodeReader({ ...options, concurrentFetches: 8, offlineMs: 0 })
-  const missing = new MissingAtNode()
+  const missing = new MissingAtNode(() => undefined)
   const source = missing.named(createRemoteSource(reader, reader.fetch, new SyncState(new MemoryEnvironment())))
   t.deepEqual(missing.warnings, [])
   const range = { ref, after: undefined }

@@ -7,6 +7,12 @@ import type { RemoteSource } from '../../tree-state/index.js'
 
 export class MissingAtNode {
   #count = 0
+  readonly #onMissing: () => void
+
+  /** @param onMissing the node may have lost more than the block */
+  constructor(onMissing: () => void) {
+    this.#onMissing = onMissing
+  }
 
   /** The source with NODE_ERROR in place of NOT_FOUND. */
   named(source: RemoteSource): RemoteSource {
@@ -29,6 +35,7 @@ export class MissingAtNode {
   readonly #asNodeError = (error: unknown): never => {
     if (!isDriveError(error, 'NOT_FOUND')) throw error
     this.#count++
+    this.#onMissing()
     throw new DriveError('NODE_ERROR', 'The node does not have a block of this drive.', {
       cause: error,
       about: error.about,
