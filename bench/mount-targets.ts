@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep } from '../src/base/index.js'
 import { projectRoot } from '../test/support/sources.js'
+import { driveCpuSeconds } from './drive-cpu.js'
 
 export interface Target {
   readonly name: string
@@ -16,6 +17,8 @@ export interface Target {
   /** Mounts below `folder`. Returns the directory to work in. */
   start(folder: string): Promise<string>
   stop(folder: string): Promise<void>
+  /** CPU seconds of its processes so far; for drives. */
+  readonly cpuSeconds?: (folder: string) => number
   /** Waits for background work of the target (an upload), so that it does not slow down the next test. */
   settle?(folder: string): void
 }
@@ -125,6 +128,7 @@ function dagdrive(name: string, cli: string, settings: Readonly<Record<string, s
       execFileSync(process.execPath, args, { env: home(folder), stdio: ['ignore', 'ignore', 'inherit'] })
       return join(folder, 'above')
     },
+    cpuSeconds: (folder) => driveCpuSeconds(join(folder, 'home')),
     settle: (folder) => {
       execFileSync(process.execPath, [cli, 'sync'], { env: home(folder), stdio: 'ignore' })
     },

@@ -1,6 +1,7 @@
 /**
  * The mount against its peers over the same medium, in turn over several rounds. Prints medians and, paired by round,
- * how many times faster than each peer dagdrive is.
+ * how many times faster than each peer dagdrive is. Other builds and settings of the drive are also compared by the CPU
+ * time of daemon and holder.
  *   node dist/bench/mount.js [--rounds 3] [--on DIR] [--tests PART,…] [--warm] [--record]
  *     [--targets plain,bindfs,gocryptfs,rclone,kubo,dagdrive,no-holder,before]
  * `--tests` names parts of test names; some tests need the files of those before them. With `--warm`, all tests run
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
   const base = mkdtempSync(join(values.on, 'dagdrive-bench-'))
   const targets = chosenTargets()
   const taken: Taken = new Map()
+  const used: Taken = new Map()
   try {
     const material = join(base, 'material')
     mkdirSync(material)
@@ -50,13 +52,15 @@ async function main(): Promise<void> {
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const target of round % 2 === 0 ? targets : targets.toReversed()) {
         if (target.isSlow === true && round > 0) continue
-        await runTarget(target, join(base, `${target.name}-${round}`), material, round, taken)
+        await runTarget(target, join(base, `${target.name}-${round}`), material, round, { taken, used })
       }
     }
   } finally {
     rmSync(base, { recursive: true, force: true })
   }
-  report(targets, taken)
+  report(targets, taken, 'seconds', 'times faster')
+  const drives = targets.filter(({ cpuSeconds }) => cpuSeconds !== undefined)
+  if (drives.length > 0) report(drives, used, 'CPU seconds of daemon and holder', 'times less CPU')
 }
 
 function chosenTargets(): Target[] {
@@ -71,7 +75,13 @@ function chosenTargets(): Target[] {
   })
 }
 
-async function runTarget(target: Target, folder: string, material: string, round: number, taken: Taken): Promise<void> {
+async function runTarget(
+  target: Target,
+  folder: string,
+  material: string,
+  round: number,
+  { taken, used }: { readonly taken: Taken; readonly used: Taken },
+): Promise<void> {
   mkdirSync(folder)
   const directory = await target.start(folder)
   try {
@@ -85,14 +95,23 @@ async function runTarget(target: Target, folder: string, material: string, round
       target.settle?.(folder)
       if (name.includes('cold')) dropCaches()
       const key = `${name}|${target.name}`
-      const seconds = taken.get(key) ?? []
-      taken.set(key, seconds)
-      seconds[round] = runClient(name, directory, material, target)
+      const before = target.cpuSeconds?.(folder)
+      const seconds = runClient(name, directory, material, target)
+      listOf(taken, key)[round] = seconds
+      const after = target.cpuSeconds?.(folder)
+      if (seconds !== undefined && before !== undefined && after !== undefined)
+        listOf(used, key)[round] = after - before
     }
   } finally {
     await target.stop(folder)
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function listOf(figures: Taken, key: string): (number | undefined)[] {
+  const list = figures.get(key) ?? []
+  figures.set(key, list)
+  return list
 }
 
 function runClient(name: string, directory: string, material: string, target: Target): number | undefined {
@@ -111,12 +130,12 @@ function runClient(name: string, directory: string, material: string, target: Ta
   }
 }
 
-function report(targets: readonly Target[], taken: Taken): void {
+function report(targets: readonly Target[], taken: Taken, unit: string, ratioName: string): void {
   const names = targets.map(({ name }) => name)
   const of = (test: string, target: string): (number | undefined)[] => taken.get(`${test}|${target}`) ?? []
   const rows = tests.map((test) => [test, ...names.map((name) => middle(of(test, name)) ?? 'failed')])
   process.stdout.write(
-    `${machine()}\nseconds, median of ${values.rounds} rounds\n${table([['', ...names], ...rows])}\n\n`,
+    `${machine()}\n${unit}, median of ${values.rounds} rounds\n${table([['', ...names], ...rows])}\n\n`,
   )
 
   const peers = names.filter((name) => name !== 'dagdrive')
@@ -127,11 +146,11 @@ function report(targets: readonly Target[], taken: Taken): void {
     geomean(tests.map((test) => ratio(test, peer)).filter((value) => value !== undefined)),
   )
   process.stdout.write(
-    `times faster than the peer, paired by round\n${table([['', ...peers], ...ratios, ['geomean', ...means]])}\n`,
+    `${ratioName} than the peer, paired by round\n${table([['', ...peers], ...ratios, ['geomean', ...means]])}\n`,
   )
   if (values.record) {
     const figures = peers.map((peer, index) => `${peer} ${means[index]!.toFixed(2)}`).join('  ')
-    appendFileSync(join(projectRoot, 'bench/history.txt'), `mount  ${machine()}  times faster, geomean: ${figures}\n`)
+    appendFileSync(join(projectRoot, 'bench/history.txt'), `mount  ${machine()}  ${ratioName}, geomean: ${figures}\n`)
   }
 }
 
