@@ -5,9 +5,11 @@
 import { constants } from 'node:fs'
 import { open, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runHelper } from './detach.js'
 import { parseMountInfo } from './mount-info.js'
 
 const O_PATH = 0o10000000
+const ANSWER_MS = 2000
 /** The device of a connection's files, as stat(2) encodes it: its major number is 0. */
 const deviceOf = (minor: number): number => (minor % 256) + Math.floor(minor / 256) * 2 ** 20
 /** Targets of descriptors that are on no FUSE mount. */
@@ -24,6 +26,8 @@ export interface ConnectionUsers {
 interface Namespace {
   readonly known: ReadonlySet<string>
   readonly ofConnection: ReadonlySet<string>
+  /** Mounts that the namespace does not list, and whether they are of the connection. */
+  readonly detached: Map<string, boolean>
 }
 
 /** Processes that this user may not look into do not count. @param minor the number of the connection */
@@ -55,6 +59,7 @@ async function namespaceOf(process_: string, minor: number): Promise<Namespace |
   return {
     known: new Set(lines.map(idOf)),
     ofConnection: new Set(lines.filter((line) => parseMountInfo(line)[0]?.minor === minor).map(idOf)),
+    detached: new Map(),
   }
 }
 
@@ -73,19 +78,26 @@ async function uses(process_: string, namespace: Namespace, minor: number): Prom
 
 /** @param info the description of the descriptor; without it, one is opened here */
 async function isIn(link: string, info: string | undefined, namespace: Namespace, minor: number): Promise<boolean> {
-  const known = info === undefined ? undefined : await mountIdIn(info)
-  if (known !== undefined && namespace.known.has(known)) return namespace.ofConnection.has(known)
+  const id = info === undefined ? await mountIdOf(link) : await mountIdIn(info)
+  if (id === undefined) return false
+  if (namespace.known.has(id)) return namespace.ofConnection.has(id)
+  const asked = namespace.detached.get(id) ?? (await isOnDevice(link, deviceOf(minor)))
+  namespace.detached.set(id, asked)
+  return asked
+}
+
+async function mountIdOf(link: string): Promise<string | undefined> {
   const place = await orUndefined(open(link, O_PATH | constants.O_NONBLOCK))
-  if (place === undefined) return false
-  try {
-    const id = known ?? (await mountIdIn(`/proc/self/fdinfo/${place.fd}`))
-    if (id !== undefined && namespace.known.has(id)) return namespace.ofConnection.has(id)
-    // The mount is detached: only its device tells whose it is.
-    const found = await orUndefined(place.stat())
-    return found?.dev === deviceOf(minor)
-  } finally {
-    await place.close()
-  }
+  if (place === undefined) return undefined
+  const id = await mountIdIn(`/proc/self/fdinfo/${place.fd}`)
+  await place.close()
+  return id
+}
+
+/** For a detached mount: it may be of somebody else and never answer, so no thread of this process waits for it. */
+async function isOnDevice(link: string, device: number): Promise<boolean> {
+  const { code, output } = await runHelper('stat', ['-L', '-c', '%d', '--', link], ANSWER_MS)
+  return code === 0 && Number(output) === device
 }
 
 async function mountIdIn(info: string): Promise<string | undefined> {
