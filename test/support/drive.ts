@@ -2,7 +2,7 @@
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { OrdinaryUser } from './ordinary-user.js'
 import { projectRoot } from './sources.js'
@@ -180,7 +180,7 @@ export class TestDrive {
   log(lines = 40): string {
     const files = existsSync(this.home) ? readdirSync(this.home, { recursive: true, encoding: 'utf8' }) : []
     return files
-      .filter((name) => name.endsWith('.log'))
+      .filter((name) => basename(name) === 'daemon.log')
       .map((name) => readFileSync(join(this.home, name), 'utf8').split('\n').slice(-lines).join('\n'))
       .join('\n')
   }
