@@ -14,10 +14,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { filesBelow, ownFiles, packagesOf, type ProgramPart } from './program-files.js'
+import { COPY_MARKER, filesBelow, ownFiles, packagesOf, type ProgramPart } from './program-files.js'
 
 /** Data that a crash of the machine cut is never used: a copy is of one boot. */
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
@@ -82,6 +83,7 @@ function make(copy: string, parts: readonly ProgramPart[], packages: readonly Pr
   rmSync(beside, { recursive: true, force: true })
   try {
     mkdirSync(beside, { mode: 0o700 })
+    writeFileSync(join(beside, COPY_MARKER), '')
     const folders = new Set<string>()
     const place = (from: string, to: string, put: (from: string, to: string) => void): void => {
       const parent = dirname(to)

@@ -1,8 +1,23 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { copiesFolder, copyProgram } from './copy-program.js'
+import { COPY_MARKER } from './program-files.js'
 import { removeOldCopies } from './remove-old-copies.js'
 
 /** A program with a package that two others need in different versions. */
@@ -50,21 +65,58 @@ test('S-163 without a whole program, or a folder of its own for the copy, the da
   t.is(copiesFolder({ DAGDRIVE_PROGRAMS: '' }), undefined)
 })
 
+const HOUR_MS = 3_600_000
+const NOW_MS = 1e12
+
+/** A copy that was marked some hours ago. */
+function addCopy(copies: string, name: string, hours: number, marker = COPY_MARKER): string {
+  const path = join(copies, name)
+  mkdirSync(path, { recursive: true })
+  writeFileSync(join(path, marker), '')
+  utimesSync(path, (NOW_MS - hours * HOUR_MS) / 1000, (NOW_MS - hours * HOUR_MS) / 1000)
+  return path
+}
+
+const nameOf = (index: number): string => index.toString(16).padStart(24, '0')
+
 test('S-163 copies that no daemon has marked for long are removed', async (t) => {
-  const { copies } = makeProgram(t)
-  const nowMs = 1e12
-  const HOUR_MS = 3_600_000
-  const add = (name: string, hours: number): string => {
-    mkdirSync(join(copies, name), { recursive: true })
-    utimesSync(join(copies, name), (nowMs - hours * HOUR_MS) / 1000, (nowMs - hours * HOUR_MS) / 1000)
-    return join(copies, name)
-  }
-  const own = add('own', 1000)
-  const used = Array.from({ length: 10 }, (_, index) => add(`used${index}`, 1))
-  const [old, older] = [add('old', 3), add('older', 200)]
-  await removeOldCopies(copies, own, nowMs)
+  const { root, copies } = makeProgram(t)
+  t.true(existsSync(join(copyProgram(root, copies)!, COPY_MARKER)))
+  const own = addCopy(copies, nameOf(0), 1000)
+  const used = Array.from({ length: 10 }, (_, index) => addCopy(copies, nameOf(index + 1), 1))
+  const old = [addCopy(copies, nameOf(98), 3), addCopy(copies, nameOf(99), 200), addCopy(copies, `${nameOf(1)}.7`, 200)]
+  await removeOldCopies(copies, own, NOW_MS)
   t.deepEqual(
-    [own, ...used, old, older].filter((path) => !existsSync(path)).map((path) => basename(path)),
-    ['old', 'older'],
+    [own, ...used, ...old].filter((path) => !existsSync(path)),
+    old,
   )
+})
+
+test('S-163 nothing but copies is removed from the folder of the copies, and no link is followed', async (t) => {
+  const { root, copies } = makeProgram(t)
+  addCopy(copies, 'thesis', 1000)
+  addCopy(copies, nameOf(2), 1000, 'chapter')
+  writeFileSync(join(copies, nameOf(3)), 'a file')
+  const linked = addCopy(root, nameOf(4), 1000)
+  symlinkSync(linked, join(copies, nameOf(4)))
+  symlinkSync('nowhere', join(copies, nameOf(5)))
+  const before = readdirSync(copies)
+  await removeOldCopies(copies, join(copies, nameOf(0)), NOW_MS * 2)
+  t.deepEqual(readdirSync(copies), before)
+  t.true(existsSync(join(linked, COPY_MARKER)))
+})
+
+test('S-163 a copy that a process runs from is kept, however old its mark is', async (t) => {
+  const { copies } = makeProgram(t)
+  const [running, unused] = [addCopy(copies, randomBytes(12).toString('hex'), 1000), addCopy(copies, nameOf(2), 1000)]
+  const process = spawn('sh', ['-c', 'read line', join(running, 'dist/src/main.js')], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  await once(process, 'spawn')
+  await removeOldCopies(copies, join(copies, nameOf(0)), NOW_MS)
+  t.deepEqual([running, unused].map(existsSync), [true, false])
+  process.stdin.end()
+  await once(process, 'exit')
+  await removeOldCopies(copies, join(copies, nameOf(0)), NOW_MS)
+  t.false(existsSync(running))
 })

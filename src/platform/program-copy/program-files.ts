@@ -8,6 +8,9 @@ const NATIVE = ['dagdrive_fuse.node', 'dagdrive_seal.node', 'dagdrive_holder'].m
 const OPTIONAL = ['fuse-native']
 const NOT_LOADED = /\.(map|md|ts|mts|cts|c|cc|cpp|h|test\.js)$/
 
+/** The file that says that a folder is a copy; nothing else is ever removed. */
+export const COPY_MARKER = 'dagdrive-program-copy'
+
 /** A file or a folder, and its place in a copy. */
 export interface ProgramPart {
   readonly from: string
