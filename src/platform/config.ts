@@ -66,7 +66,17 @@ export function isNodeUrl(text: string): boolean {
   // URL parsers read `file:folder` as a folder at the root of the disk. No user means that.
   if (!/^(https?:\/\/|(file|unix):\/\/\/)/iu.test(text) || !URL.canParse(text)) return false
   const url = new URL(text)
-  return ['http:', 'https:', 'file:', 'unix:'].includes(url.protocol) && url.username === '' && url.password === ''
+  if (url.username !== '' || url.password !== '') return false
+  return /^https?:$/u.test(url.protocol) || (/^(file|unix):$/u.test(url.protocol) && isPath(url.pathname))
+}
+
+/** No file has a NUL or, in its name, a slash. */
+function isPath(escaped: string): boolean {
+  try {
+    return !/%2f/iu.test(escaped) && !decodeURIComponent(escaped).includes('\0')
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -45,3 +45,11 @@ test('R-21 other addresses stay as they are: no scheme is guessed for another ma
     t.is(nodeUrlOf(given), given)
   for (const given of ['home-server:5001', '/mnt/disk', '/ip4/1.2.3.4/udp/5001']) t.false(isNodeUrl(given), given)
 })
+
+test('R-21 an address whose path no file can have is none', (t) => {
+  for (const scheme of ['file', 'FILE', 'unix']) {
+    for (const path of ['a%2Fb', 'a%2fb', 'a%00b', 'a%', 'a%ff'])
+      t.false(isNodeUrl(`${scheme}:///${path}`), `${scheme} ${path}`)
+    t.true(isNodeUrl(`${scheme}:///a%20b%25`), scheme)
+  }
+})
