@@ -30,12 +30,8 @@ export const STATUS_LOCKED = 12
 /** Under a service manager, the next daemon after a kill is given this long to start. */
 const MANAGER_MS = 10_000
 
-/**
- * Chosen by measurement (S-005): a small young generation, and no full collection of a thread's heap and buffers below
- * 48 MiB. V8 would start one with every 16 MiB of buffers above a small heap, which was nearly half of the CPU of cold
- * reads (decision 160).
- */
-const NODE_FLAGS = ['--max-semi-space-size=8', '--initial-old-space-size=48', '--disable-warning=ExperimentalWarning']
+/** A small young generation, chosen by measurement (S-005). */
+const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']
 
 export interface StartOptions {
   /** Detach the mounts of a crashed daemon instead of restoring them. */
