@@ -127,7 +127,11 @@ test('S-161 after umount -l with a shell inside, up shows the mount again, and t
   await once(shell, 'exit')
   drive.killDaemon()
   t.is(program('cat', [join(drive.mountpoint, 'outside')]), 'outside', 'it is still held')
-  await drive.unmount()
+  const again = detachUnderShell(drive, [], ['umount', '-l'])
+  t.teardown(() => again.shell.kill('SIGKILL'))
+  await again.ready
+  await drive.must(['unmount', '--force'])
+  t.deepEqual((await drive.json<{ mounts: unknown[] }>(['status'])).mounts, [])
   t.deepEqual(readdirSync(drive.mountpoint), [])
 })
 

@@ -67,6 +67,8 @@ export interface DriveThread extends DrivePort {
   showAgain(mountpoint: string, options: Pick<ThreadMountOptions, 'again'>): Promise<boolean>
   /** Serves a mount whose server died. The drive thread then owns its channel. */
   takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount>
+  /** Programs that use the mount get errors, wherever it is. */
+  abort(mountpoint: string): Promise<void>
   /** @throws BUSY if programs use it, unless `lazy` */
   unmount(mountpoint: string, options: { readonly lazy: boolean }): Promise<void>
   /** Makes everything `staged` and closes it. The thread ends after its answer. */
@@ -95,6 +97,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'mount',
   'showAgain',
   'takeOver',
+  'abort',
   'unmount',
   'closeAll',
 ]

@@ -99,6 +99,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
     return served === undefined ? false : showAgain(served, options, log)
   },
   takeOver,
+  abort: async (mountpoint) => mounts.get(mountpoint)?.abort(),
   unmount,
   closeAll,
 } satisfies DriveThread | Record<keyof DriveThread, unknown>

@@ -9,6 +9,7 @@ import type { RootKey } from '../../crypto/index.js'
 import type { HeldMount, Holder } from './contract.js'
 import { Beneath } from './adopt/beneath.js'
 import { explainBusy, mountedAt } from './busy.js'
+import { endByForce } from './end-by-force.js'
 import { GUARDED, requireMountable, resolveFully } from './mount-directory.js'
 import { mountAnswers } from './mount-answers.js'
 import { readMountRecord, restoreMode, writeMountRecord, type RecordedMount } from './mount-record.js'
@@ -200,7 +201,7 @@ export function createMounts(options: MountsOptions): Mounts {
       if (force) {
         // What its log has is replayed first, if it can be. A mount whose log is given up has ended with that.
         await takingOver?.giveUp()
-        if (live.has(directory)) await forceUnmount(directory)
+        if (live.has(directory)) await endByForce(directory, worker)
       } else await worker.thread.unmount(directory, { lazy }).catch((error: unknown) => explainBusy(error, directory))
       log.info('unmounted', { lazy, force })
       forget(directory)

@@ -1,6 +1,6 @@
 /**
- * Which programs use a connection, in any mount namespace and also after its name was detached. Reads /proc. Of the
- * mount itself it asks only the attributes of what a program in a detached mount has open.
+ * Which programs use a connection, in any mount namespace and also after its name was detached. Reads /proc, and
+ * nothing of the mount itself. Threads may have a working directory, a root and a namespace of their own.
  */
 import { constants } from 'node:fs'
 import { open, readdir, readFile, readlink } from 'node:fs/promises'
@@ -15,13 +15,6 @@ const deviceOf = (minor: number): number => (minor % 256) + Math.floor(minor / 2
 /** Targets of descriptors that are on no FUSE mount. */
 const ELSEWHERE = /^[^/]|^\/memfd:|^\/dev\/(null|zero|u?random|tty|ptmx|pts\/\d+)$/
 
-export interface ConnectionUsers {
-  /** Whether another mount namespace has a copy of the mount, as sandboxes and containers make them. */
-  readonly copied: boolean
-  /** Processes with a working directory, a root or an open file in any mount of the connection. */
-  readonly pids: readonly number[]
-}
-
 /** The mounts of one namespace, by their identifiers. */
 interface Namespace {
   readonly known: ReadonlySet<string>
@@ -30,50 +23,93 @@ interface Namespace {
   readonly detached: Map<string, boolean>
 }
 
-/** Processes that this user may not look into do not count. @param minor the number of the connection */
-export async function connectionUsers(minor: number): Promise<ConnectionUsers> {
+/** Mount namespaces by the target of their link in /proc. */
+type Namespaces = Map<string, Namespace | undefined>
+
+/**
+ * Whether another mount namespace has a copy of the mount, as sandboxes and containers make them. One without processes
+ * is not found.
+ * @param minor the number of the connection
+ */
+export async function isCopied(minor: number): Promise<boolean> {
   const own = await readlink('/proc/self/ns/mnt')
-  const namespaces = new Map<string, Namespace | undefined>()
-  let copied = false
-  const pids: number[] = []
+  const namespaces: Namespaces = new Map()
+  for await (const { path } of threads()) {
+    const id = await orUndefined(readlink(join(path, 'ns', 'mnt')))
+    if (id === undefined || id === own || namespaces.has(id)) continue
+    const found = await namespaceOf(path, id, minor, namespaces)
+    if (found !== undefined && found.ofConnection.size > 0) return true
+  }
+  return false
+}
+
+/**
+ * Processes with a working directory, a root, an open file or a mapping in any mount of the connection. Those that this
+ * user may not look into do not count.
+ */
+export async function connectionUsers(minor: number): Promise<number[]> {
+  const namespaces: Namespaces = new Map()
+  const pids = new Set<number>()
+  for await (const { pid, path, isFirst } of threads()) {
+    if (pids.has(pid)) continue
+    const id = await orUndefined(readlink(join(path, 'ns', 'mnt')))
+    const namespace = id === undefined ? undefined : await namespaceOf(path, id, minor, namespaces)
+    if (namespace === undefined) continue
+    const isUser = (isFirst && (await maps(path, minor))) || (await uses(path, namespace, minor, isFirst))
+    if (isUser) pids.add(pid)
+  }
+  return [...pids]
+}
+
+/** All threads but those of this process; the first of a process has its open files and mappings. */
+async function* threads(): AsyncGenerator<{ pid: number; path: string; isFirst: boolean }> {
   for (const name of await readdir('/proc')) {
     const pid = Number(name)
     if (!/^\d+$/.test(name) || pid === process.pid) continue
-    const process_ = join('/proc', name)
-    const id = await orUndefined(readlink(join(process_, 'ns', 'mnt')))
-    if (id === undefined) continue
-    if (!namespaces.has(id)) namespaces.set(id, await namespaceOf(process_, minor))
-    const namespace = namespaces.get(id)
-    if (namespace === undefined) continue
-    copied ||= id !== own && namespace.ofConnection.size > 0
-    if (await uses(process_, namespace, minor)) pids.push(pid)
+    for (const thread of (await orUndefined(readdir(join('/proc', name, 'task')))) ?? [])
+      yield { pid, path: join('/proc', name, 'task', thread), isFirst: thread === name }
   }
-  return { copied, pids }
 }
 
-async function namespaceOf(process_: string, minor: number): Promise<Namespace | undefined> {
-  const text = await orUndefined(readFile(join(process_, 'mountinfo'), 'latin1'))
+async function namespaceOf(
+  path: string,
+  id: string,
+  minor: number,
+  namespaces: Namespaces,
+): Promise<Namespace | undefined> {
+  if (namespaces.has(id)) return namespaces.get(id)
+  const text = await orUndefined(readFile(join(path, 'mountinfo'), 'latin1'))
+  // The thread has ended: another one may show the namespace.
   if (text === undefined) return undefined
   const lines = text.split('\n').filter((line) => line !== '')
   const idOf = (line: string): string => line.slice(0, line.indexOf(' '))
-  return {
+  const found = {
     known: new Set(lines.map(idOf)),
     ofConnection: new Set(lines.filter((line) => parseMountInfo(line)[0]?.minor === minor).map(idOf)),
-    detached: new Map(),
+    detached: new Map<string, boolean>(),
   }
+  namespaces.set(id, found)
+  return found
 }
 
-async function uses(process_: string, namespace: Namespace, minor: number): Promise<boolean> {
+/** @param withFiles whether its open files are examined too: those of other threads are nearly always the same */
+async function uses(path: string, namespace: Namespace, minor: number, withFiles: boolean): Promise<boolean> {
   for (const link of ['cwd', 'root']) {
-    if (await isIn(join(process_, link), undefined, namespace, minor)) return true
+    if (await isIn(join(path, link), undefined, namespace, minor)) return true
   }
-  for (const descriptor of (await orUndefined(readdir(join(process_, 'fd')))) ?? []) {
-    const link = join(process_, 'fd', descriptor)
+  for (const descriptor of (withFiles ? await orUndefined(readdir(join(path, 'fd'))) : undefined) ?? []) {
+    const link = join(path, 'fd', descriptor)
     const target = await orUndefined(readlink(link))
     if (target === undefined || ELSEWHERE.test(target)) continue
-    if (await isIn(link, join(process_, 'fdinfo', descriptor), namespace, minor)) return true
+    if (await isIn(link, join(path, 'fdinfo', descriptor), namespace, minor)) return true
   }
   return false
+}
+
+/** Also the program itself, if it is a file of the mount. */
+async function maps(path: string, minor: number): Promise<boolean> {
+  const mapped = new RegExp(`^\\S+ \\S+ \\S+ 00:0*${minor.toString(16)} `, 'm')
+  return mapped.test((await orUndefined(readFile(join(path, 'maps'), 'latin1'))) ?? '')
 }
 
 /** @param info the description of the descriptor; without it, one is opened here */

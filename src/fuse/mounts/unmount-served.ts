@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { DriveError, sleep } from '../../base/index.js'
 import type { Tree } from '../../vfs/index.js'
 import type { MountEnd, UnmountOptions } from '../contract.js'
-import { connectionUsers } from './connection-users.js'
+import { connectionUsers, isCopied } from './connection-users.js'
 import { detach } from './detach.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { findMount, mounts } from './mount-info.js'
@@ -17,6 +17,9 @@ const MOMENTS_MS = [50, 100, 200, 400]
 export interface ServedMount {
   readonly ended: Promise<MountEnd>
   readonly hasEnded: () => boolean
+  readonly hasOpenFiles?: () => boolean
+  /** Whether other users may use it. */
+  readonly isShared?: boolean
   /** Called before the connection is aborted. */
   readonly noteDetached?: () => void
   /** See `FuseMount.writeBack`. */
@@ -40,7 +43,7 @@ export async function unmountServed(
   // A parent directory may have been renamed. Then the old path belongs to another mount.
   const there = top ?? (await mounts()).find((mount) => minor !== undefined && mount.minor === minor)
   if (there !== undefined) await flush(addon, there.mountpoint)
-  if (!lazy && (await isUsedElsewhere(minor))) throw new DriveError('BUSY', 'Programs still use the drive.')
+  if (!lazy && (await isUsedElsewhere(minor, served))) throw new DriveError('BUSY', 'Programs still use the drive.')
   const outcome = there === undefined ? 'absent' : await detachPatiently(there.mountpoint, lazy)
   if (there !== undefined && outcome === 'busy') {
     if (!lazy) throw new DriveError('BUSY', 'Programs still use the drive.')
@@ -76,23 +79,34 @@ async function detachPatiently(mountpoint: string, lazy: boolean): ReturnType<ty
 }
 
 /** Whether programs use a copy of the mount in another mount namespace, which does not make the mount here busy. */
-async function isUsedElsewhere(minor: number | undefined): Promise<boolean> {
-  if (minor === undefined) return false
-  const { copied, pids } = await connectionUsers(minor)
-  return copied && pids.length > 0
+async function isUsedElsewhere(minor: number | undefined, served: ServedMount): Promise<boolean> {
+  return minor !== undefined && (await isCopied(minor)) && (await isUsed(minor, served))
+}
+
+async function isUsed(minor: number, served: ServedMount): Promise<boolean> {
+  return (await hasOpenFiles(served)) || (await connectionUsers(minor)).length > 0
+}
+
+/** Whatever holds a file open, even a loop device or a message under way. Closed files are reported a moment later. */
+async function hasOpenFiles(served: ServedMount): Promise<boolean> {
+  for (const wait of MOMENTS_MS) {
+    if (served.hasOpenFiles?.() !== true) return false
+    await sleep(wait)
+  }
+  return served.hasOpenFiles?.() === true
 }
 
 /**
- * Waits for the end of a connection whose mount here is detached. Copies in other mount namespaces that nobody uses
- * keep it alive; then it is ended here.
+ * Waits for the end of a connection whose mount here is detached. A copy in another mount namespace keeps it alive,
+ * even a namespace without processes. If nobody uses it, it is ended here.
  */
 async function endUnused(minor: number | undefined, served: ServedMount): Promise<void> {
-  if (minor !== undefined) {
-    const { copied, pids } = await connectionUsers(minor)
-    if (copied && pids.length === 0) {
-      served.noteDetached?.()
-      await abortConnection(minor)
-    }
+  // Only root sees the programs of all users. On a mount that is not shared there are none.
+  const seesAll = process.geteuid?.() === 0 || served.isShared === false
+  if (minor !== undefined && (seesAll || (await isCopied(minor))) && !(await isUsed(minor, served))) {
+    await served.writeBack?.()
+    served.noteDetached?.()
+    await abortConnection(minor)
   }
   await endSoon(served.ended)
 }

@@ -58,9 +58,9 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       attach: (target) => mountAgain(addon, served.descriptor, target, options),
       writeBack: () => served.writeBack(entry?.minor),
       unmount: (how = {}) => {
-        const { ended, hasEnded, noteDetached } = served
-        const detached = { ended, hasEnded, noteDetached, writeBack: () => served.writeBack(entry?.minor) }
-        return unmountServed(addon, tree, { mountpoint, minor: entry?.minor }, detached, how)
+        const isShared = options.allowOther === true
+        const shown = { ...served, isShared, writeBack: () => served.writeBack(entry?.minor) }
+        return unmountServed(addon, tree, { mountpoint, minor: entry?.minor }, shown, how)
       },
     }
   }
@@ -130,6 +130,8 @@ export interface Served {
   readonly ready: Promise<void>
   readonly ended: Promise<MountEnd>
   readonly hasEnded: () => boolean
+  /** Whether the kernel has files open here, for whatever holds them. */
+  readonly hasOpenFiles: () => boolean
   /** An abort from now on is the end of an unmount. */
   readonly noteDetached: () => void
   readonly writeBack: (minor: number | undefined) => Promise<void>
@@ -216,6 +218,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     ready,
     ended,
     hasEnded: () => over,
+    hasOpenFiles: () => !session.files.inodes()[Symbol.iterator]().next().done,
     noteDetached: () => {
       isDetached = true
     },
