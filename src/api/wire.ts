@@ -216,7 +216,7 @@ export interface Operations {
     answer: NodeReport
   }
   /** Removes the embedded store that `nodeSet` left. */
-  nodeForget: { given: Record<string, never>; progress: never; answer: ForgetReport }
+  nodeForget: { given: Record<string, never>; progress: CheckProgress; answer: ForgetReport }
   nodeTest: { given: NodeRequest; progress: never; answer: NodeReport }
   /** Makes everything `staged`, unmounts, and ends the daemon. */
   stop: {

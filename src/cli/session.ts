@@ -55,7 +55,7 @@ function locked(): DriveError {
 }
 
 /** Calls an operation of the daemon and shows its progress. Starts the daemon if none runs. */
-export async function ask<Name extends Exclude<OperationName, 'fsck'>>(
+export async function ask<Name extends Exclude<OperationName, 'fsck' | 'nodeForget'>>(
   session: Session,
   name: Name,
   given: Operations[Name]['given'],

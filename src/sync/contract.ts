@@ -4,7 +4,7 @@
  */
 import type { Clock, Digest, DriveErrorCode, Log, Random } from '../base/index.js'
 import type { DriveKeys } from '../crypto/index.js'
-import type { CheckReport, CheckRequest, ScrubStatus, Unconfirmed } from './check/contract.js'
+import type { CheckProgress, CheckReport, CheckRequest, ScrubStatus, Unconfirmed } from './check/contract.js'
 import type { Version } from '../commits/index.js'
 import type { EntryRecord } from '../dag/index.js'
 import type { CidText, IpfsNode, LeftStore, NodeStatus } from '../node/index.js'
@@ -228,10 +228,14 @@ export interface Sync {
   keepNode(): void
   /** Remembers the heads of devices this one has not heard of, as the node shows them now. */
   hearOfDevices(signal: AbortSignal): Promise<void>
-  /** Asks the node for everything that the store keeps. BUSY while the drive moves; OFFLINE and similar errors. */
+  /**
+   * Asks the node for everything that the store keeps, and reads the blocks back. Damage is recorded for a repair, with
+   * good copies of the store. BUSY while the drive moves or is checked; OFFLINE and similar errors.
+   */
   readonly unconfirmed: (
     store: Pick<LeftStore, 'pins' | 'names' | 'getBlock'>,
     signal: AbortSignal,
+    onProgress: (progress: CheckProgress) => void,
   ) => Promise<Unconfirmed>
   /**
    * Call it when something changed after `DrivePort.counts` last reported no change, or when a write found no space:

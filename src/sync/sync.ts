@@ -37,7 +37,7 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
 
 class DriveSync implements Sync {
   readonly remote: RemoteSource
-  readonly unconfirmed: Sync['unconfirmed'] = (store, signal) => this.#checks.unconfirmed(store, signal)
+  readonly unconfirmed: Sync['unconfirmed'] = (...given) => this.#checks.unconfirmed(...given)
   readonly #options: SyncOptions
   readonly #state: SyncState
   readonly #reader: NodeReader

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { ForgetReport } from '../../src/api/index.js'
 import { testWhere } from '../support/available.js'
 import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
+import { damageKubo } from '../support/rot.js'
 import { startKubo } from '../kubo/daemon.js'
 
 testWhere('fuse', 'go')(
@@ -42,6 +43,13 @@ testWhere('fuse', 'go')(
     await kubo.restart()
 
     await drive.must(['sync'])
+    t.is(
+      damageKubo(kubo.repo, ([largest]) => [largest!]),
+      1,
+    )
+    t.regex((await drive.run(['node', 'forget'])).stderr, /0 heads, 0 versions and 1 blocks .* damaged/)
+    t.true(existsSync(join(store, 'segments', '00000001.seg')))
+    await drive.must(['fsck', '--node', '--repair'])
     const report = await drive.json<ForgetReport>(['node', 'forget'])
     t.true(report.removed && report.freedBytes > 3_000_000 && report.left === 0)
     t.false(existsSync(store))

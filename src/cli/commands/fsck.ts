@@ -1,6 +1,7 @@
 /** `dagdrive fsck`: checks the data on this machine and on the node, reports damage, and repairs it on request. */
 import type { FsckFinding, FsckProgress, FsckReport } from '../../api/index.js'
 import { printable } from '../../base/index.js'
+import { checkProgressLine } from '../check-progress-line.js'
 import { callDaemon } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { formatCount } from '../format.js'
@@ -20,7 +21,7 @@ export async function fsck(session: Session, options: FsckOptions): Promise<void
   await requireOpenDrive(session, options)
   const findings: FsckFinding[] = []
   const onProgress = (what: FsckProgress): void => {
-    if (!('finding' in what)) return session.terminal.status(progressText(what))
+    if (!('finding' in what)) return session.terminal.status(checkProgressLine(what))
     if (json !== true) session.terminal.print(printable(findingText(what.finding)))
     else if (findings.length < MOST_LISTED) findings.push(what.finding)
   }
@@ -64,17 +65,6 @@ function findingText({ where, kind, what, path, cid, blocks, outcome }: FsckFind
  */
 function quoted(path: string): string {
   return printable(JSON.stringify(path === '' ? '/' : path))
-}
-
-function progressText({ phase, done, total }: Exclude<FsckProgress, { finding: unknown }>): string {
-  const what = {
-    here: 'checking this machine',
-    node: 'checking the node',
-    repair: 'uploading again',
-    tree: 'reading the published tree',
-  }[phase]
-  const amount = total > 0 ? `${done.toLocaleString('en')} of ${total.toLocaleString('en')}` : done.toLocaleString('en')
-  return `${what} · ${amount} ${phase === 'tree' ? 'entries' : 'blocks'}`
 }
 
 function reportText(

@@ -1,9 +1,11 @@
 /** `dagdrive node set`, `dagdrive node forget` and `dagdrive node test`. */
 import { isDriveError, printable, printableLines } from '../../base/index.js'
+import { checkProgressLine } from '../check-progress-line.js'
+import { callDaemon } from '../daemon-process.js'
 import { formatBytes, formatCount } from '../format.js'
 import { nodeLine, noteWarnings } from '../report.js'
 import { readSecretFile } from '../secret-file.js'
-import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, driveExists, noteStopped, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
 interface NodeOptions extends UnlockOptions {
   readonly keyFile?: string
@@ -31,7 +33,15 @@ export async function nodeForget(
   options: UnlockOptions & { readonly json?: boolean },
 ): Promise<void> {
   await requireOpenDrive(session, options)
-  const report = await ask(session, 'nodeForget', {})
+  const report = await callDaemon(
+    session.paths,
+    'nodeForget',
+    {},
+    {
+      onProgress: (what) => session.terminal.status(checkProgressLine(what)),
+      onStopped: noteStopped(session),
+    },
+  ).finally(() => session.terminal.endProgress())
   const { removed, freedBytes, left, where } = report
   const lines = removed
     ? [`The embedded store was removed; ${formatBytes(freedBytes)} are free.`]

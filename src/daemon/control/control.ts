@@ -117,7 +117,8 @@ export function createControl(options: ControlOptions): ControlService {
       return withNodeWarnings(daemon, url, await moves.move({ ...given, url }, context))
     },
 
-    nodeForget: (_given, { signal }) => moves.between(() => forgetStore(daemon, signal), signal),
+    nodeForget: (_given, { signal, progress }) =>
+      moves.between(() => forgetStore(daemon, { signal, progress: throttled(progress, systemClock) }), signal),
 
     nodeTest: ({ url, ...given }, { signal }) =>
       testNode(daemon, url === undefined ? given : { ...given, url: nodeUrlOf(url) }, { signal, withNames: true }),

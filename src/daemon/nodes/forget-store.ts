@@ -1,9 +1,9 @@
 /**
- * `node forget`: removes the embedded store that the drive left when it moved to another node. First everything the
- * store keeps is asked of the node that is configured now; then its folder is renamed, and its files are removed. A
- * removal that was interrupted is finished by the next call.
+ * `node forget`: removes the embedded store that the drive left when it moved to another node. First everything that
+ * the store keeps is read back from the node that is configured now; then its folder is renamed, and its files are
+ * removed. A removal that was interrupted is finished by the next call.
  */
-import type { ForgetReport } from '../../api/index.js'
+import type { ForgetReport, OperationContext } from '../../api/index.js'
 import { DriveError, throwIfAborted } from '../../base/index.js'
 import { finishRemoval, openLeftStore, type RemovedStore } from '../../node/index.js'
 import type { Unconfirmed } from '../../sync/index.js'
@@ -16,7 +16,7 @@ import type { Daemon } from '../lifecycle/contract.js'
  */
 export async function forgetStore(
   daemon: Pick<Daemon, 'paths' | 'config' | 'requireDrive'>,
-  signal: AbortSignal,
+  { signal, progress }: OperationContext<'nodeForget'>,
 ): Promise<ForgetReport> {
   const path = daemon.paths.embeddedNodeDirectory
   const before = await finishRemoval(path)
@@ -34,7 +34,7 @@ export async function forgetStore(
   if (store === undefined) return before === undefined ? NOTHING : reportOf(before)
   try {
     const { sync } = await daemon.requireDrive()
-    requireNone(await sync.unconfirmed(store, signal))
+    requireNone(await sync.unconfirmed(store, signal, progress))
     throwIfAborted(signal)
   } catch (error) {
     await store.close()
@@ -55,7 +55,8 @@ function requireNone({ heads, versions, blocks }: Unconfirmed): void {
   throw new DriveError(
     'NODE_ERROR',
     `The node has not confirmed all that the embedded store holds: ${heads} heads, ${versions} versions and ${blocks} blocks are missing ` +
-      'or damaged there. Nothing was removed. `dagdrive sync` and `dagdrive fsck --node --repair` send them again.',
+      'or damaged there. Nothing was removed: the store may have the only good copies. `dagdrive sync` and ' +
+      '`dagdrive fsck --node --repair` send them again.',
     { about: { heads, versions, blocks } },
   )
 }

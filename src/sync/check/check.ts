@@ -95,7 +95,7 @@ async function repairUnlessAhead(...given: Parameters<typeof repairNode>): Promi
 }
 
 /** Publishes if the local tables do not describe the current version completely; any publish completes them. */
-async function requireKnownVersion({ state, publish }: CheckParts, signal: AbortSignal): Promise<void> {
+export async function requireKnownVersion({ state, publish }: CheckParts, signal: AbortSignal): Promise<void> {
   const { head, live } = state
   if (head !== undefined && live?.isComplete === true && Buffer.compare(live.root, head.root) === 0) return
   await publish(signal)

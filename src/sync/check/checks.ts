@@ -55,20 +55,8 @@ export class Checks {
     if (!isNothingDamaged(this.#parts.state.tables)) await resealChanged(this.#parts, signal)
   }
 
-  async run(request: CheckRequest): Promise<CheckReport> {
-    if (this.#running !== undefined) throw new DriveError('BUSY', 'The drive is already being checked.')
-    this.#requireSettled()
-    const run = withAnySignal([request.signal, this.#closing.signal], async (signal) => {
-      await this.#scrub.pause()
-      return checkDrive(this.#parts, { ...request, signal })
-    })
-    this.#running = run.catch(() => undefined) // the caller gets the error
-    try {
-      return await run
-    } finally {
-      this.#running = undefined
-      this.#scrub.resume()
-    }
+  run(request: CheckRequest): Promise<CheckReport> {
+    return this.#alone(request.signal, (signal) => checkDrive(this.#parts, { ...request, signal }))
   }
 
   /** See `Scrub.look`. */
@@ -77,12 +65,31 @@ export class Checks {
   }
 
   /** See `Sync.unconfirmed`. */
-  async unconfirmed(store: ComparedStore, signal: AbortSignal): Promise<Unconfirmed> {
-    this.#requireSettled()
-    const signals = [signal, this.#closing.signal]
-    const found = await withAnySignal(signals, (both) => unconfirmedOf(store, this.#parts, both))
+  async unconfirmed(
+    store: ComparedStore,
+    signal: AbortSignal,
+    onProgress: CheckRequest['onProgress'],
+  ): Promise<Unconfirmed> {
+    const found = await this.#alone(signal, (both) => unconfirmedOf(store, this.#parts, both, onProgress))
     if (found.heads + found.versions + found.blocks > 0) this.#parts.publisher.forgetHeld()
     return found
+  }
+
+  /** One check at a time, and the scrub pauses. */
+  async #alone<T>(asked: AbortSignal, check: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#running !== undefined) throw new DriveError('BUSY', 'The drive is already being checked.')
+    this.#requireSettled()
+    const run = withAnySignal([asked, this.#closing.signal], async (signal) => {
+      await this.#scrub.pause()
+      return check(signal)
+    })
+    this.#running = run.catch(() => undefined) // the caller gets the error
+    try {
+      return await run
+    } finally {
+      this.#running = undefined
+      this.#scrub.resume()
+    }
   }
 
   #requireSettled(): void {

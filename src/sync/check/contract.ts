@@ -93,6 +93,6 @@ export interface Unconfirmed {
   readonly heads: number
   /** Versions that are kept, and are neither pinned on the node nor replaced by one that is. */
   readonly versions: number
-  /** Blocks of the published version that the node lacks, or returns damaged. */
+  /** Blocks of these versions that the node lacks, or returns damaged. */
   readonly blocks: number
 }
