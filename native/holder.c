@@ -10,9 +10,9 @@
  * Both are passed only to a process of the same user that the home's lock file names.
  *
  * Each message is one packet, and its first byte is the type. From the daemon: H hello, K key, C command line of the
- * next daemon, G descriptor of the channel, M descriptor of the memory (created by a holder that died before its
- * daemon), D drop channel and key. To the daemon: S has-channel flag, length of the key, key, with the descriptors
- * (memory, channel).
+ * next daemon, perhaps with an empty word and a second one for every second try, G descriptor of the channel, M
+ * descriptor of the memory (created by a holder that died before its daemon), D drop channel and key. To the daemon: S
+ * has-channel flag, length of the key, key, with the descriptors (memory, channel).
  *
  * The holder exits when the daemon disconnects and there is no channel, and 30 s after the last daemon disconnected.
  * As long as the channel lives, even SIGKILL cannot end a program whose request a dead daemon has read.

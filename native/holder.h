@@ -18,7 +18,7 @@ typedef struct {
   const char *lock_path, *log_path;
   secret *key;                 /* a locked page */
   uint8_t *message;            /* locked, because it can hold a key */
-  char command[MESSAGE_BYTES]; /* NUL-terminated, then an empty one; none: a service manager starts daemons */
+  char command[MESSAGE_BYTES]; /* words, an empty one, perhaps a second command; none: a service manager's task */
   long memory_bytes;
   int memory, channel, daemon_link; /* -1 for none */
   int64_t alone_since, next_try, served_since;

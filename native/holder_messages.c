@@ -75,8 +75,9 @@ static void handle_message(ssize_t length, int received) {
     memcpy(held.key->bytes, held.message + 1, held.key->length);
     break;
   case 'C':
+    /* At least three zeros at the end: the last word's, and two empty words. */
     memset(held.command, 0, sizeof held.command);
-    memcpy(held.command, held.message + 1, (size_t)length - 1 < sizeof held.command - 2 ? (size_t)length - 1 : 0);
+    memcpy(held.command, held.message + 1, (size_t)length - 1 < sizeof held.command - 3 ? (size_t)length - 1 : 0);
     break;
   case 'G':
     if (received < 0) break;

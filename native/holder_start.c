@@ -28,10 +28,18 @@ void close_all_but_standard(void) {
   for (int fd = 3; fd < (end > 0 && end < 65536 ? end : 65536); fd++) close(fd);
 }
 
+/* Every second try is of the second command, if there is one: the program of the first may be gone, also in part. */
+static char *next_command(void) {
+  if (tried % 2 != 0) return held.command;
+  char *at = held.command;
+  while (*at != 0) at += strlen(at) + 1;
+  return at[1] != 0 ? at + 1 : held.command;
+}
+
 static void run_daemon(void) {
   char *arguments[MAX_ARGUMENTS + 1];
   int count = 0;
-  for (char *at = held.command; *at != 0 && count < MAX_ARGUMENTS; at += strlen(at) + 1) arguments[count++] = at;
+  for (char *at = next_command(); *at != 0 && count < MAX_ARGUMENTS; at += strlen(at) + 1) arguments[count++] = at;
   arguments[count] = NULL;
   setsid();
   signal(SIGCHLD, SIG_DFL);

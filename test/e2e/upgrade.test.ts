@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
@@ -81,6 +81,23 @@ test('S-163 a daemon needs nothing of the folder it was started from: neither to
   program('sh', ['-c', write, 'after'], { cwd: drive.mountpoint })
   t.is(timesIn(drive, 'the mount goes on'), 1, drive.log())
   t.is(timesIn(drive, 'ERR_MODULE_NOT_FOUND'), 0)
+  await drive.unmount()
+})
+
+test('S-163 if the copy of the program is removed under a mounted drive, the next daemon is of the folder it is from', async (t: ExecutionContext) => {
+  const folder = temporaryFolder(t, 'upgrade')
+  const copies = join(folder, 'copies')
+  const drive = testDrive(t, { environment: { DAGDRIVE_PROGRAMS: copies } })
+  await drive.up()
+  program('sh', ['-c', 'echo answered > note'], { cwd: drive.mountpoint })
+  // Only in part: the daemon begins to start.
+  for (const name of readdirSync(copies)) rmSync(join(copies, name, 'node_modules'), { recursive: true })
+  drive.killDaemon()
+  t.is(program('cat', ['note'], { cwd: drive.mountpoint }), 'answered\n')
+  rmSync(copies, { recursive: true })
+  drive.killDaemon()
+  t.is(program('cat', ['note'], { cwd: drive.mountpoint }), 'answered\n')
+  t.true(await until(() => timesIn(drive, 'the mount goes on') === 2), drive.log())
   await drive.unmount()
 })
 

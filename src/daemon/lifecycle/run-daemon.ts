@@ -11,6 +11,7 @@ import { createDaemon } from './daemon.js'
 import { collectWhenIdle } from './idle-memory.js'
 import type { EndSignals } from './end-signals.js'
 import { keepOwnCopy } from './program/keep-copy.js'
+import { originalMain } from './program/newer-program.js'
 import { holdLock, type HeldLock, type LockHolder } from './lock.js'
 import { boundedLog, loseOutputOfFullDisk } from './log/log-file.js'
 import { canForget, stageBeforeEnd } from './ending/stage-before-end.js'
@@ -164,13 +165,16 @@ function dieWithParent(isEnding: () => boolean): void {
 }
 
 /**
- * The command with which the holder starts the next daemon after a kill. Empty under a service manager, which restarts
- * it.
+ * The command with which the holder starts the next daemon after a kill. If this one runs from a copy, an empty word
+ * and a second command follow: the copy may be removed under it. Empty under a service manager, which restarts it.
  */
 function nextDaemon(words: readonly string[]): readonly string[] {
   if (isManaged(words)) return []
   const again = words.filter((word) => word !== 'leave-mounts')
-  return [process.execPath, ...process.execArgv, process.argv[1] ?? '', ...again]
+  const command = (main: string): string[] => [process.execPath, ...process.execArgv, main, ...again]
+  const own = process.argv[1] ?? ''
+  const origin = originalMain(words)
+  return [...command(own), ...(origin === undefined || origin === own ? [] : ['', ...command(origin)])]
 }
 
 async function waitForLock(path: string, holder: LockHolder): Promise<HeldLock> {

@@ -36,7 +36,7 @@ const MINUTE_MS = 60_000
 export interface HolderOptions {
   readonly paths: Pick<DrivePaths, 'holderSocket' | 'lockFile' | 'logFile' | 'logMarkFile'>
   readonly log: Log
-  /** Starts the next daemon; empty under a service manager. */
+  /** Starts the next daemon; an empty word separates a second command. Empty under a service manager. */
   readonly command: readonly string[]
 }
 

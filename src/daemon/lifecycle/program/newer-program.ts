@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 
 /** Before the folder, in a word of the daemon's command line; src/cli/daemon-process.ts writes it. */
 const ORIGIN = 'origin:'
+const MAIN = 'dist/src/daemon/lifecycle/main.js'
 const NATIVE = 'build/Release/dagdrive_fuse.node'
 
 /**
@@ -16,7 +17,7 @@ const NATIVE = 'build/Release/dagdrive_fuse.node'
  * @returns true if this process has nothing more to do
  */
 export async function startNewerProgram(words: readonly string[], ownPackage: string): Promise<boolean> {
-  const origin = words.find((word) => word.startsWith(ORIGIN))?.slice(ORIGIN.length)
+  const origin = originIn(words)
   if (origin === undefined || origin === dirname(ownPackage)) return false
   const version = versionIn(join(origin, 'package.json'))
   if (version === undefined || version === versionIn(ownPackage)) return false
@@ -25,9 +26,19 @@ export async function startNewerProgram(words: readonly string[], ownPackage: st
   const copy = folder === undefined ? undefined : copyProgram(origin, folder)
   if (copy === undefined || (existsSync(join(dirname(ownPackage), NATIVE)) && !existsSync(join(copy, NATIVE))))
     return false
-  const main = join(copy, 'dist/src/daemon/lifecycle/main.js')
+  const main = join(copy, MAIN)
   spawn(process.execPath, [...process.execArgv, main, ...words], { detached: true, cwd: '/', stdio: 'inherit' }).unref()
   return true
+}
+
+/** The main file of the program that a copy was made from; undefined for a daemon that runs in place. */
+export function originalMain(words: readonly string[]): string | undefined {
+  const origin = originIn(words)
+  return origin === undefined ? undefined : join(origin, MAIN)
+}
+
+function originIn(words: readonly string[]): string | undefined {
+  return words.find((word) => word.startsWith(ORIGIN))?.slice(ORIGIN.length)
 }
 
 /** Undefined while an installation replaces the folder. */
