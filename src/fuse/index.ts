@@ -4,7 +4,7 @@ export type { SkippedOperation } from './holder/replay.js'
 export { clearLogMark, markedSince, reserveLogMark } from './holder/log-mark.js'
 export { countLogged } from './holder/count-logged.js'
 export { SHARED_BYTES, SharedState } from './holder/shared-state.js'
-export { findMount, type MountEntry } from './mounts/mount-info.js'
+export { driveAround, findMount, type MountEntry } from './mounts/mount-info.js'
 export {
   mountTree,
   type MountTreeRequest,

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
@@ -127,6 +127,12 @@ test('S-161 after umount -l with a shell inside, up shows the mount again, and t
   await once(shell, 'exit')
   drive.killDaemon()
   t.is(program('cat', [join(drive.mountpoint, 'outside')]), 'outside', 'it is still held')
+  await drive.up()
+  const inside = testDrive(t)
+  const refused = await inside.run(['up', join(drive.mountpoint, 'sub')])
+  t.regex(refused.stderr, /lies in the drive that is mounted at/)
+  t.false(existsSync(join(drive.mountpoint, 'sub')), 'nothing is made in the drive')
+  t.is((await inside.run(['status'])).code, 10, 'no drive is made')
   const again = detachUnderShell(drive, [], ['umount', '-l'])
   t.teardown(() => again.shell.kill('SIGKILL'))
   await again.ready

@@ -2,7 +2,7 @@
 import { readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { DriveError, diskFailure, isDriveError } from '../../base/index.js'
-import { clearStale, isStale, notEmpty } from '../../fuse/index.js'
+import { clearStale, driveAround, isStale, notEmpty } from '../../fuse/index.js'
 import { makeDirectories, type DrivePaths } from '../../platform/index.js'
 
 /** Maximum number of symlinks in a row, as in Linux. */
@@ -43,6 +43,9 @@ export async function requireMountable(
       throw new DriveError('INVALID', `${directory} must not contain, or lie in, the drive's own files in ${home}.`)
     }
   }
+  const drive = await driveAround(directory)
+  if (drive !== undefined)
+    throw new DriveError('INVALID', `${directory} lies in the drive that is mounted at ${drive}.`)
   // A dead mount stays until the new one replaces it.
   if (again && (await isStale(directory).catch(() => false))) return undefined
   await clearStale(directory).catch((error: NodeJS.ErrnoException) => {

@@ -22,6 +22,17 @@ export async function findMount(mountpoint: string): Promise<MountEntry | undefi
   return (await mounts()).filter((mount) => mount.mountpoint === mountpoint).at(-1)
 }
 
+/**
+ * The mounted drive that this path lies in, or undefined.
+ * @param path absolute, without symlinks; a mount at the path itself does not count
+ */
+export async function driveAround(path: string): Promise<string | undefined> {
+  const around = (await mounts()).filter(({ mountpoint }) => path.startsWith(`${mountpoint}/`) || mountpoint === '/')
+  const deepest = Math.max(...around.map(({ mountpoint }) => mountpoint.length))
+  const covering = around.filter(({ mountpoint }) => mountpoint.length === deepest).at(-1)
+  return covering?.filesystem === FILESYSTEM_TYPE ? covering.mountpoint : undefined
+}
+
 /** Every mount of this namespace. Of several at the same path, the last one is on top. */
 export async function mounts(): Promise<MountEntry[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'latin1'))
