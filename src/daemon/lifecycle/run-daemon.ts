@@ -120,7 +120,7 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
 
   if (isManaged(words)) dieWithParent(() => ending !== undefined)
   collectWhenIdle()
-  keepOwnCopy()
+  void keepOwnCopy(log)
   guard(log, (what) => (daemon.lastError = what))
   // By default, this signal opens Node's debugger on a TCP port. Every user of this machine could read the keys there.
   process.on('SIGUSR1', () => log.warn('the debugger stays closed'))

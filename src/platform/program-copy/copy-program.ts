@@ -11,6 +11,7 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,6 +19,7 @@ import {
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { isPrivatePlace } from './is-private-place.js'
 import { COPY_MARKER, filesBelow, ownFiles, packagesOf, type ProgramPart } from './program-files.js'
 
 /** Data that a crash of the machine cut is never used: a copy is of one boot. */
@@ -39,13 +41,18 @@ export function copiesFolder(environment: NodeJS.ProcessEnv): string | undefined
 
 /**
  * The copy of the program at `root` as it is now; made if it is missing.
- * @returns undefined if there cannot be one: no space, no home, a file system without execution
+ * @returns undefined if there cannot be one: no space, no home, a file system without execution, or a folder in which
+ * another user can exchange it
  */
 export function copyProgram(root: string, folder: string): string | undefined {
   try {
     const parts = ownFiles(root)
     const packages = packagesOf(root)
-    const copy = join(folder, identityOf(parts, packages))
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // Without links, because their owners can change them.
+    const place = realpathSync(folder)
+    if (!isPrivatePlace(place, process.geteuid?.())) return undefined
+    const copy = join(place, identityOf(parts, packages))
     if (!isUsable(copy)) make(copy, parts, packages)
     const holder = parts.find(({ to }) => to.endsWith('dagdrive_holder'))
     if (holder !== undefined) accessSync(join(copy, holder.to), constants.X_OK)
@@ -78,7 +85,6 @@ function isUsable(copy: string): boolean {
 }
 
 function make(copy: string, parts: readonly ProgramPart[], packages: readonly ProgramPart[]): void {
-  mkdirSync(dirname(copy), { recursive: true, mode: 0o700 })
   const beside = `${copy}.${process.pid}`
   rmSync(beside, { recursive: true, force: true })
   try {

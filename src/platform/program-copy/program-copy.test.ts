@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { copiesFolder, copyProgram } from './copy-program.js'
+import { isPrivatePlace } from './is-private-place.js'
 import { COPY_MARKER } from './program-files.js'
 import { removeOldCopies } from './remove-old-copies.js'
 
@@ -63,6 +64,23 @@ test('S-163 without a whole program, or a folder of its own for the copy, the da
   rmSync(join(root, 'node_modules/one'), { recursive: true })
   t.is(copyProgram(root, copies), undefined)
   t.is(copiesFolder({ DAGDRIVE_PROGRAMS: '' }), undefined)
+})
+
+test('S-163 where another user can exchange the copy, also through a folder above it or a link, there is none', (t) => {
+  const { root, copies } = makeProgram(t)
+  const inside = join(copies, 'above/programs')
+  t.not(copyProgram(root, inside), undefined)
+  chmodSync(join(copies, 'above'), 0o777)
+  t.is(copyProgram(root, inside), undefined)
+  symlinkSync(inside, join(copies, 'link'))
+  t.is(copyProgram(root, join(copies, 'link')), undefined)
+  chmodSync(join(copies, 'above'), 0o1777)
+  t.is(
+    dirname(copyProgram(root, join(copies, 'link'))!),
+    inside,
+    'only its owner can exchange what is in such a folder',
+  )
+  t.is(isPrivatePlace(inside, process.geteuid!() + 1), process.geteuid!() === 0, 'of this user or of root')
 })
 
 const HOUR_MS = 3_600_000
