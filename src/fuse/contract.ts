@@ -94,8 +94,9 @@ export interface FuseMount {
   /** Mounts the same connection at `target`. @returns false if this user may not, or the connection has ended */
   attach(target: string): Promise<boolean>
   /**
-   * Makes the kernel send what programs wrote through shared mappings so far. Needs no name of the mount, unlike
-   * syncfs(2). Takes some seconds at most.
+   * Makes the kernel send what programs wrote through shared mappings so far, also if the mount has no name any more.
+   * Takes some seconds at most.
+   * @throws NO_SPACE and others: a page could not be written, and the kernel does not send it again
    */
   writeBack(): Promise<void>
   /** Ends the connection: every call of a program on the mount fails. */

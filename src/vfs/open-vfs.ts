@@ -97,6 +97,8 @@ export interface Vfs {
   readonly changes: Changes
   /** Tells the kernel to drop cache entries that something other than the kernel changed. */
   readonly invalidations: Invalidations
+  /** The kernel sends dirty pages during `work`. They are accepted also on a full disk, into memory; see Room. */
+  duringWriteBack<T>(work: () => Promise<T>): Promise<T>
   /**
    * Stages and commits everything, then stops. Rejects with NO_SPACE when something could not be staged or committed;
    * it is closed nevertheless. If the commit failed, the last one before it stays: half a commit is never written.
@@ -134,6 +136,7 @@ export async function openVfs(options: VfsOptions): Promise<Vfs> {
     unnamed: createUnnamedFiles(parts),
     changes: parts.changes,
     invalidations: parts.invalidations,
+    duringWriteBack: (work) => parts.room.duringWriteBack(work),
     close: () => (closing ??= close(parts, background, restsAt)),
   }
 }

@@ -1,4 +1,7 @@
-import { existsSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
 import { program, type TestDrive } from '../support/drive.js'
@@ -64,4 +67,40 @@ test('S-140 S-010 after SIGTERM on a full disk the daemon waits for space and sa
   t.true(await until(hasEnded))
   await drive.mount()
   t.is(listing(drive.mountpoint), before, drive.log())
+})
+
+/** For each line it gets, writes one more place of a mapping that is never synced. */
+const MAP = `
+import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDWR)
+mapping = mmap.mmap(file, 8192)
+os.close(file)
+print('ready', flush=True)
+for at in (0, 4096):
+    sys.stdin.readline()
+    mapping[at:at + 6] = b'mapped'
+    print('written', flush=True)
+sys.stdin.readline()
+`
+
+test('S-140 S-179 daemon stop on a full disk ends nothing while bytes of a mapping are unwritten, also of a detached mount', async (t: ExecutionContext) => {
+  const { drive, filler } = await driveOnSmallDisk(t)
+  const file = join(drive.mountpoint, 'file')
+  program('sh', ['-c', 'head -c 8192 /dev/zero > "$0"; sync "$0"', file])
+  const mapping = spawn('python3', ['-c', MAP, file], { stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' })
+  t.teardown(() => mapping.kill('SIGKILL'))
+  await once(mapping.stdout, 'data')
+  program('python3', ['-c', FILL_DISK, filler])
+  for (const isDetached of [false, true]) {
+    mapping.stdin.write('\n')
+    await once(mapping.stdout, 'data')
+    if (isDetached) program('umount', ['-l', drive.mountpoint])
+    const { code, stderr } = await drive.run(['daemon', 'stop'])
+    t.is(code, 32, stderr)
+  }
+  rmSync(filler)
+  t.is((await drive.run(['daemon', 'stop'])).code, 3)
+  await drive.mount()
+  const part = `mapped${'\0'.repeat(4090)}`
+  t.is(readFileSync(file, 'latin1'), part + part, drive.log())
 })

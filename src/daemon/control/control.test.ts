@@ -10,6 +10,7 @@ for (const force of [false, true]) {
     const full = new DriveError('NO_SPACE', 'The disk is full.')
     const drive = {
       mounts: [{ directory: '/mounted' }],
+      writeBack: () => Promise.resolve(),
       flush: () => Promise.reject(full),
       unmount: () => Promise.resolve(void calls.push('unmounted')),
     }
@@ -21,3 +22,15 @@ for (const force of [false, true]) {
     t.deepEqual(calls, force ? ['unmounted'] : [])
   })
 }
+
+test('S-140 S-179 daemon stop fails, and nothing ends, if dirty pages of a mapping cannot be written', async (t: ExecutionContext) => {
+  const calls: string[] = []
+  const full = new DriveError('NO_SPACE', 'The disk is full.')
+  const drive = { writeBack: () => Promise.reject(full), flush: () => Promise.resolve() }
+  const nothing = (): Promise<void> => Promise.resolve()
+  const daemon = { drive, giveUpWaiting: nothing, settled: nothing }
+  const options = { daemon, startedMs: 0, stay: false, endSoon: () => void calls.push('ending') }
+  const control = createControl(options as unknown as ControlOptions)
+  await t.throwsAsync(control.stop({}, context), { is: full })
+  t.deepEqual(calls, [])
+})

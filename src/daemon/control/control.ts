@@ -74,7 +74,10 @@ export function createControl(options: ControlOptions): ControlService {
         await drainAll()
       }
       // First, because programs can free space on a mount, and see what they wrote.
-      if (given.force !== true) await drive.flush()
+      if (given.force !== true) {
+        await drive.writeBack()
+        await drive.flush()
+      }
       for (const directory of directories) await drive.unmount(directory, { force: given.force === true })
       // What cannot be staged keeps the daemon alive, which tries again.
       await drive.flush()
@@ -127,6 +130,7 @@ export function createControl(options: ControlOptions): ControlService {
       await daemon.giveUpWaiting()
       await daemon.settled()
       const drive = daemon.drive
+      await drive?.writeBack()
       await drive?.flush()
       const staged = drive === undefined ? { files: 0, bytes: 0 } : await stagedOf(drive)
       endSoon()

@@ -69,6 +69,11 @@ export interface DriveThread extends DrivePort {
   takeOver(living: LivingMount, options: ThreadMountOptions): Promise<ThreadMount>
   /** Programs that use the mount get errors, wherever it is. */
   abort(mountpoint: string): Promise<void>
+  /**
+   * Makes the kernel send the dirty pages of every mount; level reached: `held`.
+   * @throws NO_SPACE and others: a page could not be written, and the kernel does not send it again
+   */
+  writeBack(): Promise<void>
   /** @throws BUSY if programs use it, unless `lazy` */
   unmount(mountpoint: string, options: { readonly lazy: boolean }): Promise<void>
   /** Makes everything `staged` and closes it. The thread ends after its answer. */
@@ -98,6 +103,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'showAgain',
   'takeOver',
   'abort',
+  'writeBack',
   'unmount',
   'closeAll',
 ]

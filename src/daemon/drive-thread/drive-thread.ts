@@ -19,14 +19,8 @@ import {
 import { allocatePages, punchHole, readWithoutWaiting, createSpaceGuard, diskSpace } from '../../platform/index.js'
 import { deriveDriveKeys } from '../../crypto/index.js'
 import { FILES_METHODS, openFiles, type FilesSession } from '../../files/index.js'
-import {
-  mountTree,
-  prepareTakeOver,
-  showAgain,
-  takeOverTree,
-  type FuseMount,
-  type LivingMount,
-} from '../../fuse/index.js'
+import { mountTree, prepareTakeOver, showAgain, takeOverTree } from '../../fuse/index.js'
+import type { FuseMount, LivingMount } from '../../fuse/index.js'
 import { createCore, openPipeline } from '../../pipeline/index.js'
 import { openBlockStore } from '../../storage/blocks/index.js'
 import { openEnvironment } from '../../storage/kv/index.js'
@@ -96,10 +90,11 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   mount,
   showAgain: (mountpoint, options) => {
     const served = mounts.get(mountpoint)
-    return served === undefined ? false : showAgain(served, options, log)
+    return served !== undefined && opened().duringWriteBack(() => showAgain(served, options, log))
   },
   takeOver,
   abort: async (mountpoint) => mounts.get(mountpoint)?.abort(),
+  writeBack,
   unmount,
   closeAll,
 } satisfies DriveThread | Record<keyof DriveThread, unknown>
@@ -223,8 +218,13 @@ function watch(served: FuseMount): ThreadMount {
 
 async function unmount(mountpoint: string, { lazy }: { readonly lazy: boolean }): Promise<void> {
   const served = mounts.get(mountpoint)
-  await served?.unmount({ lazy })
-  served?.release()
+  if (served === undefined) return
+  await opened().duringWriteBack(() => served.unmount({ lazy }))
+  served.release()
+}
+
+async function writeBack(): Promise<void> {
+  for (const served of mounts.values()) await opened().duringWriteBack(() => served.writeBack())
 }
 
 async function closeAll(): Promise<void> {

@@ -60,6 +60,8 @@ export interface Drive {
   /** The error code if the check for a newer version failed at opening. */
   readonly newerUnknown: string | undefined
   counts(): Promise<DriveCounts>
+  /** See DriveThread. To be called before `flush` by an end. */
+  writeBack(): Promise<void>
   /** Makes everything `staged`. */
   flush(): Promise<void>
   /** Resolves when the mount answers requests. */
@@ -229,6 +231,7 @@ function driveOf({ parts, nodeAndSync, worker, mounts, takingOver, newerUnknown 
     },
     newerUnknown,
     counts: () => worker.thread.counts(),
+    writeBack: () => worker.thread.writeBack(),
     flush: () => worker.thread.flush(),
     mount: (request) => mounts.mount(request),
     adoptFiles: (directory, signal) => mounts.adoptFiles(directory, signal),

@@ -78,12 +78,15 @@ export async function runDaemon(startThread: StartThread, signals: EndSignals): 
       let lost: string | undefined
       // After a signal, what waits for space waits while the socket answers, and tells of it.
       if (isSignal && daemon.waiting.problem !== undefined) await settled()
-      if (isSignal && !(await canForget(daemon.drive)))
-        lost = await stageBeforeEnd(daemon.drive, log, (reason) => (daemon.lastError = reason))
+      let noted: Promise<void> | undefined
+      const onLost = (what: string): void => void (noted = daemon.losses.note(what))
+      if (isSignal)
+        lost = await stageBeforeEnd(daemon.drive, log, { onLost, onWait: (reason) => (daemon.lastError = reason) })
       // The socket closes first. A new client starts the next daemon, which waits for this lock.
       await server?.close(GRACE_MS)
       await settled()
-      lost ??= await stageBeforeEnd(daemon.drive, log)
+      lost ??= await stageBeforeEnd(daemon.drive, log, { onLost })
+      await noted
       try {
         await daemon.close(stay)
       } catch (error) {

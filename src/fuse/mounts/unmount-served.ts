@@ -5,9 +5,9 @@ import type { Tree } from '../../vfs/index.js'
 import type { MountEnd, UnmountOptions } from '../contract.js'
 import { connectionUsers, isCopied } from './connection-users.js'
 import { detach } from './detach.js'
-import { ERRNO, errnoName } from '../protocol/errno.js'
 import { findMount, mounts } from './mount-info.js'
 import { abortConnection, CONNECTIONS } from './stale.js'
+import { syncMount } from './sync-mount.js'
 import type { FuseNative } from '../transports/native.js'
 
 /** Time for the kernel to end a connection whose name is detached. */
@@ -42,7 +42,7 @@ export async function unmountServed(
   }
   // A parent directory may have been renamed. Then the old path belongs to another mount.
   const there = top ?? (await mounts()).find((mount) => minor !== undefined && mount.minor === minor)
-  if (there !== undefined) await flush(addon, there.mountpoint)
+  if (there !== undefined) await syncMount(addon, there.mountpoint)
   if (!lazy && (await isUsedElsewhere(minor, served))) throw new DriveError('BUSY', 'Programs still use the drive.')
   const outcome = there === undefined ? 'absent' : await detachPatiently(there.mountpoint, lazy)
   if (there !== undefined && outcome === 'busy') {
@@ -59,13 +59,6 @@ export async function unmountServed(
 /** Whether some mount of the connection is left. False also where the system does not show connections. */
 function isConnected(minor: number | undefined): boolean {
   return minor !== undefined && existsSync(`${CONNECTIONS}/${minor}`)
-}
-
-async function flush(addon: Pick<FuseNative, 'syncfs'>, mountpoint: string): Promise<void> {
-  const { result } = await addon.syncfs(mountpoint)
-  if (result === 0 || result === -ERRNO.ENOTCONN || result === -ERRNO.ECONNABORTED) return
-  const code = result === -ERRNO.ENOSPC ? 'NO_SPACE' : result === -ERRNO.EDQUOT ? 'QUOTA' : 'BUSY'
-  throw new DriveError(code, `Written data could not be flushed: ${errnoName(-result)}`)
 }
 
 /** Programs that only look, such as `df` or a search for open files, hold a mount for a moment. */

@@ -14,16 +14,30 @@ export interface WriteBackParts {
   readonly openFiles: () => Iterable<number>
   /** Resolves when the kernel has written and dropped the pages of the range; a length of 0 means all. */
   readonly dropPages: (ino: number, offset: number, length: number) => Promise<void>
+  /** The kernel does not report that a write failed while it dropped pages. */
+  readonly writes: { lastFailure?: Error | undefined }
 }
 
-/** @param minor the number of the connection. Without it, files that an earlier server opened are not found. */
-export async function writeBack({ openFiles, dropPages }: WriteBackParts, minor: number | undefined): Promise<void> {
+/**
+ * @param minor the number of the connection. Without it, files that an earlier server opened are not found.
+ * @throws the error of a write that failed meanwhile; the kernel does not send its page again
+ */
+export async function writeBack(
+  { openFiles, dropPages, writes }: WriteBackParts,
+  minor: number | undefined,
+): Promise<void> {
+  writes.lastFailure = undefined
   const mapped = minor === undefined ? [] : await mappedInodes(minor)
   const inos = new Set([...mapped, ...openFiles()])
   const timer = new AbortController()
   const late = sleep(MOST_MS, timer.signal).catch(() => undefined) // all is written
   await Promise.race([Promise.all([...inos].map((ino) => dropPages(ino, 0, 0))), late])
   timer.abort()
+  failIf(writes)
+}
+
+function failIf({ lastFailure }: WriteBackParts['writes']): void {
+  if (lastFailure !== undefined) throw lastFailure
 }
 
 /**

@@ -48,6 +48,8 @@ export class MountSession extends Replies {
   /** Requests whose caller received a signal. */
   readonly interrupted = new InterruptedRequests((request) => this.release(request))
   readonly files = new OpenFiles()
+  /** The error of the last WRITE that failed, for write-back.ts, which resets it. */
+  lastFailure: Error | undefined
   /** Resolves when the kernel has dropped the inode's attributes, or the mount has ended. */
   dropAttributes: (ino: number) => Promise<void> = () => Promise.resolve()
   /** Resolves when the kernel has dropped the cached pages of the range. */
@@ -166,6 +168,11 @@ export class MountSession extends Replies {
 
   get waitingCount(): number {
     return this.waiting.size
+  }
+
+  override fail(request: Request, error: unknown): void {
+    if (request.opcode === OP.WRITE) this.lastFailure = error instanceof Error ? error : new Error(String(error))
+    super.fail(request, error)
   }
 
   protected override beforeReply(request: Request): void {

@@ -21,6 +21,7 @@ import { replay } from '../holder/replay.js'
 import { HEADER_BYTES, KEPT_BUFFERS_AT, SHARED_BYTES, SharedState } from '../holder/shared-state.js'
 import { Suspects } from '../holder/suspects.js'
 import { MountSession } from '../operations/session.js'
+import { syncMount } from '../mounts/sync-mount.js'
 import { tuneMount } from '../mounts/tune-mount.js'
 import { unmountServed } from '../mounts/unmount-served.js'
 import { writeBack } from '../mounts/write-back.js'
@@ -56,7 +57,12 @@ export function createNativeTransport(addon: FuseNative, mode: ChannelMode): Fus
       onEnd: (listener) => void served.ended.then(listener),
       ...connectionOf(mountpoint, entry),
       attach: (target) => mountAgain(addon, served.descriptor, target, options),
-      writeBack: () => served.writeBack(entry?.minor),
+      async writeBack() {
+        if (served.hasEnded()) return
+        const top = await findMount(mountpoint)
+        const isShown = top !== undefined && top.minor === entry?.minor
+        await (isShown ? syncMount(addon, mountpoint) : served.writeBack(entry?.minor))
+      },
       unmount: (how = {}) => {
         const isShared = options.allowOther === true
         const shown = { ...served, isShared, writeBack: () => served.writeBack(entry?.minor) }
@@ -211,6 +217,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     session.onRefused = options.onRefused ?? session.onRefused
     resolve()
   })
+  const openFiles = (): Iterable<number> => session.files.inodes()
   const channelToHold = (): number | undefined => (session.journal !== undefined && !over ? fd : undefined)
   return {
     descriptor: fd,
@@ -222,7 +229,7 @@ function serveDescriptor(addon: FuseNative, mode: ChannelMode, fd: number, servi
     noteDetached: () => {
       isDetached = true
     },
-    writeBack: (minor) => writeBack({ openFiles: () => session.files.inodes(), dropPages: session.dropPages }, minor),
+    writeBack: (minor) => writeBack({ openFiles, dropPages: session.dropPages, writes: session }, minor),
     channelToHold,
     release: () => session.withoutJournal(),
   }

@@ -51,7 +51,7 @@ export function write(
 ): Maybe<number> {
   if (data.length === 0) return 0
   if (offset + data.length > MAX_FILE_BYTES) throw new DriveError('FILE_TOO_LARGE', 'The file would become too large.')
-  parts.room.require(parts.held.bytes + parts.state.pendingBytes, data.length)
+  if (!parts.room.isWritingBack) parts.room.require(parts.held.bytes + parts.state.pendingBytes, data.length)
   const job: Job = { inode, offset, data, caller, done: 0, hasWaited: false }
   const wait = writeOrWait(parts, job)
   if (wait === undefined) return data.length

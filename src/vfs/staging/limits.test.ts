@@ -71,3 +71,19 @@ test('S-004 an impossible fallocate is refused and does not count as a lack of s
   await drive.shut()
   scratch.remove()
 })
+
+test('S-140 S-179 on a full disk a write is refused, unless it is of a write-back: the kernel sends a page once', async (t) => {
+  const disk = { totalBytes: 2 ** 30, availableBytes: 2 ** 29 }
+  const scratch = scratchDrive()
+  const drive = await scratch.open({ disk: { space: () => ({ ...disk }) } })
+  const { ino, handle } = await createFile(drive.tree, 'mapped')
+  disk.availableBytes = 0
+  const write = (): Promise<string> => codeOf(() => drive.tree.write(ino, handle, 0, Buffer.from('page'), caller))
+  t.is(await write(), 'NO_SPACE')
+  t.is(await drive.duringWriteBack(write), 'ok')
+  t.is(String(await readInode(drive.tree, ino)), 'page')
+  t.is(await write(), 'NO_SPACE')
+  drive.tree.release(ino, handle)
+  await drive.shut()
+  scratch.remove()
+})

@@ -26,6 +26,7 @@ export class Room {
   #claimedBytes = 0
   /** What is replayed was accepted before, and the reserve is for it. */
   isReplaying = false
+  #writeBacks = 0
 
   /**
    * @param cachedBytes the current size of the block cache
@@ -36,6 +37,21 @@ export class Room {
     private readonly cachedBytes: () => number,
     private readonly onRefused: () => void = () => undefined,
   ) {}
+
+  /** The kernel sends a dirty page once. During a write-back it is taken into memory, even if the disk is full. */
+  get isWritingBack(): boolean {
+    return this.#writeBacks > 0
+  }
+
+  /** `isWritingBack` is true during `work`. */
+  async duringWriteBack<T>(work: () => Promise<T>): Promise<T> {
+    this.#writeBacks++
+    try {
+      return await work()
+    } finally {
+      this.#writeBacks--
+    }
+  }
 
   /** Throws NO_SPACE when `addedBytes` more, in addition to the pending bytes, would fill the disk. */
   require(waitingBytes: number, addedBytes: number): void {

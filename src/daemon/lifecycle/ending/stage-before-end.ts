@@ -6,30 +6,43 @@ import type { Drive } from '../drive.js'
 const TRIES = 60
 const WAIT_MS = 1_000
 
-export type Staged = Pick<Drive, 'flush' | 'counts' | 'takingOver'>
+export type Staged = Pick<Drive, 'writeBack' | 'flush' | 'counts' | 'takingOver'>
+
+/** What happens meanwhile. */
+export interface StagingTold {
+  /** Called once, with the reason, if it has to wait. */
+  readonly onWait?: (reason: string) => void
+  /** Called once with a sentence about dirty pages that the kernel does not send again: they are lost in any case. */
+  readonly onLost?: (what: string) => void
+}
 
 /**
- * Makes everything `staged`, and tries again for a minute.
- * @param onWait gets the reason once, if that is necessary
+ * Makes everything `staged`, also what programs wrote through mappings, and tries again for a minute.
  * @returns a sentence about what is lost if the daemon ends now; undefined if everything is staged
  */
 export async function stageBeforeEnd(
   drive: Staged | undefined,
   log: Log,
-  onWait: (reason: string) => void = () => undefined,
+  { onWait, onLost }: StagingTold = {},
   wait: (ms: number) => Promise<void> = sleep,
 ): Promise<string | undefined> {
   // A replay that waits is given up by the closing, which records what is lost.
   if (drive === undefined || drive.takingOver !== undefined) return undefined
+  let isLost = false
   for (let tries = 1; ; tries++) {
     try {
+      await drive.writeBack().catch((error: unknown) => {
+        if (!isLost) onLost?.(describeLost(error))
+        isLost = true
+        throw error
+      })
       await drive.flush()
       return undefined
     } catch (error) {
       const { code, message } = toWire(error)
       if (tries === 1) {
         log.warn('the end waits: not everything could be staged', { code, error: message })
-        onWait(
+        onWait?.(
           `The daemon is ending, and waits up to ${TRIES} s because not everything can be written to the disk. ${message}`,
         )
       }
@@ -37,6 +50,10 @@ export async function stageBeforeEnd(
     }
     await wait(WAIT_MS)
   }
+}
+
+function describeLost(error: unknown): string {
+  return `When the daemon ended: bytes that programs wrote through mappings of files could not be taken. ${toWire(error).message}`
 }
 
 async function describe(drive: Staged, why: string): Promise<string> {
