@@ -9,7 +9,7 @@ export type {
   NodeStatus,
 } from './contract.js'
 export { finishRemoval, type LeftStore, openLeftStore } from './left-store/left-store.js'
-export type { RemovedStore } from './left-store/remove-store.js'
+export { forgottenFolderOf, type RemovedStore } from './left-store/remove-store.js'
 export { withAnySignal } from './any-signal.js'
 export { capabilitiesOf, isOfThisMachine, listenerOf, listenerWarning, openNode, originOf } from './open-node.js'
 export { DEFAULT_TIMEOUTS, type NodeTimeouts, type OpenNodeOptions } from './open-options.js'

@@ -232,8 +232,10 @@ export function createDaemon(options: DaemonOptions): Daemon {
         })
         state = 'no-drive'
       }),
-    connectNode: (address, credential, how = {}) =>
-      connectNode({ paths, log, version: options.version, mounts: drive?.mounts ?? [] }, address, credential, how),
+    async connectNode(address, credential, how = {}) {
+      const [{ nodeUrl }, { version }, mounts] = [await daemon.config(), options, drive?.mounts ?? []]
+      return connectNode({ paths, nodeUrl, log, version, mounts }, address, credential, how)
+    },
     nodeCredential: (address, key) => nodeCredential(paths.nodeKeyFile, address, key),
     config: () => readConfig(paths),
     async close(rememberMounts) {

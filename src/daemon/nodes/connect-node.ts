@@ -3,13 +3,16 @@ import { dirname } from 'node:path'
 import type { MountReport } from '../../api/index.js'
 import { systemClock, systemRandom, type Log } from '../../base/index.js'
 import { listenerOf, openNode, type IpfsNode, type OpenNodeOptions } from '../../node/index.js'
-import { allocatePages, type DrivePaths } from '../../platform/index.js'
+import { allocatePages } from '../../platform/index.js'
 import { readNodeKey, type NodeCredential } from '../keys/node-keys.js'
 import { requireOutside } from './outside-the-drive.js'
+import { requireOutsideHome, type HomeFolders } from './outside-the-home.js'
 
 /** What a connection takes from the daemon. */
 export interface NodeSurroundings {
-  readonly paths: Pick<DrivePaths, 'embeddedNodeDirectory'>
+  readonly paths: HomeFolders
+  /** The address that is configured. A drive of an older version may have its node in the home; it stays usable. */
+  readonly nodeUrl: string
   readonly log: Log
   readonly version: string
   /** Of the drive. A store in one of them would contain itself. */
@@ -18,12 +21,13 @@ export interface NodeSurroundings {
 
 /** See `Daemon.connectNode`. */
 export async function connectNode(
-  { paths, log, version, mounts }: NodeSurroundings,
+  { paths, nodeUrl, log, version, mounts }: NodeSurroundings,
   address: string,
   credential: NodeCredential | undefined,
   how: Pick<OpenNodeOptions, 'mustExist'>,
 ): Promise<IpfsNode> {
   await requireOutside(address, mounts)
+  if (address !== nodeUrl) await requireOutsideHome(address, paths)
   return openNode(address, {
     ...how,
     dataDirectory: dirname(paths.embeddedNodeDirectory),

@@ -5,22 +5,25 @@
  */
 import type { ForgetReport, OperationContext } from '../../api/index.js'
 import { DriveError, throwIfAborted } from '../../base/index.js'
-import { finishRemoval, openLeftStore, type RemovedStore } from '../../node/index.js'
+import { finishRemoval, forgottenFolderOf, openLeftStore, type RemovedStore } from '../../node/index.js'
 import type { Unconfirmed } from '../../sync/index.js'
 import type { Daemon } from '../lifecycle/contract.js'
+import { doFoldersOverlap, nodeFolderOf } from './overlapping-folders.js'
 
 /**
  * Nobody moves the drive meanwhile.
- * @throws INVALID if the store is the drive's node; BUSY if a move is not finished; NODE_ERROR, with the numbers, if
- * something of it is not confirmed; errors of the node and of the store. Nothing was removed then
+ * @throws INVALID if the store is the drive's node, or their folders overlap; LOCKED if a program uses it
+ * @throws BUSY if a move is not finished; NODE_ERROR, with the numbers, if something of it is not confirmed
+ * @throws errors of the node and of the store. Nothing was removed then
  */
 export async function forgetStore(
   daemon: Pick<Daemon, 'paths' | 'config' | 'requireDrive'>,
   { signal, progress }: OperationContext<'nodeForget'>,
 ): Promise<ForgetReport> {
   const path = daemon.paths.embeddedNodeDirectory
-  const before = await finishRemoval(path)
   const { nodeUrl, movingTo } = await daemon.config()
+  await requireApart(path, [nodeUrl, movingTo])
+  const before = await finishRemoval(path)
   if (nodeUrl === 'embedded') {
     if (before !== undefined) return reportOf(before)
     throw new DriveError('INVALID', 'The embedded store is the node of this drive: `dagdrive node set URL` moves it.')
@@ -42,6 +45,24 @@ export async function forgetStore(
   }
   const removed = await store.remove()
   return reportOf({ ...removed, freedBytes: removed.freedBytes + (before?.freedBytes ?? 0) })
+}
+
+/** The folder of the node may be among what is removed: a configuration may be old, and folders move. */
+async function requireApart(path: string, addresses: readonly (string | undefined)[]): Promise<void> {
+  for (const address of addresses) {
+    if (address === undefined) continue
+    const isEmbedded = address === 'embedded'
+    const folder = isEmbedded ? path : nodeFolderOf(address)
+    if (folder === undefined) continue
+    for (const removed of isEmbedded ? [forgottenFolderOf(path)] : [path, forgottenFolderOf(path)]) {
+      if (!(await doFoldersOverlap(folder, removed))) continue
+      throw new DriveError(
+        'INVALID',
+        `The node of this drive is in ${removed}, or holds it, so nothing was removed. Move the drive first: \`dagdrive node set URL\`.`,
+        { about: { where: folder } },
+      )
+    }
+  }
 }
 
 const NOTHING: ForgetReport = { removed: false, freedBytes: 0, left: 0, where: undefined }

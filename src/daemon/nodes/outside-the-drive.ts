@@ -1,17 +1,18 @@
 /** A node must not lie in the drive it is for: it would hold the only copy of what it itself is made of. */
 import { realpath, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { MountReport } from '../../api/index.js'
 import { DriveError } from '../../base/index.js'
+import { nodeFolderOf } from './overlapping-folders.js'
 
 /**
  * INVALID for a folder on one of these mounts, however its path leads there.
  * @param address of a node
  */
 export async function requireOutside(address: string, mounts: readonly MountReport[]): Promise<void> {
-  if (mounts.length === 0 || !/^file:/iu.test(address)) return
-  const device = await deviceOf(fileURLToPath(address))
+  const folder = nodeFolderOf(address)
+  if (mounts.length === 0 || folder === undefined) return
+  const device = await deviceOf(folder)
   for (const { directory } of mounts) {
     const own = await stat(directory).catch(() => undefined) // it has just ended
     if (own === undefined || own.dev !== device) continue

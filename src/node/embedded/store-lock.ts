@@ -4,10 +4,12 @@
  * Anybody may have written it, so it is validated before any of it is shown.
  */
 import { constants } from 'node:fs'
+import { lstat, open } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { DriveError } from '../../base/index.js'
 import { openRegularFile, readRegularFile, tryLockFile } from '../../platform/index.js'
+import { systemErrorName } from './store-error.js'
 
 export interface StoreLock {
   release(): Promise<void>
@@ -33,6 +35,27 @@ export async function lockStore(directory: string): Promise<StoreLock> {
     if (!(await tryLockFile(file))) throw lockedBy(await readHolder(path), path)
     await file.truncate(0)
     await file.write(JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder), 0)
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+  return { release: () => file.close() }
+}
+
+/**
+ * For a removal: it makes no file and writes nothing, so it works on a full disk too.
+ * @returns undefined when no regular file is there, so no program serves a store in this folder
+ * @throws LOCKED, as `lockStore`
+ */
+export async function lockIfThere(directory: string): Promise<StoreLock | undefined> {
+  const path = join(directory, 'lock')
+  const found = await lstat(path).catch((error: unknown) => {
+    if (systemErrorName(error) !== 'ENOENT') throw error
+  })
+  if (found?.isFile() !== true) return undefined
+  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    if (!(await tryLockFile(file))) throw lockedBy(await readHolder(path), path)
   } catch (error) {
     await file.close()
     throw error

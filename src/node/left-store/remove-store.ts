@@ -9,6 +9,7 @@ import { DriveError } from '../../base/index.js'
 import { syncDirectoryLater } from '../../platform/index.js'
 import { COUNTED_NAMES } from '../../storage/segments/index.js'
 import { systemErrorName } from '../embedded/store-error.js'
+import { lockIfThere } from '../embedded/store-lock.js'
 
 /** `freedBytes`: space on the disk that the removed files had. */
 export interface RemovedStore {
@@ -21,7 +22,7 @@ export interface RemovedStore {
 const FILES = new Set(
   ['dagdrive-store', 'blocks.sorted', 'blocks.log', 'roots', 'roots.copy'].flatMap((name) => [name, `${name}.new`]),
 )
-const OTHER_FILES: ReadonlySet<string> = new Set(['lock', 'reserve'])
+const OTHER_FILES: ReadonlySet<string> = new Set(['reserve'])
 /** Size unit of `Stats.blocks`. */
 const DISK_BLOCK_BYTES = 512
 
@@ -31,7 +32,7 @@ const DISK_BLOCK_BYTES = 512
  * @throws NOT_EMPTY when files that are not a store's are left of an earlier removal
  */
 export async function renameForRemoval(path: string): Promise<void> {
-  const aside = asideOf(path)
+  const aside = forgottenFolderOf(path)
   await rename(path, aside).catch((error: unknown) => {
     const name = systemErrorName(error)
     if (name !== 'ENOTEMPTY' && name !== 'EEXIST' && name !== 'ENOTDIR') throw error
@@ -42,10 +43,28 @@ export async function renameForRemoval(path: string): Promise<void> {
   await syncDirectoryLater(dirname(path))
 }
 
-/** Removes what `renameForRemoval` put aside. @returns undefined when there is nothing */
+/**
+ * Removes what `renameForRemoval` put aside.
+ * @returns undefined when there is nothing
+ * @throws LOCKED, and nothing was removed, when a program serves it: it may have been made a store again
+ */
 export async function removeRenamed(path: string): Promise<RemovedStore | undefined> {
-  const where = asideOf(path)
+  const where = forgottenFolderOf(path)
   if (!(await isFolder(where))) return undefined
+  const lock = await lockIfThere(where)
+  let freedBytes: number
+  try {
+    freedBytes = await removeAll(where)
+  } finally {
+    await lock?.release()
+  }
+  await rmdir(where).catch(unlessFilled)
+  await syncDirectoryLater(dirname(path))
+  return { freedBytes, left: await countIn(where), where }
+}
+
+/** The lock is the last, so that until then no program uses what is left. */
+async function removeAll(where: string): Promise<number> {
   const segments = join(where, 'segments')
   let freedBytes = 0
   if (await isFolder(segments)) {
@@ -53,12 +72,13 @@ export async function removeRenamed(path: string): Promise<RemovedStore | undefi
     await rmdir(segments).catch(unlessFilled)
   }
   freedBytes += await removeFiles(where, (name) => FILES.has(name) || OTHER_FILES.has(name))
-  await rmdir(where).catch(unlessFilled)
-  await syncDirectoryLater(dirname(path))
-  return { freedBytes, left: await countIn(where), where }
+  return freedBytes + (await removeFiles(where, (name) => name === 'lock'))
 }
 
-const asideOf = (path: string): string => `${path}.forgotten`
+/** The folder that the removal of the store at `path` renames it to, and removes. */
+export function forgottenFolderOf(path: string): string {
+  return `${path}.forgotten`
+}
 
 /** @returns the space they had */
 async function removeFiles(folder: string, isOwn: (name: string) => boolean): Promise<number> {
