@@ -25,6 +25,20 @@ function install(folder: string, version: string): string {
 const timesIn = (drive: TestDrive, line: string): number => drive.log(Infinity).split(line).length - 1
 const lines = (drive: TestDrive): string => program('sh', ['-c', 'wc -l < written'], { cwd: drive.mountpoint }).trim()
 
+/** Running daemons of the drive's home, also one that is starting. */
+function daemonsOf({ home }: TestDrive): number {
+  return readdirSync('/proc').filter((name) => {
+    try {
+      const words = readFileSync(`/proc/${name}/cmdline`, 'latin1')
+      return (
+        words.includes('/src/daemon/') && readFileSync(`/proc/${name}/environ`, 'latin1').includes(`_HOME=${home}\0`)
+      )
+    } catch {
+      return false // not a process, or one that has ended
+    }
+  }).length
+}
+
 async function mounted(t: ExecutionContext, installation: string): Promise<TestDrive> {
   const drive = testDrive(t)
   drive.installation = installation
@@ -62,6 +76,8 @@ test('S-100 a program in another folder takes a mounted drive over, and the hold
   drive.killDaemon()
   t.is((await drive.run(['status'])).code, 0)
   t.true(await until(() => timesIn(drive, 'the mount goes on') === 1), drive.log())
+  // The holder may have started the old one when it was continued, which ends because it gets no lock.
+  t.true(await until(() => daemonsOf(drive) === 1))
   drive.killDaemon()
   await writing
   t.is(lines(drive), '600')
