@@ -87,7 +87,12 @@ test('R-05 S-012 after a kill of daemon and holder, the next command detaches th
   write(drive, 'kept', 'still here')
   drive.killAll()
   t.throws(() => read(drive, 'kept'))
-  t.true((await drive.json<{ mounts: unknown[] }>(['status'])).mounts.length === 1)
+  const restored = await drive.json<{ mounts: { directory: string }[] }>(['status'])
+  t.deepEqual(
+    restored.mounts.map(({ directory }) => directory),
+    [drive.mountpoint],
+    JSON.stringify(restored) + drive.log(),
+  )
   t.is(read(drive, 'kept'), 'still here')
   drive.killAll()
   await drive.mount()

@@ -34,3 +34,20 @@ test('S-140 S-179 daemon stop fails, and nothing ends, if dirty pages of a mappi
   await t.throwsAsync(control.stop({}, context), { is: full })
   t.deepEqual(calls, [])
 })
+
+test('S-012 status waits for the mounts that an open drive restores after a crash', async (t: ExecutionContext) => {
+  const mounts: { directory: string }[] = []
+  const sync = { status: () => ({ phase: 'idle', node: { state: 'unknown' } }) }
+  const drive = {
+    mounts,
+    sync,
+    counts: () => Promise.reject(new DriveError('NO_DRIVE', mounts[0]?.directory ?? 'none')),
+  }
+  const restored = (): Promise<typeof drive> =>
+    new Promise((resolve) => setImmediate(() => resolve((mounts.push({ directory: '/mounted' }), drive))))
+  const losses = { show: () => Promise.resolve([]) }
+  const daemon = { state: 'open', drive, losses, requireOpen: restored, config: () => Promise.resolve({}) }
+  const options = { daemon, startedMs: 0, stay: false, endSoon: () => undefined }
+  const control = createControl(options as unknown as ControlOptions)
+  await t.throwsAsync(control.status({}, context), { message: '/mounted' })
+})

@@ -180,7 +180,8 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
       residentBytes: process.memoryUsage.rss(),
     },
   }
-  if (daemon.state === 'opening') await daemon.requireOpen().catch(() => undefined) // the state below shows the error
+  // An open drive restores its mounts after a crash. The state below shows an error.
+  if (daemon.state === 'opening' || daemon.state === 'open') await daemon.requireOpen().catch(() => undefined)
   const losses = await daemon.losses.show()
   const drive = daemon.drive
   if (drive === undefined || daemon.state !== 'open') {
