@@ -1,5 +1,5 @@
 /** The control interface: the daemon's operations, the server, and the client. This module loads quickly. */
-export type { AdoptReport, MountRequest } from './mount-messages.js'
+export type { AdoptReport, MountRequest, UnmountRequest } from './mount-messages.js'
 export { callControl, type CallControlOptions, controlAnswers } from './client.js'
 export { type ControlServer, type ControlServerOptions, serveControl } from './server.js'
 export {
@@ -25,6 +25,5 @@ export {
   type SyncReport,
   type TransferProgress,
   type UnmountReport,
-  type UnmountRequest,
 } from './wire.js'
 export { OPERATION_NAMES } from './requests.js'

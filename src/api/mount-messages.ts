@@ -1,4 +1,4 @@
-/** Mounting: the request, and the answer about files that were beneath the mount. */
+/** Mounting and unmounting: the requests, and the answer about files that were beneath the mount. */
 export interface MountRequest {
   /** Absolute. */
   readonly directory: string
@@ -6,6 +6,16 @@ export interface MountRequest {
   readonly allowOther?: boolean
   /** The directory may have files; `adoptFiles` then moves them. */
   readonly adopt?: boolean
+}
+
+/** Which mount is to end, and how. */
+export interface UnmountRequest {
+  /** Absolute; absent: every mount. */
+  readonly directory?: string
+  /** Unmounts without waiting for the node: everything becomes `staged`. */
+  readonly now?: boolean
+  /** Aborts the kernel connection and detaches the mount; open files fail. Independent of `now`. */
+  readonly force?: boolean
 }
 
 /** What became of the files beneath a mount. */

@@ -3,7 +3,7 @@
  * answer is lines of JSON (NDJSON): any number of `progress`, then one `done` or one `error`. Plain data only;
  * documented in docs/CLI.md.
  */
-import type { AdoptReport, MountRequest } from './mount-messages.js'
+import type { AdoptReport, MountRequest, UnmountRequest } from './mount-messages.js'
 import type { WireError } from '../base/index.js'
 import type { CheckProgress, CheckReport, CheckFinding, ScrubStatus } from '../sync/index.js'
 
@@ -130,21 +130,14 @@ export interface InitReport {
   readonly replaced?: string
 }
 
-export interface UnmountRequest {
-  /** Absolute; absent: every mount. */
-  readonly directory?: string
-  /** Unmounts without waiting for the node: everything becomes `staged`. */
-  readonly now?: boolean
-  /** Aborts the kernel connection and detaches the mount; open files fail. Independent of `now`. */
-  readonly force?: boolean
-}
-
 export interface UnmountReport {
   readonly unmounted: readonly string[]
   /** Data that is only on this machine. Zero files after a drain. */
   readonly staged: LevelReport
   /** The reason why staged data will not be uploaded automatically; undefined when it will. */
   readonly stopped: WireError | undefined
+  /** Nothing waited for the node, and it did not answer: it was not asked whether it still has the version. */
+  readonly nodeAway?: true
   /** The daemon's process id when the daemon is about to end because nothing is mounted any more. */
   readonly endingPid: number | undefined
 }

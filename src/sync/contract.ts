@@ -14,7 +14,7 @@ import type { DrivePort, RemoteSource } from '../tree-state/index.js'
 import type { Environment, EnvironmentReader } from '../storage/kv/index.js'
 
 export type { Version } from '../commits/index.js'
-export type { CheckProgress, CheckReport, CheckRequest, CheckFinding, ScrubStatus } from './check/contract.js'
+export type { CheckProgress, CheckReport, CheckFinding, ScrubStatus } from './check/contract.js'
 
 /** A drive found on a node. */
 export interface FoundDrive {
@@ -61,7 +61,7 @@ export interface SyncOptions {
   readonly blocks: LocalBlockReader
   /** The drive's metadata in this process, read-only. */
   readonly meta: EnvironmentReader
-  /** Sync's own environment. Whoever opened it closes it, after `Sync.close`. */
+  /** Sync's own environment. Its opener closes it, after `Sync.close`. */
   readonly queue: Environment
   readonly node: IpfsNode
   readonly keys: DriveKeys
@@ -215,13 +215,15 @@ export interface Sync {
    * queue keeps retrying.
    */
   syncNow(options?: { signal?: AbortSignal; onProgress?: (status: SyncStatus) => void }): Promise<void>
-  /** Finishes nothing and starts nothing until `resume`; what is under way stops at the next safe place. */
+  /** According to the tables on this machine. The node is not asked. Makes everything `staged`. */
+  isAllPublished(): Promise<boolean>
   /**
    * Checks the data on this machine, and on request the data on the node. Repairs on request. Programs continue
    * meanwhile. Only one check at a time: BUSY. OFFLINE and similar errors when the node is to be checked and does not
    * answer.
    */
   check(request: CheckRequest): Promise<CheckReport>
+  /** Finishes nothing and starts nothing until `resume`; what is under way stops at the next safe place. */
   pause(): void
   resume(): void
   /** The node is the configured one from now on, durably: its confirmations count. */

@@ -5,14 +5,7 @@
 import { aborted, DriveError, sharedAbort } from '../base/index.js'
 import type { RemoteSource } from '../tree-state/index.js'
 import { Checks } from './check/checks.js'
-import {
-  type CheckReport,
-  type CheckRequest,
-  DEFAULT_SETTINGS,
-  type Sync,
-  type SyncOptions,
-  type SyncStatus,
-} from './contract.js'
+import { DEFAULT_SETTINGS, type Sync, type SyncOptions, type SyncStatus } from './contract.js'
 import { DrivePublisher } from './drive-publisher.js'
 import { NodeReader } from './fetch/node-reader.js'
 import { MissingAtNode } from './lying-node/missing-blocks.js'
@@ -20,6 +13,7 @@ import { createRemoteSource, localFirst } from './fetch/remote-source.js'
 import { beginAt } from './publish/prepare.js'
 import { BackOff } from './schedule/back-off.js'
 import { Due } from './schedule/due.js'
+import { isAllPublished } from './schedule/is-all-published.js'
 import { RoomMaker } from './schedule/make-room.js'
 import { NodeHealth } from './schedule/node-health.js'
 import { Progress } from './schedule/progress.js'
@@ -38,6 +32,8 @@ export async function openSync(options: SyncOptions): Promise<Sync> {
 class DriveSync implements Sync {
   readonly remote: RemoteSource
   readonly unconfirmed: Sync['unconfirmed'] = (...given) => this.#checks.unconfirmed(...given)
+  readonly check: Sync['check'] = (request) => this.#checks.run(request)
+  readonly hearOfDevices: Sync['hearOfDevices'] = (signal) => this.#publisher.hearOfDevices(signal)
   readonly #options: SyncOptions
   readonly #state: SyncState
   readonly #reader: NodeReader
@@ -119,10 +115,6 @@ class DriveSync implements Sync {
     return done.finally(() => stopListening?.())
   }
 
-  check(request: CheckRequest): Promise<CheckReport> {
-    return this.#checks.run(request)
-  }
-
   pause(): void {
     this.#isPaused = true
     this.#work.abort()
@@ -137,8 +129,9 @@ class DriveSync implements Sync {
     this.#wake.now()
   }
 
-  hearOfDevices(signal: AbortSignal): Promise<void> {
-    return this.#publisher.hearOfDevices(signal)
+  async isAllPublished(): Promise<boolean> {
+    if (this.status().isLostByNode || this.#publisher.isProvisional) return false
+    return isAllPublished({ ...this.#options, state: this.#state })
   }
 
   keepNode(): void {

@@ -17,7 +17,7 @@ interface Status {
 }
 
 testWhere('fuse', 'go')(
-  'S-020 S-166 S-167 on a second device with the node away, status says what is not known, a file that is not here can be appended to, and a new file survives',
+  'S-020 S-166 S-167 S-198 on a second device with the node away, status says what is not known, a file that is not here can be appended to, a new file survives, and unmount waits only if something is to be uploaded',
   async (t: ExecutionContext) => {
     t.timeout(10 * 60_000)
     const kubo = await startKubo({ version: '0.43' })
@@ -63,7 +63,11 @@ testWhere('fuse', 'go')(
     t.is(seen.split(' ')[0], sums.split(' ')[0])
     t.regex(seen, /more\n/)
     t.regex(seen, /cut\n$/)
-    await second.unmount()
+
+    await kubo.kill()
+    const unmounted = await second.run(['unmount', top], 60_000)
+    t.is(unmounted.code, 0, unmounted.stderr)
+    t.regex(unmounted.stdout, /Everything is published\. The node does not answer/)
   },
 )
 

@@ -73,10 +73,12 @@ function nothingMounted(session: Session, directory: string | undefined, options
 function unmountText(report: UnmountReport): string {
   const lines = report.unmounted.map((directory) => `Unmounted ${directory}.`)
   if (report.unmounted.length === 0) lines.push('Nothing was mounted.')
-  if (report.staged.files === 0) lines.push('Everything is published.')
+  if (report.staged.files === 0) lines.push(`Everything is published.${report.nodeAway === true ? NODE_AWAY : ''}`)
   else lines.push(`On this machine only (staged): ${amount(report.staged)}. ${whatNext(report)}`)
   return printableLines(lines)
 }
+
+const NODE_AWAY = ' The node does not answer, so it was not asked whether it still has all of it.'
 
 function whatNext({ stopped }: UnmountReport): string {
   if (stopped === undefined) return 'It is uploaded when the drive is next in use.'

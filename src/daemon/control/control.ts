@@ -5,7 +5,7 @@ import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { nodeUrlOf } from '../../platform/index.js'
 import type { Daemon } from '../lifecycle/contract.js'
-import { drain, throttled } from './drain.js'
+import { drain, throttled, type Drained } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mount-directory.js'
@@ -65,7 +65,7 @@ export function createControl(options: ControlOptions): ControlService {
       if (given.force === true) await daemon.giveUpWaiting()
       const drive = await (given.force === true ? daemon.requireOpen() : daemon.requireDrive())
       const directories = await selected(drive, given)
-      const drainAll = (): Promise<void> =>
+      const drainAll = (): Promise<Drained> =>
         drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
       // A drive in the middle of a replay publishes nothing.
       if (given.now !== true && drive.takingOver === undefined) {
@@ -82,8 +82,9 @@ export function createControl(options: ControlOptions): ControlService {
       // What cannot be staged keeps the daemon alive, which tries again.
       await drive.flush()
       // Changes made during the first drain.
-      if (given.now !== true) await drainAll()
-      return endIfUnmounted(drive, directories)
+      const drained = given.now === true ? undefined : await drainAll()
+      const report = await endIfUnmounted(drive, directories)
+      return drained === 'unasked' ? { ...report, nodeAway: true } : report
     },
 
     async waitUnmounted({ directory }, { signal }) {

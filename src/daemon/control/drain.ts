@@ -7,14 +7,24 @@ export interface DrainOptions {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly progress: (what: TransferProgress) => void
-  /** Continue after failures that time may cure; otherwise the first failure is thrown. */
+  /**
+   * Continue after failures that time may cure, unless nothing waits for the node; otherwise the first failure is
+   * thrown.
+   */
   readonly persistent: boolean
 }
 
 const PROGRESS_EVERY_MS = 200
 const LONGEST_WAIT_MS = 15_000
+const never = Promise.resolve(false)
 
-export async function drain(sync: Pick<Sync, 'syncNow' | 'status'>, options: DrainOptions): Promise<void> {
+/** `unasked`: everything is published as far as this machine knows, and the node did not answer. */
+export type Drained = 'confirmed' | 'unasked'
+
+export async function drain(
+  sync: Pick<Sync, 'syncNow' | 'status' | 'isAllPublished'>,
+  options: DrainOptions,
+): Promise<Drained> {
   const { signal, clock, progress } = options
   let waitMs = 500
   let lastSaidMs = -Infinity
@@ -23,14 +33,18 @@ export async function drain(sync: Pick<Sync, 'syncNow' | 'status'>, options: Dra
     lastSaidMs = clock.monotonicMs()
     progress(progressOf(status))
   }
+  const nothingWaits = (): Promise<boolean> =>
+    options.persistent ? sync.isAllPublished().catch(() => false) /* not staged, so not published */ : never
+  if (sync.status().node.state === 'unreachable' && (await nothingWaits())) return 'unasked'
   for (;;) {
     throwIfAborted(signal)
     try {
       await sync.syncNow({ signal, onProgress })
-      return
+      return 'confirmed'
     } catch (error) {
       const curable = isDriveError(error) && (error.retry === 'backoff' || error.retry === 'when-online')
       if (!options.persistent || !curable) throw error
+      if (await nothingWaits()) return 'unasked'
       progress({ ...progressOf(sync.status()), phase: 'waiting', remainingMs: undefined, lastError: error.message })
       await sleep(waitMs, signal)
       waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)
