@@ -177,8 +177,8 @@ export interface Tree {
   ): Maybe<{ attributes: Attributes; opened: Opened }>
   open(ino: number, flags: number, caller: Caller): Maybe<Opened>
   /**
-   * Up to `size` bytes; fewer only at the end of the file. The views stay valid until the reply is written, which
-   * happens at once.
+   * Up to `size` bytes; fewer only at the end of the file. The views are valid during the turn of the event loop in
+   * which they are returned, or in which the promise resolves; later their memory may hold bytes of another file.
    */
   read(ino: number, handle: number, offset: number, size: number, caller: Caller): Maybe<readonly Uint8Array[]>
   /**

@@ -6,6 +6,7 @@ import { openBlockStore } from '../../storage/blocks/index.js'
 import { TreeBlocks } from '../staging/tree-blocks.js'
 import { scratchDirectory } from '../../../test/support/storage/storage.js'
 import { ChunkReader } from './chunk-reader.js'
+import { OpenedBlocks } from './opened-blocks.js'
 
 test('R-40 cached plaintext of a block is not returned to a reader with another key', async (t) => {
   const scratch = scratchDirectory()
@@ -20,13 +21,13 @@ test('R-40 cached plaintext of a block is not returned to a reader with another 
       remote: { fetchBlocks: async () => [sealed] },
       log: silentLog,
     })
-    const own = new Map<string, Uint8Array>()
+    const own = new OpenedBlocks()
     await reader.load([{ digest, key }], own)
     t.is(reader.openNow({ digest, key })?.length, 5000)
     const other = { digest, key: systemRandom.bytes(32) }
     t.is(reader.openNow(other, own), undefined)
     t.is(reader.openPartNow(other, 0, 100, own, true), undefined)
-    t.true(isDriveError(await t.throwsAsync(reader.load([other], new Map())), 'CORRUPT'))
+    t.true(isDriveError(await t.throwsAsync(reader.load([other])), 'CORRUPT'))
   } finally {
     await store.close()
     scratch.remove()

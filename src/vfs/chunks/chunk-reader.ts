@@ -14,7 +14,7 @@ import {
 } from '../../base/index.js'
 import type { RemoteSource } from '../../tree-state/index.js'
 import type { Caller } from '../tree.js'
-import { blockName, RecentBlocks, type BlockRef, type OpenedBlocks } from './opened-blocks.js'
+import { blockName, RecentBlocks, type BlockRef, type OpenedBlock, type OpenedBlocks } from './opened-blocks.js'
 import { PartReader } from './part-reader.js'
 import { ScratchPool } from './scratch-pool.js'
 import type { Core } from '../../pipeline/index.js'
@@ -38,8 +38,8 @@ export class ChunkReader {
   readonly #core: Core
   readonly #remote: Pick<RemoteSource, 'fetchBlocks'>
   readonly #log: Log
-  readonly #recent = new RecentBlocks()
-  readonly #loading = new Map<string, Promise<Uint8Array>>()
+  readonly #recent: RecentBlocks
+  readonly #loading = new Map<string, Promise<OpenedBlock>>()
   readonly #parts: PartReader
   /** Buffers filled past the page cache. */
   readonly #scratch: ScratchPool
@@ -54,12 +54,13 @@ export class ChunkReader {
     this.#store = parts.blocks.store
     this.#core = parts.core
     this.#remote = parts.remote
+    this.#recent = new RecentBlocks(parts.core)
     this.#log = parts.log
     this.#scratch = new ScratchPool(() => this.#store.scratch(MIB))
     this.#parts = new PartReader(parts.blocks.store, parts.core)
   }
 
-  /** The plaintext if it is available without a wait for disk or network. */
+  /** The plaintext if it is available without a wait for disk or network. Valid during this turn of the event loop. */
   openNow(row: BlockRef, own?: OpenedBlocks): Uint8Array | undefined {
     const name = blockName(row)
     this.#used = true
@@ -69,7 +70,7 @@ export class ChunkReader {
     if (sealed === undefined) return undefined
     this.#store.touch(row.digest)
     try {
-      return this.#recent.keep(name, this.#core.openLeaf(sealed, row.key))
+      return this.#recent.open(name, row.key, sealed).plain
     } catch (error) {
       // The local copy is damaged: `load` asks a node for another one.
       if (isDriveError(error, 'CORRUPT')) return undefined
@@ -109,12 +110,13 @@ export class ChunkReader {
   }
 
   /**
-   * Reads the blocks of all rows into `own`: local ones from disk, the others in one request. Rejects with OFFLINE,
-   * CORRUPT, ABORTED.
+   * Reads the blocks of all rows: local ones from disk, the others in one request. Rejects with OFFLINE, CORRUPT,
+   * ABORTED.
+   * @param own holds the blocks, until the reader releases it
    * @param inParts local blocks may be left out of `own` if `openPartNow` can then read them; the caller tries that
    * first
    */
-  async load(rows: readonly BlockRef[], own: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
+  async load(rows: readonly BlockRef[], own?: OpenedBlocks, caller?: Caller, inParts = false): Promise<void> {
     const work = this.#loadAll(rows, own, inParts && this.#core.parts !== undefined)
     await (caller === undefined ? work : unlessAborted(work, caller.signal))
   }
@@ -131,18 +133,18 @@ export class ChunkReader {
       // Prefetch errors are ignored; the read itself will report them.
       this.#ahead -= some.length
     }
-    this.#loadAll(some, new Map()).then(done, done)
+    this.#loadAll(some).then(done, done)
     return some.length
   }
 
-  async #loadAll(rows: readonly BlockRef[], own: OpenedBlocks, inParts = false): Promise<void> {
+  async #loadAll(rows: readonly BlockRef[], own?: OpenedBlocks, inParts = false): Promise<void> {
     const waits: Promise<void>[] = []
-    const absent: { row: BlockRef; name: string; settle: Deferred<Uint8Array> }[] = []
+    const absent: { row: BlockRef; name: string; settle: Deferred<OpenedBlock> }[] = []
     for (const row of rows) {
       const name = blockName(row)
       const known = this.#recent.peek(name)
       if (known !== undefined) {
-        own.set(name, known)
+        own?.hold(name, known)
         continue
       }
       let loading = this.#loading.get(name)
@@ -154,7 +156,7 @@ export class ChunkReader {
         }
         if (isLocal) loading = this.#share(name, this.#loadLocal(row, name))
         else {
-          const settle = deferred<Uint8Array>()
+          const settle = deferred<OpenedBlock>()
           settle.promise.catch(() => {
             // Waiting readers handle the failure of their own copy of the promise.
           })
@@ -162,17 +164,13 @@ export class ChunkReader {
           loading = this.#share(name, settle.promise)
         }
       }
-      waits.push(
-        loading.then((plain) => {
-          own.set(name, plain)
-        }),
-      )
+      waits.push(loading.then((block) => own?.hold(name, block)))
     }
     if (absent.length > 0) void this.#fetch(absent)
     await Promise.all(waits)
   }
 
-  #share(name: string, loading: Promise<Uint8Array>): Promise<Uint8Array> {
+  #share(name: string, loading: Promise<OpenedBlock>): Promise<OpenedBlock> {
     this.#loading.set(name, loading)
     const done = (): void => {
       this.#loading.delete(name)
@@ -185,28 +183,30 @@ export class ChunkReader {
    * Prepares `openPartNow`: verifies the block and brings its bytes into the page cache. If that fails, reads the whole
    * block into `own`.
    */
-  async #loadParts(row: BlockRef, name: string, own: OpenedBlocks): Promise<void> {
+  async #loadParts(row: BlockRef, name: string, own: OpenedBlocks | undefined): Promise<void> {
     const isChecked = await this.#cachedScratch.with(async (scratch) => {
       const sealed = await this.#store.read(row.digest, scratch)
       return sealed !== undefined && this.#parts.check(name, row, sealed) !== undefined
     })
-    if (!isChecked) own.set(name, await this.#loadLocal(row, name))
+    if (isChecked) return
+    const block = await this.#loadLocal(row, name)
+    own?.hold(name, block)
   }
 
-  async #loadLocal(row: BlockRef, name: string): Promise<Uint8Array> {
-    const plain = await this.#scratch.with((scratch) => this.#openLocal(row, name, scratch))
-    if (plain !== undefined) return plain
+  async #loadLocal(row: BlockRef, name: string): Promise<OpenedBlock> {
+    const block = await this.#scratch.with((scratch) => this.#openLocal(row, name, scratch))
+    if (block !== undefined) return block
     const [fetched] = await this.#remote.fetchBlocks([row.digest])
-    return this.#recent.keep(name, this.#core.openLeaf(fetched!, row.key))
+    return this.#recent.open(name, row.key, fetched!)
   }
 
-  async #openLocal(row: BlockRef, name: string, scratch: Uint8Array): Promise<Uint8Array | undefined> {
+  async #openLocal(row: BlockRef, name: string, scratch: Uint8Array): Promise<OpenedBlock | undefined> {
     const sealed = await this.#store.read(row.digest, scratch)
     if (sealed !== undefined) {
       try {
-        const plain = this.#recent.keep(name, this.#core.openLeaf(sealed, row.key))
+        const block = this.#recent.open(name, row.key, sealed)
         this.#store.touch(row.digest)
-        return plain
+        return block
       } catch (error) {
         if (!isDriveError(error, 'CORRUPT')) throw error
         this.#log.error('a local block is damaged; asking the nodes for it')
@@ -215,14 +215,14 @@ export class ChunkReader {
     return undefined
   }
 
-  async #fetch(absent: readonly { row: BlockRef; name: string; settle: Deferred<Uint8Array> }[]): Promise<void> {
+  async #fetch(absent: readonly { row: BlockRef; name: string; settle: Deferred<OpenedBlock> }[]): Promise<void> {
     try {
       const digests = absent.map(({ row }) => row.digest)
       const sealed = await this.#remote.fetchBlocks(digests)
       this.#keepFetched(digests, sealed)
       absent.forEach(({ row, name, settle }, i) => {
         try {
-          settle.resolve(this.#recent.keep(name, this.#core.openLeaf(sealed[i]!, row.key)))
+          settle.resolve(this.#recent.open(name, row.key, sealed[i]!))
         } catch (error) {
           settle.reject(asError(error))
         }

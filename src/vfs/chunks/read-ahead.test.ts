@@ -38,6 +38,18 @@ test('S-005 many sequential readers at once have a bounded number of blocks in f
   )
   t.log(`${String(most)} blocks at once`)
   t.true(most > 6 && most <= 32 + 2 * files.length)
+  // In random order, so that blocks are dropped while others wait for them.
+  const readAtRandom = async (): Promise<void> => {
+    for (let i = 0; i < 25; i++) {
+      const { ino, plain } = files[random.next(files.length)]!
+      const { handle } = await tree.open(ino, OPEN.READ_ONLY, caller)
+      const at = random.next(plain.length)
+      const bytes = await readHandle(tree, ino, handle, at, 2 * step)
+      if (!bytes.equals(plain.subarray(at, at + 2 * step))) t.fail(`random byte ${String(at)} and on`)
+      tree.release(ino, handle)
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, readAtRandom))
   await drive.shut()
   scratch.remove()
 })

@@ -42,8 +42,7 @@ export function composeOrWait(
   const content = inode.content!
   const canvas: Canvas = { bytes: Buffer.alloc(to - from), from }
   const missing = paintRows(parts, content, canvas, reader?.opened)
-  if (missing.length > 0)
-    return new Wait(parts.reader.load(missing, reader?.opened ?? new Map<string, Uint8Array>(), reader?.caller))
+  if (missing.length > 0) return new Wait(parts.reader.load(missing, reader?.opened, reader?.caller))
   if (inode.inline !== undefined) paint(canvas, 0, inode.inline)
   if (content.pieces.length === 0) paintPages(content, canvas, -1, Infinity)
   else paintPieces(content, canvas)

@@ -8,6 +8,7 @@ import type { Caller, Maybe } from '../tree.js'
 import { type ComposeParts, composeOrWait, hasOnlyRows, visibleRows, type Reader } from './compose.js'
 import type { FileContent } from './file-content.js'
 import { contentOrWait, type LoadParts } from './load-content.js'
+import { OpenedBlocks } from '../chunks/opened-blocks.js'
 import { bytesOfRow } from '../chunks/rows.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 
@@ -50,7 +51,7 @@ export function read(
   }
   const handle = 'nextRead' in file ? file : undefined
   let request: Request | undefined
-  return settle(() => {
+  const bytes = settle(() => {
     const to = Math.min(inode.size, offset + size)
     if (offset >= to) return NOTHING
     const content = contentOrWait(parts, inode, caller)
@@ -58,7 +59,7 @@ export function read(
     if (request !== undefined) request.mode = request.mode === 'whole' ? 'whole' : 'parts again'
     else {
       const isPart = handle !== undefined && to - offset <= PART_BYTES && offset !== handle.nextRead
-      request = { opened: new Map<string, Uint8Array>(), caller, mode: isPart ? 'parts' : 'whole' }
+      request = { opened: new OpenedBlocks(), caller, mode: isPart ? 'parts' : 'whole' }
       if (handle !== undefined) readAhead(parts, content, handle, offset, to)
     }
     const bytes = hasOnlyRows(inode, content, offset, to)
@@ -67,6 +68,11 @@ export function read(
     if (bytes instanceof Wait && handle !== undefined) handle.isCold = true
     return bytes instanceof Uint8Array ? [bytes] : bytes
   })
+  if (bytes instanceof Promise) {
+    const end = (): void => request?.opened.release()
+    bytes.then(end, end)
+  }
+  return bytes
 }
 
 function viewsOrWait(
