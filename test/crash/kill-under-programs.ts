@@ -46,7 +46,7 @@ export async function killUnderPrograms(
   return { kills, programs: await Promise.all(running) }
 }
 
-/** Whether daemons of this drive have taken the mount over this often. Waits up to 30 s. */
+/** Whether daemons of this drive have taken the mount over this often. */
 export async function untilTakenOver(drive: TestDrive, times: number): Promise<boolean> {
   const log = (): string => readFileSync(join(drive.home, 'daemon.log'), 'utf8')
   return until(() => log().split('the mount goes on').length - 1 >= times, 50)

@@ -6,6 +6,7 @@ import { testWhere } from '../support/available.js'
 import { ordinaryUser, type OrdinaryUser } from '../support/ordinary-user.js'
 import { projectRoot } from '../support/sources.js'
 import { programAside, temporaryFolder, testDrive } from '../support/drive.js'
+import { until } from '../support/until.js'
 import { killUnderPrograms, untilTakenOver } from './kill-under-programs.js'
 
 /** 200 in the bench. */
@@ -42,8 +43,9 @@ async function pauses(t: ExecutionContext, rounds: number, user?: OrdinaryUser):
     t.true(operations > 1, `${kind} made progress`)
   }
   t.is(kills, rounds, drive.log())
-  t.true([0, 3].includes((await drive.run(['unmount', '--now'])).code))
-  t.is(drive.holderPid(), undefined)
+  const { code, stderr } = await drive.run(['unmount', '--now'])
+  t.true([0, 3].includes(code), `${code} ${stderr}`)
+  t.true(await until(() => drive.holderPid() === undefined))
 }
 
 const testOfWork = WORK_SECONDS > 0 ? test : (): void => undefined

@@ -1,9 +1,9 @@
 /** Each kind of operation that can need the node, answered before a kill, and replayed while the node is away. */
 import type { ExecutionContext } from 'ava'
-import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, programAside } from '../support/drive.js'
 import { secondDevice } from '../support/second-device.js'
+import { until } from '../support/until.js'
 
 const FILES = ['renamed', 'truncated', 'attributes', 'xattr', 'linked', 'copied', 'punched', 'patched', 'appended']
 const FOLDERS = ['to', 'from', 'gone', 'links']
@@ -48,8 +48,7 @@ testWhere('fuse', 'go')(
       if (/waits: .* needs the node/.test(await drive.must(['status']))) waited++
       await kubo.restart()
       const goesOn = (): boolean => drive.log(Infinity).split('the mount goes on').length > round + 1
-      for (let i = 0; i < 600 && !goesOn(); i++) await sleep(50)
-      t.true(goesOn(), `${kind}\n${drive.log()}`)
+      t.true(await until(goesOn), `${kind}\n${drive.log()}`)
     }
     t.log(`${waited} of ${Object.keys(KINDS).length} replays waited for the node`)
     t.true(waited > 0)

@@ -7,16 +7,9 @@ import type { ExecutionContext } from 'ava'
 import { sleep } from '../../src/base/index.js'
 import { testWhere } from '../support/available.js'
 import { program, testDrive, type TestDrive } from '../support/drive.js'
+import { until } from '../support/until.js'
 
 const test = testWhere('fuse')
-
-async function until(what: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 400; i++) {
-    if (what()) return true
-    await sleep(50)
-  }
-  return false
-}
 
 const isMounted = (drive: TestDrive): boolean =>
   readFileSync('/proc/self/mountinfo', 'utf8').includes(` ${drive.mountpoint} `)

@@ -27,6 +27,8 @@ assert os.pread(file, 1 << 20, len(wanted) - (1 << 20)) == wanted[-(1 << 20):]
 print(hashlib.sha256(wanted).hexdigest())
 `
 
+const MOST_KILLS = 10
+
 const goneOn = (drive: TestDrive): number => drive.log(Infinity).split('the mount goes on').length - 1
 
 test('S-087 large stream writes continue through kills and lose nothing, although the log does not copy their bytes', async (t: ExecutionContext) => {
@@ -41,13 +43,13 @@ test('S-087 large stream writes continue through kills and lose nothing, althoug
   let isOver = false
   void Promise.allSettled(streams).then(() => (isOver = true))
   let kills = 0
-  while (!isOver) {
+  // As many as can be while it works, but a slow machine has to get to its end.
+  while (!isOver && kills < MOST_KILLS) {
     await sleep(700)
     if (isOver) break
     drive.killDaemon()
     kills++
-    await until(() => goneOn(drive) >= kills, 50)
-    t.is(goneOn(drive), kills, drive.log())
+    t.true(await until(() => goneOn(drive) >= kills, 50), drive.log())
   }
   t.log(`${kills} kills`)
   const written = await Promise.all(streams)

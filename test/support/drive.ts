@@ -2,7 +2,7 @@
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { OrdinaryUser } from './ordinary-user.js'
 import { projectRoot } from './sources.js'
@@ -107,8 +107,13 @@ export class TestDrive {
     if (code !== 0 && code !== 3) throw new Error(`dagdrive daemon stop: exit ${code}\n${stderr}\n${this.log()}`)
   }
 
-  /** The daemon's process id, or undefined when none runs for this home. */
+  /**
+   * The daemon's process id, or undefined when none runs for this home. Of several, that which has the lock: another one
+   * may wait for it, or is about to end without it.
+   */
   daemonPid(): number | undefined {
+    const owner = this.lockHolder()
+    if (owner !== undefined) return owner
     for (const entry of readdirSync('/proc')) {
       if (!/^\d+$/.test(entry)) continue
       try {
@@ -119,14 +124,14 @@ export class TestDrive {
         continue // the process ended, or belongs to another user
       }
     }
-    return this.lockHolder()
+    return undefined
   }
 
-  /** For a user who cannot read the daemon's environment, because the daemon's memory is private. */
+  /** The daemon's environment may not be readable: its memory is private. */
   private lockHolder(): number | undefined {
     try {
       const { pid } = JSON.parse(readFileSync(join(this.home, 'daemon.lock'), 'utf8')) as { pid: number }
-      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('daemon') ? pid : undefined
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('/src/daemon/') ? pid : undefined
     } catch {
       return undefined // no daemon has run, or it has ended
     }
@@ -178,11 +183,8 @@ export class TestDrive {
   }
 
   log(lines = 40): string {
-    const files = existsSync(this.home) ? readdirSync(this.home, { recursive: true, encoding: 'utf8' }) : []
-    return files
-      .filter((name) => basename(name) === 'daemon.log')
-      .map((name) => readFileSync(join(this.home, name), 'utf8').split('\n').slice(-lines).join('\n'))
-      .join('\n')
+    const path = join(this.home, 'daemon.log')
+    return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(-lines).join('\n') : ''
   }
 
   /** Ends the daemon and every mount of this drive, and removes its folders. */

@@ -36,7 +36,7 @@ for (const [what, use] of [
   ],
   [
     'a program that runs from it',
-    'cp /bin/sleep "$D/s"; "$D/s" 600 & sleep 0.5; echo 1; read; kill $!; wait $! || true',
+    'cp /bin/sleep "$D/s"; "$D/s" 600 & until [ "$(readlink /proc/$!/exe)" = "$D/s" ]; do sleep 0.02; done; echo 1; read; kill $!; wait $! || true',
   ],
 ] as const) {
   test(`S-161 ${what} in another mount namespace makes an unmount BUSY`, async (t) => {

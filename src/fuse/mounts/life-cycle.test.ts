@@ -80,7 +80,7 @@ test('forceUnmount from another process ends a waiting program and releases open
     message: /not connected|connection abort|Input\/output|No such device/,
   })
   const waits = `[ "$(cat /sys/fs/fuse/connections/${(await findMount(mount.directory))?.minor}/waiting)" -gt 0 ]`
-  await shell(mount.directory, `for i in $(seq 200); do ${waits} && break; sleep 0.05; done; sleep 0.1`)
+  await shell(mount.directory, `for i in $(seq 3000); do ${waits} && break; sleep 0.05; done; sleep 0.1`)
   await forceUnmount(mount.directory)
   await waiting
   t.is(await mount.ended, 'aborted')
@@ -112,7 +112,7 @@ signal.setitimer(signal.ITIMER_REAL, 0.1, 0.01); ${call}; signal.setitimer(signa
     await mount.ask({ do: 'delay', ms: 600_000 })
     const ended = (timer: string, signal: string): string => `rm -f $F; python3 -c "${python}
 ${timer}
-open(os.environ['F'], 'w').write('begins'); ${call}" & for i in $(seq 400); do [ -s $F ] && break; sleep 0.05; done
+open(os.environ['F'], 'w').write('begins'); ${call}" & for i in $(seq 3000); do [ -s $F ] && break; sleep 0.05; done
 sleep 0.3; kill -${signal} $!; wait $! || echo $?`
     const busy = 'signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)'
     const run = `export F=$(mktemp -u)\n${ended('', 'KILL')}\n${ended('', 'TERM')}\n${ended(busy, 'KILL')}\nrm -f $F`
@@ -218,7 +218,7 @@ test('a change from another device reaches open files once the kernel is notifie
   t.is(
     await shell(
       mount.directory,
-      `for i in $(seq 100); do test $(stat -c %s "$D/f") = 11 && break; sleep 0.05; done; cat "$D/f"`,
+      `for i in $(seq 3000); do test $(stat -c %s "$D/f") = 11 && break; sleep 0.05; done; cat "$D/f"`,
     ),
     'much newer',
   )
@@ -226,7 +226,7 @@ test('a change from another device reaches open files once the kernel is notifie
   t.is(
     await shell(
       mount.directory,
-      `for i in $(seq 100); do test $(stat -c %s "$D/f") = 3 && break; sleep 0.05; done; cat "$D/f"`,
+      `for i in $(seq 3000); do test $(stat -c %s "$D/f") = 3 && break; sleep 0.05; done; cat "$D/f"`,
     ),
     'v3',
   )

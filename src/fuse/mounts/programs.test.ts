@@ -89,7 +89,8 @@ P`,
 test(
   'R-01 flock and fcntl locks exclude each other between processes',
   onMount,
-  `touch l; flock -x l sleep 1 & sleep 0.3; flock -n l true || echo held; wait; flock -n l true && echo free
+  `touch l; flock -x l sh -c "touch $W/held; while [ ! -e $W/end ]; do sleep 0.02; done" &
+   while [ ! -e $W/held ]; do sleep 0.02; done; flock -n l true || echo held; touch $W/end; wait; flock -n l true && echo free
    python3 - <<'P'
 import fcntl, os
 f = open('l', 'w'); fcntl.lockf(f, fcntl.LOCK_EX)

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { DriveError, isDriveError, sleep } from '../../base/index.js'
+import { deferred, DriveError, isDriveError, sleep } from '../../base/index.js'
 import { around } from '../../../test/support/sync/around.js'
 import { World } from '../../../test/support/sync/world.js'
 import { VirtualClock } from '../../../test/support/virtual-clock.js'
@@ -183,20 +183,25 @@ test('name records are republished now and then, with the same bytes', async (t)
 })
 
 test('a request during a publish is served by the next one', async (t) => {
+  let goesOn: Promise<unknown> | undefined
   const { w, device, sync, clock } = await started(t, {}, (world) =>
     around(world.node, {
       importBlocks: async (blocks, options) => {
-        await sleep(50)
+        await goesOn
         return world.node.importBlocks(blocks, options)
       },
     }),
   )
   await until(clock, () => sync.status().phase === 'idle' && sync.status().published !== undefined)
   await edit(w, device, clock)
+  const gate = deferred<void>()
+  goesOn = gate.promise
   const first = sync.syncNow()
   await until(clock, () => sync.status().phase === 'uploading')
   await device.drive.write('/later', w.random.bytes(100))
-  await sync.syncNow()
+  const second = sync.syncNow()
+  gate.resolve()
+  await second
   await first
   t.deepEqual(await w.seenElsewhere(), await device.drive.dump())
 })
