@@ -1,5 +1,6 @@
 import test from 'ava'
-import { countsAndTables, scratchDrive, type OpenDrive } from '../../test/support/vfs/drive.js'
+import { countsAndTables } from '../../test/support/vfs/counts-and-tables.js'
+import { scratchDrive, type OpenDrive } from '../../test/support/vfs/drive.js'
 import { MIB, seededRandom } from '../base/index.js'
 import { openFiles } from './open-files.js'
 import { writeStream, type FilesSession } from './index.js'

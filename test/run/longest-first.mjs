@@ -20,7 +20,7 @@ const SECONDS = {
   'src/vfs/namespace/remote-pages': 9,
   'src/vfs/background/removals': 9,
   'src/sync/fetch/lying-pin-tree': 8,
-  'src/node/kubo/hostile': 8,
+  'src/node/kubo/floods': 8,
   'src/vfs/namespace/large-directory': 7,
   'src/sync/publish/crash': 7,
   'src/sync/publish/cut-off': 7,

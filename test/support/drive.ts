@@ -1,10 +1,11 @@
 /** A real drive for tests: the command line, its daemon and a kernel mount, in temporary folders, always cleaned up. */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { OrdinaryUser } from './ordinary-user.js'
+import { daemonOf, holderOf, untilEnded } from './drive-processes.js'
 import { projectRoot } from './sources.js'
 
 const CLI = 'dist/src/cli/main.js'
@@ -107,49 +108,14 @@ export class TestDrive {
     if (code !== 0 && code !== 3) throw new Error(`dagdrive daemon stop: exit ${code}\n${stderr}\n${this.log()}`)
   }
 
-  /**
-   * The daemon's process id, or undefined when none runs for this home. Of several, that which has the lock: another one
-   * may wait for it, or is about to end without it.
-   */
+  /** The daemon's process id, or undefined when none runs for this home. */
   daemonPid(): number | undefined {
-    const owner = this.lockHolder()
-    if (owner !== undefined) return owner
-    for (const entry of readdirSync('/proc')) {
-      if (!/^\d+$/.test(entry)) continue
-      try {
-        const environment = readFileSync(`/proc/${entry}/environ`, 'latin1')
-        if (!environment.includes(`DAGDRIVE_HOME=${this.home}\0`)) continue
-        if (readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes('/src/daemon/')) return Number(entry)
-      } catch {
-        continue // the process ended, or belongs to another user
-      }
-    }
-    return undefined
-  }
-
-  /** The daemon's environment may not be readable: its memory is private. */
-  private lockHolder(): number | undefined {
-    try {
-      const { pid } = JSON.parse(readFileSync(join(this.home, 'daemon.lock'), 'utf8')) as { pid: number }
-      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('/src/daemon/') ? pid : undefined
-    } catch {
-      return undefined // no daemon has run, or it has ended
-    }
+    return daemonOf(this.home)
   }
 
   /** The process that keeps the mount, or undefined. */
   holderPid(): number | undefined {
-    for (const entry of readdirSync('/proc')) {
-      if (!/^\d+$/.test(entry)) continue
-      try {
-        const words = readFileSync(`/proc/${entry}/cmdline`, 'latin1').split('\0')
-        if (words[0]?.endsWith('/dagdrive_holder') === true && words[1]?.startsWith(`${this.home}/`) === true)
-          return Number(entry)
-      } catch {
-        continue // the process ended
-      }
-    }
-    return undefined
+    return holderOf(this.home)
   }
 
   /** The holder starts the next daemon at once. */
@@ -194,11 +160,6 @@ export class TestDrive {
     rmSync(join(this.mountpoint, '..'), { recursive: true, force: true })
     rmSync(this.home, { recursive: true, force: true })
   }
-}
-
-function untilEnded(pid: number): void {
-  for (let i = 0; i < 12_000 && existsSync(`/proc/${pid}/fd/0`); i++)
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
 }
 
 /** What a daemon logs about failures that nobody handled, on any thread, and about listeners that pile up. */

@@ -88,41 +88,6 @@ test('forceUnmount from another process ends a waiting program and releases open
   t.like(await mount.ask({ do: 'counts' }), { inodes: 2, handles: 0 })
 })
 
-for (const [what, call] of [
-  ['a read that never gets an answer', "os.getxattr(d + '/f', 'user.a')"],
-  ['a change that notices the signal', "os.mkdir(d + '/new')"],
-  ['a sync', "os.fsync(os.open(d + '/f', os.O_RDWR))"],
-] as const) {
-  const python = `import os, signal, sys
-d = os.environ['D']; seen = []; signal.signal(signal.SIGALRM, lambda *_: seen.append(1))`
-
-  test(`S-056 a handled signal does not interrupt ${what}`, async (t) => {
-    const mount = await serveMemoryTree(t)
-    await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
-    await mount.ask({ do: 'delay', ms: 600 })
-    const script = `${python}
-signal.setitimer(signal.ITIMER_REAL, 0.1, 0.01); ${call}; signal.setitimer(signal.ITIMER_REAL, 0); print(len(seen) > 0)`
-    t.is(await shell(mount.directory, `python3 -c "${script}"`), 'True')
-    await mount.unmount()
-  })
-
-  test(`S-056 a fatal signal ends a program at once in ${what}, also after handled signals`, async (t) => {
-    const mount = await serveMemoryTree(t)
-    await shell(mount.directory, 'touch "$D/f"; setfattr -n user.a -v x "$D/f"')
-    await mount.ask({ do: 'delay', ms: 600_000 })
-    const ended = (timer: string, signal: string): string => `rm -f $F; python3 -c "${python}
-${timer}
-open(os.environ['F'], 'w').write('begins'); ${call}" & for i in $(seq 3000); do [ -s $F ] && break; sleep 0.05; done
-sleep 0.3; kill -${signal} $!; wait $! || echo $?`
-    const busy = 'signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)'
-    const run = `export F=$(mktemp -u)\n${ended('', 'KILL')}\n${ended('', 'TERM')}\n${ended(busy, 'KILL')}\nrm -f $F`
-    t.is(await shell(mount.directory, run), '137\n143\n137')
-    await mount.ask({ do: 'delay', ms: 0 })
-    t.is(await shell(mount.directory, 'ls "$D"; getfattr --only-values -n user.a "$D/f"'), 'f\nx')
-    await mount.unmount()
-  })
-}
-
 test('terminating a serving Worker neither aborts the process nor hangs', async (t) => {
   const directory = await temporaryMountpoint(t)
   const served = await serveInProcess(t, directory)
@@ -209,67 +174,6 @@ test('R-04 without root, fusermount3 mounts and unmounts', async (t) => {
   served.say('exit')
   t.like(await served.exited, { code: 0, errors: '' })
 })
-
-test('a change from another device reaches open files once the kernel is notified', async (t) => {
-  const mount = await serveMemoryTree(t)
-  await shell(mount.directory, 'echo old > "$D/f"; cat "$D/f"')
-  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
-  await mount.ask({ do: 'remote-write', ino, text: 'much newer\n' })
-  t.is(
-    await shell(
-      mount.directory,
-      `for i in $(seq 3000); do test $(stat -c %s "$D/f") = 11 && break; sleep 0.05; done; cat "$D/f"`,
-    ),
-    'much newer',
-  )
-  await mount.ask({ do: 'remote-write', ino, text: 'v3\n' })
-  t.is(
-    await shell(
-      mount.directory,
-      `for i in $(seq 3000); do test $(stat -c %s "$D/f") = 3 && break; sleep 0.05; done; cat "$D/f"`,
-    ),
-    'v3',
-  )
-  await mount.unmount()
-})
-
-test('with writeback the kernel collects small writes, and sizes and times stay correct', async (t) => {
-  const mount = await serveMemoryTree(t, { writeback: true })
-  const script = `cd "$D"; dd if=/dev/urandom of=f bs=1000 count=3000 2>/dev/null; stat -c %s f; sha256sum < f > ../sum-$$
-    sync f; echo 3 > /dev/null; sha256sum < f | cmp - ../sum-$$; rm ../sum-$$; touch -d @77 f; echo x > g; stat -c %Y f`
-  t.is(await shell(mount.directory, script), '3000000\n77')
-  await mount.unmount()
-})
-
-test('with writeback a change from another device to a file with dirty pages does not deadlock', async (t) => {
-  const mount = await serveMemoryTree(t, { writeback: true })
-  await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"; echo dirty >> "$D/f"')
-  const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
-  await mount.ask({ do: 'invalidate', ino })
-  t.is(await shell(mount.directory, 'cat "$D/f"'), 'old\ndirty')
-  await mount.unmount()
-})
-
-const onEventLoop = process.env['DAGDRIVE_FUSE_CHANNEL'] === 'thread' ? test.skip : test
-onEventLoop(
-  'a Worker ends even if a notification in the kernel waits for a write that is never answered',
-  async (t) => {
-    const mount = await serveMemoryTree(t, { writeback: true })
-    await shell(mount.directory, 'echo old > "$D/f"; sync "$D/f"')
-    const ino = Number(await shell(mount.directory, 'stat -c %i "$D/f"'))
-    await mount.ask({ do: 'delay', ms: 600_000 })
-    // Kept open, because closing would write the page back and wait.
-    const writer = `import os, time; f = os.open(os.environ['D'] + '/f', os.O_WRONLY); os.pwrite(f, b'dirty', 0); open(os.environ['D'] + '.dirty', 'w'); time.sleep(3)`
-    await shell(
-      mount.directory,
-      `(python3 -c "${writer}" > /dev/null 2>&1 &); while [ ! -e "$D.dirty" ]; do sleep 0.05; done`,
-    )
-    await mount.ask({ do: 'invalidate', ino })
-    await shell(mount.directory, 'sleep 0.3')
-    t.is(await mount.worker.terminate(), 1)
-    t.true(await isStale(mount.directory))
-  },
-)
 
 test('the read-ahead of the mount is one megabyte', async (t) => {
   const mount = await serveMemoryTree(t)

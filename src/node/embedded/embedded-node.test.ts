@@ -1,6 +1,6 @@
 /** The embedded store meets the contract of nodes, and has one user: its lock, and what the lock file says. */
-import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises'
+import { spawn, execFileSync } from 'node:child_process'
+import { mkdtemp, readFile, readlink, rm, writeFile, chown, mkdir, readdir, rename, symlink } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -96,3 +96,39 @@ testWhere('root')('S-040 a store whose user was killed in a container is free', 
   }
   t.fail('still locked')
 })
+
+test('S-094 a link in place of the folder of a store is refused, before and after its first use', async (t) => {
+  const base = await folder(t)
+  const store = join(base, 'store')
+  const elsewhere = join(base, 'elsewhere')
+  await mkdir(elsewhere)
+  await symlink(elsewhere, store)
+  await t.throwsAsync(openAt(store), { code: 'INVALID', message: /symbolic link/ })
+  t.deepEqual(await readdir(elsewhere), [], 'nothing was created in its place')
+  await rm(store)
+  await (await openAt(store)).close()
+  await rm(elsewhere, { recursive: true })
+  await rename(store, elsewhere)
+  await symlink(elsewhere, store)
+  await t.throwsAsync(openAt(store), { code: 'INVALID', message: /symbolic link/ })
+})
+
+test('S-094 a pipe or a file in place of the folder of a store is refused', async (t) => {
+  const base = await folder(t)
+  const pipe = join(base, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  await writeFile(join(base, 'file'), '')
+  for (const name of ['pipe', 'file']) await t.throwsAsync(openAt(join(base, name)), { code: 'INVALID' }, name)
+})
+
+testWhere('root')(
+  'S-094 a folder of another user is refused, because its files could be exchanged at any time',
+  async (t) => {
+    const store = join(await folder(t), 'store')
+    await (await openAt(store)).close()
+    await chown(store, 12_345, 12_345)
+    await t.throwsAsync(openAt(store), { code: 'INVALID', message: /another user.*chown/ })
+    await chown(store, 0, 0)
+    await (await openAt(store)).close()
+  },
+)

@@ -1,24 +1,10 @@
 /** A damaged or hostile store: nothing outside it is touched, and no process crashes. */
 import { execFileSync, spawn } from 'node:child_process'
-import {
-  chown,
-  cp,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  truncate,
-  writeFile,
-} from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import { testWhere } from '../../../test/support/available.js'
 import { pinTreeOver, nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { DriveError, isDriveError, seededRandom, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { openNode, type IpfsNode } from '../index.js'
@@ -235,39 +221,3 @@ async function contentOf(path: string): Promise<unknown> {
   if ((await stat(path)).isFile()) return (await readFile(path)).toString('hex')
   return Promise.all((await readdir(path)).map(async (name) => [name, await contentOf(join(path, name))]))
 }
-
-test('S-094 a link in place of the folder of a store is refused, before and after its first use', async (t) => {
-  const base = await folder(t)
-  const store = join(base, 'store')
-  const elsewhere = join(base, 'elsewhere')
-  await mkdir(elsewhere)
-  await symlink(elsewhere, store)
-  await t.throwsAsync(openAt(store), { code: 'INVALID', message: /symbolic link/ })
-  t.deepEqual(await readdir(elsewhere), [], 'nothing was created in its place')
-  await rm(store)
-  await (await openAt(store)).close()
-  await rm(elsewhere, { recursive: true })
-  await rename(store, elsewhere)
-  await symlink(elsewhere, store)
-  await t.throwsAsync(openAt(store), { code: 'INVALID', message: /symbolic link/ })
-})
-
-test('S-094 a pipe or a file in place of the folder of a store is refused', async (t) => {
-  const base = await folder(t)
-  const pipe = join(base, 'pipe')
-  execFileSync('mkfifo', [pipe])
-  await writeFile(join(base, 'file'), '')
-  for (const name of ['pipe', 'file']) await t.throwsAsync(openAt(join(base, name)), { code: 'INVALID' }, name)
-})
-
-testWhere('root')(
-  'S-094 a folder of another user is refused, because its files could be exchanged at any time',
-  async (t) => {
-    const store = join(await folder(t), 'store')
-    await (await openAt(store)).close()
-    await chown(store, 12_345, 12_345)
-    await t.throwsAsync(openAt(store), { code: 'INVALID', message: /another user.*chown/ })
-    await chown(store, 0, 0)
-    await (await openAt(store)).close()
-  },
-)

@@ -1,4 +1,4 @@
-/** Keys, sockets and certificates, against real daemons. */
+/** Keys, sockets and certificates, against real daemons, and what a key is bound to. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { nameKey, rawBlocks } from '../../../test/suites/node-material.js'
 import { startFaultProxy } from '../../../test/kubo/fault-proxy.js'
 import { requireKubo, testWithKubo } from '../../../test/kubo/require-kubo.js'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { openNode, type IpfsNode, type OpenNodeOptions } from '../index.js'
+import { openNode, type IpfsNode, type OpenNodeOptions, originOf } from '../index.js'
 import { endpointOf } from './endpoint.js'
 
 /** The minimum permissions of a drive, as listed in docs/NODES.md. */
@@ -148,3 +148,13 @@ async function selfSigned(t: ExecutionContext): Promise<{ key: string; cert: str
   await promisify(execFile)('openssl', [...kind, ...subject, '-keyout', key, '-out', cert], { timeout: 20_000 })
   return { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') }
 }
+
+test('S-048 a credential is bound to scheme, host, port and path', (t) => {
+  t.is(originOf('HTTPS://Home-Server:5001/'), 'https://home-server:5001')
+  t.is(originOf('https://home/kubo/'), 'https://home/kubo')
+  t.is(originOf('http://home'), 'http://home')
+  t.not(originOf('http://home:5001'), originOf('https://home:5001'))
+  t.is(originOf('unix:///run/api.sock'), 'unix:///run/api.sock')
+  t.is(originOf('embedded'), undefined)
+  t.is(originOf('file:///disk'), undefined)
+})

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { testWhere } from '../../../test/support/available.js'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
-import { isOfThisMachine, listenerOf, listenerWarning, openNode, originOf } from '../index.js'
+import { isOfThisMachine, listenerOf, listenerWarning, openNode } from '../index.js'
 import { listenerAt, otherEndOf } from './socket-tables.js'
 import { isOwnAddress, isOwnHost } from './this-machine.js'
 
@@ -109,16 +109,6 @@ testWhere('root')("S-048 another user's listener is distinguished from ours", as
   t.teardown(() => void other.kill('SIGKILL'))
   const [port] = (await once(other.stdout, 'data')) as [Buffer]
   t.deepEqual(await listenerAt('127.0.0.1', Number(String(port))), [65_534])
-})
-
-test('S-048 a credential is bound to scheme, host, port and path', (t) => {
-  t.is(originOf('HTTPS://Home-Server:5001/'), 'https://home-server:5001')
-  t.is(originOf('https://home/kubo/'), 'https://home/kubo')
-  t.is(originOf('http://home'), 'http://home')
-  t.not(originOf('http://home:5001'), originOf('https://home:5001'))
-  t.is(originOf('unix:///run/api.sock'), 'unix:///run/api.sock')
-  t.is(originOf('embedded'), undefined)
-  t.is(originOf('file:///disk'), undefined)
 })
 
 const RESETS = `

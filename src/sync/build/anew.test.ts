@@ -4,7 +4,8 @@ import { cidOf, findInDirectory, readMapNodes, type TreeRef } from '../../dag/in
 import { nameFromText } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
 import { around } from '../../../test/support/sync/around.js'
-import { assertCountsAreExact, pinTreeOf, World, type Device } from '../../../test/support/sync/world.js'
+import { assertCountsAreExact, World, type Device } from '../../../test/support/sync/world.js'
+import { pinTreeOf } from '../../../test/support/sync/version-uses.js'
 import { findDrive } from '../fetch/open-existing.js'
 
 /** The node without the blocks it has lost. */

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { makeDeepTree } from '../../../test/support/sync/deep-tree.js'
-import { assertCountsAreExact, pinTreeOf, usesOf, World } from '../../../test/support/sync/world.js'
+import { assertCountsAreExact, World } from '../../../test/support/sync/world.js'
+import { pinTreeOf, usesOf } from '../../../test/support/sync/version-uses.js'
 import { pagesOf } from '../../storage/kv/index.js'
 import { openExisting } from '../fetch/open-existing.js'
 import { SyncState } from '../state/sync-state.js'

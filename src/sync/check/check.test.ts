@@ -1,12 +1,11 @@
 import test from 'ava'
 import { around } from '../../../test/support/sync/around.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
-import { check, drive, fill, rotting, versionBlocks } from '../../../test/support/sync/rotten.js'
+import { check, drive, fill, lying, rotting, versionBlocks } from '../../../test/support/sync/rotten.js'
 import { seenElsewhere } from '../../../test/support/sync/started-device.js'
-import { pinTreeOf, usesOf } from '../../../test/support/sync/world.js'
+import { pinTreeOf, usesOf } from '../../../test/support/sync/version-uses.js'
 import { cidOf, parseCid } from '../../dag/index.js'
-import { DriveError } from '../../base/index.js'
-import type { CidText, IpfsNode } from '../../node/index.js'
+import type { CidText } from '../../node/index.js'
 import { findDrive } from '../fetch/open-existing.js'
 
 const CLEAN = { open: 0, healed: 0, lost: 0 }
@@ -192,77 +191,6 @@ test('S-071 a version published during every read of the names is no defect', as
   const report = await check(device, { node: true })
   t.like(report, CLEAN, JSON.stringify(report.findings))
   t.true(published > 6, String(published))
-})
-
-/** A node that returns damaged bytes for every chunk while `state.isLying` is set. */
-function lying(node: IpfsNode, state: { isLying: boolean }): IpfsNode {
-  return around(node, {
-    getBlock: async (cid, options) => {
-      const bytes = await node.getBlock(cid, options)
-      if (state.isLying && parseCid(cid).codec === 'raw' && bytes.length > 16_000)
-        throw new DriveError('WRONG_BLOCK', 'Rot.', { about: { cid } })
-      return bytes
-    },
-  })
-}
-
-test('S-031 S-074 blocks that the node returned damaged stay in the cache, including resealed and published ones', async (t) => {
-  const { world, device } = await drive(t, 907)
-  await fill(world, device)
-  const state = { isLying: false }
-  const node = lying(world.node, state)
-  await device.close()
-  await device.open(() => ({ node }))
-  await device.write('/later', 0, world.random.bytes(5_000))
-  await device.sync.syncNow()
-  const expected = await device.dump()
-  state.isLying = true
-  for (let round = 0; round < 3; round++) {
-    const report = await check(device, { node: true, repair: true })
-    t.true(report.open > 0 && report.lost === 0, JSON.stringify(report.findings))
-    await device.write('/later', 0, world.random.bytes(5_000))
-    await device.sync.syncNow()
-    await device.port.evictTo(0)
-    t.deepEqual({ ...(await device.dump()), '/later': '' }, { ...expected, '/later': '' }, String(round))
-  }
-  state.isLying = false
-  t.like(await check(device, { node: true, repair: true }), { open: 0, lost: 0 })
-  await device.port.evictTo(0)
-  t.like(await check(device, { node: true }), CLEAN)
-  t.deepEqual({ ...(await device.dump()), '/later': '' }, { ...expected, '/later': '' })
-})
-
-test('S-072 R-77 a block that the node fails to read is reported and repaired, and the check continues', async (t) => {
-  const { world, device } = await drive(t, 908)
-  await fill(world, device)
-  const rotten = new Set<CidText>()
-  const node = rotting(world.node, rotten, 'NODE_ERROR')
-  await device.close()
-  await device.open(() => ({ node }))
-  const blocks = await versionBlocks(world)
-  for (const cid of blocks.filter((_, i) => i % 9 === 5)) rotten.add(cid)
-  t.true((await check(device, { node: true })).open > 0)
-  t.like(await check(device, { node: true, repair: true }), { open: 0, lost: 0 })
-  t.like(await check(device, { node: true }), CLEAN)
-})
-
-test('S-072 if the node can read none of its blocks, the check fails and records no damage', async (t) => {
-  const { world, device } = await drive(t, 909)
-  await fill(world, device)
-  const state = { isBroken: true }
-  const node = around(world.node, {
-    getBlock: (cid, options) =>
-      state.isBroken && parseCid(cid).codec === 'raw'
-        ? Promise.reject(new DriveError('NODE_ERROR', 'No disk.'))
-        : world.node.getBlock(cid, options),
-  })
-  await device.close()
-  await device.open(() => ({ node }))
-  const before = await versionBlocks(world)
-  await t.throwsAsync(check(device, { node: true, repair: true }), { message: 'No disk.' })
-  t.deepEqual(await versionBlocks(world), before)
-  state.isBroken = false
-  t.like(await check(device, { node: true }), CLEAN)
 })
 
 test('S-071 blocks that a settling version replaces are not reported as lost', async (t) => {

@@ -1,8 +1,8 @@
 import test from 'ava'
 import { seededRandom } from '../../base/index.js'
+import { countsAndTables } from '../../../test/support/vfs/counts-and-tables.js'
 import {
   caller,
-  countsAndTables,
   createFile,
   name,
   publishedCommit,

@@ -1,11 +1,7 @@
 import test from 'ava'
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { DriveError, seededRandom, systemClock } from '../../base/index.js'
+import { seededRandom, systemClock } from '../../base/index.js'
 import {
   caller,
-  codeOf,
   createFile,
   find,
   list,
@@ -14,23 +10,12 @@ import {
   scratchDrive,
   seedOf,
   writeFile,
-  type Scratch,
 } from '../../../test/support/vfs/drive.js'
-import { diskSpace } from '../../platform/index.js'
 import { makeRiskMemory, readRisk } from '../../tree-state/index.js'
 import { ROOT_INO } from '../tree.js'
-import { until } from '../../../test/support/until.js'
+import { stretch } from '../../../test/support/vfs/stretch.js'
 
 const KIB = 1024
-
-/** Byte `at` of the content that all files of this test share: never zero. */
-const byteAt = (at: number): number => 1 + ((at * 31 + (at >>> 8)) % 255)
-
-function stretch(from: number, length: number): Buffer {
-  const out = Buffer.allocUnsafe(length)
-  for (let i = 0; i < length; i++) out[i] = byteAt(from + i)
-  return out
-}
 
 test('a crash at any moment leaves a tree whose files are prefixes of what was written (R-74)', async (t) => {
   const seed = seedOf(t.log)
@@ -156,90 +141,6 @@ test('writers wait when memory is full, and all their bytes arrive', async (t) =
   scratch.remove()
 })
 
-test('S-139 closing while the block index cannot be committed leaves the tree of the last commit, not half of a newer one', async (t) => {
-  const scratch = scratchDrive()
-  let drive = await scratch.open()
-  const kept = await writeFile(drive.tree, 'kept', stretch(0, 50_000))
-  await drive.port.flush()
-  drive.blocks.commit = () => Promise.reject(new DriveError('NO_SPACE', 'The disk of the block index is full.'))
-  for (let i = 0; i < 20; i++) await writeFile(drive.tree, `new${String(i)}`, stretch(i, 50_000))
-  await drive.tree.setAttributes(kept, { size: 0 }, undefined, caller)
-  t.is(await codeOf(() => drive.tree.syncAll(caller)), 'NO_SPACE')
-  t.is(await codeOf(() => drive.close()), 'NO_SPACE')
-  // There is room again when the parts below are closed.
-  Reflect.deleteProperty(drive.blocks, 'commit')
-  await drive.abandon()
-  drive = await scratch.open()
-  const names = await list(drive.tree, ROOT_INO, true)
-  t.deepEqual(
-    names.map((entry) => String(entry.name)).filter((entry) => entry !== '.' && entry !== '..'),
-    ['kept'],
-  )
-  t.true((await readInode(drive.tree, kept)).equals(stretch(0, 50_000)))
-  await writeFile(drive.tree, 'after', stretch(0, 50_000))
-  await drive.shut()
-  scratch.remove()
-})
-
-function onSmallDisk(scratch: Scratch, megabytes: number): boolean {
-  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${String(megabytes)}m`, 'tmpfs', scratch.path]).status === 0
-}
-
-for (const guarded of [true, false]) {
-  test.serial(
-    `a full disk refuses writers${guarded ? '' : ', also when it fills unnoticed'}, loses nothing that was synced, and works again later (R-63)`,
-    async (t) => {
-      const scratch = scratchDrive()
-      if (!onSmallDisk(scratch, 64)) {
-        t.log('not run: no right to mount a tmpfs')
-        t.pass()
-        scratch.remove()
-        return
-      }
-      try {
-        mkdirSync(join(scratch.path, 'ballast'))
-        for (let i = 0; i < 24; i++) writeFileSync(join(scratch.path, 'ballast', String(i)), Buffer.alloc(1024 * KIB))
-        const guard = guarded ? { disk: diskSpace(scratch.path, systemClock) } : {}
-        let drive = await scratch.open({ ...guard, heldLimitBytes: 8 * 1024 * KIB })
-        const safe = await writeFile(drive.tree, 'safe', stretch(0, 100 * KIB))
-        await drive.port.flush()
-        const { ino, handle } = await createFile(drive.tree, 'big')
-        let size = 0
-        let code = 'ok'
-        for (; code === 'ok' && size < 200 * 1024 * KIB; size += code === 'ok' ? 256 * KIB : 0) {
-          const at = size
-          const data = Buffer.alloc(256 * KIB)
-          for (let i = 0; i < data.length; i += 4) data.writeUInt32LE(((at + i) * 2654435761) >>> 0, i)
-          code = await codeOf(() => drive.tree.write(ino, handle, at, data, caller))
-        }
-        t.is(code, 'NO_SPACE')
-        t.is((await drive.port.counts()).isShortOfSpace, guarded)
-        t.true(size > 4 * 1024 * KIB)
-        t.true((await readInode(drive.tree, safe)).equals(stretch(0, 100 * KIB)))
-        if (!guarded) t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'NO_SPACE')
-        for (let i = 0; i < 24; i++) unlinkSync(join(scratch.path, 'ballast', String(i)))
-        t.true(await until(async () => !(await drive.port.counts()).isShortOfSpace))
-        await drive.tree.setAttributes(ino, { size: size - 4 * 1024 * KIB }, handle, caller)
-        t.is(await codeOf(() => drive.tree.sync(ino, false, caller)), 'ok')
-        t.is((await drive.port.counts()).lastError, undefined)
-        drive.tree.release(ino, handle)
-        await drive.shut()
-        drive = await scratch.open(guard)
-        const bytes = await readInode(drive.tree, ino)
-        t.is(bytes.length, size - 4 * 1024 * KIB)
-        for (let i = 0; i < bytes.length; i += 4096) {
-          if (bytes.readUInt32LE(i) !== (i * 2654435761) >>> 0) t.fail(`byte ${String(i)} differs`)
-        }
-        t.true((await readInode(drive.tree, safe)).equals(stretch(0, 100 * KIB)))
-        await drive.shut()
-      } finally {
-        spawnSync('umount', ['-l', scratch.path])
-        scratch.remove()
-      }
-    },
-  )
-}
-
 test('a commit that is under way while a file is renamed over another has all of the new file (R-74)', async (t) => {
   const scratch = scratchDrive()
   const drive = await scratch.open()
@@ -281,30 +182,4 @@ test('a commit that is under way while a file is renamed over another has all of
   t.true(bytes.equals(stretch(0, 1_500_002)))
   await again.shut()
   scratch.remove()
-})
-
-test('S-175 a tree at rest is opened, read and closed on a full disk without a commit, and the first change makes one', async (t) => {
-  const scratch = scratchDrive()
-  t.teardown(() => scratch.remove())
-  const first = await scratch.open()
-  await createFile(first.tree, 'file')
-  await first.shut()
-  const database = join(scratch.path, 'meta', 'data.mdb')
-  const before = readFileSync(database)
-  let availableBytes = 0
-  const disk = { space: () => ({ availableBytes, totalBytes: 2 ** 30 }) }
-  const reading = await scratch.open({ disk })
-  t.truthy(await find(reading.tree, 'file'))
-  await reading.port.flush()
-  await reading.shut()
-  t.true(readFileSync(database).equals(before))
-  const writing = await scratch.open({ disk })
-  availableBytes = 2 ** 29
-  await createFile(writing.tree, 'later')
-  await writing.port.flush()
-  const copy = scratch.crashCopy()
-  t.teardown(() => copy.remove())
-  const after = await copy.open()
-  t.truthy(await find(after.tree, 'later'))
-  for (const drive of [writing, after]) await drive.shut()
 })

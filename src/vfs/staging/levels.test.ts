@@ -87,3 +87,27 @@ test('S-165 a file counts as unpublished right after its write, and while its ve
   await drive.shut()
   scratch.remove()
 })
+
+test('counts follow a file from memory to the disk', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const { ino, handle } = await createFile(drive.tree, 'file')
+  await drive.tree.write(ino, handle, 0, Buffer.alloc(10_000, 1), caller)
+  const held = await drive.port.counts()
+  t.deepEqual([held.held, held.staged.bytes, held.total], [{ files: 1, bytes: 10_000 }, 0, { files: 1, bytes: 10_000 }])
+  await drive.tree.sync(ino, false, caller)
+  const staged = await drive.port.counts()
+  t.deepEqual([staged.held.bytes, staged.staged], [0, { files: 1, bytes: 10_000 }])
+  await drive.tree.unlink(ROOT_INO, name('file'), caller)
+  drive.tree.release(ino, handle)
+  const after = await drive.port.counts()
+  t.deepEqual(
+    [after.staged, after.total],
+    [
+      { files: 0, bytes: 0 },
+      { files: 0, bytes: 0 },
+    ],
+  )
+  await drive.shut()
+  scratch.remove()
+})

@@ -1,39 +1,19 @@
 import test from 'ava'
-import { createCore } from '../../pipeline/index.js'
-import { decodeInode, decodeRemoved, inodeKey, type ChunkRecord, type PublishedCommit } from '../../tree-state/index.js'
+import { commitOf, mergePages, rowsOfTable } from '../../../test/support/vfs/published-commit.js'
+import { decodeInode, decodeRemoved, inodeKey } from '../../tree-state/index.js'
 import {
   caller,
   chunkDigests,
-  contentKeys,
   createFile,
   find,
   name,
   readInode,
   scratchDrive,
   writeFile,
-  type OpenDrive,
 } from '../../../test/support/vfs/drive.js'
 import { ROOT_INO } from '../tree.js'
 
-const core = createCore()
 const KIB = 1024
-
-const rowsOfTable = (drive: OpenDrive, table: string): (readonly [Uint8Array, Uint8Array])[] => [
-  ...drive.meta.table(table, { sealed: true }).range(),
-]
-
-function commitOf(drive: OpenDrive, sequence: number, more: Partial<PublishedCommit> = {}): PublishedCommit {
-  const counter = drive.meta.table('state', { sealed: true }).get(Buffer.from('nextRemoved'))!
-  return {
-    sequence,
-    removedBefore: Number(Buffer.from(counter).readBigUInt64BE()),
-    refs: [],
-    merged: [],
-    confirmed: [],
-    discarded: [],
-    ...more,
-  }
-}
 
 test('freeze stages everything, holds commits until resume, and later changes are not in the snapshot', async (t) => {
   const scratch = scratchDrive()
@@ -95,18 +75,6 @@ test('a published commit clears the changes it contains, and only those', async 
   scratch.remove()
 })
 
-async function merge(drive: OpenDrive, plain: Buffer, sequence: number): Promise<ChunkRecord[]> {
-  const rows: ChunkRecord[] = []
-  let from = 0
-  for (const end of core.cut(plain, 'content-defined', true, contentKeys)) {
-    const { sealed, digest, key, dedupId } = core.sealLeaf(plain.subarray(from, end), contentKeys)
-    await drive.port.adopt([{ digest, bytes: sealed, dedupId }])
-    rows.push({ offset: from, length: end - from, skip: 0, digest, key, born: sequence })
-    from = end
-  }
-  return rows
-}
-
 for (const changedSince of [false, true]) {
   test(`merged pages ${changedSince ? 'are not applied to a file that changed since' : 'replace pages and the rows below'}`, async (t) => {
     const scratch = scratchDrive()
@@ -124,7 +92,7 @@ for (const changedSince of [false, true]) {
     await drive.port.resume()
     t.true(rowsOfTable(drive, 'pages').length >= 3)
     const before = rowsOfTable(drive, 'chunks').length
-    const rows = await merge(drive, plain, sequence)
+    const rows = await mergePages(drive, plain, sequence)
     const commit = commitOf(drive, sequence, { merged: [{ ino, rows }] })
     if (changedSince) {
       plain.write('again', 200_000)
@@ -160,7 +128,7 @@ test('merged pages replace the pages of a file that is still open after an appen
   await drive.tree.write(ino, handle, 0, plain, caller)
   const { sequence } = await drive.port.freeze()
   await drive.port.resume()
-  const rows = await merge(drive, plain, sequence)
+  const rows = await mergePages(drive, plain, sequence)
   await drive.port.published(commitOf(drive, sequence, { merged: [{ ino, rows }] }))
   const removed = rowsOfTable(drive, 'removed').map(([, value]) => decodeRemoved(value))
   t.deepEqual(removed, [], 'the published entry refers to these blocks and is not rebuilt')
@@ -193,7 +161,7 @@ for (const changedBetween of [false, true]) {
     await drive.port.resume()
     const commit = commitOf(drive, sequence, {})
     const pages = rowsOfTable(drive, 'pages').length
-    const rows = await merge(drive, plain, sequence)
+    const rows = await mergePages(drive, plain, sequence)
     t.true(rows.length > 2 && rows.slice(1).some(({ offset }) => offset % 4096 !== 0))
     for (const [index, row] of rows.entries()) {
       const isLast = index === rows.length - 1
@@ -238,60 +206,5 @@ test('a discarded block stays when a file references it again after the freeze',
   await drive.port.published(commitOf(drive, next, { discarded: digests }))
   t.true(digests.every((digest) => !drive.blocks.has(digest)))
   await drive.shut()
-  scratch.remove()
-})
-
-test('counts follow a file from memory to the disk', async (t) => {
-  const scratch = scratchDrive()
-  const drive = await scratch.open()
-  const { ino, handle } = await createFile(drive.tree, 'file')
-  await drive.tree.write(ino, handle, 0, Buffer.alloc(10_000, 1), caller)
-  const held = await drive.port.counts()
-  t.deepEqual([held.held, held.staged.bytes, held.total], [{ files: 1, bytes: 10_000 }, 0, { files: 1, bytes: 10_000 }])
-  await drive.tree.sync(ino, false, caller)
-  const staged = await drive.port.counts()
-  t.deepEqual([staged.held.bytes, staged.staged], [0, { files: 1, bytes: 10_000 }])
-  await drive.tree.unlink(ROOT_INO, name('file'), caller)
-  drive.tree.release(ino, handle)
-  const after = await drive.port.counts()
-  t.deepEqual(
-    [after.staged, after.total],
-    [
-      { files: 0, bytes: 0 },
-      { files: 0, bytes: 0 },
-    ],
-  )
-  await drive.shut()
-  scratch.remove()
-})
-
-test('S-038 a part of a published commit is applied once, also when sync repeats it after a crash and the file has changed', async (t) => {
-  const scratch = scratchDrive()
-  const first = await scratch.open()
-  const plain = Buffer.from('a line of a journal that stays open\n'.repeat(600))
-  const { ino, handle } = await createFile(first.tree, 'journal')
-  await first.tree.write(ino, handle, 0, plain, caller)
-  const { sequence } = await first.port.freeze()
-  await first.port.resume()
-  const rows = await merge(first, plain, sequence)
-  const part = { ...commitOf(first, sequence, { merged: [{ ino, rows }] }), part: { index: 0, isLast: false } }
-  await first.port.published(part)
-  t.true(rowsOfTable(first, 'dirty').length > 0, 'not published before the last part')
-  const crashed = scratch.crashCopy()
-  const drive = await crashed.open()
-  const opened = await drive.tree.open(ino, 2, caller)
-  await drive.tree.write(ino, opened.handle, 10, Buffer.from('CHANGED'), caller)
-  drive.tree.release(ino, opened.handle)
-  await drive.port.flush()
-  const expected = Buffer.from(plain)
-  expected.write('CHANGED', 10)
-  await drive.port.published(part)
-  await drive.port.published({ ...commitOf(drive, sequence, {}), part: { index: 1, isLast: true } })
-  t.deepEqual(rowsOfTable(drive, 'removed'), [], 'its blocks are in use, and the version has them')
-  t.is(rowsOfTable(drive, 'pages').length, 1)
-  t.deepEqual(await readInode(drive.tree, ino), expected)
-  await drive.shut()
-  crashed.remove()
-  await first.shut()
   scratch.remove()
 })

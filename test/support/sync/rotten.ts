@@ -78,3 +78,15 @@ export async function versionBlocks(world: World): Promise<CidText[]> {
   }
   return found
 }
+
+/** A node that returns damaged bytes for every chunk while `state.isLying` is set. */
+export function lying(node: IpfsNode, state: { isLying: boolean }): IpfsNode {
+  return around(node, {
+    getBlock: async (cid, options) => {
+      const bytes = await node.getBlock(cid, options)
+      if (state.isLying && parseCid(cid).codec === 'raw' && bytes.length > 16_000)
+        throw new DriveError('WRONG_BLOCK', 'Rot.', { about: { cid } })
+      return bytes
+    },
+  })
+}

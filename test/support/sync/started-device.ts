@@ -2,7 +2,8 @@
 import type { ExecutionContext } from 'ava'
 import { findDrive } from '../../../src/sync/fetch/open-existing.js'
 import { RealDevice } from './real-device.js'
-import { pinTreeOf, usesOf, World } from './world.js'
+import { World } from './world.js'
+import { pinTreeOf, usesOf } from './version-uses.js'
 
 /** Closed and removed after the test. */
 export async function startDevice(t: ExecutionContext, seed: number): Promise<{ world: World; device: RealDevice }> {

@@ -3,23 +3,14 @@ import type { ExecutionContext } from 'ava'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hex, seededRandom, silentLog, systemClock, type Digest, type Clock } from '../../../src/base/index.js'
+import { hex, seededRandom, silentLog, systemClock, type Clock } from '../../../src/base/index.js'
 import { createRootKey, deriveDriveKeys, type DriveKeys } from '../../../src/crypto/index.js'
-import {
-  readChunkList,
-  readDirectoryTable,
-  readPinTree,
-  readMapNodes,
-  type EntryRecord,
-  type FetchBlock,
-  type TreeRef,
-} from '../../../src/dag/index.js'
-import { readLinks } from '../dag/read-links.js'
+import { type EntryRecord, type FetchBlock } from '../../../src/dag/index.js'
 import { openNode, type IpfsNode, type OpenNodeOptions } from '../../../src/node/index.js'
 import { createCore, type Core } from '../../../src/pipeline/index.js'
 import type { DrivePort } from '../../../src/tree-state/index.js'
 import { type Environment, pagesOf } from '../../../src/storage/kv/index.js'
-import type { OpenedDrive, Sync, SyncSettings, Version } from '../../../src/sync/contract.js'
+import type { OpenedDrive, Sync, SyncSettings } from '../../../src/sync/contract.js'
 import type { LocalBlockReader } from '../../../src/sync/fetch/local-blocks.js'
 import { NodeReader } from '../../../src/sync/fetch/node-reader.js'
 import { findDrive, openExisting } from '../../../src/sync/fetch/open-existing.js'
@@ -31,6 +22,7 @@ import { SyncState } from '../../../src/sync/state/sync-state.js'
 import { beginTakeOver, finishTakeOver } from '../../../src/sync/fetch/take-over.js'
 import { LocalDrive } from './local-drive.js'
 import { MemoryEnvironment } from './memory-environment.js'
+import { pinTreeOf, usesOf } from './version-uses.js'
 
 export type TestRandom = ReturnType<typeof seededRandom>
 
@@ -206,40 +198,6 @@ export class World {
     await this.node.close()
     rmSync(this.#directory, { recursive: true, force: true })
   }
-}
-
-/** Refcount of each block of a version, found by walking the whole version. */
-export async function usesOf({ commit }: Version, fetch: FetchBlock): Promise<Map<string, number>> {
-  const uses = new Map<string, number>()
-  const use = (digest: Digest): void => void uses.set(hex(digest), (uses.get(hex(digest)) ?? 0) + 1)
-  const useMap = async (ref: TreeRef): Promise<void> => {
-    for (const node of await readMapNodes(ref, fetch)) use(node.ref.digest)
-  }
-  const useEntry = async (entry: EntryRecord): Promise<void> => {
-    const { content } = entry
-    if (content.kind === 'chunks') for (const chunk of content.chunks) use(chunk.digest)
-    if (content.kind !== 'tree') return
-    await useMap(content.ref)
-    if ((entry.mode & 0o170000) === 0o040000) {
-      for await (const child of readDirectoryTable(content.ref, fetch)) await useEntry(child.entry)
-    } else {
-      for await (const chunk of readChunkList(content.ref, fetch)) use(chunk.digest)
-    }
-  }
-  await useEntry(commit.root)
-  if (commit.links !== undefined) {
-    await useMap(commit.links)
-    for await (const entry of readLinks(commit.links, fetch)) await useEntry(entry)
-  }
-  if (commit.duplicates !== undefined) await useMap(commit.duplicates)
-  return uses
-}
-
-export async function pinTreeOf({ commit }: Version, fetch: FetchBlock): Promise<Set<string>> {
-  const digests = new Set<string>()
-  for await (const leaf of readPinTree(commit.forest, fetch))
-    for (const digest of leaf.digests) digests.add(hex(digest))
-  return digests
 }
 
 /** The live table of sync. */
