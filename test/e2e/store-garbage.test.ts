@@ -49,5 +49,8 @@ testWhere('fuse', 'root')(
 
 /** The daemon may be removing some. */
 function bytesBelow(directory: string): number {
-  return readdirSync(directory).reduce((sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0), 0)
+  return readdirSync(directory).reduce(
+    (sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  )
 }
