@@ -183,11 +183,11 @@ test('name records are republished now and then, with the same bytes', async (t)
 })
 
 test('a request during a publish is served by the next one', async (t) => {
-  let goesOn: Promise<unknown> | undefined
+  const upload: { goesOn?: Promise<void> } = {}
   const { w, device, sync, clock } = await started(t, {}, (world) =>
     around(world.node, {
       importBlocks: async (blocks, options) => {
-        await goesOn
+        await upload.goesOn
         return world.node.importBlocks(blocks, options)
       },
     }),
@@ -195,7 +195,7 @@ test('a request during a publish is served by the next one', async (t) => {
   await until(clock, () => sync.status().phase === 'idle' && sync.status().published !== undefined)
   await edit(w, device, clock)
   const gate = deferred<void>()
-  goesOn = gate.promise
+  upload.goesOn = gate.promise
   const first = sync.syncNow()
   await until(clock, () => sync.status().phase === 'uploading')
   await device.drive.write('/later', w.random.bytes(100))
