@@ -130,7 +130,9 @@ export class UnpublishedInodes {
     }
     for (const inode of holding) {
       lift(inode)
-      const bytes = inode.content?.accounted ?? 0
+      // Bytes that are written again while they are sealed are in memory twice.
+      const inMemory = inode.content?.accounted ?? 0
+      const bytes = inode.nlink > 0 ? Math.min(inMemory, inode.size) : inMemory
       held.bytes += bytes
       // Bytes that were staged before and are written again are counted as held only.
       if (inode.nlink > 0)

@@ -111,3 +111,19 @@ test('counts follow a file from memory to the disk', async (t) => {
   await drive.shut()
   scratch.remove()
 })
+
+test('S-165 bytes that are written again while a closed file is being sealed count once', async (t) => {
+  const scratch = scratchDrive()
+  const drive = await scratch.open()
+  const { tree, port } = drive
+  const { ino, handle } = await createFile(tree, 'again')
+  await tree.write(ino, handle, 0, Buffer.alloc(40 * KIB, 1), caller)
+  tree.release(ino, handle)
+  const again = (await tree.open(ino, OPEN.READ_WRITE, caller)).handle
+  await tree.write(ino, again, 4 * KIB, Buffer.alloc(16 * KIB, 2), caller)
+  const { held, staged } = await port.counts()
+  t.deepEqual([held, staged.bytes], [{ files: 1, bytes: 40 * KIB }, 0])
+  tree.release(ino, again)
+  await drive.shut()
+  scratch.remove()
+})
