@@ -27,8 +27,8 @@ import { watchingDaemon } from './stopped-daemon.js'
 const START_TIMEOUT_MS = 60_000
 /** The daemon's exit status when another one holds the home; see src/daemon/lifecycle/run-daemon.ts. */
 export const STATUS_LOCKED = 12
-/** Under a service manager, the next daemon after a kill is given this long to start. */
-const MANAGER_MS = 10_000
+/** Under a service manager, the next daemon after a kill is given this long to start, on a busy machine too. */
+const MANAGER_MS = 20_000
 
 /** A small young generation, chosen by measurement (S-005). */
 const NODE_FLAGS = ['--max-semi-space-size=8', '--disable-warning=ExperimentalWarning']

@@ -133,7 +133,7 @@ test('S-101 a command after a kill of the whole service leaves the next daemon t
   for (const pid of pids) process.kill(pid, 'SIGKILL')
   await running.ended()
   const status = drive.must(['status'])
-  await sleep(1000)
+  await sleep(300)
   running.start()
   await status
   const stat = readFileSync(`/proc/${drive.daemonPid()}/stat`, 'utf8')
