@@ -99,5 +99,10 @@ export interface IpfsNode {
   check(options?: CallOptions): Promise<NodeStatus>
   /** Checks with one cheap call that the node answers and grants access. Throws the problem. */
   probe(options?: CallOptions): Promise<void>
+  /**
+   * The drive will not use this node. A store in a folder that this opening made is then removed by `close`, unless it
+   * has a pin or a name.
+   */
+  abandon?(): void
   close(): Promise<void>
 }

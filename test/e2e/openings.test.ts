@@ -1,5 +1,5 @@
 /** Drives that are made, opened, opened again and moved: one that exists is never overwritten or emptied. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
@@ -12,7 +12,7 @@ const write = (drive: TestDrive, name: string, text: string): void => {
 }
 const read = (drive: TestDrive, name: string): string => program('cat', [name], { cwd: drive.mountpoint })
 
-test('S-011 init and up never overwrite a drive, here or on the node', async (t: ExecutionContext) => {
+test('S-011 S-199 init and up never overwrite a drive, here or on the node, and a refusal leaves no block store', async (t: ExecutionContext) => {
   const folder = temporaryFolder(t, 'never')
   const phrase = join(folder, 'phrase')
   const node = ['--node', `file://${join(folder, 'node')}`]
@@ -33,13 +33,18 @@ test('S-011 init and up never overwrite a drive, here or on the node', async (t:
   const second = testDrive(t)
   t.regex(await second.up([...node, '--phrase-file', phrase]), /Opened the published drive/)
   t.is(read(second, 'original'), 'first')
-  const moved = await second.run(['node', 'set', `file://${join(folder, 'elsewhere')}`])
-  t.is(moved.code, 50)
-  t.regex(moved.stderr, /does not hold all of the drive/)
+  const third = testDrive(t)
+  const disk = temporaryFolder(t, 'disk')
+  for (const elsewhere of [join(folder, 'elsewhere'), disk]) {
+    const moved = await second.run(['node', 'set', `file://${elsewhere}`])
+    t.is(moved.code, 50)
+    t.regex(moved.stderr, /does not hold all of the drive/)
+  }
+  t.is((await third.run(['init', '--node', `file://${disk}`, '--phrase-file', phrase])).code, 10)
+  t.deepEqual([existsSync(join(folder, 'elsewhere')), readdirSync(disk)], [false, []], 'nothing is left of a refusal')
   t.is(read(second, 'original'), 'first')
   await second.unmount()
 
-  const third = testDrive(t)
   await third.up(['--phrase-out', join(folder, 'other')])
   t.is((await third.run(['up', third.mountpoint, '--phrase-file', phrase])).code, 11)
   await third.unmount()

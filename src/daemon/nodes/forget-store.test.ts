@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { failsWith } from '../../../test/suites/node.suite.js'
+import { rawBlocks } from '../../../test/suites/node-material.js'
 import { folder, use } from '../../../test/support/node/embedded-store.js'
+import type { IpfsNode } from '../../node/index.js'
 import { DEFAULT_CONFIG, drivePaths, type DriveConfig } from '../../platform/index.js'
 import { forgetStore } from './forget-store.js'
 
@@ -30,12 +32,13 @@ async function home(t: ExecutionContext): Promise<Home> {
   return { base, store: paths.embeddedNodeDirectory, forget }
 }
 
+const fill = (node: IpfsNode): Promise<unknown> => node.importBlocks(rawBlocks(1, 100, 1), { roots: [] })
 const at = (path: string): string => pathToFileURL(path).href
 
 test('S-185 node forget finishes no removal of the folder that the node is in', async (t) => {
   const { base, store, forget } = await home(t)
   const forgotten = `${store}.forgotten`
-  await use(forgotten, () => Promise.resolve())
+  await use(forgotten, fill)
   await symlink(base, join(base, 'link'))
   for (const path of [forgotten, join(base, 'link', 'node.forgotten'), join(forgotten, 'mine'), base])
     for (const config of [{ nodeUrl: at(path) }, { nodeUrl: 'http://127.0.0.1:1', movingTo: at(path) }])
@@ -48,7 +51,7 @@ test('S-185 node forget finishes no removal of the folder that the node is in', 
 
 test('S-185 node forget does not remove the store that the node is in or below', async (t) => {
   const { store, forget } = await home(t)
-  await use(store, () => Promise.resolve())
+  await use(store, fill)
   await mkdir(join(store, 'mine'))
   for (const path of [store, join(store, 'mine'), join(store, 'not', 'made')])
     await failsWith(t, ['INVALID'], forget({ nodeUrl: at(path) }))
@@ -58,7 +61,8 @@ test('S-185 node forget does not remove the store that the node is in or below',
 
 test('S-185 a store that a process serves is not removed, also where a removal of it was begun', async (t) => {
   const { store, forget } = await home(t)
-  await use(store, async () => {
+  await use(store, async (node) => {
+    await fill(node)
     await rename(store, `${store}.forgotten`)
     await failsWith(t, ['LOCKED'], forget({ nodeUrl: 'embedded' }))
     await access(join(`${store}.forgotten`, 'dagdrive-store'))

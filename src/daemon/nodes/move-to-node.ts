@@ -50,11 +50,15 @@ export async function moveToNode(
   }
   await hearOfDevices(daemon, drive, context.signal)
   await writeConfig(configFile, { ...(await daemon.config()), movingTo: given.url })
+  let target: IpfsNode | undefined
   try {
-    await drive.changeNode(await daemon.connectNode(given.url, credential), true)
+    target = await daemon.connectNode(given.url, credential)
+    await drive.changeNode(target, true)
     await publishThere(daemon, drive, newer, context)
     await writeConfig(configFile, settledAt(given.url, await daemon.config()))
   } catch (error) {
+    // What was sent stays for a repetition.
+    if (!isDriveError(error, 'ABORTED')) target?.abandon?.()
     await goBack(daemon, drive, before)
     if (isDriveError(error, 'NOT_FOUND')) throw notAllHere(error)
     throw error

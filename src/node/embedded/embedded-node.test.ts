@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import { testWhere } from '../../../test/support/available.js'
 import { CHILD, folder, openAt, use } from '../../../test/support/node/embedded-store.js'
+import { rawBlocks } from '../../../test/suites/node-material.js'
 import { nodeSuite } from '../../../test/suites/node.suite.js'
 import { DriveError, silentLog, systemClock, systemRandom } from '../../base/index.js'
 import { allocatePages } from '../../platform/index.js'
@@ -39,7 +40,7 @@ test.serial('a store has one user at a time; a second user gets the process and 
 
 test.serial('S-040 the lock is the kernel\u2019s: no content of the lock file keeps anybody out', async (t) => {
   const path = join(await folder(t), 'store')
-  await use(path, async () => undefined)
+  await use(path, (node) => node.importBlocks(rawBlocks(1, 100, 1), { roots: [] }))
   const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
   const alive = { pid: process.ppid, host: hostname(), boot, pidNamespace: await readlink('/proc/self/ns/pid') }
   for (const text of ['', 'no JSON', JSON.stringify(alive), JSON.stringify({ ...alive, host: 'another-machine' })]) {
@@ -106,7 +107,7 @@ test('S-094 a link in place of the folder of a store is refused, before and afte
   await t.throwsAsync(openAt(store), { code: 'INVALID', message: /symbolic link/ })
   t.deepEqual(await readdir(elsewhere), [], 'nothing was created in its place')
   await rm(store)
-  await (await openAt(store)).close()
+  await use(store, (node) => node.importBlocks(rawBlocks(1, 100, 1), { roots: [] }))
   await rm(elsewhere, { recursive: true })
   await rename(store, elsewhere)
   await symlink(elsewhere, store)
@@ -125,7 +126,7 @@ testWhere('root')(
   'S-094 a folder of another user is refused, because its files could be exchanged at any time',
   async (t) => {
     const store = join(await folder(t), 'store')
-    await (await openAt(store)).close()
+    await use(store, (node) => node.importBlocks(rawBlocks(1, 100, 1), { roots: [] }))
     await chown(store, 12_345, 12_345)
     await t.throwsAsync(openAt(store), { code: 'INVALID', message: /another user.*chown/ })
     await chown(store, 0, 0)

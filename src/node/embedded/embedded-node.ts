@@ -36,7 +36,11 @@ export interface EmbeddedOptions extends OpenStoreOptions {
   readonly dataDirectory: string
 }
 
-/** @param path the store's directory; it is made if its parent exists. LOCKED when another program uses it. */
+/**
+ * LOCKED when another program uses the store.
+ * @param path the store's directory; it is made if its parent exists. If it is made and stays without any block, it is
+ * removed by `close`
+ */
 export async function openEmbeddedNode(path: string, options: EmbeddedOptions): Promise<IpfsNode> {
   const isOfDrive = path === join(options.dataDirectory, 'node')
   return new EmbeddedNode(path, await openStore(path, { ...options, isOfDrive }), options)
@@ -55,6 +59,7 @@ class EmbeddedNode implements IpfsNode {
   /** A garbage scan takes as long as a walk of the trees, so slow scans are rare. */
   #nextLookMs = -Infinity
   #closed = false
+  #isAbandoned = false
 
   constructor(where: string, store: OpenStore, options: EmbeddedOptions) {
     this.#where = where
@@ -196,7 +201,17 @@ class EmbeddedNode implements IpfsNode {
     if (this.#closed) return
     this.#closed = true
     this.#closing.abort(new DriveError('OFFLINE', 'The block store was closed.'))
-    await this.#use.alone(() => this.#store.close())
+    await this.#use.alone(() => this.#store.close(this.#isUnused))
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true
+  }
+
+  get #isUnused(): boolean {
+    const { index } = this.#store
+    const hasRoots = index.areRootsIncomplete || index.pins().length > 0 || index.records().size > 0
+    return !hasRoots && (this.#isAbandoned || index.blockCount === 0)
   }
 
   /** Runs a long call that the caller or `close` can cancel. */

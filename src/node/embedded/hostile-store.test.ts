@@ -162,7 +162,6 @@ test.serial(
     const error = await t.throwsAsync<DriveError>(openAt(path), { instanceOf: DriveError })
     t.is(error?.code, 'INVALID')
     t.regex(error?.message ?? '', /another version of dagdrive. Use a new folder/)
-    await rm(join(path, 'lock'))
     t.deepEqual(await contentOf(path), before)
   },
 )

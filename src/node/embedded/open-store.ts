@@ -9,7 +9,8 @@ import { DiskSpace } from './disk-space.js'
 import { replaceFile } from './replace-file.js'
 import { GrowingSegments } from '../../storage/segments/index.js'
 import { systemErrorName, storeError } from './store-error.js'
-import { lockStore } from './store-lock.js'
+import { lockStore, type StoreLock } from './store-lock.js'
+import { unmakeStore, type MadeParts } from '../left-store/unmake-store.js'
 
 const MARKER = 'dagdrive-store'
 /** First line of the marker file; the number is incremented when older programs cannot read the new format. */
@@ -35,24 +36,33 @@ export interface OpenStore {
   readonly space: DiskSpace
   /** Throws when the disk is gone or the store can no longer be used. */
   probe(): Promise<void>
-  close(): Promise<void>
+  /** @param isUnused nothing was published to it: what this opening made is removed */
+  close(isUnused?: boolean): Promise<void>
 }
 
 /** @throws INVALID when a file of the store is a link, a device or a pipe; nothing is written through it */
 export async function openStore(path: string, options: OpenStoreOptions): Promise<OpenStore> {
   const opened: { close(): Promise<void> }[] = []
-  const closeAll = async (): Promise<void> => {
-    for (const one of opened.splice(0).reverse()) await one.close()
+  const made: MadeParts = { folder: false, lock: false, marker: false }
+  let lock: StoreLock | undefined
+  const closeAll = async (isUnused = false): Promise<void> => {
+    try {
+      for (const one of opened.splice(0).reverse()) await one.close()
+      if (isUnused) await unmakeStore(path, made).catch(() => undefined) // such as a disk that was removed
+    } finally {
+      await lock?.release()
+      lock = undefined
+    }
   }
   try {
     await requireOwnFolder(path, options)
     if (options.mustExist === true) await requireStore(path)
-    await makeDirectory(path)
+    made.folder = await makeDirectory(path)
     await requireOwnFolder(path, options)
     if ((await readMarker(path)) === '') await refuseForeign(path)
-    const lock = await lockStore(path)
-    opened.push({ close: () => lock.release() })
-    await checkMarker(path)
+    lock = await lockStore(path)
+    made.lock = lock.isNew
+    made.marker = await checkMarker(path)
     const segmentDirectory = join(path, 'segments')
     await mkdir(segmentDirectory, { mode: 0o700 }).catch(unlessThere)
     await requireDirectory(segmentDirectory)
@@ -66,7 +76,7 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     await syncDirectoryLater(path)
     return { index, segments, space, probe: () => access(segmentDirectory), close: closeAll }
   } catch (error) {
-    await closeAll()
+    await closeAll(true)
     throw storeError(error, path)
   }
 }
@@ -114,19 +124,25 @@ async function requireStore(path: string): Promise<void> {
   )
 }
 
-/** Only the last folder is made: if its parent is missing, the disk is probably not mounted. */
-async function makeDirectory(path: string): Promise<void> {
+/**
+ * Only the last folder is made: if its parent is missing, the disk is probably not mounted.
+ * @returns whether it was made
+ */
+async function makeDirectory(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o700 })
     await syncDirectoryLater(dirname(path))
+    return true
   } catch (error) {
     unlessThere(error)
+    return false
   }
 }
 
-async function checkMarker(path: string): Promise<void> {
+/** @returns whether it was made */
+async function checkMarker(path: string): Promise<boolean> {
   const text = await readMarker(path)
-  if (text === FORMAT) return
+  if (text === FORMAT) return false
   if (text !== '')
     throw new DriveError(
       'INVALID',
@@ -136,6 +152,7 @@ async function checkMarker(path: string): Promise<void> {
   await refuseForeign(path)
   await replaceFile(join(path, MARKER), Buffer.from(`${FORMAT}\n`))
   await syncDirectoryLater(path)
+  return true
 }
 
 /** The first line of the marker file; empty when there is no marker file. */

@@ -12,8 +12,13 @@ import { openRegularFile, readRegularFile, tryLockFile } from '../../platform/in
 import { systemErrorName } from './store-error.js'
 
 export interface StoreLock {
+  /** The file was not there before. */
+  readonly isNew: boolean
   release(): Promise<void>
 }
+
+/** Another program may remove its unused store again and again. */
+const MOST_TRIES = 10
 
 const MOST_BYTES = 1024
 const HOST = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
@@ -25,21 +30,40 @@ interface Holder {
 
 /**
  * @param directory of the store, must exist
- * @returns the lock. Its release keeps the file, because removing it would split the lock
+ * @returns the lock. Its release keeps the file: only who holds the lock may remove it
  * @throws LOCKED, with the holder if the file's content is well-formed
  */
 export async function lockStore(directory: string): Promise<StoreLock> {
   const path = join(directory, 'lock')
-  const file = await openRegularFile(path, constants.O_RDWR | constants.O_CREAT)
-  try {
-    if (!(await tryLockFile(file))) throw lockedBy(await readHolder(path), path)
-    await file.truncate(0)
-    await file.write(JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder), 0)
-  } catch (error) {
+  for (let tries = 1; tries <= MOST_TRIES; tries++) {
+    const isNew = (await identityOf(path)) === undefined
+    const file = await openRegularFile(path, constants.O_RDWR | constants.O_CREAT)
+    try {
+      if (!(await tryLockFile(file))) throw lockedBy(await readHolder(path), path)
+      const { dev, ino } = await file.stat({ bigint: true })
+      // A file that was removed meanwhile locks nothing.
+      if ((await identityOf(path)) === `${dev}:${ino}`) {
+        await file.truncate(0)
+        await file.write(JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder), 0)
+        return { isNew, release: () => file.close() }
+      }
+    } catch (error) {
+      await file.close()
+      throw error
+    }
     await file.close()
-    throw error
   }
-  return { release: () => file.close() }
+  throw lockedBy(undefined, path)
+}
+
+async function identityOf(path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await lstat(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch (error) {
+    if (systemErrorName(error) !== 'ENOENT') throw error
+    return undefined
+  }
 }
 
 /**
@@ -47,7 +71,7 @@ export async function lockStore(directory: string): Promise<StoreLock> {
  * @returns undefined when no regular file is there, so no program serves a store in this folder
  * @throws LOCKED, as `lockStore`
  */
-export async function lockIfThere(directory: string): Promise<StoreLock | undefined> {
+export async function lockIfThere(directory: string): Promise<Pick<StoreLock, 'release'> | undefined> {
   const path = join(directory, 'lock')
   const found = await lstat(path).catch((error: unknown) => {
     if (systemErrorName(error) !== 'ENOENT') throw error

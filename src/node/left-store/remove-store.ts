@@ -19,10 +19,11 @@ export interface RemovedStore {
   readonly where: string
 }
 
-const FILES = new Set(
-  ['dagdrive-store', 'blocks.sorted', 'blocks.log', 'roots', 'roots.copy'].flatMap((name) => [name, `${name}.new`]),
-)
-const OTHER_FILES: ReadonlySet<string> = new Set(['reserve'])
+const MARKER = 'dagdrive-store'
+const FILES: ReadonlySet<string> = new Set([
+  ...[MARKER, 'blocks.sorted', 'blocks.log', 'roots', 'roots.copy'].flatMap((name) => [name, `${name}.new`]),
+  'reserve',
+])
 /** Size unit of `Stats.blocks`. */
 const DISK_BLOCK_BYTES = 512
 
@@ -54,7 +55,9 @@ export async function removeRenamed(path: string): Promise<RemovedStore | undefi
   const lock = await lockIfThere(where)
   let freedBytes: number
   try {
-    freedBytes = await removeAll(where)
+    // The lock is the last, so that until then no program uses what is left.
+    freedBytes = await removeStoreFiles(where)
+    await removeFiles(where, (name) => name === 'lock')
   } finally {
     await lock?.release()
   }
@@ -63,16 +66,19 @@ export async function removeRenamed(path: string): Promise<RemovedStore | undefi
   return { freedBytes, left: await countIn(where), where }
 }
 
-/** The lock is the last, so that until then no program uses what is left. */
-async function removeAll(where: string): Promise<number> {
+/**
+ * Removes all files of a store but its lock; the marker is the last. What is not a store's stays.
+ * @returns the space they had
+ */
+export async function removeStoreFiles(where: string): Promise<number> {
   const segments = join(where, 'segments')
   let freedBytes = 0
   if (await isFolder(segments)) {
     freedBytes += await removeFiles(segments, (name) => COUNTED_NAMES.numberOf(name) !== undefined)
     await rmdir(segments).catch(unlessFilled)
   }
-  freedBytes += await removeFiles(where, (name) => FILES.has(name) || OTHER_FILES.has(name))
-  return freedBytes + (await removeFiles(where, (name) => name === 'lock'))
+  freedBytes += await removeFiles(where, (name) => name !== MARKER && FILES.has(name))
+  return freedBytes + (await removeFiles(where, (name) => name === MARKER))
 }
 
 /** The folder that the removal of the store at `path` renames it to, and removes. */
@@ -80,7 +86,6 @@ export function forgottenFolderOf(path: string): string {
   return `${path}.forgotten`
 }
 
-/** @returns the space they had */
 async function removeFiles(folder: string, isOwn: (name: string) => boolean): Promise<number> {
   let bytes = 0
   for await (const { name } of await opendir(folder)) {
@@ -114,7 +119,8 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-function unlessFilled(error: unknown): void {
+/** A folder that has other files stays. */
+export function unlessFilled(error: unknown): void {
   const name = systemErrorName(error)
   if (name !== 'ENOTEMPTY' && name !== 'EEXIST') throw error
 }

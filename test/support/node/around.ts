@@ -3,7 +3,7 @@
  */
 import type { CallOptions, IpfsNode, NodeBlock } from '../../../src/node/index.js'
 
-export type NodeMethod = Exclude<keyof IpfsNode, 'close' | 'capabilities'>
+export type NodeMethod = Exclude<keyof IpfsNode, 'abandon' | 'close' | 'capabilities'>
 
 /** @param call makes the call; it may be called several times, or not at all */
 export type Around = <T>(method: NodeMethod, call: () => Promise<T>, options: CallOptions | undefined) => Promise<T>
