@@ -1,10 +1,13 @@
 /** The contract of an IPFS node: it stores blocks, keeps one pin per drive, and stores signed name records. */
 import type { Digest } from '../base/index.js'
+import type { BlockLocation, SharedPlaces } from '../storage/segments/index.js'
 
 /** A CID as text: `b…` base32 CIDv1 for blocks, `k51…` base36 for names. */
 export type CidText = string
 
 export interface NodeBlock {
+  /** Where this machine's block cache has the bytes, if it has. */
+  readonly place?: BlockLocation | undefined
   readonly cid: CidText
   readonly bytes: Uint8Array
 }
@@ -26,6 +29,13 @@ export interface NodeStatus {
   readonly peerId: string | undefined
   readonly blocks: number | undefined
   readonly bytes: number | undefined
+}
+
+/** The segment files of the block cache, for a store that can share them. */
+export interface CacheFiles {
+  pathOf(segment: number): string
+  /** See `BlockStore.share`. */
+  share(wanted: SharedPlaces): Promise<boolean[]>
 }
 
 /** The capabilities of a node, known before the first call. */
@@ -63,6 +73,8 @@ export interface IpfsNode {
     blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
     options: CallOptions & {
       roots: readonly CidText[]
+      /** The drive's own store takes blocks with a `place` from it without a copy, if both are on one disk. */
+      cache?: CacheFiles | undefined
       onProgress?: (done: { blocks: number; bytes: number }) => void
     },
   ): Promise<ImportResult>

@@ -1,5 +1,6 @@
 /** IPFS nodes behind one contract: embedded and Kubo. */
 export type {
+  CacheFiles,
   CallOptions,
   CidText,
   ImportResult,

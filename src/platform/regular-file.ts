@@ -57,10 +57,13 @@ export async function readRegularFile(path: string, limitBytes: number): Promise
   }
 }
 
-/** The lstat(2) result of a regular file. Refuses the same files as `openRegularFile`. */
-export async function statRegularFile(path: string): Promise<Stats> {
+/**
+ * The lstat(2) result of a regular file. Refuses the same files as `openRegularFile`.
+ * @param mayBeShared accepts further hard links
+ */
+export async function statRegularFile(path: string, mayBeShared = false): Promise<Stats> {
   const found = await lstat(path)
-  requireRegular(found, path)
+  if (!mayBeShared || !found.isFile()) requireRegular(found, path)
   return found
 }
 

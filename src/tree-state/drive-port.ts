@@ -90,6 +90,13 @@ export interface BlockPlace {
   readonly length: number
 }
 
+/** Asks for the second name `path` of a segment's file, because a store on the same disk has these blocks of it too. */
+export interface SharedBlocks {
+  readonly segment: number
+  readonly path: string
+  readonly blocks: readonly { readonly digest: Digest; readonly place: BlockPlace }[]
+}
+
 export interface GivenBack {
   /** Not in the published version: they are discarded unless a chunk row refers to them. */
   readonly unused: readonly Digest[]
@@ -143,6 +150,8 @@ export interface DrivePort {
    * at any time: bytes read from a place are valid only if their digest is the block's.
    */
   placesOf(digests: readonly Digest[]): Promise<(BlockPlace | undefined)[]>
+  /** See `BlockStore.share`: for the embedded node, if its store is on the disk of the cache. */
+  shareSegment(wanted: SharedBlocks): Promise<boolean[]>
   /** Makes everything `staged`. */
   flush(): Promise<void>
   /**

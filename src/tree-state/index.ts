@@ -23,6 +23,7 @@ export type {
   PublishedCommit,
   RemoteSource,
   ReplacedBlock,
+  SharedBlocks,
 } from './drive-port.js'
 export { decodeInode, encodeInode } from './inode-record.js'
 export {

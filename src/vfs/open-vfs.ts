@@ -154,7 +154,7 @@ function makeParts(options: VfsOptions) {
   const blocks = new TreeBlocks(options.blocks)
   const room = new Room(
     space,
-    () => blocks.store.usage.usedBytes,
+    () => blocks.store.usage.usedBytes + blocks.store.usage.sharedBytes,
     () => signal.refused(),
   )
   const risk = new RiskGauge(options.riskMemory)

@@ -93,6 +93,7 @@ export const DRIVE_THREAD_METHODS: readonly (keyof DriveThread)[] = [
   'nextEvicted',
   'readBlocks',
   'placesOf',
+  'shareSegment',
   'flush',
   'discardUnpublished',
   'counts',

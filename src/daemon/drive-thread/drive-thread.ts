@@ -81,6 +81,7 @@ const handlers: { readonly [Name in keyof DriveThread]: unknown } = {
   nextEvicted: toPort('nextEvicted'),
   readBlocks: async (digests: readonly Digest[]) => transfer(await opened().port.readBlocks(digests)),
   placesOf: toPort('placesOf'),
+  shareSegment: toPort('shareSegment'),
   flush: toPort('flush'),
   discardUnpublished: toPort('discardUnpublished'),
   counts: toPort('counts'),

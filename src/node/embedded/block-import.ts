@@ -20,6 +20,8 @@ export interface ImportOptions extends CallOptions {
   readonly holds: (digest: Digest) => boolean
   /** Throws NO_SPACE when the disk has no space for that many bytes. */
   readonly requireSpace: (bytes: number) => Promise<void>
+  /** Takes blocks from the block cache of this machine without a copy. @returns their locations; undefined: copy it */
+  readonly share?: ((blocks: readonly NodeBlock[]) => Promise<(BlockLocation | undefined)[]>) | undefined
   /** These blocks are durable now. */
   readonly onStored: (digests: readonly Digest[]) => void
 }
@@ -31,16 +33,26 @@ export async function importBlocks(
   options: ImportOptions,
 ): Promise<ImportResult> {
   const done = { blocks: 0, bytes: 0 }
-  const fresh = new Map<string, { digest: Digest; bytes: Uint8Array }>()
+  const fresh = new Map<string, NodeBlock & { digest: Digest }>()
   const written = new Map<string, readonly [Digest, BlockLocation]>()
   let freshBytes = 0
   let writtenBytes = 0
 
+  const copy = async (batch: readonly [string, NodeBlock & { digest: Digest }][]): Promise<void> => {
+    await options.requireSpace(batch.reduce((sum, [, { bytes }]) => sum + bytes.byteLength, 0))
+    const locations = await segments.append(batch.map(([, { bytes }]) => bytes))
+    batch.forEach(([id, { digest }], i) => written.set(id, [digest, locations[i]!]))
+  }
   const write = async (): Promise<void> => {
-    const batch = [...fresh]
-    await options.requireSpace(freshBytes)
-    const locations = await segments.append(batch.map(([, block]) => block.bytes))
-    batch.forEach(([id, block], at) => written.set(id, [block.digest, locations[at]!]))
+    const shared = (await options.share?.([...fresh.values()])) ?? []
+    let at = 0
+    for (const [id, { digest }] of [...fresh]) {
+      const location = shared[at++]
+      if (location === undefined) continue
+      written.set(id, [digest, location])
+      fresh.delete(id)
+    }
+    if (fresh.size > 0) await copy([...fresh])
     writtenBytes += freshBytes
     freshBytes = 0
     fresh.clear()
@@ -64,7 +76,7 @@ export async function importBlocks(
       done.bytes += block.bytes.byteLength
       const id = hex(digest)
       if (fresh.has(id) || written.has(id) || options.holds(digest)) continue
-      fresh.set(id, { digest: Uint8Array.from(digest), bytes: block.bytes })
+      fresh.set(id, { ...block, digest: Uint8Array.from(digest) })
       freshBytes += block.bytes.byteLength
       if (freshBytes >= BATCH.BYTES || fresh.size >= BATCH.BLOCKS) await write()
       if (writtenBytes >= COMMIT.BYTES || written.size >= COMMIT.BLOCKS) await commit()

@@ -21,6 +21,7 @@ import { checkRecord, divergedRecord, mayReplace, requireSigned } from '../name-
 import { importBlocks } from './block-import.js'
 import { BlockSource } from './block-source.js'
 import { collectGarbage, LEAST_GARBAGE_BYTES } from './collect-garbage.js'
+import { BlockSharing } from './share-blocks.js'
 import { SharedLock } from './shared-lock.js'
 import { storeError } from './store-error.js'
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'
@@ -54,6 +55,8 @@ class EmbeddedNode implements IpfsNode {
   readonly #use = new SharedLock()
   readonly #nameUse = new SharedLock()
   readonly #source: BlockSource
+  /** For the drive's own store. */
+  readonly #sharing: BlockSharing | undefined
   /** Aborts running imports, pins and collections, so `close` need not wait for a stuck source. */
   readonly #closing = sharedAbort()
   /** A garbage scan takes as long as a walk of the trees, so slow scans are rare. */
@@ -67,12 +70,16 @@ class EmbeddedNode implements IpfsNode {
     this.#store = store
     this.#source = new BlockSource(store.index, store.segments)
     this.#options = options
+    if (this.capabilities.isBesideData) this.#sharing = new BlockSharing(store.segments, 2 * store.space.segmentBytes)
   }
 
   async importBlocks(
     blocks: AsyncIterable<NodeBlock> | Iterable<NodeBlock>,
     options: Parameters<IpfsNode['importBlocks']>[1],
   ): Promise<ImportResult> {
+    const { cache } = options
+    const sharing = this.#sharing
+    const share = cache && sharing && ((some: readonly NodeBlock[]) => sharing.share(some, cache))
     return this.#work(options, (signal) =>
       this.#use.shared(
         () =>
@@ -80,6 +87,7 @@ class EmbeddedNode implements IpfsNode {
             ...options,
             signal,
             holds: (digest) => this.#source.holds(digest),
+            share,
             requireSpace: (bytes) => this.#store.space.require(bytes),
             onStored: (digests) => this.#source.stored(digests),
           }),

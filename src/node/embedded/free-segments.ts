@@ -6,11 +6,13 @@ import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted, type Digest } from '../../base/index.js'
 import type { CallOptions, CollectOptions } from '../contract.js'
 import type { BlockIndex } from './block-index.js'
-import type { BlockLocation, GrowingSegments } from '../../storage/segments/index.js'
+import { FIRST_SHARED, type BlockLocation, type GrowingSegments } from '../../storage/segments/index.js'
 import { isFull } from './store-error.js'
 
 /** A segment is rewritten when at least this fraction of it is dead. The second value applies on a full disk. */
 const DEAD_SHARE = { usual: 0.2, thorough: 0.05 } as const
+/** The block cache keeps a shared segment that is rewritten, so the copy takes space until the cache gives it up. */
+const SHARED_DEAD_SHARE = { usual: 0.5, thorough: 0.05 } as const
 /** Rows of segments with dead space that are in memory at a time; one segment may have more. */
 const ROWS_A_PASS = 20_000
 
@@ -25,7 +27,8 @@ export async function freeSegments(
   segments: GrowingSegments,
   { signal, isThorough = false }: CallOptions & Pick<CollectOptions, 'isThorough'>,
 ): Promise<void> {
-  const deadShare = isThorough ? DEAD_SHARE.thorough : DEAD_SHARE.usual
+  const kind = isThorough ? 'thorough' : 'usual'
+  const leastDead = (segment: number): number => (segment < FIRST_SHARED ? DEAD_SHARE : SHARED_DEAD_SHARE)[kind]
   const live = new Map<number, { bytes: number; rows: number }>()
   for (const page of index.pages()) {
     for (const [, { segment, length }] of page) {
@@ -39,7 +42,8 @@ export async function freeSegments(
   for (const [segment, size] of [...segments.sizes]) {
     const { bytes, rows } = live.get(segment) ?? { bytes: 0, rows: 0 }
     if (size > 0 && bytes === 0) await segments.remove(segment)
-    else if (size > 0 && 1 - bytes / size >= deadShare && rows <= MOST_ROWS) wasteful.push({ segment, rows, bytes })
+    else if (size > 0 && 1 - bytes / size >= leastDead(segment) && rows <= MOST_ROWS)
+      wasteful.push({ segment, rows, bytes })
   }
   if (wasteful.length > 0) segments.seal()
   // Segments with the fewest live bytes first: on a full disk each frees space for the next.

@@ -68,7 +68,11 @@ export async function openStore(path: string, options: OpenStoreOptions): Promis
     await requireDirectory(segmentDirectory)
     const space = await DiskSpace.open(path, options.isOfDrive ?? false)
     const { allocatePages } = options
-    const segments = await GrowingSegments.open(segmentDirectory, { allocatePages, segmentBytes: space.segmentBytes })
+    const segments = await GrowingSegments.open(segmentDirectory, {
+      allocatePages,
+      segmentBytes: space.segmentBytes,
+      canShare: options.isOfDrive,
+    })
     opened.push(segments)
     const index = await BlockIndex.open(path, { mostSorted: mostSortedIn(segments) })
     opened.push(index)

@@ -5,12 +5,14 @@
 import { join } from 'node:path'
 import { toWire, type Digest, type Log } from '../../base/index.js'
 import { makeDurableDirectory, type SpaceGuard } from '../../platform/index.js'
-import { SegmentFiles, type BlockLocation, type FileCalls } from '../segments/index.js'
+import { SegmentFiles, type BlockLocation, type FileCalls, type SharedPlaces } from '../segments/index.js'
 import type { BlockStore, IndexedBlock } from './contract.js'
 import { evict } from './eviction.js'
 import { OwnSegment } from './own-segment.js'
 import { mergeSmallSegments } from './segment-merge.js'
+import { recountShared } from './recount-shared.js'
 import { recoverSegments } from './segment-recovery.js'
+import { shareSegment } from './share-segment.js'
 import { sameLocation, StoreIndex } from './store-index.js'
 
 export interface BlockStoreOptions {
@@ -45,7 +47,7 @@ class SegmentBlockStore implements BlockStore {
   readonly #files: SegmentFiles
   readonly #own: OwnSegment
   readonly #index: StoreIndex
-  /** Eviction and merging, one at a time. */
+  /** Eviction, merging and recounts, one at a time. */
   #evicting: Promise<unknown> = Promise.resolve()
   #closing = false
 
@@ -181,15 +183,20 @@ class SegmentBlockStore implements BlockStore {
   }
 
   evictTo(bytes: number): Promise<number> {
-    const run = this.#evicting.then(
-      () => this.#evict(bytes),
-      () => this.#evict(bytes),
-    )
-    this.#evicting = run
-    return run
+    return this.#inTurn(() => evict({ index: this.#index, files: this.#files, own: this.#own }, bytes))
   }
 
-  get usage(): { usedBytes: number; evictableBytes: number; blocks: number } {
+  share(wanted: SharedPlaces): Promise<boolean[]> {
+    return shareSegment(wanted, { index: this.#index, files: this.#files })
+  }
+
+  async recountShared(limit: number): Promise<void> {
+    if (this.#index.ledger.shared.size === 0) return
+    const parts = { index: this.#index, files: this.#files, segmentDirectory: this.segmentDirectory }
+    return this.#inTurn(() => recountShared(this.#index.ledger.leastRecentlyCounted(limit), parts))
+  }
+
+  get usage(): BlockStore['usage'] {
     return this.#index.ledger.usage
   }
 
@@ -210,8 +217,10 @@ class SegmentBlockStore implements BlockStore {
     }
   }
 
-  #evict(bytes: number): Promise<number> {
-    return evict({ index: this.#index, files: this.#files, own: this.#own }, bytes)
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#evicting.then(work, work)
+    this.#evicting = run
+    return run
   }
 
   /** Merges small segments of earlier runs, in the background. */

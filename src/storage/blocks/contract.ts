@@ -2,7 +2,7 @@
  * The contract of the block cache: sealed blocks on this machine. Their bytes lie in segments; their index is in LMDB.
  */
 import type { Digest } from '../../base/index.js'
-import type { BlockLocation } from '../segments/index.js'
+import type { BlockLocation, SharedPlaces } from '../segments/index.js'
 
 export interface IndexedBlock {
   readonly digest: Digest
@@ -76,7 +76,20 @@ export interface BlockStore {
    * freed on disk
    */
   evictTo(bytes: number): Promise<number>
-  readonly usage: { readonly usedBytes: number; readonly evictableBytes: number; readonly blocks: number }
+  /**
+   * Gives the file of a segment a second name, for a store on the same disk. From then on nothing changes its bytes
+   * while that name exists. @returns for each block, whether its bytes are there, durably
+   */
+  share(wanted: SharedPlaces): Promise<boolean[]>
+  /** Looks at up to `limit` shared segments; those whose second name is gone are the cache's own again. */
+  recountShared(limit: number): Promise<void>
+  /** `usedBytes` and `evictableBytes` do not count `sharedBytes`, which eviction cannot free. */
+  readonly usage: {
+    readonly usedBytes: number
+    readonly evictableBytes: number
+    readonly sharedBytes: number
+    readonly blocks: number
+  }
   /** Syncs the segments, then commits the index: everything indexed so far is durable. NO_SPACE as in Environment. */
   commit(): Promise<void>
   close(): Promise<void>

@@ -15,6 +15,8 @@ export interface PlacedBlock {
 }
 
 export interface PlacedBlocks {
+  /** The file of a segment. */
+  pathOf(segment: number): string
   /** The sealed bytes; undefined when they are not at that place any more. */
   read(block: PlacedBlock): Promise<Uint8Array | undefined>
   /** Closes the files; they are opened again when needed. A removed segment takes space as long as it is open. */
@@ -27,6 +29,7 @@ export function openPlacedBlocks(directory: string): PlacedBlocks {
   const open = (): SegmentFiles => new SegmentFiles(segmentDirectory, undefined, RANDOM_NAMES, 'read')
   let files: SegmentFiles | undefined
   return {
+    pathOf: (segment) => RANDOM_NAMES.pathOf(segmentDirectory, segment),
     async read({ digest, place }) {
       const bytes = await (files ??= open()).read(place)
       return bytes !== undefined && equalBytes(createHash('sha256').update(bytes).digest(), digest) ? bytes : undefined

@@ -4,6 +4,7 @@
  */
 import type { BlockLocation } from '../segments/index.js'
 import type { Table } from '../kv/index.js'
+import type { BlockStore } from './contract.js'
 import { be48, readBe48 } from '../kv/index.js'
 
 interface Account {
@@ -19,14 +20,19 @@ interface Account {
   announced: number
   /** From an earlier run, so no writer has it open. */
   readonly old: boolean
+  /** A store on this disk has the file too. Its bytes are counted there: eviction would not free them. */
+  shared: boolean
 }
 
 export class SegmentLedger {
   readonly #accounts = new Map<number, Account>()
   readonly #changed = new Set<number>()
   readonly #empty = new Set<number>()
+  readonly #shared = new Set<number>()
+  /** Without shared segments. */
   #used = 0
   #evictable = 0
+  #sharedBytes = 0
   #blocks = 0
 
   constructor(private readonly table: Table) {
@@ -40,7 +46,7 @@ export class SegmentLedger {
         number,
       ]
       const segment = readBe48(key)
-      this.#accounts.set(segment, { live, blocks, dead, evictable, end, announced: 0, old: true })
+      this.#accounts.set(segment, { live, blocks, dead, evictable, end, announced: 0, old: true, shared: false })
       if (blocks === 0) this.#empty.add(segment)
       this.#used += live + dead
       this.#evictable += evictable
@@ -48,8 +54,9 @@ export class SegmentLedger {
     }
   }
 
-  get usage(): { usedBytes: number; evictableBytes: number; blocks: number } {
-    return { usedBytes: this.#used, evictableBytes: this.#evictable, blocks: this.#blocks }
+  get usage(): BlockStore['usage'] {
+    const [usedBytes, evictableBytes, sharedBytes] = [this.#used, this.#evictable, this.#sharedBytes]
+    return { usedBytes, evictableBytes, sharedBytes, blocks: this.#blocks }
   }
 
   get segments(): IterableIterator<number> {
@@ -59,6 +66,30 @@ export class SegmentLedger {
   /** Segments without a block. */
   get empty(): ReadonlySet<number> {
     return this.#empty
+  }
+
+  /** Segments that a store on this disk has too, as far as is known. */
+  get shared(): ReadonlySet<number> {
+    return this.#shared
+  }
+
+  setShared(segment: number, isShared: boolean): void {
+    const account = this.#accounts.get(segment)
+    if (account === undefined || account.shared === isShared) return
+    const { live, dead, evictable } = account
+    this.#count(account, -live - dead, -evictable)
+    account.shared = isShared
+    this.#count(account, live + dead, evictable)
+    if (isShared) this.#shared.add(segment)
+    else this.#shared.delete(segment)
+  }
+
+  /** Up to `limit` of `shared`; the next call returns others. */
+  leastRecentlyCounted(limit: number): number[] {
+    const segments = [...this.#shared].slice(0, limit)
+    for (const segment of segments) this.#shared.delete(segment)
+    for (const segment of segments) this.#shared.add(segment)
+    return segments
   }
 
   knows(segment: number): boolean {
@@ -111,7 +142,7 @@ export class SegmentLedger {
       account.dead += length
       if (account.blocks === 0) this.#empty.add(segment)
     }
-    this.#used += length
+    this.#count(account, length, 0)
     this.#changed.add(segment)
   }
 
@@ -128,15 +159,17 @@ export class SegmentLedger {
 
   /** @param sign 1 when the block became evictable, −1 when it no longer is */
   evictable({ segment, length }: BlockLocation, sign: 1 | -1): void {
-    this.#account(segment).evictable += sign * length
-    this.#evictable += sign * length
+    const account = this.#account(segment)
+    account.evictable += sign * length
+    this.#count(account, 0, sign * length)
     this.#changed.add(segment)
   }
 
   /** Dead bytes were freed on the disk. */
   freed(segment: number, bytes: number): void {
-    this.#account(segment).dead -= bytes
-    this.#used -= bytes
+    const account = this.#account(segment)
+    account.dead -= bytes
+    this.#count(account, -bytes, 0)
     this.#changed.add(segment)
   }
 
@@ -150,10 +183,10 @@ export class SegmentLedger {
   forget(segment: number): void {
     const account = this.#accounts.get(segment)
     if (account === undefined) return
-    this.#used -= account.live + account.dead
-    this.#evictable -= account.evictable
+    this.#count(account, -account.live - account.dead, -account.evictable)
     this.#blocks -= account.blocks
     this.#accounts.delete(segment)
+    this.#shared.delete(segment)
     this.#empty.delete(segment)
     this.#changed.add(segment)
   }
@@ -173,10 +206,18 @@ export class SegmentLedger {
     this.#changed.clear()
   }
 
+  #count({ shared }: Account, bytes: number, evictable: number): void {
+    if (shared) this.#sharedBytes += bytes
+    else {
+      this.#used += bytes
+      this.#evictable += evictable
+    }
+  }
+
   #account(segment: number): Account {
     let account = this.#accounts.get(segment)
     if (account === undefined) {
-      account = { live: 0, blocks: 0, dead: 0, evictable: 0, end: 0, announced: 0, old: false }
+      account = { live: 0, blocks: 0, dead: 0, evictable: 0, end: 0, announced: 0, old: false, shared: false }
       this.#accounts.set(segment, account)
     }
     return account

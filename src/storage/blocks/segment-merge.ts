@@ -60,7 +60,9 @@ interface Copy {
 }
 
 function chooseSegments(ledger: SegmentLedger): Set<number> {
-  const small = [...ledger.segments].filter((segment) => ledger.isOld(segment) && ledger.bytesOf(segment) < SMALL_BYTES)
+  // A copy of a shared segment would take space that the segment does not.
+  const isSmall = (segment: number): boolean => ledger.bytesOf(segment) < SMALL_BYTES && !ledger.shared.has(segment)
+  const small = [...ledger.segments].filter((segment) => ledger.isOld(segment) && isSmall(segment))
   if (small.length < MANY) return new Set()
   let left = RUN_BYTES
   return new Set(

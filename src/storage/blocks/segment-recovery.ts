@@ -6,6 +6,7 @@ import type { BlockRows } from './block-rows.js'
 import type { BlockLocation, SegmentFiles } from '../segments/index.js'
 import type { SegmentLedger } from './segment-ledger.js'
 import { RANDOM_NAMES } from '../segments/index.js'
+import { punchBetween } from './punch-between.js'
 
 /** With at least this many dead bytes in a segment, a sweep pays off. */
 const SWEEP_BYTES = 4 * 1024 * 1024
@@ -40,13 +41,19 @@ export async function recoverSegments(
   }
   if (missing.size > 0) forgetBlocks(missing, rows, ledger, log)
   if (files.canPunch)
-    sweep(new Set([...ledger.segments].filter((segment) => ledger.deadIn(segment) >= SWEEP_BYTES)), rows, ledger, files)
+    sweep(new Set([...ledger.segments].filter((segment) => isWorthASweep(segment, ledger))), rows, ledger, files)
+}
+
+function isWorthASweep(segment: number, ledger: SegmentLedger): boolean {
+  return ledger.deadIn(segment) >= SWEEP_BYTES && !ledger.shared.has(segment)
 }
 
 async function settle(path: string, segment: number, ledger: SegmentLedger, log: Log): Promise<void> {
-  const { size, blocks } = await lstat(path)
+  const { size, blocks, nlink } = await lstat(path)
   const end = ledger.endOf(segment)
-  if (size > end) await truncate(path, end)
+  // Another store may have bytes of a shared segment that this index lost in a crash.
+  ledger.setShared(segment, nlink > 1)
+  if (size > end && nlink === 1) await truncate(path, end)
   if (size < end) log.error('a block segment is shorter than its index says', { segment, size, end })
   // After the last commit of the accounts, holes may or may not have been punched.
   ledger.measured(segment, Math.min(blocks * 512, end))
@@ -66,12 +73,7 @@ function sweep(segments: ReadonlySet<number>, rows: BlockRows, ledger: SegmentLe
   const living = new Map<number, BlockLocation[]>([...segments].map((segment) => [segment, []]))
   for (const [, { location }] of rows.all()) living.get(location.segment)?.push(location)
   for (const [segment, locations] of living) {
-    let at = 0
-    locations.push({ segment, offset: ledger.endOf(segment), length: 0 })
-    for (const { offset, length } of locations.sort((a, b) => a.offset - b.offset)) {
-      files.punch({ segment, offset: at, length: offset - at })
-      at = offset + length
-    }
+    punchBetween(locations, segment, ledger.endOf(segment), files)
     ledger.freed(segment, ledger.deadIn(segment))
   }
 }

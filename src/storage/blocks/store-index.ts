@@ -105,6 +105,15 @@ export class StoreIndex {
     await this.dead.giveBack()
   }
 
+  /**
+   * Makes all blocks indexed so far in this segment durable. @returns false if a sync of it failed: then the disk may
+   * lack bytes that the page cache has
+   */
+  async settle(segment: number): Promise<boolean> {
+    if (this.#sync.isPending(segment)) await this.commit()
+    return !this.#sync.hasFailed(segment)
+  }
+
   close(): Promise<void> {
     return this.#environment.close()
   }

@@ -6,6 +6,14 @@ export interface BlockLocation {
   readonly length: number
 }
 
+/** Asks for a second name of a segment file, so that a store on the same disk has these blocks of it too. */
+export interface SharedPlaces {
+  readonly segment: number
+  /** The second name. If the file has it already, that is the same. */
+  readonly path: string
+  readonly blocks: readonly { readonly digest: Uint8Array; readonly place: BlockLocation }[]
+}
+
 /**
  * Appends sealed blocks to a segment file of its own; any thread may have one. A segment number is claimed by exclusive
  * creation of its file, so writers never share one. Bytes are durable only after `BlockStore.commit` of the owner.

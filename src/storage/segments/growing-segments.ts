@@ -3,6 +3,7 @@
  * blocks to ranges of these files. Bytes that no index row refers to (after a crash, or after garbage collection) are
  * dead space until their segment is rewritten. The calling thread never waits for the disk.
  */
+import type { Stats } from 'node:fs'
 import { constants, opendir, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DriveError, KIB, MIB } from '../../base/index.js'
@@ -10,8 +11,10 @@ import { openRegularFile, statRegularFile } from '../../platform/index.js'
 import type { BlockLocation } from './contract.js'
 import { DirectWriter, DISK_PAGE_BYTES, type AllocatePages } from './direct-writer.js'
 import { SegmentFiles } from './segment-files.js'
-import { COUNTED_NAMES, MOST_NUMBER } from './segment-names.js'
+import { COUNTED_NAMES, FIRST_SHARED, MOST_NUMBER } from './segment-names.js'
 import { SegmentSync } from './segment-sync.js'
+import { SharedNumbers } from './shared-numbers.js'
+import { writeFully } from './write-fully.js'
 
 /** Rewriting a segment needs at most this much space. */
 const SEGMENT_BYTES = 64 * MIB
@@ -21,17 +24,21 @@ const MOST_SEGMENT_BYTES = 2 * SEGMENT_BYTES
 const MOST_SEGMENTS = 1_000_000
 /** Appends of at least this size bypass the page cache: nobody reads them soon. */
 const DIRECT_FROM_BYTES = 256 * KIB
+const LOST = 'The disk of the block store lost written data; it is written again.'
 
 export interface GrowingSegmentsOptions {
   readonly allocatePages?: AllocatePages | undefined
   /** Nothing is appended to a segment of at least this length; default 64 MiB. */
   readonly segmentBytes?: number | undefined
+  /** Shared segments are expected: files with a second name, made by the block cache. They are only read. */
+  readonly canShare?: boolean | undefined
 }
 
 export class GrowingSegments {
   readonly #directory: string
   /** Segment → length of its file in bytes. */
   readonly #sizes: Map<number, number>
+  readonly #shared: SharedNumbers
   readonly #files: SegmentFiles
   readonly #sync: SegmentSync
   readonly #direct: DirectWriter
@@ -41,14 +48,15 @@ export class GrowingSegments {
   #append: Promise<unknown> = Promise.resolve()
   #syncing: Promise<unknown> = Promise.resolve()
 
-  private constructor(directory: string, sizes: Map<number, number>, options: GrowingSegmentsOptions) {
+  private constructor(directory: string, files: ReadonlyMap<number, Stats>, options: GrowingSegmentsOptions) {
     this.#directory = directory
-    this.#sizes = sizes
+    this.#sizes = new Map(Array.from(files, ([segment, { size }]) => [segment, size]))
+    this.#shared = new SharedNumbers(files)
     this.#files = new SegmentFiles(directory, undefined, COUNTED_NAMES)
     this.#sync = new SegmentSync(directory, this.#files)
     this.#direct = new DirectWriter(options.allocatePages)
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
-    this.#current = Math.max(0, ...sizes.keys())
+    this.#current = Math.max(0, ...[...files.keys()].filter((segment) => segment < FIRST_SHARED))
   }
 
   /**
@@ -56,21 +64,22 @@ export class GrowingSegments {
    * @throws INVALID when a segment is a link or not a regular file
    */
   static async open(directory: string, options: GrowingSegmentsOptions = {}): Promise<GrowingSegments> {
-    const sizes = new Map<number, number>()
+    const files = new Map<number, Stats>()
     for await (const { name } of await opendir(directory)) {
       const segment = COUNTED_NAMES.numberOf(name)
       if (segment === undefined) continue
-      sizes.set(segment, (await statRegularFile(join(directory, name))).size)
-      if (sizes.size > MOST_SEGMENTS) throw new DriveError('NODE_ERROR', 'The block store has too many files.')
+      const mayBeShared = options.canShare === true && segment >= FIRST_SHARED
+      files.set(segment, await statRegularFile(join(directory, name), mayBeShared))
+      if (files.size > MOST_SEGMENTS) throw new DriveError('NODE_ERROR', 'The block store has too many files.')
     }
-    return new GrowingSegments(directory, sizes, options)
+    return new GrowingSegments(directory, files, options)
   }
 
   get sizes(): ReadonlyMap<number, number> {
     return this.#sizes
   }
 
-  /** The segment's file has all bytes of this location. */
+  /** The segment's file has all these bytes. */
   has({ segment, offset, length }: BlockLocation): boolean {
     return offset + length <= (this.#sizes.get(segment) ?? 0)
   }
@@ -102,7 +111,7 @@ export class GrowingSegments {
   discard(locations: readonly BlockLocation[]): Promise<void> {
     return this.#inTurn(async () => {
       for (const { segment, offset, length } of locations.toSorted((a, b) => b.offset - a.offset)) {
-        if (this.#sizes.get(segment) !== offset + length) continue
+        if (segment >= FIRST_SHARED || this.#sizes.get(segment) !== offset + length) continue
         await (await this.#appendingTo(segment)).truncate(offset)
         this.#sizes.set(segment, offset)
       }
@@ -114,9 +123,24 @@ export class GrowingSegments {
    * more.
    */
   seal(): void {
-    do this.#current = this.#current >= MOST_NUMBER ? 1 : this.#current + 1
+    do this.#current = this.#current >= FIRST_SHARED - 1 ? 1 : this.#current + 1
     while (this.#sizes.has(this.#current))
     this.#sizes.set(this.#current, 0)
+  }
+
+  /** The number and the name that a file has or can get as a shared segment; undefined after a failed sync of it. */
+  sharedNameOf(file: Pick<Stats, 'ino'>): { segment: number; path: string } | undefined {
+    const segment = this.#shared.of(file)
+    if (segment > MOST_NUMBER || this.#sync.hasFailed(segment)) return undefined
+    return { segment, path: COUNTED_NAMES.pathOf(this.#directory, segment) }
+  }
+
+  /** The file has that name now; counts the bytes that it has so far. They are durable after `sync`. */
+  async addShared(segment: number): Promise<void> {
+    const file = await statRegularFile(COUNTED_NAMES.pathOf(this.#directory, segment), true)
+    this.#sizes.set(segment, file.size)
+    this.#shared.add(segment, file)
+    this.#sync.add(segment)
   }
 
   /**
@@ -127,20 +151,20 @@ export class GrowingSegments {
     const done = this.#syncing.then(() => this.#syncNow())
     this.#syncing = done.catch(() => undefined) // the caller gets the failure
     await done
-    for (const { segment } of written) if (this.#sync.hasFailed(segment)) throw notDurable()
+    for (const { segment } of written) if (this.#sync.hasFailed(segment)) throw new DriveError('NODE_ERROR', LOST)
   }
 
   /** @returns newly allocated memory; shorter than requested when the file ends early */
   async read(location: BlockLocation): Promise<Uint8Array> {
-    const bytes = this.has(location)
-      ? await this.#files.read(location, Buffer.allocUnsafeSlow(location.length))
-      : undefined
-    return bytes ?? new Uint8Array(0)
+    const read = (): Promise<Uint8Array | undefined> =>
+      this.#files.read(location, Buffer.allocUnsafeSlow(location.length))
+    return (this.has(location) ? await read() : undefined) ?? new Uint8Array(0)
   }
 
   async remove(segment: number): Promise<void> {
     this.#sync.forget(segment)
     this.#sizes.delete(segment)
+    this.#shared.remove(segment)
     await this.#files.remove(segment)
   }
 
@@ -221,24 +245,5 @@ export class GrowingSegments {
     const open = this.#appending
     this.#appending = undefined
     await open?.file.close()
-  }
-}
-
-function notDurable(): DriveError {
-  return new DriveError('NODE_ERROR', 'The disk of the block store lost written data; it is written again.')
-}
-
-async function writeFully(file: FileHandle, blocks: readonly Uint8Array[], start: number): Promise<void> {
-  let position = start
-  for (let first = 0; first < blocks.length; first += 512) {
-    const part = blocks.slice(first, first + 512)
-    const length = part.reduce((sum, bytes) => sum + bytes.byteLength, 0)
-    const { bytesWritten } = await file.writev(part, position)
-    // A short write means that the disk is nearly full: writing the rest alone gives the error.
-    for (let done = bytesWritten; done < length;) {
-      const rest = Buffer.concat(part).subarray(done)
-      done += (await file.write(rest, 0, rest.byteLength, position + done)).bytesWritten
-    }
-    position += length
   }
 }

@@ -11,6 +11,7 @@ import type { BlockLocation } from './contract.js'
 import { RANDOM_NAMES, type SegmentNames } from './segment-names.js'
 import { isFinished } from './segment-writer.js'
 import { openSegment, openSegmentLater } from './open-segment.js'
+import { giveSecondName, hasSecondName } from './second-name.js'
 
 /**
  * System calls that Node lacks, from the native core. Without them, no holes are punched, no read completes
@@ -131,13 +132,18 @@ export class SegmentFiles {
     if (done !== true) throw new DriveError('INTERNAL', 'A block segment vanished before it was durable.')
   }
 
-  /** Frees whole pages inside the range. @returns the number of bytes freed */
+  /** See `giveSecondName`. The thread that punches is the one that shares, so neither comes between steps of the other. */
+  share(segment: number, path: string): boolean {
+    return giveSecondName(this.names.pathOf(this.directory, segment), path)
+  }
+
+  /** Frees whole pages inside the range, unless the file is shared. @returns the number of bytes freed */
   punch({ segment, offset, length }: BlockLocation): number {
     const start = Math.ceil(offset / PAGE) * PAGE
     const freed = Math.floor((offset + length) / PAGE) * PAGE - start
     if (freed <= 0 || this.calls === undefined) return 0
     const fd = this.#file(segment)?.fd
-    if (fd === undefined) return 0
+    if (fd === undefined || hasSecondName(fd)) return 0
     this.#punches = this.calls.punchHole(fd, start, freed)
     return this.#punches ? freed : 0
   }

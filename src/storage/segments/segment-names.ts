@@ -10,6 +10,9 @@ export interface SegmentNames {
 /** The greatest counted number: a name with more digits is not a segment. */
 export const MOST_NUMBER = 99_999_999
 
+/** For a node's block store: segments with this number and greater ones are files of the block cache. */
+export const FIRST_SHARED = 50_000_000
+
 const RANDOM = /^([0-9a-f]{12})\.segment$/
 const COUNTED = /^(\d{8})\.seg$/
 

@@ -46,6 +46,11 @@ export class SegmentSync {
     return this.#failed.has(segment)
   }
 
+  /** Bytes of the segment are indexed whose sync has not ended. */
+  isPending(segment: number): boolean {
+    return this.#dirty.has(segment) || this.#frozen.has(segment)
+  }
+
   /** The segment has no indexed block any more. */
   forget(segment: number): void {
     this.#doubtful.delete(segment)

@@ -3,6 +3,7 @@
  * at once, and reads them itself. A place may be old by the time it is read; then it is asked again.
  */
 import { hex, type Digest } from '../../base/index.js'
+import type { CacheFiles } from '../../node/index.js'
 import type { PlacedBlocks } from '../../storage/blocks/index.js'
 import type { BlockPlace, DrivePort } from '../../tree-state/index.js'
 
@@ -10,16 +11,24 @@ import type { BlockPlace, DrivePort } from '../../tree-state/index.js'
 export type KnownPlaces = ReadonlyMap<string, BlockPlace>
 
 /** What building and uploading need of the blocks here. */
-export type LocalBlockReader = Pick<LocalBlocks, 'places' | 'read' | 'rest'>
+export type LocalBlockReader = Pick<LocalBlocks, 'places' | 'read' | 'rest'> & Partial<Pick<LocalBlocks, 'cache'>>
 
 /** A block that is somewhere else each time it is read is looked for so often. */
 const MOST_TRIES = 4
 
 export class LocalBlocks {
   constructor(
-    private readonly port: Pick<DrivePort, 'placesOf'>,
+    private readonly port: Pick<DrivePort, 'placesOf'> & Partial<Pick<DrivePort, 'shareSegment'>>,
     private readonly placed: PlacedBlocks,
   ) {}
+
+  /** The files that the blocks are in, for a store on the same disk. */
+  get cache(): CacheFiles {
+    return {
+      pathOf: (segment) => this.placed.pathOf(segment),
+      share: async (wanted) => (await this.port.shareSegment?.(wanted)) ?? [],
+    }
+  }
 
   /** One question for many blocks, which `read` then needs not ask. */
   async places(digests: readonly Digest[]): Promise<KnownPlaces> {

@@ -2,7 +2,7 @@
  * Sends the blocks of a plan to the node in parts of bounded size, and records each part that the node confirmed.
  * Memory holds a few blocks per part, whatever the size of the upload.
  */
-import { aborted, DriveError, forEachBounded, throwIfAborted, type Digest, sharedAbort } from '../../base/index.js'
+import { aborted, DriveError, forEachBounded, hex, throwIfAborted, type Digest, sharedAbort } from '../../base/index.js'
 import { cidOf } from '../../dag/index.js'
 import type { IpfsNode, NodeBlock } from '../../node/index.js'
 import type { SyncSettings } from '../contract.js'
@@ -103,7 +103,11 @@ async function sendPart(
   const { node, state } = sender
   const source = new PartSource(part, sender, signal)
   const { blocks } = await node
-    .importBlocks(source.blocks(), { roots: [cidOf(plan.version.root, 'dag-pb')], signal })
+    .importBlocks(source.blocks(), {
+      roots: [cidOf(plan.version.root, 'dag-pb')],
+      cache: sender.blocks.cache,
+      signal,
+    })
     .catch((error: unknown) => {
       // The node may report only that its input ended; the cause is in `source`.
       throw source.failure ?? error
@@ -147,7 +151,7 @@ class PartSource {
     return batch.map(({ digest, kind }) => {
       const bytes = kind === 'leaf' ? read[next++] : storedBytes(digest, this.sender)
       if (bytes === undefined) throw new LostBlock(`Block ${cidText(digest, kind)} is no longer on this machine.`)
-      return { cid: cidText(digest, kind), bytes }
+      return { cid: cidText(digest, kind), bytes, place: kind === 'leaf' ? places.get(hex(digest)) : undefined }
     })
   }
 }

@@ -29,6 +29,8 @@ const TICK_MS = 1000
 const HELD_AT_MOST_MS = 1000
 /** Ticks after which unused memory is freed. */
 const REST_TICKS = 10
+/** Segments shared with the node's store that are looked at then: whether the store has given them up. */
+const RECOUNTED = 64
 
 export class Background {
   readonly #parts: BackgroundParts
@@ -77,6 +79,7 @@ export class Background {
       // The committer has noted the failure; the next tick tries again.
     }
     try {
+      if (this.#ticks % REST_TICKS === 0) await parts.blocks.store.recountShared(RECOUNTED)
       await this.evict()
     } catch (error) {
       parts.failures.note('blocks could not be evicted', error)
@@ -94,6 +97,7 @@ export class Background {
   /** Evicts blocks to keep the cache within its limit, and below it when the disk is nearly full. */
   async evict(): Promise<void> {
     const { blocks, room } = this.#parts
+    if (room.missingBytes > 0) await blocks.store.recountShared(Infinity)
     const { usedBytes, evictableBytes } = blocks.store.usage
     const limit = Math.max(0, Math.min(this.#cacheBytes(), usedBytes - room.missingBytes))
     if (usedBytes > limit && evictableBytes > 0) await blocks.store.evictTo(limit)

@@ -1,6 +1,6 @@
 /** The drive thread's answers to sync; see DrivePort. */
 import type { Digest } from '../../base/index.js'
-import type { BlockPlace, DriveCounts, DrivePort, PublishedCommit } from '../../tree-state/index.js'
+import type { BlockPlace, DriveCounts, DrivePort, PublishedCommit, SharedBlocks } from '../../tree-state/index.js'
 import type { Background } from '../background/background.js'
 import { stageAll } from './stage-all.js'
 import { discardNeverPublished, discardSettled, discardUnused, type DiscardParts } from '../background/discard.js'
@@ -120,6 +120,10 @@ export class TreePort implements DrivePort {
 
   async placesOf(digests: readonly Digest[]): Promise<(BlockPlace | undefined)[]> {
     return digests.map((digest) => this.#parts.blocks.store.locate(digest))
+  }
+
+  shareSegment(wanted: SharedBlocks): Promise<boolean[]> {
+    return this.#parts.blocks.store.share(wanted)
   }
 
   async flush(): Promise<void> {
