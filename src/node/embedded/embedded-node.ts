@@ -21,7 +21,7 @@ import { checkRecord, divergedRecord, mayReplace, requireSigned } from '../name-
 import { importBlocks } from './block-import.js'
 import { BlockSource } from './block-source.js'
 import { collectGarbage, LEAST_GARBAGE_BYTES } from './collect-garbage.js'
-import { BlockSharing } from './share-blocks.js'
+import { BlockSharing } from './sharing/share-blocks.js'
 import { SharedLock } from './shared-lock.js'
 import { storeError } from './store-error.js'
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js'

@@ -10,9 +10,9 @@ import type { BlockStore, IndexedBlock } from './contract.js'
 import { evict } from './eviction.js'
 import { OwnSegment } from './own-segment.js'
 import { mergeSmallSegments } from './segment-merge.js'
-import { recountShared } from './recount-shared.js'
+import { recountShared } from './sharing/recount-shared.js'
 import { recoverSegments } from './segment-recovery.js'
-import { shareSegment } from './share-segment.js'
+import { shareSegment } from './sharing/share-segment.js'
 import { sameLocation, StoreIndex } from './store-index.js'
 
 export interface BlockStoreOptions {

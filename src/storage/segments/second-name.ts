@@ -1,7 +1,7 @@
 /**
- * A segment file with two names: the block cache has one, and the store of the embedded node on the same disk the other.
- * The file system counts the names, so neither side needs to know of the other. While there are two, nobody punches,
- * truncates or overwrites the file; each side gives its blocks up by removing its own name.
+ * A segment file with two names: the block cache has one, and the store of the embedded node on the same disk the
+ * other. The file system counts the names, so neither side needs to know of the other. While there are two, nobody
+ * punches, truncates or overwrites the file; each side gives its blocks up by removing its own name.
  */
 import { fstatSync, linkSync, lstatSync } from 'node:fs'
 

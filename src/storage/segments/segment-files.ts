@@ -132,7 +132,7 @@ export class SegmentFiles {
     if (done !== true) throw new DriveError('INTERNAL', 'A block segment vanished before it was durable.')
   }
 
-  /** See `giveSecondName`. The thread that punches is the one that shares, so neither comes between steps of the other. */
+  /** See `giveSecondName`. The thread that punches is the one that shares: neither comes between steps of the other. */
   share(segment: number, path: string): boolean {
     return giveSecondName(this.names.pathOf(this.directory, segment), path)
   }

@@ -3,10 +3,10 @@
  * file, if both are on one disk. The cache gives a name only while it has the block at the place where it was read.
  */
 import { stat } from 'node:fs/promises'
-import { MIB } from '../../base/index.js'
-import { parseCid } from '../../dag/index.js'
-import type { CacheFiles, NodeBlock } from '../contract.js'
-import type { BlockLocation, GrowingSegments, SharedPlaces } from '../../storage/segments/index.js'
+import { MIB } from '../../../base/index.js'
+import { parseCid } from '../../../dag/index.js'
+import type { CacheFiles, NodeBlock } from '../../contract.js'
+import type { BlockLocation, GrowingSegments, SharedPlaces } from '../../../storage/segments/index.js'
 
 /** A drive with many small segments merges them, so those are copied. */
 const LEAST_SHARED_BYTES = 2 * MIB

@@ -1,12 +1,13 @@
 /**
- * The end of sharing: the node's store removes its name of a segment file when it collects garbage, and all of them when
- * it is removed. From then on the bytes count as the cache's again. Dead ones, which could not be punched, are freed.
+ * The end of sharing: the node's store removes its name of a segment file when it collects garbage, and all of them
+ * when it is removed. From then on the bytes count as the cache's again. Dead ones, which could not be punched, are
+ * freed.
  */
 import { lstat } from 'node:fs/promises'
-import { RANDOM_NAMES, type BlockLocation, type SegmentFiles } from '../segments/index.js'
-import { digestsIn } from './digests-in.js'
-import { punchBetween } from './punch-between.js'
-import type { StoreIndex } from './store-index.js'
+import { RANDOM_NAMES, type BlockLocation, type SegmentFiles } from '../../segments/index.js'
+import { digestsIn } from '../digests-in.js'
+import { punchBetween } from '../punch-between.js'
+import type { StoreIndex } from '../store-index.js'
 
 interface RecountParts {
   readonly index: StoreIndex

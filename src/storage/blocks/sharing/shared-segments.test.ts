@@ -2,9 +2,9 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { openSegmentWriter, RANDOM_NAMES, type BlockLocation } from '../segments/index.js'
-import type { BlockStore } from './contract.js'
-import { nativeFileCalls } from '../../../test/support/storage/storage.js'
+import { openSegmentWriter, RANDOM_NAMES, type BlockLocation } from '../../segments/index.js'
+import type { BlockStore } from '../contract.js'
+import { nativeFileCalls } from '../../../../test/support/storage/storage.js'
 import {
   seed,
   random,
@@ -15,7 +15,7 @@ import {
   holds,
   lacks,
   withStore,
-} from '../../../test/support/storage/blocks.js'
+} from '../../../../test/support/storage/blocks.js'
 
 const PAGE = 4 * KIB
 const pathIn = (store: BlockStore, segment: number): string => RANDOM_NAMES.pathOf(store.segmentDirectory, segment)
