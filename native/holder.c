@@ -14,8 +14,9 @@
  * descriptor of the memory (created by a holder that died before its daemon), D drop channel and key. To the daemon: S
  * has-channel flag, length of the key, key, with the descriptors (memory, channel).
  *
- * The holder exits when the daemon disconnects and there is no channel, and 30 s after the last daemon disconnected.
- * As long as the channel lives, even SIGKILL cannot end a program whose request a dead daemon has read.
+ * The holder exits when the daemon disconnects and there is no channel, and when it has waited 30 s since the last
+ * daemon disconnected. Time in which it did not run itself, because all processes are stopped, does not count. As long
+ * as the channel lives, even SIGKILL cannot end a program whose request a dead daemon has read.
  */
 #define _GNU_SOURCE
 #include "holder.h"
@@ -35,6 +36,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 30000
+#define TICK_MS 500 /* a wait counts at most this much: more has passed only if this process was stopped */
 
 holder_state held = {.memory = -1, .channel = -1, .daemon_link = -1};
 
@@ -80,22 +82,29 @@ static void welcome(int listener) {
   held.daemon_link = link;
 }
 
+/* The time until something is due, at most a tick; -1 while there is a daemon. */
+static int next_wait(int64_t now) {
+  if (held.daemon_link >= 0) return -1;
+  int64_t wait = PATIENCE_MS - held.alone_ms < TICK_MS ? PATIENCE_MS - held.alone_ms : TICK_MS;
+  if (held.channel >= 0 && held.command[0] != 0 && held.next_try - now < wait) wait = held.next_try - now;
+  return wait > 0 ? (int)wait : 0;
+}
+
 static void serve(int listener) {
   for (;;) {
     int64_t now = now_ms();
     reap_child();
     if (held.daemon_link < 0) {
-      if (now - held.alone_since >= PATIENCE_MS) return;
+      if (held.alone_ms >= PATIENCE_MS) return;
       if (held.channel >= 0 && held.command[0] != 0 && now >= held.next_try) start_daemon();
     }
-    int64_t until = held.alone_since + PATIENCE_MS;
-    if (held.channel >= 0 && held.command[0] != 0 && held.next_try < until) until = held.next_try;
-    int wait = held.daemon_link >= 0 ? -1 : until > now ? (int)(until - now) : 0;
+    int wait = next_wait(now);
     struct pollfd fds[2] = {{.fd = listener, .events = POLLIN}, {.fd = held.daemon_link, .events = POLLIN}};
-    if (poll(fds, held.daemon_link >= 0 ? 2 : 1, wait) < 0) {
-      if (errno != EINTR) return;
-      continue;
-    }
+    int found = poll(fds, held.daemon_link >= 0 ? 2 : 1, wait);
+    if (found < 0 && errno != EINTR) return;
+    int64_t passed = now_ms() - now;
+    if (held.daemon_link < 0) held.alone_ms += passed < TICK_MS ? passed : TICK_MS;
+    if (found < 0) continue;
     if (held.daemon_link >= 0 && fds[1].revents != 0 && !receive_message()) {
       daemon_disconnected();
       if (held.channel < 0) return;
@@ -125,7 +134,6 @@ int main(int count, char **arguments) {
   fcntl(held.memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   int listener = listen_at(arguments[1]);
   if (listener < 0) return 1;
-  held.alone_since = now_ms();
   bool told = write(1, "\n", 1) == 1;
   int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int i = 0; i < 3; i++) dup2(nothing, i);

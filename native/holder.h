@@ -21,7 +21,8 @@ typedef struct {
   char command[MESSAGE_BYTES]; /* words, an empty one, perhaps a second command; none: a service manager's task */
   long memory_bytes;
   int memory, channel, daemon_link; /* -1 for none */
-  int64_t alone_since, next_try, served_since;
+  int64_t alone_ms; /* waited since the last daemon disconnected */
+  int64_t next_try, served_since;
 } holder_state;
 
 /* holder.c */

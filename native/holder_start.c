@@ -83,8 +83,9 @@ void start_daemon(void) {
 void daemon_disconnected(void) {
   close(held.daemon_link);
   held.daemon_link = -1;
-  held.alone_since = held.next_try = now_ms();
-  if (held.served_since > 0 && held.alone_since - held.served_since >= SERVED_MS) tried = 0;
+  held.alone_ms = 0;
+  held.next_try = now_ms();
+  if (held.served_since > 0 && held.next_try - held.served_since >= SERVED_MS) tried = 0;
   /* It died at once, perhaps because of a request that is resent. */
   else if (tried > 0) held.next_try += 1000 << ((tried - 1) % TRIES_PER_MINUTE);
   held.served_since = 0;

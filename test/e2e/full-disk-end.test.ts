@@ -21,6 +21,7 @@ ${FILL_DISK}`
 interface Full {
   readonly drive: TestDrive
   readonly before: string
+  readonly filler: string
   /** Frees the disk. */
   readonly free: () => void
 }
@@ -28,13 +29,13 @@ interface Full {
 async function fullDisk(t: ExecutionContext): Promise<Full> {
   const { drive, filler } = await driveOnSmallDisk(t)
   program('python3', ['-c', WRITE_AND_FILL, drive.mountpoint, filler])
-  return { drive, before: listing(drive.mountpoint), free: () => rmSync(filler) }
+  return { drive, before: listing(drive.mountpoint), filler, free: () => rmSync(filler) }
 }
 
 const test = testWhere('fuse', 'root')
 
-test('S-140 S-004 unmount --now on a full disk stages or leaves the mount, and nothing is lost', async (t: ExecutionContext) => {
-  const { drive, before, free } = await fullDisk(t)
+test('S-140 S-201 S-004 unmount --now on a full disk stages or leaves the mount, a read-only one ends, and nothing is lost', async (t: ExecutionContext) => {
+  const { drive, before, filler, free } = await fullDisk(t)
   const { code, stderr } = await drive.run(['unmount', '--now'])
   // On a slow machine, everything may be staged before the disk is full.
   t.true(code === 32 || code === 3, `${code} ${stderr}`)
@@ -44,6 +45,13 @@ test('S-140 S-004 unmount --now on a full disk stages or leaves the mount, and n
   if (code === 32) t.is((await drive.run(['unmount', '--now'])).code, 3)
   await drive.mount()
   t.is(listing(drive.mountpoint), before, drive.log())
+  await drive.run(['unmount', '--now'])
+  program('python3', ['-c', FILL_DISK, filler])
+  await drive.mount(['--read-only'])
+  t.is(listing(drive.mountpoint), before)
+  const ended = await drive.run(['unmount', '--now'])
+  t.is(ended.code, 3, ended.stderr)
+  t.false(isMounted(drive))
 })
 
 test('S-140 S-010 after SIGTERM on a full disk the daemon waits for space and says so, and nothing is lost', async (t: ExecutionContext) => {

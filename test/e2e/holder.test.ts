@@ -106,8 +106,37 @@ function writeAndStop(drive: TestDrive): void {
 
 const LOST = /changes that programs made since .*Z.* may be lost/
 
-test('S-050 S-172 after 30 s without a daemon programs get an error, the next daemon makes a new mount, and status names the loss', async (t: ExecutionContext) => {
+/** Prints how often a holder without a daemon answers on its socket after it was continued, and whether it lives on. */
+const CONTINUED = `
+import os, signal, socket, subprocess, sys, time
+folder, holder = sys.argv[1:3]
+path = os.path.join(folder, 'socket')
+words = [holder, path, os.path.join(folder, 'lock'), os.path.join(folder, 'log'), '1048576']
+process = subprocess.Popen(words, stdout=subprocess.PIPE)
+try:
+    process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    print('stopped', flush=True)
+    sys.stdin.readline()
+    process.send_signal(signal.SIGCONT)
+    for _ in range(3):
+        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        link.connect(path)
+        link.recv(1)
+    print('answers' if process.poll() is None else 'ended', flush=True)
+finally:
+    process.kill()
+    process.wait()
+`
+
+test('S-050 S-172 S-200 after 30 s without a daemon programs get an error, the next daemon makes a new mount, and status names the loss; time in which a holder is stopped does not count', async (t: ExecutionContext) => {
   t.timeout(10 * 60_000)
+  const holder = join(projectRoot, 'build/Release/dagdrive_holder')
+  const stopped = spawn('python3', ['-c', CONTINUED, temporaryFolder(t, 'stopped'), holder], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  t.teardown(() => stopped.stdin.end('\n'))
+  await once(stopped.stdout, 'data')
   const drive = testDrive(t)
   await drive.up()
   program('sh', ['-c', 'echo kept > note; sync note'], { cwd: drive.mountpoint })
@@ -124,6 +153,8 @@ test('S-050 S-172 after 30 s without a daemon programs get an error, the next da
     return
   }
   t.regex(read, /not connected|connection abort/)
+  stopped.stdin.write('\n')
+  t.is(String(await once(stopped.stdout, 'data')), 'answers\n')
   t.true(await until(() => drive.holderPid() === undefined))
   lock.kill('SIGKILL')
   await once(lock, 'exit')

@@ -23,6 +23,26 @@ for (const force of [false, true]) {
   })
 }
 
+test('S-201 on a full disk, unmount --now of a read-only mount ends it, and the daemon keeps what is not staged', async (t: ExecutionContext) => {
+  const calls: string[] = []
+  const mounts = [{ directory: '/mounted', readOnly: true }]
+  const none = { files: 0, bytes: 0 }
+  const drive = {
+    mounts,
+    sync: { status: () => ({ phase: 'retrying' }) },
+    counts: () => Promise.resolve({ held: none, staged: { files: 1, bytes: 2 }, dirtyInodes: 1 }),
+    writeBack: () => Promise.resolve(),
+    flush: () => Promise.reject(new DriveError('NO_SPACE', 'The disk is full.')),
+    unmount: () => Promise.resolve(void calls.push(`unmounted ${mounts.splice(0).length}`)),
+  }
+  const open = (): Promise<typeof drive> => Promise.resolve(drive)
+  const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve() }
+  const options = { daemon, startedMs: 0, stay: false, endSoon: () => void calls.push('ending') }
+  const report = await createControl(options as unknown as ControlOptions).unmount({ now: true }, context)
+  t.like(report, { unmounted: ['/mounted'], staged: { files: 1, bytes: 2 }, endingPid: undefined })
+  t.deepEqual(calls, ['unmounted 1'])
+})
+
 test('S-140 S-179 daemon stop fails, and nothing ends, if dirty pages of a mapping cannot be written', async (t: ExecutionContext) => {
   const calls: string[] = []
   const full = new DriveError('NO_SPACE', 'The disk is full.')

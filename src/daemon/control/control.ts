@@ -13,6 +13,7 @@ import { forgetStore } from '../nodes/forget-store.js'
 import { createMoves, type Moves } from '../nodes/moves.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
 import { diskWarnings } from './disk-warning.js'
+import { stagingBeforeUnmount } from './staging-before-unmount.js'
 import { nodeWarnings, withNodeWarnings } from './node-warnings.js'
 import { testNode } from './test-node.js'
 import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf, stoppedBy, warningsOf } from './status.js'
@@ -73,17 +74,18 @@ export function createControl(options: ControlOptions): ControlService {
         await moves.settled(signal)
         await drainAll()
       }
+      const stage = stagingBeforeUnmount(drive, directories)
       // First, because programs can free space on a mount, and see what they wrote.
       if (given.force !== true) {
         await drive.writeBack()
-        await drive.flush()
+        await stage()
       }
       for (const directory of directories) await drive.unmount(directory, { force: given.force === true })
       // What cannot be staged keeps the daemon alive, which tries again.
-      await drive.flush()
+      const isStaged = await stage()
       // Changes made during the first drain.
       const drained = given.now === true ? undefined : await drainAll()
-      const report = await endIfUnmounted(drive, directories)
+      const report = await endIfUnmounted(drive, directories, isStaged)
       return drained === 'unasked' ? { ...report, nodeAway: true } : report
     },
 
@@ -139,9 +141,9 @@ export function createControl(options: ControlOptions): ControlService {
     },
   }
 
-  async function endIfUnmounted(drive: Drive, unmounted: readonly string[]): Promise<UnmountReport> {
+  async function endIfUnmounted(drive: Drive, unmounted: readonly string[], isStaged: boolean): Promise<UnmountReport> {
     const staged = await stagedOf(drive)
-    const ends = !options.stay && drive.mounts.length === 0
+    const ends = isStaged && !options.stay && drive.mounts.length === 0
     if (ends) endSoon()
     return { unmounted, staged, stopped: stoppedBy(drive.sync.status()), endingPid: ends ? process.pid : undefined }
   }
