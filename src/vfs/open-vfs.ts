@@ -3,7 +3,7 @@
  * work.
  */
 import { MIB, type Clock, type Log, type Random, type SecretKey } from '../base/index.js'
-import { type Disk, unlimitedSpace } from '../platform/index.js'
+import { nativeSeal, type Disk, unlimitedSpace } from '../platform/index.js'
 import type { Core, Pipeline } from '../pipeline/index.js'
 import type { BlockStore } from '../storage/blocks/index.js'
 import type { Environment } from '../storage/kv/index.js'
@@ -170,7 +170,7 @@ function makeParts(options: VfsOptions) {
 
   const fileIds = new FileIds(state.tables, nameKey, random)
   const inodes = new InodeTable(state, fileIds, risk)
-  const directories = new Directories(state.tables.dentries, nameHasher(nameKey))
+  const directories = new Directories(state.tables.dentries, nameHasher(nameKey, nativeSeal()))
   const reader = new ChunkReader({ blocks, core, remote, log })
 
   const content = { state, blocks, named, inodes, reader, held }
