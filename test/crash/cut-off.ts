@@ -11,7 +11,7 @@ import { startKubo, type KuboDaemon } from '../kubo/daemon.js'
 
 /** Disables automatic publishing. */
 const ON_DEMAND = { DAGDRIVE_DEBOUNCE_MS: '3600000' }
-const PATIENCE_MS = 120_000
+const PATIENCE_MS = 300_000
 
 export interface Place {
   readonly kubo: KuboDaemon

@@ -25,7 +25,7 @@ test('S-056 R-01 PostgreSQL works, and after a kill under load no committed tran
   const work = temporaryFolder(t, 'postgresql')
   chmodSync(work, 0o777)
   const script = program('cat', [join(projectRoot, 'fixtures/programs/postgresql.sh')])
-  const output = runAs(user, ['bash', '-s', mounted, work, PGBENCH_SECONDS], { input: script, timeoutMs: 150_000 })
+  const output = runAs(user, ['bash', '-s', mounted, work, PGBENCH_SECONDS], { input: script, timeoutMs: 540_000 })
   t.deepEqual(output.trim().split('\n'), ['number of failed transactions: 0 (0.000%)', 't', 't', 'Bad checksums:  0'])
 })
 
@@ -41,7 +41,7 @@ for (const { caller, how, args } of storms) {
     // A relative path: with an absolute one its io-uring stressor fails on every file system.
     const common = ['--verify', '--oomable', '--quiet', '--temp-path', '.']
     const classes = ['--class', 'filesystem,io', '-x', LEFT_OUT.join(',')]
-    t.is(runAs(caller, ['stress-ng', ...classes, ...args, ...common], { cwd: mounted, timeoutMs: 200_000 }), '')
+    t.is(runAs(caller, ['stress-ng', ...classes, ...args, ...common], { cwd: mounted, timeoutMs: 540_000 }), '')
     t.is(program('ls', ['-A', mounted]), '')
   })
 }

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { sleep } from '../../src/base/index.js'
 import { startKubo } from '../kubo/daemon.js'
 import { testWhere } from '../support/available.js'
 import { program, programLater, temporaryFolder, testDrive, type TestDrive } from '../support/drive.js'
 import { damageCache, damageKubo, damageStore } from '../support/rot.js'
+import { until } from '../support/until.js'
 import { listing } from '../support/workload.js'
 
 interface Report {
@@ -15,6 +15,11 @@ interface Report {
   readonly healed: number
   readonly lost: number
   readonly findings: readonly { readonly path?: string; readonly outcome: string; readonly where: string }[]
+}
+
+interface ScrubStatus {
+  readonly publishedHeight: number
+  readonly scrub: { readonly endedMs?: number; readonly open: number; readonly lost: number }
 }
 
 /** Runs fsck and checks that the exit status matches the report. */
@@ -218,15 +223,14 @@ testWhere('fuse', 'go')(
     const config = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
     writeFileSync(path, JSON.stringify({ ...config, scrubBytesPerSecond: 100_000_000 }))
     await drive.mount()
-    let status: { publishedHeight: number; scrub: { endedMs?: number; open: number; lost: number } }
-    for (let tries = 0; ; tries++) {
-      status = await drive.json(['status'])
-      const isDone = status.scrub.endedMs !== undefined && status.publishedHeight > publishedHeight
-      if (isDone || tries === 300) break
-      await sleep(500)
+    let status: ScrubStatus | undefined
+    const isDone = async (): Promise<boolean> => {
+      const now = (status = await drive.json<ScrubStatus>(['status']))
+      return now.scrub.endedMs !== undefined && now.publishedHeight > publishedHeight
     }
-    t.like(status.scrub, { open: 0, lost: 0 }, JSON.stringify(status))
-    t.is(status.publishedHeight, publishedHeight + 1)
+    t.true(await until(isDone, 500), drive.log())
+    t.like(status!.scrub, { open: 0, lost: 0 }, JSON.stringify(status!))
+    t.is(status!.publishedHeight, publishedHeight + 1)
     t.like(await fsck(t, drive, ['--node']), { open: 0, healed: 0, lost: 0 })
     await drive.unmount()
     await seenElsewhere(t, node, phrase, reference)

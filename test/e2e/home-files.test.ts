@@ -5,7 +5,7 @@ import { testWhere } from '../support/available.js'
 import { temporaryFolder, testDrive } from '../support/drive.js'
 
 /** Much longer than a command takes. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 300_000
 
 for (const kind of ['pipe', 'link'] as const) {
   testWhere('fuse')(

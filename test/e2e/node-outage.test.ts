@@ -26,7 +26,7 @@ testWhere('fuse', 'go')(
     const first = testDrive(t)
     await first.up(['--node', kubo.url, '--phrase-out', phrase])
     await programAside('sh', ['-c', 'head -c 3000000 /dev/urandom > far'], first.mountpoint)
-    await first.unmount([], 60_000)
+    await first.unmount()
 
     const drive = testDrive(t, { environment: { DAGDRIVE_DEBOUNCE_MS: '300' } })
     await drive.up(['--node', proxy.url, '--phrase-file', phrase])

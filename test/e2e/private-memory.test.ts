@@ -19,7 +19,7 @@ testWhere('root')(
     mkdirSync(home, { mode: 0o700 })
     chownSync(home, USER, USER)
     chmodSync(folder, 0o755)
-    const as = { uid: USER, gid: USER, cwd: '/', timeout: 60_000, encoding: 'utf8' } as const
+    const as = { uid: USER, gid: USER, cwd: '/', timeout: 300_000, encoding: 'utf8' } as const
     const run = (...args: string[]): string =>
       execFileSync(process.execPath, [CLI, ...args], { ...as, env: { PATH: process.env['PATH'], DAGDRIVE_HOME: home } })
     run('init')

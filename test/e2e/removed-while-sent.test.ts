@@ -31,7 +31,7 @@ testWhere('fuse', 'go')(
     while (!proxy.requests.slice(before).some((path) => path.startsWith('dag/import'))) await sleep(20)
     await programAside('rm', ['-rf', 'd'], top)
     await sending
-    await promisify(execFile)(kubo.program, ['repo', 'gc', '-q'], { env: kubo.env, timeout: 60_000 })
+    await promisify(execFile)(kubo.program, ['repo', 'gc', '-q'], { env: kubo.env, timeout: 300_000 })
 
     await drive.must(['sync'])
     const here = await listingAside(top)

@@ -14,7 +14,7 @@ export function compiled(t: ExecutionContext, name: string): string {
   const folder = temporaryFolder(t, 'program')
   const path = join(folder, name)
   const source = join(projectRoot, 'fixtures/programs', `${name}.c`)
-  execFileSync('gcc', ['-O1', '-Wall', '-Werror', '-pthread', '-o', path, source], { timeout: 60_000 })
+  execFileSync('gcc', ['-O1', '-Wall', '-Werror', '-pthread', '-o', path, source], { timeout: 300_000 })
   chmodSync(folder, 0o755)
   return path
 }

@@ -52,7 +52,7 @@ export class TestDrive {
   }
 
   /** Runs `dagdrive …arguments`. Does not throw for an exit status. */
-  run(args: readonly string[], timeoutMs = 120_000): Promise<CommandResult> {
+  run(args: readonly string[], timeoutMs = 300_000): Promise<CommandResult> {
     const [program, ...words] = [...this.prefix, process.execPath, join(this.installation, CLI), ...args]
     return new Promise((resolve, reject) => {
       execFile(
@@ -187,7 +187,7 @@ export function program(
   return execFileSync(command, args, {
     cwd: options.cwd,
     input: options.input,
-    timeout: options.timeoutMs ?? 120_000,
+    timeout: options.timeoutMs ?? 300_000,
     encoding: 'latin1',
     maxBuffer: 256 * 1024 * 1024,
     env: options.env ?? process.env,
@@ -198,7 +198,7 @@ export function program(
 /** Like `program`, without blocking this process. For tests that serve the node's proxy themselves. */
 export function programAside(command: string, args: readonly string[], cwd?: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { cwd, timeout: 120_000, encoding: 'latin1', maxBuffer: 256 * 1024 * 1024 } as const
+    const options = { cwd, timeout: 300_000, encoding: 'latin1', maxBuffer: 256 * 1024 * 1024 } as const
     execFile(command, args, options, (error, stdout) => {
       if (error === null) resolve(stdout)
       else reject(new Error(`${error.message}\n${stdout}`, { cause: error }))
