@@ -35,7 +35,11 @@ async function pauses(t: ExecutionContext, rounds: number, user?: OrdinaryUser):
   if (user !== undefined) chmodSync(folder, 0o777)
   const drive = testDrive(t, { user })
   await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
-  const { kills, programs } = await killUnderPrograms(drive, { folder, rounds, seed, prefix: user?.prefix })
+  const { kills, programs } = await killUnderPrograms(drive, { folder, rounds, seed, prefix: user?.prefix }).catch(
+    (error: unknown) => {
+      throw new Error(`${String(error)}\n${drive.log(200)}`, { cause: error })
+    },
+  )
   if (programs.some(({ errors }) => errors.length > 0)) t.log(drive.log())
   for (const { kind, operations, errors, longestMs } of programs) {
     t.log(`${kind}: ${operations} operations, longest pause ${longestMs} ms`)
