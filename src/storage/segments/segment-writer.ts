@@ -7,6 +7,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { DriveError, systemRandom, type Random } from '../../base/index.js'
 import type { BlockLocation, SegmentWriter } from './contract.js'
+import { hasSecondName } from './second-name.js'
 import { RANDOM_NAMES } from './segment-names.js'
 import { makeDurableDirectory, writeFailure, type SpaceGuard } from '../../platform/index.js'
 
@@ -66,7 +67,7 @@ class FileSegmentWriter implements SegmentWriter {
     if (lengths.reduce((sum, length) => sum + length, 0) !== bytes.length)
       throw new RangeError('Lengths do not cover the bytes.')
     this.#guard?.check(bytes.length)
-    if (this.#fd !== undefined && this.#end > 0 && this.#end + bytes.length > this.#segmentBytes) this.#finish()
+    if (this.#fd !== undefined && this.#isFull(this.#fd, bytes.length)) this.#finish()
     const fd = this.#fd ?? this.#begin(bytes.length)
     const start = this.#end
     try {
@@ -89,6 +90,11 @@ class FileSegmentWriter implements SegmentWriter {
     if (this.#closed) return
     this.#closed = true
     if (this.#fd !== undefined) this.#finish()
+  }
+
+  /** Bytes after those that a store shares would stay on the disk for as long as these. */
+  #isFull(fd: number, addedBytes: number): boolean {
+    return this.#end > 0 && (this.#end + addedBytes > this.#segmentBytes || hasSecondName(fd))
   }
 
   #begin(neededBytes: number): number {

@@ -7,7 +7,8 @@ import { until } from '../../../test/support/until.js'
 
 async function start(t: ExecutionContext, seed: number, space?: Disk): Promise<{ world: World; device: RealDevice }> {
   const world = await World.open(seed)
-  const device = await RealDevice.first(world, space)
+  // What a store on the same disk shares is not evicted.
+  const device = await RealDevice.first(world, space, space === undefined)
   t.teardown(async () => {
     await device.close()
     device.remove()
@@ -107,7 +108,7 @@ test('R-63 on a disk that gets full the cache evicts without a request, and only
   t.deepEqual(await device.dump(), dump)
 })
 
-test('R-63 on a full disk without a node, removed files that were never published free their space', async (t) => {
+test('R-63 S-186 on a full disk without a node, removed files that were never published free their space, also beside shared ones', async (t) => {
   const { world, device } = await start(t, 64)
   const kept = world.random.bytes(2 * MIB)
   await device.write('/kept', 0, kept)

@@ -38,13 +38,17 @@ export class RealDevice extends TreeByPath {
     private readonly opened: OpenedDrive | undefined,
     private readonly slot: number,
     private readonly space?: Disk,
+    private readonly shares = true,
   ) {
     super()
   }
 
-  /** @param space free space of the disk; unlimited by default */
-  static async first(world: World, space?: Disk): Promise<RealDevice> {
-    const device = new RealDevice(world, undefined, 0, space)
+  /**
+   * @param space free space of the disk; unlimited by default
+   * @param shares whether the node's store may share the segments of the cache (S-186)
+   */
+  static async first(world: World, space?: Disk, shares?: boolean): Promise<RealDevice> {
+    const device = new RealDevice(world, undefined, 0, space, shares)
     await device.open()
     return device
   }
@@ -106,9 +110,13 @@ export class RealDevice extends TreeByPath {
     this.#vfs = vfs
     const reader = openEnvironmentReader(join(this.#path, 'meta'), sealer)
     const wrapped = wrap(vfs.port)
+    const port = wrapped.port ?? vfs.port
     const sync = await openSync({
-      port: wrapped.port ?? vfs.port,
-      blocks: new LocalBlocks(wrapped.port ?? vfs.port, openPlacedBlocks(join(this.#path, 'blocks'))),
+      port,
+      blocks: new LocalBlocks(
+        this.shares ? port : { placesOf: (digests) => port.placesOf(digests) },
+        openPlacedBlocks(join(this.#path, 'blocks')),
+      ),
       meta: reader,
       queue,
       node: wrapped.node ?? this.world.node,
