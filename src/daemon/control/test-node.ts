@@ -37,6 +37,7 @@ export async function testNode(
   try {
     return await check(node)
   } finally {
+    node.abandon?.()
     await node.close()
   }
 }

@@ -110,7 +110,10 @@ async function makeDrive(
       publishedHeight: found?.version.commit.height ?? 0,
     }
   } finally {
-    if (!kept) await node.close()
+    if (!kept) {
+      node.abandon?.()
+      await node.close()
+    }
   }
 }
 

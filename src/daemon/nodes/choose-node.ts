@@ -27,6 +27,7 @@ export async function chooseNode(
       throw new DriveError('NO_DRIVE', 'That node knows no drive of this key either; the node stays as it is.')
     }
   } finally {
+    node.abandon?.()
     await node.close()
   }
   await saveNodeKey(paths.nodeKeyFile, url, credential)

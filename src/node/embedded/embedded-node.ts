@@ -39,8 +39,7 @@ export interface EmbeddedOptions extends OpenStoreOptions {
 
 /**
  * LOCKED when another program uses the store.
- * @param path the store's directory; it is made if its parent exists. If it is made and stays without any block, it is
- * removed by `close`
+ * @param path the store's directory; it is made if its parent exists. See `IpfsNode.abandon`
  */
 export async function openEmbeddedNode(path: string, options: EmbeddedOptions): Promise<IpfsNode> {
   const isOfDrive = path === join(options.dataDirectory, 'node')
@@ -219,7 +218,7 @@ class EmbeddedNode implements IpfsNode {
   get #isUnused(): boolean {
     const { index } = this.#store
     const hasRoots = index.areRootsIncomplete || index.pins().length > 0 || index.records().size > 0
-    return !hasRoots && (this.#isAbandoned || index.blockCount === 0)
+    return this.#isAbandoned && !hasRoots
   }
 
   /** Runs a long call that the caller or `close` can cancel. */

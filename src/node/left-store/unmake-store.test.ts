@@ -9,18 +9,20 @@ import { lockStore } from '../embedded/store-lock.js'
 
 const forest = pinTreeOver(rawBlocks(20, 5000, 1))
 
-test('S-199 a store that was made and not used is removed when it is closed, and a folder that was there stays', async (t) => {
+test('S-199 a store that was made for a refused drive is removed when it is closed, and a folder that was there stays', async (t) => {
   const base = await folder(t)
   await mkdir(join(base, 'disk'))
-  await use(join(base, 'disk'), (node) => node.check())
-  await use(join(base, 'new'), (node) => node.check())
+  for (const name of ['disk', 'new']) await use(join(base, name), async (node) => node.abandon?.())
   t.deepEqual(await readdir(base, { recursive: true }), ['disk'])
 })
 
 test('S-199 files that others put into such a store meanwhile stay', async (t) => {
   const base = await folder(t)
   const path = join(base, 'store')
-  await use(path, () => writeFile(join(path, 'letter'), 'dear'))
+  await use(path, async (node) => {
+    await writeFile(join(path, 'letter'), 'dear')
+    node.abandon?.()
+  })
   t.deepEqual(await readdir(base, { recursive: true }), ['store', 'store/letter'])
 })
 
@@ -61,7 +63,10 @@ test('S-199 an opening that fails leaves nothing, also while another program use
   await failsWith(t, ['INVALID'], openAt(base))
   t.deepEqual(await readdir(base), ['dagdrive-store'])
   const path = join(base, 'store')
-  await use(path, async () => failsWith(t, ['LOCKED'], openAt(path)))
+  await use(path, async (node) => {
+    await failsWith(t, ['LOCKED'], openAt(path))
+    node.abandon?.()
+  })
   t.deepEqual(await readdir(base), ['dagdrive-store'])
 })
 

@@ -82,7 +82,10 @@ async function requirePublished(
     if ((await findPublished(node, rootKey, signal)) !== undefined) return
     throw new DriveError('NO_DRIVE', 'The node knows no drive of this recovery phrase. Nothing was changed.')
   } finally {
-    if (!isSame) await node.close()
+    if (!isSame) {
+      node.abandon?.()
+      await node.close()
+    }
   }
 }
 
