@@ -8,6 +8,9 @@ import { MIB } from '../../base/index.js'
 const PROCESS_BYTES = 200 * MIB
 /** Memory in use cannot be collected, so the next collection waits for this much more. */
 const GROWTH_BYTES = 16 * MIB
+/** Resident bytes of the process above which it waits for less: the daemon's bound is 400 MiB. */
+const LARGE_BYTES = 300 * MIB
+const GROWTH_BYTES_IF_LARGE = 8 * MIB
 
 export class Pressure {
   #afterLast = 0
@@ -18,7 +21,8 @@ export class Pressure {
     const bytes = own()
     // V8 has collected meanwhile.
     this.#afterLast = Math.min(this.#afterLast, bytes)
-    return bytes >= this.#afterLast + GROWTH_BYTES
+    const growth = processBytes < LARGE_BYTES ? GROWTH_BYTES : GROWTH_BYTES_IF_LARGE
+    return bytes >= this.#afterLast + growth
   }
 
   /** @param own memory of this thread after a collection */
