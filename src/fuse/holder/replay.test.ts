@@ -173,20 +173,30 @@ test.serial(
   },
 )
 
-test.serial('S-050 replay accepts that an attribute was already removed by a commit', async (t) => {
-  const { scratch, state, first, numbers } = await served()
-  for (const kind of ['setxattr', 'removexattr', 'write']) expectDone(await feed(first, KINDS[kind]!(numbers)))
-  const wanted = await show(first.drive)
-  await first.drive.tree.redo!.commit()
-  const copy = scratch.crashCopy()
-  const next = await takeOver(copy, state.memory.slice(0))
-  t.deepEqual(await show(next.drive), wanted)
-  for (const { journal, drive } of [first, next]) {
-    journal.close()
-    await drive.shut()
-  }
-  for (const each of [scratch, copy]) each.remove()
-})
+test.serial(
+  'S-050 replays accept that an attribute was already set or removed by a commit, after each kill',
+  async (t) => {
+    const { scratch, state, first, numbers } = await served()
+    for (const kind of ['setxattr', 'removexattr', 'write']) expectDone(await feed(first, KINDS[kind]!(numbers)))
+    const wanted = await show(first.drive)
+    await first.drive.tree.redo!.commit()
+    const copies = [scratch]
+    const daemons = [first]
+    let { memory } = state
+    // Each daemon is killed before its first commit.
+    for (let kills = 1; kills <= 3; kills++) {
+      copies.push(copies.at(-1)!.crashCopy())
+      memory = memory.slice(0)
+      daemons.push(await takeOver(copies.at(-1)!, memory))
+      t.deepEqual(await show(daemons.at(-1)!.drive), wanted, `after ${kills} kills`)
+    }
+    for (const { journal, drive } of daemons) {
+      journal.close()
+      await drive.shut()
+    }
+    for (const each of copies) each.remove()
+  },
+)
 
 test.serial('S-123 a change waits for one that no log has, and a kill after its answer loses neither', async (t) => {
   const { scratch, state, first } = await served()

@@ -120,7 +120,8 @@ export async function replay(
         failure = { opcode, errno, ino, left: entries.length - index }
         break
       }
-      journal.setSequence(entry, redo.sequence)
+      // A change that a commit contained stays one, so that the next replay accepts its effects on disk too.
+      if (entry.sequence === NOT_COMMITTED) journal.setSequence(entry, redo.sequence)
       done++
     }
     if (failed.length > 0) await onSkipped(failed.slice(0, MOST_NAMED).map(named), failed.length)
