@@ -33,13 +33,16 @@ export async function driveExists(session: Session): Promise<boolean> {
   return (await readHomeFile(session.paths.keyFile)) !== undefined
 }
 
-/** NO_DRIVE on a fresh home; otherwise the daemon runs and the drive is unlocked when this resolves. */
+/**
+ * NO_DRIVE on a fresh home; otherwise the daemon runs and the drive is unlocked when this resolves. USAGE if a
+ * passphrase is given and the key has none: its user may believe that it is sealed.
+ */
 export async function requireOpenDrive(session: Session, options: UnlockOptions & StartOptions = {}): Promise<void> {
   if (!(await driveExists(session))) {
     throw new DriveError('NO_DRIVE', 'There is no drive here yet. Make one with "dagdrive up DIR" or "dagdrive init".')
   }
   const { state } = await callDaemon(session.paths, 'status', {}, { onStopped: noteStopped(session), ...options })
-  if (state !== 'locked') return
+  if (state !== 'locked' && (state !== 'open' || options.passphraseFile === undefined)) return
   const passphrase =
     options.passphraseFile === undefined
       ? await session.terminal.askSecret('Passphrase: ', locked())

@@ -64,6 +64,9 @@ test('R-60 a recovery phrase without its node makes no drive, and the message ha
   t.true(stderr.includes(`up ${second.mountpoint} --node URL --phrase-file ${phrase}"`), stderr)
   t.false(existsSync(join(second.home, 'drive.key')))
   await second.up(['--node', `file://${join(folder, 'node')}`, '--phrase-file', phrase])
+  const unsealed = await second.run(['mount', second.mountpoint, '--passphrase-file', phrase])
+  t.is(unsealed.code, 2, unsealed.stderr)
+  t.regex(unsealed.stderr, /has no passphrase.*Nothing was changed/)
   await second.unmount()
 })
 

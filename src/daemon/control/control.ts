@@ -7,6 +7,7 @@ import { nodeUrlOf } from '../../platform/index.js'
 import type { Daemon } from '../lifecycle/contract.js'
 import { drain, throttled, type Drained } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
+import { isKeySealed } from '../keys/key-file.js'
 import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mount-directory.js'
 import { forgetStore } from '../nodes/forget-store.js'
@@ -42,6 +43,11 @@ export function createControl(options: ControlOptions): ControlService {
     },
 
     async unlock({ passphrase }) {
+      if (!(await isKeySealed(daemon.paths.keyFile)))
+        throw new DriveError(
+          'USAGE',
+          'The key of this drive has no passphrase. One can be set only when `init` or `up` makes it or opens it from its phrase. Nothing was changed.',
+        )
       await daemon.unlock(passphrase)
       return { state: daemon.state }
     },

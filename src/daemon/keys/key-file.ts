@@ -86,6 +86,11 @@ export async function readKeyFile(
   )
 }
 
+/** Whether a passphrase seals the key. @throws as `readKeyFile` for a file that is missing, exposed or damaged */
+export async function isKeySealed(path: string): Promise<boolean> {
+  return parse(await readPrivately(path)).slot.kind === 'passphrase'
+}
+
 async function makeSlot(root: RootKey, options: KeyFileProtection & { random: Random }): Promise<KeyFile['slot']> {
   if (root.length !== 32) throw new DriveError('INVALID', 'A root key must have 32 bytes.')
   if (options.passphrase === undefined) return { kind: 'plain', rootKey: base64(root) }

@@ -8,7 +8,7 @@ import { originOf, type Listener } from '../../node/index.js'
 import { readPrivateText, writePrivateFile } from '../../platform/index.js'
 
 export interface NodeCredential {
-  /** `bearer:TOKEN`, `basic:USER:PASSWORD` or a bare token. Secret. */
+  /** `bearer:TOKEN` or `basic:USER:PASSWORD`. Secret. */
   readonly key: string
   /** The process that listened on the node's port when the key was set; only for plain http on this machine. */
   readonly listener?: Listener | undefined
