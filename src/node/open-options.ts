@@ -10,7 +10,7 @@ export interface OpenNodeOptions {
   readonly random: Random
   /**
    * The credentials of the node's API, in the notation of Kubo's `API.Authorizations`: `bearer:TOKEN`,
-   * `basic:USER:PASSWORD`, or a bare token. Never part of the address, of an error or of a log line.
+   * `basic:USER:PASSWORD`. USAGE for another form. Never part of the address, of an error or of a log line.
    */
   readonly credentials?: string | undefined
   /**

@@ -50,16 +50,15 @@ testWithKubo(
     const blocks = rawBlocks(3, 1000, 81)
     for (const credentials of [
       'bearer:s3cret-token',
-      's3cret-token',
       'basic:ada:lovelace',
       'basic:YWRhOmxvdmVsYWNl',
-      ' s3cret-token\n',
+      ' bearer:s3cret-token\n',
     ]) {
       const node = await open(t, daemon.url, { credentials })
       t.is((await node.check()).kind, 'kubo')
       t.is((await node.importBlocks(blocks, { roots: [blocks[0]!.cid] })).blocks, 3)
     }
-    const node = await open(t, daemon.url, { credentials: 's3cret-token' })
+    const node = await open(t, daemon.url, { credentials: 'bearer:s3cret-token' })
     const key = await nameKey(81)
     await node.pin(blocks[0]!.cid, { name: 'x' })
     await node.updatePin(blocks[0]!.cid, blocks[1]!.cid)
@@ -68,7 +67,7 @@ testWithKubo(
     await node.collectGarbage()
     t.false((await node.listPins()).some((pin) => pin.cid === blocks[1]!.cid))
 
-    for (const credentials of ['', 'wrong-secret', 'basic:ada:wrong-secret', 'guest-token']) {
+    for (const credentials of ['', 'bearer:wrong-secret', 'basic:ada:wrong-secret', 'bearer:guest-token']) {
       const denied = await open(t, daemon.url, { credentials })
       const error = await t.throwsAsync(denied.importBlocks(blocks, { roots: [blocks[0]!.cid] }))
       if (!(error instanceof DriveError)) return t.fail(String(error))
@@ -124,8 +123,16 @@ test('an address with credentials or of an unknown form is refused, and the erro
   }
 })
 
+test('S-048 a credential without its prefix, such as a phrase given by mistake, is refused and not shown', (t) => {
+  for (const credentials of ['abandon ability able about', 'abandon', '{"rootKey":"c2VjcmV0"}', 'Bearer abandon']) {
+    const error = t.throws<DriveError>(() => endpointOf(new URL('http://127.0.0.1:5001'), { credentials }))
+    t.is(error.code, 'USAGE')
+    t.notRegex(`${String(error)} ${JSON.stringify(error)}`, /abandon|c2VjcmV0/)
+  }
+})
+
 test('detects nodes on this machine, and keys that would be sent unencrypted over the network', (t) => {
-  const at = (address: string) => endpointOf(new URL(address), { credentials: 'k' })
+  const at = (address: string) => endpointOf(new URL(address), { credentials: 'bearer:k' })
   for (const host of ['127.0.0.1', 'localhost', '[::1]', '0.0.0.0', '[::]']) {
     t.true(at(`http://${host}:5001`).sameMachine, host)
     t.false(at(`http://${host}:5001`).exposed, host)

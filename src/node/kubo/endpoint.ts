@@ -108,7 +108,7 @@ function socketPathOf(url: URL): string {
 
 /**
  * Kubo compares the whole header, so the form is exact. Notation of `API.Authorizations`: see
- * OpenNodeOptions.credentials.
+ * OpenNodeOptions.credentials. The prefix is required, so that no other secret is sent by mistake, such as a phrase.
  */
 function authorizationOf(credentials: string | undefined): string | undefined {
   const secret = credentials?.trim()
@@ -119,7 +119,11 @@ function authorizationOf(credentials: string | undefined): string | undefined {
     const basic = secret.slice('basic:'.length)
     return `Basic ${basic.includes(':') ? Buffer.from(basic).toString('base64') : basic}`
   }
-  return `Bearer ${secret.startsWith('bearer:') ? secret.slice('bearer:'.length) : secret}`
+  if (secret.startsWith('bearer:')) return `Bearer ${secret.slice('bearer:'.length)}`
+  throw new DriveError(
+    'USAGE',
+    'The node key must begin with `bearer:` or `basic:`, as in API.Authorizations of Kubo. It was not sent.',
+  )
 }
 
 /** Node.js trusts only the authorities in `ca`, so the well-known ones are added. */

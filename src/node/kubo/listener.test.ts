@@ -66,12 +66,12 @@ test('S-048 a key is sent over a unix socket that the recorded user made, and no
   await once(server, 'listening')
   t.teardown(() => server.close())
   t.deepEqual(await listenerOf(address), [own])
-  const known = await openNode(address, { ...common, credentials: 'token-one', listener: [own] })
+  const known = await openNode(address, { ...common, credentials: 'bearer:token-one', listener: [own] })
   t.teardown(() => known.close())
   await t.throwsAsync(known.check())
   t.regex(heard, /token-one/)
   heard = ''
-  const taken = await openNode(address, { ...common, credentials: 'token-two', listener: [own + 1] })
+  const taken = await openNode(address, { ...common, credentials: 'bearer:token-two', listener: [own + 1] })
   t.teardown(() => taken.close())
   t.is((await t.throwsAsync<DriveError>(taken.check()))?.code, 'NODE_DENIED')
   t.is(heard, '')
@@ -82,12 +82,12 @@ test('S-048 a key is sent over a unix socket that the recorded user made, and no
 test('S-048 a key is sent if the recorded user listens, and nothing is sent if another one does', async (t) => {
   const { port, heard } = await listening(t, '127.0.0.1')
   const address = `http://127.0.0.1:${port}`
-  const known = await openNode(address, { ...common, credentials: 'token-one', listener: [own] })
+  const known = await openNode(address, { ...common, credentials: 'bearer:token-one', listener: [own] })
   t.teardown(() => known.close())
   await t.throwsAsync(known.check())
   t.regex(heard(), /token-one/)
   for (const listener of [[own + 1], [], [own, own + 1]]) {
-    const node = await openNode(address, { ...common, credentials: 'token-two', listener })
+    const node = await openNode(address, { ...common, credentials: 'bearer:token-two', listener })
     t.teardown(() => node.close())
     const error = await t.throwsAsync<DriveError>(node.check(), { instanceOf: DriveError })
     t.is(error?.code, 'NODE_DENIED')
@@ -97,7 +97,7 @@ test('S-048 a key is sent if the recorded user listens, and nothing is sent if a
 })
 
 test('an unreachable node with a recorded listener is OFFLINE', async (t) => {
-  const node = await openNode('http://127.0.0.1:1', { ...common, credentials: 'token', listener: [own] })
+  const node = await openNode('http://127.0.0.1:1', { ...common, credentials: 'bearer:token', listener: [own] })
   t.is((await t.throwsAsync<DriveError>(node.check(), { instanceOf: DriveError }))?.code, 'OFFLINE')
   await node.close()
 })
@@ -124,7 +124,7 @@ test('S-047 S-048 a listener that resets every connection is OFFLINE, and no cal
   t.teardown(() => child.kill())
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
   const address = `http://127.0.0.1:${String(line).trim()}`
-  const node = await openNode(address, { ...common, credentials: 'token-three', listener: [own] })
+  const node = await openNode(address, { ...common, credentials: 'bearer:token-three', listener: [own] })
   t.teardown(() => node.close())
   for (let round = 0; round < 30; round++) {
     const error = await t.throwsAsync<DriveError>(node.probe(), { instanceOf: DriveError })
@@ -158,7 +158,7 @@ test('S-048 if no program of this machine is recorded, a program that binds the 
   let heard = ''
   child.stdout.on('data', (data) => (heard += String(data)))
   const address = `http://127.0.0.1:${String(line).trim()}`
-  const node = await openNode(address, { ...common, credentials: 'token-four', listener: [] })
+  const node = await openNode(address, { ...common, credentials: 'bearer:token-four', listener: [] })
   t.teardown(() => node.close())
   for (let round = 0; round < 3000 && heard.split('silent').length < 40; round++)
     await t.throwsAsync<DriveError>(node.probe(), { instanceOf: DriveError })
@@ -189,13 +189,17 @@ test('S-048 loopback names lead only to this machine, to the address at which th
   t.true(['localhost', 'localhost.', 'kubo.localhost', '127.9.9.9', '::1', '::ffff:7f00:1'].every(isOwnHost))
   t.false(['localhost.example', '128.0.0.1', '2001:db8::2', '203.0.113.1', 'x127.0.0.1'].some(isOwnHost))
   const six = await listening(t, '::1')
-  const node = await openNode(`http://kubo.localhost:${six.port}`, { ...common, credentials: 'token', listener: [own] })
+  const node = await openNode(`http://kubo.localhost:${six.port}`, {
+    ...common,
+    credentials: 'bearer:token',
+    listener: [own],
+  })
   t.teardown(() => node.close())
   await t.throwsAsync(node.check())
   t.regex(six.heard(), /token/)
   const squatted = await openNode(`http://kubo.localhost:${six.port}`, {
     ...common,
-    credentials: 'token-five',
+    credentials: 'bearer:token-five',
     listener: [own + 1],
   })
   t.teardown(() => squatted.close())
@@ -222,12 +226,16 @@ test('S-048 the key is withheld from another listener at every address of this m
     t.deepEqual(await listenerOf(address), [own], address)
     t.true(isOfThisMachine(address), address)
     t.regex(listenerWarning(address, []) ?? '', /container/, address)
-    const taken = await openNode(address, { ...common, credentials: 'token-six', listener: [own + 1] })
+    const taken = await openNode(address, { ...common, credentials: 'bearer:token-six', listener: [own + 1] })
     t.is((await t.throwsAsync<DriveError>(taken.check(), undefined, address))?.code, 'NODE_DENIED', address)
     await taken.close()
   }
   t.notRegex(four.heard() + six.heard(), /token-six/)
-  const known = await openNode(`http://0.0.0.0:${four.port}`, { ...common, credentials: 'token-7', listener: [own] })
+  const known = await openNode(`http://0.0.0.0:${four.port}`, {
+    ...common,
+    credentials: 'bearer:token-7',
+    listener: [own],
+  })
   await t.throwsAsync(known.check())
   await known.close()
   t.regex(four.heard(), /token-7/)
