@@ -56,7 +56,7 @@ export function buildProgram(session: Session, quiet = false): Command {
     .action(async (directory, options) => (await import('./commands/mount.js')).mount(session, directory, options))
   add(program, 'unmount [directory]', 'upload what is left, then unmount; without a directory: every mount')
     .option('--now', 'unmount without uploading, and report the data that is only on this machine')
-    .option('--force', 'detach the mount even while files are open in it')
+    .option('--force', 'end the mount at once: open files fail, and data not yet synced may be lost')
     .option(...passphrase)
     .option(...json)
     .action(async (directory, options) => (await import('./commands/unmount.js')).unmount(session, directory, options))

@@ -43,6 +43,27 @@ test('S-201 on a full disk, unmount --now of a read-only mount ends it, and the 
   t.deepEqual(calls, ['unmounted 1'])
 })
 
+test('S-010 unmount --force ends the mount before it waits for the node', async (t: ExecutionContext) => {
+  const calls: string[] = []
+  const away = new DriveError('NODE_DENIED', 'The node refuses the key.')
+  const sync = {
+    status: () => ({ node: { state: 'reachable' } }),
+    syncNow: () => (calls.push('published'), Promise.reject(away)),
+  }
+  const drive = {
+    mounts: [{ directory: '/mounted' }],
+    sync,
+    flush: () => Promise.resolve(),
+    unmount: () => Promise.resolve(void calls.push('unmounted')),
+  }
+  const open = (): Promise<typeof drive> => Promise.resolve(drive)
+  const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve() }
+  const options = { daemon, startedMs: 0, stay: false, endSoon: () => undefined }
+  const control = createControl(options as unknown as ControlOptions)
+  await t.throwsAsync(control.unmount({ force: true }, context), { is: away })
+  t.deepEqual(calls, ['unmounted', 'published'])
+})
+
 test('S-140 S-179 daemon stop fails, and nothing ends, if dirty pages of a mapping cannot be written', async (t: ExecutionContext) => {
   const calls: string[] = []
   const full = new DriveError('NO_SPACE', 'The disk is full.')

@@ -74,8 +74,8 @@ export function createControl(options: ControlOptions): ControlService {
       const directories = await selected(drive, given)
       const drainAll = (): Promise<Drained> =>
         drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
-      // A drive in the middle of a replay publishes nothing.
-      if (given.now !== true && drive.takingOver === undefined) {
+      // A drive in the middle of a replay publishes nothing. What is ended by force does not wait for a node.
+      if (given.now !== true && given.force !== true && drive.takingOver === undefined) {
         // While a move runs, blocks sent to a node do not count as stored.
         await moves.settled(signal)
         await drainAll()

@@ -189,15 +189,12 @@ test('S-048 loopback names lead only to this machine, to the address at which th
   t.true(['localhost', 'localhost.', 'kubo.localhost', '127.9.9.9', '::1', '::ffff:7f00:1'].every(isOwnHost))
   t.false(['localhost.example', '128.0.0.1', '2001:db8::2', '203.0.113.1', 'x127.0.0.1'].some(isOwnHost))
   const six = await listening(t, '::1')
-  const node = await openNode(`http://kubo.localhost:${six.port}`, {
-    ...common,
-    credentials: 'bearer:token',
-    listener: [own],
-  })
+  const byName = `http://kubo.localhost:${six.port}`
+  const node = await openNode(byName, { ...common, credentials: 'bearer:token', listener: [own] })
   t.teardown(() => node.close())
   await t.throwsAsync(node.check())
   t.regex(six.heard(), /token/)
-  const squatted = await openNode(`http://kubo.localhost:${six.port}`, {
+  const squatted = await openNode(byName, {
     ...common,
     credentials: 'bearer:token-five',
     listener: [own + 1],
