@@ -38,7 +38,7 @@ export class RealDevice extends TreeByPath {
     private readonly opened: OpenedDrive | undefined,
     private readonly slot: number,
     private readonly space?: Disk,
-    private readonly shares = true,
+    private readonly shares = false,
   ) {
     super()
   }
