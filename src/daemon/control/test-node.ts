@@ -1,8 +1,8 @@
 /** Checks whether a node can be used: the configured one, or another address. */
 import type { NodeReport, NodeRequest } from '../../api/index.js'
-import { DriveError, systemClock, systemRandom } from '../../base/index.js'
+import { systemClock, systemRandom } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
-import { isNodeUrl } from '../../platform/index.js'
+import { requireNodeUrl } from '../../platform/index.js'
 import type { NodeCredential } from '../keys/node-keys.js'
 import type { Daemon } from '../lifecycle/contract.js'
 import { nodeReportOf } from './status.js'
@@ -40,13 +40,4 @@ export async function testNode(
     node.abandon?.()
     await node.close()
   }
-}
-
-/** @throws USAGE when the text is not a node address */
-export function requireNodeUrl(address: string): void {
-  if (isNodeUrl(address)) return
-  throw new DriveError(
-    'USAGE',
-    'This is not a node address: use http(s)://host:port, unix:///socket, file:///path or a multiaddr (/ip4/127.0.0.1/tcp/5001), without a password in it. Only localhost:port needs no http://.',
-  )
 }

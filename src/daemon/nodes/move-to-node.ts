@@ -6,14 +6,14 @@
 import type { NodeReport, NodeRequest, OperationContext, StatusReport } from '../../api/index.js'
 import { DriveError, isDriveError, systemClock, throwIfAborted, toWire } from '../../base/index.js'
 import type { IpfsNode } from '../../node/index.js'
-import { writeConfig, type DriveConfig } from '../../platform/index.js'
+import { requireNodeUrl, writeConfig, type DriveConfig } from '../../platform/index.js'
 import { keepOnlyNodeKey, saveNodeKey, type NodeCredential } from '../keys/node-keys.js'
 import type { Daemon } from '../lifecycle/contract.js'
 import type { Drive } from '../lifecycle/drive.js'
 import { drain } from '../control/drain.js'
 import { chooseNode } from './choose-node.js'
 import { findPublished } from './find-published.js'
-import { requireNodeUrl, testNode } from '../control/test-node.js'
+import { testNode } from '../control/test-node.js'
 import { reopeningNode } from './reopening-node.js'
 
 type Context = OperationContext<'nodeSet'>
