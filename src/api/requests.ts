@@ -43,6 +43,7 @@ export const CONTROL_REQUESTS: { readonly [Name in OperationName]: RulesOf<Opera
   keyShow: { passphrase: TEXT },
   keyVerify: { phrase: required(TEXT) },
   nodeSet: { url: required(TEXT), key: TEXT },
+  nodeKeyVerify: { url: required(TEXT), key: required(TEXT) },
   nodeForget: {},
   nodeTest: { url: TEXT, key: TEXT },
   stop: {},

@@ -208,6 +208,12 @@ export interface Operations {
     progress: TransferProgress
     answer: NodeReport
   }
+  /** Whether a credential is the one that is kept for this node. */
+  nodeKeyVerify: {
+    given: { readonly url: string; readonly key: string }
+    progress: never
+    answer: { readonly matches: boolean }
+  }
   /** Removes the embedded store that `nodeSet` left. */
   nodeForget: { given: Record<string, never>; progress: CheckProgress; answer: ForgetReport }
   nodeTest: { given: NodeRequest; progress: never; answer: NodeReport }

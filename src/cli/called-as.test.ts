@@ -11,9 +11,10 @@ test('hints name the command as it was called: installed, through npx, or the fi
 })
 
 test('only commands in a message are replaced', (t) => {
-  const text = 'Run "dagdrive node set URL". dagdrive keeps "dagdrive" and "dagdrive-x".'
+  const text =
+    'Run "dagdrive node set URL". dagdrive keeps "dagdrive" and "dagdrive-x". Or "DAGDRIVE_HOME=H dagdrive up DIR".'
   t.is(
     withCommand(text, 'npx dagdrive'),
-    'Run "npx dagdrive node set URL". dagdrive keeps "dagdrive" and "dagdrive-x".',
+    'Run "npx dagdrive node set URL". dagdrive keeps "dagdrive" and "dagdrive-x". Or "DAGDRIVE_HOME=H npx dagdrive up DIR".',
   )
 })

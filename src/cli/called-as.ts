@@ -3,7 +3,7 @@ import { basename, dirname, relative } from 'node:path'
 import { shellWord } from '../base/index.js'
 
 /** Quoted in messages of every layer, for example: "dagdrive node set". */
-const COMMAND = /(?<=["`])dagdrive(?= [a-z])/g
+const COMMAND = /(?<=["`](?:DAGDRIVE_HOME=\S+ )?)dagdrive(?= [a-z])/g
 
 /** @param script the path of the script that node was started with */
 export function calledAs(script = process.argv[1] ?? '', environment: NodeJS.ProcessEnv = process.env): string {

@@ -71,6 +71,7 @@ const answers: ControlService = {
   keyShow: async () => ({ phrase: HOSTILE }),
   keyVerify: async () => ({ matches: false }),
   nodeSet: async () => node,
+  nodeKeyVerify: async () => ({ matches: false }),
   nodeForget: async () => ({ removed: true, freedBytes: 1, left: 1, where: HOSTILE }),
   nodeTest: async () => node,
   async fsck(_given, { progress }) {

@@ -105,6 +105,28 @@ test('a phrase is read as it is shown: numbered, on several lines', async (t) =>
   await t.throwsAsync(readPhraseFile(path, session.terminal), { message: /holds no recovery phrase/ })
 })
 
+test('R-60 the credential of a node is given with either name of its option; help shows one', async (t) => {
+  for (const command of [['init'], ['up', '/tmp/x'], ['node', 'test', 'embedded']]) {
+    for (const name of ['--key-file', '--node-key-file']) {
+      const { session, notes } = await fresh(t)
+      t.is(await runCommandLine([...command, name, '/absent'], session), EXIT_STATUS.USAGE)
+      t.regex(notes.join(), /node key could not be read from \/absent/)
+    }
+  }
+  for (const [command, shown, hidden] of [
+    [['init'], '--node-key-file', ' --key-file'],
+    [['up'], '--node-key-file', ' --key-file'],
+    [['node', 'set'], ' --key-file', '--node-key-file'],
+    [['node', 'test'], ' --key-file', '--node-key-file'],
+  ] as const) {
+    const { session, out, notes } = await fresh(t)
+    t.is(await runCommandLine([...command, '--help'], session), 0)
+    t.true(out.join().includes(shown) && !out.join().includes(hidden), out.join())
+    t.is(await runCommandLine([...command, '/x', '--key-file', '/a', '--node-key-file', '/b'], session), 2)
+    t.regex(notes.join(), command[0] === 'init' ? /too many|cannot be used with/ : /cannot be used with/)
+  }
+})
+
 test('a directory given as a secret file is refused, and no advice changes its mode', async (t) => {
   const { session, home, notes } = await fresh(t)
   await chmod(home, 0o755)

@@ -1,7 +1,7 @@
 /** The command line: its commands and their options. A command is loaded only when it is called. */
 // Commander's options are untyped; each command declares the type of its own.
 /* eslint-disable @typescript-eslint/no-unsafe-argument */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { isDriveError, packageVersion, toWire, type WireError } from '../base/index.js'
 import { EXIT_STATUS } from './exit-status.js'
 import { failureText } from './report.js'
@@ -9,9 +9,8 @@ import { openSession, type Session } from './session.js'
 
 /** The options of `init`, which `up` takes too. */
 function withInitOptions(command: Command): Command {
-  return command
-    .option('--node <url>', 'where to publish: http(s)://host:port, unix:///socket, file:///path, or "embedded"')
-    .option('--node-key-file <file>', 'credential of the node (bearer:… or basic:…)')
+  command.option('--node <url>', 'where to publish: http(s)://host:port, unix:///socket, file:///path, or "embedded"')
+  return withKeyFile(command, '--node-key-file', '--key-file')
     .option('--phrase-file <file>', 'open the drive of this recovery phrase')
     .option('--new', 'with --phrase-file: make a new, empty drive with that phrase')
     .option('--replace-empty', 'with --phrase-file: set the drive of this home aside, if it is empty')
@@ -25,6 +24,19 @@ function withMountOptions(command: Command): Command {
     .option('--read-only', 'refuse every change')
     .option('--allow-other', 'allow access to other users, as file modes permit')
     .option('--foreground', 'stay in the foreground until unmounted')
+}
+
+/** Both names are accepted; help shows one. The value is that of the shown one. */
+function withKeyFile(command: Command, shown: string, alias: string): Command {
+  const what = 'credential of the node (bearer:… or basic:…)'
+  const [option, hidden] = [shown, alias].map((name) => new Option(`${name} <file>`, what)) as [Option, Option]
+  return command
+    .addOption(option)
+    .addOption(hidden.hideHelp().conflicts(option.attributeName()))
+    .hook('preAction', () => {
+      const given: unknown = command.getOptionValue(hidden.attributeName())
+      if (given !== undefined) command.setOptionValue(option.attributeName(), given)
+    })
 }
 
 const json = ['--json', 'print JSON'] as const
@@ -93,8 +105,7 @@ export function buildProgram(session: Session, quiet = false): Command {
     .action(async (options) => (await import('./commands/key.js')).keyVerify(session, options))
 
   const node = add(program, 'node', 'the node that published versions go to')
-  add(node, 'set <url>', 'publish to another node from now on')
-    .option('--key-file <file>', 'credential of the node (bearer:… or basic:…)')
+  withKeyFile(add(node, 'set <url>', 'publish to another node from now on'), '--key-file', '--node-key-file')
     .option(...passphrase)
     .option(...json)
     .action(async (url, options) => (await import('./commands/node.js')).nodeSet(session, url, options))
@@ -102,8 +113,7 @@ export function buildProgram(session: Session, quiet = false): Command {
     .option(...passphrase)
     .option(...json)
     .action(async (options) => (await import('./commands/node.js')).nodeForget(session, options))
-  add(node, 'test [url]', 'check that the node answers and grants access')
-    .option('--key-file <file>', 'credential of the node (bearer:… or basic:…)')
+  withKeyFile(add(node, 'test [url]', 'check that the node answers and grants access'), '--key-file', '--node-key-file')
     .option(...json)
     .action(async (url, options) => (await import('./commands/node.js')).nodeTest(session, url, options))
 

@@ -12,7 +12,7 @@ export {
   takeOverTree,
   type TakeOverRequest,
 } from './mounts/mount-tree.js'
-export { notEmpty } from './mounts/place.js'
+export { notEmpty, requireNoMount } from './mounts/place.js'
 export { showAgain } from './mounts/show-again.js'
 export { clearStale, forceUnmount, isStale } from './mounts/stale.js'
 export { hasFuseNative } from './transports/fuse-native-transport.js'

@@ -132,6 +132,11 @@ test('S-161 after umount -l with a shell inside, up shows the mount again, and t
   const refused = await inside.run(['up', join(drive.mountpoint, 'sub')])
   t.regex(refused.stderr, /lies in the drive that is mounted at/)
   t.false(existsSync(join(drive.mountpoint, 'sub')), 'nothing is made in the drive')
+  for (const words of [[], ['--adopt']]) {
+    const { code, stderr } = await inside.run(['up', drive.mountpoint, ...words])
+    t.is(code, 17, stderr)
+    t.regex(stderr, /Another drive is already mounted at/)
+  }
   t.is((await inside.run(['status'])).code, 10, 'no drive is made')
   const again = detachUnderShell(drive, [], ['umount', '-l'])
   t.teardown(() => again.shell.kill('SIGKILL'))

@@ -79,8 +79,8 @@ testWhere('go')(
   },
 )
 
-testWhere('go')(
-  'S-048 a key file that others could read, a link, or an invalid key file is not used and is reported',
+testWhere('go', 'fuse')(
+  'S-048 S-203 a key file that others could read, a link, or an invalid one is not used; up is repeated with the same key',
   async (t: ExecutionContext) => {
     const { drive, keyFile, proxy } = await locked(t)
     const path = join(drive.home, 'node.key')
@@ -110,6 +110,18 @@ testWhere('go')(
     writeFileSync(path, 'damaged')
     await drive.must(['node', 'set', proxy.url, '--key-file', keyFile])
     await drive.must(['sync'])
+
+    const phrase = join(temporaryFolder(t), 'phrase')
+    await drive.must(['key', 'show', '--phrase-out', phrase])
+    const up = ['up', drive.mountpoint, '--node', `${proxy.url}/`, '--phrase-file', phrase, '--node-key-file']
+    for (let times = 0; times < 2; times++) await drive.must([...up, keyFile])
+    const otherFile = join(temporaryFolder(t), 'other')
+    writeFileSync(otherFile, 'bearer:another', { mode: 0o600 })
+    const { code, stderr } = await drive.run([...up, otherFile])
+    t.is(code, 11)
+    t.regex(stderr, new RegExp(`The credential differs.*node set ${proxy.url} --key-file ${otherFile}"`))
+    t.notRegex(stderr, /another"|bearer|a-secret/)
+    await drive.unmount()
   },
 )
 

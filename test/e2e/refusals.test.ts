@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava'
 import { testWhere } from '../support/available.js'
 import { program, temporaryFolder, testDrive } from '../support/drive.js'
 import { ordinaryUser } from '../support/ordinary-user.js'
+import { offered } from '../support/person.js'
 
 const test = testWhere('fuse')
 const testAsRoot = testWhere('fuse', 'root')
@@ -52,7 +53,7 @@ testAsRoot('R-60 without fusermount3 an ordinary user gets no drive, and is sent
   t.false(existsSync(join(drive.home, 'drive.key')))
 })
 
-test('R-60 a recovery phrase without its node makes no drive, and the message has the option that is missing', async (t) => {
+test('R-60 S-189 a recovery phrase without its node makes no drive; the line that a message offers has all options', async (t) => {
   const first = testDrive(t)
   const folder = temporaryFolder(t)
   const phrase = join(folder, 'phrase')
@@ -63,7 +64,16 @@ test('R-60 a recovery phrase without its node makes no drive, and the message ha
   t.is(code, 10)
   t.true(stderr.includes(`up ${second.mountpoint} --node URL --phrase-file ${phrase}"`), stderr)
   t.false(existsSync(join(second.home, 'drive.key')))
-  await second.up(['--node', `file://${join(folder, 'node')}`, '--phrase-file', phrase])
+  writeFileSync(join(second.mountpoint, 'file'), 'in the way')
+  const typed = ['up', second.mountpoint, '--node', `file://${join(folder, 'node')}`, '--phrase-file', phrase]
+  const full = await second.run(typed)
+  t.is(full.code, 44, full.stderr)
+  const [, ...words] = offered(full.stderr, '--adopt')
+    .split(' up ')
+    .flatMap((part) => part.split(' '))
+  const adopting = words.slice(words.indexOf('--adopt'))
+  t.regex(await second.must(['up', ...adopting]), /Opened the published drive[^]*Moved 1 file/)
+  await second.must(typed)
   const unsealed = await second.run(['mount', second.mountpoint, '--passphrase-file', phrase])
   t.is(unsealed.code, 2, unsealed.stderr)
   t.regex(unsealed.stderr, /has no passphrase.*Nothing was changed/)

@@ -1,10 +1,12 @@
 /** `dagdrive init`: a new drive, or a published one from its recovery phrase. */
 import type { InitReport, InitRequest } from '../../api/index.js'
-import { DriveError, isDriveError, printableLines, shellWord } from '../../base/index.js'
+import { DriveError, isDriveError, printableLines } from '../../base/index.js'
+import { nodeUrlOf, requireNodeUrl } from '../../platform/index.js'
 import { passphraseWarning } from '../passphrase-strength.js'
 import { nodeLine, noteWarnings } from '../report.js'
 import { claimSecretOutput, readPhraseFile, readSecretFile } from '../secret-file.js'
 import { ask, driveExists, show, type Session } from '../session.js'
+import { lineBeside, wholeLine, withAdopt } from './whole-line.js'
 
 export interface InitOptions {
   readonly node?: string
@@ -46,6 +48,8 @@ export async function makeDrive(session: Session, options: InitOptions, mountAt?
   if (options.replaceEmpty === true && (options.phraseFile === undefined || options.new === true)) {
     throw new DriveError('USAGE', '--replace-empty opens a published drive: it needs --phrase-file, without --new.')
   }
+  // Before the address is quoted in a message.
+  if (options.node !== undefined) requireNodeUrl(nodeUrlOf(options.node))
   const request = await readRequest(session, options)
   const output = options.phraseOut === undefined ? undefined : await claimSecretOutput(options.phraseOut)
   let report: InitReport
@@ -60,7 +64,7 @@ export async function makeDrive(session: Session, options: InitOptions, mountAt?
     const isMade = options.phraseFile === undefined && (await driveExists(session))
     if (isMade)
       session.terminal.note('note: the drive was made before this failure; "dagdrive key show" shows its phrase')
-    throw isDriveError(error, 'NO_DRIVE') && options.node === undefined ? withLine(error, options, mountAt) : error
+    throw withAdopt(withLine(error, mountAt, options), mountAt, options)
   } finally {
     process.off('SIGINT', onInterrupt)
   }
@@ -69,15 +73,15 @@ export async function makeDrive(session: Session, options: InitOptions, mountAt?
   return report
 }
 
-/** A phrase was given without its node: the command to use. */
-function withLine(
-  { message, about }: DriveError,
-  { phraseFile }: InitOptions,
-  mountAt: string | undefined,
-): DriveError {
-  const command = mountAt === undefined ? 'init' : `up ${shellWord(mountAt)}`
-  const line = `dagdrive ${command} --node URL --phrase-file ${shellWord(phraseFile ?? 'FILE')}`
-  return new DriveError('NO_DRIVE', `${message} The whole command: "${line}".`, { about })
+/** A phrase was given without its node, or a drive cannot be replaced: the command to use. */
+function withLine(error: unknown, mountAt: string | undefined, options: InitOptions): unknown {
+  const { node, phraseFile = 'FILE', replaceEmpty } = options
+  if (isDriveError(error, 'NO_DRIVE') && node === undefined) {
+    const line = wholeLine(mountAt, { ...options, node: 'URL', phraseFile })
+    return new DriveError('NO_DRIVE', `${error.message} The whole command: "${line}".`, { about: error.about })
+  }
+  if (!isDriveError(error, 'DRIVE_EXISTS') || replaceEmpty !== true) return error
+  return new DriveError('DRIVE_EXISTS', `${error.message} ${lineBeside(mountAt, options)}`, { about: error.about })
 }
 
 /** Whether the user requests a new, empty drive with a given phrase. */

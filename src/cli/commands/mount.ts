@@ -2,12 +2,13 @@
 import { resolve } from 'node:path'
 import type { MountReport } from '../../api/index.js'
 import { DriveError, isDriveError, printable, printableLines, shellWord } from '../../base/index.js'
-import { nodeUrlOf, readConfig } from '../../platform/index.js'
+import { nodeUrlOf, readConfig, requireNodeUrl } from '../../platform/index.js'
 import { calledAs } from '../called-as.js'
-import { readPhraseFile } from '../secret-file.js'
+import { readPhraseFile, readSecretFile } from '../secret-file.js'
 import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 import { adoptFiles, adoptText } from './adopt.js'
 import { initText, isForNew, makeDrive, shownReport, type InitOptions } from './init.js'
+import { lineBeside, wholeLine, withAdopt } from './whole-line.js'
 
 export interface MountCommandOptions extends UnlockOptions {
   readonly readOnly?: boolean
@@ -83,7 +84,7 @@ async function sameDrive(session: Session, directory: string, options: InitOptio
     if (!(await ask(session, 'keyVerify', { phrase })).matches) {
       throw new DriveError(
         'DRIVE_EXISTS',
-        `This home has another drive. Nothing was changed. ${toReplace(directory, options)} For a second drive, set DAGDRIVE_HOME to another folder.`,
+        `This home has another drive. Nothing was changed. ${toReplace(directory, options)} ${lineBeside(directory, options)}`,
       )
     }
   }
@@ -95,29 +96,40 @@ async function sameDrive(session: Session, directory: string, options: InitOptio
   }
 }
 
-/** @throws DRIVE_EXISTS if the options name another node, or a key for it: `up` does not move a drive. */
-async function requireSameNode({ paths }: Session, directory: string, options: InitOptions): Promise<void> {
+/** @throws DRIVE_EXISTS if the options name another node, or another key for it: `up` does not move a drive. */
+async function requireSameNode(session: Session, directory: string, options: InitOptions): Promise<void> {
   const { node, nodeKeyFile, phraseFile } = options
-  const { nodeUrl } = await readConfig(paths)
-  const wanted = node === undefined ? undefined : nodeUrlOf(node).replace(/\/$/, '')
-  if (nodeKeyFile === undefined && wanted === nodeUrl.replace(/\/$/, '')) return
+  const { nodeUrl } = await readConfig(session.paths)
+  const wanted = node === undefined ? nodeUrl : nodeUrlOf(node)
+  requireNodeUrl(wanted)
+  const isSame = wanted.replace(/\/$/, '') === nodeUrl.replace(/\/$/, '')
+  if (isSame && (await isSameKey(session, nodeUrl, nodeKeyFile))) return
   const key = nodeKeyFile === undefined ? '' : ` --key-file ${shellWord(nodeKeyFile)}`
-  const remedies = [
-    `To move it: "dagdrive node set ${shellWord(node ?? nodeUrl)}${key}".`,
-    'To mount it as it is, leave out --node and --node-key-file.',
-    ...(phraseFile === undefined ? [] : [toReplace(directory, options)]),
-  ]
+  const line = `"dagdrive node set ${shellWord(isSame ? nodeUrl : wanted)}${key}"`
+  const shown = nodeUrl === 'embedded' ? 'the embedded node' : nodeUrl
   throw new DriveError(
     'DRIVE_EXISTS',
-    `The drive of this home publishes to ${nodeUrl === 'embedded' ? 'the embedded node' : nodeUrl}. Nothing was changed. ${remedies.join(' ')}`,
+    isSame
+      ? `The credential differs from the one that this home has for ${shown}. Nothing was changed. To change it: ${line}. To mount without changing it, leave out --node-key-file.`
+      : [
+          `The drive of this home publishes to ${shown}. Nothing was changed. To move it: ${line}.`,
+          'To mount it as it is, leave out --node and --node-key-file.',
+          ...(phraseFile === undefined ? [] : [toReplace(directory, options)]),
+        ].join(' '),
   )
 }
 
+/** Only the daemon reads the key that it keeps. */
+async function isSameKey(session: Session, url: string, file: string | undefined): Promise<boolean> {
+  if (file === undefined) return true
+  const key = await readSecretFile(file, 'node key', session.terminal)
+  return (await ask(session, 'nodeKeyVerify', { url, key })).matches
+}
+
 /** The command that opens the drive of the phrase in place of an empty one. */
-function toReplace(directory: string, { node, nodeKeyFile, phraseFile }: InitOptions): string {
-  const key = nodeKeyFile === undefined ? '' : ` --node-key-file ${shellWord(nodeKeyFile)}`
-  const [at, from] = [shellWord(node ?? 'URL'), shellWord(phraseFile ?? 'FILE')]
-  const line = `dagdrive up ${shellWord(directory)} --node ${at}${key} --phrase-file ${from} --replace-empty`
+function toReplace(directory: string, options: InitOptions): string {
+  const { node = 'URL', phraseFile = 'FILE' } = options
+  const line = wholeLine(directory, { ...options, node, phraseFile, replaceEmpty: true })
   return `If the drive here is empty, replace it: "${line}".`
 }
 
@@ -127,6 +139,8 @@ async function mountNow(session: Session, directory: string, options: MountComma
     readOnly: options.readOnly === true,
     allowOther: options.allowOther === true,
     ...(options.adopt === true ? { adopt: true } : {}),
+  }).catch((error: unknown) => {
+    throw withAdopt(error, mountpoint(directory), options)
   })
   if (report.newerUnknown !== undefined) {
     const why = `the node did not say (${report.newerUnknown})`

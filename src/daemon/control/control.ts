@@ -4,6 +4,7 @@ import type { ControlService, FsckFinding, StatusReport, UnmountReport, UnmountR
 import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { nodeUrlOf } from '../../platform/index.js'
+import { isKeptKey } from '../keys/node-keys.js'
 import type { Daemon } from '../lifecycle/contract.js'
 import { drain, throttled, type Drained } from './drain.js'
 import type { Drive } from '../lifecycle/drive.js'
@@ -127,6 +128,10 @@ export function createControl(options: ControlOptions): ControlService {
     async nodeSet(given, context) {
       const url = nodeUrlOf(given.url)
       return withNodeWarnings(daemon, url, await moves.move({ ...given, url }, context))
+    },
+
+    async nodeKeyVerify({ url, key }) {
+      return { matches: await isKeptKey(daemon.paths.nodeKeyFile, url, key) }
     },
 
     nodeForget: (_given, { signal, progress }) =>

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { DriveError } from '../../base/index.js'
-import { keepOnlyNodeKey, readNodeKey, saveNodeKey } from './node-keys.js'
+import { isKeptKey, keepOnlyNodeKey, readNodeKey, saveNodeKey } from './node-keys.js'
 
 async function fresh(t: ExecutionContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'dagdrive-node-keys-'))
@@ -29,6 +29,19 @@ test('S-048 a key is given for its own node only, also while two nodes have a ke
   t.deepEqual(await readdir(join(path, '..')), ['node.key'], 'nothing else is left')
   await saveNodeKey(path, B, undefined)
   t.deepEqual(await readdir(join(path, '..')), [], 'no key, no file')
+})
+
+test('S-203 a key that is given again is the kept one if the node is sent the same', async (t) => {
+  const path = await fresh(t)
+  t.false(await isKeptKey(path, A, 'bearer:one'), 'none is kept')
+  await saveNodeKey(path, A, { key: 'bearer:one' })
+  await saveNodeKey(path, B, { key: 'basic:user:password' })
+  for (const same of ['bearer:one', ' bearer:one ']) t.true(await isKeptKey(path, A, same), same)
+  for (const other of ['bearer:two', 'bearer:one2', 'basic:one', 'basic:user:password', `bearer:${'x'.repeat(9999)}`])
+    t.false(await isKeptKey(path, A, other), other)
+  t.true(await isKeptKey(path, B, 'basic:dXNlcjpwYXNzd29yZA=='), 'the same in base64')
+  t.true(await isKeptKey(path, 'embedded', 'bearer:any'), 'it takes none')
+  await t.throwsAsync(isKeptKey(path, A, 'bearer:\u0007'), { code: 'USAGE' })
 })
 
 test('S-048 a file that names no node, or that others can read, is NODE_DENIED, and the error reveals no content', async (t) => {

@@ -2,9 +2,10 @@
  * `node.key`: the credentials of Kubo nodes, each bound to its node. One file, replaced as a whole, so that a key and
  * its node always match. The configured node and the target of a move may both have one.
  */
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { unlink } from 'node:fs/promises'
 import { DriveError } from '../../base/index.js'
-import { originOf, type Listener } from '../../node/index.js'
+import { authorizationOf, originOf, type Listener } from '../../node/index.js'
 import { readPrivateText, writePrivateFile } from '../../platform/index.js'
 
 export interface NodeCredential {
@@ -30,6 +31,21 @@ export async function readNodeKey(path: string, address: string): Promise<NodeCr
   if (origin === undefined) return undefined
   const found = (await readKeys(path)).find((key) => key.origin === origin)
   return found && { key: found.key, listener: found.listener }
+}
+
+/**
+ * Whether a key that the user has given again is the one that is kept for this node: whether the node is sent the same.
+ * An address without an origin, such as that of the embedded node, takes no key, so every key is the same there.
+ */
+export async function isKeptKey(path: string, address: string, given: string): Promise<boolean> {
+  if (originOf(address) === undefined) return true
+  const kept = await readNodeKey(path, address)
+  const [one, other] = [given, kept?.key].map((key) =>
+    createHash('sha256')
+      .update(authorizationOf(key) ?? '')
+      .digest(),
+  ) as [Buffer, Buffer]
+  return timingSafeEqual(one, other)
 }
 
 /** Stores the credential of one node durably; undefined removes it. Credentials of other nodes stay. */

@@ -6,6 +6,7 @@ import {
   DEFAULT_CONFIG,
   isDeviceName,
   readHomeFile,
+  requireNodeUrl,
   spaceOf,
   writeConfig,
   type DriveConfig,
@@ -15,6 +16,7 @@ import { createRootKey, phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/in
 import { writeKeyFile } from '../keys/key-file.js'
 import { saveNodeKey } from '../keys/node-keys.js'
 import { requireFuse } from '../doctor/doctor.js'
+import { mountedAt } from '../mounts/busy.js'
 import { requireMountable, resolveFully } from '../mounts/mount-directory.js'
 import { createAgain } from './create-again.js'
 import { replaceEmpty, type WantedDrive } from './replacing/replace-empty.js'
@@ -22,7 +24,6 @@ import type { Daemon } from './contract.js'
 import { findPublished, openPublished } from '../nodes/find-published.js'
 import { unmarkPublished } from '../nodes/published-mark.js'
 import { nodeReportOf } from '../control/status.js'
-import { requireNodeUrl } from '../control/test-node.js'
 
 export async function initDrive(daemon: Daemon, request: InitRequest, signal: AbortSignal): Promise<InitReport> {
   const { paths } = daemon
@@ -36,6 +37,9 @@ export async function initDrive(daemon: Daemon, request: InitRequest, signal: Ab
   }
   if (request.replaceEmpty === true && (request.phrase === undefined || request.isNew === true))
     throw new DriveError('USAGE', '--replace-empty opens a published drive: it needs --phrase-file, without --new.')
+  // First, because it may be mounted at `mountAt`.
+  const [mount] = daemon.drive?.mounts ?? []
+  if (mount !== undefined) throw mountedAt(mount.directory)
   if (request.mountAt !== undefined) {
     await requireFuse()
     await requireMountable(await resolveFully(request.mountAt), paths, request)

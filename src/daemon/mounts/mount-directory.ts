@@ -1,8 +1,9 @@
 /** Directories for mounts: resolved without accessing a mount, created if missing, and checked. */
 import { readdir, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
+import { getSystemErrorMap } from 'node:util'
 import { DriveError, diskFailure, isDriveError } from '../../base/index.js'
-import { clearStale, driveAround, isStale, notEmpty } from '../../fuse/index.js'
+import { clearStale, driveAround, isStale, notEmpty, requireNoMount } from '../../fuse/index.js'
 import { makeDirectories, type DrivePaths } from '../../platform/index.js'
 
 /** Maximum number of symlinks in a row, as in Linux. */
@@ -30,7 +31,7 @@ export const GUARDED = 0o500
  * Detaches a dead mount of this drive, and creates the directory if it is missing.
  * @param options `again`: after a crash; `adopt`: its files are moved into the drive. Both allow files
  * @returns the mode of the directory, unless a dead mount is on it
- * @throws NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED or INVALID if the drive cannot be mounted there
+ * @throws NOT_EMPTY, NOT_A_DIRECTORY, ACCESS_DENIED, BUSY or INVALID if the drive cannot be mounted there
  */
 export async function requireMountable(
   directory: string,
@@ -48,16 +49,18 @@ export async function requireMountable(
     throw new DriveError('INVALID', `${directory} lies in the drive that is mounted at ${drive}.`)
   // A dead mount stays until the new one replaces it.
   if (again && (await isStale(directory).catch(() => false))) return undefined
-  await clearStale(directory).catch((error: NodeJS.ErrnoException) => {
+  await clearStale(directory).catch(async (error: NodeJS.ErrnoException) => {
     // The directory does not exist, so nothing is mounted on it.
-    if (error.code !== 'ENOENT') throw unusable(directory, error)
+    if (error.code !== 'ENOENT') throw await unusable(directory, error)
   })
+  // What another home has mounted there would be taken for the content of the directory.
+  if (!again) await requireNoMount(directory)
   const entries = await makeDirectories(directory, GUARDED, 0o777)
     .then(() => readdir(directory))
     .catch(async (error: unknown) => {
       // The mount died during this check, because its holder was resumed too late.
       if (again && (await isStale(directory).catch(() => false))) return []
-      throw unusable(directory, error)
+      throw await unusable(directory, error)
     })
   if (entries.length > 0 && !again && !adopt) throw notEmpty(directory)
   return stat(directory).then(
@@ -66,14 +69,21 @@ export async function requireMountable(
   )
 }
 
-function unusable(directory: string, error: unknown): DriveError {
+async function unusable(directory: string, error: unknown): Promise<DriveError> {
   if (isDriveError(error)) return error
-  const { code } = error as NodeJS.ErrnoException
+  const { code, errno } = error as NodeJS.ErrnoException
   const disk = diskFailure(error)
   if (disk !== undefined) return disk
-  return code === 'EACCES' || code === 'EPERM'
-    ? new DriveError('ACCESS_DENIED', `This user may not create or access ${directory}.`, { cause: error })
-    : new DriveError('NOT_A_DIRECTORY', `The directory ${directory} could not be created.`, { cause: error })
+  if (code === 'EACCES' || code === 'EPERM')
+    return new DriveError('ACCESS_DENIED', `This user may not create or access ${directory}.`, { cause: error })
+  const isOther = await stat(directory).then(
+    (found) => !found.isDirectory(),
+    () => false, // nothing is there
+  )
+  if (isOther) return new DriveError('NOT_A_DIRECTORY', `${directory} is not a directory.`, { cause: error })
+  const [, words = 'unknown error'] = getSystemErrorMap().get(errno ?? 0) ?? []
+  const why = code === undefined ? words : `${words} (${code})`
+  return new DriveError('NOT_A_DIRECTORY', `The directory ${directory} could not be created: ${why}.`, { cause: error })
 }
 
 function within(inner: string, outer: string): boolean {

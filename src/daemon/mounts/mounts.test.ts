@@ -40,6 +40,21 @@ function mountsIn(home: string, part: object = {}, options: Partial<MountsOption
   })
 }
 
+test('R-60 a mountpoint that cannot be made is refused with the reason', async (t: ExecutionContext) => {
+  const home = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
+  t.teardown(() => rmSync(home, { recursive: true, force: true }))
+  const file = join(home, 'file')
+  writeFileSync(file, '')
+  const mounts = mountsIn(join(home, 'home'))
+  mkdirSync(join(home, 'home'))
+  for (const [directory, message] of [
+    [file, `${file} is not a directory.`],
+    [join(file, 'a'), `The directory ${file}/a could not be created: not a directory (ENOTDIR).`],
+    ['/proc/x', 'The directory /proc/x could not be created: no such file or directory (ENOENT).'],
+  ] as const)
+    await t.throwsAsync(mounts.mount({ directory }), { code: 'NOT_A_DIRECTORY', message })
+})
+
 test('S-052 the directory of a restored mount stays guarded, and gets its mode back after the unmount', async (t: ExecutionContext) => {
   const base = mkdtempSync(join(tmpdir(), 'dagdrive-mounts-'))
   t.teardown(() => rmSync(base, { recursive: true, force: true }))

@@ -3,7 +3,7 @@
  * even if paths are renamed meanwhile. A dead mount of a drive on it is replaced.
  */
 import { chmod, readdir, readlink, stat } from 'node:fs/promises'
-import { DriveError, shellWord, type Log } from '../../base/index.js'
+import { DriveError, type Log } from '../../base/index.js'
 import { ERRNO, errnoName } from '../protocol/errno.js'
 import { loadFuseNative, type FuseNative } from '../transports/native.js'
 import { canonicalMountpoint, FILESYSTEM_TYPE, findMount, mounts } from './mount-info.js'
@@ -53,11 +53,7 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
     if (cleared > 0) log.info('detached a dead mount of an earlier run', { count: cleared })
   }
   if (options.over) return { ...inert, mountpoint, target: mountpoint }
-  const there = replaces ? undefined : await findMount(mountpoint)
-  if (there !== undefined) {
-    const what = there.filesystem === FILESYSTEM_TYPE ? 'A drive' : 'Another filesystem'
-    throw new DriveError('BUSY', `${what} is already mounted there.`)
-  }
+  if (!replaces) await requireNoMount(mountpoint)
   const directory = await openDirectory(addon, mountpoint, replaces)
   const through = directory === undefined ? mountpoint : `/proc/self/fd/${directory}`
   const mode = new PlaceMode(through)
@@ -80,12 +76,17 @@ export async function openPlace(path: string, options: PlaceOptions, log: Log): 
   }
 }
 
-/** The error for a directory with files, and what to do with them. */
+/** @throws BUSY if something is mounted there */
+export async function requireNoMount(mountpoint: string): Promise<void> {
+  const there = await findMount(mountpoint)
+  if (there === undefined) return
+  const what = there.filesystem === FILESYSTEM_TYPE ? 'Another drive' : 'Another filesystem'
+  throw new DriveError('BUSY', `${what} is already mounted at ${mountpoint}. Unmount it, or name another directory.`)
+}
+
+/** The error for a directory with files. The command line adds what to do with them: it knows its options. */
 export function notEmpty(directory: string): DriveError {
-  return new DriveError(
-    'NOT_EMPTY',
-    `${directory} is not empty; the mount would hide its content. To move it into the drive: "dagdrive up --adopt ${shellWord(directory)}".`,
-  )
+  return new DriveError('NOT_EMPTY', `${directory} is not empty; the mount would hide its content.`)
 }
 
 async function isDeadAlone(mountpoint: string): Promise<boolean> {

@@ -110,7 +110,8 @@ function socketPathOf(url: URL): string {
  * Kubo compares the whole header, so the form is exact. Notation of `API.Authorizations`: see
  * OpenNodeOptions.credentials. The prefix is required, so that no other secret is sent by mistake, such as a phrase.
  */
-function authorizationOf(credentials: string | undefined): string | undefined {
+/** The header that a node is sent; undefined without credentials. @throws USAGE if it cannot be sent */
+export function authorizationOf(credentials: string | undefined): string | undefined {
   const secret = credentials?.trim()
   if (secret === undefined || secret === '') return undefined
   if (/[^\x21-\x7e ]/.test(secret))

@@ -57,13 +57,14 @@ async function requireEmpty(daemon: Daemon, drive: Drive, signal: AbortSignal): 
   const { published, newer } = drive.sync.status()
   const isLocal = entries.length === 0 && held.files === 0 && staged.files === 0
   const isOwn = !openedExisting && newer === undefined && (published?.deviceSlot ?? deviceSlot) === deviceSlot
-  if (!isLocal || !isOwn) throw notEmpty()
+  if (!isLocal) throw notEmpty()
+  if (!isOwn) throw isShared()
   if (daemon.rootKey === undefined) throw new DriveError('LOCKED', 'The drive is locked; its passphrase is needed.')
   // Another device may have opened this drive, and published in it.
   const found = await findPublished(drive.node, daemon.rootKey, signal)
   if (found === undefined) return
   const { commit } = found.version
-  if (commit.deviceSlot !== deviceSlot || commit.height > (published?.height ?? 0)) throw notEmpty()
+  if (commit.deviceSlot !== deviceSlot || commit.height > (published?.height ?? 0)) throw isShared()
 }
 
 async function requirePublished(
@@ -92,6 +93,13 @@ async function requirePublished(
 function notEmpty(): DriveError {
   return new DriveError(
     'DRIVE_EXISTS',
-    'The drive of this home is not empty, or another device uses it, so it is not replaced. Nothing was changed. DAGDRIVE_HOME selects another home for a second drive.',
+    'The drive of this home is not empty, so it is not replaced. Nothing was changed. To replace it, move its files out of it ("dagdrive mount DIR"), then "dagdrive unmount", and repeat the command.',
+  )
+}
+
+function isShared(): DriveError {
+  return new DriveError(
+    'DRIVE_EXISTS',
+    'The drive of this home is not replaced, because another device uses it. Nothing was changed.',
   )
 }
