@@ -1,13 +1,5 @@
 /** This machine: paths, configuration, private files, durable directories, free space, calls of the native core. */
-export {
-  DEFAULT_CONFIG,
-  type DriveConfig,
-  isDeviceName,
-  isNodeUrl,
-  readConfig,
-  withEnvironment,
-  writeConfig,
-} from './config.js'
+export { DEFAULT_CONFIG, type DriveConfig, isDeviceName, readConfig, withEnvironment, writeConfig } from './config.js'
 export { makeDurableDirectory, syncDirectory, syncDirectoryLater } from './durable-directory.js'
 export { tryLockFile } from './kernel-lock.js'
 export { makeDirectories } from './make-directories.js'
@@ -38,8 +30,8 @@ export { ReservedFile } from './reserved-file.js'
 export { isOurs, writePrivateFile } from './private-file.js'
 export { readPrivateText } from './read-private.js'
 export { keepMemoryPrivate } from './private-memory.js'
-export { nodeUrlOf } from './node-address.js'
-export { requireNodeUrl } from './node-address-fault.js'
+export { nodeUrlOf } from './node-address/node-address.js'
+export { requireNodeUrl } from './node-address/node-address-fault.js'
 export { copiesFolder, copyProgram } from './program-copy/copy-program.js'
 export { isPrivatePlace } from './program-copy/is-private-place.js'
 export { programRoot } from './program-copy/program-files.js'

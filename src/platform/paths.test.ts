@@ -2,7 +2,8 @@ import test from 'ava'
 import { chmod, mkdtemp, rm, stat, readdir, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DEFAULT_CONFIG, drivePaths, isNodeUrl, preparePaths, readConfig, writeConfig } from './index.js'
+import { isNodeUrl } from './config.js'
+import { DEFAULT_CONFIG, drivePaths, preparePaths, readConfig, writeConfig } from './index.js'
 import { DriveError } from '../base/index.js'
 
 async function temporary(t: { teardown(action: () => Promise<void>): void }): Promise<string> {

@@ -1,7 +1,7 @@
 /** What is wrong with a text that is no address of a node, for the user who typed it. Pure. */
 import { pathToFileURL } from 'node:url'
-import { DriveError, printable } from '../base/index.js'
-import { isNodeUrl } from './config.js'
+import { DriveError, printable } from '../../base/index.js'
+import { isNodeUrl } from '../config.js'
 
 const FORMS =
   'A node is "embedded", http(s)://HOST:PORT, unix:///SOCKET, file:///FOLDER, or a multiaddr such as /ip4/127.0.0.1/tcp/5001. ' +

@@ -1,5 +1,6 @@
 import test from 'ava'
-import { isNodeUrl, nodeUrlOf } from './index.js'
+import { isNodeUrl } from '../config.js'
+import { nodeUrlOf } from '../index.js'
 
 test('R-21 a node can be given as a multiaddr of Kubo, or as localhost and a port', (t) => {
   for (const [given, url] of [

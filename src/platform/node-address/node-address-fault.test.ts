@@ -1,6 +1,6 @@
 import test from 'ava'
-import type { DriveError } from '../base/index.js'
-import { nodeUrlOf, requireNodeUrl } from './index.js'
+import type { DriveError } from '../../base/index.js'
+import { nodeUrlOf, requireNodeUrl } from '../index.js'
 
 const REFUSED: readonly (readonly [given: string, words: string])[] = [
   ['', 'The address of the node is empty.'],
