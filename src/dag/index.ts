@@ -12,7 +12,7 @@ export {
   type MapNode,
   type ReuseLookup,
 } from './map/map-build.js'
-export { eachMapNode, readMap, readMapNodes, type ReadOptions } from './map/map-read.js'
+export { eachMapNode, loadPlainNode, readMap, readMapNodes, type ReadOptions } from './map/map-read.js'
 export {
   decodeNameRecord,
   makeNameRecord,
@@ -47,5 +47,5 @@ export {
   readDuplicates,
   sortRows,
 } from './records/tables.js'
-export { readTableNode, type TableKind, type TableNode } from './records/table-node.js'
+export { decodeTableNode, type TableKind, type TableNode } from './records/table-node.js'
 export { decodeVersionRoot, type VersionRoot, versionRootBlock } from './records/version-root.js'

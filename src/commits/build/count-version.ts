@@ -12,7 +12,8 @@ import {
   type FileId,
 } from '../../base/index.js'
 import {
-  readTableNode,
+  decodeTableNode,
+  loadPlainNode,
   type EntryRecord,
   type FetchBlock,
   type TableKind,
@@ -58,6 +59,7 @@ export async function countUncounted(counter: VersionCounter, signal: AbortSigna
       throwIfAborted(signal)
       const read = await Promise.allSettled(rows.map((row) => readNode(digestOf(row[0]), row[1], counter, signal)))
       for (const [at, found] of read.entries()) {
+        throwIfAborted(signal)
         if (found.status === 'fulfilled') settleNode(digestOf(rows[at]![0]), found.value, counter)
         if (queue.pendingCount > ROWS_A_COMMIT) await queue.commit()
       }
@@ -67,15 +69,17 @@ export async function countUncounted(counter: VersionCounter, signal: AbortSigna
   }
 }
 
-type FoundNode = (TableNode & { readonly kind: TableKind }) | { readonly error: DriveError }
+/** Not decoded yet: a decoded node takes many times the memory of its bytes. */
+type FoundNode = { readonly kind: TableKind; readonly plain: Uint8Array } | { readonly error: DriveError }
 
 /** Without a pause, so that each commit has a node and what is below it, or neither. */
 function settleNode(digest: Digest, found: FoundNode, counter: VersionCounter): void {
   const { uncounted } = counter.tables
   // A node that was read at the same time may have referred to it meanwhile.
   const { isShared } = decodeUncounted(uncounted.get(digest)!)
-  if ('error' in found) counter.onGap(found.error)
-  else countBelow(found, isShared, counter)
+  const node = decoded(found)
+  if ('error' in node) counter.onGap(node.error)
+  else countBelow(node, isShared, counter)
   uncounted.delete(digest)
 }
 
@@ -87,14 +91,27 @@ async function readNode(
 ): Promise<FoundNode> {
   const { kind, key } = decodeUncounted(row)
   try {
-    return { kind, ...(await readTableNode({ digest, key }, kind, fetch, signal)) }
+    return { kind, plain: await loadPlainNode({ digest, key }, fetch, signal) }
   } catch (error) {
     if (!isUnreadablePart(error)) throw error
     return { error }
   }
 }
 
-function countBelow(node: TableNode & { readonly kind: TableKind }, isShared: boolean, counter: VersionCounter): void {
+function decoded(found: FoundNode): DecodedNode | { readonly error: DriveError } {
+  if ('error' in found) return found
+  const { kind, plain } = found
+  try {
+    return { kind, ...decodeTableNode(plain, kind) }
+  } catch (error) {
+    if (!isUnreadablePart(error)) throw error
+    return { error }
+  }
+}
+
+type DecodedNode = TableNode & { readonly kind: TableKind }
+
+function countBelow(node: DecodedNode, isShared: boolean, counter: VersionCounter): void {
   const { tables, onGap } = counter
   for (const ref of node.below) useNode(ref, node.kind, tables, isShared)
   for (const { digest } of node.chunks) useBlock(digest, tables, isShared)

@@ -22,6 +22,12 @@ const CHILD_REF_BYTES = 64
 export const MAX_MAP_KEY_BYTES = 1024
 /** No real map reaches 64^8 leaves; a deeper tree is damaged. */
 const MAX_LEVEL = 8
+/**
+ * No map of a drive has more items in a node: the least row, of a repeated block, costs 39 bytes, and a child 70. So a
+ * writer makes at most 6,715 rows and 3,741 children. Each item takes some hundred bytes when decoded.
+ */
+const MOST_ROWS = 16 * KIB
+const MOST_CHILDREN = 8 * KIB
 const VERSION = 1
 
 export interface MapLeaf {
@@ -94,7 +100,10 @@ export class MapNodeWriter {
   }
 }
 
-/** Decodes the bytes of `MapNodeWriter`; CORRUPT for anything else. Values are views on `plain`. */
+/**
+ * Decodes the bytes of `MapNodeWriter`; CORRUPT for anything else. A node with too many items is refused before they
+ * are decoded. Values are views on `plain`.
+ */
 export function decodeMapNode(plain: Uint8Array): MapLeaf | MapInterior {
   const reader = new CborReader(plain)
   reader.tuple(3)
@@ -106,7 +115,7 @@ export function decodeMapNode(plain: Uint8Array): MapLeaf | MapInterior {
 }
 
 function readLeaf(reader: CborReader): MapLeaf {
-  const count = itemCount(reader, 2)
+  const count = itemCount(reader, 2, MOST_ROWS)
   const items: [Uint8Array, Uint8Array][] = []
   for (let i = 0; i < count; i++) {
     const key = reader.bytes(0, MAX_MAP_KEY_BYTES)
@@ -117,7 +126,7 @@ function readLeaf(reader: CborReader): MapLeaf {
 }
 
 function readInterior(reader: CborReader, level: number): MapInterior {
-  const count = itemCount(reader, 3)
+  const count = itemCount(reader, 3, MOST_CHILDREN)
   if (count === 0) throw corrupt('a map node has no children')
   const children: MapChild[] = []
   for (let i = 0; i < count; i++) {
@@ -130,8 +139,8 @@ function readInterior(reader: CborReader, level: number): MapInterior {
   return { level, children }
 }
 
-function itemCount(reader: CborReader, perItem: number): number {
-  const count = reader.array(NODE_CAPACITY) / perItem
+function itemCount(reader: CborReader, perItem: number, most: number): number {
+  const count = reader.array(most * perItem) / perItem
   if (!Number.isInteger(count)) throw corrupt('a map node has half an item')
   return count
 }

@@ -91,3 +91,65 @@ test('S-130 a map in which nodes have two parents is CORRUPT, after as many read
   }
   t.true(blocks.fetched < 2 * blocks.size, `${blocks.fetched} reads of ${blocks.size} nodes`)
 })
+
+/** The plaintext of a leaf with this many rows, or of an interior node with this many children. */
+function nodeOfMany(level: number, count: number): Uint8Array {
+  const writer = new MapNodeWriter(level)
+  for (let i = 0; i < count; i++) {
+    const key = Buffer.alloc(3)
+    key.writeUIntBE(i, 0, 3)
+    if (level === 0) writer.addEntry(key, new Uint8Array(0))
+    else writer.addChild({ firstKey: key, ref: { digest: new Uint8Array(32), key: new Uint8Array(32) } })
+  }
+  return writer.take()
+}
+
+test('S-220 a map node with more than twice the items of a full node is CORRUPT before they are decoded', (t) => {
+  for (const [level, full, most] of [
+    [0, 6_715, 16_384],
+    [1, 3_741, 8_192],
+  ] as const) {
+    t.true(most >= 2 * full)
+    const node = decodeMapNode(nodeOfMany(level, most))
+    t.is('items' in node ? node.items.length : node.children.length, most)
+    const tooMany = nodeOfMany(level, most + 1)
+    // What follows the length is no item: it is not looked at.
+    tooMany.fill(0xff, 8)
+    t.regex(t.throws(() => decodeMapNode(tooMany)).message, /limit/)
+  }
+})
+
+test('S-220 the least rows and children that a drive has fill a node below that limit', (t) => {
+  const random = seededRandom(40)
+  const least = (i: number): Row => [
+    Buffer.concat([Buffer.of(i >> 16, (i >> 8) & 255, i & 255), Buffer.alloc(29)]),
+    Uint8Array.of(1),
+  ]
+  const { nodes, blocks } = buildMap(
+    Array.from({ length: 60_000 }, (_, i) => least(i)),
+    { random },
+  )
+  const read = nodes.map(({ ref }, i) => decodeMapNode(openPrivateNode(blocks[i]!.bytes, ref)))
+  t.true(read.every((node) => ('items' in node ? node.items.length <= 6_715 : node.children.length <= 3_741)))
+})
+
+test('S-221 nodes read ahead are not decoded ahead: a walk that stops in the first leaf never sees the second', async (t) => {
+  const random = seededRandom(41)
+  const blocks = new MemoryBlocks()
+  const leaf = (key: string, plain: Uint8Array): MapChild => {
+    const { ref, block } = sealPrivateNode(plain, random)
+    blocks.add([block])
+    return { firstKey: Buffer.from(key), ref }
+  }
+  const writer = new MapNodeWriter(0)
+  writer.addEntry(Buffer.from('a'), random.bytes(1))
+  const top = new MapNodeWriter(1)
+  top.addChild(leaf('a', writer.take()))
+  top.addChild(leaf('b', random.bytes(100)))
+  const { ref, block } = sealPrivateNode(top.take(), random)
+  blocks.add([block])
+  const reading = readMap(ref, blocks.fetch)
+  t.is(hexOf((await reading.next()).value![0]), '61')
+  t.is(blocks.fetched, 3)
+  t.true(isDriveError(await t.throwsAsync(reading.next()), 'CORRUPT'))
+})

@@ -1,5 +1,5 @@
 /** Reads sorted maps block by block through the caller's `fetch`. */
-import { lowerBound } from '../../base/index.js'
+import { lowerBound, throwIfAborted } from '../../base/index.js'
 import type { FetchBlock, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { decodeMapNode, requireAscending, type MapChild, type MapInterior, type MapLeaf } from './map-node.js'
@@ -119,11 +119,14 @@ async function* walkBelow(
     // On each level of an absurdly deep map, only one node is loaded ahead.
     const width = node.level === 1 ? (options.width ?? DEFAULT_WIDTH) : 1
     const below = prefetch(childrenAfter(node.children, options.after), width, async (child) => {
-      const next = await loadMapNode(child.ref, fetch, options.signal)
-      checkedChild(node, child, next.node)
-      return next
+      return { child, plain: await loadPlainNode(child.ref, fetch, options.signal) }
     })
-    for await (const next of below) yield* walkBelow(next, fetch, options)
+    for await (const { child, plain } of below) {
+      throwIfAborted(options.signal)
+      // Decoded here, not ahead: decoded rows take many times the memory of their bytes.
+      const next = { node: checkedChild(node, child, decodeMapNode(plain)), plain, ref: child.ref }
+      yield* walkBelow(next, fetch, options)
+    }
   }
   yield loaded
 }
@@ -134,8 +137,17 @@ export async function loadMapNode(
   fetch: FetchBlock,
   signal: AbortSignal | undefined,
 ): Promise<LoadedMapNode> {
-  const plain = openPrivateNode(await fetch(ref.digest, 'raw', signal), ref)
+  const plain = await loadPlainNode(ref, fetch, signal)
   return { node: decodeMapNode(plain), plain, ref }
+}
+
+/** Fetches and opens one node. For a caller that holds several at a time: a decoded node takes much more memory. */
+export async function loadPlainNode(
+  ref: TreeRef,
+  fetch: FetchBlock,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  return openPrivateNode(await fetch(ref.digest, 'raw', signal), ref)
 }
 
 /** Returns `node` if it is the child that the parent describes; CORRUPT otherwise. */

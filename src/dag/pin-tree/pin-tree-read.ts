@@ -3,7 +3,7 @@ import type { Cid } from '../cid.js'
 import type { FetchBlock } from '../contract.js'
 import { corrupt } from '../corrupt.js'
 import { bitsOf, MAX_PIN_TREE_DEPTH } from './pin-tree-shape.js'
-import { decodeLinks } from './links-block.js'
+import { decodePinTreeNode } from './links-block.js'
 import type { ReadOptions } from '../map/map-read.js'
 import { prefetch } from '../map/prefetch.js'
 
@@ -26,7 +26,7 @@ export async function* readPinTree(
   options: ReadOptions = {},
 ): AsyncGenerator<PinTreeLeaf, void, undefined> {
   let last: Digest | undefined
-  const top = decodeLinks(await fetch(root, 'dag-pb', options.signal))
+  const top = decodePinTreeNode(await fetch(root, 'dag-pb', options.signal))
   for await (const { links, depth } of leavesBelow(top, 1, fetch, options)) {
     const digests = links.map((link) => link.digest)
     for (const digest of digests) {
@@ -49,8 +49,7 @@ async function* leavesBelow(
   if (!kinds.has('dag-pb')) return yield { links, depth }
   if (depth >= MAX_PIN_TREE_DEPTH) throw corrupt('a pin tree is too deep')
   const width = options.width ?? DEFAULT_WIDTH
-  const children = prefetch(links, width, async ({ digest }) =>
-    decodeLinks(await fetch(digest, 'dag-pb', options.signal)),
-  )
-  for await (const child of children) yield* leavesBelow(child, depth + 1, fetch, options)
+  const children = prefetch(links, width, ({ digest }) => fetch(digest, 'dag-pb', options.signal))
+  // Decoded here, not ahead: decoded links take many times the memory of their bytes.
+  for await (const child of children) yield* leavesBelow(decodePinTreeNode(child), depth + 1, fetch, options)
 }

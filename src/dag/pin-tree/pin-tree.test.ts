@@ -4,7 +4,7 @@ import { hex, isDriveError, seededRandom, type Digest } from '../../base/index.j
 import { updatePinTree, type PinTreeState, type UpdatedPinTree } from './pin-tree-build.js'
 import { readPinTree } from './pin-tree-read.js'
 import { leafBits, levelsOf, type PrefixRange } from './pin-tree-shape.js'
-import { linksBlock } from './links-block.js'
+import { decodePinTreeNode, linksBlock } from './links-block.js'
 import { digestsWithin } from './sorted-digests.js'
 import { damaged, MemoryBlocks, type SeededRandom } from '../../../test/support/dag/blocks.js'
 import { decodeVersionRoot, versionRootBlock } from '../records/version-root.js'
@@ -226,3 +226,24 @@ test('damaged or foreign pin tree nodes are CORRUPT', async (t) => {
 function difference(a: ReadonlySet<string>, b: ReadonlySet<string>): string[] {
   return [...a].filter((item) => !b.has(item)).sort()
 }
+
+test('S-222 a pin tree node with more links than four full ones is CORRUPT', async (t) => {
+  const [digest, key] = [seededRandom(84).bytes(32), seededRandom(85).bytes(32)]
+  const blockOf = (count: number) =>
+    linksBlock(Array.from({ length: count }, () => ({ digest, codec: 'dag-pb' as const })))
+  t.is(decodePinTreeNode(blockOf(4 * 256).bytes).length, 1024)
+  t.true(
+    isDriveError(
+      t.throws(() => decodePinTreeNode(blockOf(1025).bytes)),
+      'CORRUPT',
+    ),
+  )
+  const bomb = blockOf(26_214)
+  const reading = readAll(bomb.digest, new MemoryBlocks().add([bomb]))
+  t.true(isDriveError(await t.throwsAsync(reading), 'CORRUPT'))
+  // Equal children repeat their digests.
+  const leaf = linksBlock([{ digest: key, codec: 'raw' }])
+  const twice = linksBlock([leaf, leaf].map((child) => ({ digest: child.digest, codec: 'dag-pb' as const })))
+  const again = readAll(twice.digest, new MemoryBlocks().add([leaf, twice]))
+  t.true(isDriveError(await t.throwsAsync(again), 'CORRUPT'))
+})

@@ -3,9 +3,10 @@
  * and that must not hold a path.
  */
 import { isDriveError, type FileId } from '../../base/index.js'
-import type { EntryRecord, FetchBlock, FileChunk, TreeRef } from '../contract.js'
+import type { EntryRecord, FileChunk, TreeRef } from '../contract.js'
 import { corrupt } from '../corrupt.js'
-import { isMapLeaf, loadMapNode } from '../map/map-read.js'
+import { decodeMapNode } from '../map/map-node.js'
+import { isMapLeaf } from '../map/map-read.js'
 import { decodeEntry, decodeFileChunk } from './entry-record.js'
 import { isFileName, linkedEntry } from './tables.js'
 
@@ -23,14 +24,11 @@ export interface TableNode {
   readonly isPartly: boolean
 }
 
-/** CORRUPT when the node cannot be decoded; rows that cannot be decoded are left out. */
-export async function readTableNode(
-  ref: TreeRef,
-  kind: TableKind,
-  fetch: FetchBlock,
-  signal?: AbortSignal,
-): Promise<TableNode> {
-  const { node } = await loadMapNode(ref, fetch, signal)
+/**
+ * Decodes the plaintext of a node. CORRUPT when the node cannot be decoded; rows that cannot be decoded are left out.
+ */
+export function decodeTableNode(plain: Uint8Array, kind: TableKind): TableNode {
+  const node = decodeMapNode(plain)
   const found = {
     below: [] as TreeRef[],
     entries: [] as EntryRecord[],

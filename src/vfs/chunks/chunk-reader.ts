@@ -3,6 +3,7 @@
  * block share one read; blocks from a node are kept in the store.
  */
 import {
+  BoundedQueue,
   deferred,
   DriveError,
   isDriveError,
@@ -33,6 +34,8 @@ export interface ChunkReaderParts {
 const MOST_AHEAD = 32
 
 export class ChunkReader {
+  /** The turns of reads of many rows (`loadRows`): two open blocks at a time. */
+  readonly manyRows = new BoundedQueue(2)
   readonly #blocks: TreeBlocks
   readonly #store: BlockStore
   readonly #core: Core

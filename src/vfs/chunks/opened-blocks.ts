@@ -54,6 +54,7 @@ export class OpenedBlock implements RestingBlock {
 /** The blocks that one reader has waited for. It needs them even if the cache drops them. */
 export class OpenedBlocks {
   readonly #blocks = new Map<string, OpenedBlock>()
+  readonly #copies = new Map<string, Uint8Array>()
   #isOver = false
 
   get(name: string): Uint8Array | undefined {
@@ -64,11 +65,22 @@ export class OpenedBlocks {
     if (!this.#isOver && !this.#blocks.has(name) && block.hold()) this.#blocks.set(name, block)
   }
 
+  /** The bytes of a row of which `keepCopy` was told. */
+  copyOf(row: ChunkRecord): Uint8Array | undefined {
+    return this.#copies.size === 0 ? undefined : this.#copies.get(rowName(row))
+  }
+
+  /** For a reader of so many rows that it cannot hold their blocks. */
+  keepCopy(row: ChunkRecord, bytes: Uint8Array): void {
+    if (!this.#isOver) this.#copies.set(rowName(row), new Uint8Array(bytes))
+  }
+
   /** The reader has its bytes, or has given up. */
   release(): void {
     this.#isOver = true
     for (const block of this.#blocks.values()) block.release()
     this.#blocks.clear()
+    this.#copies.clear()
   }
 }
 
@@ -143,6 +155,8 @@ export class RecentBlocks {
 
 /** Includes the key: the wrong key gives wrong plaintext, or none. */
 export const blockName = ({ digest, key }: BlockRef): string => latin1(digest) + latin1(key)
+
+const rowName = (row: ChunkRecord): string => `${blockName(row)}${row.skip}/${row.length}`
 
 const latin1 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')

@@ -6,6 +6,7 @@ import type { Caller } from '../tree.js'
 import type { OpenedBlocks } from '../chunks/opened-blocks.js'
 import type { FileContent } from './file-content.js'
 import type { FilePages } from './file-pages.js'
+import { loadRows } from '../chunks/load-rows.js'
 import { bytesOfRow } from '../chunks/rows.js'
 import type { TreeState } from '../inodes/tree-state.js'
 import type { ChunkReader } from '../chunks/chunk-reader.js'
@@ -42,7 +43,7 @@ export function composeOrWait(
   const content = inode.content!
   const canvas: Canvas = { bytes: Buffer.alloc(to - from), from }
   const missing = paintRows(parts, content, canvas, reader?.opened)
-  if (missing.length > 0) return new Wait(parts.reader.load(missing, reader?.opened, reader?.caller))
+  if (missing.length > 0) return new Wait(loadRows(parts.reader, missing, reader ?? {}))
   if (inode.inline !== undefined) paint(canvas, 0, inode.inline)
   if (content.pieces.length === 0) paintPages(content, canvas, -1, Infinity)
   else paintPieces(content, canvas)
@@ -77,11 +78,20 @@ function paintRows(
 ): ChunkRecord[] {
   const missing: ChunkRecord[] = []
   for (const row of visibleRows(content, canvas.from, canvas.from + canvas.bytes.length)) {
-    const plain = parts.reader.openNow(row, opened)
-    if (plain === undefined) missing.push(row)
-    else if (missing.length === 0) paint(canvas, row.offset, bytesOfRow(plain, row))
+    const bytes = opened?.copyOf(row) ?? openedRow(parts, row, opened)
+    if (bytes === undefined) missing.push(row)
+    else if (missing.length === 0) paint(canvas, row.offset, bytes)
   }
   return missing
+}
+
+function openedRow(
+  { reader }: ComposeParts,
+  row: ChunkRecord,
+  opened: OpenedBlocks | undefined,
+): Uint8Array | undefined {
+  const plain = reader.openNow(row, opened)
+  return plain && bytesOfRow(plain, row)
 }
 
 function paintPieces(content: FileContent, canvas: Canvas): void {

@@ -9,6 +9,7 @@ import { type ComposeParts, composeOrWait, hasOnlyRows, visibleRows, type Reader
 import type { FileContent } from './file-content.js'
 import { contentOrWait, type LoadParts } from './load-content.js'
 import { OpenedBlocks } from '../chunks/opened-blocks.js'
+import { loadRows } from '../chunks/load-rows.js'
 import { bytesOfRow } from '../chunks/rows.js'
 import type { TreeBlocks } from '../staging/tree-blocks.js'
 
@@ -90,7 +91,8 @@ function viewsOrWait(
     const view = viewNow(parts, row, begin - row.offset, end - row.offset, request)
     if (view === undefined) {
       const { opened, caller, mode } = request
-      return new Wait(parts.reader.load(visibleRows(content, from, to), opened, caller, mode === 'parts'))
+      const rows = visibleRows(content, from, to)
+      return new Wait(loadRows(parts.reader, rows, { opened, caller, inParts: mode === 'parts' }))
     }
     if (row.offset > at) addZeros(views, row.offset - at)
     views.push(view)
@@ -107,6 +109,8 @@ function viewNow(
   to: number,
   { opened, mode }: Request,
 ): Uint8Array | undefined {
+  const copy = opened.copyOf(row)
+  if (copy !== undefined) return copy.subarray(from, to)
   if (mode !== 'whole') {
     const part = parts.reader.openPartNow(row, row.skip + from, row.skip + to, opened, mode === 'parts again')
     if (part !== undefined) return part
