@@ -1,5 +1,5 @@
 /** The control interface: the daemon's operations, the server, and the client. This module loads quickly. */
-export type { AdoptReport, MountRequest, UnmountRequest } from './mount-messages.js'
+export type { AdoptReport, MountReport, MountRequest, UnmountRequest } from './mount-messages.js'
 export { callControl, type CallControlOptions, controlAnswers } from './client.js'
 export { type ControlServer, type ControlServerOptions, serveControl } from './server.js'
 export {
@@ -14,7 +14,6 @@ export {
   type InitRequest,
   type LevelReport,
   type LevelsReport,
-  type MountReport,
   type NodeReport,
   type NodeRequest,
   type OperationContext,

@@ -1,4 +1,4 @@
-/** Mounting and unmounting: the requests, and the answer about files that were beneath the mount. */
+/** Mounting and unmounting: the requests, one mount, and the answer about files that were beneath the mount. */
 export interface MountRequest {
   /** Absolute. */
   readonly directory: string
@@ -6,6 +6,16 @@ export interface MountRequest {
   readonly allowOther?: boolean
   /** The directory may have files; `adoptFiles` then moves them. */
   readonly adopt?: boolean
+}
+
+export interface MountReport {
+  readonly directory: string
+  readonly readOnly: boolean
+  readonly allowOther: boolean
+  /** In the answer to `mount`: the error code when the check for versions of other devices failed. */
+  readonly newerUnknown?: string
+  /** Nothing serves it: its daemon and holder were killed. */
+  readonly isDead?: true
 }
 
 /** Which mount is to end, and how. */

@@ -3,7 +3,7 @@
  * answer is lines of JSON (NDJSON): any number of `progress`, then one `done` or one `error`. Plain data only;
  * documented in docs/CLI.md.
  */
-import type { AdoptReport, MountRequest, UnmountRequest } from './mount-messages.js'
+import type { AdoptReport, MountReport, MountRequest, UnmountRequest } from './mount-messages.js'
 import type { WireError } from '../base/index.js'
 import type { CheckProgress, CheckReport, CheckFinding, ScrubStatus } from '../sync/index.js'
 
@@ -44,14 +44,6 @@ export interface CopyReport {
   readonly sameMachine: boolean
 }
 
-export interface MountReport {
-  readonly directory: string
-  readonly readOnly: boolean
-  readonly allowOther: boolean
-  /** In the answer to `mount`: the error code when the check for versions of other devices failed. */
-  readonly newerUnknown?: string
-}
-
 export interface QueueReport {
   readonly state: 'idle' | 'waiting' | 'uploading' | 'retrying' | 'stopped'
   /** Files and directories changed since the last published version. */
@@ -81,6 +73,8 @@ export interface StatusReport {
   readonly cache:
     { readonly usedBytes: number; readonly evictableBytes: number; readonly limitBytes: number } | undefined
   readonly mounts: readonly MountReport[]
+  /** While the drive is locked: whether there may be changes that are not published. */
+  readonly mayBeStaged?: boolean
   /** The height of the newest published version, 0 before the first. */
   readonly publishedHeight: number | undefined
   readonly publishedAtMs: number | undefined
@@ -138,6 +132,10 @@ export interface UnmountReport {
   readonly stopped: WireError | undefined
   /** Nothing waited for the node, and it did not answer: it was not asked whether it still has the version. */
   readonly nodeAway?: true
+  /** The drive is locked, and dead mounts were detached, if there were any. `staged` is not known. */
+  readonly locked?: true
+  /** With `locked`: there may be changes that are not published. */
+  readonly mayBeStaged?: boolean
   /** The daemon's process id when the daemon is about to end because nothing is mounted any more. */
   readonly endingPid: number | undefined
 }
@@ -221,7 +219,8 @@ export interface Operations {
   stop: {
     given: Record<string, never>
     progress: never
-    answer: { readonly staged: LevelReport; readonly endingPid: number }
+    /** `mayBeStaged`: the drive is locked, and it is not known whether everything is published. */
+    answer: { readonly staged: LevelReport; readonly mayBeStaged?: true; readonly endingPid: number }
   }
 }
 

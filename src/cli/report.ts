@@ -1,6 +1,6 @@
 /** The sentences of `status` and its relatives. Pure. */
 import { printable, printableLines, type WireError } from '../base/index.js'
-import type { LevelReport, LevelsReport, NodeReport, QueueReport, StatusReport } from '../api/index.js'
+import type { LevelReport, LevelsReport, MountReport, NodeReport, QueueReport, StatusReport } from '../api/index.js'
 import { formatBytes, formatCount, formatDuration } from './format.js'
 import type { Terminal } from './terminal.js'
 
@@ -70,6 +70,12 @@ const STATES: Readonly<Record<StatusReport['state'], string>> = {
   failed: 'failed',
 }
 
+function mountLine({ directory, readOnly, isDead }: MountReport): string {
+  if (isDead === true)
+    return `Dead mount: ${directory} (its daemon was killed; "dagdrive unmount --now" detaches it, and "dagdrive mount" makes it anew)`
+  return `Mounted: ${directory}${readOnly ? ' (read-only)' : ''}`
+}
+
 export function statusText(status: StatusReport): string {
   const lines = [`Drive: ${STATES[status.state]}`]
   if (status.levels !== undefined) {
@@ -96,7 +102,8 @@ export function statusText(status: StatusReport): string {
     lines.push(`Cache: ${formatBytes(status.cache.usedBytes)} of ${formatBytes(status.cache.limitBytes)}`)
   }
   if (status.mounts.length === 0) lines.push('Mounts: none')
-  for (const mount of status.mounts) lines.push(`Mounted: ${mount.directory}${mount.readOnly ? ' (read-only)' : ''}`)
+  for (const mount of status.mounts) lines.push(mountLine(mount))
+  if (status.mayBeStaged === true) lines.push('There may be changes on this machine that are not published.')
   for (const warning of status.warnings ?? []) lines.push(`Warning: ${warning}`)
   if (!shown.includes(status.lastError)) lines.push(`Last error: ${status.lastError}`)
   return printableLines(lines)

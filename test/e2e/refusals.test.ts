@@ -80,15 +80,39 @@ test('R-60 S-189 a recovery phrase without its node makes no drive; the line tha
   await second.unmount()
 })
 
-test('R-60 unmount of a locked home with nothing mounted needs no passphrase', async (t) => {
+test('R-60 S-210 S-211 commands on a locked drive say whether changes may be unpublished, and detach its dead mount', async (t) => {
   const drive = testDrive(t)
   const passphrase = join(temporaryFolder(t), 'passphrase')
   writeFileSync(passphrase, 'a long enough sentence for a test\n', { mode: 0o600 })
   await drive.up(['--passphrase-file', passphrase])
   await drive.unmount()
   t.is((await drive.json<{ state: string }>(['status'])).state, 'locked')
-  t.regex(await drive.must(['unmount']), /Nothing was mounted/)
+  t.regex(await drive.must(['unmount']), /Nothing was mounted.*The drive is locked. Everything is published/s)
   t.is((await drive.run(['unmount', drive.mountpoint])).code, 16)
+  t.is((await drive.run(['daemon', 'stop'])).code, 0)
+
+  await drive.mount(['--passphrase-file', passphrase])
+  program('sh', ['-c', 'echo staged > "$1/file" && sync "$1/file"', 'sh', drive.mountpoint])
+  drive.killAll()
+  const words = /may be changes on this machine that are not published/
+  const status = await drive.must(['status'])
+  t.true(status.includes(`Dead mount: ${drive.mountpoint}`), status)
+  t.regex(status, words)
+  const now = await drive.run(['unmount', '--now'])
+  t.is(now.code, 3, now.stderr)
+  t.true(now.stdout.includes(`Unmounted ${drive.mountpoint}.`), now.stdout)
+  t.regex(now.stdout, words)
+  t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(drive.mountpoint))
+  for (const isRunning of [true, false]) {
+    const drained = await drive.run(['unmount'])
+    t.is(drained.code, 12, `the daemon ${isRunning ? 'runs' : 'is started'}`)
+    t.regex(drained.stderr, words)
+    const stop = await drive.run(['daemon', 'stop'])
+    t.is(stop.code, 3)
+    t.regex(stop.stdout, words)
+  }
+  t.is((await drive.run(['status'])).code, 0)
+  t.regex(await drive.must(['unmount', '--passphrase-file', passphrase]), /Everything is published/)
 })
 
 test('R-60 S-138 status of a drive that cannot be opened has an exit status', async (t) => {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { UnmountReport } from '../../api/index.js'
 import { DriveError } from '../../base/index.js'
 import { preparePaths } from '../../platform/index.js'
 import { daemonCommand, processEnded, requireSpace, STATUS_LOCKED } from '../daemon-process.js'
@@ -41,8 +42,13 @@ export async function daemonStop(session: Session, options: { readonly json?: bo
     : await askIfRunning(session, 'stop', {})
   if (report === undefined) return show(session, options.json, { running: false }, 'No daemon is running.')
   await processEnded(report.endingPid)
-  const left = report.staged.files > 0
-  const text = left ? `Stopped. On this machine only (staged): ${amount(report.staged)}.` : 'Stopped.'
+  const left = report.staged.files > 0 || report.mayBeStaged === true
+  const text = `Stopped.${stagedText(report)}`
   show(session, options.json, { running: false, ...report }, text)
   if (left) session.status = OTHER_STATUS.leftStaged
+}
+
+function stagedText({ staged, mayBeStaged }: Pick<UnmountReport, 'staged' | 'mayBeStaged'>): string {
+  if (mayBeStaged === true) return ' The drive is locked: there may be changes on this machine that are not published.'
+  return staged.files > 0 ? ` On this machine only (staged): ${amount(staged)}.` : ''
 }

@@ -4,11 +4,11 @@
  */
 import { resolve } from 'node:path'
 import type { UnmountReport } from '../../api/index.js'
-import { DriveError, printableLines } from '../../base/index.js'
+import { DriveError, isDriveError, printableLines } from '../../base/index.js'
 import { processEnded } from '../daemon-process.js'
 import { OTHER_STATUS } from '../exit-status.js'
 import { amount } from '../report.js'
-import { ask, askIfRunning, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
+import { ask, driveExists, requireOpenDrive, show, type Session, type UnlockOptions } from '../session.js'
 
 export interface UnmountCommandOptions extends UnlockOptions {
   readonly now?: boolean
@@ -25,7 +25,7 @@ export async function unmount(
   if (directory === '') throw new DriveError('USAGE', 'The directory to unmount is empty. Nothing was done.')
   const wanted = directory === undefined ? undefined : resolve(directory)
   const leaveMounts = options.now === true || options.force === true
-  if (await isLockedUnmounted(session)) return nothingMounted(session, wanted, options)
+  if (await isLeftLocked(session, options)) return leaveLocked(session, wanted, options)
   await requireOpenDrive(session, { ...options, leaveMounts })
   // In the mount, this process itself would keep it busy.
   process.chdir('/')
@@ -58,22 +58,54 @@ export async function unmount(
   }
 }
 
-/** A locked drive has no mounts. Its passphrase is not needed to say so. */
-async function isLockedUnmounted(session: Session): Promise<boolean> {
-  const running = await askIfRunning(session, 'status', {})
-  return running !== undefined && running.state === 'locked' && running.mounts.length === 0
+/**
+ * Whether the drive is locked, and the command needs no key: no passphrase is given, and nothing is to be uploaded.
+ * @throws LOCKED if there may be something to upload, and nobody can be asked for the passphrase
+ */
+async function isLeftLocked(session: Session, options: UnmountCommandOptions): Promise<boolean> {
+  if (options.passphraseFile !== undefined || !(await driveExists(session))) return false
+  const leaveMounts = options.now === true || options.force === true
+  const { state, mayBeStaged } = await ask(session, 'status', {}, { leaveMounts })
+  if (state !== 'locked') return false
+  if (leaveMounts || mayBeStaged === false) return true
+  await unlockToUpload(session)
+  return false
 }
 
-function nothingMounted(session: Session, directory: string | undefined, options: UnmountCommandOptions): void {
-  if (directory !== undefined)
-    throw new DriveError('NOT_MOUNTED', `The drive is locked and not mounted at ${directory}.`)
-  show(session, options.json, { unmounted: [], locked: true }, 'Nothing was mounted. The drive is locked.')
+async function unlockToUpload(session: Session): Promise<void> {
+  try {
+    await requireOpenDrive(session)
+  } catch (error) {
+    if (!isDriveError(error, 'LOCKED')) throw error
+    const how = 'Give its passphrase with --passphrase-file, or run the command at a terminal'
+    throw new DriveError(
+      'LOCKED',
+      `The drive is locked, and ${MAY_BE_STAGED} ${how}; "unmount --now" leaves them here.`,
+    )
+  }
+}
+
+const MAY_BE_STAGED = 'there may be changes on this machine that are not published.'
+
+async function leaveLocked(
+  session: Session,
+  directory: string | undefined,
+  options: UnmountCommandOptions,
+): Promise<void> {
+  const given = { ...(directory === undefined ? {} : { directory }), now: true, force: options.force === true }
+  const report = await ask(session, 'unmount', given)
+  show(session, options.json, report, unmountText(report))
+  if (report.mayBeStaged === true) session.status = OTHER_STATUS.leftStaged
 }
 
 function unmountText(report: UnmountReport): string {
   const lines = report.unmounted.map((directory) => `Unmounted ${directory}.`)
   if (report.unmounted.length === 0) lines.push('Nothing was mounted.')
-  if (report.staged.files === 0) lines.push(`Everything is published.${report.nodeAway === true ? NODE_AWAY : ''}`)
+  if (report.locked === true)
+    lines.push(
+      `The drive is locked${report.mayBeStaged === true ? `, and ${MAY_BE_STAGED}` : '. Everything is published.'}`,
+    )
+  else if (report.staged.files === 0) lines.push(`Everything is published.${report.nodeAway === true ? NODE_AWAY : ''}`)
   else lines.push(`On this machine only (staged): ${amount(report.staged)}. ${whatNext(report)}`)
   return printableLines(lines)
 }

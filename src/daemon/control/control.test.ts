@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { DriveError } from '../../base/index.js'
+import { DriveError, silentLog } from '../../base/index.js'
+import { markIfAllPublished, unmarkAllPublished } from '../lifecycle/ending/all-published-mark.js'
 import { createControl, type ControlOptions } from './control.js'
 
 const context = { signal: new AbortController().signal, progress: () => undefined }
@@ -15,7 +19,8 @@ for (const force of [false, true]) {
       unmount: () => Promise.resolve(void calls.push('unmounted')),
     }
     const open = (): Promise<typeof drive> => Promise.resolve(drive)
-    const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve() }
+    const deadMounts = { takeDetached: () => [] }
+    const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve(), deadMounts }
     const options = { daemon, startedMs: 0, stay: false, endSoon: () => void calls.push('ending') }
     const control = createControl(options as unknown as ControlOptions)
     await t.throwsAsync(control.unmount({ now: true, force }, context), { is: full })
@@ -36,7 +41,12 @@ test('S-201 on a full disk, unmount --now of a read-only mount ends it, and the 
     unmount: () => Promise.resolve(void calls.push(`unmounted ${mounts.splice(0).length}`)),
   }
   const open = (): Promise<typeof drive> => Promise.resolve(drive)
-  const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve() }
+  const daemon = {
+    requireDrive: open,
+    requireOpen: open,
+    giveUpWaiting: () => Promise.resolve(),
+    deadMounts: { takeDetached: () => [] },
+  }
   const options = { daemon, startedMs: 0, stay: false, endSoon: () => void calls.push('ending') }
   const report = await createControl(options as unknown as ControlOptions).unmount({ now: true }, context)
   t.like(report, { unmounted: ['/mounted'], staged: { files: 1, bytes: 2 }, endingPid: undefined })
@@ -91,4 +101,27 @@ test('S-012 status waits for the mounts that an open drive restores after a cras
   const options = { daemon, startedMs: 0, stay: false, endSoon: () => undefined }
   const control = createControl(options as unknown as ControlOptions)
   await t.throwsAsync(control.status({}, context), { message: '/mounted' })
+})
+
+test('S-210 S-211 unmount --now of a locked drive detaches its dead mounts, and says whether all is known to be published', async (t: ExecutionContext) => {
+  const folder = mkdtempSync(join(tmpdir(), 'dagdrive-locked-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const locked = (): Promise<never> => Promise.reject(new DriveError('LOCKED', 'The drive is locked.'))
+  let dead = ['/mounted']
+  const deadMounts = { detach: () => Promise.resolve(), takeDetached: () => dead.splice(0) }
+  const daemon = { state: 'locked', paths: { dataDirectory: folder }, requireDrive: locked, deadMounts }
+  const options = { daemon, startedMs: 0, stay: false, endSoon: () => undefined }
+  const control = createControl(options as unknown as ControlOptions)
+  await t.throwsAsync(control.unmount({}, context), { code: 'LOCKED' })
+  t.like(await control.unmount({ now: true }, context), { unmounted: ['/mounted'], locked: true, mayBeStaged: true })
+  await t.throwsAsync(control.unmount({ now: true, directory: '/mounted' }, context), { code: 'NOT_MOUNTED' })
+  dead = ['/mounted']
+  const none = { files: 0, bytes: 0 }
+  const countsOf = (dirtyInodes: number) => () => Promise.resolve({ dirtyInodes, held: none, staged: none } as never)
+  await markIfAllPublished(folder, { counts: countsOf(1) }, silentLog)
+  t.like(await control.unmount({ now: true, directory: '/mounted' }, context), { mayBeStaged: true })
+  await markIfAllPublished(folder, { counts: countsOf(0) }, silentLog)
+  t.like(await control.unmount({ now: true }, context), { unmounted: [], mayBeStaged: false })
+  await unmarkAllPublished(folder)
+  t.like(await control.unmount({ now: true }, context), { mayBeStaged: true })
 })

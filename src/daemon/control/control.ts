@@ -1,7 +1,7 @@
 /** The operations of the control socket, in terms of the daemon and its drive. */
 import { timingSafeEqual } from 'node:crypto'
 import type { ControlService, FsckFinding, StatusReport, UnmountReport, UnmountRequest } from '../../api/index.js'
-import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
+import { DriveError, isDriveError, systemClock, throwIfAborted } from '../../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { nodeUrlOf } from '../../platform/index.js'
 import { isKeptKey } from '../keys/node-keys.js'
@@ -13,6 +13,7 @@ import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mount-directory.js'
 import { forgetStore } from '../nodes/forget-store.js'
 import { createMoves, type Moves } from '../nodes/moves.js'
+import { deadMountsOf, leaveLocked, mayBeStaged } from './leave-locked.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
 import { diskWarnings } from './disk-warning.js'
 import { stagingBeforeUnmount } from './staging-before-unmount.js'
@@ -71,8 +72,15 @@ export function createControl(options: ControlOptions): ControlService {
 
     async unmount(given, { signal, progress }) {
       if (given.force === true) await daemon.giveUpWaiting()
-      const drive = await (given.force === true ? daemon.requireOpen() : daemon.requireDrive())
-      const directories = await selected(drive, given)
+      const leaves = given.now === true || given.force === true
+      const opening = given.force === true ? daemon.requireOpen() : daemon.requireDrive()
+      const drive = await opening.catch((error: unknown) => {
+        if (!leaves || !isDriveError(error, 'LOCKED') || daemon.state !== 'locked') throw error
+      })
+      if (drive === undefined) return leaveLocked(daemon, given.directory)
+      // Those that the start of this daemon detached for this command.
+      const detached = leaves ? daemon.deadMounts.takeDetached() : []
+      const directories = await selected(drive, given, detached)
       const drainAll = (): Promise<Drained> =>
         drain(drive.sync, { signal, progress, clock: systemClock, persistent: true })
       // A drive in the middle of a replay publishes nothing. What is ended by force does not wait for a node.
@@ -92,7 +100,7 @@ export function createControl(options: ControlOptions): ControlService {
       const isStaged = await stage()
       // Changes made during the first drain.
       const drained = given.now === true ? undefined : await drainAll()
-      const report = await endIfUnmounted(drive, directories, isStaged)
+      const report = await endIfUnmounted(drive, [...detached, ...directories], isStaged)
       return drained === 'unasked' ? { ...report, nodeAway: true } : report
     },
 
@@ -147,8 +155,9 @@ export function createControl(options: ControlOptions): ControlService {
       await drive?.writeBack()
       await drive?.flush()
       const staged = drive === undefined ? { files: 0, bytes: 0 } : await stagedOf(drive)
+      const isUnknown = await mayBeStaged(daemon)
       endSoon()
-      return { staged, endingPid: process.pid }
+      return { staged, ...(isUnknown ? { mayBeStaged: true } : {}), endingPid: process.pid }
     },
   }
 
@@ -171,9 +180,10 @@ async function stagedOf(drive: Drive): Promise<{ files: number; bytes: number }>
   }
 }
 
-async function selected(drive: Drive, given: UnmountRequest): Promise<string[]> {
+async function selected(drive: Drive, given: UnmountRequest, detached: readonly string[]): Promise<string[]> {
   if (given.directory === undefined) return drive.mounts.map((mount) => mount.directory)
   const directory = await resolveFully(given.directory)
+  if (detached.includes(directory)) return []
   if (!drive.mounts.some((mount) => mount.directory === directory)) {
     throw new DriveError('NOT_MOUNTED', `The drive is not mounted at ${directory}.`)
   }
@@ -207,7 +217,8 @@ async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Mov
       node: undefined,
       queue: undefined,
       cache: undefined,
-      mounts: daemon.waiting.held,
+      mounts: [...daemon.waiting.held, ...(await deadMountsOf(daemon))],
+      ...(daemon.state === 'locked' ? { mayBeStaged: await mayBeStaged(daemon) } : {}),
       publishedHeight: undefined,
       publishedAtMs: undefined,
       newer: undefined,

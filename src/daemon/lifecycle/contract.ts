@@ -8,6 +8,7 @@ import type { OpenedDrive } from '../../sync/index.js'
 import type { NodeCredential } from '../keys/node-keys.js'
 import type { StartThread } from '../drive-thread/prepare-drive-thread.js'
 import type { Holder } from '../mounts/contract.js'
+import type { DeadMounts } from '../mounts/dead/dead-mounts.js'
 import type { Drive } from './drive.js'
 import type { Losses } from './losses.js'
 import type { OpeningWait } from './opening/opening-wait.js'
@@ -29,6 +30,7 @@ export interface Daemon {
   lastError: string | undefined
   /** Lost data that the user has not been told about yet. */
   readonly losses: Losses
+  readonly deadMounts: Pick<DeadMounts, 'list' | 'detach' | 'takeDetached'>
   readonly paths: DrivePaths
   readonly log: Log
   readonly version: string

@@ -22,7 +22,8 @@ import { findAgain } from '../nodes/find-published.js'
 import { storeMustExist } from '../nodes/published-mark.js'
 import { reopeningNode } from '../nodes/reopening-node.js'
 import { dropHeldMount } from '../mounts/drop-held-mount.js'
-import { clearDeadMounts, remountAll } from '../mounts/remount.js'
+import { DeadMounts } from '../mounts/dead/dead-mounts.js'
+import { remountAll } from '../mounts/remount.js'
 import { readMountRecord, reserveMountRecord, type RecordedMount } from '../mounts/mount-record.js'
 
 export function createDaemon(options: DaemonOptions): Daemon {
@@ -162,6 +163,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
     },
     lastError: undefined,
     losses,
+    deadMounts: new DeadMounts(paths.mountsFile, log),
     waiting,
     paths,
     log,
@@ -187,14 +189,14 @@ export function createDaemon(options: DaemonOptions): Daemon {
     start: () =>
       exclusively(async () => {
         try {
-          if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log, holder.held?.directory)
+          if (options.leaveMounts) await daemon.deadMounts.detach(holder.held?.directory)
           await remountRecorded(await openFromDisk())
         } catch (error) {
           if (state !== 'failed') fail(error)
         }
         if (state === 'open') return
         await dropHeldMount(holder, losses)
-        if (options.leaveMounts) await clearDeadMounts(paths.mountsFile, log)
+        if (options.leaveMounts) await daemon.deadMounts.detach()
       }),
     settled: async () => void (await opening),
     async giveUpWaiting() {
@@ -227,9 +229,7 @@ export function createDaemon(options: DaemonOptions): Daemon {
         drive = undefined
         await closeProven(wanted, prove, openFromDisk)
         rootKey = undefined
-        await work().catch((error: unknown) => {
-          throw fail(error)
-        })
+        await work().catch((error: unknown) => Promise.reject(fail(error)))
         state = 'no-drive'
       }),
     async connectNode(address, credential, how = {}) {

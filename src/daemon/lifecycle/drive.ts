@@ -20,6 +20,7 @@ import type { RecordedMount } from '../mounts/mount-record.js'
 import { createMounts, type Mounts, type MountsOptions } from '../mounts/mounts.js'
 import { TakingOver } from '../mounts/taking-over.js'
 import { endFirstOpening, markFirstOpening } from './local-data.js'
+import { markIfAllPublished } from './ending/all-published-mark.js'
 import { NodeAndSync } from './opening/node-and-sync.js'
 import { openLocalData, type LocalData } from './opening/open-local-data.js'
 import { OpenParts } from './opening/open-parts.js'
@@ -105,11 +106,10 @@ export async function openDrive(options: OpenDriveOptions): Promise<Drive> {
 
 async function openInto(parts: OpenParts, options: OpenDriveOptions): Promise<Drive> {
   const { paths, log } = options
-  const { dataDirectory } = paths
   const keys = deriveDriveKeys(options.rootKey)
   const nodeAndSync = new NodeAndSync(options.node, log)
   parts.push(() => nodeAndSync.closeNode())
-  const local = await openLocalData(dataDirectory, keys.localKey, log)
+  const local = await openLocalData(paths.dataDirectory, keys.localKey, log)
   parts.push(() => local.queue.close())
   const held = options.holder.take()
   const takingOver = (parts.takingOver = held && new TakingOver(held.report.directory, log))
@@ -122,17 +122,17 @@ async function openInto(parts: OpenParts, options: OpenDriveOptions): Promise<Dr
   const { fresh, start } = await openTree(options, worker, newer.found, held)
   if (held !== undefined) takingOver?.prepare(() => mounts.takeOver(held))
   if (newer.found !== undefined) await finishTakeOver(local.queue)
-  const meta = openEnvironmentReader(join(dataDirectory, 'meta'), local.sealer)
+  const meta = openEnvironmentReader(join(paths.dataDirectory, 'meta'), local.sealer)
   parts.push(() => meta.close())
-  const environments = { meta, queue: local.queue }
   const config = await options.config()
   parts.push(async () => {
     await nodeAndSync.closeSync()
     await local.queue.commit()
+    await markIfAllPublished(paths.dataDirectory, takingOver?.isOver === false ? undefined : worker.thread, log)
   })
   // A tree in the middle of a replay is not published. The replay may need what sync reads from the node.
-  await nodeAndSync.start({ worker, ...environments, keys, config, start, paths }, held !== undefined)
-  if (fresh) await endFirstOpening(dataDirectory)
+  await nodeAndSync.start({ worker, meta, queue: local.queue, keys, config, start, paths }, held !== undefined)
+  if (fresh) await endFirstOpening(paths.dataDirectory)
   // Commands have to answer however long it takes.
   await takingOver?.begin()
   void takingOver?.over.then(() => nodeAndSync.sync.resume())

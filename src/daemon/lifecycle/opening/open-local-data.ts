@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { systemRandom, type Log, type SecretKey } from '../../../base/index.js'
 import { openEnvironment, shrinkEnvironment, type Environment, type RowSealer } from '../../../storage/kv/index.js'
+import { unmarkAllPublished } from '../ending/all-published-mark.js'
 import { ENVIRONMENTS, homeOf, localSealer, prepareLocalData } from '../local-data.js'
 
 /** The local data that the main thread uses. */
@@ -16,6 +17,7 @@ export interface LocalData {
 /** Prepares the folder, and opens what the main thread uses of it. */
 export async function openLocalData(directory: string, localKey: SecretKey, log: Log): Promise<LocalData> {
   await prepareLocalData(directory, log)
+  await unmarkAllPublished(directory)
   for (const name of ENVIRONMENTS) await shrinkEnvironment(join(directory, name), { log })
   const home = await homeOf(directory, systemRandom)
   const sealer = localSealer(localKey, home, 'meta', systemRandom)

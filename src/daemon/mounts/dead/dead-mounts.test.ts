@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { testWhere } from '../../../test/support/available.js'
-import { smallDisk } from '../../../test/support/small-disk.js'
-import { silentLog } from '../../base/index.js'
-import { readMountRecord, writeMountRecord } from './mount-record.js'
-import { clearDeadMounts } from './remount.js'
+import { testWhere } from '../../../../test/support/available.js'
+import { smallDisk } from '../../../../test/support/small-disk.js'
+import { silentLog } from '../../../base/index.js'
+import { DeadMounts } from './dead-mounts.js'
+import { readMountRecord, writeMountRecord } from '../mount-record.js'
 
 const mountAt = (directory: string) => ({ directory, readOnly: false, allowOther: false })
 
@@ -20,7 +20,7 @@ test('S-141 the record of mounts is not written again if only the held mount is 
   const file = join(folder(t), 'mounts.json')
   await writeMountRecord(file, [mountAt('/nowhere/held')], silentLog)
   const before = statSync(file)
-  await clearDeadMounts(file, silentLog, '/nowhere/held')
+  await new DeadMounts(file, silentLog).detach('/nowhere/held')
   t.is(statSync(file).ino, before.ino)
   t.is(statSync(file).mtimeMs, before.mtimeMs)
 })
@@ -31,6 +31,6 @@ testWhere('root')('S-141 a full disk prevents no opening because of the record o
   const file = join(disk, 'mounts.json')
   await writeMountRecord(file, [mountAt('/nowhere/held'), mountAt('/nowhere/dead')], silentLog)
   t.throws(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(2 << 20)), { code: 'ENOSPC' })
-  await t.notThrowsAsync(clearDeadMounts(file, silentLog, '/nowhere/held'))
+  await t.notThrowsAsync(new DeadMounts(file, silentLog).detach('/nowhere/held'))
   t.is((await readMountRecord(file, silentLog)).length, 2, 'the disk is full')
 })
