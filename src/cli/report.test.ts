@@ -7,6 +7,8 @@ test('S-166 an amount of which only a part is known is shown as a minimum', (t) 
   const levels = { held: none, staged: none, stored: none, published: { files: 14, bytes: 2048 } }
   t.is(publishedAmount({ ...levels, isPartial: true }), 'at least 14 files, 2 KiB')
   t.is(publishedAmount({ ...levels, isPartial: false }), '14 files, 2 KiB')
+  t.is(publishedAmount({ ...levels, published: none, isPartial: true }), 'not counted yet')
+  t.is(publishedAmount({ ...levels, published: none, isPartial: false }), '0 files, 0 B')
 })
 
 test('R-60 status shows a failure once, although node, queue and drive have it', (t) => {

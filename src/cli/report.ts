@@ -10,6 +10,7 @@ export function amount(level: LevelReport): string {
 
 /** What is published, which may be more than this machine has seen; see `LevelsReport.isPartial`. */
 export function publishedAmount({ published, isPartial }: LevelsReport): string {
+  if (isPartial && published.files === 0) return 'not counted yet'
   return isPartial ? `at least ${amount(published)}` : amount(published)
 }
 
@@ -53,6 +54,8 @@ function newerLine({ height, deviceName }: NonNullable<StatusReport['newer']>): 
 /** Warns when no copy would survive the loss of this machine. */
 function copiesLines(status: StatusReport): string[] {
   const count = status.copies.length
+  if (count === 0 && (status.publishedHeight ?? 0) > 0)
+    return ['Copies of what is published: 0. The node lacks some of it, or has it damaged.']
   if (count === 0) return ['Copies: none yet. Everything is on this machine only.']
   const lines = [`Copies of what is published: ${count}`]
   for (const copy of status.copies) lines.push(`  ${copy.where}${copy.sameMachine ? ' (this machine)' : ''}`)

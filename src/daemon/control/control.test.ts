@@ -67,7 +67,8 @@ test('S-010 unmount --force ends the mount before it waits for the node', async 
     unmount: () => Promise.resolve(void calls.push('unmounted')),
   }
   const open = (): Promise<typeof drive> => Promise.resolve(drive)
-  const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve() }
+  const deadMounts = { takeDetached: () => [] }
+  const daemon = { requireDrive: open, requireOpen: open, giveUpWaiting: () => Promise.resolve(), deadMounts }
   const options = { daemon, startedMs: 0, stay: false, endSoon: () => undefined }
   const control = createControl(options as unknown as ControlOptions)
   await t.throwsAsync(control.unmount({ force: true }, context), { is: away })

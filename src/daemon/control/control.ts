@@ -1,7 +1,7 @@
 /** The operations of the control socket, in terms of the daemon and its drive. */
 import { timingSafeEqual } from 'node:crypto'
-import type { ControlService, FsckFinding, StatusReport, UnmountReport, UnmountRequest } from '../../api/index.js'
-import { DriveError, isDriveError, systemClock, throwIfAborted } from '../../base/index.js'
+import type { ControlService, FsckFinding, UnmountReport, UnmountRequest } from '../../api/index.js'
+import { DriveError, systemClock, throwIfAborted } from '../../base/index.js'
 import { phraseOfRootKey, rootKeyOfPhrase } from '../../crypto/index.js'
 import { nodeUrlOf } from '../../platform/index.js'
 import { isKeptKey } from '../keys/node-keys.js'
@@ -12,14 +12,14 @@ import { isKeySealed } from '../keys/key-file.js'
 import { initDrive } from '../lifecycle/init.js'
 import { resolveFully } from '../mounts/mount-directory.js'
 import { forgetStore } from '../nodes/forget-store.js'
-import { createMoves, type Moves } from '../nodes/moves.js'
-import { deadMountsOf, leaveLocked, mayBeStaged } from './leave-locked.js'
+import { createMoves } from '../nodes/moves.js'
+import { leaveLocked, mayBeStaged, openUnlessLeft } from './leave-locked.js'
 import { newestDrive } from '../lifecycle/newest-drive.js'
-import { diskWarnings } from './disk-warning.js'
+import { daemonStatus } from './daemon-status.js'
 import { stagingBeforeUnmount } from './staging-before-unmount.js'
-import { nodeWarnings, withNodeWarnings } from './node-warnings.js'
+import { withNodeWarnings } from './node-warnings.js'
 import { testNode } from './test-node.js'
-import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf, stoppedBy, warningsOf } from './status.js'
+import { levelsReportOf, stoppedBy } from './status.js'
 
 export interface ControlOptions {
   readonly daemon: Daemon
@@ -35,7 +35,7 @@ export function createControl(options: ControlOptions): ControlService {
   const moves = createMoves(daemon)
   let mounting: Promise<unknown> = Promise.resolve()
   return {
-    status: () => statusOf(options, moves),
+    status: () => daemonStatus(options, moves),
 
     async init({ nodeUrl: wanted, ...given }, { signal }) {
       const request = wanted === undefined ? given : { ...given, nodeUrl: nodeUrlOf(wanted) }
@@ -73,10 +73,7 @@ export function createControl(options: ControlOptions): ControlService {
     async unmount(given, { signal, progress }) {
       if (given.force === true) await daemon.giveUpWaiting()
       const leaves = given.now === true || given.force === true
-      const opening = given.force === true ? daemon.requireOpen() : daemon.requireDrive()
-      const drive = await opening.catch((error: unknown) => {
-        if (!leaves || !isDriveError(error, 'LOCKED') || daemon.state !== 'locked') throw error
-      })
+      const drive = await openUnlessLeft(daemon, given)
       if (drive === undefined) return leaveLocked(daemon, given.directory)
       // Those that the start of this daemon detached for this command.
       const detached = leaves ? daemon.deadMounts.takeDetached() : []
@@ -193,66 +190,4 @@ async function selected(drive: Drive, given: UnmountRequest, detached: readonly 
 function requireKey(daemon: Daemon): Uint8Array {
   if (daemon.rootKey === undefined) throw new DriveError('LOCKED', 'The drive is locked; its passphrase is needed.')
   return daemon.rootKey
-}
-
-async function statusOf({ daemon, startedMs }: ControlOptions, { isMoving }: Moves): Promise<StatusReport> {
-  const base = {
-    daemon: {
-      pid: process.pid,
-      version: daemon.version,
-      uptimeMs: Math.round(systemClock.monotonicMs() - startedMs),
-      residentBytes: process.memoryUsage.rss(),
-    },
-  }
-  // An open drive restores its mounts after a crash. The state below shows an error.
-  if (daemon.state === 'opening' || daemon.state === 'open') await daemon.requireOpen().catch(() => undefined)
-  const losses = await daemon.losses.show()
-  const drive = daemon.drive
-  if (drive === undefined || daemon.state !== 'open') {
-    return {
-      ...base,
-      state: daemon.state,
-      levels: undefined,
-      copies: [],
-      node: undefined,
-      queue: undefined,
-      cache: undefined,
-      mounts: [...daemon.waiting.held, ...(await deadMountsOf(daemon))],
-      ...(daemon.state === 'locked' ? { mayBeStaged: await mayBeStaged(daemon) } : {}),
-      publishedHeight: undefined,
-      publishedAtMs: undefined,
-      newer: undefined,
-      warnings: daemon.waiting.problem === undefined ? losses : [...losses, daemon.waiting.problem.message],
-      lastError: daemon.lastError,
-    }
-  }
-  const [counts, config] = await Promise.all([drive.counts(), daemon.config()])
-  const sync = drive.sync.status()
-  const node = nodeReportFrom(sync, config.nodeUrl, daemon.paths.embeddedNodeDirectory)
-  return {
-    ...base,
-    state: 'open',
-    levels: levelsReportOf(counts, sync),
-    copies: copiesOf(sync, node),
-    node,
-    queue: queueReportOf(counts, sync, systemClock.nowMs()),
-    cache: {
-      usedBytes: counts.cacheUsedBytes,
-      evictableBytes: counts.cacheEvictableBytes,
-      limitBytes: config.cacheBytes,
-    },
-    mounts: drive.mounts,
-    publishedHeight: sync.published?.height ?? 0,
-    publishedAtMs: sync.published?.timeMs,
-    newer: sync.newer,
-    warnings: [
-      ...losses,
-      ...(drive.takingOver?.warning === undefined ? [] : [drive.takingOver.warning]),
-      ...warningsOf(sync, isMoving ? undefined : config.movingTo),
-      ...(await nodeWarnings(daemon, config.nodeUrl)),
-      ...(await diskWarnings(daemon.paths.dataDirectory)),
-    ],
-    scrub: sync.scrub,
-    lastError: daemon.lastError ?? counts.lastError ?? sync.lastError?.message,
-  }
 }

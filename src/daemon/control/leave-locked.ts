@@ -1,7 +1,8 @@
 /** What commands learn of a locked drive without its key, and the end of its dead mounts. */
-import type { MountReport, UnmountReport } from '../../api/index.js'
-import { DriveError } from '../../base/index.js'
+import type { MountReport, UnmountReport, UnmountRequest } from '../../api/index.js'
+import { DriveError, isDriveError } from '../../base/index.js'
 import type { Daemon } from '../lifecycle/contract.js'
+import type { Drive } from '../lifecycle/drive.js'
 import { isMarkedAllPublished } from '../lifecycle/ending/all-published-mark.js'
 import { resolveFully } from '../mounts/mount-directory.js'
 
@@ -16,6 +17,20 @@ export async function deadMountsOf({
   deadMounts,
 }: Pick<Daemon, 'state' | 'deadMounts'>): Promise<readonly MountReport[]> {
   return state === 'locked' || state === 'failed' ? deadMounts.list() : []
+}
+
+/** The drive for `unmount`; undefined if it is locked, and nothing is to be uploaded. */
+export async function openUnlessLeft(
+  daemon: Pick<Daemon, 'state' | 'requireOpen' | 'requireDrive'>,
+  { now, force }: UnmountRequest,
+): Promise<Drive | undefined> {
+  try {
+    return await (force === true ? daemon.requireOpen() : daemon.requireDrive())
+  } catch (error) {
+    if (now !== true && force !== true) throw error
+    if (!isDriveError(error, 'LOCKED') || daemon.state !== 'locked') throw error
+    return undefined
+  }
 }
 
 /**

@@ -5,7 +5,8 @@ import type { DriveCounts } from '../../tree-state/index.js'
 import { copiesOf, levelsReportOf, nodeReportFrom, queueReportOf } from './status.js'
 
 const nothing = { files: 0, bytes: 0 }
-const sync = { phase: 'idle', nextTryMs: undefined, lastError: undefined } as unknown as SyncStatus
+const scrub = { open: 0, lost: 0, missing: 0 }
+const sync = { phase: 'idle', nextTryMs: undefined, lastError: undefined, scrub } as unknown as SyncStatus
 const countsWith = (dirtyInodes: number): DriveCounts =>
   ({ held: nothing, staged: nothing, total: nothing, dirtyInodes }) as unknown as DriveCounts
 
@@ -56,7 +57,7 @@ test('S-181 while the node lacks the published version, no file counts as publis
   t.like(report(true), { staged: { files: 8, bytes: 990 }, published: { files: 0, bytes: 0 } })
 })
 
-test('S-167 whether a copy is on this machine is known without an answer of the node', (t) => {
+test('S-167 S-213 whether a copy is on this machine is known without an answer of the node', (t) => {
   const head = { height: 1 } as SyncStatus['published']
   const unheard = { ...sync, published: head, node: { state: 'unreachable' } } as SyncStatus
   for (const [address, isHere] of [
@@ -74,5 +75,11 @@ test('S-167 whether a copy is on this machine is known without an answer of the 
     const node = nodeReportFrom(unheard, address, '/home/node')
     t.deepEqual(copiesOf(unheard, node), [{ where: node.where, sameMachine: isHere }], address)
     t.deepEqual(copiesOf({ ...unheard, isLostByNode: true }, node), [], 'the node has lost it')
+    for (const found of [{ open: 1 }, { lost: 1 }])
+      t.deepEqual(
+        copiesOf({ ...unheard, scrub: { ...unheard.scrub, ...found } }, node),
+        [],
+        'S-213 a check found damage',
+      )
   }
 })

@@ -39,7 +39,9 @@ const SENT_PHASES: ReadonlySet<SyncStatus['phase']> = new Set(['uploading', 'pin
 
 /** Places that hold everything published. The local cache is not one, because it may be evicted. */
 export function copiesOf(sync: SyncStatus, node: NodeReport): CopyReport[] {
-  return sync.published === undefined || sync.isLostByNode ? [] : [{ where: node.where, sameMachine: node.sameMachine }]
+  const { published, isLostByNode, scrub } = sync
+  const isWhole = published !== undefined && !isLostByNode && scrub.open + scrub.lost === 0
+  return isWhole ? [{ where: node.where, sameMachine: node.sameMachine }] : []
 }
 
 export function nodeReportOf(status: NodeStatus): NodeReport {

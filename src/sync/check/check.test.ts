@@ -53,7 +53,7 @@ test('S-072 S-073 R-77 any single block that stays damaged on the node is found 
   t.deepEqual([...(await pinTreeOf(version, world.fetch))].sort(), [...uses.keys()].sort())
 })
 
-test('S-072 R-77 a block that the node lost is sent again, without a new version', async (t) => {
+test('S-072 S-213 R-77 a block that the node lost is sent again, without a new version', async (t) => {
   const { world, device } = await drive(t, 902)
   await fill(world, device)
   const rotten = new Set<CidText>()
@@ -71,6 +71,9 @@ test('S-072 R-77 a block that the node lost is sent again, without a new version
   const height = device.sync.status().published!.height
   const victims = (await versionBlocks(world)).filter((_, i) => i % 3 === 0)
   for (const cid of victims) rotten.add(cid)
+  t.true((await check(device, { node: true, repair: false })).open > 0)
+  t.is(device.sync.status().scrub.missing, victims.length)
+  t.regex(device.sync.status().warnings.join(), new RegExp(`The node lacks ${victims.length} blocks;`))
   const repaired = await check(device, { node: true, repair: true })
   t.like(repaired, { open: 0, lost: 0 }, JSON.stringify(repaired.findings))
   t.deepEqual([...imported].sort(), [...victims].sort(), 'good blocks were not sent')

@@ -37,13 +37,13 @@ export class Checks {
 
   /** Sentences for the user. */
   get warnings(): readonly string[] {
-    const { open, lost } = this.status
+    const { open, lost, missing } = this.status
     if (open + lost === 0) return []
     const useless = isNodeUseless(this.#parts.state) ? [USELESS] : []
     const what = lost > 0 ? `${lost} of them are not on this machine either` : 'this machine has good copies of them'
     return [
       ...useless,
-      `The node holds damaged copies of ${open + lost} blocks; ${what}. \`dagdrive fsck --node\` names the files.`,
+      `The node ${atNode(open + lost - missing, missing)}; ${what}. \`dagdrive fsck --node\` names the files.`,
     ]
   }
 
@@ -100,6 +100,12 @@ export class Checks {
     this.#closing.abort(new DriveError('ABORTED', 'The drive is closing.'))
     await Promise.all([this.#running, this.#scrub.close()])
   }
+}
+
+function atNode(damaged: number, missing: number): string {
+  const held = damaged === 0 ? [] : [`holds damaged copies of ${damaged} blocks`]
+  const lacked = missing === 0 ? [] : [`lacks ${missing} blocks`]
+  return [...lacked, ...held].join(', and ')
 }
 
 const USELESS =

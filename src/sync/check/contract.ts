@@ -86,6 +86,8 @@ export interface ScrubStatus {
   readonly open: number
   /** Blocks that are damaged on the node and have no good copy here. */
   readonly lost: number
+  /** How many of these the node lacks; the others are damaged. */
+  readonly missing: number
 }
 
 /** What of a store that the drive left the configured node has not confirmed: numbers, all 0 if nothing is missing. */

@@ -119,7 +119,7 @@ test('S-074 R-77 the scrub sends a block again that the node lost; status counts
   t.true(await until(clock, () => sync.status().scrub.lost === 1 && !sync.status().scrub.isRunning))
   t.deepEqual([...rotten], [gone], 'the other block was sent again')
   t.is(sync.status().scrub.open, 0)
-  t.regex(sync.status().warnings.join('\n'), /damaged copies of 1 block/)
+  t.regex(sync.status().warnings.join('\n'), /lacks 1 block/)
   await device.stop()
 })
 

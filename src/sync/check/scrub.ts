@@ -193,18 +193,19 @@ export class Scrub {
     return damagedIn(['open'], this.#parts.state).next().done === true
   }
 
-  #count(): { open: number; lost: number } {
-    const counts = { open: 0, lost: 0 }
+  #count(): Pick<ScrubStatus, 'open' | 'lost' | 'missing'> {
+    const counts = { open: 0, lost: 0, missing: 0 }
     for (const rows of damagedIn(['open', 'lost'], this.#parts.state)) {
-      for (const { state } of rows)
-        if (state === 'lost') counts.lost++
-        else counts.open++
+      for (const { state, kind } of rows) {
+        counts[state === 'lost' ? 'lost' : 'open']++
+        if (kind === 'missing') counts.missing++
+      }
     }
     return counts
   }
 }
 
-const NO_DAMAGE = { open: 0, lost: 0 }
+const NO_DAMAGE = { open: 0, lost: 0, missing: 0 }
 const LEAST_PAUSE_MS = 100
 /** Maximum delay of a timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
