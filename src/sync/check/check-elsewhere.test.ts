@@ -2,11 +2,13 @@ import test from 'ava'
 import { check, drive, fill, rotting, versionBlocks } from '../../../test/support/sync/rotten.js'
 import { seenElsewhere } from '../../../test/support/sync/started-device.js'
 import { RealDevice } from '../../../test/support/sync/real-device.js'
+import { caller } from '../../../test/support/sync/tree-by-path.js'
 import { cidOf } from '../../dag/index.js'
 import type { CheckFinding } from './contract.js'
 import { findDrive } from '../fetch/open-existing.js'
 import type { CidText } from '../../node/index.js'
 import type { DrivePort } from '../../tree-state/index.js'
+import { OPEN } from '../../vfs/index.js'
 
 const CLEAN = { open: 0, healed: 0, lost: 0 }
 /** Index that stands for the table of hard links. This device never read a node of it. */
@@ -44,6 +46,29 @@ test('S-072 S-073 R-77 a second device that has read the whole drive repairs blo
     t.deepEqual(await seenElsewhere(world), expected)
     world.node = plain
   }
+})
+
+test('S-071 blocks of a removed file that another device had open are no damage of its version', async (t) => {
+  const { world, device } = await drive(t, 932)
+  await device.write('/open', 0, world.random.bytes(400_000), { sync: true })
+  await device.sync.syncNow()
+  const { ino } = (await device.find('/open'))!
+  const { handle } = await device.tree.open(ino, OPEN.READ_WRITE, caller)
+  await device.unlink('/open')
+  await device.write('/other', 0, world.random.bytes(1000))
+  await device.sync.syncNow()
+  t.like(await check(device, { node: true }), CLEAN)
+  const pinned = await versionBlocks(world)
+  device.tree.release(ino, handle)
+  await device.close()
+  const second = await RealDevice.next(world)
+  t.teardown(async () => {
+    await second.close()
+    second.remove()
+  })
+  const { findings, ...report } = await check(second, { node: true })
+  t.like(report, CLEAN, JSON.stringify(findings))
+  t.true(report.checkedNode < pinned.length, 'the version needs fewer blocks than are pinned')
 })
 
 test('S-002 S-072 after a kill at any call of a repair, the next repair finishes it and nothing is lost', async (t) => {

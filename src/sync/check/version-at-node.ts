@@ -78,14 +78,15 @@ export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortS
       for (const { digest, codec } of rows) if (codec === 'dag-pb') forget(digest, parts.state)
     return []
   }
+  // A pin tree may have more blocks: the device that published it needed them then, such as those of a removed file that
+  // a program had open.
   const isWhole = walk.isCut || walk.live === head.commit.liveBlocks
-  return isWhole && walk.unknownLinks === 0 && !walk.isDisordered ? [] : [{ kind: 'damaged', what: 'pin tree' }]
+  return isWhole && !walk.isDisordered ? [] : [{ kind: 'damaged', what: 'pin tree' }]
 }
 
 class PinTreeWalk {
+  /** Links to live blocks. */
   live = 0
-  /** Links to blocks that are not live. */
-  unknownLinks = 0
   /** Whether a node of the pin tree could not be read anywhere. */
   isCut = false
   /**
@@ -125,13 +126,12 @@ class PinTreeWalk {
   }
 
   #leaf(digest: Digest): void {
-    if (this.live > 0 && Buffer.compare(this.#last, digest) >= 0) {
+    if (Buffer.compare(this.#last, digest) >= 0) {
       this.isDisordered = true
       return
     }
-    this.live++
     this.#last = digest
-    if (this.parts.state.tables.live.get(digest) === undefined) this.unknownLinks++
+    if (this.parts.state.tables.live.get(digest) !== undefined) this.live++
   }
 }
 
