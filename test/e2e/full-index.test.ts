@@ -14,7 +14,7 @@ testWhere('fuse', 'root')(
     await drive.up(['--node', `file://${join(folder, 'node')}`, '--phrase-out', join(folder, 'phrase')])
     const top = drive.mountpoint
     await drive.unmount()
-    t.true(await until(() => drive.daemonPid() === undefined))
+    t.true(await until(() => drive.daemonPid() === undefined), drive.log())
     const index = join(drive.home, 'data', 'index')
     renameSync(index, `${index}.aside`)
     mkdirSync(index)
@@ -36,7 +36,8 @@ testWhere('fuse', 'root')(
     )
     const pid = drive.daemonPid()!
     process.kill(pid, 'SIGTERM')
-    t.true(await until(() => drive.daemonPid() === undefined))
+    const hasEnded = await until(() => drive.daemonPid() === undefined)
+    t.true(hasEnded, `daemon ${pid}, now ${drive.daemonPid()}\n${drive.log()}`)
     rmSync(join(index, 'filler'))
 
     await drive.mount()

@@ -23,9 +23,19 @@ export function daemonOf(home: string): number | undefined {
 function lockOwner(home: string): number | undefined {
   try {
     const { pid } = JSON.parse(readFileSync(join(home, 'daemon.lock'), 'utf8')) as { pid: number }
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(DAEMON) ? pid : undefined
+    if (!readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(DAEMON)) return undefined
+    return belongsTo(pid, home) === false ? undefined : pid
   } catch {
     return undefined // no daemon has run, or it has ended
+  }
+}
+
+/** False for a later process that got the number of an ended daemon. Undefined: its environment is not readable. */
+function belongsTo(pid: number, home: string): boolean | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`DAGDRIVE_HOME=${home}\0`)
+  } catch {
+    return undefined
   }
 }
 

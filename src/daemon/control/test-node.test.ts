@@ -26,7 +26,7 @@ testWithKubo('R-21 a test of a node stores and reads a name, and says which call
       Promise.resolve(key === undefined ? undefined : { key, listener: undefined }),
   }
   const tried = (key: string, withNames: boolean) =>
-    testNode(daemon, { url: kubo.url, key }, { signal: new AbortController().signal, withNames })
+    testNode(daemon, { url: kubo.url, key: `bearer:${key}` }, { signal: new AbortController().signal, withNames })
   t.is((await tried('whole', true)).state, 'reachable')
   t.is((await tried('mute', false)).state, 'reachable', 'only on request')
   for (const [key, call] of [

@@ -57,8 +57,9 @@ async function requireEmpty(daemon: Daemon, drive: Drive, signal: AbortSignal): 
   const { published, newer } = drive.sync.status()
   const isLocal = entries.length === 0 && held.files === 0 && staged.files === 0
   const isOwn = !openedExisting && newer === undefined && (published?.deviceSlot ?? deviceSlot) === deviceSlot
-  if (!isLocal) throw notEmpty()
+  // First, because its files are not to be moved out: the other device would lose them.
   if (!isOwn) throw isShared()
+  if (!isLocal) throw notEmpty()
   if (daemon.rootKey === undefined) throw new DriveError('LOCKED', 'The drive is locked; its passphrase is needed.')
   // Another device may have opened this drive, and published in it.
   const found = await findPublished(drive.node, daemon.rootKey, signal)
