@@ -78,8 +78,8 @@ export async function checkPinTree(head: Head, parts: CheckParts, signal: AbortS
       for (const { digest, codec } of rows) if (codec === 'dag-pb') forget(digest, parts.state)
     return []
   }
-  // A pin tree may have more blocks: the device that published it needed them then, such as those of a removed file that
-  // a program had open.
+  // A pin tree may have more blocks: the device that published it needed them then, such as those of a removed file
+  // that a program had open.
   const isWhole = walk.isCut || walk.live === head.commit.liveBlocks
   return isWhole && !walk.isDisordered ? [] : [{ kind: 'damaged', what: 'pin tree' }]
 }
