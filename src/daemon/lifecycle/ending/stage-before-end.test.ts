@@ -30,6 +30,13 @@ test('S-140 the end of the daemon waits for space, and says what is lost if ther
   t.is(full.tries, 60)
 })
 
+test('S-140 the end of the daemon waits no longer than a minute, however slow the disk is', async (t: ExecutionContext) => {
+  const full = onFullDisk(Infinity)
+  const clock = { monotonicMs: () => full.tries * 4000 }
+  t.regex((await stageBeforeEnd(full, silentLog, undefined, noWait, clock)) ?? '', /The disk is full/)
+  t.is(full.tries, 15)
+})
+
 test('S-140 a daemon with changes that cannot be staged does not end because it is idle', async (t: ExecutionContext) => {
   const drive = onFullDisk(1)
   t.false(await canForget(drive))

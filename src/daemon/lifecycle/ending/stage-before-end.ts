@@ -1,10 +1,11 @@
 /** Staging before the daemon ends. A full disk gets time to become free: the memory ends with the daemon. */
-import { sleep, toWire, type Log } from '../../../base/index.js'
+import { sleep, systemClock, toWire, type Clock, type Log } from '../../../base/index.js'
 import type { Drive } from '../drive.js'
 
-/** One a second. The unit of systemd/ allows ten minutes. */
+/** One a second, unless the disk is slow. The unit of systemd/ allows ten minutes. */
 const TRIES = 60
 const WAIT_MS = 1_000
+const LONGEST_MS = TRIES * WAIT_MS
 
 export type Staged = Pick<Drive, 'writeBack' | 'flush' | 'counts' | 'takingOver'>
 
@@ -25,10 +26,12 @@ export async function stageBeforeEnd(
   log: Log,
   { onWait, onLost }: StagingTold = {},
   wait: (ms: number) => Promise<void> = sleep,
+  clock: Pick<Clock, 'monotonicMs'> = systemClock,
 ): Promise<string | undefined> {
   // A replay that waits is given up by the closing, which records what is lost.
   if (drive === undefined || drive.takingOver !== undefined) return undefined
   let isLost = false
+  const end = clock.monotonicMs() + LONGEST_MS
   for (let tries = 1; ; tries++) {
     try {
       await drive.writeBack().catch((error: unknown) => {
@@ -46,7 +49,7 @@ export async function stageBeforeEnd(
           `The daemon is ending, and waits up to ${TRIES} s because not everything can be written to the disk. ${message}`,
         )
       }
-      if (tries === TRIES) return describe(drive, message)
+      if (tries === TRIES || clock.monotonicMs() >= end) return describe(drive, message)
     }
     await wait(WAIT_MS)
   }
